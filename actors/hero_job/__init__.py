@@ -1,0 +1,50 @@
+"""Jobs and the contract in Redis: what a job is, how it is stored, queued, claimed, settled and recovered.
+
+The one package that speaks to Redis. Programs that submit jobs need `JobBuilder` and what `hero_supervisor` exports;
+everything here imports lightly.
+"""
+
+from __future__ import annotations
+
+from hero_job.errors import (
+    HeroJobError,
+    JobConflict,
+    JobDamaged,
+    JobFailed,
+    JobInvalid,
+    JobNotFound,
+    JobStateError,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+    StoreUrlInvalid,
+    WaitTimeout,
+)
+from hero_job.job import Job, JobBuilder, JobLimits, ScriptType
+from hero_job.record import ActorPresence, JobPage, JobRecord, Reply
+from hero_job.status import TRANSITIONS, JobStatus
+
+__all__ = [
+    "TRANSITIONS",
+    "ActorPresence",
+    "HeroJobError",
+    "Job",
+    "JobBuilder",
+    "JobConflict",
+    "JobDamaged",
+    "JobFailed",
+    "JobInvalid",
+    "JobLimits",
+    "JobNotFound",
+    "JobPage",
+    "JobRecord",
+    "JobStateError",
+    "JobStatus",
+    "Reply",
+    "ScriptType",
+    "StoreError",
+    "StoreRefused",
+    "StoreUnavailable",
+    "StoreUrlInvalid",
+    "WaitTimeout",
+]

@@ -1,0 +1,225 @@
+"""The asyncio runner of operations, on the client of redis-py.
+
+Used by the supervisor and by asyncio programs. All waits for replies share one connection, which follows the event
+stream: a thousand waiters cost one blocked command, not a thousand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import redis.asyncio as redis_asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from hero_job.connection import ANSWER_TIMEOUT_S
+from hero_job.errors import StoreRefused, StoreUnavailable, WaitTimeout
+from hero_job.operations import Op, Operations, T
+from hero_job.record import Reply
+from hero_job.store import GLANCE_S
+from hero_job.url import parse_url
+
+_log = logging.getLogger(__name__)
+
+_FOLLOW_BLOCK_MS = 5000
+
+
+class AsyncStore:
+    """Runs operations on the running event loop.
+
+    Args:
+        url: Where the server is; see `url.py`.
+        max_connections: Most connections for operations; more callers wait their turn.
+        connect_timeout_s: In seconds.
+
+    Raises:
+        StoreUrlInvalid: The URL cannot be used. Nothing connects before the first operation.
+    """
+
+    def __init__(self, url: str, *, max_connections: int = 8, connect_timeout_s: float = 5.0) -> None:
+        self.url = parse_url(url)
+        self._pool = _pool(url, max_connections, connect_timeout_s)
+        # Untyped in redis-py: it returns whatever the server's answer parses to.
+        self._client: Any = redis_asyncio.Redis(connection_pool=self._pool)
+        self._followers: dict[str, _Follower] = {}
+
+    async def run(self, op: Op[T]) -> T:
+        """Run one operation; nothing is sent twice.
+
+        Raises:
+            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreRefused: The server answered with an error.
+            HeroJobError: The operation's own errors.
+        """
+        try:
+            script = op.script
+            if script is None:
+                answer = await self._client.execute_command(*op.args)
+            else:
+                try:
+                    answer = await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
+                except ResponseError as e:
+                    if not str(e).startswith("NOSCRIPT") and "No matching script" not in str(e):
+                        raise
+                    answer = await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
+        except (RedisConnectionError, RedisTimeoutError, OSError) as e:
+            raise StoreUnavailable(self.url.shown, str(e)) from e
+        except RedisError as e:
+            refused = StoreRefused(_code(e), str(e))
+            error = op.translate(refused)
+            raise error from e
+        return op.decode(answer)
+
+    async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
+        """Wait until a job has ended.
+
+        Args:
+            operations: Of the job's namespace.
+            job_id: The job.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            WaitTimeout: It has not ended by then.
+            JobNotFound: There is no such job.
+        """
+        deadline_mono = time.monotonic() + wait_s
+        follower = self._follow(operations)
+        with follower.watch(job_id) as ended:
+            # The stream must be followed before the first look, or an event between the two is missed. When the server
+            # is away the look itself says so.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(follower.following.wait(), min(GLANCE_S, wait_s))
+            while True:
+                reply = await self.run(operations.outcome(job_id))
+                if reply is not None:
+                    return reply
+                left_s = deadline_mono - time.monotonic()
+                if left_s <= 0:
+                    raise WaitTimeout(job_id, wait_s)
+                # The glance serves actors of another make, which write the hash and send no event.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), min(GLANCE_S, left_s))
+
+    def _follow(self, operations: Operations) -> _Follower:
+        key = operations.keys.events
+        follower = self._followers.get(key)
+        if follower is None or follower.task.done():
+            follower = self._followers[key] = _Follower(self._client, key)
+        return follower
+
+    async def aclose(self) -> None:
+        """Stop following events and close all connections."""
+        for follower in self._followers.values():
+            follower.task.cancel()
+        await asyncio.gather(*(f.task for f in self._followers.values()), return_exceptions=True)
+        self._followers.clear()
+        await self._client.aclose()
+        await self._pool.disconnect()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class _Follower:
+    """Reads the event stream on one connection and wakes whoever waits for a job.
+
+    Invariant: `following` is set only while every later event will be read.
+    """
+
+    def __init__(self, client: Any, key: str) -> None:
+        self._client = client
+        self._key = key
+        self._waiting: dict[str, list[asyncio.Event]] = {}
+        self.following = asyncio.Event()
+        self.task = asyncio.create_task(self._run(), name=f"follow {key}")
+
+    @contextlib.contextmanager
+    def watch(self, job_id: str) -> Any:
+        """Give an event that is set when the job ends."""
+        ended = asyncio.Event()
+        waiting = self._waiting.setdefault(job_id, [])
+        waiting.append(ended)
+        try:
+            yield ended
+        finally:
+            waiting.remove(ended)
+            if not waiting:
+                self._waiting.pop(job_id, None)
+
+    async def _run(self) -> None:
+        last: str | None = None
+        pause_s = 0.05
+        while True:
+            try:
+                if last is None:
+                    newest = await self._client.execute_command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
+                    last = newest[0][0] if newest else "0-0"
+                self.following.set()
+                answer = await self._client.execute_command(
+                    "XREAD", "BLOCK", _FOLLOW_BLOCK_MS, "COUNT", 1000, "STREAMS", self._key, last
+                )
+                pause_s = 0.05
+                for _, entries in _streams(answer):
+                    for entry_id, fields in entries:
+                        last = entry_id
+                        self._wake(_field(fields, "job"))
+            except (RedisError, OSError) as e:
+                if self.following.is_set():
+                    _log.warning("events_interrupted", extra={"stream": self._key, "error": str(e)})
+                self.following.clear()
+                # A server that lost its data starts its ids anew only if its clock went back; reading on from `last`
+                # is right in every other case, and the waiters' glance covers that one.
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 1.0)
+
+    def _wake(self, job_id: str) -> None:
+        for ended in self._waiting.get(job_id, ()):
+            ended.set()
+
+
+def _pool(url: str, max_connections: int, connect_timeout_s: float) -> Any:
+    return redis_asyncio.BlockingConnectionPool.from_url(
+        url,
+        # The follower blocks for longer than redis-py's default of 5 s allows.
+        socket_timeout=_FOLLOW_BLOCK_MS / 1000 + ANSWER_TIMEOUT_S,
+        socket_connect_timeout=connect_timeout_s,
+        max_connections=max_connections + 1,
+        timeout=None,
+        # By default redis-py re-sends after a broken connection, whether the command may be repeated or not.
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        decode_responses=True,
+        encoding_errors="surrogateescape",
+    )
+
+
+def _streams(answer: Any) -> list[tuple[str, list[Any]]]:
+    if not answer:
+        return []
+    return list(answer.items()) if isinstance(answer, dict) else list(answer)
+
+
+def _field(fields: Any, name: str) -> str:
+    pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    return str(pairs.get(name, ""))
+
+
+def _code(error: RedisError) -> str:
+    # redis-py strips the code of those errors that it has classes for.
+    name = type(error).__name__
+    known = {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY", "NoPermissionError": "NOPERM",
+             "AuthenticationError": "NOAUTH", "BusyLoadingError": "LOADING"}  # fmt: skip
+    return known.get(name) or str(error).partition(" ")[0]

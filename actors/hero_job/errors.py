@@ -1,0 +1,207 @@
+"""Every exception that this package raises, in one tree.
+
+    HeroJobError
+    +-- JobInvalid            a field of a job is missing or wrong
+    +-- JobNotFound           no job with this id
+    +-- JobConflict           the id exists with other content
+    +-- JobStateError         the job's status does not allow this
+    +-- JobFailed             the script ended in an error, timed out or was stopped
+    +-- JobDamaged            a job's hash in Redis cannot be read
+    +-- WaitTimeout           the caller's patience ended before the job did (also a TimeoutError)
+    +-- StoreError
+        +-- StoreUrlInvalid   the URL names no store
+        +-- StoreUnavailable  no connection, or it broke: the outcome of the last command is unknown
+        +-- StoreRefused      the store answered with an error (out of memory, read-only, no permission ...)
+
+Exceptions carry data and build their own message; callers match on the class and the attributes.
+"""
+
+from __future__ import annotations
+
+
+class HeroJobError(Exception):
+    """Root of all errors of this package."""
+
+
+class JobInvalid(HeroJobError):
+    """A field of a job is missing, of a wrong type, or out of its range.
+
+    Args:
+        field: Name of the field, in snake_case.
+        reason: What is wrong and what would be right, without the field's name.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field = field
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"job field '{self.field}': {self.reason}"
+
+
+class JobNotFound(HeroJobError):
+    """There is no job with this id (never created, deleted, or past its retention)."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+    def __str__(self) -> str:
+        return f"no job with id '{self.job_id}'"
+
+
+class JobConflict(HeroJobError):
+    """A job with this id exists already and differs in content.
+
+    Args:
+        job_id: The id.
+        field: The first field found to differ.
+    """
+
+    def __init__(self, job_id: str, field: str) -> None:
+        super().__init__(job_id, field)
+        self.job_id = job_id
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"job '{self.job_id}' exists already with another '{self.field}'"
+
+
+class JobStateError(HeroJobError):
+    """The job's status does not allow the action.
+
+    Args:
+        job_id: The id.
+        status: The status that the job has.
+        action: What was asked for, as a verb ("start", "delete").
+    """
+
+    def __init__(self, job_id: str, status: str, action: str) -> None:
+        super().__init__(job_id, status, action)
+        self.job_id = job_id
+        self.status = status
+        self.action = action
+
+    def __str__(self) -> str:
+        return f"cannot {self.action} job '{self.job_id}': its status is '{self.status}'"
+
+
+class JobFailed(HeroJobError):
+    """The job ended without a result.
+
+    Args:
+        job_id: The id.
+        kind: The engine's name for the error, or one of the runtime's own: `timeout`, `stopped`, `lost`, `damaged`.
+        message: What the script or the runtime said.
+        line: Line in the script, from 1, where known.
+        column: Column in the script, from 1, where known.
+    """
+
+    def __init__(
+        self, job_id: str, kind: str, message: str, line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(job_id, kind, message, line, column)
+        self.job_id = job_id
+        self.kind = kind
+        self.message = message
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        where = "" if self.line is None else f" at line {self.line}"
+        if self.line is not None and self.column is not None:
+            where += f", column {self.column}"
+        return f"job '{self.job_id}' failed ({self.kind}){where}: {self.message}"
+
+
+class JobDamaged(HeroJobError):
+    """What Redis holds under a job's key cannot be read as a job.
+
+    Args:
+        job_id: The id.
+        field: The field that cannot be read; "" for the key as a whole.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, job_id: str, field: str, reason: str) -> None:
+        super().__init__(job_id, field, reason)
+        self.job_id = job_id
+        self.field = field
+        self.reason = reason
+
+    def __str__(self) -> str:
+        what = f"field '{self.field}'" if self.field else "its key"
+        return f"job '{self.job_id}' is damaged in the store: {what}: {self.reason}"
+
+
+class WaitTimeout(HeroJobError, TimeoutError):
+    """The wait for a reply ended before the job did; the job goes on.
+
+    Args:
+        job_id: The id.
+        waited_s: Seconds waited.
+    """
+
+    def __init__(self, job_id: str, waited_s: float) -> None:
+        super().__init__(job_id, waited_s)
+        self.job_id = job_id
+        self.waited_s = waited_s
+
+    def __str__(self) -> str:
+        return f"job '{self.job_id}' has not ended after {self.waited_s:g} s of waiting; it goes on"
+
+
+class StoreError(HeroJobError):
+    """Something between us and Redis."""
+
+
+class StoreUrlInvalid(StoreError):
+    """A store URL that cannot be used.
+
+    Args:
+        url: The URL, its password hidden.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"store URL '{self.url}': {self.reason}"
+
+
+class StoreUnavailable(StoreError):
+    """No connection to the store, or it broke while a command was under way (whose outcome is then unknown).
+
+    Args:
+        url: The URL, its password hidden.
+        reason: What the operating system or the server said.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"store at {self.url} is not reachable: {self.reason}"
+
+
+class StoreRefused(StoreError):
+    """The store answered a command with an error.
+
+    Args:
+        code: First word of the server's answer: OOM, READONLY, NOAUTH, NOPERM, WRONGTYPE, ERR ...
+        reason: The answer, whole.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"store refused: {self.reason}"

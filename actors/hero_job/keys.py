@@ -1,0 +1,66 @@
+"""Every key in Redis, spelled here alone.
+
+All keys start with the namespace. A namespace in braces, `{hero}`, puts a whole deployment into one Cluster slot.
+Source: the key table in ARCHITECTURE.md, which follows the queue naming of the Rust system.
+"""
+
+from __future__ import annotations
+
+from hero_job.errors import JobInvalid
+
+DEFAULT_NAMESPACE = "hero"
+
+
+class Keys:
+    """Spells the keys of one namespace.
+
+    Args:
+        namespace: Prefix of every key, without the colon.
+    """
+
+    __slots__ = ("actors", "dead", "events", "job_prefix", "namespace", "prefix", "reply_prefix")
+
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
+        if not namespace or any(c.isspace() for c in namespace):
+            raise JobInvalid("namespace", "must not be empty nor hold white space")
+        self.namespace = namespace
+        self.prefix = f"{namespace}:"
+        self.job_prefix = f"{namespace}:job:"
+        self.reply_prefix = f"{namespace}:q:reply:"
+        #: Hash: incarnation -> JSON of what it is. An entry lives from join to leave or recovery; it is the fence.
+        self.actors = f"{namespace}:meta:actors"
+        #: Sorted set: incarnations declared dead, by time; their claimed lists are looked at again for a day.
+        self.dead = f"{namespace}:meta:dead"
+        #: Stream: one entry a terminal transition, bounded.
+        self.events = f"{namespace}:events"
+
+    def job(self, job_id: str) -> str:
+        """Hash: the job."""
+        return self.job_prefix + job_id
+
+    def work(self, suffix: str, group: str | None = None, instance: str | None = None) -> str:
+        """List of ids: the queue of a script type, of a group of it, or of one actor in the group.
+
+        Args:
+            suffix: Lower-case script type: osis, sal, v, python.
+            group: Group, or None for the queue of the type.
+            instance: Instance within the group.
+        """
+        key = f"{self.prefix}q:work:type:{suffix}"
+        if group:
+            key += f":group:{group}"
+            if instance:
+                key += f":inst:{instance}"
+        return key
+
+    def reply(self, job_id: str) -> str:
+        """List: one reply, expires."""
+        return self.reply_prefix + job_id
+
+    def actor(self, incarnation: str) -> str:
+        """Hash with a time to live: presence of an incarnation."""
+        return f"{self.prefix}meta:actor:{incarnation}"
+
+    def claimed(self, incarnation: str, lane: int) -> str:
+        """List of ids: what a lane of an incarnation has taken and not settled."""
+        return f"{self.prefix}meta:claimed:{incarnation}:{lane}"

@@ -1,0 +1,16 @@
+-- Join the registry, or refresh presence in it.
+--
+-- Guarantee: an incarnation that was declared dead does not come back: a refresh does not join.
+-- Transitions: (none)
+-- KEYS[1] registry     KEYS[2] presence hash
+-- ARGV[1] 'join' or 'beat'     ARGV[2] incarnation     ARGV[3] lease, ms     ARGV[4] JSON of what it is (join)
+-- ARGV[5..] name, value ... of the presence hash
+-- Returns 1 alive, 0 declared dead
+if ARGV[1] == 'join' then
+  redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
+  return 0
+end
+redis.call('HSET', KEYS[2], 'beat_at', iso(now_ms()), unpack(ARGV, 5))
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return 1

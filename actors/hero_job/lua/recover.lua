@@ -1,0 +1,75 @@
+-- Hand back what a dead, or leaving, incarnation holds.
+--
+-- Guarantees: a job held by it is redelivered at the head of its queue, or ends as lost once it has been redelivered too
+-- often; after this the incarnation's lanes claim nothing and its settlements are refused. Run again it finds ids that a
+-- frozen lane's blocked command moved late.
+-- Transitions: started -> dispatched, started -> error, stopping -> stopped
+-- KEYS[1] registry     KEYS[2] presence hash     KEYS[3] hash of the dead
+-- ARGV[1] namespace prefix     ARGV[2] incarnation
+-- ARGV[3] 'leaving' (by itself, in order) | 'dead' (its parent saw it exit) | 'expired' (only if its presence is gone)
+-- ARGV[4] most redeliveries     ARGV[5] time to live of a reply, ms     ARGV[6] of a failed job, ms     ARGV[7] events kept
+-- ARGV[8] how long its claimed lists are looked at again, ms
+-- Returns {alive 0|1, {id handed back ...}, {id lost ...}}
+local ns, incarnation, cause = ARGV[1], ARGV[2], ARGV[3]
+local back, lost = {}, {}
+if cause == 'expired' and redis.call('EXISTS', KEYS[2]) == 1 then return { 1, back, lost } end
+local now = now_ms()
+local at = iso(now)
+
+local entry = redis.call('HGET', KEYS[1], incarnation)
+if entry then
+  redis.call('HDEL', KEYS[1], incarnation)
+  redis.call('DEL', KEYS[2])
+  if cause ~= 'leaving' then
+    redis.call('HSET', KEYS[3], incarnation, cjson.encode({ until_ms = now + tonumber(ARGV[8]), entry = entry }))
+  end
+else
+  local tomb = redis.call('HGET', KEYS[3], incarnation)
+  if not tomb then return { 0, back, lost } end
+  tomb = cjson.decode(tomb)
+  entry = tomb.entry
+  if tomb.until_ms < now then redis.call('HDEL', KEYS[3], incarnation) end
+end
+entry = cjson.decode(entry)
+
+for lane = 0, entry.lanes - 1 do
+  local claimed = ns .. 'meta:claimed:' .. incarnation .. ':' .. lane
+  local ids = redis.call('LRANGE', claimed, 0, -1)
+  for i = #ids, 1, -1 do
+    local id = ids[i]
+    local key = ns .. 'job:' .. id
+    local v = redis.pcall('HMGET', key, 'status', 'owner', 'redeliveries', 'script_type', 'group', 'instance', 'scriptType')
+    -- An id whose hash is gone or damaged goes back as well: the next claim decides what becomes of it.
+    local status, owner, queue = 'dispatched', false, ns .. 'q:work:type:' .. entry.suffix
+    if not v.err then
+      status = v[1] and string.lower(v[1]) or 'dispatched'
+      owner = v[2]
+      queue = queue_of(ns, v[4] or v[7], v[5], v[6]) or queue
+    end
+    if status == 'started' and owner == incarnation then
+      local count = (tonumber(v[3]) or 0) + (cause == 'leaving' and 0 or 1)
+      if count > tonumber(ARGV[4]) then
+        local message = string.format('its actor was lost %d times while it ran', count)
+        redis.call('HSET', key, 'redeliveries', count)
+        fail(ns, id, 'lost', message, at, ARGV[5], ARGV[6], ARGV[7])
+        lost[#lost + 1] = id
+      else
+        redis.call('HSET', key, 'status', 'dispatched', 'redeliveries', count, 'updated_at', at)
+        redis.call('HDEL', key, 'owner', 'started_at')
+        redis.call('LPUSH', queue, id)
+        back[#back + 1] = id
+      end
+    elseif status == 'stopping' and owner == incarnation then
+      redis.call('HSET', key, 'status', 'stopped', 'error', 'stopped', 'error_kind', 'stopped', 'finished_at', at,
+        'updated_at', at)
+      local reply = cjson.encode({ job_id = id, status = 'stopped', error = 'stopped', error_kind = 'stopped',
+        output = cjson.null })
+      conclude(ns, id, 'stopped', reply, ARGV[5], ARGV[6], ARGV[7])
+    elseif status == 'dispatched' or status == 'created' then
+      redis.call('LPUSH', queue, id)
+      back[#back + 1] = id
+    end
+  end
+  redis.call('DEL', claimed)
+end
+return { 0, back, lost }

@@ -1,0 +1,143 @@
+"""The synchronous runner of operations: a few connections, handed out one at a time.
+
+Used by lanes (one store each, so one connection each), by programs that submit jobs, and by `heroctl`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from hero_job.codec import decode_reply
+from hero_job.connection import Connection
+from hero_job.errors import WaitTimeout
+from hero_job.operations import Op, Operations, T
+from hero_job.record import Reply
+from hero_job.url import parse_url
+
+#: A waiter looks at the job's hash this often, in seconds: an actor of another make may write there and send no reply.
+GLANCE_S = 2.0
+#: An idle connection older than this, in seconds, is looked at before it is used: the server may have closed it.
+_IDLE_S = 1.0
+
+
+class Store:
+    """Runs operations against one server; safe to share among threads.
+
+    Args:
+        url: Where the server is; see `url.py`.
+        name: Name of its connections, shown by CLIENT LIST.
+        connect_timeout_s: In seconds.
+
+    Raises:
+        StoreUrlInvalid: The URL cannot be used. Nothing connects before the first operation.
+    """
+
+    def __init__(self, url: str, *, name: str = "hero", connect_timeout_s: float = 5.0) -> None:
+        self.url = parse_url(url)
+        self._name = name
+        self._connect_timeout_s = connect_timeout_s
+        self._idle: list[tuple[float, Connection]] = []
+        self._blocked: set[int] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(self, op: Op[T]) -> T:
+        """Run one operation.
+
+        Nothing is sent twice: after `StoreUnavailable` the caller knows what a second try would mean, we do not.
+
+        Raises:
+            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreRefused: The server answered with an error.
+            HeroJobError: The operation's own errors.
+        """
+        connection = self._take()
+        try:
+            if op.block_s:
+                return self._run_blocking(connection, op)
+            return connection.run(op)
+        finally:
+            self._give_back(connection)
+
+    def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
+        """Wait until a job has ended.
+
+        Blocks on its reply list; the hash is looked at only when that stays silent.
+
+        Args:
+            operations: Of the job's namespace.
+            job_id: The job.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            WaitTimeout: It has not ended by then.
+            JobNotFound: There is no such job.
+        """
+        deadline_mono = time.monotonic() + wait_s
+        while True:
+            left_s = deadline_mono - time.monotonic()
+            text = self.run(operations.peek_reply(job_id, max(0.001, min(GLANCE_S, left_s))))
+            if text is not None:
+                return decode_reply(job_id, text)
+            reply = self.run(operations.outcome(job_id))
+            if reply is not None:
+                return reply
+            if left_s <= GLANCE_S:
+                raise WaitTimeout(job_id, wait_s)
+
+    def unblock(self) -> None:
+        """End the blocking operations that other threads run on this store; they answer as if their time were up."""
+        with self._lock:
+            client_ids = list(self._blocked)
+        if not client_ids:
+            return
+        connection = Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s)
+        try:
+            for client_id in client_ids:
+                connection.call("CLIENT", "UNBLOCK", client_id)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections; those in use are closed when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _run_blocking(self, connection: Connection, op: Op[T]) -> T:
+        with self._lock:
+            self._blocked.add(connection.client_id)
+        try:
+            return connection.run(op)
+        finally:
+            with self._lock:
+                self._blocked.discard(connection.client_id)
+
+    def _take(self) -> Connection:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                since_mono, connection = self._idle.pop()
+            if time.monotonic() - since_mono < _IDLE_S or not connection.is_stale():
+                return connection
+            connection.close()
+        return Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s)
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._lock:
+            if not self._closed and connection.open:
+                self._idle.append((time.monotonic(), connection))
+                return
+        connection.close()

@@ -1,0 +1,226 @@
+"""The API of programs that give jobs: `SupervisorBuilder`, `Supervisor` and, for asyncio, `AsyncSupervisor`.
+
+A supervisor here is a client of the deployment's Redis; it starts no process. Both classes offer the same calls: each
+is defined once, in `hero_job.operations`, and run by the one store or the other.
+
+Source: names of the Rust system's SupervisorBuilder and Supervisor.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
+
+from hero_job import Job, JobLimits, ScriptType
+from hero_job.job import DEFAULT_LIMITS
+from hero_job.keys import DEFAULT_NAMESPACE
+from hero_job.operations import Op, Operations
+from hero_job.store import Store
+
+if TYPE_CHECKING:
+    from hero_job.aio import AsyncStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: A wait that names no length goes on for the job's timeout plus this, in seconds: time to be queued and claimed.
+QUEUE_ALLOWANCE_S = 60.0
+
+
+def _blocking(build: Callable[Concatenate[Operations, P], Op[T]]) -> Callable[Concatenate[Supervisor, P], T]:
+    """Make a synchronous method of an operation."""
+
+    @functools.wraps(build)
+    def method(self: Supervisor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.store.run(build(self.operations, *args, **kwargs))
+
+    return method
+
+
+def _awaitable(
+    build: Callable[Concatenate[Operations, P], Op[T]],
+) -> Callable[Concatenate[AsyncSupervisor, P], Awaitable[T]]:
+    """Make an asyncio method of an operation."""
+
+    @functools.wraps(build)
+    async def method(self: AsyncSupervisor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.store.run(build(self.operations, *args, **kwargs))
+
+    return method
+
+
+def _submit(operations: Operations, job: Job) -> Op[str]:
+    """Store a job and queue it, in one round trip.
+
+    Returns:
+        The job's id. The same job sent again is queued once.
+
+    Raises:
+        JobConflict: Another job has this id.
+    """
+    return operations.create(job, start=True)
+
+
+def _create(operations: Operations, job: Job) -> Op[str]:
+    """Store a job; `start_job` queues it.
+
+    Returns:
+        The job's id. The same job sent again gives the same answer.
+
+    Raises:
+        JobConflict: Another job has this id.
+    """
+    return operations.create(job)
+
+
+class Supervisor:
+    """Gives jobs to a deployment and looks at them. Safe to share among threads.
+
+    Made by `SupervisorBuilder`. Every call raises `StoreUnavailable` when Redis is not there and `StoreRefused` when it
+    answers with an error, beside what its own description says.
+    """
+
+    create_job = _blocking(_create)
+    start_job = _blocking(Operations.start)
+    submit_job = _blocking(_submit)
+    get_job = _blocking(Operations.record)
+    get_job_status = _blocking(Operations.status)
+    get_job_output = _blocking(Operations.output)
+    delete_job = _blocking(Operations.delete)
+    list_jobs = _blocking(Operations.page)
+    list_actors = _blocking(Operations.actors)
+    queue_length = _blocking(Operations.queue_length)
+    ping = _blocking(Operations.ping)
+
+    def __init__(self, store: Store, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
+        self.store = store
+        self.operations = operations
+        self.limits = limits
+
+    def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
+        """Store a job, queue it, and wait for its output.
+
+        Args:
+            job: What to run.
+            wait_s: Longest wait in seconds; by default the job's timeout plus a minute for the queue.
+
+        Raises:
+            JobFailed: It ended without an output; carries kind, message, line and column.
+            WaitTimeout: It has not ended by then; it goes on.
+            JobConflict: Another job has this id.
+        """
+        self.submit_job(job)
+        return self.await_result(job.id, job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s)
+
+    def await_result(self, job_id: str, wait_s: float) -> str:
+        """Wait for the output of a job that was started.
+
+        Args:
+            job_id: The job.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            JobFailed: It ended without an output.
+            JobNotFound: No such job.
+            WaitTimeout: It has not ended by then; it goes on.
+        """
+        return self.store.wait_reply(self.operations, job_id, wait_s).result()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncSupervisor:
+    """The same calls as `Supervisor`, to be awaited."""
+
+    create_job = _awaitable(_create)
+    start_job = _awaitable(Operations.start)
+    submit_job = _awaitable(_submit)
+    get_job = _awaitable(Operations.record)
+    get_job_status = _awaitable(Operations.status)
+    get_job_output = _awaitable(Operations.output)
+    delete_job = _awaitable(Operations.delete)
+    list_jobs = _awaitable(Operations.page)
+    list_actors = _awaitable(Operations.actors)
+    queue_length = _awaitable(Operations.queue_length)
+    ping = _awaitable(Operations.ping)
+
+    def __init__(self, store: AsyncStore, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
+        self.store = store
+        self.operations = operations
+        self.limits = limits
+
+    async def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
+        """As `Supervisor.run_job_and_await_result`."""
+        await self.submit_job(job)
+        return await self.await_result(job.id, job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s)
+
+    async def await_result(self, job_id: str, wait_s: float) -> str:
+        """As `Supervisor.await_result`."""
+        return (await self.store.wait_reply(self.operations, job_id, wait_s)).result()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.store.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class SupervisorBuilder:
+    """Builds a `Supervisor` or an `AsyncSupervisor`; every setter returns the builder."""
+
+    def __init__(self) -> None:
+        self._url = "redis://127.0.0.1:6379/"
+        self._namespace = DEFAULT_NAMESPACE
+        self._limits = DEFAULT_LIMITS
+
+    def redis_url(self, url: str) -> Self:
+        """Where Redis is: redis://, rediss:// or unix://; by default redis://127.0.0.1:6379/."""
+        self._url = url
+        return self
+
+    def namespace(self, name: str) -> Self:
+        """Prefix of all keys; "hero" by default."""
+        self._namespace = name
+        return self
+
+    def limits(self, limits: JobLimits) -> Self:
+        """What the deployment accepts, where it is not the default."""
+        self._limits = limits
+        return self
+
+    def build(self) -> Supervisor:
+        """Make the synchronous one. It connects with its first call.
+
+        Raises:
+            StoreUrlInvalid: The URL cannot be used.
+        """
+        return Supervisor(Store(self._url, name="hero-client"), Operations(self._namespace), self._limits)
+
+    def build_async(self) -> AsyncSupervisor:
+        """Make the asyncio one. It connects with its first call.
+
+        Raises:
+            StoreUrlInvalid: The URL cannot be used.
+        """
+        from hero_job.aio import AsyncStore
+
+        return AsyncSupervisor(AsyncStore(self._url), Operations(self._namespace), self._limits)
+
+
+__all__ = ["AsyncSupervisor", "ScriptType", "Supervisor", "SupervisorBuilder"]

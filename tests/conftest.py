@@ -1,0 +1,48 @@
+"""What all tests share: one Valkey for the session, one namespace a test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hero_job.operations import Operations
+from hero_job.store import Store
+from tests.valkey_server import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """The server that most tests share; each keeps to its namespace and leaves the server running."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server of the test's own, to be killed and frozen."""
+    server = ValkeyServer(tmp_path).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def store(valkey: ValkeyServer) -> Iterator[Store]:
+    """A synchronous store on the shared server."""
+    with Store(valkey.url) as store:
+        yield store
+
+
+@pytest.fixture
+def operations(namespace: str) -> Operations:
+    """Operations of the test's namespace."""
+    return Operations(namespace)

@@ -1,0 +1,400 @@
+"""Claim, settle, fence, release, recovery: what lanes and supervisors rest on."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pytest
+
+from hero_job import JobFailed, JobNotFound, JobStatus, ScriptType
+from hero_job.claims import Claims, Recoveries, Retention, Settlement
+from hero_job.operations import Op, Operations
+from hero_job.store import Store
+from tests.eventually import eventually
+from tests.job.conftest import MakeClaims, MakeJob
+from tests.valkey_server import ValkeyServer
+
+
+def finished(claimed: list, output: str = "42") -> list[Settlement]:
+    return [Settlement(j.id, j.attempt, JobStatus.FINISHED, output) for j in claimed]
+
+
+def submit(store: Store, operations: Operations, make_job: MakeJob, count: int, **fields: object) -> list[str]:
+    return [store.run(operations.create(make_job(**fields), start=True)) for _ in range(count)]
+
+
+def claimed_ids(store: Store, claims: Claims, lane: int = 0) -> list[str]:
+    return store.run(Op(("LRANGE", claims.keys.claimed(claims.entry.incarnation, lane), 0, -1), list))
+
+
+def test_jobs_are_claimed_in_the_order_of_submission(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    ids = submit(store, operations, make_job, 10)
+    claims = make_claims()
+
+    first = store.run(claims.turn(0, [], 4))
+    second = store.run(claims.turn(0, finished(first.jobs), 10))
+
+    assert [j.id for j in first.jobs + second.jobs] == ids
+    assert claimed_ids(store, claims) == ids[4:]
+    assert {store.run(operations.status(i)) for i in ids[:4]} == {JobStatus.FINISHED}
+    assert {store.run(operations.status(i)) for i in ids[4:]} == {JobStatus.STARTED}
+
+
+def test_a_blocked_lane_is_woken_by_a_submission_and_holds_the_id(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    claims = make_claims()
+    taken: list[str | None] = []
+    lane = threading.Thread(target=lambda: taken.append(store.run(claims.take(0))))
+    lane.start()
+    eventually(lambda: "blocked_clients:0" not in str(store.run(Op(("INFO", "clients"), str))))
+
+    (job_id,) = submit(store, operations, make_job, 1)
+    lane.join()
+
+    assert taken == [job_id]
+    assert claimed_ids(store, claims) == [job_id]
+    assert [j.id for j in store.run(claims.turn(0, [], 1)).jobs] == [job_id]
+
+
+def test_unblock_wakes_a_blocked_lane_with_nothing(store: Store, make_claims: MakeClaims, valkey: ValkeyServer) -> None:
+    claims = make_claims()
+    with Store(valkey.url) as own:
+        own.run(claims.beat(busy=0, jobs=0))
+        taken: list[str | None] = []
+        lane = threading.Thread(target=lambda: taken.append(own.run(claims.take(0))))
+        lane.start()
+        eventually(lambda: "blocked_clients:0" not in str(store.run(Op(("INFO", "clients"), str))))
+        own.unblock()
+        lane.join()
+
+    assert taken == [None]
+
+
+def test_instance_and_group_queues_come_before_the_type(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    (by_type,) = submit(store, operations, make_job, 1)
+    (by_group,) = submit(store, operations, make_job, 1, group="io")
+    (by_instance,) = submit(store, operations, make_job, 1, group="io", instance="7")
+    (other,) = submit(store, operations, make_job, 1, group="io", instance="8")
+
+    turn = store.run(make_claims(group="io", instance="7").turn(0, [], 10))
+
+    assert [j.id for j in turn.jobs] == [by_instance, by_group, by_type]
+    assert store.run(operations.status(other)) is JobStatus.DISPATCHED
+
+
+def test_a_lost_answer_loses_nothing_and_runs_nothing_twice(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    ids = submit(store, operations, make_job, 3)
+    claims = make_claims()
+    lost = store.run(claims.turn(0, [], 2))
+
+    again = store.run(claims.turn(0, [], 2))
+
+    assert again.jobs == lost.jobs
+    assert [j.id for j in again.jobs] == ids[:2]
+    assert {j.attempt for j in again.jobs} == {"1"}
+
+
+def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    claims = make_claims()
+    settlements = finished(store.run(claims.turn(0, [], 1)).jobs)
+
+    first = store.run(claims.turn(0, settlements, 1))
+    second = store.run(claims.turn(0, settlements, 1))
+
+    assert (first.refused, second.refused) == ([], [])
+    assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
+    assert store.run(Op(("XLEN", operations.keys.events), int)) == 1
+
+
+def test_a_failed_job_keeps_kind_message_and_position(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    claims = make_claims()
+    (job,) = store.run(claims.turn(0, [], 1)).jobs
+    failure = Settlement(
+        job.id, job.attempt, JobStatus.ERROR, error="no such thing", error_kind="ErrorVariableNotFound",
+        error_line=3, error_column=7,
+    )  # fmt: skip
+    store.run(claims.turn(0, [failure], 0))
+
+    for failed in (
+        lambda: store.run(operations.output(job_id)),
+        lambda: store.wait_reply(operations, job_id, 5).result(),
+    ):
+        with pytest.raises(JobFailed) as e:
+            failed()
+        assert (e.value.kind, e.value.message, e.value.line, e.value.column) == (
+            "ErrorVariableNotFound", "no such thing", 3, 7,
+        )  # fmt: skip
+    record = store.run(operations.record(job_id))
+    assert (record.error_line, record.error_column, record.output) == (3, 7, None)
+
+
+def test_ended_jobs_and_their_replies_expire(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    good, bad = submit(store, operations, make_job, 2)
+    claims = make_claims(retention=Retention(reply_ttl_s=10, result_ttl_s=100, failure_ttl_s=1000))
+    first, second = store.run(claims.turn(0, [], 2)).jobs
+    store.run(
+        claims.turn(0, [*finished([first]), Settlement(second.id, second.attempt, JobStatus.ERROR, error="e")], 0)
+    )
+
+    def ttl_s(key: str) -> float:
+        return store.run(Op(("PTTL", key), int)) / 1000
+
+    assert 5 < ttl_s(operations.keys.reply(good)) <= 10
+    assert 50 < ttl_s(operations.keys.job(good)) <= 100
+    assert 500 < ttl_s(operations.keys.job(bad)) <= 1000
+
+
+def test_a_late_zombie_changes_nothing(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    zombie, heir = make_claims(), make_claims()
+    held = store.run(zombie.turn(0, [], 1)).jobs
+    store.run(recoveries.recover(zombie.entry.incarnation, proven_dead=True))
+
+    # before the heir has it, while the heir runs it, and after it ended
+    assert store.run(zombie.turn(0, finished(held, "late"), 1)).refused == [job_id]
+    taken = store.run(heir.turn(0, [], 1)).jobs
+    during = store.run(zombie.turn(0, finished(held, "late"), 1))
+    assert (during.alive, during.refused, during.jobs) == (False, [job_id], [])
+    store.run(heir.turn(0, finished(taken, "42"), 0))
+    assert store.run(zombie.turn(0, finished(held, "late"), 1)).refused == [job_id]
+
+    record = store.run(operations.record(job_id))
+    assert (record.status, record.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 1)
+    assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
+
+
+def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = submit(store, operations, make_job, 6)
+    dead = make_claims()
+    store.run(dead.turn(0, [], 3))
+    store.run(Op(("BLMOVE", operations.keys.work("osis"), operations.keys.claimed(dead.entry.incarnation, 0),
+                  "LEFT", "RIGHT", 1), str))  # fmt: skip
+
+    recovery = store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
+
+    assert sorted(recovery.handed_back) == sorted(ids[:4])
+    assert [j.id for j in store.run(make_claims().turn(0, [], 10)).jobs] == ids
+    assert store.run(operations.record(ids[0])).redeliveries == 1
+    assert store.run(operations.record(ids[3])).redeliveries == 0, "it had been taken, not started"
+
+
+def test_recovery_covers_every_lane(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = submit(store, operations, make_job, 8, script_type=ScriptType.SAL)
+    dead = make_claims(ScriptType.SAL, lanes=4)
+    for lane in range(4):
+        store.run(dead.turn(lane, [], 2))
+
+    recovery = store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
+
+    assert sorted(recovery.handed_back) == sorted(ids)
+
+
+def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    for _ in range(4):
+        holder = make_claims()
+        assert [j.id for j in store.run(holder.turn(0, [], 1)).jobs] == [job_id]
+        recovery = store.run(recoveries.recover(holder.entry.incarnation, proven_dead=True))
+
+    assert recovery.lost == [job_id]
+    record = store.run(operations.record(job_id))
+    assert (record.status, record.error_kind, record.attempt) == (JobStatus.ERROR, "lost", 4)
+    with pytest.raises(JobFailed, match="lost 4 times"):
+        store.wait_reply(operations, job_id, 5).result()
+    assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+
+
+def test_a_living_incarnation_is_left_alone_and_an_expired_one_is_found(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = submit(store, operations, make_job, 2)
+    living, expiring = make_claims(), make_claims(lease_s=0.05)
+    store.run(living.turn(0, [], 1))
+    store.run(expiring.turn(0, [], 1))
+    found = eventually(lambda: store.run(recoveries.expired()))
+
+    assert found == [expiring.entry.incarnation]
+    assert store.run(recoveries.recover(living.entry.incarnation, proven_dead=False)).alive
+    assert store.run(recoveries.recover(expiring.entry.incarnation, proven_dead=False)).handed_back == ids[1:]
+    assert not store.run(expiring.beat(busy=0, jobs=0)), "the declared dead do not come back"
+
+
+def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_sweep(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    frozen = make_claims()
+    incarnation = frozen.entry.incarnation
+    store.run(recoveries.recover(incarnation, proven_dead=True))
+    (job_id,) = submit(store, operations, make_job, 1)
+    assert store.run(frozen.take(0)) == job_id
+
+    assert incarnation in store.run(recoveries.expired())
+    assert store.run(recoveries.recover(incarnation, proven_dead=False)).handed_back == [job_id]
+    assert [j.id for j in store.run(make_claims().turn(0, [], 1)).jobs] == [job_id]
+
+
+def test_a_leaving_incarnation_hands_back_without_counting_and_is_forgotten(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    leaving = make_claims()
+    store.run(leaving.turn(0, [], 1))
+
+    assert store.run(leaving.leave()).handed_back == [job_id]
+
+    assert store.run(operations.record(job_id)).redeliveries == 0
+    assert store.run(operations.actors()) == []
+    assert store.run(recoveries.expired()) == []
+
+
+def test_released_jobs_go_back_to_the_head_in_order_and_do_not_count_as_attempts(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    ids = submit(store, operations, make_job, 5)
+    slow, quick = make_claims(), make_claims()
+    held = store.run(slow.turn(0, [], 4)).jobs
+
+    assert store.run(slow.release(0, held[1:])) == 3
+
+    taken = store.run(quick.turn(0, [], 10)).jobs
+    assert [j.id for j in taken] == ids[1:]
+    assert {j.attempt for j in taken} == {"1"}
+    assert claimed_ids(store, slow) == ids[:1]
+    assert store.run(slow.release(0, held[1:])) == 0, "they are another's now"
+
+
+def test_an_id_queued_twice_runs_once(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
+    one, two = make_claims(), make_claims()
+
+    held = store.run(one.turn(0, [], 1)).jobs
+    assert store.run(two.turn(0, [], 1)).jobs == []
+    store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
+    store.run(one.turn(0, finished(held), 0))
+    assert store.run(two.turn(0, [], 1)).jobs == []
+    assert claimed_ids(store, two) == []
+
+
+def test_a_key_that_somebody_overwrote_ends_its_job_in_error_and_the_lane_goes_on(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    broken, good = submit(store, operations, make_job, 2)
+    store.run(Op(("SET", operations.keys.job(broken), "gone"), str))
+
+    turn = store.run(make_claims().turn(0, [], 10))
+
+    assert [j.id for j in turn.jobs] == [good]
+    with pytest.raises(JobFailed) as failed:
+        store.run(operations.output(broken))
+    assert failed.value.kind == "damaged"
+    with pytest.raises(JobFailed):
+        store.wait_reply(operations, broken, 5).result()
+
+
+def test_presence_tells_who_is_there(store: Store, operations: Operations, make_claims: MakeClaims) -> None:
+    claims = make_claims(ScriptType.SAL, lanes=4, group="io")
+    store.run(claims.beat(busy=3, jobs=17))
+
+    (actor,) = store.run(operations.actors())
+    assert (actor.incarnation, actor.script_type, actor.lanes, actor.group) == ("sal-1", ScriptType.SAL, 4, "io")
+    assert (actor.busy, actor.jobs) == (3, 17)
+    assert actor.beat_at is not None
+
+
+def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    """Twenty seeded walks over four incarnations; a model outside Redis counts terminal transitions and replies."""
+    for seed in range(20):
+        rng = random.Random(seed)
+        ids = submit(store, operations, make_job, 30)
+        claims = [make_claims(retention=Retention(max_redeliveries=100)) for _ in range(4)]
+        held: dict[str, list] = {c.entry.incarnation: [] for c in claims}
+        accepted: dict[str, int] = dict.fromkeys(ids, 0)
+
+        def settle(c: Claims, jobs: list, most: int, held: dict[str, list] = held, accepted: dict = accepted) -> None:
+            turn = store.run(c.turn(0, finished(jobs, c.entry.incarnation), most))
+            for job in jobs:
+                if job.id not in turn.refused:
+                    accepted[job.id] += 1
+            kept = [j for j in held[c.entry.incarnation] if j not in jobs]
+            held[c.entry.incarnation] = kept + [j for j in turn.jobs if j not in kept]
+
+        while any(accepted[i] == 0 for i in ids):
+            c = rng.choice(claims)
+            mine = held[c.entry.incarnation]
+            match rng.randrange(5):
+                case 0 | 1:
+                    settle(c, list(mine), rng.randrange(4))
+                case 2 if mine:
+                    store.run(c.release(0, mine[1:]))
+                    held[c.entry.incarnation] = mine[:1]
+                case 3 if rng.random() < 0.3:
+                    store.run(Recoveries(operations.keys.namespace, Retention(max_redeliveries=100)).recover(
+                        c.entry.incarnation, proven_dead=True))  # fmt: skip
+                    settle(c, list(mine), 1)  # the zombie tries
+                    claims.remove(c)
+                    claims.append(make_claims(retention=Retention(max_redeliveries=100)))
+                    held[claims[-1].entry.incarnation] = []
+                case _:
+                    settle(c, [], 0)
+
+        assert set(accepted.values()) == {1}, f"seed {seed}"
+        for job_id in ids:
+            assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1, f"seed {seed}"
+            assert store.run(operations.status(job_id)) is JobStatus.FINISHED
+        assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+
+
+def test_jobs_of_a_foreign_producer_are_claimed_whatever_case_they_are_written_in(
+    store: Store, operations: Operations, make_claims: MakeClaims
+) -> None:
+    key = operations.keys.job("foreign")
+    store.run(Op(("HSET", key, "callerId", "a", "contextId", "b", "scriptType", "osis", "script", "1",
+                  "status", "Dispatched"), int))  # fmt: skip
+    store.run(Op(("LPUSH", operations.keys.work("osis"), "foreign"), int))
+    claims = make_claims()
+
+    (job,) = store.run(claims.turn(0, [], 1)).jobs
+    store.run(claims.turn(0, finished([job], "1"), 0))
+
+    assert (job.caller_id, job.context_id, job.script_type) == ("a", "b", "osis")
+    assert store.run(Op(("BLPOP", operations.keys.reply("foreign"), 1), lambda a: a))[1].startswith("{")
+    assert store.run(Op(("HGET", key, "output"), str)) == "1"
+
+
+def test_an_id_without_any_job_is_dropped(store: Store, operations: Operations, make_claims: MakeClaims) -> None:
+    store.run(Op(("RPUSH", operations.keys.work("osis"), "ghost"), int))
+    claims = make_claims()
+
+    assert store.run(claims.turn(0, [], 1)).jobs == []
+    assert claimed_ids(store, claims) == []
+    with pytest.raises(JobNotFound):
+        store.run(operations.status("ghost"))

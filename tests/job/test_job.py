@@ -1,0 +1,149 @@
+"""Jobs and their builder: what is refused, and by which name."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from hero_job import Job, JobBuilder, JobInvalid, JobLimits, ScriptType
+
+
+def complete() -> JobBuilder:
+    return JobBuilder().caller_id("caller").context_id("context").script_type(ScriptType.OSIS).script("40 + 2")
+
+
+def test_a_job_has_the_documented_defaults() -> None:
+    job = complete().build()
+
+    assert (job.timeout, job.retries, job.concurrent, job.log_path) == (300, 0, False, None)
+    assert (job.env_vars, job.prerequisites, job.dependents) == ({}, (), ())
+    assert len(job.id) == 36
+
+
+def test_a_job_cannot_be_changed() -> None:
+    job = complete().build()
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        job.script = "1"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["caller_id", "context_id", "script", "script_type"])
+def test_build_names_the_field_that_is_missing(field: str) -> None:
+    values = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "sal"}
+    builder = JobBuilder()
+    for name, value in values.items():
+        if name != field:
+            getattr(builder, name)(value)
+
+    with pytest.raises(JobInvalid) as refused:
+        builder.build()
+
+    assert refused.value.field == field
+    assert "is missing" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("caller_id", ""),
+        ("caller_id", "  "),
+        ("caller_id", 7),
+        ("context_id", ""),
+        ("script", ""),
+        ("script", "\n\t "),
+        ("script", "\ud800"),
+        ("script", b"40 + 2"),
+        ("script_type", "lua"),
+        ("script_type", ""),
+        ("script_type", 3),
+        ("timeout", 0),
+        ("timeout", -1),
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("timeout", "10"),
+        ("timeout", True),
+        ("timeout", 86_401),
+        ("retries", -1),
+        ("retries", 1.5),
+        ("retries", True),
+        ("concurrent", "yes"),
+        ("log_path", ""),
+        ("env_vars", {"A": 1}),
+        ("env_vars", {"A=B": "1"}),
+        ("env_vars", {"": "1"}),
+        ("env_vars", {"A": "x\0y"}),
+        ("env_vars", [1]),
+        ("prerequisites", "id"),
+        ("prerequisites", ["a", "a"]),
+        ("prerequisites", ["a b"]),
+        ("group", "a:b"),
+        ("group", ""),
+        ("instance", "1"),
+        ("id", ""),
+        ("id", "a b"),
+        ("id", "x" * 201),
+        ("id", "ä"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_its_name(field: str, value: Any) -> None:
+    fields = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "sal", field: value}
+
+    with pytest.raises(JobInvalid) as refused:
+        Job.from_fields(fields)
+
+    assert refused.value.field == field
+
+
+def test_an_unknown_field_is_refused_and_the_known_ones_are_named() -> None:
+    with pytest.raises(JobInvalid, match="unknown field; known are caller_id, concurrent"):
+        Job.from_fields({"caller": "a"})
+
+
+def test_camel_case_fields_are_read() -> None:
+    job = Job.from_fields(
+        {"jobId": "j", "callerId": "a", "contextId": "b", "script": "1", "scriptType": "python", "envVars": {"K": "v"}}
+    )
+
+    assert (job.id, job.caller_id, job.script_type, job.env_vars) == ("j", "a", ScriptType.PYTHON, {"K": "v"})
+
+
+def test_a_field_in_both_spellings_is_refused() -> None:
+    with pytest.raises(JobInvalid, match="given twice"):
+        Job.from_fields({"callerId": "a", "caller_id": "b"})
+
+
+@pytest.mark.parametrize("text", ["OSIS", "osis", "Osis", ScriptType.OSIS])
+def test_script_types_are_read_in_any_case(text: str) -> None:
+    assert ScriptType.parse(text) is ScriptType.OSIS
+
+
+def test_a_script_of_exactly_the_limit_is_taken_and_one_byte_more_is_refused() -> None:
+    limits = JobLimits(max_script_bytes=1000)
+    fields = {"caller_id": "a", "context_id": "b", "script_type": "sal"}
+
+    Job.from_fields({**fields, "script": "ä" * 500}, limits)
+    with pytest.raises(JobInvalid, match="has 1001 bytes; the limit is 1000") as refused:
+        Job.from_fields({**fields, "script": "ä" * 500 + "x"}, limits)
+
+    assert refused.value.field == "script"
+
+
+def test_the_default_timeout_is_the_deployments() -> None:
+    job = Job.from_fields(
+        {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "sal"}, JobLimits(default_timeout_s=7)
+    )
+
+    assert job.timeout == 7
+
+
+def test_env_var_adds_to_those_given() -> None:
+    job = complete().env_vars({"A": "1"}).env_var("B", "2").build()
+
+    assert job.env_vars == {"A": "1", "B": "2"}
+
+
+def test_the_limits_hold_for_a_job_made_without_the_builder() -> None:
+    with pytest.raises(JobInvalid):
+        Job(id="j", caller_id="", context_id="b", script="1", script_type=ScriptType.SAL)

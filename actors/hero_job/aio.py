@@ -24,7 +24,7 @@ from hero_job.connection import ANSWER_TIMEOUT_S
 from hero_job.errors import StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.operations import Op, Operations, T
 from hero_job.record import Reply
-from hero_job.store import GLANCE_S
+from hero_job.store import GLANCE_S, Outage
 from hero_job.url import parse_url
 
 _log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class AsyncStore:
         Raises:
             WaitTimeout: It has not ended by then.
             JobNotFound: There is no such job.
+            StoreUnavailable: The server is away, and was so for the rest of the wait.
         """
         deadline_mono = time.monotonic() + wait_s
         follower = self._follow(operations)
@@ -97,8 +98,14 @@ class AsyncStore:
             # is away the look itself says so.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(follower.following.wait(), min(GLANCE_S, wait_s))
+            outage = Outage()
             while True:
-                reply = await self.run(operations.outcome(job_id))
+                try:
+                    reply = await self.run(operations.outcome(job_id))
+                    outage.over()
+                except StoreUnavailable as e:
+                    await asyncio.sleep(outage.pause_s(e, deadline_mono))
+                    continue
                 if reply is not None:
                     return reply
                 left_s = deadline_mono - time.monotonic()

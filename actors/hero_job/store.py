@@ -5,6 +5,7 @@ Used by lanes (one store each, so one connection each), by programs that submit 
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Self
 
 from hero_job.codec import decode_reply
 from hero_job.connection import Connection
-from hero_job.errors import WaitTimeout
+from hero_job.errors import StoreUnavailable, WaitTimeout
 from hero_job.operations import Op, Operations, T
 from hero_job.record import Reply
 from hero_job.url import parse_url
@@ -21,6 +22,36 @@ from hero_job.url import parse_url
 GLANCE_S = 2.0
 #: An idle connection older than this, in seconds, is looked at before it is used: the server may have closed it.
 _IDLE_S = 1.0
+
+
+class Outage:
+    """How long to pause between two tries while the server is away: 50 ms, doubled up to a second, with jitter."""
+
+    __slots__ = ("_next_s",)
+
+    def __init__(self) -> None:
+        self._next_s = 0.05
+
+    def over(self) -> None:
+        """The server answered."""
+        self._next_s = 0.05
+
+    def pause_s(self, error: StoreUnavailable, deadline_mono: float) -> float:
+        """Give the next pause, in seconds.
+
+        Args:
+            error: Why another try is needed.
+            deadline_mono: When the caller gives up, by the monotonic clock.
+
+        Raises:
+            StoreUnavailable: The error, when that time has come.
+        """
+        left_s = deadline_mono - time.monotonic()
+        if left_s <= 0:
+            raise error
+        pause_s = self._next_s * random.uniform(0.5, 1)
+        self._next_s = min(self._next_s * 2, 1.0)
+        return min(pause_s, left_s)
 
 
 class Store:
@@ -75,14 +106,22 @@ class Store:
         Raises:
             WaitTimeout: It has not ended by then.
             JobNotFound: There is no such job.
+            StoreUnavailable: The server is away, and was so for the rest of the wait.
         """
         deadline_mono = time.monotonic() + wait_s
+        outage = Outage()
         while True:
             left_s = deadline_mono - time.monotonic()
-            text = self.run(operations.peek_reply(job_id, max(0.001, min(GLANCE_S, left_s))))
-            if text is not None:
-                return decode_reply(job_id, text)
-            reply = self.run(operations.outcome(job_id))
+            try:
+                text = self.run(operations.peek_reply(job_id, max(0.001, min(GLANCE_S, left_s))))
+                if text is not None:
+                    return decode_reply(job_id, text)
+                reply = self.run(operations.outcome(job_id))
+                outage.over()
+            except StoreUnavailable as e:
+                # Looking again changes nothing, so a wait outlives a restart of the server.
+                time.sleep(outage.pause_s(e, deadline_mono))
+                continue
             if reply is not None:
                 return reply
             if left_s <= GLANCE_S:

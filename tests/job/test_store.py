@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,9 +23,10 @@ from hero_job import (
     WaitTimeout,
 )
 from hero_job.aio import AsyncStore
-from hero_job.claims import Settlement
+from hero_job.claims import ActorEntry, Claims, Settlement
 from hero_job.operations import Op, Operations
 from hero_job.store import Store
+from tests.eventually import eventually
 from tests.job.conftest import MakeClaims, MakeJob
 from tests.valkey_server import ValkeyServer, free_port
 
@@ -315,3 +317,47 @@ def test_an_idle_connection_that_the_server_closed_is_replaced_before_use(
         own_valkey.start()
 
         store.run(operations.ping())
+
+
+@pytest.mark.parametrize("runner", ["sync", "asyncio"])
+def test_a_wait_outlives_a_restart_of_the_server(
+    own_valkey: ValkeyServer, namespace: str, operations: Operations, make_job: MakeJob, runner: str
+) -> None:
+    job = make_job()
+    with Store(own_valkey.url) as store:
+        store.run(operations.create(job, start=True))
+
+    def wait() -> str:
+        if runner == "sync":
+            with Store(own_valkey.url) as waiting:
+                return waiting.wait_reply(operations, job.id, 60).result()
+
+        async def main() -> str:
+            async with AsyncStore(own_valkey.url) as waiting:
+                return (await waiting.wait_reply(operations, job.id, 60)).result()
+
+        return asyncio.run(main())
+
+    with ThreadPoolExecutor() as pool:
+        waited = pool.submit(wait)
+        eventually(lambda: "blocked_clients:1" in str(own_valkey.command("INFO", "clients")))
+        own_valkey.kill()
+        own_valkey.start()
+        entry = ActorEntry(
+            incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
+            engine_version="1",
+        )  # fmt: skip
+        claims = Claims(entry, namespace)
+        with Store(own_valkey.url) as store:
+            store.run(claims.join())
+            (claimed,) = store.run(claims.turn(0, [], 1)).jobs
+            store.run(claims.turn(0, [Settlement(job.id, claimed.attempt, JobStatus.FINISHED, "42")], 0))
+
+        assert waited.result(60) == "42"
+
+
+def test_a_wait_on_a_server_that_stays_away_ends_with_that(own_valkey: ValkeyServer, operations: Operations) -> None:
+    own_valkey.kill()
+
+    with Store(own_valkey.url) as store, pytest.raises(StoreUnavailable):
+        store.wait_reply(operations, "j", 0.2)

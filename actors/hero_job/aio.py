@@ -182,7 +182,8 @@ class _Follower:
                 for _, entries in _streams(answer):
                     for entry_id, fields in entries:
                         last = entry_id
-                        self._wake(_field(fields, "job"))
+                        for job_id in _ended(fields):
+                            self._wake(job_id)
             except (RedisError, OSError) as e:
                 if self.following.is_set():
                     _log.warning("events_interrupted", extra={"stream": self._key, "error": str(e)})
@@ -219,9 +220,9 @@ def _streams(answer: Any) -> list[tuple[str, list[Any]]]:
     return list(answer.items()) if isinstance(answer, dict) else list(answer)
 
 
-def _field(fields: Any, name: str) -> str:
-    pairs = fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
-    return str(pairs.get(name, ""))
+def _ended(fields: Any) -> list[str]:
+    """Ids in an entry of the event stream, whose fields are id and status of each job that ended."""
+    return list(fields) if isinstance(fields, dict) else list(fields[::2])
 
 
 def _code(error: RedisError) -> str:

@@ -31,7 +31,7 @@ class Keys:
         self.actors = f"{namespace}:meta:actors"
         #: Sorted set: incarnations declared dead, by time; their claimed lists are looked at again for a day.
         self.dead = f"{namespace}:meta:dead"
-        #: Stream: one entry a terminal transition, bounded.
+        #: Stream, bounded: each entry has, as its fields, id -> status of the jobs that ended together.
         self.events = f"{namespace}:events"
 
     def job(self, job_id: str) -> str:

@@ -117,6 +117,20 @@ def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
     assert store.run(Op(("XLEN", operations.keys.events), int)) == 1
 
 
+def test_a_settlement_sent_again_does_not_disturb_what_the_lost_answer_claimed(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    ids = submit(store, operations, make_job, 2)
+    claims = make_claims()
+    settlements = finished(store.run(claims.turn(0, [], 1)).jobs)
+    store.run(claims.turn(0, settlements, 1))  # the answer, with the second job, is lost
+
+    again = store.run(claims.turn(0, settlements, 1))
+
+    assert [j.id for j in again.jobs] == ids[1:]
+    assert claimed_ids(store, claims) == ids[1:]
+
+
 def test_a_failed_job_keeps_kind_message_and_position(
     store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
 ) -> None:

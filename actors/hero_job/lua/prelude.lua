@@ -38,20 +38,32 @@ local function queue_of(ns, script_type, group, instance)
   return queue
 end
 
--- What every terminal transition leaves behind, once: the reply, its expiry, the job's expiry, one event.
--- The status and the result fields are the caller's to write.
-local function conclude(ns, id, status, reply, reply_ttl_ms, job_ttl_ms, events_max)
+-- Terminal transitions of this call: id, status, id, status ... One stream entry tells them all: an entry a job costs the
+-- server more than everything else that a settlement writes.
+local ended = {}
+
+-- What every terminal transition leaves behind, once: the reply, its expiry, the job's expiry, and word of it.
+-- The status and the result fields are the caller's to write; so is the call of tell_ended at the end.
+local function conclude(ns, id, status, reply, reply_ttl_ms, job_ttl_ms)
   local reply_key = ns .. 'q:reply:' .. id
   redis.call('RPUSH', reply_key, reply)
   redis.call('PEXPIRE', reply_key, reply_ttl_ms)
   redis.call('PEXPIRE', ns .. 'job:' .. id, job_ttl_ms)
-  redis.call('XADD', ns .. 'events', 'MAXLEN', '~', events_max, '*', 'job', id, 'status', status)
+  ended[#ended + 1] = id
+  ended[#ended + 1] = status
+end
+
+-- Put the terminal transitions of this call on the event stream. In pieces: unpack has a limit of some thousands.
+local function tell_ended(ns, events_max)
+  for first = 1, #ended, 1000 do
+    redis.call('XADD', ns .. 'events', 'MAXLEN', '~', events_max, '*', unpack(ended, first, math.min(first + 999, #ended)))
+  end
 end
 
 -- End a job in error by the runtime's own decision, whatever its key holds.
-local function fail(ns, id, kind, message, at, reply_ttl_ms, job_ttl_ms, events_max)
+local function fail(ns, id, kind, message, at, reply_ttl_ms, job_ttl_ms)
   redis.call('HSET', ns .. 'job:' .. id, 'id', id, 'status', 'error', 'error', message, 'error_kind', kind,
     'finished_at', at, 'updated_at', at)
   local reply = cjson.encode({ job_id = id, status = 'error', error = message, error_kind = kind, output = cjson.null })
-  conclude(ns, id, 'error', reply, reply_ttl_ms, job_ttl_ms, events_max)
+  conclude(ns, id, 'error', reply, reply_ttl_ms, job_ttl_ms)
 end

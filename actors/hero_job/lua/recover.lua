@@ -51,7 +51,7 @@ for lane = 0, entry.lanes - 1 do
       if count > tonumber(ARGV[4]) then
         local message = string.format('its actor was lost %d times while it ran', count)
         redis.call('HSET', key, 'redeliveries', count)
-        fail(ns, id, 'lost', message, at, ARGV[5], ARGV[6], ARGV[7])
+        fail(ns, id, 'lost', message, at, ARGV[5], ARGV[6])
         lost[#lost + 1] = id
       else
         redis.call('HSET', key, 'status', 'dispatched', 'redeliveries', count, 'updated_at', at)
@@ -64,7 +64,7 @@ for lane = 0, entry.lanes - 1 do
         'updated_at', at)
       local reply = cjson.encode({ job_id = id, status = 'stopped', error = 'stopped', error_kind = 'stopped',
         output = cjson.null })
-      conclude(ns, id, 'stopped', reply, ARGV[5], ARGV[6], ARGV[7])
+      conclude(ns, id, 'stopped', reply, ARGV[5], ARGV[6])
     elseif status == 'dispatched' or status == 'created' then
       redis.call('LPUSH', queue, id)
       back[#back + 1] = id
@@ -72,4 +72,5 @@ for lane = 0, entry.lanes - 1 do
   end
   redis.call('DEL', claimed)
 end
+tell_ended(ns, ARGV[7])
 return { 0, back, lost }

@@ -14,7 +14,7 @@
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars}, nil where the hash lacks the field
 local ns, me, claimed = ARGV[1], ARGV[2], KEYS[2]
 local at = iso(now_ms())
-local refused, jobs = {}, {}
+local refused, jobs, accepted = {}, {}, 0
 
 for i = 8, #ARGV, 9 do
   local id, attempt, status = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -36,17 +36,27 @@ for i = 8, #ARGV, 9 do
         'finished_at', at, 'updated_at', at)
       if ARGV[i + 7] ~= '' then redis.call('HSET', key, 'error_at', ARGV[i + 7]) end
     end
-    conclude(ns, id, status, ARGV[i + 8], ARGV[4], ttl_ms, ARGV[7])
+    conclude(ns, id, status, ARGV[i + 8], ARGV[4], ttl_ms)
+    accepted = accepted + 1
   elseif not mine or (v[1] ~= 'finished' and v[1] ~= 'error' and v[1] ~= 'stopped') then
     -- Mine and terminal is a settlement sent again after a lost answer: nothing to do, nothing refused.
     refused[#refused + 1] = id
   end
-  redis.call('LREM', claimed, 1, id)
+end
+-- Every id accepted was in the list. So when they are as many as it holds they are all of it, the common case; a
+-- settlement sent again, or one that is refused, may stand beside ids that are still to be run.
+if accepted > 0 and redis.call('LLEN', claimed) == accepted then
+  redis.call('DEL', claimed)
+else
+  for i = 8, #ARGV, 9 do redis.call('LREM', claimed, 1, ARGV[i]) end
 end
 
-if redis.call('HEXISTS', KEYS[1], me) == 0 then return { 0, refused, jobs } end
+local alive = redis.call('HEXISTS', KEYS[1], me)
 local most = tonumber(ARGV[3])
-if most == 0 then return { 1, refused, jobs } end
+if alive == 0 or most == 0 then
+  tell_ended(ns, ARGV[7])
+  return { alive, refused, jobs }
+end
 
 local ids = redis.call('LRANGE', claimed, 0, most - 1)
 for q = 3, #KEYS do
@@ -65,14 +75,15 @@ for _, id in ipairs(ids) do
   if v.err then
     redis.call('DEL', key)
     redis.call('LREM', claimed, 1, id)
-    fail(ns, id, 'damaged', 'the job\'s key did not hold a hash', at, ARGV[4], ARGV[6], ARGV[7])
+    fail(ns, id, 'damaged', 'the job\'s key did not hold a hash', at, ARGV[4], ARGV[6])
   else
     -- Fields in camelCase come from programs of the Rust family.
     if not v[4] or not v[6] then
       local c = redis.call('HMGET', key, 'scriptType', 'callerId', 'contextId', 'envVars')
       v[4], v[6], v[7], v[9] = v[4] or c[1], v[6] or c[2], v[7] or c[3], v[9] or c[4]
     end
-    local status = v[1] and string.lower(v[1]) or 'dispatched'
+    local status = v[1]
+    if status ~= 'dispatched' then status = status and string.lower(status) or 'dispatched' end
     local attempt
     if status == 'dispatched' or status == 'created' then
       -- A key without a single field of ours is a deleted job, whose id had stayed in the queue.
@@ -90,4 +101,5 @@ for _, id in ipairs(ids) do
     end
   end
 end
+tell_ended(ns, ARGV[7])
 return { 1, refused, jobs }

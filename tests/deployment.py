@@ -1,0 +1,134 @@
+"""A whole deployment for tests: the real `hero-supervisor` with its own config, store, actors and socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from hero_supervisor import Supervisor, SupervisorBuilder
+from tests.eventually import eventually
+
+CONFIG = """
+[store]
+redis_url = "{redis_url}"
+[embedded]
+dir = "store"
+[supervisor]
+log_format = "json"
+lease_s = 3
+sweep_s = 0.5
+[rpc]
+unix_socket = "hero.ipc"
+{actors}
+"""
+
+ACTORS = """
+[[actors]]
+type = "osis"
+[[actors]]
+type = "sal"
+lanes = 4
+"""
+
+
+class Deployment:
+    """One `hero-supervisor` and all that it starts, in one folder.
+
+    Attributes:
+        log: What the service and its actors write.
+        url: Where its store is.
+    """
+
+    def __init__(self, folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.url = redis_url or f"unix://{folder}/store/valkey.sock"
+        self.socket = folder / "hero.ipc"
+        (folder / "hero.toml").write_text(CONFIG.format(redis_url=redis_url, actors=actors))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Deployment:
+        """Start it and wait until all actors are ready."""
+        ready, write = os.pipe()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml", "--ready-fd", str(write)],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[write],
+            )
+        os.close(write)
+        with os.fdopen(ready) as said:
+            answer = said.read()
+        assert answer == "\n", f"not ready: {answer!r}\n{self.log.read_text()}"
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        assert self._process is not None
+        return self._process.pid
+
+    def supervisor(self) -> Supervisor:
+        """A client of it."""
+        return SupervisorBuilder().redis_url(self.url).build()
+
+    def processes(self, *named: str) -> list[psutil.Process]:
+        """Its living child processes whose command line holds all the words."""
+        found = []
+        for process in psutil.Process(self.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                line = process.cmdline()
+                if process.status() != psutil.STATUS_ZOMBIE and all(any(n in w for w in line) for n in named):
+                    found.append(process)
+        return found
+
+    def actors(self, script_type: str) -> list[psutil.Process]:
+        """Its actor processes of a type."""
+        return self.processes("hero_actor", script_type)
+
+    def kill(self) -> list[psutil.Process]:
+        """Kill -9 the supervisor alone; gives the processes that it leaves behind."""
+        left = self.processes()
+        os.kill(self.pid, signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+        return left
+
+    def stop(self) -> int:
+        """Stop it as a service manager does; gives its exit code."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self._process.wait(60)
+
+
+@contextlib.contextmanager
+def deployed(folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> Iterator[Deployment]:
+    """Run a deployment; at the end nothing of it may be left."""
+    deployment = Deployment(folder, redis_url=redis_url, actors=actors).start()
+    everything: list[psutil.Process] = []
+    try:
+        yield deployment
+        with contextlib.suppress(psutil.NoSuchProcess):
+            everything = deployment.processes()
+    finally:
+        deployment.stop()
+        eventually(lambda: not any(alive(p) for p in everything), what="no process is left behind")
+
+
+def alive(process: psutil.Process) -> bool:
+    """Does it still run? A zombie that nobody has reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

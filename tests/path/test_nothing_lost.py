@@ -1,0 +1,148 @@
+"""Whatever dies, every job that was acknowledged ends exactly once. Real processes, real kill -9."""
+
+from __future__ import annotations
+
+import collections
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hero_job import HeroJobError, Job, JobBuilder, JobStatus, StoreUnavailable
+from hero_job.operations import Op
+from hero_supervisor import ScriptType, Supervisor
+from tests.deployment import alive, deployed
+from tests.eventually import eventually
+
+JOBS = 1000
+
+
+def job(script_type: ScriptType, script: str = "sleep(0.004); 40 + 2") -> Job:
+    return JobBuilder().caller_id("a" * 66).context_id("b" * 66).script_type(script_type).script(script).build()
+
+
+def mixed(count: int) -> list[Job]:
+    return [job(ScriptType.OSIS if n % 2 else ScriptType.SAL) for n in range(count)]
+
+
+def outcomes(supervisor: Supervisor, ids: list[str]) -> collections.Counter[str]:
+    return collections.Counter(supervisor.get_job_status(i).value for i in ids)
+
+
+def all_ended(supervisor: Supervisor, ids: list[str]) -> bool:
+    try:
+        return all(supervisor.get_job_status(i).terminal for i in ids)
+    except StoreUnavailable:
+        return False
+
+
+def assert_each_ended_once(supervisor: Supervisor, ids: list[str]) -> None:
+    """All finished, with one reply and one event each; queues and claimed lists empty."""
+
+    def run(*args: str | int) -> Any:
+        return supervisor.store.run(Op(args, lambda answer: answer))
+
+    assert outcomes(supervisor, ids) == {"finished": len(ids)}
+    assert {run("LLEN", f"hero:q:reply:{i}") for i in ids} == {1}
+    events: collections.Counter[str] = collections.Counter()
+    for _, fields in run("XRANGE", "hero:events", "-", "+"):
+        events.update(fields[::2])
+    assert {events[i] for i in ids} == {1}
+    assert supervisor.queue_length(ScriptType.OSIS) == supervisor.queue_length(ScriptType.SAL) == 0
+    assert run("KEYS", "hero:meta:claimed:*") == []
+
+
+def test_actors_killed_in_the_middle_of_a_thousand_jobs_lose_none(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
+        ids = [supervisor.submit_job(j) for j in mixed(JOBS)]
+        killed = 0
+        while killed < 6:
+            before = sum(supervisor.get_job_status(i).terminal for i in ids)
+            if before == JOBS:
+                break
+            # In the middle of the work: some progress since the last kill, on both types.
+            eventually(lambda: all(deployment.actors(t) for t in ("osis", "sal")))
+            eventually(lambda b=before: sum(supervisor.get_job_status(i).terminal for i in ids) > min(b + 20, JOBS - 1))
+            deployment.actors(rng.choice(["osis", "sal"]))[0].kill()
+            killed += 1
+        assert killed >= 4, "the jobs were done before the kills: nothing was tested"
+
+        eventually(lambda: all_ended(supervisor, ids), within_s=90)
+        assert_each_ended_once(supervisor, ids)
+        records = [supervisor.get_job(i) for i in ids]
+        assert any(r.redeliveries for r in records), "no kill hit a running job: nothing was tested"
+        assert max(r.attempt - r.redeliveries for r in records) == 1, "a job ran again without its holder's death"
+
+
+def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_carries_on(tmp_path: Path) -> None:
+    with deployed(tmp_path) as deployment:
+        with deployment.supervisor() as supervisor:
+            ids = [supervisor.submit_job(j) for j in mixed(JOBS)]
+            eventually(lambda: sum(supervisor.get_job_status(i).terminal for i in ids) > 50)
+
+        left = deployment.kill()
+        assert left
+        eventually(lambda: not any(alive(p) for p in left), within_s=10, what="actors and store end by themselves")
+
+        deployment.start()
+        with deployment.supervisor() as supervisor:
+            eventually(lambda: all_ended(supervisor, ids), within_s=90)
+            assert_each_ended_once(supervisor, ids)
+
+
+def test_the_store_killed_under_load_loses_nothing_and_everybody_reconnects(tmp_path: Path) -> None:
+    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
+        acknowledged: list[str] = []
+
+        def submit_all() -> None:
+            for j in mixed(JOBS):
+                while True:
+                    try:
+                        acknowledged.append(supervisor.submit_job(j))
+                        break
+                    except HeroJobError:
+                        time.sleep(0.02)  # the same job again: its id makes that harmless
+
+        with ThreadPoolExecutor() as pool:
+            submitting = pool.submit(submit_all)
+            for progress in (100, 400, 700):
+                eventually(lambda p=progress: len(acknowledged) > p)
+                (store,) = deployment.processes("valkey-server")
+                store.kill()
+                eventually(lambda s=store: [p for p in deployment.processes("valkey-server") if p.pid != s.pid])
+            submitting.result(60)
+
+        assert len(set(acknowledged)) == JOBS
+        eventually(lambda: all_ended(supervisor, acknowledged), within_s=90)
+        assert_each_ended_once(supervisor, acknowledged)
+        assert supervisor.run_job_and_await_result(job(ScriptType.OSIS, "1 + 1")) == "2"
+
+
+def test_a_killed_actors_job_starts_anew_at_once(tmp_path: Path) -> None:
+    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
+        job_id = supervisor.submit_job(job(ScriptType.OSIS, "sleep(1); 40 + 2"))
+        eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.STARTED)
+        owner = supervisor.get_job(job_id).owner
+        deployment.actors("osis")[0].kill()
+
+        # Not by the lease, which is three seconds here, and longer than the whole second run.
+        record = eventually(lambda: (r := supervisor.get_job(job_id)).status is JobStatus.FINISHED and r)
+        assert (record.attempt, record.redeliveries, record.output) == (2, 1, "42")
+        assert record.owner != owner
+
+
+@pytest.mark.parametrize("script_type", ["osis", "sal"])
+def test_a_frozen_actor_is_replaced_and_its_job_runs_once_more(tmp_path: Path, script_type: str) -> None:
+    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
+        job_id = supervisor.submit_job(job(ScriptType.parse(script_type), "sleep(0.5); 40 + 2"))
+        eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.STARTED)
+        (frozen,) = deployment.actors(script_type)
+        frozen.suspend()
+
+        assert supervisor.await_result(job_id, 60) == "42"
+        eventually(lambda: not alive(frozen))
+        assert supervisor.get_job(job_id).redeliveries == 1

@@ -22,7 +22,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hero_job.connection import ANSWER_TIMEOUT_S
 from hero_job.errors import StoreRefused, StoreUnavailable, WaitTimeout
-from hero_job.operations import Op, Operations, T
+from hero_job.op import Op, T
+from hero_job.operations import Operations
 from hero_job.record import Reply
 from hero_job.store import GLANCE_S, Outage
 from hero_job.url import parse_url
@@ -96,8 +97,7 @@ class AsyncStore:
         with follower.watch(job_id) as ended:
             # The stream must be followed before the first look, or an event between the two is missed. When the server
             # is away the look itself says so.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(follower.following.wait(), min(GLANCE_S, wait_s))
+            await _set_within(follower.following, min(GLANCE_S, wait_s))
             outage = Outage()
             while True:
                 try:
@@ -112,8 +112,7 @@ class AsyncStore:
                 if left_s <= 0:
                     raise WaitTimeout(job_id, wait_s)
                 # The glance serves actors of another make, which write the hash and send no event.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), min(GLANCE_S, left_s))
+                await _set_within(ended, min(GLANCE_S, left_s))
 
     def _follow(self, operations: Operations) -> _Follower:
         key = operations.keys.events
@@ -196,6 +195,16 @@ class _Follower:
     def _wake(self, job_id: str) -> None:
         for ended in self._waiting.get(job_id, ()):
             ended.set()
+
+
+async def _set_within(event: asyncio.Event, wait_s: float) -> None:
+    """Wait until the event is set or the time is up.
+
+    Not by `asyncio.wait_for`: before Python 3.12 it loses a cancellation that comes together with the event.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            await event.wait()
 
 
 def _pool(url: str, max_connections: int, connect_timeout_s: float) -> Any:

@@ -16,37 +16,13 @@ from hero_job import lua
 from hero_job.codec import encode_reply
 from hero_job.job import ScriptType
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
-from hero_job.operations import Op, _as_is
-from hero_job.record import Reply
+from hero_job.op import Op, as_is
+from hero_job.record import Progress, Reply
+from hero_job.retention import DEFAULT_RETENTION, Retention
 from hero_job.status import JobStatus
 
 #: How long an idle lane blocks on the queue of its type, in seconds: after it, it looks at group and instance queues.
 BLOCK_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """How long what has ended is kept, and how often a job is redelivered.
-
-    Attributes:
-        reply_ttl_s: A reply that nobody took.
-        result_ttl_s: A finished job.
-        failure_ttl_s: A job that ended in error or was stopped.
-        events_max: Entries of the event stream (about).
-        max_redeliveries: How often a job may lose its holder before it ends as lost.
-        tomb_s: How long the claimed lists of a dead incarnation are looked at again. A day covers a host that was
-            frozen, not dead, and whose lane still had one blocked claim under way.
-    """
-
-    reply_ttl_s: float = 300
-    result_ttl_s: float = 86_400
-    failure_ttl_s: float = 604_800
-    events_max: int = 10_000
-    max_redeliveries: int = 3
-    tomb_s: float = 86_400
-
-
-DEFAULT_RETENTION = Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +55,7 @@ class ClaimedJob:
         context_id: For which context.
         timeout: Seconds, as text.
         env_vars: JSON object, as text.
+        more: None for a plain job; else retries, failures, and the outputs of prerequisites.
     """
 
     id: str
@@ -89,6 +66,22 @@ class ClaimedJob:
     context_id: str | None
     timeout: str | None
     env_vars: str | None
+    more: list[Any] | None = None
+
+    @property
+    def retries(self) -> int:
+        """How often a failed run is repeated."""
+        return int(self.more[0] or 0) if self.more else 0
+
+    @property
+    def failures(self) -> int:
+        """How often it has failed before."""
+        return int(self.more[1] or 0) if self.more else 0
+
+    @property
+    def prerequisites(self) -> dict[str, str | None]:
+        """Outputs of its prerequisites by id; None for one that ended without, or is past its retention."""
+        return dict(zip(self.more[2][::2], self.more[2][1::2], strict=True)) if self.more else {}
 
 
 @dataclass(slots=True)
@@ -105,6 +98,7 @@ class Settlement:
         error_kind: Kind of the error.
         error_line: Line in the script, from 1.
         error_column: Column in the script, from 1.
+        retry_in_s: Repeat the failed job after so many seconds; None to end it.
     """
 
     job_id: str
@@ -116,6 +110,7 @@ class Settlement:
     error_kind: str = ""
     error_line: int | None = None
     error_column: int | None = None
+    retry_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +143,19 @@ class Recovery:
     lost: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an actor is told through a control list.
+
+    Attributes:
+        command: "stop" is the only one.
+        job_id: The job to stop.
+    """
+
+    command: str
+    job_id: str
+
+
 class Claims:
     """Builds the operations of one incarnation.
 
@@ -156,9 +164,10 @@ class Claims:
         namespace: Prefix of all keys.
         lease_s: How long its presence outlives its last beat, in seconds.
         retention: How long results are kept.
+        by_context: Run one job of a context at once, in the order of the queue, however many actors do so.
     """
 
-    __slots__ = ("_fixed", "_owner", "_queues", "entry", "keys", "lease_ms", "retention")
+    __slots__ = ("_fixed", "_owner", "_queues", "_type_queue", "entry", "keys", "lease_ms", "retention")
 
     def __init__(
         self,
@@ -167,6 +176,7 @@ class Claims:
         *,
         lease_s: float = 8,
         retention: Retention = DEFAULT_RETENTION,
+        by_context: bool = False,
     ) -> None:
         self.entry = entry
         self.keys = Keys(namespace)
@@ -174,22 +184,20 @@ class Claims:
         self.retention = retention
         self._owner = entry.incarnation
         suffix = entry.script_type.suffix
-        self._queues = [self.keys.work(suffix)]
+        queues = [self.keys.work(suffix)]
         if entry.group:
-            self._queues.insert(0, self.keys.work(suffix, entry.group))
+            queues.insert(0, self.keys.work(suffix, entry.group))
             if entry.instance:
-                self._queues.insert(0, self.keys.work(suffix, entry.group, entry.instance))
-        self._fixed = (
-            str(int(retention.reply_ttl_s * 1000)),
-            str(int(retention.result_ttl_s * 1000)),
-            str(int(retention.failure_ttl_s * 1000)),
-            str(retention.events_max),
-        )
+                queues.insert(0, self.keys.work(suffix, entry.group, entry.instance))
+        self._type_queue = queues[-1]
+        # What is low comes after everything else.
+        self._queues = queues + [f"{queue}:low" for queue in queues]
+        self._fixed = ("context_id" if by_context else "", *retention.arguments)
 
     @property
     def routed(self) -> bool:
         """Does this actor serve a group or instance queue besides that of its type?"""
-        return len(self._queues) > 1
+        return self.entry.group is not None
 
     def join(self) -> Op[bool]:
         """Enter the registry, before the first claim."""
@@ -224,7 +232,7 @@ class Claims:
             The id, or None after `BLOCK_S`.
         """
         claimed = self.keys.claimed(self._owner, lane)
-        return Op(("BLMOVE", self._queues[-1], claimed, "LEFT", "RIGHT", BLOCK_S), _as_is, block_s=BLOCK_S)
+        return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
 
     def turn(self, lane: int, settlements: Sequence[Settlement], max_jobs: int) -> Op[Turn]:
         """Settle what a lane has run and claim what it runs next, in one round trip.
@@ -239,19 +247,7 @@ class Claims:
         key_count = len(args)
         args += (keys.prefix, self._owner, max_jobs, *self._fixed)
         for s in settlements:
-            finished = s.status is JobStatus.FINISHED
-            reply = Reply(
-                job_id=s.job_id,
-                status=s.status,
-                output=s.output if finished else None,
-                error=None if finished else s.error,
-                error_kind=None if finished else s.error_kind,
-                line=s.error_line,
-                column=s.error_column,
-            )
-            place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"
-            args += (s.job_id, s.attempt, s.status.value, s.output, s.output_json, s.error, s.error_kind, place,
-                     encode_reply(reply))  # fmt: skip
+            args += _settlement(s)
         return Op(args, _decode_turn, lua.TURN, key_count)
 
     def release(self, lane: int, jobs: Sequence[ClaimedJob]) -> Op[int]:
@@ -265,9 +261,45 @@ class Claims:
             How many were still this incarnation's.
         """
         args: list[Any] = [self.keys.claimed(self._owner, lane), self.keys.prefix, self._owner]
+        args += self.retention.arguments
         for job in jobs:
             args += (job.id, job.attempt)
         return Op(args, int, lua.RELEASE, 1)
+
+    def write_log(
+        self, job: ClaimedJob, lines: Sequence[tuple[str, str]], progress: Progress | None = None
+    ) -> Op[bool]:
+        """Add to the log of a job that runs here.
+
+        Args:
+            job: The job.
+            lines: Level and text of each.
+            progress: How far it is, where that is news.
+
+        Returns:
+            False when it is no longer this incarnation's.
+        """
+        keys, keep = self.keys, self.retention
+        shown = b"" if progress is None else orjson.dumps(asdict(progress))
+        args: list[Any] = [keys.job(job.id), keys.log(job.id), self._owner, job.attempt, keep.log_lines]
+        args += (int(keep.failure_ttl_s * 1000), shown)
+        for level, text in lines:
+            args += (level, text)
+        return Op(args, bool, lua.LOG, 2)
+
+    def orders(self, block_s: float) -> Op[Order | None]:
+        """Wait for an order to this incarnation, or to its type by a foreign client.
+
+        Returns:
+            The order, or None when none came in time.
+        """
+        own = self.keys.control(self._owner)
+        of_type = self.keys.control_type(self.entry.script_type.suffix)
+
+        def decode(answer: list[str] | None) -> Order | None:
+            return None if answer is None else _decode_order(answer[1])
+
+        return Op(("BLPOP", own, of_type, block_s), decode, block_s=block_s)
 
     def leave(self) -> Op[Recovery]:
         """Hand everything back and leave the registry, at the end of a drained process."""
@@ -306,14 +338,43 @@ def _recover(keys: Keys, incarnation: str, cause: str, retention: Retention) -> 
     args: list[Any] = [keys.actors, keys.actor(incarnation), keys.dead, keys.prefix, incarnation, cause]
     args += (
         retention.max_redeliveries,
-        int(retention.reply_ttl_s * 1000),
-        int(retention.failure_ttl_s * 1000),
-        retention.events_max,
         # A process that was seen to exit can have no command under way but the one the server has not yet read the
         # end of its connection behind: a minute is ample. A frozen one may come back much later.
         int((60 if cause == "dead" else retention.tomb_s) * 1000),
+        *retention.arguments,
     )
     return Op(args, _decode_recovery, lua.RECOVER, 3)
+
+
+def _settlement(s: Settlement) -> tuple[Any, ...]:
+    """The nine values of a settlement; see lua/turn.lua."""
+    finished = s.status is JobStatus.FINISHED
+    place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"
+    if s.retry_in_s is not None:
+        last: str | bytes = str(round(s.retry_in_s * 1000))
+        return s.job_id, s.attempt, "scheduled", "", "", s.error, s.error_kind, place, last
+    reply = Reply(
+        job_id=s.job_id,
+        status=s.status,
+        output=s.output if finished else None,
+        error=None if finished else s.error,
+        error_kind=None if finished else s.error_kind,
+        line=s.error_line,
+        column=s.error_column,
+    )
+    last = encode_reply(reply)
+    return s.job_id, s.attempt, s.status.value, s.output, s.output_json, s.error, s.error_kind, place, last
+
+
+def _decode_order(text: str) -> Order:
+    """Read an order; a bare job id, from a client of the Rust family, is an order to stop it."""
+    try:
+        data = orjson.loads(text)
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("job_id"), str):
+        return Order(str(data.get("command", "stop")), data["job_id"])
+    return Order("stop", text)
 
 
 def _decode_turn(answer: list[Any]) -> Turn:

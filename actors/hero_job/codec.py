@@ -6,14 +6,15 @@ status and script type, and replies that are plain strings. Source: the hash fie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from hero_job.errors import JobDamaged, JobInvalid
-from hero_job.job import CAMEL_CASE, DEFAULT_LIMITS, Job, ScriptType
-from hero_job.record import JobRecord, Reply
+from hero_job.fields import milliseconds
+from hero_job.job import CAMEL_CASE, DEFAULT_LIMITS, Job, Priority, ScriptType
+from hero_job.record import JobRecord, Progress, Reply
 from hero_job.status import JobStatus
 
 
@@ -36,13 +37,61 @@ def encode_job(job: Job) -> list[str]:
         "prerequisites", orjson.dumps(job.prerequisites).decode() if job.prerequisites else "[]",
         "dependents", orjson.dumps(job.dependents).decode() if job.dependents else "[]",
     ]  # fmt: skip
-    if job.log_path is not None:
-        fields += ("log_path", job.log_path)
-    if job.group is not None:
-        fields += ("group", job.group)
-    if job.instance is not None:
-        fields += ("instance", job.instance)
+    for name, value in _options(job):
+        fields += (name, value)
     return fields
+
+
+def has_more(job: Job) -> bool:
+    """Is there more to a job than a script, a queue and a priority? Scripts in Lua look closer only where there is."""
+    return bool(
+        job.retries
+        or job.prerequisites
+        or job.dependents
+        or job.not_before
+        or job.delay_s
+        or job.expires_s
+        or job.unique_key
+        or job.concurrency_key
+        or job.rate_key
+        or job.batch
+    )
+
+
+def _options(job: Job) -> Iterator[tuple[str, str]]:
+    """Fields of our own, and `log_path`, each only where it is set."""
+    if job.log_path is not None:
+        yield "log_path", job.log_path
+    if job.group is not None:
+        yield "group", job.group
+    if job.instance is not None:
+        yield "instance", job.instance
+    if job.priority is not Priority.NORMAL:
+        yield "priority", job.priority.value
+    if job.run_after_failure:
+        yield "run_after_failure", "true"
+    if not has_more(job):
+        return
+    if job.not_before is not None:
+        yield "not_before", job.not_before
+        yield "due_ms", str(milliseconds(job.not_before))
+    if job.delay_s:
+        yield "delay_s", format_seconds(job.delay_s)
+    if job.expires_s is not None:
+        yield "expires_s", format_seconds(job.expires_s)
+    if job.unique_key is not None:
+        yield "unique_key", job.unique_key
+        if job.unique_for_s is not None:
+            yield "unique_for_s", format_seconds(job.unique_for_s)
+    if job.concurrency_key is not None:
+        yield "concurrency_key", job.concurrency_key
+        yield "concurrency_max", str(job.concurrency_max)
+    if job.rate_key is not None:
+        yield "rate_key", job.rate_key
+        yield "rate_max", str(job.rate_max)
+        yield "rate_window_s", format_seconds(job.rate_window_s)
+    if job.batch is not None:
+        yield "batch", job.batch
 
 
 def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
@@ -72,6 +121,19 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             dependents=_ids(f, "dependents"),
             group=f.get("group") or None,
             instance=f.get("instance") or None,
+            priority=Priority(p) if (p := f.get("priority")) in tuple(Priority) else Priority.NORMAL,
+            not_before=f.get("not_before"),
+            delay_s=_seconds(f, "delay_s") or 0,
+            expires_s=_seconds(f, "expires_s"),
+            unique_key=f.get("unique_key"),
+            unique_for_s=_seconds(f, "unique_for_s"),
+            concurrency_key=f.get("concurrency_key"),
+            concurrency_max=_whole(f, "concurrency_max") or 1,
+            rate_key=f.get("rate_key"),
+            rate_max=_whole(f, "rate_max") or 1,
+            rate_window_s=_seconds(f, "rate_window_s") or 1,
+            run_after_failure=f.get("run_after_failure") == "true",
+            batch=f.get("batch"),
         )
         line, column = parse_position(f.get("error_at"))
         return JobRecord(
@@ -89,6 +151,8 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             finished_at=f.get("finished_at"),
             attempt=_whole(f, "attempt"),
             redeliveries=_whole(f, "redeliveries"),
+            failures=_whole(f, "failures"),
+            progress=parse_progress(f.get("progress")),
             owner=f.get("owner"),
         )
     except JobInvalid as e:
@@ -225,6 +289,15 @@ def parse_position(text: str | None) -> tuple[int | None, int | None]:
     return (int(line) if line.isdecimal() else None, int(column) if column.isdecimal() else None)
 
 
+def parse_progress(text: str | None) -> Progress | None:
+    """Read a job's progress; what is missing or odd is None: it never hides a job."""
+    try:
+        data = orjson.loads(text or "null")
+        return Progress(done=float(data["done"]), total=float(data["total"]), text=str(data["text"])) if data else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def format_seconds(value: float) -> str:
     """Write seconds without a fraction where they are whole: programs of the Rust family parse an integer."""
     return str(int(value)) if value == int(value) else repr(float(value))
@@ -243,6 +316,16 @@ def _whole(fields: Mapping[str, str], name: str) -> int:
         return int(text)
     except ValueError as e:
         raise JobInvalid(name, f"must be a whole number, not {text!r:.80}") from e
+
+
+def _seconds(fields: Mapping[str, str], name: str) -> float | None:
+    text = fields.get(name)
+    if text is None:
+        return None
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError as e:
+        raise JobInvalid(name, f"must be a number of seconds, not {text!r:.80}") from e
 
 
 def _ids(fields: Mapping[str, str], name: str) -> tuple[str, ...]:

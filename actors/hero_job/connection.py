@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import hiredis
 
 from hero_job.errors import StoreRefused, StoreUnavailable
-from hero_job.operations import Op, T
+from hero_job.op import Op, T
 from hero_job.url import StoreUrl
 
 if TYPE_CHECKING:

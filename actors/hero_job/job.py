@@ -6,19 +6,27 @@ Pure: no I/O, no Redis. What the runtime adds (status, output, times) is in `rec
 from __future__ import annotations
 
 import math
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
 from hero_job.errors import JobInvalid
-
-_ID = re.compile(r"[!-~]{1,200}")
-# No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
-_ROUTE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+from hero_job.fields import (
+    check_count,
+    check_id,
+    check_key,
+    check_route,
+    check_seconds,
+    check_text,
+    check_timeout,
+    env_mapping,
+    id_tuple,
+    time_text,
+)
 
 
 class ScriptType(StrEnum):
@@ -49,6 +57,14 @@ class ScriptType(StrEnum):
             known = ", ".join(t.value for t in cls)
             raise JobInvalid("script_type", f"unknown script type {text!r}; one of {known}")
         return found
+
+
+class Priority(StrEnum):
+    """Where on its queue a job goes: to the front, to the end, or behind all that is not low itself."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
 
 
 _BY_NAME = {t.value.lower(): t for t in ScriptType}
@@ -91,6 +107,19 @@ class Job:
         dependents: Ids of jobs that wait for this one.
         group: Route to a group of actors instead of to all of the type.
         instance: Route to one instance of the group.
+        priority: Where on its queue it goes.
+        not_before: Earliest start, ISO 8601; a datetime is taken too.
+        delay_s: Earliest start, in seconds after it was started by its submitter.
+        expires_s: It must have begun so many seconds after it was started, or it ends as expired.
+        unique_key: While a job with this key is open no second one is created: its submitter gets the first one's id.
+        unique_for_s: The key holds for so many seconds instead, whatever becomes of the job.
+        concurrency_key: At most `concurrency_max` jobs with this key run at once; the others wait in line.
+        concurrency_max: How many.
+        rate_key: At most `rate_max` jobs with this key begin in `rate_window_s` seconds; the others come later.
+        rate_max: How many.
+        rate_window_s: In how many seconds.
+        run_after_failure: Run it although a prerequisite has failed.
+        batch: The batch that it belongs to.
 
     Raises:
         JobInvalid: A field is missing, empty, or of a wrong type.
@@ -110,11 +139,24 @@ class Job:
     dependents: tuple[str, ...] = ()
     group: str | None = None
     instance: str | None = None
+    priority: Priority = Priority.NORMAL
+    not_before: str | None = None
+    delay_s: float = 0
+    expires_s: float | None = None
+    unique_key: str | None = None
+    unique_for_s: float | None = None
+    concurrency_key: str | None = None
+    concurrency_max: int = 1
+    rate_key: str | None = None
+    rate_max: int = 1
+    rate_window_s: float = 1
+    run_after_failure: bool = False
+    batch: str | None = None
 
     def __post_init__(self) -> None:
-        _check_text("caller_id", self.caller_id)
-        _check_text("context_id", self.context_id)
-        _check_text("script", self.script)
+        check_text("caller_id", self.caller_id)
+        check_text("context_id", self.context_id)
+        check_text("script", self.script)
         if type(self.script_type) is not ScriptType:
             object.__setattr__(self, "script_type", ScriptType.parse(self.script_type))
         check_id("id", self.id)
@@ -124,17 +166,53 @@ class Job:
         if type(self.concurrent) is not bool:
             raise JobInvalid("concurrent", f"must be true or false, not {self.concurrent!r}")
         if self.log_path is not None:
-            _check_text("log_path", self.log_path)
-        for name, value in (("group", self.group), ("instance", self.instance)):
-            if value is not None and (not isinstance(value, str) or not _ROUTE.fullmatch(value)):
-                raise JobInvalid(name, f"must be 1 to 100 letters, digits, '_', '.', '-', not {value!r:.80}")
-        if self.instance is not None and self.group is None:
-            raise JobInvalid("instance", "an instance is a member of a group: name the group too")
+            check_text("log_path", self.log_path)
+        if self.group is not None:
+            check_route("group", self.group)
+        if self.instance is not None:
+            check_route("instance", self.instance)
+            if self.group is None:
+                raise JobInvalid("instance", "an instance is a member of a group: name the group too")
         if self.env_vars != {}:
-            object.__setattr__(self, "env_vars", _frozen_env(self.env_vars))
+            object.__setattr__(self, "env_vars", env_mapping(self.env_vars))
         if self.prerequisites or self.dependents:
-            object.__setattr__(self, "prerequisites", _id_tuple("prerequisites", self.prerequisites))
-            object.__setattr__(self, "dependents", _id_tuple("dependents", self.dependents))
+            object.__setattr__(self, "prerequisites", id_tuple("prerequisites", self.prerequisites))
+            object.__setattr__(self, "dependents", id_tuple("dependents", self.dependents))
+            if self.id in self.prerequisites or self.id in self.dependents:
+                raise JobInvalid("prerequisites", "a job cannot wait for itself")
+        if self.priority is not Priority.NORMAL:
+            if self.priority not in tuple(Priority):
+                raise JobInvalid("priority", f"must be one of high, normal, low, not {self.priority!r:.80}")
+            object.__setattr__(self, "priority", Priority(self.priority))
+        self._check_times()
+        self._check_keys()
+
+    def _check_times(self) -> None:
+        if self.not_before is not None:
+            object.__setattr__(self, "not_before", time_text("not_before", self.not_before))
+        if self.delay_s != 0:
+            check_seconds("delay_s", self.delay_s)
+        if self.expires_s is not None:
+            check_seconds("expires_s", self.expires_s)
+
+    def _check_keys(self) -> None:
+        if self.unique_key is not None:
+            check_key("unique_key", self.unique_key)
+        if self.unique_for_s is not None:
+            check_seconds("unique_for_s", self.unique_for_s)
+            if self.unique_key is None:
+                raise JobInvalid("unique_for_s", "means nothing without unique_key")
+        if self.concurrency_key is not None:
+            check_key("concurrency_key", self.concurrency_key)
+            check_count("concurrency_max", self.concurrency_max, most=100_000)
+        if self.rate_key is not None:
+            check_key("rate_key", self.rate_key)
+            check_count("rate_max", self.rate_max, most=1_000_000)
+            check_seconds("rate_window_s", self.rate_window_s)
+        if type(self.run_after_failure) is not bool:
+            raise JobInvalid("run_after_failure", f"must be true or false, not {self.run_after_failure!r}")
+        if self.batch is not None:
+            check_id("batch", self.batch)
 
     def check_limits(self, limits: JobLimits) -> None:
         """Hold the job against a deployment's limits.
@@ -272,6 +350,38 @@ class JobBuilder:
         """Route to one instance of the group."""
         return self._set("instance", value)
 
+    def priority(self, value: Priority | str) -> Self:
+        """Where on its queue it goes."""
+        return self._set("priority", value)
+
+    def not_before(self, value: datetime | str) -> Self:
+        """Earliest start, with its zone."""
+        return self._set("not_before", value)
+
+    def delay(self, seconds: float) -> Self:
+        """Earliest start, counted from its start by the submitter."""
+        return self._set("delay_s", seconds)
+
+    def expires(self, seconds: float) -> Self:
+        """End it as expired when it has not begun so long after its start by the submitter."""
+        return self._set("expires_s", seconds)
+
+    def unique(self, key: str, for_s: float | None = None) -> Self:
+        """One open job with this key; with `for_s` one job in so many seconds."""
+        return self._set("unique_key", key)._set("unique_for_s", for_s)
+
+    def concurrency(self, key: str, most: int = 1) -> Self:
+        """At most so many jobs with this key at once."""
+        return self._set("concurrency_key", key)._set("concurrency_max", most)
+
+    def rate(self, key: str, most: int, window_s: float) -> Self:
+        """At most so many starts of jobs with this key in so many seconds."""
+        return self._set("rate_key", key)._set("rate_max", most)._set("rate_window_s", window_s)
+
+    def run_after_failure(self, value: bool = True) -> Self:
+        """Run it although a prerequisite has failed."""
+        return self._set("run_after_failure", value)
+
     def build(self) -> Job:
         """Make the job.
 
@@ -279,63 +389,3 @@ class JobBuilder:
             JobInvalid: A field is missing or wrong; names it.
         """
         return Job.from_fields(self._fields, self._limits)
-
-
-def check_id(name: str, value: object) -> None:
-    """Refuse what cannot be a job id.
-
-    Raises:
-        JobInvalid: Not 1 to 200 printable ASCII characters without spaces.
-    """
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise JobInvalid(name, f"must be 1 to 200 printable ASCII characters without spaces, not {value!r:.80}")
-
-
-def check_timeout(value: object, max_timeout_s: float) -> None:
-    """Refuse what cannot be a timeout.
-
-    Raises:
-        JobInvalid: Not a number of seconds above zero and up to the maximum.
-    """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value <= max_timeout_s
-        or value == math.inf
-    ):
-        most = "" if max_timeout_s == math.inf else f", {max_timeout_s:g} at most"
-        raise JobInvalid("timeout", f"must be a number of seconds above zero{most}, not {value!r:.80}")
-
-
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise JobInvalid(name, f"must be a string, not {type(value).__name__}")
-    if not value or value.isspace():
-        raise JobInvalid(name, "must not be empty")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError as e:
-            raise JobInvalid(name, f"is not valid Unicode: {e.reason}") from e
-
-
-def _frozen_env(values: object) -> Mapping[str, str]:
-    if not isinstance(values, Mapping):
-        raise JobInvalid("env_vars", f"must be an object of strings, not {type(values).__name__}")
-    for key, value in values.items():
-        if not isinstance(key, str) or not key or "=" in key or "\0" in key:
-            raise JobInvalid("env_vars", f"{key!r:.80} cannot be the name of a variable")
-        if not isinstance(value, str) or "\0" in value:
-            raise JobInvalid("env_vars", f"the value of {key!r:.80} must be a string without NUL, not {value!r:.80}")
-    return dict(values)
-
-
-def _id_tuple(name: str, values: object) -> tuple[str, ...]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise JobInvalid(name, f"must be a list of job ids, not {values!r:.80}")
-    ids = tuple(values)
-    for value in ids:
-        check_id(name, value)
-    if len(set(ids)) != len(ids):
-        raise JobInvalid(name, "names a job twice")
-    return ids

@@ -18,7 +18,19 @@ class Keys:
         namespace: Prefix of every key, without the colon.
     """
 
-    __slots__ = ("actors", "dead", "events", "job_prefix", "namespace", "prefix", "reply_prefix")
+    __slots__ = (
+        "actors",
+        "dead",
+        "dead_jobs",
+        "events",
+        "expiring",
+        "job_prefix",
+        "namespace",
+        "paused",
+        "prefix",
+        "reply_prefix",
+        "scheduled",
+    )
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
         if not namespace or any(c.isspace() for c in namespace):
@@ -31,7 +43,15 @@ class Keys:
         self.actors = f"{namespace}:meta:actors"
         #: Sorted set: incarnations declared dead, by time; their claimed lists are looked at again for a day.
         self.dead = f"{namespace}:meta:dead"
-        #: Stream, bounded: each entry has, as its fields, id -> status of the jobs that ended together.
+        #: Sorted set: scheduled jobs by due time, ms.
+        self.scheduled = f"{namespace}:q:scheduled"
+        #: Sorted set: jobs that must have begun by then, ms.
+        self.expiring = f"{namespace}:q:expiring"
+        #: Sorted set: dead letters by the time of their end, ms.
+        self.dead_jobs = f"{namespace}:q:dead"
+        #: Hash: paused queue -> since when.
+        self.paused = f"{namespace}:meta:paused"
+        #: Stream, bounded: each entry has, as its fields, id -> new status of the jobs that one script moved.
         self.events = f"{namespace}:events"
 
     def job(self, job_id: str) -> str:
@@ -64,3 +84,23 @@ class Keys:
     def claimed(self, incarnation: str, lane: int) -> str:
         """List of ids: what a lane of an incarnation has taken and not settled."""
         return f"{self.prefix}meta:claimed:{incarnation}:{lane}"
+
+    def log(self, job_id: str) -> str:
+        """Stream: what a job's script prints, bounded."""
+        return f"{self.prefix}log:{job_id}"
+
+    def batch(self, batch_id: str) -> str:
+        """Hash: counts of a batch."""
+        return f"{self.prefix}batch:{batch_id}"
+
+    def batch_reply(self, batch_id: str) -> str:
+        """List: one entry when all jobs of a batch have ended, expires."""
+        return f"{self.prefix}q:reply:batch:{batch_id}"
+
+    def control(self, incarnation: str) -> str:
+        """List: orders to an incarnation, JSON."""
+        return f"{self.prefix}q:ctl:actor:{incarnation}"
+
+    def control_type(self, suffix: str) -> str:
+        """List: ids of jobs of a type to stop, from foreign clients."""
+        return f"{self.prefix}q:ctl:type:{suffix}"

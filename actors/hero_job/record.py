@@ -10,6 +10,38 @@ from hero_job.status import JobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a running script says it is.
+
+    Attributes:
+        done: So much is done, in the script's own unit.
+        total: Of so much.
+        text: What it is doing.
+    """
+
+    done: float
+    total: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a job's log.
+
+    Attributes:
+        cursor: Its place; give it to read what comes after.
+        at_ms: When it was stored, in milliseconds since 1970.
+        level: info for what a script prints, debug for what it debugs.
+        text: The line.
+    """
+
+    cursor: str
+    at_ms: int
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """A job as it stands in Redis.
 
@@ -28,7 +60,9 @@ class JobRecord:
         finished_at: Time of the terminal transition.
         attempt: How often it was claimed to run.
         redeliveries: How often its holder was lost.
+        failures: How often a run failed and was to be repeated.
         owner: Incarnation that runs or ran it.
+        progress: How far its script says it is.
     """
 
     job: Job
@@ -45,7 +79,9 @@ class JobRecord:
     finished_at: str | None = None
     attempt: int = 0
     redeliveries: int = 0
+    failures: int = 0
     owner: str | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +168,56 @@ class ActorPresence:
     beat_at: str | None
     busy: int
     jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue.
+
+    Attributes:
+        script_type: Whose.
+        group: Of a group only.
+        instance: Of an instance only.
+        waiting: Ids in it.
+        paused_since: ISO 8601 in UTC; None when it is not paused.
+    """
+
+    script_type: ScriptType
+    group: str | None
+    instance: str | None
+    waiting: int
+    paused_since: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadJob:
+    """A dead letter: a job that ended in error for good.
+
+    Attributes:
+        job_id: The job; its hash may be past its retention.
+        died_ms: When it ended, in milliseconds since 1970.
+    """
+
+    job_id: str
+    died_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStatus:
+    """How far a batch is.
+
+    Attributes:
+        batch_id: The batch.
+        total: Jobs in it.
+        open: Jobs that have not ended.
+        finished: Jobs that have a result.
+        error: Jobs that ended in error.
+        stopped: Jobs that were stopped.
+    """
+
+    batch_id: str
+    total: int
+    open: int
+    finished: int
+    error: int
+    stopped: int

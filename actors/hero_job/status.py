@@ -29,7 +29,7 @@ class JobStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Is this a state that nothing leaves?"""
+        """Is this a state that nothing leaves but by an operator's retry?"""
         return self in TERMINAL
 
 
@@ -39,19 +39,25 @@ _S = JobStatus
 
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = MappingProxyType(
     {
-        # start_job; claimed although never started, when a foreign producer queued it without touching its status
-        _S.CREATED: frozenset({_S.DISPATCHED, _S.STARTED}),
-        # Known, since other programs write them; nothing of this version leads into or out of them.
-        _S.WAITING_FOR_PREREQUISITES: frozenset(),
-        _S.SCHEDULED: frozenset(),
-        # claimed by a lane; in error when its key turns out damaged
-        _S.DISPATCHED: frozenset({_S.STARTED, _S.ERROR}),
-        # settled; handed back to the queue, by recovery or unstarted by a lane with a slow job; lost with its holder
-        _S.STARTED: frozenset({_S.FINISHED, _S.ERROR, _S.STOPPED, _S.DISPATCHED}),
+        # start_job, or its prerequisite has failed by then; claimed although never started, when a foreign producer
+        # queued it without touching its status
+        _S.CREATED: frozenset(
+            {_S.WAITING_FOR_PREREQUISITES, _S.SCHEDULED, _S.DISPATCHED, _S.STARTED, _S.ERROR, _S.STOPPED}
+        ),
+        # the last prerequisite finished; one failed; it expired
+        _S.WAITING_FOR_PREREQUISITES: frozenset({_S.DISPATCHED, _S.SCHEDULED, _S.ERROR, _S.STOPPED}),
+        # its time has come; it expired
+        _S.SCHEDULED: frozenset({_S.DISPATCHED, _S.ERROR, _S.STOPPED}),
+        # claimed by a lane; too many of its rate key; expired, or its key turned out damaged
+        _S.DISPATCHED: frozenset({_S.STARTED, _S.SCHEDULED, _S.ERROR, _S.STOPPED}),
+        # settled; to be stopped; to be repeated later; handed back to the queue, by recovery or unstarted by a lane
+        # with a slow job; lost with its holder
+        _S.STARTED: frozenset({_S.FINISHED, _S.ERROR, _S.STOPPED, _S.STOPPING, _S.SCHEDULED, _S.DISPATCHED}),
         # settled, or its holder died
         _S.STOPPING: frozenset({_S.FINISHED, _S.ERROR, _S.STOPPED}),
         _S.FINISHED: frozenset(),
-        _S.ERROR: frozenset(),
-        _S.STOPPED: frozenset(),
+        # an operator has it run again: a new life
+        _S.ERROR: frozenset({_S.DISPATCHED}),
+        _S.STOPPED: frozenset({_S.DISPATCHED}),
     }
 )

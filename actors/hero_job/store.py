@@ -14,7 +14,8 @@ from typing import Self
 from hero_job.codec import decode_reply
 from hero_job.connection import Connection
 from hero_job.errors import StoreUnavailable, WaitTimeout
-from hero_job.operations import Op, Operations, T
+from hero_job.op import Op, T
+from hero_job.operations import Operations
 from hero_job.record import Reply
 from hero_job.url import parse_url
 

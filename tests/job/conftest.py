@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from hero_job import Job, JobBuilder, ScriptType
-from hero_job.claims import DEFAULT_RETENTION, ActorEntry, Claims, Recoveries, Retention
+from hero_job.claims import ActorEntry, Claims, Recoveries
+from hero_job.retention import DEFAULT_RETENTION, Retention
 from hero_job.store import Store
 
 MakeJob = Callable[..., Job]

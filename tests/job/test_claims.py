@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from hero_job import JobFailed, JobNotFound, JobStatus, ScriptType
-from hero_job.claims import Claims, Recoveries, Retention, Settlement
+from hero_job.claims import Claims, Recoveries, Settlement
 from hero_job.operations import Op, Operations
+from hero_job.retention import Retention
 from hero_job.store import Store
 from tests.eventually import eventually
 from tests.job.conftest import MakeClaims, MakeJob
@@ -114,7 +115,8 @@ def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
 
     assert (first.refused, second.refused) == ([], [])
     assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
-    assert store.run(Op(("XLEN", operations.keys.events), int)) == 1
+    events = store.run(Op(("XRANGE", operations.keys.events, "-", "+"), list))
+    assert [fields for _, fields in events] == [[job_id, s] for s in ("dispatched", "started", "finished")]
 
 
 def test_a_settlement_sent_again_does_not_disturb_what_the_lost_answer_claimed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import orjson
 import pytest
 from hypothesis import given
@@ -9,12 +11,14 @@ from hypothesis import strategies as st
 
 from hero_job import Job, JobBuilder, JobDamaged, JobStatus, Reply, ScriptType
 from hero_job.codec import decode_record, decode_reply, encode_job, encode_reply, format_seconds, parse_timeout
+from hero_job.fields import time_text
+from hero_job.job import Priority
 
 text = st.text(min_size=1).filter(lambda s: not s.isspace()).filter(lambda s: s.isprintable())
 ids = st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 jobs = st.builds(
     Job,
-    id=ids,
+    id=ids.map("job-{}".format),
     caller_id=text,
     context_id=text,
     script=text,
@@ -24,7 +28,15 @@ jobs = st.builds(
     concurrent=st.booleans(),
     log_path=st.none() | text,
     env_vars=st.dictionaries(st.sampled_from(["A", "B_2", "ä"]), st.text().filter(lambda s: "\0" not in s)),
-    prerequisites=st.lists(ids, unique=True, max_size=3).map(tuple),
+    prerequisites=st.lists(ids.map("before-{}".format), unique=True, max_size=3).map(tuple),
+    priority=st.sampled_from(Priority),
+    not_before=st.none() | st.datetimes(timezones=st.just(UTC)).map(lambda t: time_text("not_before", t)),
+    delay_s=st.just(0) | st.floats(0.001, 1000),
+    expires_s=st.none() | st.integers(1, 1000),
+    unique_key=st.none() | text,
+    concurrency_key=st.none() | text,
+    batch=st.none() | ids,
+    run_after_failure=st.booleans(),
     group=st.none() | st.sampled_from(["io", "a.b"]),
 )
 

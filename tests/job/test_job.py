@@ -97,7 +97,7 @@ def test_a_wrong_field_is_refused_by_its_name(field: str, value: Any) -> None:
 
 
 def test_an_unknown_field_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(JobInvalid, match="unknown field; known are caller_id, concurrent"):
+    with pytest.raises(JobInvalid, match="unknown field; known are batch, caller_id, concurrency_key"):
         Job.from_fields({"caller": "a"})
 
 

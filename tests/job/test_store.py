@@ -13,7 +13,6 @@ import pytest
 from hero_job import (
     JobConflict,
     JobDamaged,
-    JobInvalid,
     JobNotFound,
     JobStateError,
     JobStatus,
@@ -139,13 +138,6 @@ def test_a_key_that_is_no_hash_is_a_damaged_job(run: Run, operations: Operations
         run(getattr(operations, name)("odd"))
 
     assert damaged.value.job_id == "odd"
-
-
-def test_what_this_version_does_not_do_is_refused_not_ignored(operations: Operations, make_job: MakeJob) -> None:
-    with pytest.raises(JobInvalid, match="prerequisites"):
-        operations.create(make_job(prerequisites=["a"]))
-    with pytest.raises(JobInvalid, match="retries"):
-        operations.create(make_job(retries=1))
 
 
 def test_a_deleted_job_is_gone_and_its_id_in_the_queue_is_dropped(

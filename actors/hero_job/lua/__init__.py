@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-_PRELUDE = (_FOLDER / "prelude.lua").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class LuaScript:
-    """One script: its source with the prelude before it, and the digest by which the server knows it.
+    """One script: its source with the shared parts before it, and the digest by which the server knows it.
 
     Attributes:
         name: File name without its ending.
@@ -25,21 +24,33 @@ class LuaScript:
     sha: str
 
 
-def _load(name: str) -> LuaScript:
-    source = _PRELUDE + (_FOLDER / f"{name}.lua").read_text("utf-8")
+def _load(name: str, *parts: str) -> LuaScript:
+    shared = "".join((_FOLDER / "parts" / f"{part}.lua").read_text("utf-8") for part in parts)
+    source = shared + (_FOLDER / f"{name}.lua").read_text("utf-8")
     # SHA-1 is the server's name for a script, no protection: Source: redis.io/commands/evalsha
     return LuaScript(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-CREATE = _load("create")
-START = _load("start")
-DELETE = _load("delete")
-TURN = _load("turn")
-RELEASE = _load("release")
-PRESENCE = _load("presence")
-RECOVER = _load("recover")
+_ENDING = ("time", "queue", "limits", "ending")
+
+CREATE = _load("create", *_ENDING)
+START = _load("start", *_ENDING)
+TURN = _load("turn", *_ENDING)
+RELEASE = _load("release", *_ENDING)
+RECOVER = _load("recover", *_ENDING)
+STOP = _load("stop", *_ENDING)
+PROMOTE = _load("promote", *_ENDING)
+RETRY = _load("retry", *_ENDING)
+DELETE = _load("delete", *_ENDING)
+PRESENCE = _load("presence", "time")
+PAUSE = _load("pause", "time")
+RESUME = _load("resume")
+LOG = _load("log")
 EXPIRED = _load("expired")
 ACTORS = _load("actors")
 PAGE = _load("page")
 
-ALL = (CREATE, START, DELETE, TURN, RELEASE, PRESENCE, RECOVER, EXPIRED, ACTORS, PAGE)
+ALL = (
+    CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
+    PRESENCE, PAUSE, RESUME, LOG, EXPIRED, ACTORS, PAGE,
+)  # fmt: skip

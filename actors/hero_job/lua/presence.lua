@@ -11,6 +11,6 @@ if ARGV[1] == 'join' then
 elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
   return 0
 end
-redis.call('HSET', KEYS[2], 'beat_at', iso(now_ms()), unpack(ARGV, 5))
+redis.call('HSET', KEYS[2], 'beat_at', at, unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return 1

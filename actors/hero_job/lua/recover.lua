@@ -7,21 +7,19 @@
 -- KEYS[1] registry     KEYS[2] presence hash     KEYS[3] hash of the dead
 -- ARGV[1] namespace prefix     ARGV[2] incarnation
 -- ARGV[3] 'leaving' (by itself, in order) | 'dead' (its parent saw it exit) | 'expired' (only if its presence is gone)
--- ARGV[4] most redeliveries     ARGV[5] time to live of a reply, ms     ARGV[6] of a failed job, ms     ARGV[7] events kept
--- ARGV[8] how long its claimed lists are looked at again, ms
+-- ARGV[4] most redeliveries     ARGV[5] how long its claimed lists are looked at again, ms
+-- ARGV[6..10] retention (see ending.lua)
 -- Returns {alive 0|1, {id handed back ...}, {id lost ...}}
-local ns, incarnation, cause = ARGV[1], ARGV[2], ARGV[3]
+local ns, incarnation, cause, keep = ARGV[1], ARGV[2], ARGV[3], retention(6)
 local back, lost = {}, {}
 if cause == 'expired' and redis.call('EXISTS', KEYS[2]) == 1 then return { 1, back, lost } end
-local now = now_ms()
-local at = iso(now)
 
 local entry = redis.call('HGET', KEYS[1], incarnation)
 if entry then
   redis.call('HDEL', KEYS[1], incarnation)
-  redis.call('DEL', KEYS[2])
+  redis.call('DEL', KEYS[2], ns .. 'q:ctl:actor:' .. incarnation)
   if cause ~= 'leaving' then
-    redis.call('HSET', KEYS[3], incarnation, cjson.encode({ until_ms = now + tonumber(ARGV[8]), entry = entry }))
+    redis.call('HSET', KEYS[3], incarnation, cjson.encode({ until_ms = now + tonumber(ARGV[5]), entry = entry }))
   end
 else
   local tomb = redis.call('HGET', KEYS[3], incarnation)
@@ -38,7 +36,8 @@ for lane = 0, entry.lanes - 1 do
   for i = #ids, 1, -1 do
     local id = ids[i]
     local key = ns .. 'job:' .. id
-    local v = redis.pcall('HMGET', key, 'status', 'owner', 'redeliveries', 'script_type', 'group', 'instance', 'scriptType')
+    local v = redis.pcall('HMGET', key, 'status', 'owner', 'redeliveries', 'script_type', 'group', 'instance',
+      'scriptType', 'extra')
     -- An id whose hash is gone or damaged goes back as well: the next claim decides what becomes of it.
     local status, owner, queue = 'dispatched', false, ns .. 'q:work:type:' .. entry.suffix
     if not v.err then
@@ -49,28 +48,25 @@ for lane = 0, entry.lanes - 1 do
     if status == 'started' and owner == incarnation then
       local count = (tonumber(v[3]) or 0) + (cause == 'leaving' and 0 or 1)
       if count > tonumber(ARGV[4]) then
-        local message = string.format('its actor was lost %d times while it ran', count)
         redis.call('HSET', key, 'redeliveries', count)
-        fail(ns, id, 'lost', message, at, ARGV[5], ARGV[6])
+        fail(ns, id, 'error', 'lost', string.format('its actor was lost %d times while it ran', count), keep, v[8])
         lost[#lost + 1] = id
       else
         redis.call('HSET', key, 'status', 'dispatched', 'redeliveries', count, 'updated_at', at)
         redis.call('HDEL', key, 'owner', 'started_at')
-        redis.call('LPUSH', queue, id)
+        enqueue(ns, id, queue, nil, true)
+        tell(id, 'dispatched')
         back[#back + 1] = id
       end
     elseif status == 'stopping' and owner == incarnation then
-      redis.call('HSET', key, 'status', 'stopped', 'error', 'stopped', 'error_kind', 'stopped', 'finished_at', at,
-        'updated_at', at)
-      local reply = cjson.encode({ job_id = id, status = 'stopped', error = 'stopped', error_kind = 'stopped',
-        output = cjson.null })
-      conclude(ns, id, 'stopped', reply, ARGV[5], ARGV[6])
+      fail(ns, id, 'stopped', 'stopped', 'stopped', keep, v[8])
     elseif status == 'dispatched' or status == 'created' then
-      redis.call('LPUSH', queue, id)
+      enqueue(ns, id, queue, nil, true)
       back[#back + 1] = id
     end
   end
   redis.call('DEL', claimed)
 end
-tell_ended(ns, ARGV[7])
+settle_tails(ns, keep)
+tell_all(ns, keep)
 return { 0, back, lost }

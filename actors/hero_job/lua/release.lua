@@ -3,11 +3,11 @@
 -- Guarantee: only the owner hands back; such a claim does not count as an attempt.
 -- Transitions: started -> dispatched
 -- KEYS[1] claimed list of the lane
--- ARGV[1] namespace prefix     ARGV[2] incarnation     ARGV[3..] id, attempt ... in the order of the queue
+-- ARGV[1] namespace prefix     ARGV[2] incarnation     ARGV[3..7] retention (see ending.lua)
+-- ARGV[8..] id, attempt ... in the order of the queue
 -- Returns the number handed back
 local ns, me, count = ARGV[1], ARGV[2], 0
-local at = iso(now_ms())
-for i = #ARGV - 1, 3, -2 do
+for i = #ARGV - 1, 8, -2 do
   local id, attempt = ARGV[i], ARGV[i + 1]
   local key = ns .. 'job:' .. id
   local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'group', 'instance', 'scriptType')
@@ -16,10 +16,12 @@ for i = #ARGV - 1, 3, -2 do
     if queue then
       redis.call('HSET', key, 'status', 'dispatched', 'attempt', tonumber(attempt) - 1, 'updated_at', at)
       redis.call('HDEL', key, 'owner', 'started_at')
-      redis.call('LPUSH', queue, id)
+      enqueue(ns, id, queue, nil, true)
       redis.call('LREM', KEYS[1], 1, id)
+      tell(id, 'dispatched')
       count = count + 1
     end
   end
 end
+tell_all(ns, retention(3))
 return count

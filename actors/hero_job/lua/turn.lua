@@ -3,41 +3,58 @@
 -- Guarantees: a settlement counts only from the owner with the same attempt while the job runs (the fence), and counts
 -- once; a claimed id is in the lane's claimed list until it is settled or handed back, so that neither a lost answer nor
 -- a killed process loses it; a lane that the registry does not know claims nothing.
--- Transitions: started -> finished, started -> error, started -> stopped, stopping -> finished, stopping -> error,
---   stopping -> stopped, created -> started, dispatched -> started, dispatched -> error
--- KEYS[1] registry of incarnations     KEYS[2] claimed list of the lane     KEYS[3..] queues, most specific first
+-- Transitions: started -> finished, started -> error, started -> stopped, started -> scheduled, stopping -> finished,
+--   stopping -> error, stopping -> stopped, created -> started, dispatched -> started, created -> error,
+--   dispatched -> error, created -> scheduled, dispatched -> scheduled
+-- KEYS[1] registry of incarnations     KEYS[2] claimed list of the lane     KEYS[3..] queues, first served first
 -- ARGV[1] namespace prefix     ARGV[2] incarnation     ARGV[3] most jobs to claim (0: only settle)
--- ARGV[4] time to live of a reply, ms     ARGV[5] of a finished job, ms     ARGV[6] of a failed job, ms
--- ARGV[7] events kept     ARGV[8..] settlements, nine values each:
---   id, attempt, status, output, output_json, error, error_kind, "line:column", reply ("" where there is none)
+-- ARGV[4] 'context_id': one job a context at once, in order; '' otherwise     ARGV[5..9] retention (see ending.lua)
+-- ARGV[10..] settlements, nine values each:
+--   id, attempt, status, output, output_json, error, error_kind, "line:column", reply ("" where there is none);
+--   with status 'scheduled' the run failed and is to be repeated, after as many ms as the last value says
 -- Returns {alive 0|1, {id refused ...}, {job ...}}; a job is
---   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars}, nil where the hash lacks the field
-local ns, me, claimed = ARGV[1], ARGV[2], KEYS[2]
-local at = iso(now_ms())
+--   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, more}, nil where the hash lacks it;
+--   more, for jobs that have it: {retries, failures, {prerequisite, output, ...}}
+local ns, me, claimed, keep = ARGV[1], ARGV[2], KEYS[2], retention(5)
 local refused, jobs, accepted = {}, {}, 0
 
-for i = 8, #ARGV, 9 do
+for i = 10, #ARGV, 9 do
   local id, attempt, status = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local key = ns .. 'job:' .. id
-  local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt')
+  local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
   local mine = not v.err and v[2] == me and v[3] == attempt
   if mine and (v[1] == 'started' or v[1] == 'stopping') then
-    local ttl_ms = ARGV[6]
+    accepted = accepted + 1
     if status == 'finished' then
-      ttl_ms = ARGV[5]
       if ARGV[i + 4] == '' then
         redis.call('HSET', key, 'status', status, 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at)
       else
         redis.call('HSET', key, 'status', status, 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at,
           'output_json', ARGV[i + 4])
       end
+      if v[4] then redis.call('HDEL', key, 'error', 'error_kind', 'error_at') end -- of a run that was repeated
+      conclude(ns, id, status, ARGV[i + 8], keep, v[4])
+    elseif status == 'scheduled' and v[1] == 'stopping' then
+      fail(ns, id, 'stopped', 'stopped', 'stopped', keep, v[4])
     else
-      redis.call('HSET', key, 'status', status, 'error', ARGV[i + 5], 'error_kind', ARGV[i + 6],
-        'finished_at', at, 'updated_at', at)
-      if ARGV[i + 7] ~= '' then redis.call('HSET', key, 'error_at', ARGV[i + 7]) end
+      redis.call('HSET', key, 'status', status, 'error', ARGV[i + 5], 'error_kind', ARGV[i + 6], 'updated_at', at)
+      if ARGV[i + 7] ~= '' then
+        redis.call('HSET', key, 'error_at', ARGV[i + 7])
+      elseif v[4] then
+        redis.call('HDEL', key, 'error_at')
+      end
+      if status == 'scheduled' then
+        redis.call('HDEL', key, 'owner', 'started_at')
+        redis.call('HINCRBY', key, 'failures', 1)
+        redis.call('ZADD', ns .. 'q:scheduled', now + tonumber(ARGV[i + 8]), id)
+        local limit = redis.call('HGET', key, 'concurrency_key')
+        if limit then leave_limit(ns, limit, id) end
+        tell(id, status)
+      else
+        redis.call('HSET', key, 'finished_at', at)
+        conclude(ns, id, status, ARGV[i + 8], keep, v[4])
+      end
     end
-    conclude(ns, id, status, ARGV[i + 8], ARGV[4], ttl_ms)
-    accepted = accepted + 1
   elseif not mine or (v[1] ~= 'finished' and v[1] ~= 'error' and v[1] ~= 'stopped') then
     -- Mine and terminal is a settlement sent again after a lost answer: nothing to do, nothing refused.
     refused[#refused + 1] = id
@@ -48,13 +65,14 @@ end
 if accepted > 0 and redis.call('LLEN', claimed) == accepted then
   redis.call('DEL', claimed)
 else
-  for i = 8, #ARGV, 9 do redis.call('LREM', claimed, 1, ARGV[i]) end
+  for i = 10, #ARGV, 9 do redis.call('LREM', claimed, 1, ARGV[i]) end
 end
+settle_tails(ns, keep)
 
 local alive = redis.call('HEXISTS', KEYS[1], me)
 local most = tonumber(ARGV[3])
 if alive == 0 or most == 0 then
-  tell_ended(ns, ARGV[7])
+  tell_all(ns, keep)
   return { alive, refused, jobs }
 end
 
@@ -68,14 +86,46 @@ for q = 3, #KEYS do
   end
 end
 
+-- What a job with more to it needs before it may run. Returns whether it may, and the "more" of its row.
+local function admit(id, key, context_id)
+  local x = redis.call('HMGET', key, 'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key',
+    'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added')
+  if x[1] and now > tonumber(x[1]) then
+    fail(ns, id, 'error', 'expired', 'it was not started in its time', keep, true)
+    return false
+  end
+  if x[5] and not enter_limit(ns, x[5], id, tonumber(x[6] or 1)) then return false end
+  if x[2] then
+    local wait_ms = rate_wait_ms(ns, x[2], tonumber(x[3]), tonumber(x[4]) * 1000)
+    if wait_ms > 0 then
+      if x[5] then leave_limit(ns, x[5], id) end
+      redis.call('HSET', key, 'status', 'scheduled', 'updated_at', at)
+      redis.call('ZADD', ns .. 'q:scheduled', now + wait_ms, id)
+      tell(id, 'scheduled')
+      return false
+    end
+  end
+  redis.call('ZREM', ns .. 'q:expiring', id)
+  local outputs = {}
+  for n = 9, 10 do
+    if x[n] and x[n] ~= '[]' then
+      for _, p in ipairs(cjson.decode(x[n])) do
+        outputs[#outputs + 1] = p
+        outputs[#outputs + 1] = redis.call('HGET', ns .. 'job:' .. p, 'output')
+      end
+    end
+  end
+  return true, { x[7], x[8], outputs }
+end
+
 for _, id in ipairs(ids) do
   local key = ns .. 'job:' .. id
   local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id', 'context_id',
-    'timeout', 'env_vars')
+    'timeout', 'env_vars', 'extra')
   if v.err then
     redis.call('DEL', key)
     redis.call('LREM', claimed, 1, id)
-    fail(ns, id, 'damaged', 'the job\'s key did not hold a hash', at, ARGV[4], ARGV[6])
+    fail(ns, id, 'error', 'damaged', 'the job\'s key did not hold a hash', keep, false)
   else
     -- Fields in camelCase come from programs of the Rust family.
     if not v[4] or not v[6] then
@@ -84,22 +134,37 @@ for _, id in ipairs(ids) do
     end
     local status = v[1]
     if status ~= 'dispatched' then status = status and string.lower(status) or 'dispatched' end
-    local attempt
+    local attempt, more
     if status == 'dispatched' or status == 'created' then
       -- A key without a single field of ours is a deleted job, whose id had stayed in the queue.
       if v[1] or v[5] or redis.call('EXISTS', key) == 1 then
-        attempt = tostring((tonumber(v[3]) or 0) + 1)
-        redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', attempt, 'started_at', at, 'updated_at', at)
+        local may = true
+        if ARGV[4] ~= '' and v[7] and redis.call('HSETNX', key, 'concurrency_key', 'context:' .. v[7]) == 1 then
+          redis.call('HSET', key, 'extra', '1')
+          v[10] = '1'
+        end
+        if v[10] then may, more = admit(id, key, v[7]) end
+        if may then
+          attempt = tostring((tonumber(v[3]) or 0) + 1)
+          redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', attempt, 'started_at', at,
+            'updated_at', at)
+          tell(id, 'started')
+        end
       end
-    elseif status == 'started' and v[2] == me then
+    elseif (status == 'started' or status == 'stopping') and v[2] == me then
       attempt = v[3] -- the answer that named it was lost
+      if v[10] then
+        local x = redis.call('HMGET', key, 'retries', 'failures')
+        more = { x[1], x[2], {} }
+      end
     end
     if attempt then
-      jobs[#jobs + 1] = { id, attempt, v[4], v[5], v[6], v[7], v[8], v[9] }
+      jobs[#jobs + 1] = { id, attempt, v[4], v[5], v[6], v[7], v[8], v[9], more }
     else
-      redis.call('LREM', claimed, 1, id) -- ended, deleted, or run by somebody else: a second entry of one id
+      redis.call('LREM', claimed, 1, id) -- ended, deleted, waiting in line, or run by somebody else
     end
   end
 end
-tell_ended(ns, ARGV[7])
+settle_tails(ns, keep)
+tell_all(ns, keep)
 return { 1, refused, jobs }

@@ -20,13 +20,15 @@ from hero_job.errors import (
     StoreUrlInvalid,
     WaitTimeout,
 )
-from hero_job.job import Job, JobBuilder, JobLimits, ScriptType
-from hero_job.record import ActorPresence, JobPage, JobRecord, Reply
+from hero_job.job import Job, JobBuilder, JobLimits, Priority, ScriptType
+from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.status import TRANSITIONS, JobStatus
 
 __all__ = [
     "TRANSITIONS",
     "ActorPresence",
+    "BatchStatus",
+    "DeadJob",
     "HeroJobError",
     "Job",
     "JobBuilder",
@@ -40,6 +42,9 @@ __all__ = [
     "JobRecord",
     "JobStateError",
     "JobStatus",
+    "LogLine",
+    "Priority",
+    "QueueStatus",
     "Reply",
     "ScriptType",
     "StoreError",

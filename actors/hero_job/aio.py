@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import redis.asyncio as redis_asyncio
 from redis.asyncio.retry import Retry
@@ -20,17 +21,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hero_job.batches import Flow
 from hero_job.connection import ANSWER_TIMEOUT_S
-from hero_job.errors import StoreRefused, StoreUnavailable, WaitTimeout
+from hero_job.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.op import Op, T
 from hero_job.operations import Operations
-from hero_job.record import Reply
+from hero_job.record import BatchStatus, Reply
+from hero_job.status import JobStatus
 from hero_job.store import GLANCE_S, Outage
 from hero_job.url import parse_url
 
 _log = logging.getLogger(__name__)
 
 _FOLLOW_BLOCK_MS = 5000
+_OPEN = frozenset(s.value for s in JobStatus if not s.terminal)
 
 
 class AsyncStore:
@@ -60,24 +64,48 @@ class AsyncStore:
             StoreRefused: The server answered with an error.
             HeroJobError: The operation's own errors.
         """
+        return op.decode(await self._send(op))
+
+    async def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Run many operations, at once as far as there are connections; gives for each its result or its error.
+
+        Raises:
+            StoreUnavailable: The connection broke; which of them the server did is unknown.
+        """
+        results = await asyncio.gather(*(self.run(op) for op in ops), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and (
+                isinstance(result, StoreUnavailable) or not isinstance(result, HeroJobError)
+            ):
+                raise result
+        return results
+
+    async def drive(self, flow: Flow[T]) -> T:
+        """Run a procedure of several round trips to its end."""
+        results: list[Any] | None = None
+        try:
+            while True:
+                results = await self.run_many(next(flow) if results is None else flow.send(results))
+        except StopIteration as end:
+            return cast("T", end.value)
+
+    async def _send(self, op: Op[T]) -> Any:
         try:
             script = op.script
             if script is None:
-                answer = await self._client.execute_command(*op.args)
-            else:
-                try:
-                    answer = await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
-                except ResponseError as e:
-                    if not str(e).startswith("NOSCRIPT") and "No matching script" not in str(e):
-                        raise
-                    answer = await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
+                return await self._client.execute_command(*op.args)
+            try:
+                return await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
+            except ResponseError as e:
+                if not str(e).startswith("NOSCRIPT") and "No matching script" not in str(e):
+                    raise
+                return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
         except RedisError as e:
             refused = StoreRefused(_code(e), str(e))
             error = op.translate(refused)
             raise error from e
-        return op.decode(answer)
 
     async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended.
@@ -92,27 +120,47 @@ class AsyncStore:
             JobNotFound: There is no such job.
             StoreUnavailable: The server is away, and was so for the rest of the wait.
         """
+        return await self._wait(operations, job_id, operations.outcome(job_id), wait_s)
+
+    async def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
+        """Wait until all jobs of a batch have ended.
+
+        Args:
+            operations: Of the batch's namespace.
+            batch_id: The batch.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            WaitTimeout: Not all have ended by then.
+            JobNotFound: There is no such batch.
+            StoreUnavailable: The server is away, and was so for the rest of the wait.
+        """
+        return await self._wait(operations, f"batch:{batch_id}", operations.ended_batch(batch_id), wait_s)
+
+    async def _wait(self, operations: Operations, awaited: str, look: Op[T | None], wait_s: float) -> T:
+        """Look each time that the event stream tells of the awaited, until there is something to see."""
         deadline_mono = time.monotonic() + wait_s
         follower = self._follow(operations)
-        with follower.watch(job_id) as ended:
+        with follower.watch(awaited) as moved:
             # The stream must be followed before the first look, or an event between the two is missed. When the server
             # is away the look itself says so.
             await _set_within(follower.following, min(GLANCE_S, wait_s))
             outage = Outage()
             while True:
+                moved.clear()
                 try:
-                    reply = await self.run(operations.outcome(job_id))
+                    found = await self.run(look)
                     outage.over()
                 except StoreUnavailable as e:
                     await asyncio.sleep(outage.pause_s(e, deadline_mono))
                     continue
-                if reply is not None:
-                    return reply
+                if found is not None:
+                    return found
                 left_s = deadline_mono - time.monotonic()
                 if left_s <= 0:
-                    raise WaitTimeout(job_id, wait_s)
+                    raise WaitTimeout(awaited, wait_s)
                 # The glance serves actors of another make, which write the hash and send no event.
-                await _set_within(ended, min(GLANCE_S, left_s))
+                await _set_within(moved, min(GLANCE_S, left_s))
 
     def _follow(self, operations: Operations) -> _Follower:
         key = operations.keys.events
@@ -181,8 +229,10 @@ class _Follower:
                 for _, entries in _streams(answer):
                     for entry_id, fields in entries:
                         last = entry_id
-                        for job_id in _ended(fields):
-                            self._wake(job_id)
+                        for moved, status in _moves(fields):
+                            # A job that begins or waits changes nothing for who waits for its end.
+                            if status not in _OPEN:
+                                self._wake(moved)
             except (RedisError, OSError) as e:
                 if self.following.is_set():
                     _log.warning("events_interrupted", extra={"stream": self._key, "error": str(e)})
@@ -229,9 +279,9 @@ def _streams(answer: Any) -> list[tuple[str, list[Any]]]:
     return list(answer.items()) if isinstance(answer, dict) else list(answer)
 
 
-def _ended(fields: Any) -> list[str]:
-    """Ids in an entry of the event stream, whose fields are id and status of each job that ended."""
-    return list(fields) if isinstance(fields, dict) else list(fields[::2])
+def _moves(fields: Any) -> Iterable[tuple[str, str]]:
+    """Read an entry of the event stream, whose fields are id and new status."""
+    return fields.items() if isinstance(fields, dict) else zip(fields[::2], fields[1::2], strict=True)
 
 
 def _code(error: RedisError) -> str:

@@ -43,9 +43,10 @@ def encode_job(job: Job) -> list[str]:
 
 
 def has_more(job: Job) -> bool:
-    """Is there more to a job than a script, a queue and a priority? Scripts in Lua look closer only where there is."""
+    """Is there more to a job than a script and the end of a queue? The scripts in Lua look closer only where there is."""
     return bool(
         job.retries
+        or job.priority is not Priority.NORMAL
         or job.prerequisites
         or job.dependents
         or job.not_before

@@ -11,11 +11,12 @@ import contextlib
 import os
 import select
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import hiredis
 
-from hero_job.errors import StoreRefused, StoreUnavailable
+from hero_job.errors import HeroJobError, StoreRefused, StoreUnavailable
 from hero_job.op import Op, T
 from hero_job.url import StoreUrl
 
@@ -82,19 +83,40 @@ class Connection:
         """
         if op.block_s and op.block_s + 5 > self._timeout_s:
             self._set_timeout(op.block_s + ANSWER_TIMEOUT_S)
-        script = op.script
-        if script is None:
-            answer = self.call(*op.args)
-        else:
-            answer = self.call("EVALSHA", script.sha, op.key_count, *op.args)
-            if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
-                answer = self.call("EVAL", script.source, op.key_count, *op.args)
+        return self._read(op, self.call(*_command(op)))
+
+    def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Send many operations together; gives for each its result or the error that it ended in.
+
+        Raises:
+            StoreUnavailable: The connection broke; which of them the server did is unknown. The connection is closed.
+        """
+        try:
+            self._send(b"".join(hiredis.pack_command(_command(op)) for op in ops))
+            answers = [self._receive() for _ in ops]
+        except BaseException:
+            self.close()
+            raise
+        results: list[Any] = []
+        for op, answer in zip(ops, answers, strict=True):
+            try:
+                results.append(self._read(op, answer))
+            except StoreUnavailable:
+                raise
+            except HeroJobError as e:
+                results.append(e)
+        return results
+
+    def _read(self, op: Op[T], answer: Any) -> T:
         if isinstance(answer, hiredis.ReplyError):
-            refused = _refused(answer)
-            error = op.translate(refused)
-            if error is refused:
-                raise refused
-            raise error from refused
+            if op.script is not None and str(answer).startswith("NOSCRIPT"):
+                answer = self.call("EVAL", op.script.source, op.key_count, *op.args)
+            if isinstance(answer, hiredis.ReplyError):
+                refused = _refused(answer)
+                error = op.translate(refused)
+                if error is refused:
+                    raise refused
+                raise error from refused
         return op.decode(answer)
 
     def call(self, *command: Any) -> Any:
@@ -152,6 +174,11 @@ class Connection:
         except hiredis.ProtocolError as e:
             raise StoreUnavailable(self.url.shown, f"not the Redis protocol: {e}") from e
         return answer
+
+
+def _command(op: Op[Any]) -> tuple[Any, ...]:
+    script = op.script
+    return tuple(op.args) if script is None else ("EVALSHA", script.sha, op.key_count, *op.args)
 
 
 def _connect(url: StoreUrl, timeout_s: float) -> socket.socket:

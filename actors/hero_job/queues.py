@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from hero_job import lua
 from hero_job.codec import decode_record
-from hero_job.errors import JobDamaged, JobInvalid
+from hero_job.errors import JobDamaged, JobInvalid, JobNotFound
 from hero_job.job import ScriptType
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.op import Op, as_is, pairs
@@ -114,6 +115,10 @@ class Queues:
         """Count the dead letters."""
         return Op(("ZCARD", self.keys.dead_jobs), int)
 
+    def forget_dead(self, job_ids: Sequence[str]) -> Op[int]:
+        """Take ids out of the dead letters."""
+        return Op(("ZREM", self.keys.dead_jobs, *job_ids), int)
+
     def open_batch(self, batch_id: str, count: int) -> Op[bool]:
         """Announce a batch before its jobs are created, so that it cannot seem ended while they come.
 
@@ -144,6 +149,22 @@ class Queues:
             return BatchStatus(batch_id=batch_id, **{name: counts.get(name, 0) for name in names})
 
         return Op(("HGETALL", self.keys.batch(batch_id)), decode)
+
+    def ended_batch(self, batch_id: str) -> Op[BatchStatus | None]:
+        """Look at a batch; None while jobs of it are open.
+
+        Raises:
+            JobNotFound: There is no batch with this id.
+        """
+        look = self.batch(batch_id)
+
+        def decode(answer: Any) -> BatchStatus | None:
+            status = look.decode(answer)
+            if status is None:
+                raise JobNotFound(f"batch:{batch_id}")
+            return None if status.open > 0 else status
+
+        return Op(look.args, decode)
 
     def peek_batch(self, batch_id: str, block_s: float) -> Op[str | None]:
         """Wait until all jobs of a batch have ended; None when the time is up before."""

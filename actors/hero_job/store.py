@@ -8,15 +8,17 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
+from hero_job.batches import Flow
 from hero_job.codec import decode_reply
 from hero_job.connection import Connection
 from hero_job.errors import StoreUnavailable, WaitTimeout
 from hero_job.op import Op, T
 from hero_job.operations import Operations
-from hero_job.record import Reply
+from hero_job.record import BatchStatus, Reply
 from hero_job.url import parse_url
 
 #: A waiter looks at the job's hash this often, in seconds: an actor of another make may write there and send no reply.
@@ -94,6 +96,27 @@ class Store:
         finally:
             self._give_back(connection)
 
+    def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Send many operations together; gives for each its result or the error that it ended in.
+
+        Raises:
+            StoreUnavailable: The connection broke; which of them the server did is unknown.
+        """
+        connection = self._take()
+        try:
+            return connection.run_many(ops)
+        finally:
+            self._give_back(connection)
+
+    def drive(self, flow: Flow[T]) -> T:
+        """Run a procedure of several round trips to its end."""
+        results: list[Any] | None = None
+        try:
+            while True:
+                results = self.run_many(next(flow) if results is None else flow.send(results))
+        except StopIteration as end:
+            return cast("T", end.value)
+
     def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended.
 
@@ -109,24 +132,56 @@ class Store:
             JobNotFound: There is no such job.
             StoreUnavailable: The server is away, and was so for the rest of the wait.
         """
+        outcome = operations.outcome(job_id)
+
+        def read(text: str) -> Reply:
+            return decode_reply(job_id, text)
+
+        return self._wait(job_id, lambda block_s: operations.peek_reply(job_id, block_s), read, outcome, wait_s)
+
+    def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
+        """Wait until all jobs of a batch have ended.
+
+        Args:
+            operations: Of the batch's namespace.
+            batch_id: The batch.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            WaitTimeout: Not all have ended by then.
+            JobNotFound: There is no such batch.
+            StoreUnavailable: The server is away, and was so for the rest of the wait.
+        """
+        ended = operations.ended_batch(batch_id)
+        return self._wait(
+            batch_id, lambda s: operations.peek_batch(batch_id, s), lambda _: self.run(ended), ended, wait_s
+        )
+
+    def _wait(
+        self,
+        awaited: str,
+        peek: Callable[[float], Op[str | None]],
+        read: Callable[[str], T | None],
+        look: Op[T | None],
+        wait_s: float,
+    ) -> T:
+        """Block on a list; look elsewhere only when that stays silent."""
         deadline_mono = time.monotonic() + wait_s
         outage = Outage()
         while True:
             left_s = deadline_mono - time.monotonic()
             try:
-                text = self.run(operations.peek_reply(job_id, max(0.001, min(GLANCE_S, left_s))))
-                if text is not None:
-                    return decode_reply(job_id, text)
-                reply = self.run(operations.outcome(job_id))
+                text = self.run(peek(max(0.001, min(GLANCE_S, left_s))))
+                found = self.run(look) if text is None else read(text)
                 outage.over()
             except StoreUnavailable as e:
                 # Looking again changes nothing, so a wait outlives a restart of the server.
                 time.sleep(outage.pause_s(e, deadline_mono))
                 continue
-            if reply is not None:
-                return reply
+            if found is not None:
+                return found
             if left_s <= GLANCE_S:
-                raise WaitTimeout(job_id, wait_s)
+                raise WaitTimeout(awaited, wait_s)
 
     def unblock(self) -> None:
         """End the blocking operations that other threads run on this store; they answer as if their time were up."""

@@ -9,14 +9,17 @@ Source: names of the Rust system's SupervisorBuilder and Supervisor.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
-from hero_job import Job, JobLimits, ScriptType
+from hero_job import Job, JobLimits, ScriptType, batches
+from hero_job.batches import BatchCreated
 from hero_job.job import DEFAULT_LIMITS
 from hero_job.keys import DEFAULT_NAMESPACE
 from hero_job.operations import Op, Operations
+from hero_job.record import BatchStatus
+from hero_job.retention import DEFAULT_RETENTION, Retention
 from hero_job.store import Store
 
 if TYPE_CHECKING:
@@ -92,6 +95,14 @@ class Supervisor:
     list_jobs = _blocking(Operations.page)
     list_actors = _blocking(Operations.actors)
     queue_length = _blocking(Operations.queue_length)
+    stop_job = _blocking(Operations.stop)
+    retry_job = _blocking(Operations.retry)
+    get_job_log = _blocking(Operations.log)
+    list_dead = _blocking(Operations.dead)
+    get_queue = _blocking(Operations.queue)
+    pause_queue = _blocking(Operations.pause)
+    resume_queue = _blocking(Operations.resume)
+    get_batch = _blocking(Operations.batch)
     ping = _blocking(Operations.ping)
 
     def __init__(self, store: Store, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
@@ -128,6 +139,31 @@ class Supervisor:
         """
         return self.store.wait_reply(self.operations, job_id, wait_s).result()
 
+    def create_jobs(self, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None) -> BatchCreated:
+        """Create many jobs as a batch, and send them on their way; they may name each other in any order.
+
+        Raises:
+            JobInvalid: No jobs, an id twice, a cycle, or a batch with this id exists.
+        """
+        return self.store.drive(batches.create_jobs(self.operations, jobs, start=start, batch_id=batch_id))
+
+    def await_batch(self, batch_id: str, wait_s: float) -> BatchStatus:
+        """Wait until all jobs of a batch have ended.
+
+        Raises:
+            JobNotFound: No such batch.
+            WaitTimeout: Not all have ended by then; they go on.
+        """
+        return self.store.wait_batch(self.operations, batch_id, wait_s)
+
+    def retry_all_dead(self) -> int:
+        """Run all dead letters again; gives how many."""
+        return self.store.drive(batches.retry_dead(self.operations))
+
+    def purge_dead(self) -> int:
+        """Delete all dead letters with their jobs; gives how many."""
+        return self.store.drive(batches.purge_dead(self.operations))
+
     def close(self) -> None:
         """Close the connections."""
         self.store.close()
@@ -152,6 +188,14 @@ class AsyncSupervisor:
     list_jobs = _awaitable(Operations.page)
     list_actors = _awaitable(Operations.actors)
     queue_length = _awaitable(Operations.queue_length)
+    stop_job = _awaitable(Operations.stop)
+    retry_job = _awaitable(Operations.retry)
+    get_job_log = _awaitable(Operations.log)
+    list_dead = _awaitable(Operations.dead)
+    get_queue = _awaitable(Operations.queue)
+    pause_queue = _awaitable(Operations.pause)
+    resume_queue = _awaitable(Operations.resume)
+    get_batch = _awaitable(Operations.batch)
     ping = _awaitable(Operations.ping)
 
     def __init__(self, store: AsyncStore, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
@@ -167,6 +211,24 @@ class AsyncSupervisor:
     async def await_result(self, job_id: str, wait_s: float) -> str:
         """As `Supervisor.await_result`."""
         return (await self.store.wait_reply(self.operations, job_id, wait_s)).result()
+
+    async def create_jobs(
+        self, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None
+    ) -> BatchCreated:
+        """As `Supervisor.create_jobs`."""
+        return await self.store.drive(batches.create_jobs(self.operations, jobs, start=start, batch_id=batch_id))
+
+    async def await_batch(self, batch_id: str, wait_s: float) -> BatchStatus:
+        """As `Supervisor.await_batch`."""
+        return await self.store.wait_batch(self.operations, batch_id, wait_s)
+
+    async def retry_all_dead(self) -> int:
+        """As `Supervisor.retry_all_dead`."""
+        return await self.store.drive(batches.retry_dead(self.operations))
+
+    async def purge_dead(self) -> int:
+        """As `Supervisor.purge_dead`."""
+        return await self.store.drive(batches.purge_dead(self.operations))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -188,6 +250,7 @@ class SupervisorBuilder:
         self._url = "redis://127.0.0.1:6379/"
         self._namespace = DEFAULT_NAMESPACE
         self._limits = DEFAULT_LIMITS
+        self._retention = DEFAULT_RETENTION
 
     def redis_url(self, url: str) -> Self:
         """Where Redis is: redis://, rediss:// or unix://; by default redis://127.0.0.1:6379/."""
@@ -204,13 +267,19 @@ class SupervisorBuilder:
         self._limits = limits
         return self
 
+    def retention(self, retention: Retention) -> Self:
+        """How long the deployment keeps what has ended, where it is not the default."""
+        self._retention = retention
+        return self
+
     def build(self) -> Supervisor:
         """Make the synchronous one. It connects with its first call.
 
         Raises:
             StoreUrlInvalid: The URL cannot be used.
         """
-        return Supervisor(Store(self._url, name="hero-client"), Operations(self._namespace), self._limits)
+        operations = Operations(self._namespace, self._retention)
+        return Supervisor(Store(self._url, name="hero-client"), operations, self._limits)
 
     def build_async(self) -> AsyncSupervisor:
         """Make the asyncio one. It connects with its first call.
@@ -220,7 +289,7 @@ class SupervisorBuilder:
         """
         from hero_job.aio import AsyncStore
 
-        return AsyncSupervisor(AsyncStore(self._url), Operations(self._namespace), self._limits)
+        return AsyncSupervisor(AsyncStore(self._url), Operations(self._namespace, self._retention), self._limits)
 
 
 __all__ = ["AsyncSupervisor", "ScriptType", "Supervisor", "SupervisorBuilder"]

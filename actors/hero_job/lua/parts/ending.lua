@@ -118,6 +118,7 @@ local function settle_tails(ns, keep)
         redis.call('RPUSH', ns .. 'q:reply:batch:' .. f[4], 'ended')
         redis.call('PEXPIRE', ns .. 'q:reply:batch:' .. f[4], keep.failure_ms)
         redis.call('PEXPIRE', batch, keep.failure_ms)
+        tell('batch:' .. f[4], 'ended')
       end
     end
     local dependents = ns .. 'meta:dependents:' .. id

@@ -1,0 +1,145 @@
+"""Many jobs at once: the order in which they are created, and the steps of doing so. Pure.
+
+A `Flow` is a generator that yields lists of operations and is sent their results; the stores drive it, synchronously or
+on asyncio, so that each procedure of several round trips is written once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeVar
+
+from hero_job.errors import HeroJobError, JobInvalid
+from hero_job.job import Job
+from hero_job.op import Op
+from hero_job.operations import Operations
+
+T = TypeVar("T")
+
+#: A procedure of several round trips: yields operations to run together, is sent a result or an error for each.
+Flow = Generator[Sequence[Op[Any]], list[Any], T]
+
+#: Operations sent together. More would only make the server's answers wait in memory.
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCreated:
+    """What became of a batch.
+
+    Attributes:
+        batch_id: The batch.
+        job_ids: The jobs that were created, in the order in which they were given.
+        refused: Why the others were not, by id.
+    """
+
+    batch_id: str
+    job_ids: tuple[str, ...]
+    refused: Mapping[str, HeroJobError]
+
+
+def creation_order(jobs: Sequence[Job]) -> list[Job]:
+    """Put jobs into an order in which each comes after those that it names.
+
+    Raises:
+        JobInvalid: Two have one id, or some wait for each other.
+    """
+    by_id = {job.id: job for job in jobs}
+    if len(by_id) != len(jobs):
+        raise JobInvalid("id", "two jobs of the batch have the same id")
+    if not any(job.prerequisites or job.dependents for job in jobs):
+        return list(jobs)
+    waits_for: dict[str, set[str]] = {job.id: set(job.prerequisites) & by_id.keys() for job in jobs}
+    for job in jobs:
+        for dependent in set(job.dependents) & by_id.keys():
+            waits_for[dependent].add(job.id)
+    try:
+        tuple(TopologicalSorter(waits_for).static_order())
+    except CycleError as e:
+        raise JobInvalid("prerequisites", f"these jobs wait for each other: {' -> '.join(e.args[1])}") from e
+    # Created is first what is named, be it as prerequisite or as dependent.
+    named = {job.id: (set(job.prerequisites) | set(job.dependents)) & by_id.keys() for job in jobs}
+    try:
+        return [by_id[i] for i in TopologicalSorter(named).static_order()]
+    except CycleError as e:
+        raise JobInvalid("dependents", f"name each edge at one of its ends only: {' -> '.join(e.args[1])}") from e
+
+
+def create_jobs(
+    operations: Operations, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None
+) -> Flow[BatchCreated]:
+    """Create many jobs as a batch; they may name each other in any order.
+
+    Args:
+        operations: Of the namespace.
+        jobs: One or more.
+        start: Send them on their way too.
+        batch_id: Chosen by the caller; a UUID otherwise.
+
+    Raises:
+        JobInvalid: No jobs, an id twice, a cycle, or a batch with this id exists.
+        StoreError: What was done before stays done.
+    """
+    if not jobs:
+        raise JobInvalid("jobs", "a batch has at least one")
+    batch = batch_id or str(uuid.uuid4())
+    ordered = [dataclasses.replace(job, batch=batch) for job in creation_order(jobs)]
+    (opened,) = yield [operations.open_batch(batch, len(ordered))]
+    if opened is False:
+        raise JobInvalid("batch", f"a batch with the id '{batch}' exists")
+    _raise_any([opened])
+    # A dependent must exist, unstarted, when the job is created that it is to wait for.
+    at_once = start and not any(job.dependents for job in ordered)
+    refused: dict[str, HeroJobError] = {}
+    for chunk in _chunks(ordered):
+        results = yield [operations.create(job, start=at_once) for job in chunk]
+        refused |= {job.id: r for job, r in zip(chunk, results, strict=True) if isinstance(r, HeroJobError)}
+    created = tuple(job.id for job in jobs if job.id not in refused)
+    if start and not at_once:
+        for ids in _chunks(created):
+            _raise_any((yield [operations.start(job_id) for job_id in ids]))
+    if refused:
+        _raise_any((yield [operations.shrink_batch(batch, len(refused))]))
+    return BatchCreated(batch_id=batch, job_ids=created, refused=refused)
+
+
+def retry_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
+    """Run all dead letters again, the oldest last; gives how many."""
+    count = 0
+    while count < most:
+        (letters,) = yield [operations.dead(0, _CHUNK)]
+        _raise_any([letters])
+        if not letters:
+            break
+        results = yield [operations.retry(letter.job_id) for letter in letters]
+        # A letter whose job is past its retention leaves the list as well.
+        count += sum(not isinstance(r, HeroJobError) for r in results)
+    return count
+
+
+def purge_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
+    """Delete all dead letters with their jobs; gives how many."""
+    count = 0
+    while count < most:
+        (letters,) = yield [operations.dead(0, _CHUNK)]
+        _raise_any([letters])
+        if not letters:
+            break
+        yield [operations.delete(letter.job_id) for letter in letters]
+        yield [operations.forget_dead([letter.job_id for letter in letters])]
+        count += len(letters)
+    return count
+
+
+def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))
+
+
+def _raise_any(results: Iterable[object]) -> None:
+    for result in results:
+        if isinstance(result, HeroJobError):
+            raise result

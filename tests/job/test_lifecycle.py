@@ -1,0 +1,492 @@
+"""Delays, expiry, priority, uniqueness, limits, pause, retries, dead letters, stop, batches, logs: in the store."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hero_job import JobFailed, JobInvalid, JobNotFound, JobStateError, JobStatus, ScriptType, WaitTimeout
+from hero_job.batches import create_jobs, purge_dead, retry_dead
+from hero_job.claims import Order, Recoveries
+from hero_job.op import Op
+from hero_job.operations import Operations
+from hero_job.record import Progress
+from hero_job.store import Store
+from tests.eventually import eventually
+from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.lane import Lane
+
+
+@pytest.fixture
+def lane(store: Store, make_claims: MakeClaims) -> Lane:
+    return Lane(store, make_claims())
+
+
+def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
+    return store.run(operations.create(make_job(**fields), start=True))
+
+
+# Times
+
+
+def test_a_delayed_job_is_scheduled_and_queued_when_its_time_has_come(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job, delay=0.05)
+    far = submit(store, operations, make_job, not_before=datetime.now(UTC) + timedelta(hours=1))
+    assert store.run(operations.status(job_id)) is JobStatus.SCHEDULED
+    assert lane.claim() == []
+
+    eventually(lambda: store.run(operations.promote())[0])
+
+    assert lane.claim_ids() == [job_id]
+    moved, due_s = store.run(operations.promote())
+    assert moved == 0
+    assert due_s is not None
+    assert 3000 < due_s <= 3600
+    assert store.run(operations.status(far)) is JobStatus.SCHEDULED
+
+
+def test_a_time_that_is_past_delays_nothing(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job, not_before="2001-01-01T00:00:00+01:00")
+
+    assert lane.claim_ids() == [job_id]
+
+
+@pytest.mark.parametrize("value", ["tomorrow", "2026-11-24T06:00:00", 5])
+def test_a_time_without_a_zone_or_sense_is_refused(make_job: MakeJob, value: object) -> None:
+    with pytest.raises(JobInvalid, match="not_before"):
+        make_job(not_before=value)
+
+
+def test_many_supervisors_queue_a_due_job_once(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    ids = [submit(store, operations, make_job, delay=0.001) for _ in range(50)]
+    moved = 0
+
+    def promote() -> bool:
+        nonlocal moved
+        moved += store.run(operations.promote(7))[0]
+        return moved == 50
+
+    eventually(promote)
+
+    assert sorted(lane.claim_ids()) == sorted(ids)
+
+
+@pytest.mark.parametrize("found_by", ["sweep", "claim"])
+def test_a_job_that_did_not_begin_in_time_ends_as_expired(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane, found_by: str
+) -> None:
+    job_id = submit(store, operations, make_job, expires=0.02)
+    now_ms = store.run(Op(("TIME",), lambda t: int(t[0]) * 1000 + int(t[1]) // 1000))
+    eventually(lambda: store.run(Op(("TIME",), lambda t: int(t[0]) * 1000 + int(t[1]) // 1000)) > now_ms + 40)
+
+    if found_by == "sweep":
+        assert store.run(operations.promote())[0] == 1
+    assert lane.claim() == []
+
+    with pytest.raises(JobFailed, match="not started in its time") as failed:
+        store.wait_reply(operations, job_id, 5).result()
+    assert failed.value.kind == "expired"
+
+
+def test_a_job_that_began_in_time_does_not_expire(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job, expires=3600)
+    (job,) = lane.claim()
+
+    assert store.run(Op(("ZCARD", operations.keys.expiring), int)) == 0
+    lane.finish(job)
+    assert store.run(operations.status(job_id)) is JobStatus.FINISHED
+
+
+# Order
+
+
+def test_high_goes_first_and_low_last(store: Store, operations: Operations, make_job: MakeJob, lane: Lane) -> None:
+    normal = [submit(store, operations, make_job) for _ in range(2)]
+    low = [submit(store, operations, make_job, priority="low") for _ in range(2)]
+    late = submit(store, operations, make_job)
+    high = submit(store, operations, make_job, priority="high")
+
+    assert lane.work_off() == [high, *normal, late, *low]
+
+
+def test_a_low_job_alone_wakes_an_idle_lane_like_any_other(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job, priority="low")
+
+    assert store.run(lane.claims.take(0)) == job_id
+
+
+def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_back(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    before = [submit(store, operations, make_job) for _ in range(3)]
+    (running,) = lane.claim(1)
+    assert store.run(operations.pause(ScriptType.OSIS))
+    assert not store.run(operations.pause(ScriptType.OSIS))
+    during = [submit(store, operations, make_job) for _ in range(2)]
+    low = submit(store, operations, make_job, priority="low")
+
+    assert lane.claim() == []
+    status = store.run(operations.queue(ScriptType.OSIS))
+    assert status.waiting == 5
+    assert status.paused_since is not None
+    lane.finish(running)
+    assert store.run(operations.status(running.id)) is JobStatus.FINISHED, "what runs goes on"
+
+    # A foreign producer knows nothing of the pause: served, and behind what was held if it still waits
+    foreign = store.run(operations.create(make_job()))
+    store.run(Op(("HSET", operations.keys.job(foreign), "status", "dispatched"), int))
+    store.run(Op(("RPUSH", operations.keys.work("osis"), foreign), int))
+    assert store.run(operations.resume(ScriptType.OSIS))
+    assert not store.run(operations.resume(ScriptType.OSIS))
+
+    assert lane.work_off() == [*before[1:], *during, foreign, low]
+    assert store.run(operations.queue(ScriptType.OSIS)).paused_since is None
+
+
+def test_jobs_of_one_context_run_one_after_another_in_order_over_many_actors(
+    store: Store, operations: Operations, make_claims: MakeClaims, namespace: str
+) -> None:
+    from hero_job import JobBuilder
+    from hero_job.claims import Claims
+
+    def job(context: str, n: int) -> str:
+        builder = JobBuilder().id(f"{context}{n}").caller_id("c").context_id(context).script("1").script_type("osis")
+        return store.run(operations.create(builder.build(), start=True))
+
+    ids = [job(context, n) for n in range(3) for context in ("a", "b")]
+    lanes = [Lane(store, Claims(make_claims().entry, namespace, by_context=True)) for _ in range(3)]
+
+    first = [lane.claim(1) for lane in lanes]
+    assert [[j.id for j in jobs] for jobs in first] == [["a0"], ["b0"], []]
+    order = ["a0", "b0"]
+    lanes[0].finish(*first[0])
+    running = [lane.claim(5) for lane in lanes]
+    assert [j.id for jobs in running for j in jobs] == ["a1"], "b waits for its running one"
+    order.append("a1")
+    lanes[1].finish(*first[1])
+    while len(order) < len(ids):
+        for lane, jobs in zip(lanes, running, strict=True):
+            if jobs:
+                lane.finish(*jobs)
+        running = [lane.claim(5) for lane in lanes]
+        order += [j.id for jobs in running for j in jobs]
+    assert [i for i in order if i[0] == "a"] == ["a0", "a1", "a2"]
+    assert [i for i in order if i[0] == "b"] == ["b0", "b1", "b2"]
+
+
+# Keys
+
+
+def test_a_unique_key_gives_one_open_job_and_then_another(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    first = submit(store, operations, make_job, unique="k")
+
+    assert submit(store, operations, make_job, unique="k") == first
+    assert submit(store, operations, make_job, unique="other") != first
+    lane.work_off()
+    assert submit(store, operations, make_job, unique="k") != first
+
+
+def test_a_unique_key_for_a_period_outlasts_its_job(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    from hero_job import JobBuilder
+
+    def once() -> str:
+        builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").unique("k", 0.2)
+        return store.run(operations.create(builder.build(), start=True))
+
+    first = once()
+    lane.work_off()
+    assert once() == first
+    eventually(lambda: store.run(Op(("EXISTS", f"{operations.keys.prefix}meta:unique:k"), int)) == 0)
+    assert once() != first
+
+
+def limited(make_job: MakeJob, operations: Operations, store: Store, **fields: object) -> str:
+    return submit(store, operations, make_job, concurrency="k", **fields)
+
+
+def test_a_concurrency_key_lets_the_next_in_line_run_when_one_ends(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = [limited(make_job, operations, store) for _ in range(5)]
+    free = submit(store, operations, make_job)
+    one, two = Lane(store, make_claims()), Lane(store, make_claims())
+
+    (running, other) = one.claim()
+    assert [running.id, other.id] == [ids[0], free]
+    assert two.claim() == []
+
+    # ended, failed to be repeated, dead, stopped in line: each hands the place on, once
+    one.finish(running)
+    (second,) = two.claim()
+    assert second.id == ids[1]
+    two.fail(second, retry_in_s=3600)
+    (third,) = two.claim()
+    assert third.id == ids[2]
+    store.run(recoveries.recover(two.claims.entry.incarnation, proven_dead=True))
+    (third,) = one.claim()
+    assert third.id == ids[2], "it keeps its place over the death of its holder"
+    assert store.run(operations.stop(ids[3])) is JobStatus.STOPPED
+    assert one.claim() == []
+    one.finish(third)
+    assert one.claim_ids() == [ids[4]]
+
+
+def test_a_rate_key_lets_so_many_begin_and_delays_the_others(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    from hero_job import JobBuilder
+
+    def rated() -> str:
+        builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").rate("k", 3, 0.6)
+        return store.run(operations.create(builder.build(), start=True))
+
+    ids = [rated() for _ in range(5)]
+
+    assert lane.claim_ids() == ids[:3]
+    assert {store.run(operations.status(i)) for i in ids[3:]} == {JobStatus.SCHEDULED}
+    began: list[str] = []
+
+    def promote() -> bool:
+        store.run(operations.promote())
+        began.extend(i for i in lane.claim_ids() if i not in ids[:3] and i not in began)
+        return len(began) == 2
+
+    eventually(promote)
+    starts = [datetime.fromisoformat(store.run(operations.record(i)).started_at or "").timestamp() for i in ids]
+    starts.sort()
+    assert all(later - earlier >= 0.19 for earlier, later in itertools.pairwise(starts[2:]))
+
+
+# Failure
+
+
+def test_a_failed_run_is_repeated_and_a_success_forgets_the_failure(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job, retries=2)
+    (job,) = lane.claim()
+    assert (job.retries, job.failures) == (2, 0)
+    lane.fail(job, retry_in_s=0)
+    assert store.run(operations.record(job_id)).error == "it broke"
+    assert store.run(operations.status(job_id)) is JobStatus.SCHEDULED
+    store.run(operations.promote())
+    (job,) = lane.claim()
+    assert (job.retries, job.failures, job.attempt) == (2, 1, "2")
+    lane.finish(job)
+
+    record = store.run(operations.record(job_id))
+    assert (record.status, record.output, record.error, record.failures) == (JobStatus.FINISHED, "42", None, 1)
+    assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
+
+
+def test_dead_letters_are_listed_retried_and_purged(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    ids = [submit(store, operations, make_job) for _ in range(4)]
+    for job in lane.claim():
+        lane.fail(job)
+    assert {d.job_id for d in store.run(operations.dead())} == set(ids)
+    assert len(store.run(operations.dead(2, 1))) == 1
+
+    store.run(operations.retry(ids[0]))
+    assert lane.work_off() == [ids[0]]
+    assert store.wait_reply(operations, ids[0], 5).result() == f"out of {ids[0]}"
+    assert store.run(operations.dead_count()) == 3
+    with pytest.raises(JobStateError):
+        store.run(operations.retry(ids[0]))
+
+    assert store.drive(retry_dead(operations)) == 3
+    assert store.run(operations.dead_count()) == 0
+    for job in lane.claim():
+        lane.fail(job)
+    assert store.drive(purge_dead(operations)) == 3
+    with pytest.raises(JobNotFound):
+        store.run(operations.status(ids[1]))
+    assert store.run(operations.dead_count()) == 0
+
+
+# Stop
+
+
+@pytest.mark.parametrize("state", ["created", "dispatched", "scheduled", "waiting"])
+def test_a_job_that_has_not_begun_is_stopped_at_once(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane, state: str
+) -> None:
+    other = store.run(operations.create(make_job()))
+    fields: dict[str, object] = {}
+    if state == "scheduled":
+        fields["delay"] = 3600
+    if state == "waiting":
+        fields["prerequisites"] = [other]
+    job_id = store.run(operations.create(make_job(**fields), start=state != "created"))
+
+    assert store.run(operations.stop(job_id)) is JobStatus.STOPPED
+
+    with pytest.raises(JobFailed) as failed:
+        store.wait_reply(operations, job_id, 5).result()
+    assert failed.value.kind == "stopped"
+    assert lane.claim() == []
+    assert store.run(Op(("ZCARD", operations.keys.scheduled), int)) == 0
+
+
+def test_a_running_job_is_marked_and_its_actor_told(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job)
+    (job,) = lane.claim()
+
+    assert store.run(operations.stop(job_id)) is JobStatus.STOPPING
+    assert store.run(operations.stop(job_id)) is JobStatus.STOPPING
+
+    assert store.run(lane.claims.orders(1)) == Order("stop", job_id)
+    lane.stop(job)
+    assert store.run(operations.status(job_id)) is JobStatus.STOPPED
+
+
+def test_a_stop_that_comes_late_leaves_the_result_as_it_is(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job)
+    (job,) = lane.claim()
+    store.run(operations.stop(job_id))
+    lane.finish(job)
+
+    assert store.run(operations.output(job_id)) == "42"
+    assert store.run(operations.stop(job_id)) is JobStatus.FINISHED
+    assert store.run(operations.output(job_id)) == "42"
+
+
+def test_a_stopping_job_whose_holder_dies_is_stopped_not_run_again(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane, recoveries: Recoveries
+) -> None:
+    job_id = submit(store, operations, make_job)
+    lane.claim()
+    store.run(operations.stop(job_id))
+    store.run(recoveries.recover(lane.claims.entry.incarnation, proven_dead=True))
+
+    assert store.run(operations.status(job_id)) is JobStatus.STOPPED
+    assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+
+
+def test_a_stopping_job_that_fails_is_not_repeated(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job, retries=5)
+    (job,) = lane.claim()
+    store.run(operations.stop(job_id))
+    lane.fail(job, retry_in_s=0)
+
+    assert store.run(operations.status(job_id)) is JobStatus.STOPPED
+
+
+def test_a_foreign_clients_stop_by_the_types_control_list_is_an_order(
+    store: Store, operations: Operations, lane: Lane
+) -> None:
+    store.run(Op(("LPUSH", operations.keys.control_type("osis"), "some-job"), int))
+
+    assert store.run(lane.claims.orders(1)) == Order("stop", "some-job")
+
+
+def test_an_unknown_job_cannot_be_stopped(store: Store, operations: Operations) -> None:
+    with pytest.raises(JobNotFound):
+        store.run(operations.stop("ghost"))
+
+
+# Batches
+
+
+def test_a_batch_counts_its_jobs_and_ends_with_the_last(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    created = store.drive(create_jobs(operations, [make_job() for _ in range(5)]))
+    jobs = lane.claim()
+    lane.finish(*jobs[:3])
+    lane.fail(jobs[3])
+    with pytest.raises(WaitTimeout):
+        store.wait_batch(operations, created.batch_id, 0.05)
+    store.run(operations.stop(jobs[4].id))
+    lane.stop(jobs[4])
+
+    status = store.wait_batch(operations, created.batch_id, 5)
+    assert (status.total, status.open, status.finished, status.error, status.stopped) == (5, 0, 3, 1, 1)
+
+
+def test_a_batch_without_those_that_were_refused_still_ends(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    store.run(operations.create(make_job(id="taken", script="1")))
+    jobs = [make_job(id="good"), make_job(id="taken", script="2"), make_job(id="lost", prerequisites=["ghost"])]
+
+    created = store.drive(create_jobs(operations, jobs))
+
+    assert created.job_ids == ("good",)
+    assert created.refused.keys() == {"taken", "lost"}
+    lane.work_off()
+    assert store.wait_batch(operations, created.batch_id, 5).total == 1
+
+
+def test_waiting_for_an_unknown_batch_is_an_error(store: Store, operations: Operations) -> None:
+    with pytest.raises(JobNotFound):
+        store.wait_batch(operations, "ghost", 60)
+
+
+def test_a_batch_id_is_taken_once(store: Store, operations: Operations, make_job: MakeJob) -> None:
+    store.drive(create_jobs(operations, [make_job()], batch_id="b"))
+
+    with pytest.raises(JobInvalid, match="exists"):
+        store.drive(create_jobs(operations, [make_job()], batch_id="b"))
+
+
+# Logs
+
+
+def test_a_running_jobs_log_and_progress_are_read_while_it_runs_and_after(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    job_id = submit(store, operations, make_job)
+    (job,) = lane.claim()
+    assert store.run(
+        lane.claims.write_log(job, [("info", "one"), ("debug", "two")], Progress(done=1, total=4, text="x"))
+    )
+
+    first = store.run(operations.log(job_id))
+    assert [(line.level, line.text) for line in first] == [("info", "one"), ("debug", "two")]
+    assert store.run(operations.record(job_id)).progress == Progress(done=1, total=4, text="x")
+    store.run(lane.claims.write_log(job, [("info", "three")]))
+    assert [line.text for line in store.run(operations.log(job_id, first[-1].cursor))] == ["three"]
+
+    lane.finish(job)
+    assert len(store.run(operations.log(job_id))) == 3
+    assert store.run(Op(("PTTL", operations.keys.log(job_id)), int)) > 0
+
+
+def test_a_log_keeps_its_newest_lines_and_belongs_to_the_jobs_holder(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    from hero_job.retention import Retention
+
+    lane = Lane(store, make_claims(retention=Retention(log_lines=10)))
+    job_id = submit(store, operations, make_job)
+    (job,) = lane.claim()
+    store.run(lane.claims.write_log(job, [("info", str(n)) for n in range(50)]))
+    assert [line.text for line in store.run(operations.log(job_id))] == [str(n) for n in range(40, 50)]
+
+    store.run(recoveries.recover(lane.claims.entry.incarnation, proven_dead=True))
+    assert not store.run(lane.claims.write_log(job, [("info", "late")]))
+    assert len(store.run(operations.log(job_id))) == 10

@@ -43,7 +43,7 @@ def encode_job(job: Job) -> list[str]:
 
 
 def has_more(job: Job) -> bool:
-    """Is there more to a job than a script and the end of a queue? The scripts in Lua look closer only where there is."""
+    """Is there more to a job than a script and the end of a queue? Only then do the scripts in Lua look closer."""
     return bool(
         job.retries
         or job.priority is not Priority.NORMAL

@@ -30,6 +30,8 @@ class Keys:
         "prefix",
         "reply_prefix",
         "scheduled",
+        "schedules",
+        "ticks",
     )
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
@@ -51,6 +53,10 @@ class Keys:
         self.dead_jobs = f"{namespace}:q:dead"
         #: Hash: paused queue -> since when.
         self.paused = f"{namespace}:meta:paused"
+        #: Hash: schedule -> JSON of it, and "schedule last" -> id of its last job.
+        self.schedules = f"{namespace}:meta:schedules"
+        #: Sorted set: schedules by their next tick, ms.
+        self.ticks = f"{namespace}:q:ticks"
         #: Stream, bounded: each entry has, as its fields, id -> new status of the jobs that one script moved.
         self.events = f"{namespace}:events"
 

@@ -46,11 +46,13 @@ PRESENCE = _load("presence", "time")
 PAUSE = _load("pause", "time")
 RESUME = _load("resume")
 LOG = _load("log")
+TICKS = _load("ticks", "time")
+TICK = _load("tick")
 EXPIRED = _load("expired")
 ACTORS = _load("actors")
 PAGE = _load("page")
 
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
-    PRESENCE, PAUSE, RESUME, LOG, EXPIRED, ACTORS, PAGE,
+    PRESENCE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
 )  # fmt: skip

@@ -15,7 +15,9 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import redis.asyncio as redis_asyncio
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
@@ -29,7 +31,7 @@ from hero_job.operations import Operations
 from hero_job.record import BatchStatus, Reply
 from hero_job.status import JobStatus
 from hero_job.store import GLANCE_S, Outage
-from hero_job.url import parse_url
+from hero_job.url import Mode, StoreUrl, parse_url
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +53,10 @@ class AsyncStore:
 
     def __init__(self, url: str, *, max_connections: int = 8, connect_timeout_s: float = 5.0) -> None:
         self.url = parse_url(url)
-        self._pool = _pool(url, max_connections, connect_timeout_s)
         # Untyped in redis-py: it returns whatever the server's answer parses to.
-        self._client: Any = redis_asyncio.Redis(connection_pool=self._pool)
+        self._client: Any = _client(self.url, connect_timeout_s)
+        # Bounds the connections: each is in use by one operation, or by a follower, which does not ask here.
+        self._turn = asyncio.Semaphore(max_connections)
         self._followers: dict[str, _Follower] = {}
 
     async def run(self, op: Op[T]) -> T:
@@ -91,21 +94,25 @@ class AsyncStore:
 
     async def _send(self, op: Op[T]) -> Any:
         try:
-            script = op.script
-            if script is None:
-                return await self._client.execute_command(*op.args)
-            try:
-                return await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
-            except ResponseError as e:
-                if not str(e).startswith("NOSCRIPT") and "No matching script" not in str(e):
-                    raise
-                return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
+            async with self._turn:
+                return await self._execute(op)
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
         except RedisError as e:
             refused = StoreRefused(_code(e), str(e))
             error = op.translate(refused)
             raise error from e
+
+    async def _execute(self, op: Op[T]) -> Any:
+        script = op.script
+        if script is None:
+            return await self._client.execute_command(*op.args)
+        try:
+            return await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
+        except ResponseError as e:
+            if not str(e).startswith("NOSCRIPT") and "No matching script" not in str(e):
+                raise
+            return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
 
     async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended.
@@ -172,11 +179,9 @@ class AsyncStore:
     async def aclose(self) -> None:
         """Stop following events and close all connections."""
         for follower in self._followers.values():
-            follower.task.cancel()
-        await asyncio.gather(*(f.task for f in self._followers.values()), return_exceptions=True)
+            await end_task(follower.task)
         self._followers.clear()
         await self._client.aclose()
-        await self._pool.disconnect()
 
     async def __aenter__(self) -> Self:
         return self
@@ -247,6 +252,17 @@ class _Follower:
             ended.set()
 
 
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task that talks to a store, and wait until it has ended.
+
+    Again and again: redis-py sends by `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes
+    together with its result. Source: https://github.com/python/cpython/issues/86296
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=0.1)
+
+
 async def _set_within(event: asyncio.Event, wait_s: float) -> None:
     """Wait until the event is set or the time is up.
 
@@ -257,20 +273,40 @@ async def _set_within(event: asyncio.Event, wait_s: float) -> None:
             await event.wait()
 
 
-def _pool(url: str, max_connections: int, connect_timeout_s: float) -> Any:
-    return redis_asyncio.BlockingConnectionPool.from_url(
-        url,
+def _client(url: StoreUrl, connect_timeout_s: float) -> Any:
+    """Make the client of redis-py that finds the server as the URL says."""
+    common: dict[str, Any] = {
         # The follower blocks for longer than redis-py's default of 5 s allows.
-        socket_timeout=_FOLLOW_BLOCK_MS / 1000 + ANSWER_TIMEOUT_S,
-        socket_connect_timeout=connect_timeout_s,
-        max_connections=max_connections + 1,
-        timeout=None,
-        # By default redis-py re-sends after a broken connection, whether the command may be repeated or not.
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        decode_responses=True,
-        encoding_errors="surrogateescape",
-    )
+        "socket_timeout": _FOLLOW_BLOCK_MS / 1000 + ANSWER_TIMEOUT_S,
+        "socket_connect_timeout": connect_timeout_s,
+        "protocol": 2,
+        "decode_responses": True,
+        "encoding_errors": "surrogateescape",
+        "username": url.username,
+        "password": url.password,
+    }
+    # By default redis-py re-sends after a broken connection, whether the command may be repeated or not.
+    never = Retry(NoBackoff(), 0)
+    if url.tls:
+        common |= {"ssl": True} | {k: v for k, v in url.options.items() if k.startswith("ssl_")}
+        common["ssl_check_hostname"] = url.options.get("ssl_check_hostname", "true").lower() not in ("false", "0", "no")
+        if url.options.get("ssl_cert_reqs") == "none":
+            common["ssl_check_hostname"] = False
+    if url.mode is Mode.CLUSTER:
+        nodes = [ClusterNode(host, port) for host, port in url.hosts]
+        return RedisCluster(startup_nodes=nodes, retry=never, **common)
+    if url.mode is Mode.SENTINEL:
+        asked: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "socket_timeout": ANSWER_TIMEOUT_S}
+        for name in ("username", "password"):
+            if f"sentinel_{name}" in url.options:
+                asked[name] = url.options[f"sentinel_{name}"]
+        make: Any = Sentinel
+        sentinel = make(list(url.hosts), sentinel_kwargs=asked, db=url.db, retry=never, **common)
+        return sentinel.master_for(url.service)
+    if url.path is not None:
+        return redis_asyncio.Redis(unix_socket_path=url.path, db=url.db, retry=never, **common)
+    host, port = url.hosts[0]
+    return redis_asyncio.Redis(host=host, port=port, db=url.db, retry=never, **common)
 
 
 def _streams(answer: Any) -> list[tuple[str, list[Any]]]:

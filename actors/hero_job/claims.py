@@ -167,7 +167,7 @@ class Claims:
         by_context: Run one job of a context at once, in the order of the queue, however many actors do so.
     """
 
-    __slots__ = ("_fixed", "_owner", "_queues", "_type_queue", "entry", "keys", "lease_ms", "retention")
+    __slots__ = ("_fixed", "_incarnation", "_queues", "_type_queue", "entry", "keys", "lease_ms", "retention")
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class Claims:
         self.keys = Keys(namespace)
         self.lease_ms = int(lease_s * 1000)
         self.retention = retention
-        self._owner = entry.incarnation
+        self._incarnation = entry.incarnation
         suffix = entry.script_type.suffix
         queues = [self.keys.work(suffix)]
         if entry.group:
@@ -198,6 +198,10 @@ class Claims:
     def routed(self) -> bool:
         """Does this actor serve a group or instance queue besides that of its type?"""
         return self.entry.group is not None
+
+    def _owner(self, lane: int) -> str:
+        """Who holds what a lane has claimed: two lanes of one actor are no more one another than two actors are."""
+        return f"{self._incarnation}/{lane}"
 
     def join(self) -> Op[bool]:
         """Enter the registry, before the first claim."""
@@ -218,8 +222,8 @@ class Claims:
         return self._presence("beat", b"", busy=busy, jobs=jobs)
 
     def _presence(self, mode: str, described: bytes, *, busy: int, jobs: int) -> Op[bool]:
-        keys = (self.keys.actors, self.keys.actor(self._owner))
-        args = (mode, self._owner, self.lease_ms, described, "busy", busy, "jobs", jobs)
+        keys = (self.keys.actors, self.keys.actor(self._incarnation))
+        args = (mode, self._incarnation, self.lease_ms, described, "busy", busy, "jobs", jobs)
         return Op((*keys, *args), bool, lua.PRESENCE, 2)
 
     def take(self, lane: int) -> Op[str | None]:
@@ -231,7 +235,7 @@ class Claims:
         Returns:
             The id, or None after `BLOCK_S`.
         """
-        claimed = self.keys.claimed(self._owner, lane)
+        claimed = self.keys.claimed(self._incarnation, lane)
         return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
 
     def turn(self, lane: int, settlements: Sequence[Settlement], max_jobs: int) -> Op[Turn]:
@@ -243,9 +247,9 @@ class Claims:
             max_jobs: Most jobs to claim; 0 to settle only.
         """
         keys = self.keys
-        args: list[Any] = [keys.actors, keys.claimed(self._owner, lane), *self._queues]
+        args: list[Any] = [keys.actors, keys.claimed(self._incarnation, lane), *self._queues]
         key_count = len(args)
-        args += (keys.prefix, self._owner, max_jobs, *self._fixed)
+        args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation)
         for s in settlements:
             args += _settlement(s)
         return Op(args, _decode_turn, lua.TURN, key_count)
@@ -260,18 +264,19 @@ class Claims:
         Returns:
             How many were still this incarnation's.
         """
-        args: list[Any] = [self.keys.claimed(self._owner, lane), self.keys.prefix, self._owner]
+        args: list[Any] = [self.keys.claimed(self._incarnation, lane), self.keys.prefix, self._owner(lane)]
         args += self.retention.arguments
         for job in jobs:
             args += (job.id, job.attempt)
         return Op(args, int, lua.RELEASE, 1)
 
     def write_log(
-        self, job: ClaimedJob, lines: Sequence[tuple[str, str]], progress: Progress | None = None
+        self, lane: int, job: ClaimedJob, lines: Sequence[tuple[str, str]], progress: Progress | None = None
     ) -> Op[bool]:
         """Add to the log of a job that runs here.
 
         Args:
+            lane: Number of the lane that runs it.
             job: The job.
             lines: Level and text of each.
             progress: How far it is, where that is news.
@@ -281,7 +286,7 @@ class Claims:
         """
         keys, keep = self.keys, self.retention
         shown = b"" if progress is None else orjson.dumps(asdict(progress))
-        args: list[Any] = [keys.job(job.id), keys.log(job.id), self._owner, job.attempt, keep.log_lines]
+        args: list[Any] = [keys.job(job.id), keys.log(job.id), self._owner(lane), job.attempt, keep.log_lines]
         args += (int(keep.failure_ttl_s * 1000), shown)
         for level, text in lines:
             args += (level, text)
@@ -293,7 +298,7 @@ class Claims:
         Returns:
             The order, or None when none came in time.
         """
-        own = self.keys.control(self._owner)
+        own = self.keys.control(self._incarnation)
         of_type = self.keys.control_type(self.entry.script_type.suffix)
 
         def decode(answer: list[str] | None) -> Order | None:
@@ -303,7 +308,7 @@ class Claims:
 
     def leave(self) -> Op[Recovery]:
         """Hand everything back and leave the registry, at the end of a drained process."""
-        return _recover(self.keys, self._owner, "leaving", self.retention)
+        return _recover(self.keys, self._incarnation, "leaving", self.retention)
 
 
 class Recoveries:

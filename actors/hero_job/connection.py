@@ -12,13 +12,14 @@ import os
 import select
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hiredis
 
 from hero_job.errors import HeroJobError, StoreRefused, StoreUnavailable
 from hero_job.op import Op, T
-from hero_job.url import StoreUrl
+from hero_job.url import Address, Mode, StoreUrl
 
 if TYPE_CHECKING:
     import ssl  # 4 ms of start time and 1 MB, which only TLS needs
@@ -26,32 +27,61 @@ if TYPE_CHECKING:
 _INCOMPLETE = object()
 #: Longest silence of the server, in seconds, beyond what an operation itself may block.
 ANSWER_TIMEOUT_S = 10.0
+#: Answers of a server that is loading its data, has become a replica, or whose cluster is electing.
+_WRONG_SERVER = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+#: How often one command follows a slot from node to node.
+_MOST_MOVES = 5
 
 
 class Connection:
-    """An open connection; the constructor connects and introduces itself.
+    """An open connection; the constructor finds the server, connects, and introduces itself.
 
     Args:
         url: Where to.
         name: Shown by CLIENT LIST.
         connect_timeout_s: For connecting and for the introduction, in seconds.
+        address: Where to go first, of what the URL leads to: the node that had the slot last time.
 
     Raises:
         StoreUnavailable: Nobody there, or no introduction in time.
         StoreRefused: Wrong password, unknown database ...
     """
 
-    __slots__ = ("_reader", "_socket", "_timeout_s", "client_id", "url")
+    __slots__ = ("_connect_timeout_s", "_name", "_reader", "_socket", "_timeout_s", "address", "client_id", "url")
 
-    def __init__(self, url: StoreUrl, *, name: str = "hero", connect_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, url: StoreUrl, *, name: str = "hero", connect_timeout_s: float = 5.0, address: Address | None = None
+    ) -> None:
         self.url = url
+        self._name = name
+        self._connect_timeout_s = connect_timeout_s
+        #: The server's number for this connection, for CLIENT UNBLOCK.
+        self.client_id = 0
+        self.address: Address | None = None
+        if url.path is not None:
+            self._open(None)
+            return
+        candidates = find_master(url, connect_timeout_s) if url.mode is Mode.SENTINEL else list(url.hosts)
+        if address is not None and url.mode is Mode.CLUSTER:
+            candidates.insert(0, address)
+        for place in candidates:
+            try:
+                self._open(place)
+                break
+            except StoreUnavailable:
+                if place == candidates[-1]:
+                    raise
+
+    def _open(self, address: Address | None) -> None:
+        url = self.url
+        self.address = address
         # surrogateescape: a damaged script must reach the code that refuses it, not break the connection.
         self._reader = hiredis.Reader(
             encoding="utf-8", errors="surrogateescape", notEnoughData=_INCOMPLETE, protocolError=hiredis.ProtocolError
         )
-        self._timeout_s = connect_timeout_s
+        self._timeout_s = self._connect_timeout_s
         try:
-            self._socket = _connect(url, connect_timeout_s)
+            self._socket = _connect(url, address, self._connect_timeout_s)
         except OSError as e:
             raise StoreUnavailable(url.shown, e.strerror or str(e)) from e
         try:
@@ -60,14 +90,13 @@ class Connection:
                 introduction.append(("AUTH", *((url.username,) if url.username else ()), url.password))
             if url.db:
                 introduction.append(("SELECT", url.db))
-            introduction += (("CLIENT", "SETNAME", name), ("CLIENT", "ID"))
+            introduction += (("CLIENT", "SETNAME", self._name), ("CLIENT", "ID"))
             self._send(b"".join(hiredis.pack_command(command) for command in introduction))
             answers = [self._receive() for _ in introduction]
             for answer in answers:
                 if isinstance(answer, hiredis.ReplyError):
                     raise _refused(answer)
-            #: The server's number for this connection, for CLIENT UNBLOCK.
-            self.client_id: int = answers[-1]
+            self.client_id = answers[-1]
             self._set_timeout(ANSWER_TIMEOUT_S)
         except BaseException:
             self.close()
@@ -108,16 +137,36 @@ class Connection:
         return results
 
     def _read(self, op: Op[T], answer: Any) -> T:
-        if isinstance(answer, hiredis.ReplyError):
-            if op.script is not None and str(answer).startswith("NOSCRIPT"):
+        if not isinstance(answer, hiredis.ReplyError):
+            return op.decode(answer)
+        for _ in range(_MOST_MOVES):
+            text = str(answer)
+            if text.startswith("NOSCRIPT") and op.script is not None:
                 answer = self.call("EVAL", op.script.source, op.key_count, *op.args)
-            if isinstance(answer, hiredis.ReplyError):
-                refused = _refused(answer)
-                error = op.translate(refused)
-                if error is refused:
-                    raise refused
-                raise error from refused
-        return op.decode(answer)
+            elif text.startswith("MOVED "):
+                # A node that does not have the slot has done nothing, so the command is sent again where it belongs.
+                host, _, port = text.split(" ")[2].rpartition(":")
+                self.close()
+                self._open((host or (self.address or self.url.hosts[0])[0], int(port)))
+                answer = self.call(*_command(op))
+            elif text.startswith("ASK "):
+                # The slot is on its way to another node: our keys move together, so go on there for good.
+                host, _, port = text.split(" ")[2].rpartition(":")
+                self.close()
+                self._open((host, int(port)))
+                self.call("ASKING")
+                answer = self.call(*_command(op))
+            if not isinstance(answer, hiredis.ReplyError):
+                return op.decode(answer)
+        refused = _refused(answer)
+        if refused.code in _WRONG_SERVER or (refused.code == "READONLY" and self.url.mode is not Mode.SINGLE):
+            # It is not, or not yet, the server to talk to: whoever tries again connects anew and finds the right one.
+            self.close()
+            raise StoreUnavailable(self.url.shown, refused.reason)
+        error = op.translate(refused)
+        if error is refused:
+            raise refused
+        raise error from refused
 
     def call(self, *command: Any) -> Any:
         """Send one command and give the answer as it is, errors as `hiredis.ReplyError` objects.
@@ -181,21 +230,55 @@ def _command(op: Op[Any]) -> tuple[Any, ...]:
     return tuple(op.args) if script is None else ("EVALSHA", script.sha, op.key_count, *op.args)
 
 
-def _connect(url: StoreUrl, timeout_s: float) -> socket.socket:
-    if url.path is not None:
+def find_master(url: StoreUrl, timeout_s: float) -> list[Address]:
+    """Ask the sentinels, one after another, for the master of the URL's service.
+
+    Raises:
+        StoreUnavailable: No sentinel answers, or none knows the service.
+    """
+    reasons = []
+    for host, port in url.hosts:
+        sentinel = replace(
+            url,
+            mode=Mode.SINGLE,
+            hosts=((host, port),),
+            db=0,
+            username=url.options.get("sentinel_username"),
+            password=url.options.get("sentinel_password"),
+        )
+        try:
+            connection = Connection(sentinel, name="hero", connect_timeout_s=timeout_s)
+        except (StoreUnavailable, StoreRefused) as e:
+            reasons.append(f"{host}:{port}: {e.reason}")
+            continue
+        try:
+            answer = connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", url.service)
+        except StoreUnavailable as e:
+            reasons.append(f"{host}:{port}: {e.reason}")
+            continue
+        finally:
+            connection.close()
+        if isinstance(answer, list):
+            return [(answer[0], int(answer[1]))]
+        reasons.append(f"{host}:{port} knows no service '{url.service}'")
+    raise StoreUnavailable(url.shown, f"no sentinel names a master: {'; '.join(reasons)}")
+
+
+def _connect(url: StoreUrl, address: Address | None, timeout_s: float) -> socket.socket:
+    if address is None:
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             unix.settimeout(timeout_s)
-            unix.connect(url.path)
+            unix.connect(url.path or "")
         except BaseException:
             unix.close()
             raise
         return unix
-    tcp = socket.create_connection((url.host, url.port), timeout_s)
+    tcp = socket.create_connection(address, timeout_s)
     try:
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return _tls(url).wrap_socket(tcp, server_hostname=url.host) if url.tls else tcp
+        return _tls(url).wrap_socket(tcp, server_hostname=address[0]) if url.tls else tcp
     except BaseException:
         tcp.close()
         raise

@@ -123,10 +123,13 @@ class Queues:
         """Announce a batch before its jobs are created, so that it cannot seem ended while they come.
 
         Returns:
-            False when a batch with this id exists.
+            False when a batch with this id and another count exists. One with the same count is taken for the same,
+            announced again after a lost answer: to create its jobs again changes nothing.
         """
         source = """
-        if redis.call('HSETNX', KEYS[1], 'total', ARGV[1]) == 0 then return 0 end
+        local total = redis.call('HGET', KEYS[1], 'asked')
+        if total then return total == ARGV[1] and 1 or 0 end
+        redis.call('HSET', KEYS[1], 'asked', ARGV[1], 'total', ARGV[1])
         redis.call('HSET', KEYS[1], 'open', ARGV[1])
         return 1"""
         return Op(("EVAL", source, 1, self.keys.batch(batch_id), count), bool)

@@ -61,7 +61,7 @@ class JobRecord:
         attempt: How often it was claimed to run.
         redeliveries: How often its holder was lost.
         failures: How often a run failed and was to be repeated.
-        owner: Incarnation that runs or ran it.
+        owner: Who runs or ran it: incarnation/lane.
         progress: How far its script says it is.
     """
 

@@ -19,7 +19,7 @@ from hero_job.errors import StoreUnavailable, WaitTimeout
 from hero_job.op import Op, T
 from hero_job.operations import Operations
 from hero_job.record import BatchStatus, Reply
-from hero_job.url import parse_url
+from hero_job.url import Address, parse_url
 
 #: A waiter looks at the job's hash this often, in seconds: an actor of another make may write there and send no reply.
 GLANCE_S = 2.0
@@ -74,7 +74,9 @@ class Store:
         self._name = name
         self._connect_timeout_s = connect_timeout_s
         self._idle: list[tuple[float, Connection]] = []
-        self._blocked: set[int] = set()
+        self._blocked: set[tuple[Address | None, int]] = set()
+        # Of a cluster, the node that had the slot last.
+        self._address: Address | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -186,15 +188,13 @@ class Store:
     def unblock(self) -> None:
         """End the blocking operations that other threads run on this store; they answer as if their time were up."""
         with self._lock:
-            client_ids = list(self._blocked)
-        if not client_ids:
-            return
-        connection = Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s)
-        try:
-            for client_id in client_ids:
+            blocked = list(self._blocked)
+        for address, client_id in blocked:
+            connection = self._connect(address)
+            try:
                 connection.call("CLIENT", "UNBLOCK", client_id)
-        finally:
-            connection.close()
+            finally:
+                connection.close()
 
     def close(self) -> None:
         """Close all idle connections; those in use are closed when they come back."""
@@ -211,13 +211,14 @@ class Store:
         self.close()
 
     def _run_blocking(self, connection: Connection, op: Op[T]) -> T:
+        blocked = (connection.address, connection.client_id)
         with self._lock:
-            self._blocked.add(connection.client_id)
+            self._blocked.add(blocked)
         try:
             return connection.run(op)
         finally:
             with self._lock:
-                self._blocked.discard(connection.client_id)
+                self._blocked.discard(blocked)
 
     def _take(self) -> Connection:
         while True:
@@ -228,11 +229,15 @@ class Store:
             if time.monotonic() - since_mono < _IDLE_S or not connection.is_stale():
                 return connection
             connection.close()
-        return Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s)
+        return self._connect(self._address)
+
+    def _connect(self, address: Address | None) -> Connection:
+        return Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address)
 
     def _give_back(self, connection: Connection) -> None:
         with self._lock:
             if not self._closed and connection.open:
                 self._idle.append((time.monotonic(), connection))
+                self._address = connection.address
                 return
         connection.close()

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from hero_job import JobFailed, JobNotFound, JobStatus, ScriptType
-from hero_job.claims import Claims, Recoveries, Settlement
+from hero_job.claims import ActorEntry, Claims, Recoveries, Settlement
 from hero_job.operations import Op, Operations
 from hero_job.retention import Retention
 from hero_job.store import Store
@@ -414,3 +414,60 @@ def test_an_id_without_any_job_is_dropped(store: Store, operations: Operations, 
     assert claimed_ids(store, claims) == []
     with pytest.raises(JobNotFound):
         store.run(operations.status("ghost"))
+
+
+def test_an_id_queued_twice_is_not_run_by_two_lanes_of_one_actor_nor_twice_in_a_batch(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    for _ in range(3):
+        store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
+    claims = make_claims(lanes=2)
+
+    assert [j.id for j in store.run(claims.turn(0, [], 2)).jobs] == [job_id]
+    assert store.run(claims.turn(1, [], 2)).jobs == []
+    assert claimed_ids(store, claims, 0) == [job_id]
+    assert claimed_ids(store, claims, 1) == []
+
+
+def test_a_queued_job_that_was_stopped_and_retried_runs_once(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    store.run(operations.stop(job_id))
+    store.run(operations.retry(job_id))
+
+    assert [j.id for j in store.run(make_claims().turn(0, [], 10)).jobs] == [job_id]
+
+
+def test_a_job_stopped_in_a_batch_before_it_began_never_runs(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    ids = submit(store, operations, make_job, 3)
+    claims = make_claims()
+    held = store.run(claims.turn(0, [], 3)).jobs
+    for job_id in ids[1:]:
+        store.run(operations.stop(job_id))
+
+    # One is handed back by the lane, the other is found as a leftover
+    store.run(claims.release(0, held[1:2]))
+    assert store.run(operations.status(ids[1])) is JobStatus.STOPPED
+    store.run(claims.turn(0, finished(held[:1]), 5))
+    assert store.run(operations.status(ids[2])) is JobStatus.STOPPED
+    assert claimed_ids(store, claims) == []
+
+
+def test_a_full_server_does_not_cost_an_actor_its_lease(
+    own_valkey: ValkeyServer, namespace: str, operations: Operations
+) -> None:
+    entry = ActorEntry(incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
+                       engine_version="1")  # fmt: skip
+    claims = Claims(entry, namespace, lease_s=60)
+    with Store(own_valkey.url) as store:
+        store.run(claims.join())
+        store.run(Op(("PEXPIRE", operations.keys.actor("i"), 5000), int))
+        own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+
+        store.run(claims.beat(busy=0, jobs=0))
+
+        assert store.run(Op(("PTTL", operations.keys.actor("i")), int)) > 30_000

@@ -446,11 +446,23 @@ def test_waiting_for_an_unknown_batch_is_an_error(store: Store, operations: Oper
         store.wait_batch(operations, "ghost", 60)
 
 
+def test_a_batch_created_again_after_a_lost_answer_is_one_batch(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    jobs = [make_job() for _ in range(3)]
+    for _ in range(2):
+        created = store.drive(create_jobs(operations, jobs, batch_id="b"))
+
+    assert created.refused == {}
+    assert len(lane.work_off()) == 3
+    assert store.wait_batch(operations, "b", 5).finished == 3
+
+
 def test_a_batch_id_is_taken_once(store: Store, operations: Operations, make_job: MakeJob) -> None:
     store.drive(create_jobs(operations, [make_job()], batch_id="b"))
 
     with pytest.raises(JobInvalid, match="exists"):
-        store.drive(create_jobs(operations, [make_job()], batch_id="b"))
+        store.drive(create_jobs(operations, [make_job(), make_job()], batch_id="b"))
 
 
 # Logs
@@ -462,13 +474,13 @@ def test_a_running_jobs_log_and_progress_are_read_while_it_runs_and_after(
     job_id = submit(store, operations, make_job)
     (job,) = lane.claim()
     assert store.run(
-        lane.claims.write_log(job, [("info", "one"), ("debug", "two")], Progress(done=1, total=4, text="x"))
+        lane.claims.write_log(0, job, [("info", "one"), ("debug", "two")], Progress(done=1, total=4, text="x"))
     )
 
     first = store.run(operations.log(job_id))
     assert [(line.level, line.text) for line in first] == [("info", "one"), ("debug", "two")]
     assert store.run(operations.record(job_id)).progress == Progress(done=1, total=4, text="x")
-    store.run(lane.claims.write_log(job, [("info", "three")]))
+    store.run(lane.claims.write_log(0, job, [("info", "three")]))
     assert [line.text for line in store.run(operations.log(job_id, first[-1].cursor))] == ["three"]
 
     lane.finish(job)
@@ -484,9 +496,9 @@ def test_a_log_keeps_its_newest_lines_and_belongs_to_the_jobs_holder(
     lane = Lane(store, make_claims(retention=Retention(log_lines=10)))
     job_id = submit(store, operations, make_job)
     (job,) = lane.claim()
-    store.run(lane.claims.write_log(job, [("info", str(n)) for n in range(50)]))
+    store.run(lane.claims.write_log(0, job, [("info", str(n)) for n in range(50)]))
     assert [line.text for line in store.run(operations.log(job_id))] == [str(n) for n in range(40, 50)]
 
     store.run(recoveries.recover(lane.claims.entry.incarnation, proven_dead=True))
-    assert not store.run(lane.claims.write_log(job, [("info", "late")]))
+    assert not store.run(lane.claims.write_log(0, job, [("info", "late")]))
     assert len(store.run(operations.log(job_id))) == 10

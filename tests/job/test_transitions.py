@@ -84,7 +84,7 @@ def test_no_script_makes_a_transition_that_it_does_not_declare(
     claims = make_claims()
     me = claims.entry.incarnation
     store.run(operations.create(job))
-    store.run(Op(("HSET", operations.keys.job("j"), "status", status, "owner", me, "attempt", "1"), int))
+    store.run(Op(("HSET", operations.keys.job("j"), "status", status, "owner", f"{me}/0", "attempt", "1"), int))
     store.run(Op(("RPUSH", operations.keys.claimed(me, 0), "j"), int))
     store.run(Op(("ZADD", operations.keys.scheduled, 1, "j"), int))
     ops: dict[str, tuple[LuaScript, Op]] = {

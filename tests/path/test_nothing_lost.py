@@ -49,7 +49,7 @@ def assert_each_ended_once(supervisor: Supervisor, ids: list[str]) -> None:
     assert {run("LLEN", f"hero:q:reply:{i}") for i in ids} == {1}
     events: collections.Counter[str] = collections.Counter()
     for _, fields in run("XRANGE", "hero:events", "-", "+"):
-        events.update(fields[::2])
+        events.update(i for i, status in zip(fields[::2], fields[1::2], strict=True) if status == "finished")
     assert {events[i] for i in ids} == {1}
     assert supervisor.queue_length(ScriptType.OSIS) == supervisor.queue_length(ScriptType.SAL) == 0
     assert run("KEYS", "hero:meta:claimed:*") == []

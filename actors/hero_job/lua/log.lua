@@ -3,7 +3,7 @@
 -- Guarantee: only the owner with the same attempt writes; the log keeps its newest lines.
 -- Transitions: (none)
 -- KEYS[1] job hash     KEYS[2] log stream
--- ARGV[1] incarnation     ARGV[2] attempt     ARGV[3] lines kept     ARGV[4] time to live, ms
+-- ARGV[1] owner: incarnation/lane     ARGV[2] attempt     ARGV[3] lines kept     ARGV[4] time to live, ms
 -- ARGV[5] JSON of the progress, '' for none     ARGV[6..] level, text ...
 -- Returns 1 written, 0 not the owner's any more
 local v = redis.pcall('HMGET', KEYS[1], 'owner', 'attempt')

@@ -11,6 +11,9 @@ if ARGV[1] == 'join' then
 elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
   return 0
 end
+-- First, since a full server refuses a script at its first write that needs memory: this one needs none, so the lease is
+-- kept and nobody is declared dead for want of memory.
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[2], 'beat_at', at, unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return 1

@@ -32,6 +32,7 @@ entry = cjson.decode(entry)
 
 for lane = 0, entry.lanes - 1 do
   local claimed = ns .. 'meta:claimed:' .. incarnation .. ':' .. lane
+  local me = incarnation .. '/' .. lane
   local ids = redis.call('LRANGE', claimed, 0, -1)
   for i = #ids, 1, -1 do
     local id = ids[i]
@@ -45,7 +46,7 @@ for lane = 0, entry.lanes - 1 do
       owner = v[2]
       queue = queue_of(ns, v[4] or v[7], v[5], v[6]) or queue
     end
-    if status == 'started' and owner == incarnation then
+    if status == 'started' and owner == me then
       local count = (tonumber(v[3]) or 0) + (cause == 'leaving' and 0 or 1)
       if count > tonumber(ARGV[4]) then
         redis.call('HSET', key, 'redeliveries', count)
@@ -58,7 +59,7 @@ for lane = 0, entry.lanes - 1 do
         tell(id, 'dispatched')
         back[#back + 1] = id
       end
-    elseif status == 'stopping' and owner == incarnation then
+    elseif status == 'stopping' and owner == me then
       fail(ns, id, 'stopped', 'stopped', 'stopped', keep, v[8])
     elseif status == 'dispatched' or status == 'created' then
       enqueue(ns, id, queue, nil, true)

@@ -1,16 +1,17 @@
 -- Hand claimed but unstarted jobs back to the head of their queues, in their old order.
 --
 -- Guarantee: only the owner hands back; such a claim does not count as an attempt.
--- Transitions: started -> dispatched
+-- Transitions: started -> dispatched, stopping -> stopped
 -- KEYS[1] claimed list of the lane
--- ARGV[1] namespace prefix     ARGV[2] incarnation     ARGV[3..7] retention (see ending.lua)
+-- ARGV[1] namespace prefix     ARGV[2] owner: incarnation/lane     ARGV[3..7] retention (see ending.lua)
 -- ARGV[8..] id, attempt ... in the order of the queue
--- Returns the number handed back
-local ns, me, count = ARGV[1], ARGV[2], 0
+-- Returns the number handed back; jobs that were to be stopped end here
+local ns, me, count, keep = ARGV[1], ARGV[2], 0, retention(3)
 for i = #ARGV - 1, 8, -2 do
   local id, attempt = ARGV[i], ARGV[i + 1]
   local key = ns .. 'job:' .. id
-  local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'group', 'instance', 'scriptType')
+  local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'group', 'instance', 'scriptType',
+    'extra')
   if not v.err and v[1] == 'started' and v[2] == me and v[3] == attempt then
     local queue = queue_of(ns, v[4] or v[7], v[5], v[6])
     if queue then
@@ -21,7 +22,11 @@ for i = #ARGV - 1, 8, -2 do
       tell(id, 'dispatched')
       count = count + 1
     end
+  elseif not v.err and v[1] == 'stopping' and v[2] == me and v[3] == attempt then
+    fail(ns, id, 'stopped', 'stopped', 'stopped', keep, v[8]) -- it never began
+    redis.call('LREM', KEYS[1], 1, id)
   end
 end
-tell_all(ns, retention(3))
+settle_tails(ns, keep)
+tell_all(ns, keep)
 return count

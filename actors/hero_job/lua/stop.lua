@@ -15,7 +15,7 @@ local status = v[1] and string.lower(v[1]) or 'created'
 if status == 'started' then
   redis.call('HSET', key, 'status', 'stopping', 'updated_at', at)
   if v[2] then
-    local control = ns .. 'q:ctl:actor:' .. v[2]
+    local control = ns .. 'q:ctl:actor:' .. string.match(v[2], '^[^/]*')
     redis.call('RPUSH', control, cjson.encode({ command = 'stop', job_id = id }))
     redis.call('PEXPIRE', control, 3600000)
   end

@@ -7,9 +7,9 @@
 --   stopping -> error, stopping -> stopped, created -> started, dispatched -> started, created -> error,
 --   dispatched -> error, created -> scheduled, dispatched -> scheduled
 -- KEYS[1] registry of incarnations     KEYS[2] claimed list of the lane     KEYS[3..] queues, first served first
--- ARGV[1] namespace prefix     ARGV[2] incarnation     ARGV[3] most jobs to claim (0: only settle)
+-- ARGV[1] namespace prefix     ARGV[2] owner: incarnation/lane     ARGV[3] most jobs to claim (0: only settle)
 -- ARGV[4] 'context_id': one job a context at once, in order; '' otherwise     ARGV[5..9] retention (see ending.lua)
--- ARGV[10..] settlements, nine values each:
+-- ARGV[10] incarnation     ARGV[11..] settlements, nine values each:
 --   id, attempt, status, output, output_json, error, error_kind, "line:column", reply ("" where there is none);
 --   with status 'scheduled' the run failed and is to be repeated, after as many ms as the last value says
 -- Returns {alive 0|1, {id refused ...}, {job ...}}; a job is
@@ -18,7 +18,7 @@
 local ns, me, claimed, keep = ARGV[1], ARGV[2], KEYS[2], retention(5)
 local refused, jobs, accepted = {}, {}, 0
 
-for i = 10, #ARGV, 9 do
+for i = 11, #ARGV, 9 do
   local id, attempt, status = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local key = ns .. 'job:' .. id
   local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
@@ -65,11 +65,11 @@ end
 if accepted > 0 and redis.call('LLEN', claimed) == accepted then
   redis.call('DEL', claimed)
 else
-  for i = 10, #ARGV, 9 do redis.call('LREM', claimed, 1, ARGV[i]) end
+  for i = 11, #ARGV, 9 do redis.call('LREM', claimed, 1, ARGV[i]) end
 end
 settle_tails(ns, keep)
 
-local alive = redis.call('HEXISTS', KEYS[1], me)
+local alive = redis.call('HEXISTS', KEYS[1], ARGV[10])
 local most = tonumber(ARGV[3])
 if alive == 0 or most == 0 then
   tell_all(ns, keep)
@@ -118,10 +118,12 @@ local function admit(id, key, context_id)
   return true, { x[7], x[8], outputs }
 end
 
+local seen = {}
 for _, id in ipairs(ids) do
   local key = ns .. 'job:' .. id
   local v = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id', 'context_id',
     'timeout', 'env_vars', 'extra')
+  if seen[id] then v[1] = 'finished' end
   if v.err then
     redis.call('DEL', key)
     redis.call('LREM', claimed, 1, id)
@@ -135,6 +137,8 @@ for _, id in ipairs(ids) do
     local status = v[1]
     if status ~= 'dispatched' then status = status and string.lower(status) or 'dispatched' end
     local attempt, more
+    -- An id that stands in the queue twice comes once: its second entry is treated as that of a job that has ended.
+    seen[id] = true
     if status == 'dispatched' or status == 'created' then
       -- A key without a single field of ours is a deleted job, whose id had stayed in the queue.
       if v[1] or v[5] or redis.call('EXISTS', key) == 1 then
@@ -151,7 +155,9 @@ for _, id in ipairs(ids) do
           tell(id, 'started')
         end
       end
-    elseif (status == 'started' or status == 'stopping') and v[2] == me then
+    elseif status == 'stopping' and v[2] == me then
+      fail(ns, id, 'stopped', 'stopped', 'stopped', keep, v[10]) -- claimed, then stopped, before it could begin
+    elseif status == 'started' and v[2] == me then
       attempt = v[3] -- the answer that named it was lost
       if v[10] then
         local x = redis.call('HMGET', key, 'retries', 'failures')

@@ -54,7 +54,8 @@ class AsyncStore:
     def __init__(self, url: str, *, max_connections: int = 8, connect_timeout_s: float = 5.0) -> None:
         self.url = parse_url(url)
         # Untyped in redis-py: it returns whatever the server's answer parses to.
-        self._client: Any = _client(self.url, connect_timeout_s)
+        self._client: Any
+        self._client, self._sentinels = _client(self.url, connect_timeout_s)
         # Bounds the connections: each is in use by one operation, or by a follower, which does not ask here.
         self._turn = asyncio.Semaphore(max_connections)
         self._followers: dict[str, _Follower] = {}
@@ -182,6 +183,8 @@ class AsyncStore:
             await end_task(follower.task)
         self._followers.clear()
         await self._client.aclose()
+        for client in self._sentinels:
+            await client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -273,8 +276,8 @@ async def _set_within(event: asyncio.Event, wait_s: float) -> None:
             await event.wait()
 
 
-def _client(url: StoreUrl, connect_timeout_s: float) -> Any:
-    """Make the client of redis-py that finds the server as the URL says."""
+def _client(url: StoreUrl, connect_timeout_s: float) -> tuple[Any, Sequence[Any]]:
+    """Make the client of redis-py that finds the server as the URL says, and those of the sentinels that it asks."""
     common: dict[str, Any] = {
         # The follower blocks for longer than redis-py's default of 5 s allows.
         "socket_timeout": _FOLLOW_BLOCK_MS / 1000 + ANSWER_TIMEOUT_S,
@@ -294,7 +297,7 @@ def _client(url: StoreUrl, connect_timeout_s: float) -> Any:
             common["ssl_check_hostname"] = False
     if url.mode is Mode.CLUSTER:
         nodes = [ClusterNode(host, port) for host, port in url.hosts]
-        return RedisCluster(startup_nodes=nodes, retry=never, **common)
+        return RedisCluster(startup_nodes=nodes, retry=never, **common), ()
     if url.mode is Mode.SENTINEL:
         asked: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "socket_timeout": ANSWER_TIMEOUT_S}
         for name in ("username", "password"):
@@ -302,11 +305,11 @@ def _client(url: StoreUrl, connect_timeout_s: float) -> Any:
                 asked[name] = url.options[f"sentinel_{name}"]
         make: Any = Sentinel
         sentinel = make(list(url.hosts), sentinel_kwargs=asked, db=url.db, retry=never, **common)
-        return sentinel.master_for(url.service)
+        return sentinel.master_for(url.service), sentinel.sentinels
     if url.path is not None:
-        return redis_asyncio.Redis(unix_socket_path=url.path, db=url.db, retry=never, **common)
+        return redis_asyncio.Redis(unix_socket_path=url.path, db=url.db, retry=never, **common), ()
     host, port = url.hosts[0]
-    return redis_asyncio.Redis(host=host, port=port, db=url.db, retry=never, **common)
+    return redis_asyncio.Redis(host=host, port=port, db=url.db, retry=never, **common), ()
 
 
 def _streams(answer: Any) -> list[tuple[str, list[Any]]]:

@@ -1,0 +1,75 @@
+"""How names are normalised, and the character sets that the whole grammar shares. Pure functions.
+
+Source: HeroScript specification, section 2.
+"""
+
+from __future__ import annotations
+
+import re
+
+# What "trim" takes off. Not str.strip(): that would also take off no-break spaces and information separators.
+BLANKS = " \n\t\v\f\r"
+
+# The reference works on bytes, so only ASCII letters change case (str.lower would turn a Kelvin sign into a "k").
+_ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_ALREADY_FIXED = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*+")
+_KEPT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_SEPARATORS = frozenset("-;:. ")
+
+
+def trim(text: str) -> str:
+    """Take spaces, tabs and line ends off both ends."""
+    return text.strip(BLANKS)
+
+
+def ascii_lower(text: str) -> str:
+    """Lower-case the letters A to Z and nothing else."""
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+
+
+def name_fix(text: str) -> str:
+    """Normalise a name the way scripts, keys and filters need it.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Lower case letters, digits and underscores, and the extension as it was if the name has one. Runs of
+        separators other than the underscore are not collapsed: `a--b` gives `a__b` [Q07].
+
+    Source: specification, section 2, name_fix.
+    """
+    name = trim(ascii_lower(text))
+    if _ALREADY_FIXED.fullmatch(name):
+        return name
+    name = name.split("#", 1)[0]
+    name, extension = _split_extension(name)
+    out: list[str] = []
+    previous = ""
+    for char in name:
+        if char in _KEPT:
+            out.append(char)
+        elif char == "_" or char in _SEPARATORS:
+            if previous == "_":
+                continue
+            out.append("_")
+        else:
+            continue
+        previous = char
+    return "".join(out) + extension
+
+
+def name_fix_no_underscore(text: str) -> str:
+    """`name_fix`, then without any underscore; the form in which words of yes and no are compared."""
+    return name_fix(text).replace("_", "")
+
+
+def _split_extension(name: str) -> tuple[str, str]:
+    if len(name) < 3:
+        return name, ""
+    last = name.rpartition("/")[2]
+    dot = last.rfind(".")
+    if dot <= 0 or dot == len(last) - 1:
+        return name, ""
+    cut = len(name) - len(last) + dot
+    return name[:cut], name[cut:]

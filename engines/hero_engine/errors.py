@@ -1,0 +1,32 @@
+"""Every exception that this package raises.
+
+    HeroEngineError
+    +-- EngineUnavailable   the engine is unknown, not installed, or does not load
+
+A script that fails is none of them: it is an `Outcome`.
+"""
+
+from __future__ import annotations
+
+
+class HeroEngineError(Exception):
+    """Root of all errors of this package."""
+
+
+class EngineUnavailable(HeroEngineError):
+    """An engine is unknown, not installed, or does not load: no job can be run with it.
+
+    Args:
+        name: The engine asked for.
+        reason: What is wrong.
+        remedy: What to do about it, as a sentence for an operator.
+    """
+
+    def __init__(self, name: str, reason: str, remedy: str) -> None:
+        super().__init__(name, reason, remedy)
+        self.name = name
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"engine '{self.name}' is not available: {self.reason}. {self.remedy}"

@@ -1,0 +1,93 @@
+"""A script's result as the two texts that a job carries: `output` and `output_json`.
+
+Engines whose results are Python values share this. The hot types come first: this runs once a job.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import orjson
+
+from hero_engine.engine import Done, Failed
+
+#: Beyond these magnitudes Rhai writes a float with an exponent. They are 1e13 and 1e-13 as 32-bit floats.
+#: Source: rhai src/types/float.rs, MAX_NATURAL_FLOAT_FOR_DISPLAY and MIN_NATURAL_FLOAT_FOR_DISPLAY.
+_MAX_PLAIN = 9_999_999_827_968.0
+_MIN_PLAIN = 9.999999824516700e-14
+
+_NOTHING = Done("")
+
+
+def present_value(value: object) -> Done | Failed:
+    """Turn a script's result into an outcome.
+
+    Args:
+        value: None, bool, int, float, Decimal, str, bytes, sequences and string-keyed maps of these; anything else is
+            shown by its `str`.
+
+    Returns:
+        `Done`; `Failed` of kind `result_not_presentable` when the value is nested too deep to be written as JSON.
+    """
+    kind = value.__class__
+    if kind is str:
+        return Done(value)  # type: ignore[arg-type]
+    if kind is int:
+        text = str(value)
+        return Done(text, text)
+    if value is None:
+        return _NOTHING
+    if kind is bool:
+        text = "true" if value else "false"
+        return Done(text, text)
+    if isinstance(value, float):
+        return Done(float_text(value), _json(value))
+    try:
+        if isinstance(value, Decimal):
+            return Done(str(value), _json(value))
+        if isinstance(value, Mapping | Sequence):
+            text = _json(value)
+            return Done(text, text)
+        text = str(value)
+        return Done(text, _json(text))
+    except (TypeError, ValueError) as e:  # orjson.JSONEncodeError is a TypeError
+        return Failed("result_not_presentable", f"the result cannot be written as JSON: {e}")
+
+
+def float_text(value: float) -> str:
+    """Write a float as Rhai does: never without a point or exponent, no plus sign in exponents.
+
+    Args:
+        value: Any float.
+
+    Source: rhai src/types/float.rs, Display of FloatWrapper; Rust's Display and LowerExp of f64.
+    """
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if value == 0:
+        return "0.0"  # Rhai does not show the sign of a zero
+    if not _MIN_PLAIN <= abs(value) <= _MAX_PLAIN:
+        digits, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+        return f"{digits}e{int(exponent)}"
+    text = repr(value)
+    return f"{Decimal(text):f}" if "e" in text else text
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _plain(value: object) -> object:
+    """Give orjson something that it knows for a type that it does not."""
+    if isinstance(value, Decimal):
+        # Its digits as they are: a float would lose some of them.
+        return orjson.Fragment(f"{value:f}")
+    if isinstance(value, bytes | bytearray):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    return str(value)

@@ -1,0 +1,204 @@
+"""Broken connections, dead servers, engines that do not yield, and actors that were taken for dead."""
+
+from __future__ import annotations
+
+import signal
+
+from hero_job.claims import Recoveries
+from hero_job.status import JobStatus
+from tests.actor.conftest import StartActor
+from tests.actor.process import Client
+from tests.eventually import eventually
+from tests.valkey_server import ValkeyServer, free_port
+
+TEST_ENGINE = ("--engine", "tests.actor.engines:TestEngine")
+
+
+def every_job_ended_once(client: Client, valkey: ValkeyServer, job_ids: list[str]) -> None:
+    for number, job_id in enumerate(job_ids):
+        assert client.reply(job_id).result() == str(number)
+    for job_id in job_ids:
+        assert valkey.command("LLEN", client.operations.keys.reply(job_id)) == 1
+
+
+def test_connections_cut_in_the_middle_lose_and_double_nothing(
+    start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer
+) -> None:
+    start_actor("osis", url=own_valkey.url)
+    start_actor("sal", "--lanes", "4", url=own_valkey.url)
+    osis, sal = [], []
+    for number in range(600):
+        osis.append(own_client.submit(f"{number}"))
+        sal.append(own_client.submit(f"sleep(0.001); {number}", "sal"))
+        if number % 20 == 0:
+            own_valkey.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    every_job_ended_once(own_client, own_valkey, osis)
+    every_job_ended_once(own_client, own_valkey, sal)
+
+
+def test_server_killed_and_restarted_under_load_loses_nothing(
+    start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer
+) -> None:
+    actor = start_actor("sal", "--lanes", "4", url=own_valkey.url)
+    job_ids = [own_client.submit(f"sleep(0.002); {number}", "sal") for number in range(1000)]
+    for _ in range(3):
+        left = own_client.queue_length("sal")
+        eventually(lambda left=left: own_client.queue_length("sal") < left)  # type: ignore[misc]
+        own_valkey.kill()
+        own_valkey.start()
+
+    every_job_ended_once(own_client, own_valkey, job_ids)
+    assert actor.process.poll() is None
+    assert actor.log().count("store.lost") <= 3 * 5
+
+
+def test_actor_waits_for_a_store_that_is_not_there_and_says_where_it_looks(
+    start_actor: StartActor, namespace: str
+) -> None:
+    port = free_port()
+    actor = start_actor(url=f"redis://:secret@127.0.0.1:{port}/", ready=False)
+
+    eventually(lambda: "store.lost" in actor.log())
+
+    assert f"redis://:***@127.0.0.1:{port}/" in actor.log()
+    assert "secret" not in actor.log()
+    actor.signal(signal.SIGTERM)
+    assert actor.wait_exit() == 0
+
+
+def test_actor_joins_when_the_store_comes_up(
+    start_actor: StartActor, own_valkey: ValkeyServer, own_client: Client
+) -> None:
+    own_valkey.kill()
+    actor = start_actor(url=own_valkey.url, ready=False)
+    eventually(lambda: "store.lost" in actor.log())
+
+    own_valkey.start()
+
+    assert own_client.run("1").result() == "1"
+    assert actor.log().count("store.lost") == 1
+
+
+def test_draining_actor_ends_although_the_store_is_gone(start_actor: StartActor, own_valkey: ValkeyServer) -> None:
+    actor = start_actor("sal", control=True, url=own_valkey.url)
+
+    own_valkey.kill()
+    actor.hang_up()
+
+    assert actor.wait_exit() == 0
+
+
+def test_drain_with_a_result_waits_for_the_store_to_take_it(
+    start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer
+) -> None:
+    actor = start_actor(url=own_valkey.url)
+    job_id = own_client.submit("sleep(0.5); 1")
+    own_client.wait_status(job_id, JobStatus.STARTED)
+    own_valkey.kill()
+    actor.signal(signal.SIGTERM)
+    eventually(lambda: "store.lost" in actor.log() and "actor.draining" in actor.log())
+
+    own_valkey.start()
+
+    assert actor.wait_exit() == 0
+    assert own_client.reply(job_id).result() == "1"
+
+
+def test_job_that_will_not_yield_is_settled_as_timed_out_and_the_actor_is_replaced(
+    start_actor: StartActor, client: Client
+) -> None:
+    actor = start_actor("sal", "--lanes", "2", "--grace-s", "0.3", *TEST_ENGINE, control=True)
+    other = client.submit("nap 2", "sal")
+    client.wait_status(other, JobStatus.STARTED)
+    stuck = client.submit("deaf", "sal", timeout_s=0.3)
+
+    reply = client.reply(stuck)
+
+    assert (reply.status, reply.error_kind) == (JobStatus.ERROR, "timeout")
+    assert actor.wait_exit() == 75
+    assert actor.events("draining")[0]["reason"] == "stuck"
+    assert client.reply(other).result() == "nap 2"
+    assert client.incarnations() == []
+
+
+def test_actor_without_a_supervisor_replaces_itself_when_a_job_is_stuck(
+    start_actor: StartActor, client: Client
+) -> None:
+    actor = start_actor("osis", "--grace-s", "0.2", "--incarnation", "first", *TEST_ENGINE)
+
+    assert client.run("deaf", timeout_s=0.2).error_kind == "timeout"
+
+    assert client.run("after").result() == "after"
+    (incarnation,) = client.incarnations()
+    assert incarnation != "first"
+    assert actor.process.poll() is None
+
+
+def test_engine_that_knows_no_deadline_is_cancelled_at_it(start_actor: StartActor, client: Client) -> None:
+    actor = start_actor("osis", "--grace-s", "20", *TEST_ENGINE)
+
+    assert client.run("timeless", timeout_s=0.2).error_kind == "timeout"
+    assert client.run("after").result() == "after"
+    assert actor.log().count("actor.ready") == 1
+
+
+def test_engine_that_raises_fails_the_job_and_the_lane_goes_on(start_actor: StartActor, client: Client) -> None:
+    actor = start_actor("osis", *TEST_ENGINE)
+
+    reply = client.run("raise")
+
+    assert reply.error_kind == "engine_defect"
+    assert "engine is broken" in (reply.error or "")
+    assert "Traceback" in actor.log()
+    assert client.run("surrogate").error_kind == "result_not_presentable"
+    assert client.run("surrogate-error").status is JobStatus.ERROR
+    assert client.run("after").result() == "after"
+
+
+def test_actor_declared_dead_while_frozen_starts_anew_and_its_late_result_does_not_count(
+    start_actor: StartActor, client: Client
+) -> None:
+    frozen = start_actor("osis", "--lease-s", "0.5", "--incarnation", "frozen", control=True)
+    job_id = client.submit("sleep(1); JOB_ID")
+    client.wait_status(job_id, JobStatus.STARTED)
+    frozen.signal(signal.SIGSTOP)
+    recoveries = Recoveries(client.operations.keys.namespace)
+    eventually(lambda: client.store.run(recoveries.expired()) == ["frozen"])
+
+    recovery = client.store.run(recoveries.recover("frozen", proven_dead=False))
+    assert recovery.handed_back == [job_id]
+    start_actor("osis")
+    assert client.reply(job_id).result() == job_id
+    frozen.signal(signal.SIGCONT)
+
+    assert frozen.wait_exit() == 75
+    assert frozen.events("draining")[0]["reason"] == "declared_dead"
+    record = client.record(job_id)
+    assert (record.status, record.attempt, record.redeliveries) == (JobStatus.FINISHED, 2, 1)
+
+
+def test_standalone_actor_declared_dead_becomes_a_new_incarnation(start_actor: StartActor, client: Client) -> None:
+    actor = start_actor("osis", "--lease-s", "0.5", "--incarnation=frozen")
+    actor.signal(signal.SIGSTOP)
+    recoveries = Recoveries(client.operations.keys.namespace)
+    eventually(lambda: client.store.run(recoveries.expired()) == ["frozen"])
+    client.store.run(recoveries.recover("frozen", proven_dead=False))
+
+    actor.signal(signal.SIGCONT)
+
+    assert client.run("1").result() == "1"
+    assert client.incarnations() != ["frozen"]
+    assert actor.process.poll() is None
+
+
+def test_frozen_server_is_survived(start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer) -> None:
+    actor = start_actor(url=own_valkey.url, control=True)
+    own_valkey.freeze()
+    eventually(lambda: any(not beat["store_up"] for beat in actor.events("beat")))
+
+    own_valkey.thaw()
+
+    assert own_client.run("1").result() == "1"
+    eventually(lambda: actor.events("beat")[-1]["store_up"])
+    assert actor.process.poll() is None

@@ -1,0 +1,90 @@
+"""How an actor starts: what it refuses, what it loads, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.actor.conftest import StartActor
+from tests.actor.process import Client
+from tests.eventually import eventually
+
+
+def run_actor(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hero_actor", *flags]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        ((), "--type"),
+        (("--type", "cobol"), "cobol"),
+        (("--type", "osis", "--lanes", "0"), "--lanes"),
+        (("--type", "osis", "--grace-s", "soon"), "--grace-s"),
+        (("--type", "osis", "--name", "two words"), "--name"),
+        (("--type", "osis", "--redis-url", "http://:secret@x/"), "redis://"),
+        (("--type", "osis", "--control-fd", "77"), "Bad file descriptor"),
+    ],
+)
+def test_bad_usage_is_named_and_exits_with_2(flags: tuple[str, ...], named: str) -> None:
+    done = run_actor(*flags)
+
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "named"),
+    [
+        ("steam", "no engine has this name"),
+        ("no.such.module:factory", "no.such.module"),
+        ("tests.actor.engines:nothing", "nothing"),
+        ("tests.actor.engines:broken", "no such library"),
+    ],
+)
+def test_missing_or_broken_engine_is_reported_once_and_exits_with_69(
+    start_actor: StartActor, engine: str, named: str
+) -> None:
+    actor = start_actor("osis", "--engine", engine, ready=False)
+
+    assert actor.wait_exit() == 69
+    assert named in actor.log()
+    assert actor.log().count("\n") == 1
+
+
+def test_actor_process_loads_none_of_the_heavy_libraries() -> None:
+    heavy = ["asyncio", "redis", "pydantic", "typer", "rich", "uvloop", "psutil", "ssl"]
+    program = "import sys, hero_actor.cli, hero_engine.rhai; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    assert sorted(set(heavy) & set(loaded)) == []
+
+
+def test_idle_osis_actor_has_at_most_35_megabytes_resident(start_actor: StartActor, client: Client) -> None:
+    actor = start_actor("osis", control=True)
+    assert client.run("40 + 2").result() == "42"
+
+    eventually(lambda: actor.events("beat") and actor.events("beat")[-1]["jobs"] == 1)
+
+    assert actor.events("beat")[-1]["rss_bytes"] <= 35 * 1024 * 1024
+
+
+def test_first_job_is_finished_a_quarter_of_a_second_after_launch(start_actor: StartActor, client: Client) -> None:
+    def fast_enough() -> bool:
+        # On a quiet machine; a busy one gets a few tries.
+        begun_mono = time.monotonic()
+        job_id = client.submit("40 + 2")
+        actor = start_actor("osis", ready=False)
+        client.reply(job_id)
+        took_s = time.monotonic() - begun_mono
+        actor.close()
+        return took_s <= 0.25
+
+    eventually(fast_enough, within_s=30, what="launch to first finished job within 0.25 s")

@@ -1,0 +1,186 @@
+"""The settings of the service: every section and key, with its default, its unit and its limits.
+
+Owned here: names, types, defaults and ranges. `load.py` fills these models; `config/hero.toml` repeats every
+default with a line of why, and a test holds the two together. Called by the programs (supervisor, Unix server); actors
+take flags. Invariant: the models are frozen and refuse unknown keys, so settings in hand are complete and valid.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+ActorType = Literal["osis", "sal", "v", "python"]
+"""Script types an actor can serve, as they are spelled in queue names."""
+
+OptionalName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_-]{0,62})?$")]
+"""A name that becomes part of Redis keys, arguments and log fields: letters, digits, `_` and `-`; or empty."""
+
+Namespace = Annotated[str, StringConstraints(pattern=r"^(\{[A-Za-z0-9_.-]{1,64}\}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})$")]
+"""First part of every Redis key; braces make it a Cluster hash tag, which puts a deployment into one slot."""
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, strict about types, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class StoreSettings(Section):
+    """`[store]`: where jobs live."""
+
+    redis_url: str = ""
+    """URL of Redis or Valkey (`redis://`, `rediss://`, `unix://`); empty starts the embedded store."""
+    namespace: Namespace = "hero"
+    """First part of every key."""
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Seconds to wait for a connection."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("should start with redis://, rediss:// or unix://")
+        return url
+
+
+class EmbeddedSettings(Section):
+    """`[embedded]`: the Valkey that the supervisor runs when no `redis_url` is set."""
+
+    dir: Annotated[str, Field(min_length=1)] = ".hero/store"
+    """Folder of its data and socket, made when missing."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """TCP port on 127.0.0.1; 0 offers only the Unix socket."""
+    binary: str = ""
+    """Path of a `valkey-server` or `redis-server`; empty takes the bundled one."""
+    appendfsync: Literal["always", "everysec", "no"] = "everysec"
+    """When writes reach the disk."""
+    maxmemory: Annotated[str, StringConstraints(pattern=r"^[0-9]+([kmg]b?|b)?$")] = "0"
+    """Memory limit in bytes, or with kb, mb, gb; 0 sets none. At the limit new jobs are refused."""
+
+
+class SupervisorSettings(Section):
+    """`[supervisor]`: the service itself."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe line written."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or JSON lines."""
+    shutdown_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """Seconds that running jobs get to finish when the service stops."""
+    lease_s: Annotated[float, Field(ge=2, le=3600)] = 8.0
+    """Seconds without a beat in Redis after which an actor is dead."""
+    sweep_s: Annotated[float, Field(ge=0.1, le=600)] = 2.0
+    """Seconds between two looks for dead actors of any host."""
+
+
+class RpcSettings(Section):
+    """`[rpc]`: JSON-RPC on a Unix socket."""
+
+    unix_socket: str = ".hero/hero.ipc"
+    """Path of the socket; empty offers none."""
+    unix_mode: Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")] = "0600"
+    """Permissions of the socket, octal: who may connect may run scripts."""
+    max_message_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
+    """Largest request in bytes."""
+
+    @property
+    def unix_mode_bits(self) -> int:
+        """`unix_mode` as the number that `chmod` takes."""
+        return int(self.unix_mode, 8)
+
+
+class JobsSettings(Section):
+    """`[jobs]`: limits and lifetimes of jobs."""
+
+    default_timeout_s: Annotated[int, Field(ge=1)] = 300
+    """Seconds that a job may run which names no timeout."""
+    max_timeout_s: Annotated[int, Field(ge=1)] = 86_400
+    """Longest timeout that a job may ask for, in seconds."""
+    max_script_bytes: Annotated[int, Field(ge=1, le=512 * 1024 * 1024)] = 1024 * 1024
+    """Largest script in bytes."""
+    max_redeliveries: Annotated[int, Field(ge=0, le=1000)] = 3
+    """Times that a job is handed out anew when its holder dies."""
+    result_ttl_s: Annotated[int, Field(ge=1)] = 86_400
+    """Seconds that a finished job is kept."""
+    failure_ttl_s: Annotated[int, Field(ge=1)] = 604_800
+    """Seconds that a failed job is kept."""
+    reply_ttl_s: Annotated[int, Field(ge=1)] = 300
+    """Seconds that an unread reply is kept."""
+
+    @model_validator(mode="after")
+    def _default_within_limit(self) -> Self:
+        if self.default_timeout_s > self.max_timeout_s:
+            raise ValueError(
+                f"default_timeout_s ({self.default_timeout_s}) should be at most max_timeout_s ({self.max_timeout_s})"
+            )
+        return self
+
+
+class ActorSettings(Section):
+    """`[[actors]]`: one kind of actor process and how many of it."""
+
+    type: ActorType
+    """Script type it serves."""
+    name: OptionalName = ""
+    """Processes are called NAME-1, NAME-2 ...; empty takes the type."""
+    count: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Number of processes."""
+    lanes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Jobs at once in a process; 0 takes the type's own default."""
+    group: OptionalName = ""
+    """Group whose queue it serves besides the type's."""
+    engine: str = ""
+    """Engine name or `module:factory`; empty takes the type's own."""
+    grace_s: Annotated[float, Field(gt=0, le=600)] = 2.0
+    """Seconds past its deadline that a job may take to yield."""
+    max_restarts: Annotated[int, Field(ge=0, le=10_000)] = 10
+    """Restarts in `window_s` after which it is held."""
+    window_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """Seconds in which restarts are counted."""
+    backoff_min_s: Annotated[float, Field(gt=0, le=3600)] = 0.2
+    """Pause before the second restart in a row (the first is immediate); doubled for each further one."""
+    backoff_max_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Longest pause between two restarts, and the pause while held."""
+    env: dict[str, str] = {}
+    """Environment variables added for the process."""
+
+    @property
+    def base_name(self) -> str:
+        """`name`, or the type when no name is given."""
+        return self.name or self.type
+
+    @model_validator(mode="after")
+    def _backoff_in_order(self) -> Self:
+        if self.backoff_min_s > self.backoff_max_s:
+            raise ValueError(
+                f"backoff_min_s ({self.backoff_min_s:g}) should be at most backoff_max_s ({self.backoff_max_s:g})"
+            )
+        return self
+
+
+class Settings(Section):
+    """All sections. `Settings()` is the service without any file: embedded store, one OSIS and one SAL actor."""
+
+    store: StoreSettings = StoreSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    rpc: RpcSettings = RpcSettings()
+    jobs: JobsSettings = JobsSettings()
+    # Not strict itself: TOML and JSON have lists, no tuples. The items stay strict.
+    actors: Annotated[tuple[ActorSettings, ...], Field(strict=False)] = (
+        ActorSettings(type="osis"),
+        ActorSettings(type="sal"),
+    )
+
+    @model_validator(mode="after")
+    def _actor_names_differ(self) -> Self:
+        seen: set[str] = set()
+        for actor in self.actors:
+            if actor.base_name in seen:
+                raise ValueError(f"actors: the name {actor.base_name!r} is used twice; give one of them another name")
+            seen.add(actor.base_name)
+        return self

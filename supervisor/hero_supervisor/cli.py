@@ -1,0 +1,117 @@
+"""The program `hero-supervisor`: reads the settings, runs the service, exits with a code that says how it went.
+
+Owned here: flags, exit codes, and what goes to stderr when the service cannot start. argparse, because a supervisor
+should be light and up at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from hero_config import logs
+from hero_config.load import load
+from hero_config.problems import ConfigError
+from hero_config.settings import Settings
+from hero_job.errors import StoreUrlInvalid
+from hero_supervisor.errors import HeroSupervisorError
+from hero_supervisor.exits import Exit
+from hero_supervisor.policy import Phase
+from hero_supervisor.service import Service
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the service until it is told to stop.
+
+    Args:
+        argv: Arguments without the program's name; those of the process when None.
+
+    Returns:
+        Exit code: 0 stopped as asked, 2 wrong flags or config, 69 a part is missing or cannot start, 70 a defect.
+    """
+    flags = _parser().parse_args(argv)
+    try:
+        settings = load(flags.config)
+    except ConfigError as e:
+        for problem in e.problems:
+            sys.stderr.write(f"hero-supervisor: {problem}\n")
+        return Exit.USAGE
+    logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
+    try:
+        return _run(settings, flags)
+    except StoreUrlInvalid as e:
+        sys.stderr.write(f"hero-supervisor: {e}\n")
+        return Exit.USAGE
+    except (HeroSupervisorError, OSError) as e:
+        sys.stderr.write(f"hero-supervisor: {e}\n")
+        return Exit.UNAVAILABLE
+    except Exception:
+        log.exception("service.defect")
+        return Exit.DEFECT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hero-supervisor",
+        description="Starts and watches the actors, the embedded store and the JSON-RPC socket that a config asks for.",
+        epilog="Settings: defaults, then the file, then HERO_<SECTION>__<KEY>. TERM and INT drain; twice: at once.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=os.environ.get("HERO_CONFIG"),
+        help="TOML file (default: HERO_CONFIG, else the built-in defaults)",
+    )
+    parser.add_argument(
+        "--ready-fd",
+        metavar="FD",
+        type=int,
+        help="write a line to this descriptor and close it when all actors are ready",
+    )
+    parser.add_argument(
+        "--once-ready",
+        action="store_true",
+        help="start everything, stop when it is ready: exit 0 if all actors became ready, else 69",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('hero-runtime')}")
+    return parser
+
+
+def _run(settings: Settings, flags: argparse.Namespace) -> int:
+    import uvloop  # after the flags: --help needs none of it
+
+    return uvloop.run(_serve(Service(settings), once_ready=flags.once_ready, ready_fd=flags.ready_fd))
+
+
+async def _serve(service: Service, *, once_ready: bool, ready_fd: int | None) -> int:
+    watching = asyncio.create_task(_when_ready(service, once_ready=once_ready, ready_fd=ready_fd))
+    try:
+        code: int = await service.run()
+    finally:
+        watching.cancel()
+    if once_ready and watching.done() and not watching.cancelled() and not watching.result():
+        return Exit.UNAVAILABLE
+    return code
+
+
+async def _when_ready(service: Service, *, once_ready: bool, ready_fd: int | None) -> bool:
+    """Do what the flags want done once all actors are ready; says whether all are."""
+    all_ready = all(child.phase is Phase.RUNNING for child in await service.ready())
+    if ready_fd is not None:
+        os.write(ready_fd, b"\n" if all_ready else b"not all ready\n")
+        os.close(ready_fd)
+    if once_ready:
+        service.ask_to_stop()
+    return all_ready
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""Finds JSON messages in a stream of bytes, by balance and never by line. Pure: bytes in, frames out.
+
+A client may send messages with or without a line feed behind them, several in one packet, pretty-printed, or one byte
+at a time; the frames are the same whatever the split. Each byte is looked at a bounded number of times, and memory is
+bounded by the size limit. Used by the Unix socket's server and by its client.
+
+What is not a message gets exactly one frame that says so, and this decides where the next message may begin:
+
+- *Balanced but not JSON* (``{"a": }``) is a frame like any other: the parser refuses it, the stream goes on behind it.
+- *Bytes between messages* that no message begins with (``hello``, a stray ``}``): ``Unframed``, and the stream goes on
+  at the next ``{`` or ``[``, or after the end of the line.
+- *Framing lost inside a message*: a bracket closed by the wrong kind, a line feed inside a string (JSON has none there,
+  so a quote is missing), nesting too deep. ``Unframed``, and the stream goes on after the end of that line: a message
+  of one line ends with it. If the broken message had already spread over several lines, any place to go on would be a
+  guess that might run a part of it as a request: ``Unframed(fatal=True)``, and the framer takes nothing more.
+- *Over the size limit*: ``Oversized`` at once; the rest is followed by balance but not kept, so that a client which is
+  still sending gets to read the answer, and the stream goes on behind the message.
+
+Source: the stream codec of reth-ipc (separator "empty": collect until brackets balance outside strings) and the
+streaming decoder of geth's rpc package, for what clients send; RFC 8259 section 7 for strings.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+DEFAULT_MAX_BYTES: Final = 10 * 1024 * 1024
+# orjson gives up at 1,024 levels; no request of ours has ten.
+MAX_DEPTH: Final = 512
+
+# Possessive throughout: nothing is tried a second time within one match, so hostile input costs what honest input does.
+_STRING_INSIDE = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
+_PLAIN = rb'[^"{}\[\]]*+(?:"' + _STRING_INSIDE + rb'"[^"{}\[\]]*+)*+'
+
+
+def _balanced(levels: int) -> bytes:
+    """Pattern of an object or array with at most ``levels`` levels of brackets."""
+    inside = _PLAIN if levels == 1 else _PLAIN + rb"(?:" + _balanced(levels - 1) + _PLAIN + rb")*+"
+    return rb"(?:\{" + inside + rb"\}|\[" + inside + rb"\])"
+
+
+# The shapes that real requests have are found in one step each: a whole message, and whole parts of a deeper one. What
+# they do not match (deep, or cut off by the end of the data) is followed bracket by bracket, and is looked at again at
+# most once a level of the pattern.
+_WHOLE_MESSAGE = re.compile(_balanced(4)).match
+_WHOLE_PARTS = re.compile(_PLAIN + rb"(?:" + _balanced(2) + _PLAIN + rb")*+").match
+_STRING_BODY = re.compile(_STRING_INSIDE).match
+_SPACE = re.compile(rb"[ \t\r\n]*+").match
+_NEXT_START = re.compile(rb"[\n{\[]").search
+# Runs, so that a megabyte of brackets is a few steps and not a million.
+_OPENERS = re.compile(rb"[{\[]++").match
+_CLOSERS = re.compile(rb"[}\]]++").match
+_CLOSER_OF = bytes.maketrans(b"{[", b"}]")
+_STARTS = b"{["
+_QUOTE, _BACKSLASH = b'"\\'
+
+# What the next byte belongs to.
+_BETWEEN, _GARBAGE, _MESSAGE, _STRING, _REST_OF_LINE, _DEAD = range(6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unframed:
+    """Bytes that are not a message. ``fatal``: nothing more is taken from this stream."""
+
+    reason: str
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oversized:
+    """A message longer than ``max_bytes``; it is passed over."""
+
+    max_bytes: int
+
+
+Frame: TypeAlias = bytes | Unframed | Oversized
+
+
+class Framer:
+    """The state of one stream: feed it what arrives, get the frames that are complete."""
+
+    __slots__ = ("_buffer", "_dropping", "_max_bytes", "_mode", "_open", "_position", "visited_bytes")
+
+    def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()  # the incomplete message from its first byte on; empty between messages
+        self._position = 0  # where in the buffer to go on looking
+        self._open = bytearray()  # the brackets that are open, outermost first
+        self._mode = _BETWEEN
+        self._dropping = False  # the message is over the limit: followed, not kept
+        self.visited_bytes = 0  #: bytes looked at since the beginning, for the test that this stays linear
+
+    @property
+    def within_message(self) -> bool:
+        """Whether the stream would be cut in the middle of a message if it ended here."""
+        return self._mode in {_MESSAGE, _STRING}
+
+    @property
+    def awaits_line_end(self) -> bool:
+        """Whether framing was lost and everything up to the next line feed is thrown away."""
+        return self._mode == _REST_OF_LINE
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take the next bytes of the stream.
+
+        Args:
+            data: Any number of bytes, cut anywhere.
+
+        Returns:
+            The frames that these bytes completed, in the order of the stream. A message is exactly its bytes, without
+            white space around it.
+        """
+        frames: list[Frame] = []
+        text: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            text = self._buffer
+        start, position, end = 0, self._position, len(text)
+        while position < end:
+            mode = self._mode
+            if mode == _BETWEEN:
+                position = self._between(text, position, end, frames)
+                start = position
+            elif mode == _MESSAGE:
+                here = _found(_WHOLE_PARTS(text, position)).end()
+                self.visited_bytes += here - position + 1
+                position = here
+                if position < end:
+                    start, position = self._bracket_or_quote(text, start, position, frames)
+            elif mode == _STRING:
+                here = _found(_STRING_BODY(text, position)).end()
+                self.visited_bytes += here - position + 1
+                position = here
+                if position == end or (text[position] == _BACKSLASH and position + 1 == end):
+                    break  # the string goes on, or what the backslash escapes has not arrived
+                if text[position] == _QUOTE:
+                    self._mode = _MESSAGE
+                    position += 1
+                else:
+                    reason = "a line feed inside a string: close the string, or write the line feed as \\n"
+                    self._lose(reason, text, start, position, frames)
+            elif mode == _REST_OF_LINE:
+                line_end = text.find(b"\n", position)
+                position = end if line_end < 0 else line_end + 1
+                self._mode = mode if line_end < 0 else _BETWEEN
+            elif mode == _GARBAGE:
+                found = _NEXT_START(text, position)
+                position = end if found is None else found.start()
+                self._mode = mode if found is None else _BETWEEN
+            else:
+                break
+        self._keep(text, start, position, frames)
+        return frames
+
+    def _between(self, text: bytes | bytearray, position: int, end: int, frames: list[Frame]) -> int:
+        """Take a whole message if there is one, or begin one, or begin garbage; return where to go on."""
+        first = text[position]
+        if first not in _STARTS:
+            here = _found(_SPACE(text, position)).end()
+            if here == position:
+                self._mode = _GARBAGE
+                frames.append(Unframed(reason="a message begins with { or [, and this does not"))
+            return here
+        whole = _WHOLE_MESSAGE(text, position)
+        if whole is None:
+            self.visited_bytes += end - position
+            self._mode = _MESSAGE
+            return position
+        here = whole.end()
+        self.visited_bytes += here - position
+        if here - position > self._max_bytes:
+            frames.append(Oversized(max_bytes=self._max_bytes))
+        else:
+            frames.append(bytes(whole[0]))
+        return here
+
+    def _bracket_or_quote(
+        self, text: bytes | bytearray, start: int, position: int, frames: list[Frame]
+    ) -> tuple[int, int]:
+        """Take the run of brackets at ``position``, or enter the unfinished string there; return start and position."""
+        byte = text[position]
+        if byte == _QUOTE:
+            self._mode = _STRING
+            return start, position + 1
+        if byte in _STARTS:
+            run_end = _found(_OPENERS(text, position)).end()
+            self._open += text[position:run_end]
+            if len(self._open) > MAX_DEPTH:
+                self._lose(f"nested deeper than {MAX_DEPTH} levels", text, start, position, frames)
+            return start, run_end
+        run_end = _found(_CLOSERS(text, position)).end()
+        count = min(run_end - position, len(self._open))
+        message_end = position + count
+        if text[position:message_end] != self._open[: -count - 1 : -1].translate(_CLOSER_OF):
+            self._lose("a bracket is closed by one of the other kind", text, start, position, frames)
+            return start, message_end
+        del self._open[-count:]
+        if self._open:
+            return start, run_end
+        self._mode = _BETWEEN
+        if self._dropping:
+            self._dropping = False
+        elif message_end - start > self._max_bytes:
+            frames.append(Oversized(max_bytes=self._max_bytes))
+        else:
+            frames.append(bytes(text[start:message_end]))
+        return message_end, message_end
+
+    def _lose(self, reason: str, text: bytes | bytearray, start: int, position: int, frames: list[Frame]) -> None:
+        oversized = self._dropping or position - start > self._max_bytes
+        if oversized and not self._dropping:
+            frames.append(Oversized(max_bytes=self._max_bytes))
+        fatal = oversized or text.find(b"\n", start, position) >= 0
+        frames.append(Unframed(reason=reason, fatal=fatal))
+        self._open.clear()
+        self._dropping = False
+        self._mode = _DEAD if fatal else _REST_OF_LINE
+
+    def _keep(self, text: bytes | bytearray, start: int, position: int, frames: list[Frame]) -> None:
+        """Keep what the next call needs: the incomplete message, or of a dropped one what is not yet looked at."""
+        if not self.within_message:
+            self._buffer.clear()
+            self._position = 0
+            return
+        if not self._dropping and len(text) - start > self._max_bytes:
+            frames.append(Oversized(max_bytes=self._max_bytes))
+            self._dropping = True
+        kept_from = position if self._dropping else start
+        if text is self._buffer:
+            del self._buffer[:kept_from]
+        else:
+            self._buffer += text[kept_from:]
+        self._position = position - kept_from
+
+
+def _found(match: re.Match[bytes] | None) -> re.Match[bytes]:
+    # The patterns that come here match the empty string too, or are tried where their first byte is known to be.
+    assert match is not None
+    return match

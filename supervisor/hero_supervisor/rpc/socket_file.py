@@ -1,0 +1,169 @@
+"""The path of a Unix socket: taken when it is free or left by the dead, refused when somebody lives there.
+
+Called by ``unix`` at start and at the end. Invariant: a file that is not a socket, or a socket that somebody listens
+on, is never removed, and two servers that start at the same moment never both get the path.
+
+A connect test alone has a gap between finding the old socket dead and binding the new one, in which a second server
+comes to the same conclusion and removes the first one's fresh socket. So test, removal, bind and listen happen under an
+exclusive ``flock`` on the folder: after ``listen`` a connect test says "alive", so nothing needs to be held, or left
+lying around as a lock file, any longer than that.
+
+Source: unix(7), flock(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hero_supervisor.errors import HeroSupervisorError
+
+# sun_path has 108 bytes on Linux and 104 on macOS and the BSDs, the closing NUL included.
+MAX_PATH_BYTES: Final = 107 if sys.platform == "linux" else 103
+_BACKLOG: Final = 1024
+_LOCK_PATIENCE_S: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class SocketPathRefused(HeroSupervisorError):
+    """The path cannot be listened on."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        """Keep the path and the reason, which says what to do."""
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot listen on {self.path}: {self.reason}"
+
+
+class SocketInUse(SocketPathRefused):
+    """A live server listens there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketFile:
+    """A socket that listens, and the file that is its name."""
+
+    listener: socket.socket
+    path: Path
+    device: int
+    inode: int
+
+    def remove(self) -> None:
+        """Remove the file if it is still ours.
+
+        Call before the listener is closed: as long as that is open the kernel keeps our inode, so that no other file
+        can have got its number.
+        """
+        with contextlib.suppress(OSError), _folder_locked(self.path):
+            found = self.path.lstat()
+            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+                self.path.unlink()
+
+
+def listen(path: Path, mode: int) -> SocketFile:
+    """Take a path and listen on it.
+
+    Args:
+        path: Made absolute, so that a later change of directory means nothing. Missing folders are made, for the owner
+            alone.
+        mode: Permissions of the socket; it never exists with any other.
+
+    Raises:
+        SocketInUse: A live server is there.
+        SocketPathRefused: Too long, not a socket, or refused by the operating system.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link in the folder to a longer path
+    size = len(os.fsencode(path))
+    if size > MAX_PATH_BYTES:
+        reason = f"the path has {size} bytes and the kernel takes {MAX_PATH_BYTES}; choose a shorter one"
+        raise SocketPathRefused(path, reason)
+    try:
+        _make_folder(path.parent)
+        with _folder_locked(path):
+            _clear(path)
+            return _bind(path, mode)
+    except OSError as e:
+        raise SocketPathRefused(path, e.strerror or str(e)) from e
+
+
+def _make_folder(folder: Path) -> None:
+    for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):
+        with contextlib.suppress(FileExistsError):
+            missing.mkdir(mode=0o700)
+    mode = folder.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        log.warning("rpc.folder_writable_by_all", extra={"folder": str(folder), "mode": oct(mode & 0o7777)})
+
+
+@contextlib.contextmanager
+def _folder_locked(path: Path) -> Iterator[None]:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline_mono = time.monotonic() + _LOCK_PATIENCE_S
+    try:
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Not blocking: in a folder like /tmp anybody can hold the lock for ever.
+                if time.monotonic() > deadline_mono:
+                    reason = f"another process has held the lock of the folder for {_LOCK_PATIENCE_S:g} s"
+                    raise SocketPathRefused(path, reason) from None
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _clear(path: Path) -> None:
+    """Remove the socket of a dead server; refuse anything else that is there."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise SocketPathRefused(path, "something that is not a socket is there; remove it or choose another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        outcome = probe.connect_ex(str(path))
+    # EAGAIN: the listener's backlog is full, so there is one.
+    if outcome in {0, errno.EAGAIN, errno.EINPROGRESS}:
+        raise SocketInUse(path, "a server is listening there already; stop it or choose another path")
+    if outcome == errno.EPROTOTYPE:
+        raise SocketInUse(path, "a socket of another type is there; remove it or choose another path")
+    if outcome != errno.ECONNREFUSED:
+        raise OSError(outcome, os.strerror(outcome))
+    path.unlink()
+    log.info("rpc.socket_taken_over", extra={"socket": str(path)})
+
+
+def _bind(path: Path, mode: int) -> SocketFile:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.setblocking(False)
+        # Linux gives the file the mode of the socket, less the umask: so it is never open to more than it should be.
+        os.fchmod(listener.fileno(), mode)
+        listener.bind(str(path))
+        # Again for what the umask took away, and for systems that ignore the first. Nobody can connect before listen.
+        path.chmod(mode)
+        listener.listen(_BACKLOG)
+        made = path.lstat()
+    except BaseException:
+        listener.close()
+        raise
+    return SocketFile(listener=listener, path=path, device=made.st_dev, inode=made.st_ino)

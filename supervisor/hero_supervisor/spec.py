@@ -1,0 +1,151 @@
+"""What is wanted: which actor processes there should be, as data made from the settings.
+
+Owned here: the command line and environment of an actor, and the names of its slots. Made by `service.py`, compared
+with what runs by `supervise.py`. Pure and frozen: a changed config gives another value, and the difference says what to
+do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hero_config.settings import ActorSettings, Settings
+from hero_supervisor.policy import Limits
+
+_PREFIX = "HERO_"
+_KEPT = frozenset({"HERO_REDIS_URL"})
+# The service's own dealings with its service manager, and its settings, which reach an actor as flags.
+_SERVICE_ONLY = frozenset(
+    {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorSpec:
+    """One kind of actor process.
+
+    Attributes:
+        name: Its processes are called `NAME-1`, `NAME-2` and so on.
+        script_type: Script type it serves, in lower case; empty for a program that serves none.
+        command: Program and arguments. One that speaks the control protocol is given `--name`, `--incarnation` and
+            `--control-fd` besides.
+        group: Group whose queue it serves too; each process is then an instance of it under the name of its slot.
+        count: Number of processes.
+        control: Whether it speaks the control protocol (ready, beat, drain); any other program counts as ready once it
+            runs, and is drained by TERM.
+        env: Environment variables laid over the service's own.
+        limits: How it is watched, restarted and stopped.
+    """
+
+    name: str
+    script_type: str
+    command: tuple[str, ...]
+    group: str = ""
+    # Not part of what a process is: with another count, those that stay need not be replaced.
+    count: int = field(default=1, compare=False)
+    control: bool = True
+    # Kept out of the representation, like everything that may hold a password.
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default_factory=Limits)
+
+    def children(self) -> Iterable[ChildSpec]:
+        """The slots of its processes, in order."""
+        return (ChildSpec(slot=f"{self.name}-{number}", actor=self) for number in range(1, self.count + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """One process that should run.
+
+    Attributes:
+        slot: Its name, which stays when the process is replaced: `osis-1`.
+        actor: What it runs.
+    """
+
+    slot: str
+    actor: ActorSpec
+
+    def argv(self, incarnation: str, control_fd: int | None) -> list[str]:
+        """The command line of one start.
+
+        Args:
+            incarnation: Name of this start in Redis.
+            control_fd: The child's end of the control socket; None for a program that does not speak the protocol.
+        """
+        argv = list(self.actor.command)
+        if control_fd is not None:
+            argv += ["--name", self.slot, "--incarnation", incarnation, "--control-fd", str(control_fd)]
+            if self.actor.group:
+                argv += ["--group", self.actor.group, "--instance", self.slot]
+        return argv
+
+    def environ(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the process.
+
+        Args:
+            inherited: The service's own environment.
+        """
+        kept = {
+            key: value
+            for key, value in inherited.items()
+            if key not in _SERVICE_ONLY and (key in _KEPT or not key.startswith(_PREFIX) or "__" not in key)
+        }
+        return kept | dict(self.actor.env)
+
+
+def actor_specs(settings: Settings, redis_url: str) -> tuple[ActorSpec, ...]:
+    """Make the specs of the configured actors.
+
+    Args:
+        settings: The settings of the service.
+        redis_url: Where the actors find the store. It is passed by environment: an argument is public on the machine.
+
+    Returns:
+        One spec an `[[actors]]` entry, in their order.
+    """
+    return tuple(_actor_spec(actor, settings, redis_url) for actor in settings.actors)
+
+
+def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> ActorSpec:
+    flags: dict[str, object] = {
+        "--type": actor.type,
+        "--namespace": settings.store.namespace,
+        "--grace-s": actor.grace_s,
+        "--lease-s": settings.supervisor.lease_s,
+        "--max-redeliveries": settings.jobs.max_redeliveries,
+        "--result-ttl-s": settings.jobs.result_ttl_s,
+        "--failure-ttl-s": settings.jobs.failure_ttl_s,
+        "--reply-ttl-s": settings.jobs.reply_ttl_s,
+        "--log-level": settings.supervisor.log_level,
+        "--log-format": settings.supervisor.log_format,
+    }
+    if actor.lanes:
+        flags["--lanes"] = actor.lanes
+    if actor.engine:
+        flags["--engine"] = actor.engine
+    arguments = [part for flag, value in flags.items() for part in (flag, _text(value))]
+    return ActorSpec(
+        name=actor.base_name,
+        script_type=actor.type,
+        # -P: a file in the folder that the service happens to run in must not pass for the module.
+        command=(sys.executable, "-P", "-m", "hero_actor", *arguments),
+        group=actor.group,
+        count=actor.count,
+        env={"HERO_REDIS_URL": redis_url, **actor.env},
+        limits=Limits(
+            max_restarts=actor.max_restarts,
+            window_s=actor.window_s,
+            backoff_min_s=actor.backoff_min_s,
+            backoff_max_s=actor.backoff_max_s,
+            overdue_s=actor.grace_s + 3.0,
+            shutdown_s=settings.supervisor.shutdown_s,
+            # It gives its running jobs the grace, then hands them back.
+            term_s=actor.grace_s + 2.0,
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,168 @@
+"""The folder of the embedded store: its lock, its config and log files, and a socket path that the kernel takes.
+
+Owned here: what lies in the folder besides the server's data. Called by `embedded.py` alone. Invariant: at most one
+server uses a folder; the lock is on an open file that the server inherits, so it is held until the server itself is
+gone, even when its supervisor was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from hero_supervisor.errors import SocketPathTooLong, StoreFolderBusy, StoreFolderUnusable
+
+MAX_SOCKET_PATH_BYTES = 107
+"""`sun_path` has 108 bytes with its end. Source: unix(7)."""
+
+# How long to wait for a lock. A living owner keeps it, but the process of that number may be another one by now.
+# Without its supervisor a store is writing its last bytes, and is gone when it has.
+_OWNED_WAIT_S = 1.0
+_ENDING_WAIT_S = 10.0
+_LOG_TAIL_BYTES = 2000
+
+
+class StoreFolder:
+    """One folder.
+
+    Args:
+        path: Made when missing, at `lock`.
+
+    Raises:
+        SocketPathTooLong: Neither it nor the runtime folder gives a short enough socket path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.socket_path = _socket_path(self.path)
+        self.config_path = self.path / "valkey.conf"
+        self.log_path = self.path / "valkey.log"
+        self._lock_fd: int | None = None
+
+    def lock(self) -> int:
+        """Make the folder and take its lock; taking it again is free.
+
+        Returns:
+            The descriptor that holds the lock, for the server to inherit.
+
+        Raises:
+            StoreFolderBusy: Another supervisor has it.
+            StoreFolderUnusable: It cannot be made or written to.
+        """
+        if self._lock_fd is not None:
+            return self._lock_fd
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.socket_path.parent != self.path:
+                _make_private(self.socket_path.parent)
+            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise StoreFolderUnusable(self.path, e.strerror or str(e)) from e
+        started_mono = time.monotonic()
+        while not _try_lock(fd):
+            owner_pid = _pid_in(fd)
+            patience_s = _OWNED_WAIT_S if owner_pid and _runs(owner_pid) else _ENDING_WAIT_S
+            if time.monotonic() - started_mono > patience_s:
+                os.close(fd)
+                raise StoreFolderBusy(self.path, owner_pid)
+            time.sleep(0.02)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        self._lock_fd = fd
+        return fd
+
+    def unlock(self) -> None:
+        """Give the lock back; it stays taken while a server that inherited it lives."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def prepare(self, config: Mapping[str, str | int]) -> None:
+        """Write the config, set the last log aside and remove a dead server's socket. Only with the lock.
+
+        Args:
+            config: Directives; values are written as they are, except for paths, which `quoted` prepares.
+
+        Raises:
+            StoreFolderUnusable: The folder cannot be written to.
+        """
+        text = "# Written at each start; change [embedded] in the service's config instead.\n"
+        text += "".join(f"{key} {value}\n" for key, value in config.items())
+        try:
+            self.config_path.write_text(text)
+            # One log a start and one kept: it cannot grow for ever.
+            if self.log_path.exists():
+                self.log_path.replace(self.log_path.with_suffix(".log.1"))
+            # Left by a server that was killed: the lock proves that no living one listens there.
+            self.socket_path.unlink(missing_ok=True)
+        except OSError as e:
+            raise StoreFolderUnusable(self.path, e.strerror or str(e)) from e
+
+    def log_tail(self) -> str:
+        """The last telling lines of the server's log: warnings and config errors, or whatever there is."""
+        try:
+            with self.log_path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        # "pid:role date level text", where "#" is the level of warnings.
+        return "\n".join(([line for line in lines if " # " in line] or lines)[-6:])
+
+
+def quoted(path: Path) -> str:
+    """Write a path so that a Valkey config takes it, with blanks and quotes in it."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _socket_path(folder: Path) -> Path:
+    """In the folder; or, when the kernel takes none so long, in a private folder below the runtime folder."""
+    wanted = folder / "valkey.sock"
+    if len(os.fsencode(wanted)) <= MAX_SOCKET_PATH_BYTES:
+        return wanted
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    if not runtime.is_absolute() or not runtime.is_dir():
+        runtime = Path(tempfile.gettempdir())
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    short = runtime / f"hero-{os.getuid()}-{digest}" / "valkey.sock"
+    if len(os.fsencode(short)) > MAX_SOCKET_PATH_BYTES:
+        raise SocketPathTooLong(wanted, MAX_SOCKET_PATH_BYTES)
+    return short
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    # Where everybody may write, somebody else may have made it first.
+    facts = folder.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise StoreFolderUnusable(folder, "it is not a private folder of this user")
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid_in(fd: int) -> int | None:
+    text = os.pread(fd, 20, 0).decode(errors="replace").strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,83 @@
+"""`rpc.discover`: a document that follows OpenRPC 1.3.2 and agrees with the code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.rpc.raw_client import RawClient
+
+METHODS = {
+    "create_job", "start_job", "run_job", "play", "get_job", "get_job_status", "get_job_output", "list_jobs",
+    "delete_job", "list_actors", "list_queues", "health", "version", "rpc.discover",
+}  # fmt: skip
+
+
+@pytest.fixture
+def document(client: RawClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.call("rpc.discover", [])
+    return found
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_method_is_described(document: dict[str, Any]) -> None:
+    assert {method["name"] for method in document["methods"]} == METHODS
+
+
+def test_the_document_has_what_the_meta_schema_requires_and_nothing_unknown_to_it(document: dict[str, Any]) -> None:
+    assert document["openrpc"] == "1.3.2"
+    assert document.keys() <= {"openrpc", "info", "methods", "components", "servers", "externalDocs"}
+    assert {"title", "version"} <= document["info"].keys()
+    known = {"name", "summary", "description", "paramStructure", "params", "result", "errors", "tags", "examples"}
+    for method in document["methods"]:
+        assert {"name", "params", "result"} <= method.keys() <= known
+        for descriptor in (*method["params"], method["result"]):
+            assert {"name", "schema"} <= descriptor.keys() <= {"name", "schema", "required", "summary", "description"}
+        for error in method["errors"]:
+            assert error.keys() == {"code", "message"}
+
+
+def test_names_of_methods_and_of_parameters_differ(document: dict[str, Any]) -> None:
+    for named in (document["methods"], *(method["params"] for method in document["methods"])):
+        names = [item["name"] for item in named]
+        assert len(names) == len(set(names))
+
+
+def test_required_parameters_come_before_those_that_may_be_left_out(document: dict[str, Any]) -> None:
+    for method in document["methods"]:
+        required = [param["required"] for param in method["params"]]
+        assert required == sorted(required, reverse=True)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    for reference in references(document):
+        node: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+
+
+def test_every_method_says_what_it_does_and_its_errors_are_ours(document: dict[str, Any]) -> None:
+    for method in document["methods"]:
+        assert method["summary"].endswith(".")
+        assert len(method["summary"]) < 120
+        for error in method["errors"]:
+            assert not -32768 <= error["code"] <= -32000
+
+
+def test_positional_parameters_are_in_the_order_that_is_described(document: dict[str, Any], client: RawClient) -> None:
+    (list_jobs,) = [method for method in document["methods"] if method["name"] == "list_jobs"]
+
+    assert [param["name"] for param in list_jobs["params"]] == ["cursor", "count"]
+    assert client.call("list_jobs", ["", 10]) == client.call("list_jobs", {"count": 10, "cursor": ""})

@@ -1,0 +1,182 @@
+"""A real `hero-supervisor` for tests: started from a config, killed, frozen; read by its log and its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hero_job.job import Job, JobBuilder, ScriptType
+from hero_job.operations import Operations
+from hero_job.record import JobRecord, Reply
+from hero_job.store import Store
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+class SupervisorProcess:
+    """One `hero-supervisor` with its own folder, config, log and namespace.
+
+    Args:
+        folder: Working folder: config, store and log are in it.
+        config: TOML text; log format and level come from the environment.
+        redis_url: An external store; empty for the embedded one.
+        namespace: First part of the keys.
+        environ: Further variables.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *,
+        redis_url: str = "",
+        namespace: str = "hero",
+        environ: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.url = redis_url or f"unix://{folder}/.hero/store/valkey.sock"
+        self.operations = Operations(namespace)
+        self._log_path = folder / "supervisor.log"
+        (folder / "hero.toml").write_text(config)
+        env = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "HERO_SUPERVISOR__LOG_FORMAT": "json",
+            "HERO_STORE__REDIS_URL": redis_url,
+            "HERO_STORE__NAMESPACE": namespace,
+        }
+        command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml"]
+        with self._log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=env | (environ or {}), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._seen: dict[int, psutil.Process] = {}
+
+    # Its log
+
+    def log_text(self) -> str:
+        return self._log_path.read_text()
+
+    def events(self, what: str, **fields: object) -> list[dict[str, Any]]:
+        """Its log lines with this event and these fields. Lines of the actors are in the same log."""
+        found = []
+        for line in self.log_text().splitlines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if entry.get("event") == what and all(entry.get(key) == value for key, value in fields.items()):
+                    found.append(entry)
+        return found
+
+    def wait_event(self, what: str, *, count: int = 1, within_s: float = 20.0, **fields: object) -> dict[str, Any]:
+        """Wait until an event has been logged so often; gives the last."""
+
+        def there() -> dict[str, Any] | None:
+            found = self.events(what, **fields)
+            if len(found) >= count:
+                return found[-1]
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log_text()}"
+            return None
+
+        entry = eventually(there, within_s=within_s, what=f"{count} x {what} {fields} in\n{self.log_text()[-3000:]}")
+        assert entry is not None
+        return entry
+
+    def wait_ready(self) -> None:
+        self.wait_event("service.ready")
+        self.descendants()
+
+    # Its processes
+
+    def descendants(self) -> list[psutil.Process]:
+        """Its children and their children, remembered for `survivors`."""
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        self._seen |= {process.pid: process for process in found}
+        return found
+
+    def pid_of(self, slot: str) -> int:
+        """Process id of the newest process in a slot."""
+        return int(self.wait_event("child.started", child=slot)["child_pid"])
+
+    def wait_pid(self, slot: str, *, after: int) -> int:
+        """Wait until another process than this one is ready in a slot."""
+        starts = len(self.events("child.started", child=slot))
+        eventually(lambda: self.pid_of(slot) != after, what=f"{slot} is replaced (after {starts} starts)")
+        self.wait_event("child.ready", child=slot, count=len(self.events("child.started", child=slot)))
+        return self.pid_of(slot)
+
+    def survivors(self) -> list[psutil.Process]:
+        """Processes that it has ever had and that still run."""
+        alive = []
+        for process in self._seen.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                # is_running compares the start time too: a recycled number is another process.
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    alive.append(process)
+        return alive
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def terminate(self, within_s: float = 30.0) -> int:
+        """TERM, and wait for the end."""
+        self.descendants()
+        self.signal(signal.SIGTERM)
+        return self.process.wait(within_s)
+
+    def kill(self) -> None:
+        """Kill -9, and nothing but it."""
+        self.descendants()
+        self.process.kill()
+        self.process.wait()
+
+    def clean_up(self) -> None:
+        """End it and everything of it, whatever its state; fails when it could not end by itself."""
+        if self.process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.descendants()
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        for process in self.survivors():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    # Jobs
+
+    def job(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 60) -> Job:
+        builder = JobBuilder().caller_id("caller").context_id("context").script_type(script_type)
+        return builder.script(script).timeout(timeout).build()
+
+    def submit(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 60) -> str:
+        """Create and start a job; gives its id."""
+        job = self.job(script, script_type, timeout=timeout)
+        with Store(self.url) as store:
+            return store.run(self.operations.create(job, start=True))
+
+    def record(self, job_id: str) -> JobRecord:
+        with Store(self.url) as store:
+            return store.run(self.operations.record(job_id))
+
+    def wait_status(self, job_id: str, status: str) -> JobRecord:
+        def there() -> JobRecord | None:
+            record = self.record(job_id)
+            return record if record.status == status else None
+
+        record = eventually(there, what=f"job {job_id} is {status}")
+        assert record is not None
+        return record
+
+    def reply(self, job_id: str, wait_s: float = 30.0) -> Reply:
+        with Store(self.url) as store:
+            return store.wait_reply(self.operations, job_id, wait_s)

@@ -1,0 +1,132 @@
+"""The program: its flags, its exit codes, and what an operator reads when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.eventually import eventually
+from tests.supervisor.conftest import OSIS, StartSupervisor
+
+
+def run(folder: Path, *flags: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hero_supervisor.cli", *flags],
+        cwd=folder,
+        env=os.environ | {"HERO_RPC__UNIX_SOCKET": ""} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version_and_help_end_well(tmp_path: Path) -> None:
+    assert run(tmp_path, "--version").stdout.startswith("hero-supervisor ")
+    assert "--config" in run(tmp_path, "--help").stdout
+
+
+def test_missing_config_is_named_with_exit_code_2(tmp_path: Path) -> None:
+    done = run(tmp_path, "--config", "none.toml")
+    assert (done.returncode, done.stderr) == (2, "hero-supervisor: none.toml: the file does not exist\n")
+
+
+def test_every_problem_of_a_config_is_named_with_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("[stor]\n[jobs]\nreply_ttl_s = 'x'\n")
+    done = run(tmp_path, "--config", "x.toml")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "hero-supervisor: x.toml:1: stor = {}: unknown key (did you mean 'store'?)",
+        "hero-supervisor: x.toml:3: jobs.reply_ttl_s = 'x': should be a valid integer",
+    ]
+
+
+def test_config_can_be_named_by_the_environment(tmp_path: Path) -> None:
+    assert run(tmp_path, HERO_CONFIG="none.toml").returncode == 2
+
+
+def test_url_that_names_no_store_ends_with_exit_code_2(tmp_path: Path) -> None:
+    done = run(tmp_path, HERO_STORE__REDIS_URL="redis://h:port/")
+    assert done.returncode == 2
+    assert "store URL" in done.stderr
+
+
+def test_missing_store_binary_is_named_with_exit_code_69(tmp_path: Path) -> None:
+    done = run(tmp_path, HERO_EMBEDDED__BINARY="/no/valkey-server")
+    assert done.returncode == 69
+    assert done.stderr.splitlines()[-1].startswith("hero-supervisor: no store binary at /no/valkey-server")
+
+
+def test_store_that_cannot_run_is_reported_with_exit_code_69(tmp_path: Path) -> None:
+    done = run(tmp_path, HERO_EMBEDDED__BINARY="false")
+    assert done.returncode == 69
+    assert "the embedded store in" in done.stderr.splitlines()[-1]
+    assert "ended while it started" in done.stderr.splitlines()[-1]
+
+
+def test_service_can_be_ended_while_its_store_still_reads_its_data(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow-server"
+    slow.write_text("#!/bin/sh\nexec sleep 600\n")
+    slow.chmod(0o755)
+    supervisor = start_supervisor(environ={"HERO_EMBEDDED__BINARY": str(slow)})
+    eventually(lambda: [process.name() for process in supervisor.descendants()] == ["sleep"])
+    assert supervisor.terminate() == 0
+    assert supervisor.survivors() == []
+
+
+def test_unknown_flag_ends_with_exit_code_2(tmp_path: Path) -> None:
+    assert run(tmp_path, "--confg", "x").returncode == 2
+
+
+def test_folder_of_a_running_supervisor_is_refused_with_exit_code_69(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
+    supervisor = start_supervisor()
+    supervisor.wait_ready()
+    done = run(tmp_path)
+    assert done.returncode == 69
+    assert f"in use by another supervisor (process {supervisor.process.pid})" in done.stderr
+    assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
+
+
+@pytest.mark.parametrize(("engine", "code"), [("", 0), ("nosuch", 69)])
+def test_once_ready_says_whether_everything_can_start(tmp_path: Path, engine: str, code: int) -> None:
+    (tmp_path / "x.toml").write_text(OSIS)
+    done = run(tmp_path, "--config", "x.toml", "--once-ready", HERO_ACTORS__0__ENGINE=engine)
+    assert done.returncode == code, done.stderr
+    assert "service.stopped" in done.stderr
+
+
+def test_ready_fd_hears_when_all_actors_are_ready(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(OSIS)
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "x.toml", "--ready-fd", str(theirs)]
+    with subprocess.Popen(command, cwd=tmp_path, pass_fds=[theirs], stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        with os.fdopen(ours) as ready:
+            assert ready.read() == "\n"
+        process.terminate()
+    assert process.returncode == 0
+
+
+def test_service_manager_hears_ready_status_and_stopping(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        supervisor = start_supervisor(
+            environ={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000", "WATCHDOG_PID": ""}
+        )
+        heard: set[str] = set()
+        wanted = {"READY=1", "STATUS=1 of 1 actors ready", "WATCHDOG=1"}
+        eventually(lambda: heard.add(manager.recv(4096).decode()) or wanted <= heard)  # type: ignore[func-returns-value]
+        supervisor.signal(signal.SIGTERM)
+        eventually(lambda: manager.recv(4096).decode() == "STOPPING=1")
+        assert supervisor.process.wait(20) == 0

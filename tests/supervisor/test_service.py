@@ -1,0 +1,201 @@
+"""The whole service with real actors: what it does when processes die, hang, or are told to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from hero_job.job import ScriptType
+from hero_job.status import JobStatus
+from hero_job.store import Store
+from tests.eventually import eventually
+from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.process import SupervisorProcess
+from tests.valkey_server import ValkeyServer
+
+TWO_TYPES = OSIS + '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 4\n'
+
+
+def nothing_left(supervisor: SupervisorProcess) -> bool:
+    return not supervisor.survivors()
+
+
+def test_configured_actors_come_up_join_and_run_jobs(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor(TWO_TYPES)
+    supervisor.wait_ready()
+    with Store(supervisor.url) as store:
+        actors = store.run(supervisor.operations.actors())
+    assert sorted((actor.name, actor.lanes) for actor in actors) == [("osis-1", 1), ("sal-1", 4), ("sal-2", 4)]
+    osis, sal = supervisor.submit("40 + 2"), supervisor.submit("40 + 2", ScriptType.SAL)
+    assert supervisor.reply(osis).output == supervisor.reply(sal).output == "42"
+
+
+def test_killed_actor_is_replaced_and_its_job_starts_anew_within_a_second(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor()
+    supervisor.wait_ready()
+    pid = supervisor.pid_of("osis-1")
+    job_id = supervisor.submit("sleep(2); 42")
+    supervisor.wait_status(job_id, JobStatus.STARTED)
+    killed_mono = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: supervisor.record(job_id).attempt == 2, what="the second start")
+    assert time.monotonic() - killed_mono < 5.0  # a second on a quiet machine; the lease alone would be 3 s
+    assert supervisor.reply(job_id).output == "42"
+    record = supervisor.record(job_id)
+    assert (record.attempt, record.redeliveries) == (2, 1)
+    assert supervisor.wait_pid("osis-1", after=pid) != pid
+    assert supervisor.events("child.ended", child="osis-1", reason="signal 9 (Killed)", starts_in_s=0.0)
+
+
+def test_frozen_actor_is_killed_and_replaced_and_its_job_runs_anew(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor()
+    supervisor.wait_ready()
+    pid = supervisor.pid_of("osis-1")
+    job_id = supervisor.submit("sleep(1); 42")
+    supervisor.wait_status(job_id, JobStatus.STARTED)
+    os.kill(pid, signal.SIGSTOP)
+    assert supervisor.reply(job_id).output == "42"
+    assert "no beat" in supervisor.wait_event("child.killed", child="osis-1")["reason"]
+    supervisor.wait_pid("osis-1", after=pid)
+    assert pid not in [process.pid for process in supervisor.descendants()]
+
+
+def test_actor_whose_engine_is_missing_is_reported_once_and_harms_nobody(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor(OSIS + '[[actors]]\ntype = "sal"\nengine = "nosuch"\n')
+    supervisor.wait_ready()
+    supervisor.wait_event("child.boot_failed", child="sal-1", reason="exit 69")
+    assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
+    assert supervisor.terminate() == 0
+    assert len(supervisor.events("child.started", child="sal-1")) == 1
+    assert len(supervisor.events("child.boot_failed")) == 1
+
+
+def test_term_lets_running_jobs_finish(start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str) -> None:
+    supervisor = start_supervisor(TWO_TYPES, redis_url=valkey.url, namespace=namespace)
+    supervisor.wait_ready()
+    jobs = [supervisor.submit("sleep(1); 7", kind) for kind in (ScriptType.OSIS, ScriptType.SAL)]
+    for job_id in jobs:
+        supervisor.wait_status(job_id, JobStatus.STARTED)
+    assert supervisor.terminate() == 0
+    assert [supervisor.record(job_id).output for job_id in jobs] == ["7", "7"]
+    assert [supervisor.record(job_id).attempt for job_id in jobs] == [1, 1]
+    with Store(valkey.url) as store:
+        assert store.run(supervisor.operations.actors()) == []
+    assert nothing_left(supervisor)
+
+
+def test_job_that_outlasts_the_shutdown_time_is_handed_back(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
+) -> None:
+    supervisor = start_supervisor(
+        OSIS, redis_url=valkey.url, namespace=namespace, environ={"HERO_SUPERVISOR__SHUTDOWN_S": "0.5"}
+    )
+    supervisor.wait_ready()
+    job_id = supervisor.submit("sleep(60)")
+    supervisor.wait_status(job_id, JobStatus.STARTED)
+    assert supervisor.terminate(within_s=10) == 0
+    assert supervisor.record(job_id).status == JobStatus.DISPATCHED
+    assert nothing_left(supervisor)
+
+
+def test_second_term_does_not_wait_for_jobs(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
+) -> None:
+    supervisor = start_supervisor(
+        OSIS, redis_url=valkey.url, namespace=namespace, environ={"HERO_SUPERVISOR__SHUTDOWN_S": "60"}
+    )
+    supervisor.wait_ready()
+    job_id = supervisor.submit("sleep(60)")
+    supervisor.wait_status(job_id, JobStatus.STARTED)
+    supervisor.descendants()
+    supervisor.signal(signal.SIGTERM)
+    supervisor.wait_event("service.stopping")
+    supervisor.signal(signal.SIGINT)
+    assert supervisor.process.wait(20) == 0
+    assert supervisor.record(job_id).status == JobStatus.DISPATCHED
+    assert nothing_left(supervisor)
+
+
+def test_hang_up_does_not_end_the_service(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor()
+    supervisor.wait_ready()
+    supervisor.signal(signal.SIGHUP)
+    supervisor.wait_event("service.reload_not_supported")
+    assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
+
+
+def test_killed_supervisor_leaves_no_process_and_the_next_one_carries_on(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor(TWO_TYPES)
+    supervisor.wait_ready()
+    running = supervisor.submit("sleep(1); 1")
+    supervisor.wait_status(running, JobStatus.STARTED)
+    queued = [supervisor.submit(f"{number}") for number in range(20)]
+    assert len(supervisor.descendants()) == 4  # three actors and the store
+    supervisor.kill()
+    eventually(lambda: nothing_left(supervisor), what="actors and store end by themselves")
+    successor = start_supervisor(TWO_TYPES)
+    # All that was acknowledged is there but for what appendfsync everysec may lose in a power cut, which this was not.
+    assert [successor.reply(job_id).output for job_id in queued] == [str(number) for number in range(20)]
+    assert successor.reply(running).output == "1"
+
+
+def test_killed_store_is_started_again_and_nothing_is_lost(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor(environ={"HERO_EMBEDDED__APPENDFSYNC": "always"})
+    supervisor.wait_ready()
+    jobs = [supervisor.submit(f"sleep(0.2); {number}") for number in range(5)]
+    os.kill(int(supervisor.wait_event("store.ready")["store_pid"]), signal.SIGKILL)
+    supervisor.wait_event("store.ready", count=2)
+    assert [supervisor.reply(job_id).output for job_id in jobs] == [str(number) for number in range(5)]
+    assert len(supervisor.events("child.started")) == 1  # a store that is away is not the death of an actor
+
+
+def test_store_that_is_not_there_at_the_start_is_named_and_waited_for(
+    start_supervisor: StartSupervisor, own_valkey: ValkeyServer
+) -> None:
+    own_valkey.kill()
+    supervisor = start_supervisor(redis_url=own_valkey.url)
+    assert f"127.0.0.1:{own_valkey.port}" in supervisor.wait_event("store.away")["reason"]
+    own_valkey.start()
+    supervisor.wait_event("store.back")
+    supervisor.wait_event("child.ready", child="osis-1")
+    assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
+    assert len(supervisor.events("child.started")) == 1
+
+
+@pytest.mark.parametrize("trouble", ["killed", "frozen"])
+def test_supervisor_outlives_a_store_that_goes_away_and_recovers_the_dead_when_it_is_back(
+    start_supervisor: StartSupervisor, own_valkey: ValkeyServer, trouble: str
+) -> None:
+    supervisor = start_supervisor(redis_url=own_valkey.url)
+    supervisor.wait_ready()
+    job_id = supervisor.submit("sleep(1); 42")
+    supervisor.wait_status(job_id, JobStatus.STARTED)
+    pid = supervisor.pid_of("osis-1")
+    if trouble == "killed":
+        own_valkey.kill()
+    else:
+        own_valkey.freeze()
+    os.kill(pid, signal.SIGKILL)
+    supervisor.wait_event("child.started", count=2)  # it does not wait for the store
+    if trouble == "killed":
+        own_valkey.start()
+    else:
+        own_valkey.thaw()
+    assert supervisor.reply(job_id).output == "42"
+    assert supervisor.record(job_id).attempt == 2
+
+
+def test_supervisor_that_was_frozen_itself_kills_nobody(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor()
+    supervisor.wait_ready()
+    supervisor.signal(signal.SIGSTOP)
+    frozen_mono = time.monotonic()
+    eventually(lambda: time.monotonic() - frozen_mono > 6.0, what="more time than beats may take")
+    supervisor.signal(signal.SIGCONT)
+    assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
+    resumed_mono = time.monotonic()
+    eventually(lambda: time.monotonic() - resumed_mono > 1.5, what="a few ticks")
+    assert supervisor.events("child.killed") == []

@@ -1,0 +1,85 @@
+"""The table, the ratios, and the JSON form of one run."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from figures.measure import Figures
+from figures.systems import THE_THREE
+
+#: From shared measurements on a quiet machine of the same kind; quoted only where Node is missing.
+BULLMQ_QUOTED_PER_S = 18_550
+
+
+def percentile(samples: Sequence[float], share: float) -> float:
+    """The sample below which `share` (0 to 1) of the samples lie, by nearest rank."""
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]
+
+
+def markdown_table(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> str:
+    """One Markdown table, a line a system."""
+    heads = ["system", "drain, jobs/s: best", "median", "submit, jobs/s: best", "median",
+             "round trip, ms: p50", "p99", "50 at once, ms: p50", "p99"]  # fmt: skip
+    rows = []
+    for f in measured:
+        if f.failure:
+            rows.append([f.name, "not measured (1)", *[""] * 7])
+            continue
+        rows.append(
+            [
+                f.name,
+                *(_whole(max(f.drain_per_s)), _whole(statistics.median(f.drain_per_s))),
+                *(_whole(max(f.submit_per_s)), _whole(statistics.median(f.submit_per_s))),
+                *(f"{percentile(f.round_trip_ms, share):.2f}" for share in (0.5, 0.99)),
+                *(f"{percentile(f.burst_ms, share):.1f}" for share in (0.5, 0.99)),
+            ]
+        )
+    if ceiling_per_s:
+        best, median = max(ceiling_per_s), statistics.median(ceiling_per_s)
+        rows.append(["ceiling: 64 jobs a trip, nothing run", _whole(best), _whole(median), *[""] * 6])
+    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    lines = [_line(heads, widths), "|" + "|".join("-" * (w + 2) for w in widths) + "|"]
+    notes = [f"(1) {f.name}: {f.failure}" for f in measured if f.failure]
+    return "\n".join([*lines, *(_line(row, widths) for row in rows), *notes])
+
+
+def ratios(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> list[str]:
+    """The comparisons that the project has set itself as aims, each with its verdict."""
+    ours = [f for f in measured if f.family == "hero" and not f.failure]
+    three = [f for f in measured if f.family in THE_THREE and not f.failure]
+    bullmq = [f for f in measured if f.family == "bullmq" and not f.failure]
+    lines = []
+    for our in ours:
+        best = max(our.drain_per_s)
+        if three:
+            fastest = max(three, key=lambda f: max(f.drain_per_s))
+            lines.append(_ratio(our.name, best / max(fastest.drain_per_s), f"the fastest peer ({fastest.name})", 5.0))
+        if ceiling_per_s:
+            lines.append(_ratio(our.name, best / max(ceiling_per_s), "the ceiling", 0.5))
+        if bullmq:
+            lines.append(_ratio(our.name, best / max(bullmq[0].drain_per_s), "BullMQ with 50 at once", 1.0))
+        else:
+            text = f"BullMQ with 50 at once as measured elsewhere ({BULLMQ_QUOTED_PER_S}/s, not in this run)"
+            lines.append(_ratio(our.name, best / BULLMQ_QUOTED_PER_S, text, 1.0))
+    if ours:
+        submit = max(max(f.submit_per_s) for f in ours)
+        lines.append(f"submit, one producer in a plain loop: {_whole(submit)}/s, aim 8 000: {_verdict(submit >= 8000)}")
+    return lines
+
+
+def _ratio(name: str, ratio: float, of: str, aim: float) -> str:
+    return f"{name}: {ratio:.2f} x {of}, aim {aim:g}: {_verdict(ratio >= aim)}"
+
+
+def _verdict(reached: bool) -> str:
+    return "reached" if reached else "NOT reached"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"

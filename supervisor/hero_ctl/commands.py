@@ -1,0 +1,317 @@
+"""The commands of `heroctl`.
+
+Each reads its options, calls the API, and prints: results on standard output, everything else on standard error. What
+the API raises goes through to `cli.main`, which tells it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from hero_ctl import options
+from hero_ctl.complaint import Complaint, complain
+from hero_ctl.connect import open_supervisor, store_url
+from hero_ctl.exits import HELP, Exit
+from hero_ctl.patience import nobody, run_and_wait, serves
+from hero_ctl.script import ScriptSource, ScriptSourceError, read_script
+from hero_job.errors import JobFailed
+from hero_job.job import DEFAULT_LIMITS, Job, JobBuilder, ScriptType
+from hero_job.keys import DEFAULT_NAMESPACE
+from hero_job.record import JobRecord
+from hero_job.status import JobStatus
+from hero_supervisor.api import Supervisor
+
+app = typer.Typer(
+    name="heroctl",
+    help="Run scripts as jobs of the Hero actor runtime, and look at its jobs and actors.",
+    epilog=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _version(
+    *,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed_version
+
+        typer.echo(f"heroctl {installed_version('hero-runtime')}")
+        raise typer.Exit
+
+
+@app.command(epilog=HELP)
+def run(
+    *,
+    script: options.Script = None,
+    file: options.File = None,
+    type_: options.Type = ScriptType.SAL,
+    caller: options.Caller = None,
+    context: options.Context = "default",
+    timeout: options.Timeout = DEFAULT_LIMITS.default_timeout_s,
+    env: options.Env = None,
+    group: options.Group = None,
+    instance: options.Instance = None,
+    job_id: options.JobIdOption = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            show_default="the timeout and a minute for the queue",
+            help="Give up waiting after this long; the job goes on.",
+        ),
+    ] = None,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Run a script, wait for it, and print its output."""
+    source = _read(script, file)
+    job = _build_job(
+        source,
+        type_=type_,
+        caller=caller,
+        context=context,
+        timeout=timeout,
+        env=env,
+        group=group,
+        instance=instance,
+        job_id=job_id,
+    )
+    with open_supervisor(redis_url, namespace) as supervisor:
+        try:
+            output = run_and_wait(supervisor, job, wait, _tell)
+        except JobFailed as e:
+            _end(complain(e, script_name=source.name))
+        except KeyboardInterrupt:
+            text = f"heroctl: interrupted; job {job.id} goes on, ask for it with `heroctl output {job.id}`"
+            _end(Complaint(text=text, exit=Exit.INTERRUPTED))
+    _print_output(output)
+
+
+@app.command(epilog=HELP)
+def submit(
+    *,
+    script: options.Script = None,
+    file: options.File = None,
+    type_: options.Type = ScriptType.SAL,
+    caller: options.Caller = None,
+    context: options.Context = "default",
+    timeout: options.Timeout = DEFAULT_LIMITS.default_timeout_s,
+    env: options.Env = None,
+    group: options.Group = None,
+    instance: options.Instance = None,
+    job_id: options.JobIdOption = None,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Queue a script and print the id of its job."""
+    job = _build_job(
+        _read(script, file),
+        type_=type_,
+        caller=caller,
+        context=context,
+        timeout=timeout,
+        env=env,
+        group=group,
+        instance=instance,
+        job_id=job_id,
+    )
+    with open_supervisor(redis_url, namespace) as supervisor:
+        typer.echo(supervisor.submit_job(job))
+
+
+@app.command(epilog=HELP)
+def status(
+    job_id: options.JobId,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything about the job, as JSON.")] = False,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Print the status of a job."""
+    with open_supervisor(redis_url, namespace) as supervisor:
+        if as_json:
+            from hero_ctl.show import record_as_json, to_json
+
+            typer.echo(to_json(record_as_json(supervisor.get_job(job_id))))
+        else:
+            typer.echo(supervisor.get_job_status(job_id).value)
+
+
+@app.command(epilog=HELP)
+def output(
+    job_id: options.JobId,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait this long for it to end.")
+    ] = 0.0,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Print the output of a job; fails as the job did."""
+    with open_supervisor(redis_url, namespace) as supervisor:
+        text = supervisor.await_result(job_id, wait) if wait else supervisor.get_job_output(job_id)
+        if text is None:
+            current = supervisor.get_job_status(job_id)
+            _end(Complaint(text=f"heroctl: job {job_id} has not ended: it is {current.value}", exit=Exit.NOT_ENDED))
+    _print_output(text)
+
+
+@app.command("list", epilog=HELP)
+def list_(
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="How many, newest first; 0 for all.")] = 50,
+    status_: Annotated[
+        JobStatus | None, typer.Option("--status", case_sensitive=False, help="Only jobs in this status.")
+    ] = None,
+    type_: Annotated[
+        ScriptType | None, typer.Option("--type", "-t", case_sensitive=False, help="Only jobs of this type.")
+    ] = None,
+    as_json: options.Json = False,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """List the jobs in the store, newest first."""
+    from hero_ctl.show import print_jobs, record_as_json, to_json
+
+    newest: dict[str, JobRecord] = {}
+    damaged: dict[str, str] = {}
+    cursor = ""
+    with open_supervisor(redis_url, namespace) as supervisor:
+        while True:
+            page = supervisor.list_jobs(cursor, 500)
+            # A page may repeat a job of an earlier one: that is how SCAN walks.
+            for record in page.records:
+                if status_ in (None, record.status) and type_ in (None, record.job.script_type):
+                    newest[record.job.id] = record
+            damaged.update(page.damaged)
+            if limit and len(newest) > 4 * limit + 1000:
+                newest = {r.job.id: r for r in heapq.nlargest(limit, newest.values(), key=_age_key)}
+            cursor = page.cursor
+            if not cursor:
+                break
+    records = heapq.nlargest(limit or len(newest), newest.values(), key=_age_key)
+    if as_json:
+        broken = [{"id": job_id, "status": "damaged", "error": reason} for job_id, reason in damaged.items()]
+        typer.echo(to_json([record_as_json(record) for record in records] + broken))
+    else:
+        print_jobs(records, damaged.items())
+
+
+@app.command(epilog=HELP)
+def actors(
+    as_json: options.Json = False,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """List the actors of all machines, and how many jobs wait."""
+    from hero_ctl.show import actor_as_json, print_actors, to_json
+
+    with open_supervisor(redis_url, namespace) as supervisor:
+        present = supervisor.list_actors()
+        if as_json:
+            typer.echo(to_json([actor_as_json(actor) for actor in present]))
+            return
+        queued = {script_type.value: supervisor.queue_length(script_type) for script_type in ScriptType}
+    print_actors(present, queued)
+
+
+@app.command(epilog=HELP)
+def bench(
+    *,
+    jobs: Annotated[int, typer.Option("--jobs", "-n", min=1, help="No-op jobs in all.")] = 10_000,
+    producers: Annotated[int, typer.Option("--producers", "-p", min=1, max=64, help="Producer processes.")] = 2,
+    in_flight: Annotated[
+        int, typer.Option("--in-flight", min=1, max=1000, help="Jobs that a producer has under way at once.")
+    ] = 8,
+    type_: options.Type = ScriptType.SAL,
+    as_json: options.Json = False,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Measure a deployment: jobs a second, and latency from submission to result.
+
+    The jobs are removed again at the end.
+    """
+    from hero_ctl.bench import Plan, run_bench
+    from hero_ctl.show import to_json
+
+    plan = Plan(
+        url=store_url(redis_url),
+        namespace=namespace,
+        script_type=type_,
+        jobs=jobs,
+        producers=min(producers, jobs),
+        in_flight=in_flight,
+    )
+    with open_supervisor(redis_url, namespace) as supervisor:
+        _check_somebody_serves(supervisor, plan.probe())
+    summary = run_bench(plan)
+    typer.echo(to_json(summary.as_json()) if as_json else summary.as_text())
+    raise typer.Exit(summary.exit)
+
+
+def _read(argument: str | None, file: object) -> ScriptSource:
+    from pathlib import Path
+
+    try:
+        return read_script(argument, file if isinstance(file, Path) else None)
+    except ScriptSourceError as e:
+        _end(Complaint(text=f"heroctl: {e}", exit=Exit.USAGE))
+
+
+def _build_job(
+    source: ScriptSource,
+    *,
+    type_: ScriptType,
+    caller: str | None,
+    context: str,
+    timeout: float,
+    env: Sequence[str] | None,
+    group: str | None,
+    instance: str | None,
+    job_id: str | None,
+) -> Job:
+    builder = JobBuilder().script(source.text).script_type(type_).timeout(timeout)
+    builder.caller_id(caller or options.login_name()).context_id(context)
+    for pair in env or ():
+        name, separator, value = pair.partition("=")
+        if not separator:
+            _end(Complaint(text=f"heroctl: --env takes NAME=VALUE, not '{pair}'", exit=Exit.USAGE))
+        builder.env_var(name, value)
+    for given, setter in ((group, builder.group), (instance, builder.instance), (job_id, builder.id)):
+        if given is not None:
+            setter(given)
+    return builder.build()
+
+
+def _check_somebody_serves(supervisor: Supervisor, job: Job) -> None:
+    if not any(serves(actor, job) for actor in supervisor.list_actors()):
+        _end(Complaint(text=f"heroctl: {nobody(job).replace(': the job waits', '')}", exit=Exit.FAILED))
+
+
+def _age_key(record: JobRecord) -> tuple[str, str]:
+    return (record.created_at or "", record.job.id)
+
+
+def _print_output(text: str) -> None:
+    if text:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+
+
+def _tell(text: str, prefix: str = "heroctl: ") -> None:
+    typer.echo(f"{prefix}{text}", err=True)
+
+
+def _end(complaint: Complaint) -> NoReturn:
+    _tell(complaint.text, prefix="")
+    raise typer.Exit(complaint.exit)

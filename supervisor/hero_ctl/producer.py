@@ -1,0 +1,188 @@
+"""One producer process of `heroctl bench`: submits its share of jobs, awaits them, reports, and ends by itself.
+
+Runs after a fork in a process of its own. It is never killed (see `bench.py`): it ends when its share is done, or soon
+after the stop pipe has closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from hero_ctl.summary import Produced
+from hero_job.errors import HeroJobError, JobFailed, StoreError, WaitTimeout
+
+if TYPE_CHECKING:
+    from hero_ctl.bench import Plan
+    from hero_supervisor.api import AsyncSupervisor
+
+log = logging.getLogger("hero_ctl.producer")
+
+#: How long jobs under way may take to end after a stop, in seconds.
+STOP_GRACE_S = 5.0
+#: How long the removal of the jobs may take, in seconds.
+_CLEAN_UP_S = 60.0
+#: How long the whole end may take, in seconds, report included.
+_END_LIMIT_S = 90
+_LOGGED_FAILURES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Jobs done by each producer: memory shared with the parent, each slot written by one process."""
+
+    slots: Any
+
+    @classmethod
+    def of(cls, producers: int) -> Counters:
+        """Zeros, to be inherited by fork."""
+        return cls(multiprocessing.RawArray("Q", producers))
+
+    def done(self) -> int:
+        """Sum over all producers."""
+        return sum(self.slots)
+
+
+def produce(
+    *, plan: Plan, number: int, share: int, counters: Counters, stop_read: int, stop_write: int, report: Connection
+) -> None:
+    """The target of the process.
+
+    Args:
+        plan: What is measured.
+        number: Which producer this is, from 0.
+        share: How many jobs it submits.
+        counters: Where it counts.
+        stop_read: Pipe that ends when the bench is to stop.
+        stop_write: The other end, inherited: closed here, or it would never end.
+        report: Gets one `Produced`.
+    """
+    os.close(stop_write)
+    # The terminal's Ctrl-C reaches the whole group; the parent answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    log.info("started: %d jobs, %d in flight", share, plan.in_flight)
+    producer = _Producer(plan=plan, number=number, share=share, counters=counters)
+    try:
+        asyncio.run(producer.run(stop_read))
+    except HeroJobError as e:
+        producer.give_up(e)
+    produced = producer.produced()
+    log.info("done: %d finished, %d failed", len(produced.latencies_ms), produced.failed)
+    report.send(produced)
+    report.close()
+
+
+@dataclass(slots=True)
+class _Producer:
+    plan: Plan
+    number: int
+    share: int
+    counters: Counters
+    latencies_ms: array[float] = field(default_factory=lambda: array("d"))
+    job_ids: list[str] = field(default_factory=list)
+    first_mono: float = 0.0
+    last_mono: float = 0.0
+    failed: int = 0
+    trouble: str = ""
+    store_trouble: bool = False
+    stopped: bool = False
+
+    def produced(self) -> Produced:
+        return Produced(
+            latencies_ms=self.latencies_ms,
+            first_mono=self.first_mono,
+            last_mono=self.last_mono,
+            failed=self.failed,
+            trouble=self.trouble,
+            store_trouble=self.store_trouble,
+        )
+
+    async def run(self, stop_read: int) -> None:
+        from hero_supervisor.api import SupervisorBuilder
+
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(stop_read, stop.set)
+        supervisor = SupervisorBuilder().redis_url(self.plan.url).namespace(self.plan.namespace).build_async()
+        async with supervisor:
+            numbers = iter(range(self.share))
+            flights = [asyncio.create_task(self._fly(supervisor, numbers)) for _ in range(self.plan.in_flight)]
+            stopper = asyncio.create_task(stop.wait())
+            everything = asyncio.gather(*flights)
+            either: list[asyncio.Future[Any]] = [stopper, everything]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                self.stopped = True
+                loop.remove_reader(stop_read)  # it is readable for ever now
+                await asyncio.wait(flights, timeout=STOP_GRACE_S)
+            # From here on it only ends. Were that to hang, nobody else would end it: then the kernel does.
+            signal.alarm(_END_LIMIT_S)
+            stopper.cancel()
+            everything.cancel()
+            # Asked again and again: before Python 3.12 `asyncio.wait_for` may swallow a cancellation (cpython#86296).
+            while not everything.done():
+                await asyncio.wait(flights, timeout=0.5)
+                everything.cancel()
+            if not everything.cancelled():
+                everything.result()  # raises what a flight raised
+            if not self.store_trouble:
+                await self._clean_up(supervisor)
+
+    def give_up(self, error: HeroJobError) -> None:
+        if not self.trouble:
+            log.error("gives up: %s", error)
+        self.trouble = str(error)
+        self.store_trouble = isinstance(error, StoreError)
+        self.stopped = True
+
+    async def _fly(self, supervisor: AsyncSupervisor, numbers: Iterator[int]) -> None:
+        """Run one job after the other until the share is done."""
+        for _ in numbers:
+            if self.stopped:
+                return
+            job = self.plan.probe()
+            self.job_ids.append(job.id)
+            begin_mono = time.monotonic()
+            self.first_mono = self.first_mono or begin_mono
+            try:
+                await supervisor.run_job_and_await_result(job)
+            except (JobFailed, WaitTimeout) as e:
+                self.failed += 1
+                if self.failed <= _LOGGED_FAILURES:
+                    log.warning("%s", e)
+            except HeroJobError as e:
+                self.give_up(e)
+                return
+            else:
+                self.last_mono = time.monotonic()
+                self.latencies_ms.append((self.last_mono - begin_mono) * 1000)
+            self.counters.slots[self.number] += 1
+
+    async def _clean_up(self, supervisor: AsyncSupervisor) -> None:
+        """Remove the jobs; one that still runs is left to its retention."""
+        ids = iter(self.job_ids)
+
+        async def remove() -> None:
+            for job_id in ids:
+                try:
+                    await supervisor.delete_job(job_id)
+                except StoreError as e:
+                    log.warning("jobs are left in the store: %s", e)
+                    return
+                except HeroJobError:
+                    continue  # it was never created, or it runs
+
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*(remove() for _ in range(8))), _CLEAN_UP_S)

@@ -1,0 +1,133 @@
+"""Tables for people and JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hero_job.job import Job
+from hero_job.record import ActorPresence, JobRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SHORT_CHARS = 40
+_WIDE_COLUMNS = 240
+
+
+def record_as_json(record: JobRecord) -> dict[str, Any]:
+    """A job with everything that the store knows of it, in one level; names as in its hash in Redis."""
+    job = {name: _plain(getattr(record.job, name)) for name in Job.__dataclass_fields__}
+    run = {name: _plain(getattr(record, name)) for name in JobRecord.__dataclass_fields__ if name != "job"}
+    return {"id": record.job.id, "status": run["status"], **job, **run}
+
+
+def actor_as_json(actor: ActorPresence) -> dict[str, Any]:
+    """An actor with everything that the registry knows of it, and whether it is alive."""
+    fields = {name: _plain(getattr(actor, name)) for name in ActorPresence.__dataclass_fields__}
+    return {**fields, "alive": actor.beat_at is not None}
+
+
+def to_json(value: object) -> str:
+    """Indented JSON that keeps characters of all scripts readable."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]]) -> None:
+    """Print jobs as a table, and below them those that cannot be read."""
+    rows = []
+    for record in records:
+        result = record.output if record.error is None else record.error
+        rows.append(
+            [
+                record.job.id,
+                record.job.script_type.value,
+                record.status.value,
+                (record.created_at or "")[:19].replace("T", " "),
+                _took(record),
+                _short(record.job.caller_id, 16),
+                _short(result or "", _SHORT_CHARS),
+            ]
+        )
+    rows += [[job_id, "", "damaged", "", "", "", _short(reason, _SHORT_CHARS)] for job_id, reason in damaged]
+    _print_table(["ID", "TYPE", "STATUS", "CREATED (UTC)", "TOOK", "CALLER", "RESULT"], rows, "no jobs")
+
+
+def print_actors(actors: Iterable[ActorPresence], queued: Mapping[str, int]) -> None:
+    """Print actors as a table, and below it how many jobs wait for each type."""
+    rows = [
+        [
+            actor.name,
+            actor.script_type.value,
+            "alive" if actor.beat_at is not None else "silent",
+            f"{actor.busy}/{actor.lanes}",
+            str(actor.jobs),
+            f"{actor.engine} {actor.engine_version}",
+            "/".join(part for part in (actor.group, actor.instance) if part),
+            f"{actor.host}:{actor.pid}",
+            (actor.started_at or "")[:19].replace("T", " "),
+        ]
+        for actor in actors
+    ]
+    heads = ["NAME", "TYPE", "STATE", "BUSY", "JOBS", "ENGINE", "GROUP", "HOST:PID", "STARTED (UTC)"]
+    _print_table(heads, rows, "no actors: start `hero-supervisor`, or `hero-actor --type osis`")
+    print("waiting: " + ", ".join(f"{name} {count}" for name, count in queued.items()))  # noqa: T201
+
+
+def console_for_output() -> Console:
+    """A console on standard output that does not cut what goes into a pipe or a file."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDE_COLUMNS)
+    return console
+
+
+def _print_table(heads: list[str], rows: list[list[str]], empty: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console_for_output()
+    if not rows:
+        console.print(Text(empty))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, head in enumerate(heads):
+        table.add_column(head, no_wrap=i == 0, overflow="fold" if i == 0 else "ellipsis")
+    for row in rows:
+        # Text, never markup: a script's "[red]" is shown, not obeyed.
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings, tuples, enums and small dataclasses as JSON has them."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value
+
+
+def _short(text: str, chars: int) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: chars * 4]).split())
+    return line if len(line) <= chars else line[: chars - 1] + "…"
+
+
+def _took(record: JobRecord) -> str:
+    if record.started_at is None:
+        return ""
+    try:
+        begin = datetime.fromisoformat(record.started_at)
+        end = datetime.fromisoformat(record.finished_at) if record.finished_at else datetime.now(UTC)
+    except (ValueError, TypeError):
+        return ""
+    took_s = max(0.0, (end - begin).total_seconds())
+    running = "" if record.finished_at else "…"
+    return f"{took_s:.3f} s{running}" if took_s < 10 else f"{took_s:.0f} s{running}"

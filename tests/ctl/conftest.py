@@ -1,0 +1,56 @@
+"""A deployment for the tests of `heroctl`, and the command itself as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deployment import Deployment, deployed
+
+HEROCTL = Path(sys.executable).parent / "heroctl"
+LIMIT_S = 90
+
+Heroctl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One for all tests of the command; each looks at its own jobs only."""
+    with deployed(tmp_path_factory.mktemp("ctl")) as running:
+        yield running
+
+
+@pytest.fixture
+def heroctl(deployment: Deployment, tmp_path: Path) -> Heroctl:
+    """Run `heroctl` against the deployment, in an empty folder."""
+
+    def call(
+        *arguments: str, input: str | bytes | None = None, url: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [HEROCTL, *arguments],
+            input=input.encode() if isinstance(input, str) else input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            check=False,
+            cwd=tmp_path,
+            env=environment(deployment.url if url is None else url),
+            timeout=LIMIT_S,
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return call
+
+
+def environment(url: str) -> dict[str, str]:
+    """That of the tests, without the settings of whoever runs them."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
+    kept["COLUMNS"] = "300"  # messages of typer are framed: keep them on one line
+    return {**kept, "HERO_REDIS_URL": url} if url else kept

@@ -1,0 +1,96 @@
+"""Which store a command speaks to, and what is said when there is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hero_config.settings import EmbeddedSettings
+from hero_ctl.connect import DEFAULT_URL, STATE_DIR, store_url
+from tests.ctl.conftest import HEROCTL, Heroctl, environment
+from tests.deployment import Deployment
+from tests.valkey_server import ValkeyServer
+
+
+def test_given_url_wins(tmp_path: Path) -> None:
+    assert store_url("redis://there/", tmp_path) == "redis://there/"
+
+
+def test_without_a_store_in_the_folder_it_is_redis_on_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "valkey.sock").write_text("not a socket")
+
+    assert store_url(None, tmp_path) == DEFAULT_URL
+    assert store_url("", tmp_path / "missing") == DEFAULT_URL
+
+
+def test_folder_of_the_embedded_store_is_that_of_the_config() -> None:
+    assert str(STATE_DIR) == EmbeddedSettings().dir
+
+
+def test_socket_that_lies_elsewhere_is_found_in_the_stores_config(tmp_path: Path) -> None:
+    path = tmp_path / "short %.sock"
+    (tmp_path / "valkey.conf").write_text(f'port 0\nunixsocket "{path}"\n')
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+        assert store_url(None, tmp_path) == f"unix://{tmp_path}/short%20%25.sock"
+
+
+def test_embedded_store_of_the_folder_is_found_without_any_option(deployment: Deployment, tmp_path: Path) -> None:
+    (tmp_path / ".hero").mkdir()
+    (tmp_path / ".hero" / "store").symlink_to(deployment.folder / "store")
+
+    done = call_in(tmp_path, "run", "40 + 2", env=environment(""))
+
+    assert (done.returncode, done.stdout) == (0, "42\n")
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "1"], ["submit", "1"], ["status", "x"], ["output", "x"], ["list"], ["actors"], ["bench"]]
+)
+def test_store_that_is_not_there_is_code_six_and_names_the_url(heroctl: Heroctl, command: list[str]) -> None:
+    done = heroctl(*command, "--redis-url", "redis://user:secret@127.0.0.1:1/0")
+
+    assert done.returncode == 6
+    assert done.stdout == ""
+    assert "redis://user:***@127.0.0.1:1/0 is not reachable" in done.stderr
+    assert "hero-supervisor" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_url_that_cannot_be_used_is_code_two(heroctl: Heroctl) -> None:
+    done = heroctl("list", "--redis-url", "http://127.0.0.1/")
+
+    assert done.returncode == 2
+    assert "must begin with" in done.stderr
+
+
+def test_store_that_refuses_is_code_six_with_what_to_do(heroctl: Heroctl, own_valkey: ValkeyServer) -> None:
+    import redis
+
+    with redis.Redis.from_url(own_valkey.url) as plain:
+        plain.config_set("maxmemory", "1mb")
+
+    done = heroctl("submit", "1", "--redis-url", own_valkey.url)
+
+    assert done.returncode == 6
+    assert "raise its maxmemory" in done.stderr
+
+
+def test_options_are_read_from_the_environment(deployment: Deployment, tmp_path: Path) -> None:
+    settings = {"HERO_CALLER_ID": "me", "HERO_CONTEXT_ID": "here", "HERO_REDIS_URL": deployment.url}
+
+    done = call_in(tmp_path, "run", 'CALLER_ID + "/" + CONTEXT_ID', env={**os.environ, **settings})
+
+    assert done.stdout == "me/here\n"
+
+
+def call_in(folder: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder with exactly this environment."""
+    return subprocess.run(
+        [HEROCTL, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )

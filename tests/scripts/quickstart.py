@@ -1,0 +1,80 @@
+"""Starts the quick start of `scripts/run` in a folder of its own, and looks for what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from tests.deployment import alive
+from tests.eventually import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "scripts" / "quickstart.py"
+
+
+class QuickStart:
+    """One `scripts/run`, without the set-up that the tests themselves have been through.
+
+    Args:
+        state_dir: Its store, socket and log.
+        arguments: As for `scripts/run`.
+    """
+
+    def __init__(self, state_dir: Path, *arguments: str) -> None:
+        self.state_dir = state_dir
+        self.shown = state_dir.parent / f"{state_dir.name}.out"
+        with self.shown.open("wb") as shown:
+            self.process = subprocess.Popen(
+                [sys.executable, PROGRAM, "--state-dir", state_dir, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=shown,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+                start_new_session=True,
+            )
+
+    def text(self) -> str:
+        """All that it has shown."""
+        return self.shown.read_text()
+
+    def await_up(self) -> None:
+        """Wait until it has run its jobs and stays up."""
+        eventually(lambda: "It stays up until Ctrl-C" in self.text() or self.process.poll() is not None, within_s=60)
+        assert self.process.poll() is None, self.text()
+
+    def control_c(self) -> int:
+        """Press Ctrl-C, and give the exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(60)
+
+    def processes(self) -> list[psutil.Process]:
+        """All living processes that belong to its state folder: service, actors, store."""
+        return [process for process in psutil.process_iter() if alive(process) and self._owns(process)]
+
+    def end(self) -> None:
+        """For tests that fail: leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(30)
+
+    def _owns(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            if process.pid == os.getpid():
+                return False
+            if process.environ().get("HERO_EMBEDDED__DIR", "").startswith(str(self.state_dir)):
+                return True
+            return any(str(self.state_dir) in word for word in process.cmdline())
+        return False
+
+
+def environment() -> dict[str, str]:
+    """That of the tests, without the settings of whoever runs them; one that leads astray must not matter."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
+    return {**kept, "HERO_STORE__REDIS_URL": "redis://127.0.0.1:1/", "HERO_REDIS_URL": "redis://127.0.0.1:1/"}

@@ -1,0 +1,173 @@
+"""`scripts/run`: shows what it should, stays up or stops, and never leaves a process behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.eventually import eventually
+from tests.scripts.quickstart import PROGRAM, ROOT, QuickStart, environment
+
+Start = Callable[..., QuickStart]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start quick starts; at the end nothing of them may be left."""
+    started: list[QuickStart] = []
+
+    def begin(*arguments: str, name: str = "state") -> QuickStart:
+        started.append(QuickStart(tmp_path / name, *arguments))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        one.end()
+        eventually(lambda one=one: not one.processes(), what="no process is left behind")
+
+
+def test_script_is_a_program_without_syntax_errors() -> None:
+    script = ROOT / "scripts" / "run"
+
+    assert os.access(script, os.X_OK)
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+
+
+def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start) -> None:
+    run = start("--once")
+
+    assert run.process.wait(90) == 0, run.text()
+    text = run.text()
+    assert "12 of 12 jobs ended as they should" in text
+    for door in ("Python API", "Unix socket"):
+        for script_type in ("OSIS", "SAL"):
+            assert f"{door}, {script_type}: in two steps" in text
+            assert f"{door}, {script_type}: run and wait" in text
+    assert text.count('{"answer":42,"sums":[1,4,9]}') == 2
+    assert text.count("hello quick-start, this is first-circle") >= 4
+    assert re.search(r"JobFailed +kind='\w+' line=3 column=9 message='Variable not found: quantity'", text)
+    assert "did not end within its timeout of 1 s" in text
+    assert '"method": "create_job"' in text
+    assert "\x1b" not in text, "colours are for terminals"
+    assert not run.processes()
+
+
+def test_it_stays_up_and_its_advice_works_until_control_c(start: Start) -> None:
+    run = start()
+    run.await_up()
+    assert "12 of 12 jobs ended as they should" in run.text()
+
+    advice = [line.split("  ")[-1].strip() for line in run.text().splitlines() if ".venv/bin/heroctl run" in line]
+    script = call(shlex.split(advice[0]))
+    (client,) = (line.split(maxsplit=2)[2] for line in run.text().splitlines() if "hero-unix-client" in line)
+    over_socket = call(shlex.split(client))
+
+    assert (script.returncode, script.stdout) == (0, "42\n")
+    assert over_socket.returncode == 0
+    assert "42" in over_socket.stdout
+    assert run.control_c() == 0
+    assert not run.processes()
+    assert "Traceback" not in run.text()
+
+
+def test_second_one_is_told_that_the_first_is_up(start: Start) -> None:
+    first = start()
+    first.await_up()
+
+    second = start("--once")
+
+    assert second.process.wait(60) == 1
+    assert f"another scripts/run is up (process {first.process.pid})" in second.text()
+    assert first.process.poll() is None
+    assert call(["heroctl", "run", "--redis-url", f"unix://{first.state_dir}/store/valkey.sock", "1"]).stdout == "1\n"
+    assert first.control_c() == 0
+
+
+def test_store_that_another_service_holds_is_named(start: Start, tmp_path: Path) -> None:
+    first = start()
+    first.await_up()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "store").symlink_to(first.state_dir / "store")
+
+    second = start("--once", name="other")
+
+    assert second.process.wait(60) == 1
+    assert "the service did not start (exit code 69)" in second.text()
+    assert "in use by another supervisor" in second.text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["Starting the service", "6. Python API", "8. Unix socket"])
+def test_signal_at_any_moment_ends_everything(start: Start, number: signal.Signals, moment: str) -> None:
+    run = start()
+    eventually(lambda: moment in run.text(), every_s=0.002)
+
+    run.process.send_signal(number)
+    run.process.send_signal(number)
+
+    assert run.process.wait(60) in (0, 128 + number)
+    assert not run.processes()
+    assert "Traceback" not in run.text()
+
+
+def test_nothing_outlives_it_when_it_is_killed(start: Start) -> None:
+    run = start()
+    run.await_up()
+
+    run.process.kill()
+
+    eventually(lambda: not run.processes(), what="service, actors and store have ended")
+
+
+def test_service_that_dies_is_reported(start: Start) -> None:
+    run = start()
+    run.await_up()
+    (service,) = (p for p in run.processes() if "hero_supervisor.cli" in p.cmdline())
+
+    service.kill()
+
+    assert run.process.wait(60) == 1
+    assert "the service has ended by itself (-9)" in run.text()
+
+
+def test_reader_that_leaves_early_ends_it(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, PROGRAM, "--once", "--state-dir", tmp_path / "state"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr.read() == b""
+
+    assert run.returncode == 128 + signal.SIGPIPE
+
+
+def test_state_folder_that_cannot_be_made_is_named(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    run = start("--once", name="file")
+
+    assert run.process.wait(60) == 1
+    assert f"the folder {tmp_path / 'file'} cannot be used" in run.text()
+
+
+def call(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command as a reader would, in the checkout."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
+    program = Path(sys.executable).parent / Path(command[0]).name
+    return subprocess.run(
+        [program, *command[1:]], cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -1,0 +1,210 @@
+"""One run of the harness: a deployment behind the proxy, load and faults for a while, then the reckoning.
+
+Everything is real: the service, its actors, a Valkey that syncs each write. The harness looks at the store past the
+proxy. Order of the end: no more faults, no more submissions, everything gets time to end, then the store is read, all
+jobs are deleted, what is left is looked at, and the deployment stops.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hero_job import HeroJobError, StoreError
+from hero_job.op import Op, pairs
+from hero_job.operations import Operations
+from hero_job.retention import Retention
+from hero_job.store import Store
+from hero_supervisor import SupervisorBuilder
+from tests.chaos.checker import TERMINAL, Final, Verdict, check, read_history
+from tests.chaos.faults import Faults, end_by_force, processes_that_name
+from tests.chaos.load import Load
+from tests.chaos.proxy import Proxy
+from tests.chaos.report import describe
+from tests.chaos.traced import WITNESS
+from tests.chaos.witness import Witness
+from tests.deployment import Deployment
+from tests.eventually import eventually
+from tests.valkey_server import ValkeyServer
+
+ROOT = Path(__file__).parents[2]
+#: The lease that `tests.deployment` configures, in seconds.
+LEASE_S = 3.0
+#: Long runs must find the replies of their first jobs.
+RETENTION = Retention(reply_ttl_s=86_400)
+#: No hold after many restarts: here they are the purpose.
+ACTORS = """
+[jobs]
+reply_ttl_s = 86400
+[[actors]]
+type = "osis"
+engine = "tests.chaos.traced:create_engine"
+max_restarts = 10000
+backoff_max_s = 0.5
+env = {{ PYTHONPATH = "{root}", {variable} = "{witness}" }}
+[[actors]]
+type = "sal"
+count = 2
+lanes = 8
+engine = "tests.chaos.traced:create_engine"
+max_restarts = 10000
+backoff_max_s = 0.5
+env = {{ PYTHONPATH = "{root}", {variable} = "{witness}" }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run has shown."""
+
+    verdict: Verdict
+    report: str
+    jobs: int
+    faults: int
+
+
+class EventReader:
+    """Follows the event stream past the proxy and notes each transition."""
+
+    def __init__(self, url: str, witness: Witness) -> None:
+        self._store = Store(url, name="harness-events")
+        self._key = Operations().keys.events
+        self._witness = witness
+        self._last = "0"
+        self._ended = threading.Event()
+        self.entries = 0
+        self._thread = threading.Thread(target=self._main, name="events", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Read what there is, and end."""
+        self._ended.set()
+        self._thread.join()
+        self._store.close()
+
+    def _main(self) -> None:
+        while True:
+            last_look = self._ended.is_set()
+            args = ("XREAD", "COUNT", "1000", "BLOCK", "100", "STREAMS", self._key, self._last)
+            try:
+                answer = self._store.run(Op(args, lambda a: a, block_s=0.1))
+            except StoreError:
+                time.sleep(0.02)  # it was killed or is full of faults: this is a harness's own waiting
+                continue
+            for _, entries in answer or ():
+                for entry_id, fields in entries:
+                    self._last = entry_id
+                    self.entries += 1
+                    for job, status in zip(fields[::2], fields[1::2], strict=True):
+                        self._witness.note("event", job=job, status=status)
+            if last_look and not answer:
+                return
+
+
+def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
+    """Run the harness once.
+
+    Args:
+        folder: Empty; for the deployment and the witness.
+        seed: Of load, faults and noise.
+        seconds: How long load and faults last.
+        rate: Submissions a second.
+    """
+    witness = Witness(folder / "witness.jsonl")
+    valkey = ValkeyServer(folder).start()
+    proxy = Proxy(valkey.port, seed).start()
+    actors = ACTORS.format(root=ROOT, variable=WITNESS, witness=witness.path)
+    deployment = Deployment(folder, redis_url=proxy.url, actors=actors)
+    events = EventReader(valkey.unix_url, witness)
+    events.start()
+    builder = SupervisorBuilder().redis_url(proxy.url).retention(RETENTION)
+    try:
+        deployment.start()
+        with builder.build() as supervisor, Store(valkey.unix_url, name="harness") as store:
+            load = Load(supervisor, witness, seed=seed, rate=rate)
+            faults = Faults(deployment, valkey, proxy, witness, random.Random(seed), LEASE_S)
+            try:
+                submitting = threading.Thread(target=load.run, args=(seconds,), name="load")
+                submitting.start()
+                faults.run(seconds)
+                submitting.join()
+                load.finish()
+            finally:
+                load.abort()
+            submitted = [e["job"] for e in witness.read() if e["what"] == "submitted"]
+            _wait_for_ends(store, submitted)
+            events.finish()
+            jobs = _read_jobs(store, submitted)
+            unseen = _events_added(store) - events.entries
+            strays = _find_strays(store, jobs)
+            deployment.stop()
+        strays += [
+            f"process {p.pid}: {p.name()}" for p in processes_that_name(str(folder)) if p.name() != "valkey-server"
+        ]
+    finally:
+        proxy.mend()
+        valkey.thaw()
+        end_by_force(processes_that_name(f"{folder}/"))
+        proxy.close()
+        valkey.stop()
+    history = read_history(witness.read())
+    verdict = check(history, jobs, strays, unseen)
+    return Outcome(verdict, describe(history, jobs, verdict), len(history.submitted), len(history.hits))
+
+
+def _wait_for_ends(store: Store, job_ids: list[str]) -> None:
+    """Give everything time to end; what has not by then is for the checker to tell."""
+    operations = Operations()
+
+    def all_ended() -> bool:
+        ops = [Op(("HGET", operations.keys.job(i), "status"), lambda a: a) for i in job_ids]
+        return all(status is None or status in TERMINAL for status in store.run_many(ops))
+
+    try:
+        eventually(all_ended, within_s=90, every_s=0.2)
+    except AssertionError:
+        return
+
+
+def _read_jobs(store: Store, job_ids: list[str]) -> dict[str, Final]:
+    keys = Operations().keys
+    hashes = store.run_many([Op(("HGETALL", keys.job(i)), pairs) for i in job_ids])
+    replies = store.run_many([Op(("LLEN", keys.reply(i)), int) for i in job_ids])
+    return {i: Final(h, n) for i, h, n in zip(job_ids, hashes, replies, strict=True) if h}
+
+
+def _events_added(store: Store) -> int:
+    info: Any = store.run(Op(("XINFO", "STREAM", Operations().keys.events), pairs))
+    return int(info["entries-added"])
+
+
+def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
+    """Delete all jobs; whatever is left then, but for what living actors and bounded histories are, is a stray."""
+    operations = Operations(retention=RETENTION)
+    deleted = store.run_many([operations.delete(job_id) for job_id in jobs])
+    strays = [f"not deleted: {error}" for error in deleted if isinstance(error, HeroJobError)]
+    keys = operations.keys
+    # A batch tells that it has ended until its time is up; one whose announcement was not answered stays open.
+    bounded = {keys.events, keys.actors, keys.dead, keys.dead_jobs}
+    kept = (keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply(""))
+
+    def left() -> list[str]:
+        found = store.run(Op(("KEYS", f"{keys.prefix}*"), list))
+        return sorted(key for key in found if key not in bounded and not key.startswith(kept))
+
+    # The claim drops deleted ids, and a frozen lane's late one is handed back within a sweep.
+    try:
+        eventually(lambda: not left(), within_s=10, every_s=0.1)
+    except AssertionError:
+        strays += [f"key {key}" for key in left()]
+    registered = len(store.run(operations.actors()))
+    if registered != 3:
+        strays.append(f"{registered} actors in the registry, not 3")
+    return strays

@@ -1,0 +1,111 @@
+"""The corpus: what each script comes to, through the package and on the crate alone.
+
+A line of `corpus/*.txt` is a script, an arrow, and the expected outcome as JSON: a value or the kind of an error, and
+what is printed. Floats, decimals, blobs, maps and ranges are tagged objects, so that nothing is compared loosely.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rhai
+from tests.rhai.bounds import GUARD_S
+
+CORPUS = Path(__file__).parent / "corpus"
+CRATE = Path(__file__).resolve().parents[2] / "engines" / "rhai-py"
+BUILD_S = 900.0
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {}
+for chapter in sorted(CORPUS.glob("*.txt")):
+    for number, line in enumerate(chapter.read_text().splitlines(), start=1):
+        if not line.startswith("//"):
+            script, _, outcome = line.rpartition("  ==>  ")
+            CASES[f"{chapter.stem}:{number}"] = (script, json.loads(outcome))
+
+
+def tagged(value: Any) -> Any:
+    """The value as the native program writes it."""
+    match value:
+        case float():
+            text = "NaN" if math.isnan(value) else repr(value)
+            return {"float": text}
+        case Decimal():
+            return {"decimal": str(value)}
+        case bytes():
+            return {"bytes": value.hex()}
+        case range():
+            return {"range": [value.start, value.stop]}
+        case list():
+            return [tagged(item) for item in value]
+        case dict():
+            return {"map": {key: tagged(item) for key, item in value.items()}}
+        case rhai.Function():
+            return {"type": "Fn"}
+        case rhai.Timestamp():
+            return {"type": "timestamp"}
+    return value
+
+
+def same_floats(value: Any) -> Any:
+    """Floats by their value: Rust writes `1e20` where Python writes `1e+20`."""
+    if isinstance(value, dict) and set(value) == {"float"}:
+        return {"float": float(value["float"]).hex()}
+    if isinstance(value, dict):
+        return {key: same_floats(item) for key, item in value.items()}
+    return [same_floats(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_script_comes_to_what_the_corpus_says(engine: rhai.Engine, case: str) -> None:
+    script, expected = CASES[case]
+    run = rhai.Run()
+    outcome: dict[str, Any]
+    try:
+        outcome = {"value": tagged(engine.eval(script, run=run))}
+    except rhai.RhaiError as error:
+        outcome = {"error": error.kind}
+
+    printed = "".join(f"{line}\n" for line in expected.get("output", []))
+    assert same_floats(outcome) == same_floats({key: expected[key] for key in expected if key != "output"})
+    assert run.output == printed
+
+
+def test_the_corpus_is_large_and_has_no_case_twice() -> None:
+    scripts = [script for script, _ in CASES.values()]
+
+    assert len(scripts) >= 300
+    assert len(set(scripts)) == len(scripts)
+
+
+@pytest.mark.timeout(BUILD_S)
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="the native program is built from source")
+def test_the_crate_alone_agrees_with_the_corpus() -> None:
+    build = ["cargo", "build", "--quiet", "--locked", "--profile", "conformance", "--example", "eval_json"]
+    subprocess.run(build, cwd=CRATE, check=True, timeout=BUILD_S)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", CRATE / "target"))
+    answered = subprocess.run(
+        [target / "conformance" / "examples" / "eval_json"],
+        input="\0".join(script for script, _ in CASES.values()),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=GUARD_S,
+    )
+    outcomes = [json.loads(line) for line in answered.stdout.splitlines()]
+
+    assert len(outcomes) == len(CASES)
+    differing = {
+        case: (script, outcome)
+        for (case, (script, expected)), outcome in zip(CASES.items(), outcomes, strict=True)
+        if outcome != {"output": [], **expected}
+    }
+    assert differing == {}

@@ -1,0 +1,141 @@
+"""The hostile scripts end in typed errors, in one process that stays alive and gets its memory back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rhai
+from tests.rhai.bounds import GUARD_S
+from tests.rhai.hostile import OK, SCRIPTS, STOPPED
+
+CHILD = textwrap.dedent("""
+    import json, sys, threading
+    import rhai
+
+    def resident():
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * 4096
+
+    def main():
+        limits = rhai.Limits(timeout_s=0.4, memory_bytes=32 << 20)
+        engine = rhai.Engine(limits=limits, cached_scripts=0)
+        for name, script in json.load(sys.stdin).items():
+            try:
+                engine.eval(script, run=rhai.Run())
+                outcome = "OK"
+            except rhai.RhaiError as error:
+                outcome = type(error).__name__
+            print(json.dumps([name, outcome, resident()]), flush=True)
+
+    # A thread of a usual size, as an actor has; not the main thread with its larger stack.
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()
+""")
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Any]:
+    """What became of each script, and how the process ended."""
+    scripts = json.dumps({name: script for name, (script, _) in SCRIPTS.items()})
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD], input=scripts, capture_output=True, text=True, timeout=4 * GUARD_S, check=False
+    )
+    lines = [json.loads(line) for line in child.stdout.splitlines()]
+    return {"exit": (child.returncode, child.stderr), "lines": {name: (outcome, rss) for name, outcome, rss in lines}}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_hostile_script_ends_in_its_error(outcomes: dict[str, Any], name: str) -> None:
+    expected = SCRIPTS[name][1]
+    assert name in outcomes["lines"], f"the process has died: {outcomes['exit']}"
+
+    allowed = {"RhaiLimitError", "RhaiTimeoutError"} if expected == STOPPED else {expected}
+    assert outcomes["lines"][name][0] in allowed
+
+
+def test_the_process_outlives_all_of_them(outcomes: dict[str, Any]) -> None:
+    assert outcomes["exit"] == (0, "")
+    assert len(SCRIPTS) >= 60
+    assert OK in {outcome for outcome, _ in outcomes["lines"].values()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
+def test_memory_comes_back(outcomes: dict[str, Any]) -> None:
+    resident = [rss for _, rss in outcomes["lines"].values()]
+
+    # The allocator of the system keeps some of what was freed; the budget is 32 MiB and the scripts are a hundred.
+    assert resident[-1] < resident[0] + (64 << 20)
+
+
+def test_a_million_evaluations_do_not_grow_the_process() -> None:
+    code = textwrap.dedent("""
+        import rhai
+        def resident():
+            with open("/proc/self/statm") as statm:
+                return int(statm.read().split()[1]) * 4096
+        engine = rhai.Engine()
+        script = engine.compile("let a = [NAME, `${NAME}`, #{x: 1}]; a.len")
+        def many():
+            for _ in range(100_000):
+                engine.eval(script, constants={"NAME": "value of the constant, too long to be inline"})
+        many()
+        before = resident()
+        many()
+        print(resident() - before)
+    """)
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=GUARD_S, check=True)
+
+    assert int(child.stdout) < 256 << 10
+
+
+def test_size_limits_hold_and_stay_linear() -> None:
+    engine = rhai.Engine()
+    limits = rhai.Limits(timeout_s=GUARD_S, string_bytes=100_000, array_items=40_000, map_items=40_000)
+    operations = []
+    for count in (16_000, 32_000):
+        run = rhai.Run()
+        script = f"let a = []; let m = #{{}}; for i in 0..{count} {{ a.push(i); m[`${{i}}`] = i }} a.len"
+        assert engine.eval(script, limits=limits, run=run) == count
+        operations.append(run.usage.elapsed_s)
+    # Quadratic would be four times as long; half of that leaves room for a busy machine.
+    assert operations[1] < 3.5 * operations[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    ("limit", "script"),
+    [
+        ({"string_bytes": 10_000}, 'let s = "x"; loop { s += s }'),
+        ({"string_bytes": 10_000}, 'let s = "x"; loop { s += "0123456789" }'),
+        ({"string_bytes": 10_000}, 'let s = ""; s.pad(10_001, "x")'),
+        ({"array_items": 1_000}, "let a = []; loop { a.push(1) }"),
+        ({"array_items": 1_000}, "let a = [1]; loop { a += a }"),
+        ({"array_items": 1_000}, "blob(1001)"),
+        ({"map_items": 1_000}, "let m = #{}; let i = 0; loop { m[`${i}`] = i; i += 1 }"),
+        ({"memory_bytes": 1_000_000}, "let a = []; loop { a.push(1) }"),
+    ],
+)
+def test_a_size_limit_is_a_limit_error(limit: dict[str, int], script: str) -> None:
+    with pytest.raises(rhai.RhaiLimitError) as caught:
+        rhai.Engine().eval(script, limits=rhai.Limits(timeout_s=GUARD_S, **limit))
+
+    assert caught.value.kind == "ErrorDataTooLarge"
+
+
+@pytest.mark.parametrize(
+    ("limit", "script"),
+    [
+        ({"string_bytes": 1_000}, 'let s = ""; for i in 0..1_000 { s += "x" } s.len'),
+        ({"array_items": 1_000}, "let a = []; for i in 0..1_000 { a += i } a.len"),
+        ({"map_items": 1_000}, "let m = #{}; for i in 0..1_000 { m[`${i}`] = i } m.len()"),
+    ],
+)
+def test_what_just_fits_a_size_limit_is_let_through(limit: dict[str, int], script: str) -> None:
+    assert rhai.Engine().eval(script, limits=rhai.Limits(timeout_s=GUARD_S, **limit)) == 1_000

@@ -28,11 +28,13 @@ from hero_actor.lane import Lane, LaneState
 from hero_actor.orders import Orders, Reason
 from hero_actor.outage import Backoff, Outage
 from hero_actor.spec import ActorSpec
+from hero_actor.stops import Stops
 from hero_engine.engine import Engine
 from hero_engine.errors import EngineUnavailable
 from hero_engine.registry import load_engine
 from hero_job.claims import ActorEntry, Claims
 from hero_job.errors import StoreError
+from hero_job.operations import Operations
 from hero_job.retention import Retention
 from hero_job.store import Store
 
@@ -79,6 +81,7 @@ class Actor:
         self._store = Store(spec.redis_url, name=spec.incarnation, connect_timeout_s=_STORE_SILENT_S)
         self._control = Control(spec.control_fd) if spec.control_fd is not None else None
         self._lanes: list[Lane] = []
+        self._wanted_stops: set[str] = set()
         self._signals: deque[int] = deque()
         self._interrupts = 0
         self._told_draining = False
@@ -135,7 +138,7 @@ class Actor:
             failure_ttl_s=spec.failure_ttl_s,
             max_redeliveries=spec.max_redeliveries,
         )
-        return Claims(entry, spec.namespace, lease_s=spec.lease_s, retention=retention)
+        return Claims(entry, spec.namespace, lease_s=spec.lease_s, retention=retention, by_context=spec.by_context)
 
     def _join(self, claims: Claims) -> bool:
         """Enter the registry, however long the store takes to be there. Says no when told to end before that."""
@@ -169,7 +172,7 @@ class Actor:
                 store=self._store,
                 claims=claims,
                 executor=executor,
-                batch=Batch(engine.new_run),
+                batch=Batch(engine.new_run, self._wanted_stops),
                 orders=self._orders,
                 outage=self._outage,
                 on_batch=beat.look_in,
@@ -190,6 +193,14 @@ class Actor:
         for lane in self._lanes:
             lane.start()
         beat.start()
+        Stops(
+            store=self._store,
+            claims=claims,
+            operations=Operations(spec.namespace, claims.retention),
+            lanes=self._lanes,
+            wanted=self._wanted_stops,
+            outage=self._outage,
+        ).start()
         return beat
 
     # -- watching ------------------------------------------------------------------------------------------------------

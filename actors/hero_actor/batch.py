@@ -15,11 +15,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from hero_actor.execute import timeout_of
+from hero_actor.journal import Journal
 from hero_engine.engine import RunHandle
 from hero_job.claims import ClaimedJob, Settlement
+from hero_job.record import Progress
 
 
 class Batch:
@@ -27,8 +29,10 @@ class Batch:
 
     Args:
         new_run: Makes the handle of one run; the engine's.
+        wanted: Ids of jobs that are to be stopped.
 
     Attributes:
+        journal: What the running script prints.
         trips: Held during a round trip for this lane.
         running: The job that runs, None between jobs.
         run: Its handle.
@@ -45,7 +49,9 @@ class Batch:
         "_results",
         "_unreleased",
         "_unstarted",
+        "_wanted",
         "abandoned",
+        "journal",
         "out_of_time",
         "run",
         "running",
@@ -54,7 +60,9 @@ class Batch:
         "trips",
     )
 
-    def __init__(self, new_run: Callable[[], RunHandle]) -> None:
+    def __init__(self, new_run: Callable[[], RunHandle], wanted: Set[str] = frozenset()) -> None:
+        self._wanted = wanted
+        self.journal = Journal()
         self.trips = threading.Lock()
         self._lock = threading.Lock()
         self._new_run = new_run
@@ -112,6 +120,8 @@ class Batch:
             return None
         self.running = job = self._unstarted.popleft()
         self.run = self._new_run()
+        if self._wanted and job.id in self._wanted:
+            self.run.cancel()
         return job
 
     def take_results(self) -> list[Settlement]:
@@ -172,6 +182,25 @@ class Batch:
             if self.running is None:
                 return None
             return now_mono - self.started_mono - timeout_of(self.running)
+
+    def take_words(self) -> tuple[ClaimedJob, list[tuple[str, str]], Progress | None] | None:
+        """Take out what the running job has said. Under `trips`, so that words are written in the order of saying.
+
+        Returns:
+            The job, its lines, how far it is; None when it has said nothing, or none runs.
+        """
+        with self._lock:
+            if self.running is None or not self.journal.dirty:
+                return None
+            return self.running, *self.journal.take()
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel the running job if it is this one. Says whether it is."""
+        with self._lock:
+            if self.running is None or self.running.id != job_id:
+                return False
+            self.run.cancel()
+            return True
 
     def cancel_overdue(self, now_mono: float) -> None:
         """Cancel the running job if its deadline has passed."""

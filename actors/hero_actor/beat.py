@@ -148,11 +148,21 @@ class Beat:
         finally:
             self._since_mono = None
         self._outage.end(_NAME)
+        self._write_logs()
         if any(lane.batch.holds_more for lane in self._lanes):
             self.look_in()
         if not alive and not self._orders.stop.is_set():
             log.error("actor.declared_dead", extra={"incarnation": self._claims.entry.incarnation})
             self._orders.give(Reason.DECLARED_DEAD, stop=True)
+
+    def _write_logs(self) -> None:
+        """Write what running scripts have printed since the last time."""
+        for lane in self._lanes:
+            if lane.batch.journal.dirty and lane.batch.trips.acquire(blocking=False):
+                try:
+                    lane.write_log()
+                finally:
+                    lane.batch.trips.release()
 
     def _relieve_lanes(self, now_mono: float) -> bool:
         """Take away what waits behind slow jobs. Says whether any lane still holds more than it runs."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
-from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, RunHandle, Script, Stopped, TimedOut
+from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_job.claims import ClaimedJob, Settlement
 from hero_job.codec import parse_env_vars, parse_timeout
 from hero_job.errors import JobInvalid
 from hero_job.job import ScriptType
+from hero_job.retries import retry_in_s
 from hero_job.status import JobStatus
 
 log = logging.getLogger(__name__)
@@ -50,12 +51,13 @@ class Executor:
         self._script_type = script_type
         self._limits: dict[str | None, Limits] = {}
 
-    def execute(self, job: ClaimedJob, run: RunHandle) -> Settlement:
+    def execute(self, job: ClaimedJob, run: RunHandle, log_to: RunLog | None = None) -> Settlement:
         """Run a job to its end in the calling thread.
 
         Args:
             job: With its fields as they came.
             run: A fresh handle of the engine.
+            log_to: Where what it prints goes.
 
         Returns:
             How it ended; never raises for what a job does.
@@ -76,8 +78,11 @@ class Executor:
                 "CONTEXT_ID": context_id,
                 "JOB_ID": job.id,
                 "ENV": parse_env_vars(job.env_vars),
+                "PREREQUISITES": job.prerequisites,
             }
-            outcome = self._engine.run(Script(source=script, name=job.id), constants=constants, limits=limits, run=run)
+            outcome = self._engine.run(
+                Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
+            )
             if outcome.__class__ is Done:
                 return _finished(job, outcome)
         except JobInvalid as e:
@@ -131,7 +136,7 @@ def settle(job: ClaimedJob, outcome: Outcome) -> Settlement:
     match outcome:
         case Done():
             return _finished(job, outcome)
-        case Failed(kind, message, line, column):
+        case Failed(kind, message, line, column, permanent):
             return Settlement(
                 job.id,
                 job.attempt,
@@ -140,10 +145,13 @@ def settle(job: ClaimedJob, outcome: Outcome) -> Settlement:
                 error_kind=_clean(kind),
                 error_line=line,
                 error_column=column,
+                retry_in_s=None if permanent else _retry_in_s(job, kind),
             )
         case TimedOut(after_s):
             message = f"did not end within its timeout of {after_s:g} s"
-            return Settlement(job.id, job.attempt, JobStatus.ERROR, error=message, error_kind="timeout")
+            settlement = Settlement(job.id, job.attempt, JobStatus.ERROR, error=message, error_kind="timeout")
+            settlement.retry_in_s = _retry_in_s(job, "timeout")
+            return settlement
         case Stopped():
             return Settlement(job.id, job.attempt, JobStatus.STOPPED, error="stopped", error_kind="stopped")
     assert_never(outcome)
@@ -158,6 +166,10 @@ def _finished(job: ClaimedJob, done: Done) -> Settlement:
     if not _is_unicode(output):
         return settle(job, Failed("result_not_presentable", "the result is not valid Unicode"))
     return Settlement(job.id, job.attempt, JobStatus.FINISHED, output, output_json or "")
+
+
+def _retry_in_s(job: ClaimedJob, kind: str) -> float | None:
+    return retry_in_s(kind, job.failures, job.retries) if job.more else None
 
 
 def _first_missing(job: ClaimedJob) -> str:

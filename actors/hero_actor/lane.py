@@ -223,8 +223,11 @@ class Lane:
         if len(jobs) > 1:
             self._on_batch()
         while job is not None:
-            result: Settlement | None = execute(job, batch.run)
+            result: Settlement | None = execute(job, batch.run, batch.journal)
             count += 1
+            if batch.journal.dirty and not batch.abandoned:
+                with batch.trips:
+                    self.write_log()
             if result is not None and result.status is JobStatus.STOPPED:
                 result = self._stopped(job, result)
             if debug:
@@ -235,6 +238,21 @@ class Lane:
         self.jobs += count
         if count:
             self._pace.note(count, batch.started_mono - self.since_mono, batch.slowest_s)
+
+    def write_log(self) -> None:
+        """Write what the running job has said: before its result, so that who has the one can read the other.
+
+        Called under `batch.trips`, by the lane's own thread or by the beat's.
+        """
+        words = self.batch.take_words()
+        if words is None:
+            return
+        job, lines, progress = words
+        try:
+            self._store.run(self._claims.write_log(self.number, job, lines, progress))
+        except StoreError as e:
+            # The result is worth waiting for a store that is away, what was printed beside it is not.
+            log.warning("job.log_lost", extra={"job": job.id, "lines": len(lines), "error": str(e)})
 
     def _stopped(self, job: ClaimedJob, result: Settlement) -> Settlement | None:
         """Say why a job was cancelled: its time was up, the actor stops, or somebody stopped the job."""

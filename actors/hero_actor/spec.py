@@ -33,6 +33,7 @@ class ActorSpec:
         group: Serves the queue of this group too; None for no group.
         instance: Serves the queue of this instance of the group too.
         engine: Registry name or `module:factory`.
+        by_context: Runs one job of a context at once, in the order of the queue, however many actors do so.
         grace_s: How long past its deadline a job may take to yield, in seconds.
         lease_s: How long it may be silent in Redis before it is declared dead, in seconds.
         max_redeliveries: How often a job whose holder died is given out again.
@@ -53,6 +54,7 @@ class ActorSpec:
     group: str | None
     instance: str | None
     engine: str
+    by_context: bool
     grace_s: float
     lease_s: float
     max_redeliveries: int

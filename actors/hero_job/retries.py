@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-#: Kinds of error that come again however often the job is run.
-#: The `Error...` names are Rhai's: a script that does not compile, or is refused before it begins.
+#: The runtime's own kinds of error that come again however often the job is run. Of theirs the engines tell themselves.
 PERMANENT = frozenset(
     {
         "damaged",
@@ -16,7 +15,6 @@ PERMANENT = frozenset(
         "engine_unavailable",
         "result_too_large",
         "result_not_presentable",
-        "ErrorParsing",
     }
 )
 

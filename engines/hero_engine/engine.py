@@ -65,12 +65,14 @@ class Failed:
         message: What went wrong.
         line: Line in the script, from 1, where known.
         column: Column in the script, from 1, where known.
+        permanent: It fails again however often it is run, like a script that does not compile.
     """
 
     kind: str
     message: str
     line: int | None = None
     column: int | None = None
+    permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,27 @@ class Stopped:
 
 
 Outcome: TypeAlias = Done | Failed | TimedOut | Stopped
+
+
+class RunLog(Protocol):
+    """Where a running script's words go. Called in the thread that runs the script."""
+
+    def line(self, level: str, text: str) -> None:
+        """Take a line.
+
+        Args:
+            level: "info" for what it prints, "debug" for what it debugs.
+            text: The line, or several.
+        """
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Take the news how far the script is.
+
+        Args:
+            done: So much is done, in the script's own unit.
+            total: Of so much.
+            text: What it is doing.
+        """
 
 
 class RunHandle(Protocol):
@@ -123,7 +146,15 @@ class Engine(Protocol):
     def new_run(self) -> RunHandle:
         """Make the handle of one run. It is used once."""
 
-    def run(self, script: Script, *, constants: Mapping[str, object], limits: Limits, run: RunHandle) -> Outcome:
+    def run(
+        self,
+        script: Script,
+        *,
+        constants: Mapping[str, object],
+        limits: Limits,
+        run: RunHandle,
+        log: RunLog | None = None,
+    ) -> Outcome:
         """Run a script to its end in the calling thread.
 
         Args:
@@ -132,6 +163,7 @@ class Engine(Protocol):
                 and string-keyed maps of these.
             limits: What the run may use.
             run: A handle of this engine's `new_run`, not used before.
+            log: Where its words go; None to drop them.
 
         Returns:
             How it ended.

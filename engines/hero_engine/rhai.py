@@ -6,10 +6,11 @@ outcomes. It runs once a job on the hot path, so nothing here is created that ca
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from hero_engine.engine import Failed, Limits, Outcome, RunHandle, Script, Stopped, TimedOut
+from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
 from hero_engine.values import present_value
 
@@ -33,13 +34,21 @@ _MAX_KEPT_LIMITS = 256
 class RhaiEngine:
     """Runs Rhai scripts. Compiled scripts are kept by the wheel, keyed by source."""
 
-    __slots__ = ("_engine", "_kept_limits")
+    __slots__ = ("_engine", "_kept_limits", "_running")
 
     name = "rhai"
 
     def __init__(self) -> None:
         self._engine = rhai.Engine()
         self._kept_limits: dict[Limits, rhai.Limits] = {}
+        # The log of the script that this thread runs: functions offered to scripts belong to the engine, not to a run.
+        self._running = threading.local()
+        self._engine.register("progress", self._progress)
+
+    def _progress(self, done: int | float, total: int | float, text: str = "") -> None:
+        log: RunLog | None = self._running.log
+        if log is not None:
+            log.progress(float(done), float(total), text)
 
     @property
     def version(self) -> str:
@@ -58,12 +67,28 @@ class RhaiEngine:
         """Make a handle that `run` takes once."""
         return rhai.Run()
 
-    def run(self, script: Script, *, constants: Mapping[str, object], limits: Limits, run: RunHandle) -> Outcome:
+    def run(
+        self,
+        script: Script,
+        *,
+        constants: Mapping[str, object],
+        limits: Limits,
+        run: RunHandle,
+        log: RunLog | None = None,
+    ) -> Outcome:
         """Run a script; the interpreter lock is free while it runs."""
         native_run = cast("Run", run)
         native_limits = self._kept_limits.get(limits) or self._keep(limits)
+        self._running.log = log
         try:
-            value = self._engine.eval(script.source, constants=constants, limits=native_limits, run=native_run)
+            value = self._engine.eval(
+                script.source,
+                constants=constants,
+                limits=native_limits,
+                run=native_run,
+                on_print=None if log is None else lambda text, _at: log.line("info", text),
+                on_debug=None if log is None else lambda text, _at: log.line("debug", text),
+            )
         except rhai.RhaiTimeoutError:
             return TimedOut(limits.timeout_s)
         except rhai.RhaiCancelledError:
@@ -86,4 +111,5 @@ def create_engine() -> RhaiEngine:
 
 
 def _failed(error: rhai.RhaiError) -> Failed:
-    return Failed(error.kind, error.message, error.line, error.column)
+    permanent = isinstance(error, rhai.RhaiParseError)
+    return Failed(error.kind, error.message, error.line, error.column, permanent)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hero_engine.engine import Done, Failed, Limits, Script
@@ -61,10 +62,26 @@ def test_result_as_text_and_json(source: str, output: str, output_json: str | No
 @given(st.floats())
 def test_float_is_written_as_rhai_writes_it(value: float) -> None:
     shown = evaluate("X.to_string()", X=value)
+    written = float_text(value)
 
-    assert shown == Done(float_text(value), None)
+    assert isinstance(shown, Done)
+    if shown.output != written:
+        # Of two shortest digits that are equally near, Rust takes the one and Python the other.
+        assert len(shown.output) == len(written)
+        assert float(shown.output) == value
     if math.isfinite(value):
-        assert float(float_text(value)) == value
+        assert float(written) == value
+
+
+@example(562949953421312.2)
+@example(1e13)
+@example(-1e-13)
+@given(st.floats())
+def test_float_has_the_form_that_rhai_gives_it(value: float) -> None:
+    shown = evaluate("X.to_string()", X=value)
+
+    assert isinstance(shown, Done)
+    assert re.sub(r"\d", "0", shown.output) == re.sub(r"\d", "0", float_text(value))
 
 
 def test_result_nested_too_deep_for_json_is_a_failure() -> None:

@@ -1,0 +1,163 @@
+"""Stop, retry, prerequisites, logs and progress, with real actors."""
+
+from __future__ import annotations
+
+import itertools
+
+import psutil
+import pytest
+
+from hero_job import JobStatus
+from hero_job.job import JobBuilder
+from hero_job.op import Op
+from hero_job.operations import Operations
+from hero_job.record import Progress
+from hero_job.store import Store
+from tests.actor.conftest import StartActor
+from tests.actor.process import Client
+from tests.eventually import eventually
+
+
+def builder(script: str, script_type: str = "osis") -> JobBuilder:
+    return JobBuilder().caller_id("a").context_id("b").script_type(script_type).script(script).timeout(60)
+
+
+@pytest.mark.parametrize("script", ["sleep(60)", "loop {}", "loop { [1, 2, 3].map(|x| x + 1); }"])
+def test_a_running_script_is_stopped_wherever_it_is(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations, script: str
+) -> None:
+    actor = start_actor("sal", "--lanes", "2")
+    stopped = client.submit(script, "sal")
+    client.wait_status(stopped, JobStatus.STARTED)
+    store.run(operations.stop(stopped))
+
+    reply = client.reply(stopped)
+    assert (reply.status, reply.error_kind) == (JobStatus.STOPPED, "stopped")
+    assert client.run("1 + 1", "sal").output == "2", "the actor goes on"
+    assert psutil.pid_exists(actor.pid)
+
+
+def test_jobs_behind_a_slow_one_are_stopped_before_they_begin(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("osis")
+    slow = client.submit("sleep(1)")
+    others = [client.submit("1") for _ in range(5)]
+    for job_id in others:
+        store.run(operations.stop(job_id))
+
+    assert {client.reply(job_id).status for job_id in others} == {JobStatus.STOPPED}
+    assert client.reply(slow).status is JobStatus.FINISHED
+
+
+def test_many_jobs_stopped_at_any_moment_end_stopped_or_finished_never_both(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("sal", "--lanes", "4")
+    ids = [client.submit(f"sleep({n % 7 / 100.0})", "sal") for n in range(300)]
+    for job_id in ids[::2]:
+        store.run(operations.stop(job_id))
+
+    statuses = {client.reply(job_id).status for job_id in ids}
+    assert statuses == {JobStatus.STOPPED, JobStatus.FINISHED}
+    assert {store.run(Op(("LLEN", operations.keys.reply(i)), int)) for i in ids} == {1}
+    assert {client.status(job_id) for job_id in ids[1::2]} == {JobStatus.FINISHED}
+
+
+def test_a_foreign_client_stops_a_job_through_the_control_list_of_its_type(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("osis")
+    job_id = client.submit("sleep(60)")
+    client.wait_status(job_id, JobStatus.STARTED)
+
+    store.run(Op(("LPUSH", operations.keys.control_type("osis"), job_id), int))
+
+    assert client.reply(job_id).status is JobStatus.STOPPED
+
+
+def test_a_stop_is_obeyed_after_the_control_connection_was_cut(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("osis")
+    job_id = client.submit("sleep(60)")
+    client.wait_status(job_id, JobStatus.STARTED)
+    store.run(Op(("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"), lambda a: a))
+    store.run(operations.stop(job_id))
+
+    assert client.reply(job_id).status is JobStatus.STOPPED
+
+
+def test_a_failing_job_is_repeated_as_often_as_it_asks_and_a_broken_script_is_not(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("osis")
+    failing = client.submit_job(builder("throw 1").retries(2).build())
+    broken = client.submit_job(builder("let = ;").retries(2).build())
+
+    assert client.reply(broken).status is JobStatus.ERROR
+    assert client.record(broken).failures == 0
+    for failures in (1, 2):
+        eventually(lambda n=failures: client.record(failing).failures == n)
+        assert client.status(failing) is JobStatus.SCHEDULED
+        # Its pause is a second or more: the clock is moved instead of waited for.
+        store.run(Op(("ZADD", operations.keys.scheduled, 1, failing), int))
+        store.run(operations.promote())
+    assert client.reply(failing).status is JobStatus.ERROR
+    assert client.record(failing).attempt == 3
+
+
+def test_a_script_reads_the_outputs_of_its_prerequisites(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("osis")
+    first = client.submit_job(builder("20 + 1").id("first").build())
+    second = client.submit_job(
+        builder('fn twice() { parse_int(PREREQUISITES["first"]) * 2 } twice()').prerequisites([first]).build()
+    )
+
+    assert client.reply(second).output == "42"
+
+
+def test_what_a_script_prints_and_how_far_it_is_can_be_read_while_it_runs_and_after(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("sal")
+    job_id = client.submit('print("one"); debug(2); progress(1, 4, "half way"); sleep(60)', "sal")
+
+    eventually(lambda: len(store.run(operations.log(job_id))) == 2)
+    assert [(line.level, line.text) for line in store.run(operations.log(job_id))] == [("info", "one"), ("debug", "2")]
+    assert client.record(job_id).progress == Progress(done=1, total=4, text="half way")
+    store.run(operations.stop(job_id))
+    client.reply(job_id)
+    assert len(store.run(operations.log(job_id))) == 2
+
+    done = client.run('print("last\\nwords"); 7', "sal")
+    assert done.output == "7"
+    assert [line.text for line in store.run(operations.log(done.job_id))] == ["last", "words"]
+
+
+def test_a_script_that_prints_without_end_keeps_its_newest_lines(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    start_actor("sal")
+    reply = client.run("for n in 0..20000 { print(n); } 1", "sal")
+
+    assert reply.output == "1"
+    lines = [line.text for line in store.run(operations.log(reply.job_id))]
+    assert len(lines) <= 1000
+    assert lines[-1] == "19999"
+
+
+def test_jobs_of_one_context_keep_their_order_over_two_actors(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    for _ in range(2):
+        start_actor("osis", "--by-context")
+    ids = [client.submit("sleep(0.01)") for _ in range(40)]
+    for job_id in ids:
+        client.reply(job_id)
+
+    records = [client.record(job_id) for job_id in ids]
+    spans = [(r.started_at, r.finished_at) for r in records]
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))

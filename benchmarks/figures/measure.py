@@ -31,6 +31,11 @@ class Figures:
     versions: dict[str, str] = field(default_factory=dict)
     failure: str = ""
 
+    @property
+    def measured(self) -> bool:
+        """Is there a drain at least? A failure beside it is told below the table."""
+        return bool(self.drain_per_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:

@@ -22,23 +22,18 @@ def markdown_table(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) 
     """One Markdown table, a line a system."""
     heads = ["system", "drain, jobs/s: best", "median", "submit, jobs/s: best", "median",
              "round trip, ms: p50", "p99", "50 at once, ms: p50", "p99"]  # fmt: skip
-    rows = []
-    for f in measured:
-        if f.failure:
-            rows.append([f.name, "not measured (1)", *[""] * 7])
-            continue
-        rows.append(
-            [
-                f.name,
-                *(_whole(max(f.drain_per_s)), _whole(statistics.median(f.drain_per_s))),
-                *(_whole(max(f.submit_per_s)), _whole(statistics.median(f.submit_per_s))),
-                *(f"{percentile(f.round_trip_ms, share):.2f}" for share in (0.5, 0.99)),
-                *(f"{percentile(f.burst_ms, share):.1f}" for share in (0.5, 0.99)),
-            ]
-        )
+    rows = [
+        [
+            f.name + (" (1)" if f.failure else ""),
+            *_best_and_median(f.drain_per_s),
+            *_best_and_median(f.submit_per_s),
+            *_percentiles(f.round_trip_ms, 2),
+            *_percentiles(f.burst_ms, 1),
+        ]
+        for f in measured
+    ]
     if ceiling_per_s:
-        best, median = max(ceiling_per_s), statistics.median(ceiling_per_s)
-        rows.append(["ceiling: 64 jobs a trip, nothing run", _whole(best), _whole(median), *[""] * 6])
+        rows.append(["ceiling: 64 jobs a trip, nothing run", *_best_and_median(ceiling_per_s), *[""] * 6])
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     lines = [_line(heads, widths), "|" + "|".join("-" * (w + 2) for w in widths) + "|"]
     notes = [f"(1) {f.name}: {f.failure}" for f in measured if f.failure]
@@ -47,9 +42,9 @@ def markdown_table(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) 
 
 def ratios(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> list[str]:
     """The comparisons that the project has set itself as aims, each with its verdict."""
-    ours = [f for f in measured if f.family == "hero" and not f.failure]
-    three = [f for f in measured if f.family in THE_THREE and not f.failure]
-    bullmq = [f for f in measured if f.family == "bullmq" and not f.failure]
+    ours = [f for f in measured if f.family == "hero" and f.measured]
+    three = [f for f in measured if f.family in THE_THREE and f.measured]
+    bullmq = [f for f in measured if f.family == "bullmq" and f.measured]
     lines = []
     for our in ours:
         best = max(our.drain_per_s)
@@ -75,6 +70,16 @@ def _ratio(name: str, ratio: float, of: str, aim: float) -> str:
 
 def _verdict(reached: bool) -> str:
     return "reached" if reached else "NOT reached"
+
+
+def _best_and_median(per_s: Sequence[float]) -> tuple[str, str]:
+    return (_whole(max(per_s)), _whole(statistics.median(per_s))) if per_s else ("not measured", "")
+
+
+def _percentiles(samples: Sequence[float], digits: int) -> tuple[str, str]:
+    if not samples:
+        return "", ""
+    return f"{percentile(samples, 0.5):.{digits}f}", f"{percentile(samples, 0.99):.{digits}f}"
 
 
 def _whole(value: float) -> str:

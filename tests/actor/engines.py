@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, Script, Stopped
+from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped
 
 
 class Handle:
@@ -30,7 +30,15 @@ class TestEngine:
     def new_run(self) -> RunHandle:
         return Handle()
 
-    def run(self, script: Script, *, constants: Mapping[str, object], limits: Limits, run: RunHandle) -> Outcome:
+    def run(
+        self,
+        script: Script,
+        *,
+        constants: Mapping[str, object],
+        limits: Limits,
+        run: RunHandle,
+        log: RunLog | None = None,
+    ) -> Outcome:
         assert isinstance(run, Handle)
         match script.source.split():
             case ["deaf"]:  # hears neither its deadline nor a cancellation

@@ -1,4 +1,4 @@
-"""The chaos harness as a program: `python -m tests.chaos --seed 1 --seconds 180`. Exit code 0 when nothing went wrong."""
+"""The chaos harness as a program: `python -m tests.chaos --seed 1 --seconds 180`. Exits with 0 if all went well."""
 
 from __future__ import annotations
 

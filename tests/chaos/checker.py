@@ -17,6 +17,7 @@ The rules, each with the name that a problem carries:
 from __future__ import annotations
 
 import collections
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -115,7 +116,7 @@ def read_history(entries: Iterable[Entry]) -> History:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What has gone wrong, a rule and a sentence each, and the second starts that are excused, by the fault that did it."""
+    """What has gone wrong, a rule and a sentence each; and the second starts that are excused, by fault."""
 
     problems: list[tuple[str, str]]
     excused: collections.Counter[str]
@@ -145,8 +146,8 @@ def check(history: History, jobs: Mapping[str, Final], strays: Sequence[str], un
             problems.append(("lost", f"{job} was acknowledged and is gone"))
         elif final.fields.get("status") not in TERMINAL:
             problems.append(("lost", f"{job} was acknowledged and is still {final.end or 'nothing'}"))
-    for job in sorted({*jobs, *statuses, *history.runs} - history.submitted.keys()):
-        problems.append(("unexpected", f"{job} was never submitted"))
+    strangers = sorted({*jobs, *statuses, *history.runs} - history.submitted.keys())
+    problems += [("unexpected", f"{job} was never submitted") for job in strangers]
 
     for job, final in jobs.items():
         problems += [("ends", f"{job} {text}") for text in _check_ends(statuses.get(job, []), final)]
@@ -172,17 +173,17 @@ def _check_ends(statuses: Sequence[str], final: Final) -> Iterable[str]:
     status = final.fields.get("status", "")
     if status in TERMINAL and (len(ends) != 1 or statuses[-1] != status):
         yield f"ended {len(ends)} times; its life was {' '.join(statuses)}, its hash says {status}"
-    for old, new in zip(statuses, statuses[1:], strict=False):
+    for old, new in itertools.pairwise(statuses):
         if JobStatus(new) not in TRANSITIONS[JobStatus(old)]:
             yield f"went from {old} to {new}"
 
 
 def _check_outcome(history: History, job: str, final: Final) -> Iterable[str]:
     submitted = history.submitted[job]
-    if final.end not in submitted["ends"] and final.fields.get("status") in TERMINAL:
-        # Four holders lost is the end of a job; that they were is for the rule of starts to prove.
-        if final.end != "error:lost" or len(history.runs.get(job, ())) < 4:
-            yield f"({submitted['kind']}) ended as {final.end}: {final.fields.get('error')}"
+    # Four holders lost is the end of a job; that they were is for the rule of starts to prove.
+    lost = final.end == "error:lost" and len(history.runs.get(job, ())) >= 4
+    if final.fields.get("status") in TERMINAL and final.end not in submitted["ends"] and not lost:
+        yield f"({submitted['kind']}) ended as {final.end}: {final.fields.get('error')}"
     if final.end == "finished" and final.fields.get("output") != submitted["output"]:
         yield f"has the output {final.fields.get('output')!r}, not {submitted['output']!r}"
 
@@ -201,7 +202,7 @@ def _check_starts(
     if final is not None and len(runs) > int(final.fields.get("attempt", 0)):
         yield f"ran {len(runs)} times under {final.fields.get('attempt', 0)} claims"
     retries = int(history.submitted.get(job, {}).get("retries", 0))
-    for run, following in zip(runs, runs[1:], strict=False):
+    for run, following in itertools.pairwise(runs):
         if run.outcome in ("Failed", "TimedOut") and retries > 0:
             retries -= 1
             continue
@@ -250,7 +251,7 @@ def _check_exclusion(history: History) -> list[tuple[str, str]]:
         key=lambda run: run.began,
     )
     problems = []
-    for run, following in zip(osis, osis[1:], strict=False):
+    for run, following in itertools.pairwise(osis):
         over = run.ended is not None and run.ended <= following.began
         if not over and _hit(history, run.pid, run.began, following.began) is None:
             problems.append(("exclusion", f"{following.job} began while {run.job} ran in process {run.pid}"))

@@ -1,6 +1,6 @@
 """The faults: what is done to actors, supervisor, store and network, one after the other, in the order of a seed.
 
-Each fault notes in the witness whom it hit, from when to when; the checker excuses a second start of a job only by that.
+Each fault notes in the witness whom it hit, from when to when; the checker excuses a second start by that alone.
 "Hit" are the process ids of the actors that were killed, frozen or cut off; "all" when it was the store itself that
 stood still, or the supervisor that took its actors with it. What a fault does to the machine is undone when it returns.
 """

@@ -1,7 +1,7 @@
 """The load: jobs of many kinds at a fixed rate, whether the deployment keeps up or not (open loop).
 
-`plan` is pure: seed and number give the job and what may become of it. `Load` submits: each job again and again until it
-is acknowledged, which its id makes harmless. A few jobs are stopped on their way, a few have somebody waiting for them.
+`plan` is pure: seed and number give the job and what may become of it. `Load` submits: each job again and again until
+it is acknowledged, which its id makes harmless. A few jobs are stopped on their way, a few are waited for.
 """
 
 from __future__ import annotations

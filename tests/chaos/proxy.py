@@ -1,8 +1,8 @@
 """A TCP proxy between everybody and the store that understands enough of the protocol to fail at a chosen moment.
 
-It reads the commands that pass and the name that each client gave itself (actors use their incarnation). Three ways of
-doing harm: a `Trap` catches one exchange and holds it, before the server sees it or after the server has acted, or drops
-its answer; `cut` holds everything of some clients, as a network that loses their packets does; `Noise` fails at random,
+It reads the commands that pass and the name that each client gave itself (actors use their incarnation). Three ways
+of doing harm: a `Trap` catches one exchange and holds it, before the server sees it or after it has acted, or drops its
+answer; `cut` holds everything of some clients, as a network that loses their packets does; `Noise` fails at random,
 seeded. It runs on an asyncio loop in a thread of its own; its methods are called from any thread.
 """
 
@@ -187,7 +187,7 @@ class Proxy:
 
     async def while_cut(self, client: str) -> None:
         """Wait as long as a client is cut off."""
-        while self._is_cut(client):
+        while self._is_cut(client):  # noqa: ASYNC110  set by other threads
             await asyncio.sleep(0.02)
 
 
@@ -264,5 +264,5 @@ class _Link:
 
 
 async def _held(trap: Trap) -> None:
-    while not trap.released.is_set():
+    while not trap.released.is_set():  # noqa: ASYNC110  set by other threads
         await asyncio.sleep(0.005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 from collections.abc import Mapping, Sequence
 
 from tests.chaos.checker import Final, History, Verdict
@@ -54,10 +55,9 @@ def _restart_s(history: History) -> list[float]:
     """From the kill of an actor to the next run of a job that it was running."""
     found = []
     for runs in history.runs.values():
-        for run, following in zip(runs, runs[1:], strict=False):
-            for hit in history.hits:
-                if hit.kind == "kill actor" and hit.pids and run.pid in hit.pids and run.ended is None:
-                    found.append(following.began - hit.end)
+        for run, following in itertools.pairwise(runs):
+            kills = (hit for hit in history.hits if hit.kind == "kill actor" and run.pid in (hit.pids or ()))
+            found += [following.began - hit.end for hit in kills if run.ended is None]
     return found
 
 

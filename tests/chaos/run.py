@@ -146,7 +146,7 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
             strays = _find_strays(store, jobs)
             deployment.stop()
         strays += [
-            f"process {p.pid}: {p.name()}" for p in processes_that_name(str(folder)) if p.name() != "valkey-server"
+            f"process {p.pid}: {p.name()}" for p in processes_that_name(f"{folder}/") if p.name() != "valkey-server"
         ]
     finally:
         proxy.mend()

@@ -1,4 +1,4 @@
-"""The witness: one append-only file outside Redis, written by the harness and by the actors' engine, read by the checker.
+"""The witness: one append-only file outside Redis, written by the harness and the actors' engine, read by the checker.
 
 Each line is one JSON object: when (the host's clock), what, and facts. Who writes:
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.rhai.bounds import GUARD_S
 
 import rhai
+from tests.rhai.bounds import GUARD_S
 
 
 def pytest_sessionstart() -> None:

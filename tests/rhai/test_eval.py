@@ -6,9 +6,9 @@ import threading
 from typing import Any
 
 import pytest
-from tests.rhai.bounds import GUARD_S
 
 import rhai
+from tests.rhai.bounds import GUARD_S
 
 
 def test_a_script_is_evaluated_to_its_last_expression(engine: rhai.Engine) -> None:

@@ -221,3 +221,29 @@ def test_a_check_finds_what_does_not_parse_and_what_is_not_defined(engine: rhai.
     assert [(d.kind, d.line, d.column) for d in engine.check("let x = 1;\nx + y")] == [("VariableUndefined", 2, 5)]
     found = engine.check("let x = ;")
     assert [(d.kind, d.source_line) for d in found] == [("BadInput", "let x = ;")]
+
+
+def test_a_script_may_run_again_inside_of_its_own_callback(engine: rhai.Engine) -> None:
+    # The inner runs use compiled forms of their own; a closure that one of them made works with any of them.
+    script = engine.compile("fn add(n) { |x| x + n + next(n) } add(DEPTH)")
+    made: list[Any] = []
+
+    def next_level(depth: int) -> int:
+        if depth < 10:
+            made.append(engine.eval(script, constants={"DEPTH": depth + 1}))
+            return int(made[-1](0))
+        return 0
+
+    engine.register("next", next_level)
+
+    assert engine.eval(script, constants={"DEPTH": 0})(100) == 100 + sum(range(11))
+    assert len(made) == 10
+
+
+def test_a_closure_that_outlives_its_run_keeps_what_it_has_captured(engine: rhai.Engine) -> None:
+    kept: list[Any] = []
+    engine.register("keep", kept.append)
+    engine.eval("let n = 40; let f = |x| { n += x; n }; keep(f); 1")
+    inside = engine.eval("let n = 40; let f = |x| n + x; #{list: [f]}")["list"][0]
+
+    assert (kept[0](1), kept[0](1), inside(2)) == (41, 42, 42)

@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 import pytest
-from tests.rhai.bounds import GUARD_S
 
 import rhai
+from tests.rhai.bounds import GUARD_S
 
 ENDLESS = [
     "loop {}",

@@ -188,6 +188,7 @@ pub fn run(
     sink: Option<Arc<dyn Sink>>,
 ) -> Result<Dynamic, Report> {
     let Origin { core, program, constants } = origin;
+    let lease = program.lease(core, limits, watch);
     on_watch(limits, watch, Some(origin), || {
         let mut engine = core.fresh_engine(limits, watch);
         core.host().register(&mut engine);
@@ -207,15 +208,42 @@ pub fn run(
         }
         let mut scope = Scope::new();
         let outcome = match goal {
-            Goal::Body => engine.eval_ast_with_scope::<Dynamic>(&mut scope, &program.ast),
+            Goal::Body => engine.eval_ast_with_scope::<Dynamic>(&mut scope, lease.ast),
             Goal::Function(name, arguments) => {
                 let options = CallFnOptions::new().eval_ast(false);
-                engine.call_fn_with_options::<Dynamic>(options, &mut scope, &program.ast, name, arguments)
+                engine.call_fn_with_options::<Dynamic>(options, &mut scope, lease.ast, name, arguments)
             }
-            Goal::Pointer(pointer, arguments) => pointer.call::<Dynamic>(&engine, &program.ast, arguments),
+            Goal::Pointer(pointer, arguments) => pointer.call::<Dynamic>(&engine, lease.ast, arguments),
         };
+        if program.captures && !watch.has_escaped() {
+            break_circles(&scope, &outcome);
+        }
         finish(outcome, program)
     })
+}
+
+/// Empties the captured variables of a script that has ended, since those that hold each other are never freed
+/// otherwise. Not if a function of the script lives on, in its value or in Python: it may still want them.
+fn break_circles(scope: &Scope<'_>, outcome: &Result<Dynamic, Box<EvalAltResult>>) {
+    let lives_on = match outcome {
+        Ok(value) => value.is_shared() || depth::holds_pointer(value),
+        Err(error) => match error.unwrap_inner() {
+            EvalAltResult::ErrorRuntime(value, _) => value.is_shared() || depth::holds_pointer(value),
+            _ => false,
+        },
+    };
+    if lives_on {
+        return;
+    }
+    for (_, _, value) in scope.iter_raw() {
+        if value.is_shared()
+            && let Some(mut cell) = value.clone().write_lock::<Dynamic>()
+        {
+            let content = std::mem::take(&mut *cell);
+            drop(cell);
+            drop(content);
+        }
+    }
 }
 
 /// What may leave the large stack.

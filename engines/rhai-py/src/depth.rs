@@ -13,6 +13,17 @@ pub fn shallow(value: Dynamic) -> Result<Dynamic, ()> {
     if fits(&value, DEPTH) { Ok(value) } else { Err(()) }
 }
 
+/// Whether a function is part of `value`, which may hold captured variables.
+pub fn holds_pointer(value: &Dynamic) -> bool {
+    if let Some(items) = value.read_lock::<Array>() {
+        return items.iter().any(holds_pointer);
+    }
+    if let Some(items) = value.read_lock::<Map>() {
+        return items.values().any(holds_pointer);
+    }
+    value.is_fnptr()
+}
+
 fn fits(value: &Dynamic, depth: usize) -> bool {
     if value.is_shared() {
         // Not a level to Python, but one to the drop; a cycle of them ends here too. A locked one is in use by a

@@ -36,15 +36,22 @@ mod watch;
 mod _rhai {
     use std::panic;
 
+    use pyo3::exceptions::PyImportError;
     use pyo3::types::PyModule;
-    use pyo3::{Bound, PyResult};
+    use pyo3::{Bound, PyResult, ffi};
 
     use super::current;
 
+    /// Refuses sub-interpreters: classes and caches are static, and PyO3 checks only single-phase initialisation.
     /// Silences panics inside of evaluations: each becomes an exception, and a script that provokes one over and over
     /// must not fill the log.
     #[pymodule_init]
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // SAFETY: the interpreter is attached, because it is running this function.
+        let interpreter = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+        if interpreter != 0 {
+            return Err(PyImportError::new_err("rhai cannot be used in a sub-interpreter"));
+        }
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if current::with(|_| ()).is_none() {

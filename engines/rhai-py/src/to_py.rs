@@ -16,6 +16,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, Map};
 use rust_decimal::Decimal;
 
 use crate::core::Origin;
+use crate::current;
 use crate::depth::DEPTH;
 use crate::errors::conversion_error;
 use crate::function::Function;
@@ -135,6 +136,8 @@ fn rare(py: Python<'_>, value: &Dynamic, origin: Option<&Origin>) -> PyResult<Py
         return PyRange::new(py, (*range.start()).try_into()?, end.try_into()?).map(|range| range.into_any().unbind());
     }
     if let (Some(pointer), Some(origin)) = (value.read_lock::<FnPtr>(), origin) {
+        // In a callback the run goes on and must leave captured variables alone when it ends.
+        current::with(|frame| frame.watch.escape());
         return Function { pointer: pointer.clone(), origin: origin.clone() }.into_py_any(py);
     }
     Err(conversion_error(py, format!("a value of type {} has no Python counterpart", value.type_name())))

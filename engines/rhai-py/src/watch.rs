@@ -93,6 +93,7 @@ pub struct Watch {
     floor: AtomicUsize,
     warm_floor: AtomicUsize,
     deep: AtomicBool,
+    escaped: AtomicBool,
     peak_bytes: AtomicU64,
     raised: Mutex<Option<PyErr>>,
     bell: Mutex<()>,
@@ -118,6 +119,7 @@ impl Watch {
             floor: AtomicUsize::new(0),
             warm_floor: AtomicUsize::new(0),
             deep: AtomicBool::new(false),
+            escaped: AtomicBool::new(false),
             peak_bytes: AtomicU64::new(0),
             raised: Mutex::new(None),
             bell: Mutex::new(()),
@@ -194,6 +196,16 @@ impl Watch {
     /// Whether the stack was seen in use below the warm part.
     pub fn went_deep(&self) -> bool {
         self.deep.load(Relaxed)
+    }
+
+    /// Notes that a function of the script was handed to Python, which may keep it.
+    pub fn escape(&self) {
+        self.escaped.store(true, Relaxed);
+    }
+
+    /// Whether Python may hold a function of the script.
+    pub fn has_escaped(&self) -> bool {
+        self.escaped.load(Relaxed)
     }
 
     /// Keeps the most bytes that were held at once.

@@ -32,10 +32,31 @@ class JobFields(TypedDict, total=False):
     dependents: Annotated[list[str], Field(description="Ids of jobs that wait for this one.")]
     group: Annotated[str, Field(description="Route to a group of actors.")]
     instance: Annotated[str, Field(description="Route to one instance of the group.")]
+    priority: Annotated[str, Field(description="high, normal or low.")]
+    not_before: Annotated[str, Field(description="Earliest start, ISO 8601.")]
+    delay_s: Annotated[float, Field(ge=0, description="Earliest start, in seconds after start_job.")]
+    expires_s: Annotated[float, Field(gt=0, description="It must have begun so many seconds after start_job.")]
+    unique_key: Annotated[str, Field(description="While a job with this key is open its id is given instead.")]
+    unique_for_s: Annotated[float, Field(gt=0, description="The key holds for so many seconds instead.")]
+    concurrency_key: Annotated[str, Field(description="Only so many jobs with this key run at once.")]
+    concurrency_max: Annotated[int, Field(ge=1, description="How many.")]
+    rate_key: Annotated[str, Field(description="Only so many jobs with this key begin in a time.")]
+    rate_max: Annotated[int, Field(ge=1, description="How many.")]
+    rate_window_s: Annotated[float, Field(gt=0, description="In how many seconds.")]
+    run_after_failure: Annotated[bool, Field(description="Run it although a prerequisite has failed.")]
+    batch: Annotated[str, Field(description="The batch that it belongs to.")]
 
 
 # Checked by hero_job, which knows the rules and names the field; here it is any object.
 JobObject: TypeAlias = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(JobFields).json_schema())]
+
+
+class ProgressView(TypedDict):
+    """How far a script says it is."""
+
+    done: float
+    total: float
+    text: str
 
 
 class JobView(TypedDict):
@@ -55,6 +76,19 @@ class JobView(TypedDict):
     dependents: list[str]
     group: str | None
     instance: str | None
+    priority: str
+    not_before: str | None
+    delay_s: float
+    expires_s: float | None
+    unique_key: str | None
+    unique_for_s: float | None
+    concurrency_key: str | None
+    concurrency_max: int
+    rate_key: str | None
+    rate_max: int
+    rate_window_s: float
+    run_after_failure: bool
+    batch: str | None
     status: str
     output: str | None
     output_json: str | None
@@ -68,7 +102,9 @@ class JobView(TypedDict):
     finished_at: str | None
     attempt: int
     redeliveries: int
+    failures: int
     owner: str | None
+    progress: ProgressView | None
 
 
 class DamagedJob(TypedDict):
@@ -142,7 +178,7 @@ class Version(TypedDict):
 
 def job_view(record: JobRecord) -> JobView:
     """Show a record."""
-    job = record.job
+    job, progress = record.job, record.progress
     return {
         "id": job.id,
         "caller_id": job.caller_id,
@@ -158,6 +194,19 @@ def job_view(record: JobRecord) -> JobView:
         "dependents": list(job.dependents),
         "group": job.group,
         "instance": job.instance,
+        "priority": job.priority.value,
+        "not_before": job.not_before,
+        "delay_s": job.delay_s,
+        "expires_s": job.expires_s,
+        "unique_key": job.unique_key,
+        "unique_for_s": job.unique_for_s,
+        "concurrency_key": job.concurrency_key,
+        "concurrency_max": job.concurrency_max,
+        "rate_key": job.rate_key,
+        "rate_max": job.rate_max,
+        "rate_window_s": job.rate_window_s,
+        "run_after_failure": job.run_after_failure,
+        "batch": job.batch,
         "status": record.status.value,
         "output": record.output,
         "output_json": record.output_json,
@@ -171,7 +220,9 @@ def job_view(record: JobRecord) -> JobView:
         "finished_at": record.finished_at,
         "attempt": record.attempt,
         "redeliveries": record.redeliveries,
+        "failures": record.failures,
         "owner": record.owner,
+        "progress": progress and {"done": progress.done, "total": progress.total, "text": progress.text},
     }
 
 

@@ -149,7 +149,8 @@ class Script:
 @final
 class Function:
     """A function pointer or closure of a script. Calling it runs it under the limits of its engine; in a callback it
-    shares the deadline of the run around it."""
+    shares the deadline of the run around it.
+    """
 
     @property
     def name(self) -> str:

@@ -177,6 +177,7 @@ class Actor:
                 outage=self._outage,
                 on_batch=beat.look_in,
                 give_up_s=spec.lease_s,
+                log_dir=spec.log_dir,
             )
             for number in range(spec.lanes)
         )

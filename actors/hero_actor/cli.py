@@ -94,6 +94,7 @@ def _spec(options: argparse.Namespace) -> ActorSpec:
         reply_ttl_s=options.reply_ttl_s,
         max_jobs=options.max_jobs,
         max_rss_bytes=options.max_rss_bytes,
+        log_dir=options.log_dir,
         control_fd=options.control_fd,
     )
 
@@ -126,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--reply-ttl-s", type=_count, default=300, help="how long a reply waits for its reader (%(default)s)")
     add("--max-jobs", type=_number, default=0, help="asks to be replaced after so many jobs; 0: never (%(default)s)")
     add("--max-rss-bytes", type=_number, default=0, help="asks to be replaced above it; 0: never (%(default)s)")
+    add("--log-dir", default="", help="folder of the log files that jobs name by log_path; default: none are written")
     add("--log-level", type=str.lower, choices=logs.LEVELS, default="info", help="(%(default)s)")
     add("--log-format", choices=logs.FORMATS, default="text", help="(%(default)s)")
     add("--control-fd", type=_number, help="socket to its supervisor, inherited")

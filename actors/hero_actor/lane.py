@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from hero_actor.batch import Batch
 from hero_actor.execute import Executor, settle, timeout_of
+from hero_actor.logfile import LogPathRefused, append_lines
 from hero_actor.orders import Orders, Reason
 from hero_actor.outage import Backoff, Outage
 from hero_actor.pace import Pace
@@ -56,6 +57,7 @@ class Lane:
         on_batch: Called when it holds more than one job.
         give_up_s: How long it tries to settle its last results when it is to end and the store does not answer; then
             the incarnation is as good as dead and its jobs are given out again.
+        log_dir: Folder of the log files that jobs name; "" for none.
 
     Attributes:
         batch: What it holds.
@@ -70,6 +72,7 @@ class Lane:
         "_claims",
         "_executor",
         "_give_up_s",
+        "_log_dir",
         "_name",
         "_on_batch",
         "_orders",
@@ -97,6 +100,7 @@ class Lane:
         outage: Outage,
         on_batch: Callable[[], None],
         give_up_s: float,
+        log_dir: str = "",
     ) -> None:
         self.number = number
         self.batch = batch
@@ -111,6 +115,7 @@ class Lane:
         self._outage = outage
         self._on_batch = on_batch
         self._give_up_s = give_up_s
+        self._log_dir = log_dir
         self._name = f"lane-{number}"
         self._pace = Pace()
         self._backoff = Backoff()
@@ -253,6 +258,11 @@ class Lane:
         except StoreError as e:
             # The result is worth waiting for a store that is away, what was printed beside it is not.
             log.warning("job.log_lost", extra={"job": job.id, "lines": len(lines), "error": str(e)})
+        if job.log_path and self._log_dir and lines:
+            try:
+                append_lines(self._log_dir, job.log_path, job.id, lines)
+            except (LogPathRefused, OSError) as e:
+                log.warning("job.log_file_refused", extra={"job": job.id, "error": str(e)})
 
     def _stopped(self, job: ClaimedJob, result: Settlement) -> Settlement | None:
         """Say why a job was cancelled: its time was up, the actor stops, or somebody stopped the job."""

@@ -42,6 +42,7 @@ class ActorSpec:
         reply_ttl_s: How long a reply waits for its reader, in seconds.
         max_jobs: It asks to be replaced after so many jobs; 0 for never.
         max_rss_bytes: It asks to be replaced above this resident memory; 0 for never.
+        log_dir: Folder of the log files that jobs name; "" for none.
         control_fd: Descriptor of the socket to its supervisor; None without one.
     """
 
@@ -63,4 +64,5 @@ class ActorSpec:
     reply_ttl_s: int
     max_jobs: int
     max_rss_bytes: int
+    log_dir: str
     control_fd: int | None

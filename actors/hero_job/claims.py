@@ -55,7 +55,7 @@ class ClaimedJob:
         context_id: For which context.
         timeout: Seconds, as text.
         env_vars: JSON object, as text.
-        more: None for a plain job; else retries, failures, and the outputs of prerequisites.
+        more: None for a plain job; else retries, failures, the outputs of prerequisites, log path.
     """
 
     id: str
@@ -82,6 +82,11 @@ class ClaimedJob:
     def prerequisites(self) -> dict[str, str | None]:
         """Outputs of its prerequisites by id; None for one that ended without, or is past its retention."""
         return dict(zip(self.more[2][::2], self.more[2][1::2], strict=True)) if self.more else {}
+
+    @property
+    def log_path(self) -> str | None:
+        """File below the deployment's log folder that its printed lines also go to."""
+        return self.more[3] if self.more and len(self.more) > 3 else None
 
 
 @dataclass(slots=True)

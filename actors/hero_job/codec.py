@@ -47,6 +47,7 @@ def has_more(job: Job) -> bool:
     return bool(
         job.retries
         or job.priority is not Priority.NORMAL
+        or job.log_path
         or job.prerequisites
         or job.dependents
         or job.not_before

@@ -108,6 +108,8 @@ class JobsSettings(Section):
     """Seconds that a finished job is kept."""
     failure_ttl_s: Annotated[int, Field(ge=1)] = 604_800
     """Seconds that a failed job is kept."""
+    log_dir: str = ""
+    """Folder below which jobs may have their log written by `log_path`; empty for none."""
     reply_ttl_s: Annotated[int, Field(ge=1)] = 300
     """Seconds that an unread reply is kept."""
 
@@ -133,6 +135,12 @@ class ActorSettings(Section):
     """Jobs at once in a process; 0 takes the type's own default."""
     group: OptionalName = ""
     """Group whose queue it serves besides the type's."""
+    by_context: bool = False
+    """Run one job of a context at once, in the order of the queue, over all actors that do so."""
+    max_jobs: Annotated[int, Field(ge=0)] = 0
+    """Jobs after which a process is replaced; 0 for never."""
+    max_rss_bytes: Annotated[int, Field(ge=0)] = 0
+    """Resident memory above which a process is replaced; 0 for never."""
     engine: str = ""
     """Engine name or `module:factory`; empty takes the type's own."""
     grace_s: Annotated[float, Field(gt=0, le=600)] = 2.0

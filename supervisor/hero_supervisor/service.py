@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from hero_config.settings import Settings
-from hero_job.aio import AsyncStore
+from hero_job.aio import AsyncStore, end_task
 from hero_job.claims import Recoveries
 from hero_job.job import JobLimits
 from hero_job.operations import Operations
@@ -173,13 +173,13 @@ class Service:
         self._ends.push_async_callback(store.aclose)
         sweep = Sweep(store, self._recoveries(), every_s=settings.supervisor.sweep_s)
         sweeping = self._guard(asyncio.create_task(sweep.run(), name="sweep"))
-        self._ends.push_async_callback(_cancel, sweeping)
+        self._ends.push_async_callback(end_task, sweeping)
         namespace = settings.store.namespace
         clock = Clock(
             store, Operations(namespace, self._retention()), Schedules(namespace), limits=_job_limits(settings)
         )
         ticking = self._guard(asyncio.create_task(clock.run(), name="clock"))
-        self._ends.push_async_callback(_cancel, ticking)
+        self._ends.push_async_callback(end_task, ticking)
         # Closed after the servers that use it, so that who waits for a running job still gets its answer.
         supervisor = self._client()
         self._ends.push_async_callback(supervisor.aclose)
@@ -306,14 +306,3 @@ def _rpc_server(supervisor: AsyncSupervisor, settings: Settings) -> Server:
     from hero_supervisor.rpc import unix  # only a service with a socket needs it
 
     return unix.serve(supervisor, settings.rpc, settings.jobs)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it has ended.
-
-    More than once: redis-py sends through `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes
-    together with its result, after which the task goes on. Source: https://github.com/python/cpython/issues/86296
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait((task,), timeout=0.2)

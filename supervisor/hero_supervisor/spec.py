@@ -125,7 +125,15 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         flags["--lanes"] = actor.lanes
     if actor.engine:
         flags["--engine"] = actor.engine
+    if actor.max_jobs:
+        flags["--max-jobs"] = actor.max_jobs
+    if actor.max_rss_bytes:
+        flags["--max-rss-bytes"] = actor.max_rss_bytes
+    if settings.jobs.log_dir:
+        flags["--log-dir"] = settings.jobs.log_dir
     arguments = [part for flag, value in flags.items() for part in (flag, _text(value))]
+    if actor.by_context:
+        arguments.append("--by-context")
     return ActorSpec(
         name=actor.base_name,
         script_type=actor.type,

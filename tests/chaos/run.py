@@ -193,11 +193,13 @@ def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
     keys = operations.keys
     # A batch tells that it has ended until its time is up; one whose announcement was not answered stays open.
     bounded = {keys.events, keys.actors, keys.dead, keys.dead_jobs}
-    kept = (keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply(""))
+    kept = [keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply("")]
+    # An order waits for its actor, an hour at most; with the incarnation it goes.
+    kept += [keys.control(actor.incarnation) for actor in store.run(operations.actors())]
 
     def left() -> list[str]:
         found = store.run(Op(("KEYS", f"{keys.prefix}*"), list))
-        return sorted(key for key in found if key not in bounded and not key.startswith(kept))
+        return sorted(key for key in found if key not in bounded and not key.startswith(tuple(kept)))
 
     # The claim drops deleted ids, and a frozen lane's late one is handed back within a sweep.
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hero_job import JobBuilder, JobLimits, JobStatus, ScriptType
-from hero_job.aio import AsyncStore
+from hero_job.aio import AsyncStore, end_task
 from hero_job.op import Op
 from hero_job.operations import Operations
 from hero_job.schedules import Schedule, Schedules
@@ -47,8 +47,7 @@ def test_delayed_jobs_are_queued_once_by_five_supervisors(
             while await queued(store, operations) < 20:  # noqa: ASYNC110 - the event is in another process
                 await asyncio.sleep(0.01)
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await end_task(task)
         ids: list[str] = await store.run(Op(("LRANGE", operations.keys.work("osis"), 0, -1), list))
         assert len(ids) == len(set(ids)) == 20
 

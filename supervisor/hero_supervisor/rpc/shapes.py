@@ -10,7 +10,7 @@ from typing import Annotated, Any, Required, TypeAlias
 from pydantic import Field, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
-from hero_job.record import ActorPresence, JobRecord
+from hero_job.record import ActorPresence, JobRecord, Progress
 
 JobId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a job.")]
 
@@ -222,8 +222,12 @@ def job_view(record: JobRecord) -> JobView:
         "redeliveries": record.redeliveries,
         "failures": record.failures,
         "owner": record.owner,
-        "progress": progress and {"done": progress.done, "total": progress.total, "text": progress.text},
+        "progress": None if progress is None else _progress_view(progress),
     }
+
+
+def _progress_view(progress: Progress) -> ProgressView:
+    return {"done": progress.done, "total": progress.total, "text": progress.text}
 
 
 def actor_view(actor: ActorPresence) -> ActorView:

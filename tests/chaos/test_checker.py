@@ -1,0 +1,106 @@
+"""The checker on small histories made by hand: it finds what is wrong, and nothing where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.chaos.checker import Final, check, read_history
+from tests.chaos.witness import Entry
+
+PID, OTHER = 100, 200
+
+
+def note(at: float, what: str, job: str = "a", **facts: object) -> Entry:
+    return {"at": at, "what": what, "job": job, **facts}
+
+
+def submitted(job: str = "a", at: float = 0.0, **facts: object) -> list[Entry]:
+    fields = {"type": "osis", "kind": "quick", "ends": ["finished"], "output": "1", "retries": 0} | facts
+    return [note(at, "submitted", job, **fields), note(at, "acknowledged", job)]
+
+
+def ran(at: float, job: str = "a", pid: int = PID, outcome: str = "Done") -> list[Entry]:
+    return [note(at, "began", job, pid=pid), note(at + 0.5, "ended", job, pid=pid, outcome=outcome)]
+
+
+def life(*statuses: str, job: str = "a", at: float = 1.0) -> list[Entry]:
+    return [note(at + n / 10, "event", job, status=status) for n, status in enumerate(statuses)]
+
+
+def fault(begin: float, end: float, *pids: int) -> Entry:
+    return {"at": end, "what": "fault", "kind": "kill actor", "begin": begin, "pids": list(pids) or None}
+
+
+FINISHED = Final({"status": "finished", "output": "1", "attempt": "1"}, 1)
+TWICE = Final({"status": "finished", "output": "1", "attempt": "2"}, 1)
+GOOD = [*submitted(), *life("dispatched", "started", "finished"), *ran(1)]
+
+
+def rules(entries: Sequence[Entry], *finals: Final, strays: Sequence[str] = (), unseen: int = 0) -> list[str]:
+    jobs = dict(zip("abcdef", finals, strict=False))
+    return [rule for rule, _ in check(read_history(entries), jobs, strays, unseen).problems]
+
+
+def test_a_good_history_has_no_problem() -> None:
+    assert rules(GOOD, FINISHED) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "entries", "final"),
+    [
+        ("lost", submitted(), Final({}, 0)),
+        ("lost", [*submitted(), *life("dispatched")], Final({"status": "dispatched"}, 0)),
+        ("unexpected", [*GOOD, *life("dispatched", job="x")], FINISHED),
+        ("unexpected", [*GOOD, *ran(1, job="x")], FINISHED),
+        ("ends", [*GOOD, *life("finished", at=9)], FINISHED),
+        ("ends", [*GOOD, *life("stopped", at=9)], FINISHED),
+        ("ends", [*submitted(), *life("created", "finished"), *ran(1)], FINISHED),
+        ("replies", GOOD, Final(FINISHED.fields, 0)),
+        ("replies", GOOD, Final(FINISHED.fields, 2)),
+        ("outcome", GOOD, Final({**FINISHED.fields, "output": "2"}, 1)),
+        ("outcome", [*submitted(), *life("started", "error")], Final({"status": "error", "error_kind": "oops"}, 1)),
+        ("outcome", [*GOOD, note(3, "answered", answer="finished:7")], FINISHED),
+        ("starts", [*GOOD, *ran(3)], TWICE),
+        ("starts", [*GOOD, *ran(3), fault(2.8, 2.9, OTHER)], TWICE),
+        ("starts", [*GOOD, *ran(3), fault(1.2, 1.3, PID)], FINISHED),
+        ("starts", [*submitted(), *life("started", "finished"), *ran(1, outcome="Failed"), *ran(3)], TWICE),
+    ],
+)
+def test_each_rule_finds_its_breach(expected: str, entries: list[Entry], final: Final) -> None:
+    jobs_gone = not final.fields
+    assert expected in (rules(entries) if jobs_gone else rules(entries, final))
+
+
+def test_a_second_start_is_excused_by_a_hit_on_its_holder_alone() -> None:
+    assert rules([*GOOD, *ran(3, pid=OTHER), fault(1.2, 1.3, PID)], TWICE) == []
+    assert rules([*GOOD, *ran(3, pid=OTHER), fault(1.2, 1.3)], TWICE) == []
+
+
+def test_a_retry_is_no_second_start() -> None:
+    history = [*submitted(retries=1), *life("dispatched", "started", "scheduled", "dispatched", "started", "finished")]
+    assert rules([*history, *ran(1, outcome="Failed"), *ran(3)], TWICE) == []
+
+
+def two(first: str, second: str, *more: Entry) -> list[Entry]:
+    """Jobs a and b queued in this order, begun in another."""
+    entries = [*submitted("a"), *submitted("b"), *life("dispatched", job="a"), *life("dispatched", job="b", at=1.1)]
+    for at, job in ((2.0, first), (3.0, second)):
+        entries += [*life("started", "finished", job=job, at=at), *ran(at, job)]
+    return [*entries, *more]
+
+
+def test_osis_jobs_begin_in_the_order_of_the_queue_but_for_one_a_fault() -> None:
+    assert rules(two("a", "b"), FINISHED, FINISHED) == []
+    assert set(rules(two("b", "a"), FINISHED, FINISHED)) == {"order"}
+    assert rules(two("b", "a", fault(1.2, 1.3, PID)), FINISHED, FINISHED) == []
+
+
+def test_two_osis_scripts_do_not_run_at_once() -> None:
+    entries = [*submitted("b"), *life("dispatched", "started", "finished", job="b", at=1.5), *ran(1.2, "b", OTHER)]
+    assert rules([*GOOD, *entries], FINISHED, FINISHED) == ["exclusion"]
+
+
+def test_strays_and_unseen_events_are_problems() -> None:
+    assert rules(GOOD, FINISHED, strays=["key k"], unseen=3) == ["strays", "witness"]

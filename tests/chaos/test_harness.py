@@ -1,0 +1,20 @@
+"""A short run of the chaos harness; long ones are made with `python -m tests.chaos`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import run
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_faults_of_many_kinds_under_load_break_no_promise(tmp_path: Path) -> None:
+    outcome = run(tmp_path, seed=7, seconds=25, rate=20)
+
+    print(outcome.report)
+    assert outcome.verdict.problems == [], outcome.report
+    assert outcome.jobs > 400
+    assert outcome.faults >= 4

@@ -95,8 +95,10 @@ class AsyncStore:
 
     async def _send(self, op: Op[T]) -> Any:
         try:
-            async with self._turn:
+            async with self._turn, asyncio.timeout(ANSWER_TIMEOUT_S + op.block_s):
                 return await self._execute(op)
+        except TimeoutError as e:
+            raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + op.block_s:g} s") from e
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
         except RedisError as e:
@@ -226,13 +228,14 @@ class _Follower:
         pause_s = 0.05
         while True:
             try:
-                if last is None:
-                    newest = await self._client.execute_command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
-                    last = newest[0][0] if newest else "0-0"
-                self.following.set()
-                answer = await self._client.execute_command(
-                    "XREAD", "BLOCK", _FOLLOW_BLOCK_MS, "COUNT", 1000, "STREAMS", self._key, last
-                )
+                async with asyncio.timeout(_FOLLOW_BLOCK_MS / 1000 + ANSWER_TIMEOUT_S):
+                    if last is None:
+                        newest = await self._client.execute_command("XREVRANGE", self._key, "+", "-", "COUNT", 1)
+                        last = newest[0][0] if newest else "0-0"
+                    self.following.set()
+                    answer = await self._client.execute_command(
+                        "XREAD", "BLOCK", _FOLLOW_BLOCK_MS, "COUNT", 1000, "STREAMS", self._key, last
+                    )
                 pause_s = 0.05
                 for _, entries in _streams(answer):
                     for entry_id, fields in entries:
@@ -279,8 +282,8 @@ async def _set_within(event: asyncio.Event, wait_s: float) -> None:
 def _client(url: StoreUrl, connect_timeout_s: float) -> tuple[Any, Sequence[Any]]:
     """Make the client of redis-py that finds the server as the URL says, and those of the sentinels that it asks."""
     common: dict[str, Any] = {
-        # The follower blocks for longer than redis-py's default of 5 s allows.
-        "socket_timeout": _FOLLOW_BLOCK_MS / 1000 + ANSWER_TIMEOUT_S,
+        # Ours, around each command: with one of its own redis-py sends by asyncio.wait_for (see end_task).
+        "socket_timeout": None,
         "socket_connect_timeout": connect_timeout_s,
         "protocol": 2,
         "decode_responses": True,

@@ -171,7 +171,8 @@ class Service:
             self._guard(await self._watch.start())
         store = AsyncStore(self.redis_url, connect_timeout_s=settings.store.connect_timeout_s)
         self._ends.push_async_callback(store.aclose)
-        sweep = Sweep(store, self._recoveries(), every_s=settings.supervisor.sweep_s)
+        supervision = settings.supervisor
+        sweep = Sweep(store, self._recoveries(), every_s=supervision.sweep_s, lease_s=supervision.lease_s)
         sweeping = self._guard(asyncio.create_task(sweep.run(), name="sweep"))
         self._ends.push_async_callback(end_task, sweeping)
         namespace = settings.store.namespace

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 
 from hero_job.aio import AsyncStore
@@ -29,11 +30,18 @@ class Sweep:
         store: Where the jobs are.
         recoveries: Builds the operations.
         every_s: Seconds between two rounds.
+        lease_s: How long an actor may be silent, in seconds.
         roll: Gives chances in [0, 1).
     """
 
     def __init__(
-        self, store: AsyncStore, recoveries: Recoveries, *, every_s: float, roll: Callable[[], float] = random.random
+        self,
+        store: AsyncStore,
+        recoveries: Recoveries,
+        *,
+        every_s: float,
+        lease_s: float = 8.0,
+        roll: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._recoveries = recoveries
@@ -41,6 +49,9 @@ class Sweep:
         self._roll = roll
         self._owed: dict[str, None] = {}
         self._store_away = False
+        self._lease_s = lease_s
+        # Nobody is held to have been silent before this time, by the monotonic clock.
+        self._spared_until = 0.0
 
     async def recover_dead(self, incarnation: str) -> None:
         """Hand back the jobs of a process that was seen to end; later, when the store is away now.
@@ -60,7 +71,16 @@ class Sweep:
         for incarnation in tuple(self._owed):
             await self._recover(incarnation, proven_dead=True)
             self._owed.pop(incarnation, None)
-        for incarnation in await self._store.run(self._recoveries.expired()):
+        asked = time.monotonic()
+        expired = await self._store.run(self._recoveries.expired())
+        now = time.monotonic()
+        if self._store_away or now - asked > self._lease_s / 2:
+            # Leases end by the clock also while the store is away or frozen, when nobody could renew them: whoever
+            # lives gets the time of a lease to say so.
+            self._spared_until = now + self._lease_s
+        if now < self._spared_until:
+            return
+        for incarnation in expired:
             await self._recover(incarnation, proven_dead=False)
 
     async def run(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import uvloop
 
-from hero_job.aio import AsyncStore
+from hero_job.aio import AsyncStore, end_task
 from hero_job.claims import ActorEntry, Claims, Recoveries
 from hero_job.errors import StoreUnavailable
 from hero_job.job import JobBuilder, ScriptType
@@ -84,3 +86,31 @@ def test_dead_child_is_recovered_as_soon_as_the_store_is_back(own_valkey: Valkey
 
     uvloop.run(test())
     eventually(own_valkey.answers)
+
+
+def test_after_an_outage_the_living_get_a_lease_to_show_themselves(
+    own_valkey: ValkeyServer, namespace: str, operations: Operations
+) -> None:
+    async def test() -> None:
+        with Store(own_valkey.url) as store:
+            job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=0.3)
+            async with AsyncStore(own_valkey.url) as aio:
+                sweep = Sweep(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
+                running = asyncio.create_task(sweep.run())
+                try:
+                    own_valkey.kill()
+                    while not sweep._store_away:  # noqa: ASYNC110 - a round in which nobody answers
+                        await asyncio.sleep(0.01)
+                    own_valkey.start()
+                    actor = operations.keys.actor(claims.entry.incarnation)
+                    eventually(lambda: own_valkey.command("EXISTS", actor) == 0)
+                    # Its presence is gone, and rounds go by: it is spared, and comes back.
+                    for _ in range(5):
+                        await sweep.run_once()
+                    assert own_valkey.command("HGET", operations.keys.job(job_id), "status") == "started"
+                    with Store(own_valkey.url) as again:
+                        assert again.run(claims.beat(busy=1, jobs=0))
+                finally:
+                    await end_task(running)
+
+    uvloop.run(test())

@@ -1,0 +1,109 @@
+"""What a queued job costs the store in memory, and that a turn costs the same however long the queue is.
+
+    .venv/bin/python benchmarks/store.py              about a minute
+    .venv/bin/python benchmarks/store.py --jobs 2000  a small run
+
+Memory: bare no-op jobs with 66-character caller and context, created and queued, once with the embedded store's
+settings and once with the server's defaults. Time: turns of one job each, in rounds that alternate between a queue of a
+thousand ids and one of a million.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from hero_job import JobBuilder, JobStatus, ScriptType
+from hero_job.claims import ActorEntry, Claims, Settlement
+from hero_job.op import Op
+from hero_job.operations import Operations
+from hero_job.store import Store
+from tests.valkey_server import ValkeyServer
+
+#: As hero_supervisor.embedded starts its server.
+EMBEDDED = ("--hash-max-listpack-value", "1024")
+
+
+def used_bytes(store: Store) -> int:
+    text = store.run(Op(("INFO", "memory"), str))
+    return int(text.partition("used_memory:")[2].split()[0])
+
+
+def queue_jobs(store: Store, operations: Operations, count: int) -> None:
+    base = JobBuilder().caller_id("a" * 66).context_id("b" * 66).script_type(ScriptType.OSIS).script("40 + 2")
+    for start in range(0, count, 500):
+        jobs = [base.build() for _ in range(start, min(start + 500, count))]
+        store.run_many([operations.create(job, start=True) for job in jobs])
+
+
+def bytes_a_job(settings: tuple[str, ...], count: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        server = ValkeyServer(Path(folder), *settings).start()
+        try:
+            with Store(server.unix_url) as store:
+                operations = Operations()
+                queue_jobs(store, operations, 100)
+                store.run(Op(("XTRIM", operations.keys.events, "MAXLEN", 0), int))
+                before = used_bytes(store)
+                queue_jobs(store, operations, count)
+                store.run(Op(("XTRIM", operations.keys.events, "MAXLEN", 0), int))
+                return (used_bytes(store) - before) / count
+        finally:
+            server.stop()
+
+
+def turn_times_us(lengths: tuple[int, ...], rounds: int, turns: int) -> dict[int, list[float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        server = ValkeyServer(Path(folder), "--appendonly", "no").start()
+        try:
+            with Store(server.unix_url) as store:
+                lanes = {}
+                for length in lengths:
+                    namespace = f"q{length}"
+                    operations = Operations(namespace)
+                    entry = ActorEntry(
+                        incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
+                        engine_version="1",
+                    )  # fmt: skip
+                    claims = Claims(entry, namespace, lease_s=3600)
+                    store.run(claims.join())
+                    queue_jobs(store, operations, rounds * turns + 10)
+                    # Ids behind the real jobs make the queue as long as wanted without a million hashes.
+                    for start in range(0, length, 10_000):
+                        ids = [f"filler-{n}" for n in range(start, min(start + 10_000, length))]
+                        store.run(Op(("RPUSH", operations.keys.work("osis"), *ids), int))
+                    lanes[length] = claims
+                found: dict[int, list[float]] = {length: [] for length in lengths}
+                for _ in range(rounds):
+                    for length, claims in lanes.items():
+                        settlements: list[Settlement] = []
+                        began = time.perf_counter()
+                        for _ in range(turns):
+                            jobs = store.run(claims.turn(0, settlements, 1)).jobs
+                            settlements = [Settlement(j.id, j.attempt, JobStatus.FINISHED, "42") for j in jobs]
+                        found[length].append((time.perf_counter() - began) / turns * 1e6)
+                        store.run(claims.turn(0, settlements, 0))
+                return found
+        finally:
+            server.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=20_000, help="queued jobs to weigh (%(default)s)")
+    parser.add_argument("--long", type=int, default=1_000_000, help="length of the long queue (%(default)s)")
+    options = parser.parse_args()
+    print(f"memory a queued job, embedded store's settings: {bytes_a_job(EMBEDDED, options.jobs):.0f} bytes")
+    print(f"memory a queued job, server's defaults:         {bytes_a_job((), options.jobs):.0f} bytes")
+    times = turn_times_us((1000, options.long), rounds=10, turns=200)
+    for length, values in times.items():
+        print(
+            f"turn of one job, {length:>9} ids queued: best {min(values):.1f} us, median {statistics.median(values):.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -100,9 +100,8 @@ def main() -> None:
     print(f"memory a queued job, server's defaults:         {bytes_a_job((), options.jobs):.0f} bytes")
     times = turn_times_us((1000, options.long), rounds=10, turns=200)
     for length, values in times.items():
-        print(
-            f"turn of one job, {length:>9} ids queued: best {min(values):.1f} us, median {statistics.median(values):.1f}"
-        )
+        median = statistics.median(values)
+        print(f"turn of one job, {length:>9} ids queued: best {min(values):.1f} us, median {median:.1f} us")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,11 @@ class AsyncStore:
             raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + op.block_s:g} s") from e
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
+        except RuntimeError as e:
+            # uvloop's word for a connection that closed between two steps of redis-py.
+            if "closed" not in str(e):
+                raise
+            raise StoreUnavailable(self.url.shown, str(e)) from e
         except RedisError as e:
             refused = StoreRefused(_code(e), str(e))
             error = op.translate(refused)
@@ -244,7 +249,7 @@ class _Follower:
                             # A job that begins or waits changes nothing for who waits for its end.
                             if status not in _OPEN:
                                 self._wake(moved)
-            except (RedisError, OSError) as e:
+            except (RedisError, OSError, RuntimeError) as e:
                 if self.following.is_set():
                     _log.warning("events_interrupted", extra={"stream": self._key, "error": str(e)})
                 self.following.clear()

@@ -16,7 +16,7 @@
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, more}, nil where the hash lacks it;
 --   more, for jobs that have it: {retries, failures, {prerequisite, output, ...}, log_path}
 local ns, me, claimed, keep = ARGV[1], ARGV[2], KEYS[2], retention(5)
-local refused, jobs, accepted = {}, {}, 0
+local refused, jobs, accepted, mine_now = {}, {}, 0, {}
 
 for i = 11, #ARGV, 9 do
   local id, attempt, status = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -25,6 +25,7 @@ for i = 11, #ARGV, 9 do
   local mine = not v.err and v[2] == me and v[3] == attempt
   if mine and (v[1] == 'started' or v[1] == 'stopping') then
     accepted = accepted + 1
+    mine_now[id] = true
     if status == 'finished' then
       if ARGV[i + 4] == '' then
         redis.call('HSET', key, 'status', status, 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at)
@@ -60,12 +61,12 @@ for i = 11, #ARGV, 9 do
     refused[#refused + 1] = id
   end
 end
--- Every id accepted was in the list. So when they are as many as it holds they are all of it, the common case; a
--- settlement sent again, or one that is refused, may stand beside ids that are still to be run.
+-- Every id accepted was in the list. So when they are as many as it holds they are all of it, the common case. What was
+-- refused stays: the lane may hold that id anew, and a settlement that arrives late must not take it from its list.
 if accepted > 0 and redis.call('LLEN', claimed) == accepted then
   redis.call('DEL', claimed)
 else
-  for i = 11, #ARGV, 9 do redis.call('LREM', claimed, 1, ARGV[i]) end
+  for id in pairs(mine_now) do redis.call('LREM', claimed, 1, id) end
 end
 settle_tails(ns, keep)
 

@@ -138,7 +138,14 @@ class Actor:
             failure_ttl_s=spec.failure_ttl_s,
             max_redeliveries=spec.max_redeliveries,
         )
-        return Claims(entry, spec.namespace, lease_s=spec.lease_s, retention=retention, by_context=spec.by_context)
+        return Claims(
+            entry,
+            spec.namespace,
+            lease_s=spec.lease_s,
+            retention=retention,
+            by_context=spec.by_context,
+            legacy_queues=spec.legacy_queues,
+        )
 
     def _join(self, claims: Claims) -> bool:
         """Enter the registry, however long the store takes to be there. Says no when told to end before that."""

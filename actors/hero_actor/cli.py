@@ -86,6 +86,7 @@ def _spec(options: argparse.Namespace) -> ActorSpec:
         instance=options.instance,
         engine=options.engine or DEFAULT_ENGINE[script_type],
         by_context=options.by_context,
+        legacy_queues=options.legacy_queues,
         grace_s=options.grace_s,
         lease_s=options.lease_s,
         max_redeliveries=options.max_redeliveries,
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--group", type=_word, help="serve the queue of this group too")
     add("--instance", type=_word, help="serve the queue of this instance of the group too")
     add("--engine", help="name of an engine, or module:factory; default: rhai for osis and sal")
+    add("--legacy-queues", action="store_true", help="serve the queues of older programs of the Rust family too")
     add("--by-context", action="store_true", help="one job of a context at once, in order, over all actors with this")
     add(
         "--grace-s", type=_seconds, default=2.0, help="how long past its deadline a job may take to yield (%(default)s)"

@@ -34,6 +34,7 @@ class ActorSpec:
         instance: Serves the queue of this instance of the group too.
         engine: Registry name or `module:factory`.
         by_context: Runs one job of a context at once, in the order of the queue, however many actors do so.
+        legacy_queues: Serves the queues of older programs of the Rust family too.
         grace_s: How long past its deadline a job may take to yield, in seconds.
         lease_s: How long it may be silent in Redis before it is declared dead, in seconds.
         max_redeliveries: How often a job whose holder died is given out again.
@@ -56,6 +57,7 @@ class ActorSpec:
     instance: str | None
     engine: str
     by_context: bool
+    legacy_queues: bool
     grace_s: float
     lease_s: float
     max_redeliveries: int

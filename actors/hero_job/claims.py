@@ -170,9 +170,20 @@ class Claims:
         lease_s: How long its presence outlives its last beat, in seconds.
         retention: How long results are kept.
         by_context: Run one job of a context at once, in the order of the queue, however many actors do so.
+        legacy_queues: Serve the queues of older programs of the Rust family too, last.
     """
 
-    __slots__ = ("_fixed", "_incarnation", "_queues", "_type_queue", "entry", "keys", "lease_ms", "retention")
+    __slots__ = (
+        "_fixed",
+        "_incarnation",
+        "_queues",
+        "_several",
+        "_type_queue",
+        "entry",
+        "keys",
+        "lease_ms",
+        "retention",
+    )
 
     def __init__(
         self,
@@ -182,6 +193,7 @@ class Claims:
         lease_s: float = 8,
         retention: Retention = DEFAULT_RETENTION,
         by_context: bool = False,
+        legacy_queues: bool = False,
     ) -> None:
         self.entry = entry
         self.keys = Keys(namespace)
@@ -197,12 +209,15 @@ class Claims:
         self._type_queue = queues[-1]
         # What is low comes after everything else.
         self._queues = queues + [f"{queue}:low" for queue in queues]
+        if legacy_queues:
+            self._queues += self.keys.legacy(suffix, entry.name)
+        self._several = entry.group is not None or legacy_queues
         self._fixed = ("context_id" if by_context else "", *retention.arguments)
 
     @property
     def routed(self) -> bool:
-        """Does this actor serve a group or instance queue besides that of its type?"""
-        return self.entry.group is not None
+        """Does this actor serve queues besides that of its type, on which alone it blocks?"""
+        return self._several
 
     def _owner(self, lane: int) -> str:
         """Who holds what a lane has claimed: two lanes of one actor are no more one another than two actors are."""

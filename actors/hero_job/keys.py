@@ -110,3 +110,7 @@ class Keys:
     def control_type(self, suffix: str) -> str:
         """List: ids of jobs of a type to stop, from foreign clients."""
         return f"{self.prefix}q:ctl:type:{suffix}"
+
+    def legacy(self, suffix: str, name: str) -> list[str]:
+        """Lists of ids: the queues of older programs of the Rust family, by type and by name of the actor."""
+        return [f"{self.prefix}job:actor_queue:{suffix}", f"{self.prefix}work_queue:{name}"]

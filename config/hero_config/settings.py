@@ -7,6 +7,7 @@ take flags. Invariant: the models are frozen and refuse unknown keys, so setting
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -77,8 +78,19 @@ class SupervisorSettings(Section):
     """Seconds between two looks for dead actors of any host."""
 
 
+class TokenSettings(Section):
+    """`[[rpc.tokens]]`: one key that opens the TCP port."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@-]{1,200}$")]
+    """Who holds it: stands in the log, and is the `caller_id` of the jobs of a `user`; so it may be a public key."""
+    scope: Literal["admin", "user", "read"]
+    """What its holder may do."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the token in hex; the token itself is nowhere."""
+
+
 class RpcSettings(Section):
-    """`[rpc]`: JSON-RPC on a Unix socket."""
+    """`[rpc]`: JSON-RPC on a Unix socket and on a TCP port."""
 
     unix_socket: str = ".hero/hero.ipc"
     """Path of the socket; empty offers none."""
@@ -86,11 +98,65 @@ class RpcSettings(Section):
     """Permissions of the socket, octal: who may connect may run scripts."""
     max_message_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
     """Largest request in bytes."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """TCP port for WebSocket and HTTP; 0 offers none."""
+    bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """IP address of the TCP port."""
+    # Not strict themselves: TOML and JSON have lists, no tuples. The items stay strict.
+    tokens: Annotated[tuple[TokenSettings, ...], Field(strict=False)] = ()
+    """Who may use the TCP port; without any it is open."""
+    origins: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Web origins whose pages may connect besides those of this machine."""
+    hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Host names under which clients may know the TCP port besides localhost and IP addresses."""
+    tls_cert: str = ""
+    """Path of the certificate chain (PEM); empty serves without TLS."""
+    tls_key: str = ""
+    """Path of its private key."""
+    insecure: bool = False
+    """Offer the TCP port beyond loopback without tokens, or without TLS."""
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Most connections to the TCP port at once."""
 
     @property
     def unix_mode_bits(self) -> int:
         """`unix_mode` as the number that `chmod` takes."""
         return int(self.unix_mode, 8)
+
+    @field_validator("bind")
+    @classmethod
+    def _is_address(cls, bind: str) -> str:
+        try:
+            ipaddress.ip_address(bind)
+        except ValueError:
+            raise ValueError("should be an IP address, such as 127.0.0.1 or ::1; 0.0.0.0 for all") from None
+        return bind
+
+    @model_validator(mode="after")
+    def _token_names_differ(self) -> Self:
+        names = [token.name for token in self.tokens]
+        if len(set(names)) < len(names):
+            raise ValueError("tokens: a name is used twice; give each token its own")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_complete(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key should be given together")
+        return self
+
+    @model_validator(mode="after")
+    def _safe_to_expose(self) -> Self:
+        if not self.port or self.insecure or ipaddress.ip_address(self.bind).is_loopback:
+            return self
+        if not self.tokens:
+            raise ValueError(f"who can reach {self.bind} could run scripts: give tokens, or say insecure = true")
+        if not self.tls_cert:
+            raise ValueError(
+                f"tokens would cross the network to {self.bind} readable: give tls_cert and tls_key, "
+                "or say insecure = true when something before the port speaks TLS"
+            )
+        return self
 
 
 class JobsSettings(Section):
@@ -137,6 +203,8 @@ class ActorSettings(Section):
     """Group whose queue it serves besides the type's."""
     by_context: bool = False
     """Run one job of a context at once, in the order of the queue, over all actors that do so."""
+    legacy_queues: bool = False
+    """Serve the queues `job:actor_queue:{type}` and `work_queue:{name}` of older Rust programs too."""
     max_jobs: Annotated[int, Field(ge=0)] = 0
     """Jobs after which a process is replaced; 0 for never."""
     max_rss_bytes: Annotated[int, Field(ge=0)] = 0

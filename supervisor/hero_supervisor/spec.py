@@ -134,6 +134,8 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
     arguments = [part for flag, value in flags.items() for part in (flag, _text(value))]
     if actor.by_context:
         arguments.append("--by-context")
+    if actor.legacy_queues:
+        arguments.append("--legacy-queues")
     return ActorSpec(
         name=actor.base_name,
         script_type=actor.type,

@@ -471,3 +471,17 @@ def test_a_full_server_does_not_cost_an_actor_its_lease(
         store.run(claims.beat(busy=0, jobs=0))
 
         assert store.run(Op(("PTTL", operations.keys.actor("i")), int)) > 30_000
+
+
+def test_the_queues_of_older_programs_are_served_only_where_that_is_asked_for(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, namespace: str
+) -> None:
+    ids = [store.run(operations.create(make_job())) for _ in range(2)]
+    for job_id, key in zip(ids, (f"{namespace}:job:actor_queue:osis", f"{namespace}:work_queue:osis"), strict=True):
+        store.run(Op(("LPUSH", key, job_id), int))
+    claims = make_claims()
+
+    assert store.run(claims.turn(0, [], 10)).jobs == []
+    wider = Claims(claims.entry, namespace, legacy_queues=True)
+    assert [j.id for j in store.run(wider.turn(0, [], 10)).jobs] == ids
+    assert wider.routed

@@ -56,6 +56,10 @@ class AsyncStore:
         # Untyped in redis-py: it returns whatever the server's answer parses to.
         self._client: Any
         self._client, self._sentinels = _client(self.url, connect_timeout_s)
+        # Answers as the server gives them, as on the synchronous runner: operations read them by themselves. What
+        # redis-py asks of its own accord, about a cluster, it must go on reading.
+        for command in [c for c in self._client.response_callbacks if not c.startswith(("CLUSTER", "COMMAND"))]:
+            del self._client.response_callbacks[command]
         # Bounds the connections: each is in use by one operation, or by a follower, which does not ask here.
         self._turn = asyncio.Semaphore(max_connections)
         self._followers: dict[str, _Follower] = {}

@@ -13,7 +13,7 @@ from hero_job.errors import JobDamaged, JobInvalid, JobNotFound
 from hero_job.job import ScriptType
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.op import Op, as_is, pairs
-from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, QueueStatus
+from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, QueueStatus, ServerFacts
 from hero_job.retention import DEFAULT_RETENTION, Retention
 
 
@@ -173,6 +173,22 @@ class Queues:
         """Wait until all jobs of a batch have ended; None when the time is up before."""
         key = self.keys.batch_reply(batch_id)
         return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
+
+    def server(self) -> Op[ServerFacts]:
+        """Ask the server what it is and how it keeps its data."""
+
+        def decode(answer: str) -> ServerFacts:
+            facts = dict(line.split(":", 1) for line in answer.splitlines() if ":" in line)
+            name = "valkey" if "valkey_version" in facts else "redis"
+            return ServerFacts(
+                name=name,
+                version=facts.get(f"{name}_version", "unknown"),
+                maxmemory=int(facts.get("maxmemory", 0)),
+                maxmemory_policy=facts.get("maxmemory_policy", ""),
+                appendonly=facts.get("aof_enabled") == "1",
+            )
+
+        return Op(("INFO",), decode)
 
     def promote(self, most: int = 1000) -> Op[tuple[int, float | None]]:
         """Do what is due: queue the jobs whose time has come, end those that were not started in theirs.

@@ -221,3 +221,22 @@ class BatchStatus:
     finished: int
     error: int
     stopped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What the store's server says of itself.
+
+    Attributes:
+        name: redis or valkey.
+        version: Its version.
+        maxmemory: Bytes it may use; 0 for no limit.
+        maxmemory_policy: What it does at the limit. Anything but noeviction throws jobs away.
+        appendonly: It writes every command to its append-only file.
+    """
+
+    name: str
+    version: str
+    maxmemory: int
+    maxmemory_policy: str
+    appendonly: bool

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import uvloop
 
 from hero_job import (
     JobConflict,
@@ -353,3 +356,29 @@ def test_a_wait_on_a_server_that_stays_away_ends_with_that(own_valkey: ValkeySer
 
     with Store(own_valkey.url) as store, pytest.raises(StoreUnavailable):
         store.wait_reply(operations, "j", 0.2)
+
+
+def test_a_server_that_resets_every_connection_at_once_is_just_not_reachable(operations: Operations) -> None:
+    """Under uvloop redis-py lets a bare RuntimeError out when the peer resets during its introduction."""
+
+    def reset_all(listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        resetting = pool.submit(reset_all, listener)
+
+        async def main() -> None:
+            async with AsyncStore(f"redis://127.0.0.1:{listener.getsockname()[1]}") as store:
+                for _ in range(300):
+                    with pytest.raises(StoreUnavailable):
+                        await store.run(operations.ping())
+
+        uvloop.run(main())
+        listener.shutdown(socket.SHUT_RDWR)
+        resetting.result(10)

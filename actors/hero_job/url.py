@@ -4,7 +4,7 @@
 |---|---|
 | `redis://[user[:password]@]host[:port][/db]` | one server |
 | `rediss://...` | the same over TLS, with `?ssl_ca_certs=`, `ssl_certfile=`, `ssl_keyfile=`, `ssl_cert_reqs=none` |
-| `unix:///path/to/socket[?db=N]` | one server on its Unix socket |
+| `unix:///path/to/socket[?db=N]` | one server on its Unix socket; with two slashes the path is relative |
 | `redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db]` | the master that sentinels name |
 | `redis+cluster://[user[:password]@]host[:port],host[:port]...` | the node of a cluster that has the namespace's slot |
 
@@ -107,7 +107,7 @@ def parse_url(text: str) -> StoreUrl:
         if name not in _OPTIONS:
             raise StoreUrlInvalid(shown, f"unknown option '{name}'; known are {', '.join(sorted(_OPTIONS))}")
     unix = parts.scheme == "unix"
-    if unix and not parts.path:
+    if unix and not places + parts.path:
         raise StoreUrlInvalid(shown, "names no path: unix:///path/to/socket")
     path = "" if unix else parts.path.strip("/")
     service = ""
@@ -125,8 +125,8 @@ def parse_url(text: str) -> StoreUrl:
         text=text,
         shown=shown,
         mode=mode,
-        path=unquote(parts.path) if unix else None,
-        hosts=tuple(_address(place, default_port, shown) for place in places.split(",")),
+        path=unquote(places + parts.path) if unix else None,
+        hosts=() if unix else tuple(_address(place, default_port, shown) for place in places.split(",")),
         service=unquote(service),
         tls=tls,
         username=unquote(user) or None,

@@ -74,3 +74,8 @@ def test_a_cluster_is_named_by_some_of_its_nodes() -> None:
 def test_a_url_of_many_servers_that_cannot_be_used_is_refused(text: str, says: str) -> None:
     with pytest.raises(StoreUrlInvalid, match=says):
         parse_url(text)
+
+
+def test_a_unix_path_may_be_relative() -> None:
+    assert parse_url("unix://.hero/store/valkey.sock").path == ".hero/store/valkey.sock"
+    assert parse_url("unix://user:pw@run/valkey.sock").path == "run/valkey.sock"

@@ -221,8 +221,12 @@ class Recoveries:
         self.retention = retention
 
     def expired(self) -> Op[list[str]]:
-        """List the incarnations to recover: presence expired, or dead and still looked at."""
-        return Op([self.keys.actors, self.keys.dead, self.keys.prefix], list, lua.EXPIRED, 2)
+        """List the incarnations whose presence has expired."""
+        return Op([self.keys.actors, self.keys.prefix], list, lua.EXPIRED, 1)
+
+    def buried(self) -> Op[list[str]]:
+        """List the dead whose claimed lists are still to be looked at: a frozen lane's last command may come late."""
+        return Op(("HKEYS", self.keys.dead), list)
 
     def recover(self, incarnation: str, *, proven_dead: bool) -> Op[Recovery]:
         """Hand the jobs of an incarnation back.

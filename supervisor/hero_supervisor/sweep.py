@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: Rounds are up to this part shorter than planned, so that many supervisors do not all sweep at the same moment.
 _SPREAD = 0.2
+#: After so many seconds the claimed lists of a process that was seen to end are looked at once more.
+_AGAIN_S = 0.1
 
 
 class Sweep:
@@ -52,6 +54,7 @@ class Sweep:
         self._lease_s = lease_s
         # Nobody is held to have been silent before this time, by the monotonic clock.
         self._spared_until = 0.0
+        self._looking_again: set[asyncio.Task[None]] = set()
 
     async def recover_dead(self, incarnation: str) -> None:
         """Hand back the jobs of a process that was seen to end; later, when the store is away now.
@@ -60,6 +63,15 @@ class Sweep:
             incarnation: Its name in Redis.
         """
         self._owed[incarnation] = None
+        await self._pay(incarnation)
+        # The server may not have read yet that the dead one's connections have ended, and have given an id to a lane
+        # that was blocked on its queue: it would wait for the next round.
+        again = asyncio.create_task(self._look_again(incarnation))
+        self._looking_again.add(again)
+        again.add_done_callback(self._looking_again.discard)
+
+    async def _look_again(self, incarnation: str) -> None:
+        await asyncio.sleep(_AGAIN_S)
         await self._pay(incarnation)
 
     async def run_once(self) -> None:
@@ -71,6 +83,8 @@ class Sweep:
         for incarnation in tuple(self._owed):
             await self._recover(incarnation, proven_dead=True)
             self._owed.pop(incarnation, None)
+        for incarnation in await self._store.run(self._recoveries.buried()):
+            await self._recover(incarnation, proven_dead=False)
         asked = time.monotonic()
         expired = await self._store.run(self._recoveries.expired())
         now = time.monotonic()

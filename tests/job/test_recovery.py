@@ -120,7 +120,7 @@ def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_swe
     (job_id,) = submit(store, operations, make_job, 1)
     assert store.run(frozen.take(0)) == job_id
 
-    assert incarnation in store.run(recoveries.expired())
+    assert incarnation in store.run(recoveries.buried())
     assert store.run(recoveries.recover(incarnation, proven_dead=False)).handed_back == [job_id]
     assert [j.id for j in store.run(make_claims().turn(0, [], 1)).jobs] == [job_id]
 
@@ -136,7 +136,7 @@ def test_a_leaving_incarnation_hands_back_without_counting_and_is_forgotten(
 
     assert store.run(operations.record(job_id)).redeliveries == 0
     assert store.run(operations.actors()) == []
-    assert store.run(recoveries.expired()) == []
+    assert store.run(recoveries.expired()) == store.run(recoveries.buried()) == []
 
 
 def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(

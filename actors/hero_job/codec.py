@@ -151,7 +151,8 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             updated_at=f.get("updated_at"),
             started_at=f.get("started_at"),
             finished_at=f.get("finished_at"),
-            attempt=_whole(f, "attempt"),
+            # What was handed back unstarted was a claim, not an attempt.
+            attempt=_whole(f, "attempt") - _whole(f, "released"),
             redeliveries=_whole(f, "redeliveries"),
             failures=_whole(f, "failures"),
             progress=parse_progress(f.get("progress")),

@@ -186,7 +186,7 @@ def test_released_jobs_go_back_to_the_head_in_order_and_do_not_count_as_attempts
 
     taken = store.run(quick.turn(0, [], 10)).jobs
     assert [j.id for j in taken] == ids[1:]
-    assert {j.attempt for j in taken} == {"1"}
+    assert {store.run(operations.record(i)).attempt for i in ids[:4]} == {1}
     assert claimed_ids(store, slow) == ids[:1]
     assert store.run(slow.release(0, held[1:])) == 0, "they are another's now"
 
@@ -312,3 +312,17 @@ def test_the_queues_of_older_programs_are_served_only_where_that_is_asked_for(
     wider = Claims(claims.entry, namespace, legacy_queues=True)
     assert [j.id for j in store.run(wider.turn(0, [], 10)).jobs] == ids
     assert wider.routed
+
+
+def test_a_release_that_arrives_late_does_not_take_the_job_from_whoever_claimed_it_again(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+) -> None:
+    submit(store, operations, make_job, 1)
+    claims = make_claims()
+    held = store.run(claims.turn(0, [], 1)).jobs
+    late = claims.release(0, held)
+    store.run(late)
+    again = store.run(claims.turn(0, [], 1)).jobs
+
+    assert store.run(late) == 0
+    assert store.run(claims.turn(0, finished(again), 0)).refused == []

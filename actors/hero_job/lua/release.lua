@@ -1,6 +1,6 @@
 -- Hand claimed but unstarted jobs back to the head of their queues, in their old order.
 --
--- Guarantee: only the owner hands back; such a claim does not count as an attempt.
+-- Guarantee: only the owner hands back, once a claim; such a claim is not shown as an attempt.
 -- Transitions: started -> dispatched, stopping -> stopped
 -- KEYS[1] claimed list of the lane
 -- ARGV[1] namespace prefix     ARGV[2] owner: incarnation/lane     ARGV[3..7] retention (see ending.lua)
@@ -15,8 +15,10 @@ for i = #ARGV - 1, 8, -2 do
   if not v.err and v[1] == 'started' and v[2] == me and v[3] == attempt then
     local queue = queue_of(ns, v[4] or v[7], v[5], v[6])
     if queue then
-      redis.call('HSET', key, 'status', 'dispatched', 'attempt', tonumber(attempt) - 1, 'updated_at', at)
+      redis.call('HSET', key, 'status', 'dispatched', 'updated_at', at)
       redis.call('HDEL', key, 'owner', 'started_at')
+      -- Counted apart: the attempt is the fencing token of a claim, and no token is given twice.
+      redis.call('HINCRBY', key, 'released', 1)
       enqueue(ns, id, queue, nil, true)
       redis.call('LREM', KEYS[1], 1, id)
       tell(id, 'dispatched')

@@ -10,6 +10,7 @@ The rules, each with the name that a problem carries:
 - `starts`: a script ran again although its holder was neither killed nor frozen nor cut off, and it was not a retry;
 - `order`: OSIS jobs began in another order than they were queued, beyond what holders that were hit may have held back;
 - `exclusion`: two OSIS scripts ran at once although no holder was hit;
+- `crash`: the supervisor ended by itself;
 - `strays`: what is left in the store, or which process, that should not be;
 - `witness`: the witness has not seen everything, so nothing is proven.
 """
@@ -133,6 +134,7 @@ def check(history: History, jobs: Mapping[str, Final], strays: Sequence[str], un
         unseen_events: How many entries of the event stream the witness has missed.
     """
     problems: list[tuple[str, str]] = [("strays", stray) for stray in strays]
+    problems += [("crash", f"the {hit.kind}") for hit in history.hits if hit.kind.endswith("by itself")]
     if unseen_events:
         problems.append(("witness", f"{unseen_events} entries of the event stream were not seen"))
     statuses: dict[str, list[str]] = collections.defaultdict(list)
@@ -189,11 +191,10 @@ def _check_outcome(history: History, job: str, final: Final) -> Iterable[str]:
 
 
 def _hit(history: History, pid: int, since: float, until: float) -> str | None:
-    """What hit a process in a time, in words; None when nothing did."""
-    for hit in history.hits:
-        if (hit.pids is None or pid in hit.pids) and hit.begin <= until and hit.end + _SLACK_S >= since:
-            return hit.kind
-    return None
+    """What hit a process in a time, in words; None when nothing did. What hit it alone counts before what hit all."""
+    near = [hit for hit in history.hits if hit.begin <= until and hit.end + _SLACK_S >= since]
+    causes = [hit for hit in near if hit.pids and pid in hit.pids] or [hit for hit in near if hit.pids is None]
+    return causes[-1].kind if causes else None
 
 
 def _check_starts(

@@ -49,6 +49,7 @@ class Faults:
         self._proxy = proxy
         self._witness = witness
         self._rng = rng
+        self._lease_s = lease_s
         self._past_lease_s = lease_s + 1.0
         #: Kind -> how often in a hundred.
         self._kinds: dict[Callable[[], None], int] = {
@@ -77,8 +78,15 @@ class Faults:
                 order = list(self._kinds)
                 self._rng.shuffle(order)
                 order += self._rng.choices(list(self._kinds), list(self._kinds.values()), k=20)
+            self._check_supervisor()
             order.pop(0)()
             time.sleep(min(max(0.0, left_s), self._rng.uniform(0.5, 2.5)))
+
+    def _check_supervisor(self) -> None:
+        """A supervisor that has ended by itself is a finding; the run goes on with another."""
+        if not alive(psutil.Process(self._deployment.pid)):
+            with self._noted("supervisor ended by itself", None, f"exit code {self._deployment.stop()}"):
+                self._deployment.start()
 
     @contextlib.contextmanager
     def _noted(self, kind: str, pids: list[int] | None, on: str = "") -> Iterator[None]:
@@ -86,6 +94,14 @@ class Faults:
         begin = time.time()
         yield
         self._witness.note("fault", kind=kind, pids=pids, begin=begin, on=on)
+
+    @contextlib.contextmanager
+    def _store_away(self, kind: str) -> Iterator[None]:
+        """Note a fault of the store. It cuts off whoever it serves only if it lasts; half a lease is no reason."""
+        begin = time.time()
+        yield
+        pids: list[int] | None = None if time.time() - begin > self._lease_s / 2 else []
+        self._witness.note("fault", kind=kind, pids=pids, begin=begin, on="")
 
     def _some_actor(self) -> psutil.Process:
         script_type = self._rng.choice(("osis", "sal"))
@@ -144,7 +160,7 @@ class Faults:
     # -- store and network ---------------------------------------------------------------------------------------------
 
     def kill_store(self) -> None:
-        with self._noted("kill store", None):
+        with self._store_away("kill store"):
             self._valkey.kill()
             time.sleep(self._rng.choice((0.0, 0.2, 1.0)))
             self._valkey.start()
@@ -156,13 +172,13 @@ class Faults:
         self._freeze_store("freeze store past the lease", self._past_lease_s)
 
     def _freeze_store(self, kind: str, seconds: float) -> None:
-        with self._noted(kind, None):
+        with self._store_away(kind):
             self._valkey.freeze()
             time.sleep(seconds)
             self._valkey.thaw()
 
     def fill_store(self) -> None:
-        with self._noted("fill store", None):
+        with self._store_away("fill store"):
             self._valkey.command("CONFIG", "SET", "maxmemory", "1")
             time.sleep(self._rng.uniform(0.2, 1))
             self._valkey.command("CONFIG", "SET", "maxmemory", "0")

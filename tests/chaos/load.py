@@ -140,7 +140,7 @@ class Load:
         """Submit; returns when the last submission is on its way."""
         begin_mono = time.monotonic()
         number = 0
-        while (due_s := number / self._rate) < seconds:
+        while (due_s := number / self._rate) < seconds and not self._give_up.is_set():
             time.sleep(max(0.0, begin_mono + due_s - time.monotonic()))
             planned = plan(self._seed, number, tuple(self._acknowledged[-200:]))
             for job in planned.jobs:
@@ -197,7 +197,7 @@ class Load:
 
     def _wait(self, job_id: str) -> None:
         try:
-            answer = "finished:" + self._supervisor.await_result(job_id, 120)
+            answer = "finished:" + self._supervisor.await_result(job_id, 90)
         except JobFailed as e:
             answer = f"{'stopped' if e.kind == 'stopped' else 'error'}:{e.kind}"
         except (WaitTimeout, StoreError) as e:

@@ -7,6 +7,7 @@ jobs are deleted, what is left is looked at, and the deployment stops.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -45,7 +46,7 @@ type = "osis"
 engine = "tests.chaos.traced:create_engine"
 max_restarts = 10000
 backoff_max_s = 0.5
-env = {{ PYTHONPATH = "{root}", {variable} = "{witness}" }}
+env = {{ PYTHONPATH = "{path}", {variable} = "{witness}" }}
 [[actors]]
 type = "sal"
 count = 2
@@ -53,7 +54,7 @@ lanes = 8
 engine = "tests.chaos.traced:create_engine"
 max_restarts = 10000
 backoff_max_s = 0.5
-env = {{ PYTHONPATH = "{root}", {variable} = "{witness}" }}
+env = {{ PYTHONPATH = "{path}", {variable} = "{witness}" }}
 """
 
 
@@ -120,7 +121,8 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
     witness = Witness(folder / "witness.jsonl")
     valkey = ValkeyServer(folder).start()
     proxy = Proxy(valkey.port, seed).start()
-    actors = ACTORS.format(root=ROOT, variable=WITNESS, witness=witness.path)
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+    actors = ACTORS.format(path=path, variable=WITNESS, witness=witness.path)
     deployment = Deployment(folder, redis_url=proxy.url, actors=actors)
     events = EventReader(valkey.unix_url, witness)
     events.start()
@@ -193,13 +195,11 @@ def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
     keys = operations.keys
     # A batch tells that it has ended until its time is up; one whose announcement was not answered stays open.
     bounded = {keys.events, keys.actors, keys.dead, keys.dead_jobs}
-    kept = [keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply("")]
-    # An order waits for its actor, an hour at most; with the incarnation it goes.
-    kept += [keys.control(actor.incarnation) for actor in store.run(operations.actors())]
+    kept = (keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply(""))
 
     def left() -> list[str]:
         found = store.run(Op(("KEYS", f"{keys.prefix}*"), list))
-        return sorted(key for key in found if key not in bounded and not key.startswith(tuple(kept)))
+        return sorted(key for key in found if key not in bounded and not key.startswith(kept))
 
     # The claim drops deleted ids, and a frozen lane's late one is handed back within a sweep.
     try:

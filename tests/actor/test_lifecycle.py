@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 
 import psutil
 import pytest
 
 from hero_job import JobStatus
+from hero_job.claims import Recoveries
 from hero_job.job import JobBuilder
 from hero_job.op import Op
 from hero_job.operations import Operations
@@ -161,3 +164,26 @@ def test_jobs_of_one_context_keep_their_order_over_two_actors(
     records = [client.record(job_id) for job_id in ids]
     spans = [(r.started_at, r.finished_at) for r in records]
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
+
+
+def test_two_actors_of_one_name_do_not_take_each_others_jobs(
+    start_actor: StartActor, client: Client, store: Store, operations: Operations
+) -> None:
+    recoveries = Recoveries(operations.keys.namespace)
+    first, second = (start_actor("osis", "--name", "same") for _ in range(2))
+    ids = [client.submit("sleep(1); 1") for _ in range(2)]
+    for job_id in ids:
+        client.wait_status(job_id, JobStatus.STARTED)
+    owners = {str(client.record(job_id).owner).partition("/")[0]: job_id for job_id in ids}
+    assert len(owners) == 2
+
+    # One dies and its jobs are handed back; the other's job runs on under its first claim.
+    os.kill(first.pid, signal.SIGKILL)
+    dead = next(owner for owner in owners if f".{first.pid}." in owner)
+    store.run(recoveries.recover(dead, proven_dead=True))
+
+    assert {client.reply(job_id).output for job_id in ids} == {"1"}
+    assert client.record(owners[dead]).attempt == 2
+    (other,) = owners.keys() - {dead}
+    assert client.record(owners[other]).attempt == 1
+    assert psutil.pid_exists(second.pid)

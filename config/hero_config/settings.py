@@ -115,7 +115,7 @@ class RpcSettings(Section):
     """Path of its private key."""
     insecure: bool = False
     """Offer the TCP port beyond loopback without tokens, or without TLS."""
-    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 500
     """Most connections to the TCP port at once."""
 
     @property

@@ -19,7 +19,13 @@ ENTRY_POINT_GROUP = "hero.engines"
 EngineFactory = Callable[[], Engine]
 
 #: This project's engines: name -> specification.
-BUILTIN: Mapping[str, str] = MappingProxyType({"rhai": "hero_engine.rhai:create_engine"})
+BUILTIN: Mapping[str, str] = MappingProxyType(
+    {
+        "heroscript": "hero_engine.heroscript_engine.engine:create_engine",
+        "rhai": "hero_engine.rhai:create_engine",
+        "v": "hero_engine.v:create_engine",
+    }
+)
 
 
 def load_engine(name: str) -> Engine:

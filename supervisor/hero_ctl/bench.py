@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import multiprocessing_logging  # type: ignore[import-untyped]  # ships no type information
 
-from hero_ctl.producer import Counters, produce
+from hero_ctl.producer import STOP_SIGNALS, Counters, produce
 from hero_ctl.summary import Produced, Summary, summarize
 from hero_job.job import Job, JobBuilder, ScriptType
 
@@ -34,7 +35,6 @@ log = logging.getLogger("hero_ctl.bench")
 SCRIPT = "40 + 2"
 JOB_TIMEOUT_S = 30.0
 _LOOK_S = 0.1
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Plan:
 
 
 def run_bench(plan: Plan) -> Summary:
-    """Run it; Ctrl-C (or SIGTERM) ends it early with what was measured until then.
+    """Run it; Ctrl-C, SIGTERM and the end of the terminal end it early with what was measured until then.
 
     Args:
         plan: What to measure.
@@ -101,7 +101,9 @@ class _Bench:
 
     def run(self) -> Summary:
         # A handler that only closes the pipe, instead of KeyboardInterrupt, which could strike while a report is read.
-        before = {number: signal.signal(number, self._interrupt) for number in _STOP_SIGNALS}
+        # One that is ignored stays so: `nohup` wants the bench to outlive its terminal.
+        heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._interrupt) for number in heard}
         try:
             for number, share in enumerate(self._plan.shares()):
                 self._start(number, share)
@@ -116,7 +118,7 @@ class _Bench:
                 signal.signal(number, handler)
         return summarize(self._plan.jobs, self._produced, interrupted=self._interrupted)
 
-    def _interrupt(self, _number: int, _frame: object) -> None:
+    def _interrupt(self, _number: int = 0, _frame: object = None) -> None:
         if not self._interrupted:
             self._interrupted = True
             self._ask_to_stop()
@@ -137,7 +139,7 @@ class _Bench:
             },
         )
         # Until the child has set its own handlers it must not run ours, which would close its copy of the stop pipe.
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             process.start()
         finally:
@@ -152,6 +154,8 @@ class _Bench:
             for ready in wait(list(self._reports), timeout=_LOOK_S):
                 self._take(ready)  # type: ignore[arg-type]  # we gave it connections only
             show(self._counters.done())
+            if _nobody_reads():
+                self._interrupt()
             if self._interrupted and not told:
                 told = True
                 log.info("stopping: the jobs under way end first, and all are removed from the store")
@@ -191,6 +195,17 @@ class _Bench:
                 progress.update(bar, completed=done, rate=f"{rate:,.0f}/s")
 
             yield show
+
+
+def _nobody_reads() -> bool:
+    """Is the reader of the result gone: the other end of the pipe, or the terminal?"""
+    try:
+        output = sys.stdout.fileno()
+    except (AttributeError, ValueError, OSError):
+        return False  # there was none to begin with
+    poll = select.poll()
+    poll.register(output, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 @contextmanager

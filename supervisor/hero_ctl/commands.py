@@ -1,4 +1,4 @@
-"""The commands of `heroctl`.
+"""The commands of `heroctl`: those that run a script or look, here; the others in `life.py` and `operate.py`.
 
 Each reads its options, calls the API, and prints: results on standard output, everything else on standard error. What
 the API raises goes through to `cli.main`, which tells it.
@@ -7,20 +7,20 @@ the API raises goes through to `cli.main`, which tells it.
 from __future__ import annotations
 
 import heapq
-import sys
-from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from hero_ctl import options
+from hero_ctl import life, operate, options
 from hero_ctl.complaint import Complaint, complain
 from hero_ctl.connect import open_supervisor, store_url
 from hero_ctl.exits import HELP, Exit
+from hero_ctl.job_fields import job_fields
 from hero_ctl.patience import nobody, run_and_wait, serves
-from hero_ctl.script import ScriptSource, ScriptSourceError, read_script
+from hero_ctl.script import read_source
+from hero_ctl.voice import end, print_output, tell
 from hero_job.errors import JobFailed
-from hero_job.job import DEFAULT_LIMITS, Job, JobBuilder, ScriptType
+from hero_job.job import DEFAULT_LIMITS, Job, ScriptType
 from hero_job.keys import DEFAULT_NAMESPACE
 from hero_job.record import JobRecord
 from hero_job.status import JobStatus
@@ -62,6 +62,13 @@ def run(
     group: options.Group = None,
     instance: options.Instance = None,
     job_id: options.JobIdOption = None,
+    priority: options.PriorityOption = None,
+    delay: options.Delay = None,
+    not_before: options.NotBefore = None,
+    expires: options.Expires = None,
+    retries: options.Retries = None,
+    after: options.After = None,
+    unique: options.Unique = None,
     wait: Annotated[
         float | None,
         typer.Option(
@@ -75,9 +82,9 @@ def run(
     namespace: options.Namespace = DEFAULT_NAMESPACE,
 ) -> None:
     """Run a script, wait for it, and print its output."""
-    source = _read(script, file)
-    job = _build_job(
-        source,
+    source = read_source(script, file)
+    fields = job_fields(
+        source.text,
         type_=type_,
         caller=caller,
         context=context,
@@ -85,17 +92,25 @@ def run(
         env=env,
         group=group,
         instance=instance,
-        job_id=job_id,
+        id=job_id,
+        priority=None if priority is None else priority.value,
+        delay_s=delay,
+        not_before=not_before,
+        expires_s=expires,
+        retries=retries,
+        prerequisites=after,
+        unique_key=unique,
     )
+    job = Job.from_fields(fields)
     with open_supervisor(redis_url, namespace) as supervisor:
         try:
-            output = run_and_wait(supervisor, job, wait, _tell)
+            output = run_and_wait(supervisor, job, wait, tell)
         except JobFailed as e:
-            _end(complain(e, script_name=source.name))
+            end(complain(e, script_name=source.name))
         except KeyboardInterrupt:
             text = f"heroctl: interrupted; job {job.id} goes on, ask for it with `heroctl output {job.id}`"
-            _end(Complaint(text=text, exit=Exit.INTERRUPTED))
-    _print_output(output)
+            end(Complaint(text=text, exit=Exit.INTERRUPTED))
+    print_output(output)
 
 
 @app.command(epilog=HELP)
@@ -111,12 +126,19 @@ def submit(
     group: options.Group = None,
     instance: options.Instance = None,
     job_id: options.JobIdOption = None,
+    priority: options.PriorityOption = None,
+    delay: options.Delay = None,
+    not_before: options.NotBefore = None,
+    expires: options.Expires = None,
+    retries: options.Retries = None,
+    after: options.After = None,
+    unique: options.Unique = None,
     redis_url: options.RedisUrl = None,
     namespace: options.Namespace = DEFAULT_NAMESPACE,
 ) -> None:
     """Queue a script and print the id of its job."""
-    job = _build_job(
-        _read(script, file),
+    fields = job_fields(
+        read_source(script, file).text,
         type_=type_,
         caller=caller,
         context=context,
@@ -124,10 +146,17 @@ def submit(
         env=env,
         group=group,
         instance=instance,
-        job_id=job_id,
+        id=job_id,
+        priority=None if priority is None else priority.value,
+        delay_s=delay,
+        not_before=not_before,
+        expires_s=expires,
+        retries=retries,
+        prerequisites=after,
+        unique_key=unique,
     )
     with open_supervisor(redis_url, namespace) as supervisor:
-        typer.echo(supervisor.submit_job(job))
+        typer.echo(supervisor.submit_job(Job.from_fields(fields)))
 
 
 @app.command(epilog=HELP)
@@ -161,8 +190,8 @@ def output(
         text = supervisor.await_result(job_id, wait) if wait else supervisor.get_job_output(job_id)
         if text is None:
             current = supervisor.get_job_status(job_id)
-            _end(Complaint(text=f"heroctl: job {job_id} has not ended: it is {current.value}", exit=Exit.NOT_ENDED))
-    _print_output(text)
+            end(Complaint(text=f"heroctl: job {job_id} has not ended: it is {current.value}", exit=Exit.NOT_ENDED))
+    print_output(text)
 
 
 @app.command("list", epilog=HELP)
@@ -259,59 +288,16 @@ def bench(
     raise typer.Exit(summary.exit)
 
 
-def _read(argument: str | None, file: object) -> ScriptSource:
-    from pathlib import Path
-
-    try:
-        return read_script(argument, file if isinstance(file, Path) else None)
-    except ScriptSourceError as e:
-        _end(Complaint(text=f"heroctl: {e}", exit=Exit.USAGE))
-
-
-def _build_job(
-    source: ScriptSource,
-    *,
-    type_: ScriptType,
-    caller: str | None,
-    context: str,
-    timeout: float,
-    env: Sequence[str] | None,
-    group: str | None,
-    instance: str | None,
-    job_id: str | None,
-) -> Job:
-    builder = JobBuilder().script(source.text).script_type(type_).timeout(timeout)
-    builder.caller_id(caller or options.login_name()).context_id(context)
-    for pair in env or ():
-        name, separator, value = pair.partition("=")
-        if not separator:
-            _end(Complaint(text=f"heroctl: --env takes NAME=VALUE, not '{pair}'", exit=Exit.USAGE))
-        builder.env_var(name, value)
-    for given, setter in ((group, builder.group), (instance, builder.instance), (job_id, builder.id)):
-        if given is not None:
-            setter(given)
-    return builder.build()
-
-
 def _check_somebody_serves(supervisor: Supervisor, job: Job) -> None:
     if not any(serves(actor, job) for actor in supervisor.list_actors()):
-        _end(Complaint(text=f"heroctl: {nobody(job).replace(': the job waits', '')}", exit=Exit.FAILED))
+        end(Complaint(text=f"heroctl: {nobody(job).replace(': the job waits', '')}", exit=Exit.FAILED))
 
 
 def _age_key(record: JobRecord) -> tuple[str, str]:
     return (record.created_at or "", record.job.id)
 
 
-def _print_output(text: str) -> None:
-    if text:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
-
-
-def _tell(text: str, prefix: str = "heroctl: ") -> None:
-    typer.echo(f"{prefix}{text}", err=True)
-
-
-def _end(complaint: Complaint) -> NoReturn:
-    _tell(complaint.text, prefix="")
-    raise typer.Exit(complaint.exit)
+app.add_typer(life.app)
+app.add_typer(operate.app)
+app.add_typer(operate.dead_app, name="dead")
+app.add_typer(operate.schedule_app, name="schedule")

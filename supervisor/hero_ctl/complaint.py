@@ -11,11 +11,13 @@ from hero_job.errors import (
     JobFailed,
     JobInvalid,
     JobNotFound,
+    JobStateError,
     StoreRefused,
     StoreUnavailable,
     StoreUrlInvalid,
     WaitTimeout,
 )
+from hero_job.status import JobStatus
 
 _START_HINT = (
     "is it running? Start one with `hero-supervisor` or `scripts/run`, "
@@ -30,6 +32,8 @@ _REFUSAL_HINTS = {
     "READONLY": "this is a replica: name the primary",
     "LOADING": "it is still reading its data: try again in a moment",
 }
+
+_ENDED = frozenset(status.value for status in JobStatus if status.terminal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,8 @@ def complain(error: HeroJobError, *, script_name: str | None = None) -> Complain
         case JobNotFound():
             text = f"heroctl: {error} (never created, deleted, or past its retention)"
             return Complaint(text=text, exit=Exit.UNKNOWN_JOB)
+        case JobStateError():
+            return _wrong_state(error)
         case StoreUrlInvalid() | JobInvalid() | JobConflict():
             return Complaint(text=f"heroctl: {error}", exit=Exit.USAGE)
         case StoreUnavailable():
@@ -67,6 +73,13 @@ def complain(error: HeroJobError, *, script_name: str | None = None) -> Complain
             hint = _REFUSAL_HINTS.get(error.code)
             return Complaint(text=f"heroctl: {error}" + (f"; {hint}" if hint else ""), exit=Exit.STORE)
     return Complaint(text=f"heroctl: {error}", exit=Exit.FAILED)
+
+
+def _wrong_state(error: JobStateError) -> Complaint:
+    if error.status in _ENDED:
+        return Complaint(text=f"heroctl: {error}", exit=Exit.FAILED)
+    text = f"heroctl: {error}; wait for it with `heroctl output {error.job_id} --wait 60`, "
+    return Complaint(text=text + f"or end it with `heroctl stop {error.job_id}`", exit=Exit.NOT_ENDED)
 
 
 def _failed(error: JobFailed, script_name: str | None) -> str:

@@ -20,7 +20,7 @@ class Exit(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 finished, 1 the script failed, 2 bad usage, 3 timed out, 4 stopped, 5 unknown job, "
+    "Exit codes: 0 finished, 1 the script failed, 2 bad usage, 3 timed out, 4 stopped, 5 unknown job or schedule, "
     "6 the store cannot be reached or refuses, 7 the job has not ended yet, 130 interrupted."
 )
 

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from hero_job.job import ScriptType
+from hero_job.job import Priority, ScriptType
 
 _STORE_PANEL = "Store"
 _JOB_PANEL = "Job"
+_LIFE_PANEL = "When and how often"
 
 RedisUrl = Annotated[
     str | None,
@@ -93,6 +94,66 @@ JobIdOption = Annotated[
         show_default="a new UUID",
         help="Choose the id: submitting the same job twice is then harmless.",
         rich_help_panel=_JOB_PANEL,
+    ),
+]
+PriorityOption = Annotated[
+    Priority | None,
+    typer.Option(
+        "--priority",
+        case_sensitive=False,
+        show_default="normal",
+        help="high goes to the front of the queue, low behind all others.",
+        rich_help_panel=_LIFE_PANEL,
+    ),
+]
+Delay = Annotated[
+    float | None,
+    typer.Option("--delay", metavar="SECONDS", help="Begin so long from now.", rich_help_panel=_LIFE_PANEL),
+]
+NotBefore = Annotated[
+    str | None,
+    typer.Option(
+        "--not-before",
+        metavar="TIME",
+        help="Begin then: ISO 8601 with its zone, as 2026-11-24T06:00:00Z.",
+        rich_help_panel=_LIFE_PANEL,
+    ),
+]
+Expires = Annotated[
+    float | None,
+    typer.Option(
+        "--expires",
+        metavar="SECONDS",
+        help="Do not run it when it has not begun by then.",
+        rich_help_panel=_LIFE_PANEL,
+    ),
+]
+Retries = Annotated[
+    int | None,
+    typer.Option(
+        "--retries",
+        metavar="N",
+        show_default="0",
+        help="Run it so often again if it fails.",
+        rich_help_panel=_LIFE_PANEL,
+    ),
+]
+After = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--after",
+        metavar="JOB_ID",
+        help="Begin when this job has finished; may repeat.",
+        rich_help_panel=_LIFE_PANEL,
+    ),
+]
+Unique = Annotated[
+    str | None,
+    typer.Option(
+        "--unique",
+        metavar="KEY",
+        help="While a job with this key is open, take that one instead.",
+        rich_help_panel=_LIFE_PANEL,
     ),
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="As `heroctl submit` prints it.")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from hero_job.errors import WaitTimeout
 from hero_job.job import Job
@@ -18,7 +20,7 @@ def run_and_wait(supervisor: Supervisor, job: Job, wait_s: float | None, tell: C
     Args:
         supervisor: The API.
         job: What to run.
-        wait_s: Longest wait in seconds; None for the job's timeout plus the API's allowance for the queue.
+        wait_s: Longest wait in seconds; None for its delay, its timeout, and the API's allowance for the queue.
         tell: Gets a line when the job still waits after two seconds and no actor could run it.
 
     Returns:
@@ -29,9 +31,17 @@ def run_and_wait(supervisor: Supervisor, job: Job, wait_s: float | None, tell: C
         WaitTimeout: It has not ended by then; it goes on.
         HeroJobError: What else the API raises.
     """
-    whole_s = job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s
-    supervisor.submit_job(job)
-    return wait_for(supervisor, job, whole_s, tell)
+    whole_s = _lead_s(job) + job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s
+    # The id of another job, where one that is open has this one's key of uniqueness.
+    submitted = dataclasses.replace(job, id=supervisor.submit_job(job))
+    return wait_for(supervisor, submitted, whole_s, tell)
+
+
+def _lead_s(job: Job) -> float:
+    """How long it is at least until the job may begin, in seconds."""
+    if job.not_before is None:
+        return job.delay_s
+    return max(job.delay_s, (datetime.fromisoformat(job.not_before) - datetime.now(UTC)).total_seconds())
 
 
 def wait_for(supervisor: Supervisor, job: Job, whole_s: float, tell: Callable[[str], None]) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from hero_ctl.patience import nobody, serves
 from hero_ctl.summary import Produced
 from hero_job.errors import HeroJobError, JobFailed, StoreError, WaitTimeout
 
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hero_ctl.producer")
 
+#: What ends a bench early; answered by the parent alone.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: How long jobs under way may take to end after a stop, in seconds.
 STOP_GRACE_S = 5.0
+#: How long the store may be away before the bench is given up, in seconds.
+STORE_PATIENCE_S = 10.0
+#: How long there may be no actor for the jobs: a supervisor needs some seconds to put a new one in a lost one's place.
+ACTOR_PATIENCE_S = 30.0
+_LOOK_S = 1.0
 #: How long the removal of the jobs may take, in seconds.
 _CLEAN_UP_S = 60.0
 #: How long the whole end may take, in seconds, report included.
@@ -68,19 +76,20 @@ def produce(
         report: Gets one `Produced`.
     """
     os.close(stop_write)
-    # The terminal's Ctrl-C reaches the whole group; the parent answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    # The terminal's Ctrl-C, and its end, reach the whole group; the parent answers them.
+    for ignored in STOP_SIGNALS:
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     log.info("started: %d jobs, %d in flight", share, plan.in_flight)
     producer = _Producer(plan=plan, number=number, share=share, counters=counters)
     try:
         asyncio.run(producer.run(stop_read))
     except HeroJobError as e:
-        producer.give_up(e)
+        producer.give_up(str(e), store=isinstance(e, StoreError))
     produced = producer.produced()
     log.info("done: %d finished, %d failed", len(produced.latencies_ms), produced.failed)
-    report.send(produced)
+    with suppress(BrokenPipeError):  # the bench was killed: nobody wants the figures
+        report.send(produced)
     report.close()
 
 
@@ -120,16 +129,20 @@ class _Producer:
             numbers = iter(range(self.share))
             flights = [asyncio.create_task(self._fly(supervisor, numbers)) for _ in range(self.plan.in_flight)]
             stopper = asyncio.create_task(stop.wait())
+            lookout = asyncio.create_task(self._look_out(supervisor))
             everything = asyncio.gather(*flights)
-            either: list[asyncio.Future[Any]] = [stopper, everything]
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if stop.is_set():
-                self.stopped = True
-                loop.remove_reader(stop_read)  # it is readable for ever now
-                await asyncio.wait(flights, timeout=STOP_GRACE_S)
+            any_of: list[asyncio.Future[Any]] = [stopper, lookout, everything]
+            await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+            # Always, and before anything else is awaited: once the bench is gone the pipe is readable for ever, and a
+            # loop that still watched it would do nothing but call `stop.set`.
+            loop.remove_reader(stop_read)
             # From here on it only ends. Were that to hang, nobody else would end it: then the kernel does.
             signal.alarm(_END_LIMIT_S)
+            if stop.is_set():
+                self.stopped = True
+                await asyncio.wait(flights, timeout=STOP_GRACE_S)
             stopper.cancel()
+            lookout.cancel()
             everything.cancel()
             # Asked again and again: before Python 3.12 `asyncio.wait_for` may swallow a cancellation (cpython#86296).
             while not everything.done():
@@ -140,12 +153,34 @@ class _Producer:
             if not self.store_trouble:
                 await self._clean_up(supervisor)
 
-    def give_up(self, error: HeroJobError) -> None:
+    def give_up(self, trouble: str, *, store: bool) -> None:
         if not self.trouble:
-            log.error("gives up: %s", error)
-        self.trouble = str(error)
-        self.store_trouble = isinstance(error, StoreError)
+            log.error("gives up: %s", trouble)
+        self.trouble = trouble
+        self.store_trouble = store
         self.stopped = True
+
+    async def _look_out(self, supervisor: AsyncSupervisor) -> None:
+        """Return when it makes no sense to go on: the store stays away, or nobody is left to run the jobs.
+
+        Each job alone would be waited for until its own time is up, one after the other.
+        """
+        probe = self.plan.probe()
+        store_mono = actor_mono = time.monotonic()
+        while True:
+            try:
+                if any(serves(actor, probe) for actor in await supervisor.list_actors()):
+                    actor_mono = time.monotonic()
+                store_mono = time.monotonic()
+            except StoreError as e:
+                actor_mono = time.monotonic()  # unknown
+                if time.monotonic() - store_mono > STORE_PATIENCE_S:
+                    self.give_up(str(e), store=True)
+                    return
+            if time.monotonic() - actor_mono > ACTOR_PATIENCE_S:
+                self.give_up(nobody(probe).replace(": the job waits", ""), store=False)
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def _fly(self, supervisor: AsyncSupervisor, numbers: Iterator[int]) -> None:
         """Run one job after the other until the share is done."""
@@ -163,7 +198,7 @@ class _Producer:
                 if self.failed <= _LOGGED_FAILURES:
                     log.warning("%s", e)
             except HeroJobError as e:
-                self.give_up(e)
+                self.give_up(str(e), store=isinstance(e, StoreError))
                 return
             else:
                 self.last_mono = time.monotonic()

@@ -6,6 +6,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from hero_ctl.complaint import Complaint
+from hero_ctl.exits import Exit
+from hero_ctl.voice import end
+
 
 class ScriptSourceError(Exception):
     """The script cannot be had; carries what to tell the user."""
@@ -50,6 +54,14 @@ def read_script(argument: str | None, file: Path | None) -> ScriptSource:
     except OSError as e:
         raise ScriptSourceError(f"cannot read {file}: {e.strerror}") from e
     return ScriptSource(text=_decode(content, str(file)), name=str(file))
+
+
+def read_source(argument: str | None, file: Path | None) -> ScriptSource:
+    """As `read_script`, for a command: what is wrong is said and ends it."""
+    try:
+        return read_script(argument, file)
+    except ScriptSourceError as e:
+        end(Complaint(text=f"heroctl: {e}", exit=Exit.USAGE))
 
 
 def _decode(content: bytes, name: str) -> str:

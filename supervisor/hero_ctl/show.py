@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hero_job.job import Job
-from hero_job.record import ActorPresence, JobRecord
+from hero_job.record import ActorPresence, DeadJob, JobRecord, QueueStatus
+from hero_job.schedules import Schedule
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,14 +22,14 @@ _WIDE_COLUMNS = 240
 
 def record_as_json(record: JobRecord) -> dict[str, Any]:
     """A job with everything that the store knows of it, in one level; names as in its hash in Redis."""
-    job = {name: _plain(getattr(record.job, name)) for name in Job.__dataclass_fields__}
-    run = {name: _plain(getattr(record, name)) for name in JobRecord.__dataclass_fields__ if name != "job"}
+    job = {name: plain(getattr(record.job, name)) for name in Job.__dataclass_fields__}
+    run = {name: plain(getattr(record, name)) for name in JobRecord.__dataclass_fields__ if name != "job"}
     return {"id": record.job.id, "status": run["status"], **job, **run}
 
 
 def actor_as_json(actor: ActorPresence) -> dict[str, Any]:
     """An actor with everything that the registry knows of it, and whether it is alive."""
-    fields = {name: _plain(getattr(actor, name)) for name in ActorPresence.__dataclass_fields__}
+    fields = {name: plain(getattr(actor, name)) for name in ActorPresence.__dataclass_fields__}
     return {**fields, "alive": actor.beat_at is not None}
 
 
@@ -46,7 +48,7 @@ def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]])
                 record.job.id,
                 record.job.script_type.value,
                 record.status.value,
-                (record.created_at or "")[:19].replace("T", " "),
+                _minute(record.created_at or ""),
                 _took(record),
                 _short(record.job.caller_id, 16),
                 _short(result or "", _SHORT_CHARS),
@@ -68,13 +70,77 @@ def print_actors(actors: Iterable[ActorPresence], queued: Mapping[str, int]) -> 
             f"{actor.engine} {actor.engine_version}",
             "/".join(part for part in (actor.group, actor.instance) if part),
             f"{actor.host}:{actor.pid}",
-            (actor.started_at or "")[:19].replace("T", " "),
+            _minute(actor.started_at or ""),
         ]
         for actor in actors
     ]
     heads = ["NAME", "TYPE", "STATE", "BUSY", "JOBS", "ENGINE", "GROUP", "HOST:PID", "STARTED (UTC)"]
     _print_table(heads, rows, "no actors: start `hero-supervisor`, or `hero-actor --type osis`")
     print("waiting: " + ", ".join(f"{name} {count}" for name, count in queued.items()))  # noqa: T201
+
+
+def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:
+    """A dead letter, and its job where it is still there."""
+    job = None if record is None else record_as_json(record)
+    return {"job_id": letter.job_id, "died_at": time_text(letter.died_ms), "job": job}
+
+
+def print_dead(letters: Iterable[tuple[DeadJob, JobRecord | None]]) -> None:
+    """Print dead letters as a table."""
+    rows = [
+        [
+            letter.job_id,
+            "" if record is None else record.job.script_type.value,
+            _minute(time_text(letter.died_ms)),
+            "" if record is None else record.error_kind or "",
+            "past its retention" if record is None else _short(record.error or "", 2 * _SHORT_CHARS),
+        ]
+        for letter, record in letters
+    ]
+    _print_table(["ID", "TYPE", "DIED (UTC)", "KIND", "ERROR"], rows, "no dead letters")
+
+
+def print_queues(queues: Iterable[QueueStatus]) -> None:
+    """Print queues as a table."""
+    rows = [
+        [
+            queue.script_type.value,
+            "/".join(part for part in (queue.group, queue.instance) if part),
+            str(queue.waiting),
+            f"since {_minute(queue.paused_since)}" if queue.paused_since else "",
+        ]
+        for queue in queues
+    ]
+    _print_table(["TYPE", "GROUP", "WAITING", "PAUSED (UTC)"], rows, "no queues")
+
+
+def schedule_as_json(schedule: Schedule) -> dict[str, Any]:
+    """A schedule with the time of its next job, by this machine's clock."""
+    return {**plain(schedule), "next_at": time_text(next(schedule.ticks_after(time.time())))}
+
+
+def print_schedules(schedules: Iterable[Schedule]) -> None:
+    """Print schedules as a table."""
+    rows = [
+        [
+            schedule.name,
+            f"{schedule.cron} ({schedule.tz})" if schedule.cron else f"every {schedule.interval_s:g} s",
+            _minute(time_text(next(schedule.ticks_after(time.time())))),
+            str(schedule.job.get("script_type", "")),
+            _short(str(schedule.job.get("script", "")), _SHORT_CHARS),
+        ]
+        for schedule in schedules
+    ]
+    _print_table(["NAME", "WHEN", "NEXT (UTC)", "TYPE", "SCRIPT"], rows, "no schedules")
+
+
+def time_text(at_ms: int) -> str:
+    """A time in milliseconds since 1970, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _minute(text: str) -> str:
+    return text[:19].replace("T", " ")
 
 
 def console_for_output() -> Console:
@@ -104,12 +170,12 @@ def _print_table(heads: list[str], rows: list[list[str]], empty: str) -> None:
     console.print(table)
 
 
-def _plain(value: Any) -> Any:
-    """Mappings, tuples, enums and small dataclasses as JSON has them."""
+def plain(value: Any) -> Any:
+    """Give mappings, tuples, enums and small dataclasses as JSON has them."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return value

@@ -18,8 +18,9 @@ from hero_job.batches import BatchCreated
 from hero_job.job import DEFAULT_LIMITS
 from hero_job.keys import DEFAULT_NAMESPACE
 from hero_job.operations import Op, Operations
-from hero_job.record import BatchStatus
+from hero_job.record import ActorPresence, BatchStatus, QueueStatus
 from hero_job.retention import DEFAULT_RETENTION, Retention
+from hero_job.schedules import Schedule, Schedules
 from hero_job.store import Store
 
 if TYPE_CHECKING:
@@ -78,6 +79,25 @@ def _create(operations: Operations, job: Job) -> Op[str]:
     return operations.create(job)
 
 
+def _first_tick(schedule: Schedule, now_ms: int, limits: JobLimits) -> int:
+    first_ms = next(schedule.ticks_after(now_ms / 1000))
+    schedule.job_at(first_ms, limits)
+    return first_ms
+
+
+def _queue_names(actors: Sequence[ActorPresence]) -> list[tuple[ScriptType, str | None, str | None]]:
+    """Name the queue of every script type, and those of the groups and instances that actors serve."""
+    served: dict[ScriptType, set[tuple[str, str]]] = {script_type: set() for script_type in ScriptType}
+    for actor in actors:
+        if actor.group:
+            served[actor.script_type] |= {(actor.group, ""), (actor.group, actor.instance or "")}
+    names: list[tuple[ScriptType, str | None, str | None]] = []
+    for script_type, groups in served.items():
+        names.append((script_type, None, None))
+        names += [(script_type, group, instance or None) for group, instance in sorted(groups)]
+    return names
+
+
 class Supervisor:
     """Gives jobs to a deployment and looks at them. Safe to share among threads.
 
@@ -99,6 +119,7 @@ class Supervisor:
     retry_job = _blocking(Operations.retry)
     get_job_log = _blocking(Operations.log)
     list_dead = _blocking(Operations.dead)
+    count_dead = _blocking(Operations.dead_count)
     get_queue = _blocking(Operations.queue)
     pause_queue = _blocking(Operations.pause)
     resume_queue = _blocking(Operations.resume)
@@ -108,6 +129,7 @@ class Supervisor:
     def __init__(self, store: Store, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
         self.store = store
         self.operations = operations
+        self.schedules = Schedules(operations.keys.namespace)
         self.limits = limits
 
     def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
@@ -122,8 +144,9 @@ class Supervisor:
             WaitTimeout: It has not ended by then; it goes on.
             JobConflict: Another job has this id.
         """
-        self.submit_job(job)
-        return self.await_result(job.id, job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s)
+        # The id of another job, where one that is open has this one's key of uniqueness.
+        job_id = self.submit_job(job)
+        return self.await_result(job_id, job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s)
 
     def await_result(self, job_id: str, wait_s: float) -> str:
         """Wait for the output of a job that was started.
@@ -164,6 +187,32 @@ class Supervisor:
         """Delete all dead letters with their jobs; gives how many."""
         return self.store.drive(batches.purge_dead(self.operations))
 
+    def list_queues(self) -> list[QueueStatus]:
+        """Look at the queue of every script type, and at those of the groups and instances that actors serve."""
+        names = _queue_names(self.list_actors())
+        return [self.get_queue(script_type, group, instance) for script_type, group, instance in names]
+
+    def put_schedule(self, schedule: Schedule) -> int:
+        """Create a schedule, or replace the one of its name.
+
+        Returns:
+            Its first tick, in milliseconds since 1970, by the store's clock.
+
+        Raises:
+            JobInvalid: The deployment does not accept its job.
+        """
+        first_ms = _first_tick(schedule, self.store.run(self.schedules.due(1)).now_ms, self.limits)
+        self.store.run(self.schedules.put(schedule, first_ms))
+        return first_ms
+
+    def list_schedules(self) -> list[Schedule]:
+        """List all schedules, by name."""
+        return self.store.run(self.schedules.list())
+
+    def delete_schedule(self, name: str) -> bool:
+        """Delete a schedule; its jobs stay. False when there is none with this name."""
+        return self.store.run(self.schedules.delete(name))
+
     def close(self) -> None:
         """Close the connections."""
         self.store.close()
@@ -192,6 +241,7 @@ class AsyncSupervisor:
     retry_job = _awaitable(Operations.retry)
     get_job_log = _awaitable(Operations.log)
     list_dead = _awaitable(Operations.dead)
+    count_dead = _awaitable(Operations.dead_count)
     get_queue = _awaitable(Operations.queue)
     pause_queue = _awaitable(Operations.pause)
     resume_queue = _awaitable(Operations.resume)
@@ -201,12 +251,13 @@ class AsyncSupervisor:
     def __init__(self, store: AsyncStore, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
         self.store = store
         self.operations = operations
+        self.schedules = Schedules(operations.keys.namespace)
         self.limits = limits
 
     async def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
         """As `Supervisor.run_job_and_await_result`."""
-        await self.submit_job(job)
-        return await self.await_result(job.id, job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s)
+        job_id = await self.submit_job(job)
+        return await self.await_result(job_id, job.timeout + QUEUE_ALLOWANCE_S if wait_s is None else wait_s)
 
     async def await_result(self, job_id: str, wait_s: float) -> str:
         """As `Supervisor.await_result`."""
@@ -229,6 +280,25 @@ class AsyncSupervisor:
     async def purge_dead(self) -> int:
         """As `Supervisor.purge_dead`."""
         return await self.store.drive(batches.purge_dead(self.operations))
+
+    async def list_queues(self) -> list[QueueStatus]:
+        """As `Supervisor.list_queues`."""
+        names = _queue_names(await self.list_actors())
+        return [await self.get_queue(script_type, group, instance) for script_type, group, instance in names]
+
+    async def put_schedule(self, schedule: Schedule) -> int:
+        """As `Supervisor.put_schedule`."""
+        first_ms = _first_tick(schedule, (await self.store.run(self.schedules.due(1))).now_ms, self.limits)
+        await self.store.run(self.schedules.put(schedule, first_ms))
+        return first_ms
+
+    async def list_schedules(self) -> list[Schedule]:
+        """As `Supervisor.list_schedules`."""
+        return await self.store.run(self.schedules.list())
+
+    async def delete_schedule(self, name: str) -> bool:
+        """As `Supervisor.delete_schedule`."""
+        return await self.store.run(self.schedules.delete(name))
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -26,6 +26,7 @@ from hero_supervisor.api import AsyncSupervisor, SupervisorBuilder
 from hero_supervisor.clock import Clock
 from hero_supervisor.embedded import EmbeddedStore
 from hero_supervisor.exits import Exit
+from hero_supervisor.inspection import inspect_store
 from hero_supervisor.notify import Notifier
 from hero_supervisor.policy import Phase
 from hero_supervisor.spec import actor_specs
@@ -82,7 +83,7 @@ class Service:
         Raises:
             EmbeddedStoreError: The embedded store does not come up.
             StoreUrlInvalid: The configured URL cannot be used.
-            OSError: The RPC socket cannot be made.
+            OSError: The RPC socket or port cannot be made.
         """
         try:
             await self._start()
@@ -129,7 +130,7 @@ class Service:
         Raises:
             EmbeddedStoreError: The embedded store does not come up.
             StoreUrlInvalid: The configured URL cannot be used.
-            OSError: The RPC socket cannot be made.
+            OSError: The RPC socket or port cannot be made.
         """
         with self._signals_taken():
             serving = asyncio.create_task(self._serve())
@@ -173,12 +174,14 @@ class Service:
         self._ends.push_async_callback(store.aclose)
         supervision = settings.supervisor
         sweep = Sweep(store, self._recoveries(), every_s=supervision.sweep_s, lease_s=supervision.lease_s)
+        self._ends.push_async_callback(sweep.close)
         sweeping = self._guard(asyncio.create_task(sweep.run(), name="sweep"))
         self._ends.push_async_callback(end_task, sweeping)
         namespace = settings.store.namespace
-        clock = Clock(
-            store, Operations(namespace, self._retention()), Schedules(namespace), limits=_job_limits(settings)
-        )
+        operations = Operations(namespace, self._retention())
+        inspecting = asyncio.create_task(inspect_store(store, operations), name="inspect")
+        self._ends.push_async_callback(end_task, inspecting)
+        clock = Clock(store, operations, Schedules(namespace), limits=_job_limits(settings))
         ticking = self._guard(asyncio.create_task(clock.run(), name="clock"))
         self._ends.push_async_callback(end_task, ticking)
         # Closed after the servers that use it, so that who waits for a running job still gets its answer.
@@ -189,8 +192,7 @@ class Service:
         self._guard(self._supervision.start())
         servers: list[Server] = []
         self._ends.push_async_callback(self._stop_serving, self._supervision, servers)
-        if settings.rpc.unix_socket:
-            server = _rpc_server(supervisor, settings)
+        for server in _rpc_servers(supervisor, settings):
             await server.start()
             servers.append(server)
 
@@ -302,8 +304,15 @@ def _embedded_store(settings: Settings) -> EmbeddedStore:
     )
 
 
-def _rpc_server(supervisor: AsyncSupervisor, settings: Settings) -> Server:
-    """The one place where the RPC is wired in."""
-    from hero_supervisor.rpc import unix  # only a service with a socket needs it
+def _rpc_servers(supervisor: AsyncSupervisor, settings: Settings) -> list[Server]:
+    """The one place where the RPC is wired in; only who offers a transport pays for its modules."""
+    servers: list[Server] = []
+    if settings.rpc.unix_socket:
+        from hero_supervisor.rpc import unix
 
-    return unix.serve(supervisor, settings.rpc, settings.jobs)
+        servers.append(unix.serve(supervisor, settings.rpc, settings.jobs))
+    if settings.rpc.port:
+        from hero_supervisor.rpc import web
+
+        servers.append(web.serve(supervisor, settings.rpc, settings.jobs))
+    return servers

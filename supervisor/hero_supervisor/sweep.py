@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable
 
-from hero_job.aio import AsyncStore
+from hero_job.aio import AsyncStore, end_task
 from hero_job.claims import Recoveries, Recovery
 from hero_job.errors import StoreError
 
@@ -69,6 +69,11 @@ class Sweep:
         again = asyncio.create_task(self._look_again(incarnation))
         self._looking_again.add(again)
         again.add_done_callback(self._looking_again.discard)
+
+    async def close(self) -> None:
+        """End what is under way; called when no child is left, before the store goes."""
+        for looking in tuple(self._looking_again):
+            await end_task(looking)
 
     async def _look_again(self, incarnation: str) -> None:
         await asyncio.sleep(_AGAIN_S)

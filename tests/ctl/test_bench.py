@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -9,13 +10,17 @@ import signal
 import subprocess
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 import redis
 
+from hero_ctl import producer
+from hero_ctl.bench import Plan
 from hero_ctl.exits import Exit
 from hero_ctl.summary import Produced, percentile, summarize
+from hero_job.job import ScriptType
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment, alive
 from tests.eventually import eventually
@@ -69,12 +74,12 @@ def test_terminal_gets_a_progress_bar(deployment: Deployment) -> None:
     assert "3000 of 3000 jobs finished" in summary
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_bench_reports_and_leaves_nothing(deployment: Deployment, number: signal.Signals) -> None:
     before = jobs_in(deployment)
     with started_bench(deployment) as (bench, producers):
-        # A terminal's Ctrl-C reaches the producers too.
-        os.killpg(bench.pid, number) if number == signal.SIGINT else bench.send_signal(number)
+        # A terminal's Ctrl-C, and its end, reach the producers too.
+        os.killpg(bench.pid, number) if number != signal.SIGTERM else bench.send_signal(number)
         out, err = bench.communicate(timeout=60)
 
     assert bench.returncode == Exit.INTERRUPTED
@@ -90,6 +95,90 @@ def test_producers_end_by_themselves_when_the_bench_is_killed(deployment: Deploy
         bench.wait(30)
 
         eventually(lambda: not any(alive(p) for p in producers), what="the producers have ended")
+
+
+def test_bench_ends_when_store_and_actors_stay_away_and_burns_no_time_until_then(tmp_path: Path) -> None:
+    own = Deployment(tmp_path).start()
+    with started_bench(own) as (bench, producers):
+        everything = own.processes()
+        own.kill()
+        for process in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        everybody = [psutil.Process(bench.pid), *producers]
+        spent = 0.0
+
+        def all_gone() -> bool:
+            nonlocal spent
+            spent = max(spent, sum(seconds(p) for p in everybody))
+            return not any(alive(p) for p in everybody)
+
+        before = sum(seconds(p) for p in everybody)
+        eventually(all_gone, within_s=60, every_s=0.2, what="the bench has ended")
+        _, err = bench.communicate(timeout=30)
+
+    assert bench.returncode == Exit.STORE
+    assert "not reachable" in err
+    assert spent - before < 5
+
+
+def test_bench_ends_when_nobody_is_left_to_run_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer, "ACTOR_PATIENCE_S", 1.0)
+    own = Deployment(tmp_path).start()
+    try:
+        plan = Plan(url=own.url, namespace="nobody", script_type=ScriptType.SAL, jobs=4, producers=1, in_flight=2)
+        counters = producer.Counters.of(1)
+        one = producer._Producer(plan=plan, number=0, share=4, counters=counters)
+        stop_read, stop_write = os.pipe()
+        try:
+            # In a process of its own, as the bench does: it sets an alarm.
+            pid = os.fork()
+            if pid == 0:
+                asyncio.run(one.run(stop_read))
+                os._exit(0 if "no SAL actor is up" in one.trouble else 1)
+            _, status = os.waitpid(pid, 0)
+        finally:
+            os.close(stop_read)
+            os.close(stop_write)
+    finally:
+        own.stop()
+
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("way", ["terminal", "pipe"])
+def test_bench_ends_when_nobody_is_there_any_more_to_read_its_result(deployment: Deployment, way: str) -> None:
+    import pty
+
+    before = jobs_in(deployment)
+    reader, end = pty.openpty() if way == "terminal" else os.pipe()
+    with subprocess.Popen(
+        [HEROCTL, "bench", "--jobs", "500000", "--producers", "2"],
+        env=environment(deployment.url),
+        stdin=subprocess.DEVNULL,
+        stdout=end,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as bench:
+        os.close(end)
+        try:
+            eventually(lambda: jobs_in(deployment) > before + 50, what="jobs are under way")
+            everybody = [psutil.Process(bench.pid), *psutil.Process(bench.pid).children()]
+            os.close(reader)
+            bench.wait(60)
+            eventually(lambda: not any(alive(p) for p in everybody), what="the producers have ended")
+        finally:
+            bench.kill()
+
+    assert bench.returncode != 0
+    eventually(lambda: jobs_in(deployment) <= before, what="the jobs are removed")
+
+
+def seconds(process: psutil.Process) -> float:
+    """Processor time that it has used; nothing once it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return sum(process.cpu_times()[:2])
+    return 0.0
 
 
 def test_bench_without_an_actor_says_so(heroctl: Heroctl) -> None:

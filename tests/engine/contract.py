@@ -21,6 +21,8 @@ class EngineContract:
     """The contract; `ENGINE` and the scripts are the subclass's."""
 
     ENGINE: ClassVar[str]
+    #: What 42, a number, is as a result.
+    FORTY_TWO_DONE: ClassVar[Done] = Done("42", "42")
     #: Results in 42, a number.
     FORTY_TWO: ClassVar[str]
     #: Results in the string "42".
@@ -61,7 +63,7 @@ class EngineContract:
         assert engine.version
 
     def test_number_is_its_text_and_its_json(self, engine: Engine) -> None:
-        assert self.run(engine, self.FORTY_TWO) == Done("42", "42")
+        assert self.run(engine, self.FORTY_TWO) == self.FORTY_TWO_DONE
 
     def test_string_is_itself_and_has_no_json(self, engine: Engine) -> None:
         assert self.run(engine, self.FORTY_TWO_TEXT) == Done("42", None)
@@ -128,8 +130,8 @@ class EngineContract:
         run = engine.new_run()
         outcome = self.run(engine, self.FORTY_TWO, run=run)
         run.cancel()
-        assert outcome == Done("42", "42")
-        assert self.run(engine, self.FORTY_TWO) == Done("42", "42")
+        assert outcome == self.FORTY_TWO_DONE
+        assert self.run(engine, self.FORTY_TWO) == self.FORTY_TWO_DONE
 
     def test_runs_leave_no_traces_for_later_ones(self, engine: Engine) -> None:
         assert self.run(engine, self.LEAVING_TRACES) == Done("1", "1")
@@ -149,6 +151,6 @@ class EngineContract:
         run = engine.new_run()
         with ThreadPoolExecutor(1) as pool:
             endless = pool.submit(self.run, engine, self.ENDLESS, run=run)
-            assert self.run(engine, self.FORTY_TWO) == Done("42", "42")
+            assert self.run(engine, self.FORTY_TWO) == self.FORTY_TWO_DONE
             run.cancel()
             assert endless.result(30) == Stopped()

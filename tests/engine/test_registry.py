@@ -46,7 +46,7 @@ def test_engine_is_found_by_the_entry_point_of_an_installed_distribution() -> No
 @pytest.mark.parametrize(
     ("name", "named"),
     [
-        ("steam", "good, rhai"),
+        ("steam", "good, heroscript, rhai, v"),
         ("no_such_module:make", "No module named 'no_such_module'"),
         ("good_engine:nothing", "no factory 'nothing'"),
         ("odd_engine:thing", "no factory 'thing'"),

@@ -16,6 +16,7 @@ import redis
 from hero_config.settings import JobsSettings, RpcSettings
 from hero_supervisor import SupervisorBuilder
 from hero_supervisor.rpc.unix import UnixServer, serve
+from tests.deployment import Deployment, deployed
 from tests.rpc.raw_client import RawClient
 from tests.valkey_server import ValkeyServer
 
@@ -142,6 +143,20 @@ def server(valkey: ValkeyServer, namespace: str, socket_path: Path) -> Iterator[
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[RawClient]:
     with RawClient(server.path) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A whole service with real actors for OSIS and SAL."""
+    with deployed(tmp_path_factory.mktemp("rpc")) as running:
+        yield running
+
+
+@pytest.fixture
+def service(deployment: Deployment) -> Iterator[RawClient]:
+    """A connection to the whole service; each test keeps to its own jobs."""
+    with RawClient(deployment.socket) as client:
         yield client
 
 

@@ -174,11 +174,11 @@ def test_a_deleted_job_is_gone(client: RawClient) -> None:
     assert client.fail("get_job", [job_id])["code"] == ErrorCode.JOB_NOT_FOUND
 
 
-def test_queues_are_listed_with_their_lengths(client: RawClient) -> None:
+def test_queues_are_listed_with_how_many_wait(client: RawClient) -> None:
     for _ in range(3):
         client.call("start_job", [client.call("create_job", job())])
 
-    queues = {queue["script_type"]: queue["length"] for queue in client.call("list_queues")}
+    queues = {queue["script_type"]: queue["waiting"] for queue in client.call("list_queues")}
 
     assert queues == {"OSIS": 0, "SAL": 3, "V": 0, "Python": 0}
     assert client.call("list_actors") == []

@@ -27,6 +27,8 @@ BATCH_WIDTH: Final = 64
 
 log = logging.getLogger(__name__)
 _Function = Callable[..., Awaitable[Any]]
+Admit = Callable[[wire.Request], None]
+"""Lets a request pass, perhaps changed, or raises the error that answers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,24 +86,27 @@ class Dispatcher:
         """From now on answer requests, and calls that are cancelled, with "shutting down"."""
         self._stopping = True
 
-    async def answer(self, message: bytes) -> bytes | None:
+    async def answer(self, message: bytes, admit: Admit | None = None) -> bytes | None:
         """Serve one message.
 
         Args:
             message: JSON text of a request or a batch.
+            admit: Asked about each request before anything is done for it, its method looked up included.
 
         Returns:
             The encoded answer without a line feed, or None when nothing is to be answered.
         """
         parsed = wire.parse(message, max_batch=self._max_batch)
         if isinstance(parsed, list):
-            return await self._serve_batch(parsed)
-        return await self._serve(parsed)
+            return await self._serve_batch(parsed, admit)
+        return await self._serve(parsed, admit)
 
-    async def _serve(self, request: Single) -> bytes | None:
+    async def _serve(self, request: Single, admit: Admit | None) -> bytes | None:
         if isinstance(request, Refused):
             return wire.encode_error(request.id, request.error)
         try:
+            if admit is not None:
+                admit(request)
             result = await self._call(request)
             return None if request.notification else wire.encode_result(request.id, result)
         except RpcError as e:
@@ -131,14 +136,14 @@ class Dispatcher:
             raise errors.from_validation(e, method.parameter_names) from None
         return await running
 
-    async def _serve_batch(self, requests: list[Single]) -> bytes | None:
+    async def _serve_batch(self, requests: list[Single], admit: Admit | None) -> bytes | None:
         """Serve the requests of a batch side by side; the answers are in the order of the requests."""
         answers: list[bytes | None] = [None] * len(requests)
         waiting = enumerate(requests)
 
         async def serve_next() -> None:
             for index, request in waiting:
-                answers[index] = await self._serve(request)
+                answers[index] = await self._serve(request, admit)
 
         running = [asyncio.ensure_future(serve_next()) for _ in requests[:BATCH_WIDTH]]
         try:

@@ -27,7 +27,8 @@ from hero_supervisor.rpc.wire import ErrorCode, RpcError
 
 _STATE_HINTS = {
     "start": "a job is started once; ask get_job_status or get_job_output for what became of it",
-    "delete": "wait until the job has ended, then delete it",
+    "delete": "wait until the job has ended, or stop it with stop_job, then delete it",
+    "retry": "only a job that ended in error or was stopped is run again; stop_job ends one that has not ended",
 }
 
 
@@ -117,6 +118,20 @@ def method_not_found(method: str) -> RpcError:
     hint = "rpc.discover lists the methods"
     text = f"Method not found: {method[:100]}"
     return RpcError(ErrorCode.METHOD_NOT_FOUND, text, kind="method_not_found", hint=hint, method=method[:100])
+
+
+def batch_not_found(batch_id: str) -> RpcError:
+    """Build the error for a batch that nobody knows."""
+    hint = "check the id that create_jobs gave; batches are forgotten some time after their jobs ended"
+    text = f"no batch with id '{batch_id}'"
+    return RpcError(ErrorCode.BATCH_NOT_FOUND, text, kind="batch_not_found", hint=hint, batch_id=batch_id)
+
+
+def schedule_not_found(name: str) -> RpcError:
+    """Build the error for a schedule that nobody knows."""
+    hint = "list_schedules gives the names"
+    text = f"no schedule of the name '{name}'"
+    return RpcError(ErrorCode.SCHEDULE_NOT_FOUND, text, kind="schedule_not_found", hint=hint, name=name)
 
 
 def internal_error() -> RpcError:

@@ -1,23 +1,29 @@
-"""The methods that clients call, as typed asynchronous functions over ``AsyncSupervisor``.
+"""The methods on single jobs and on the service, and the registration of all methods.
 
-They turn parameters into jobs and records into plain objects; everything else is the supervisor's. Errors of the job
-package pass through them: the dispatcher gives each its code. Invariant: no method knows its transport.
+Typed asynchronous functions over ``AsyncSupervisor``; those on many jobs are in ``batches.py``, on queues, actors and
+schedules in ``queues.py``, under the names of the newer Rust supervisor in ``aliases.py``. They turn parameters into
+jobs and records into plain objects; everything else is the supervisor's. Errors of the job package pass through them:
+the dispatcher gives each its code. Invariant: no method knows its transport.
 
 Source: the method table of the Rust system's OpenRPC server, names and shapes, with its stubs made real.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
+from hero_job.codec import parse_status
 from hero_job.errors import HeroJobError, JobInvalid
+from hero_job.fields import time_text
 from hero_job.job import CAMEL_CASE, Job, JobLimits, ScriptType
-from hero_supervisor.rpc import openrpc, shapes
+from hero_job.record import JobRecord
+from hero_job.status import JobStatus
+from hero_supervisor.rpc import aliases, batches, openrpc, queues, results, shapes
 from hero_supervisor.rpc.dispatch import Dispatcher
 from hero_supervisor.rpc.shapes import JobId, JobObject
 from hero_supervisor.rpc.wire import ErrorCode
@@ -31,6 +37,8 @@ ANONYMOUS: Final = {"caller_id": "anonymous", "context_id": "default"}
 _STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
 _ONE_JOB: Final = (ErrorCode.JOB_NOT_FOUND, ErrorCode.JOB_DAMAGED, *_STORE)
 _RUN: Final = (ErrorCode.JOB_FAILED, ErrorCode.WAIT_TIMEOUT, ErrorCode.JOB_CONFLICT, ErrorCode.JOB_STATE, *_ONE_JOB)
+
+_Cursor = Annotated[str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", description="As the last call gave it.")]
 
 
 class Methods:
@@ -93,27 +101,59 @@ class Methods:
         """Return the output of a finished job, and null as long as it has not ended; an error if the job failed."""
         return await self._supervisor.get_job_output(job_id)
 
-    async def list_jobs(self, cursor: str = "", count: Annotated[int, Field(ge=1, le=1000)] = 100) -> shapes.JobList:
-        """Return about `count` jobs from a cursor on, in no order; go on with the returned cursor until it is empty."""
+    async def get_job_logs(
+        self, job_id: JobId, after: _Cursor = "", count: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    ) -> results.JobLog:
+        """Return what a job's script has printed, from a cursor on, while it runs and after; "" is the beginning."""
+        lines = await self._supervisor.get_job_log(job_id, after, count)
+        if not lines:
+            await self._supervisor.get_job_status(job_id)  # a job without lines is not an unknown one
+        return results.log_view(lines, after)
+
+    async def stop_job(self, job_id: JobId) -> str:
+        """Stop a job wherever it is, and return its status: "stopping" while it runs; one that has ended stays so."""
+        return (await self._supervisor.stop_job(job_id)).value
+
+    async def retry_job(self, job_id: JobId) -> shapes.Started:
+        """Run a job again that ended in error or was stopped."""
+        await self._supervisor.retry_job(job_id)
+        return {"success": True}
+
+    async def list_jobs(  # noqa: PLR0917  # a client may give any of its parameters by position
+        self,
+        cursor: str = "",
+        count: Annotated[int, Field(ge=1, le=1000)] = 100,
+        status: str | None = None,
+        script_type: str | None = None,
+        caller_id: str | None = None,
+        context_id: str | None = None,
+        created_after: Annotated[str | None, Field(description="ISO 8601, with its zone.")] = None,
+        created_before: Annotated[str | None, Field(description="ISO 8601, with its zone.")] = None,
+    ) -> shapes.JobList:
+        """Return about `count` jobs from a cursor on, in no order; go on with the returned cursor until it is empty.
+
+        Filters are applied page by page: a page may be empty though more follow. What cannot be read as a job is listed
+        when there is no filter.
+        """
+        wanted = Filter(
+            status=None if status is None else parse_status(status),
+            script_type=None if script_type is None else ScriptType.parse(script_type),
+            caller_id=caller_id,
+            context_id=context_id,
+            created_after=None if created_after is None else time_text("created_after", created_after),
+            created_before=None if created_before is None else time_text("created_before", created_before),
+        )
         page = await self._supervisor.list_jobs(cursor, count)
+        damaged = page.damaged if wanted == Filter() else ()
         return {
-            "jobs": [shapes.job_view(record) for record in page.records],
-            "damaged": [{"id": job_id, "reason": reason} for job_id, reason in page.damaged],
+            "jobs": [shapes.job_view(record) for record in page.records if wanted.lets_pass(record)],
+            "damaged": [{"id": job_id, "reason": reason} for job_id, reason in damaged],
             "cursor": page.cursor,
         }
 
     async def delete_job(self, job_id: JobId) -> None:
         """Delete a job that does not run."""
         await self._supervisor.delete_job(job_id)
-
-    async def list_actors(self) -> list[shapes.ActorView]:
-        """Return every actor process that has joined, on any machine."""
-        return [shapes.actor_view(actor) for actor in await self._supervisor.list_actors()]
-
-    async def list_queues(self) -> list[shapes.QueueView]:
-        """Return how many jobs wait in the queue of each script type."""
-        lengths = await asyncio.gather(*(self._supervisor.queue_length(script_type) for script_type in ScriptType))
-        return [{"script_type": t.value, "length": length} for t, length in zip(ScriptType, lengths, strict=True)]
 
     async def health(self) -> shapes.Health:
         """Say whether the service can do its work: "ok", or "degraded" with the problem."""
@@ -143,6 +183,35 @@ def _with_caller(fields: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in ANONYMOUS.items() if name not in given}, **fields}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs of a page are wanted; None lets all pass."""
+
+    status: JobStatus | None = None
+    script_type: ScriptType | None = None
+    caller_id: str | None = None
+    context_id: str | None = None
+    created_after: str | None = None
+    created_before: str | None = None
+
+    def lets_pass(self, record: JobRecord) -> bool:
+        """Is this job wanted?"""
+        job = record.job
+        if self.status not in (None, record.status) or self.script_type not in (None, job.script_type):
+            return False
+        if self.caller_id not in (None, job.caller_id) or self.context_id not in (None, job.context_id):
+            return False
+        if self.created_after is None and self.created_before is None:
+            return True
+        try:
+            created_at = time_text("created_at", record.created_at)
+        except JobInvalid:
+            return False  # a foreign client wrote no time, or not one that can be compared
+        return (self.created_after or "") <= created_at and not (
+            self.created_before is not None and created_at >= self.created_before
+        )
+
+
 def build_dispatcher(supervisor: AsyncSupervisor, limits: JobLimits) -> Dispatcher:
     """Register every method, the description of them all included.
 
@@ -160,10 +229,14 @@ def build_dispatcher(supervisor: AsyncSupervisor, limits: JobLimits) -> Dispatch
     add("get_job", methods.get_job, error_codes=_ONE_JOB)
     add("get_job_status", methods.get_job_status, error_codes=_ONE_JOB)
     add("get_job_output", methods.get_job_output, error_codes=(ErrorCode.JOB_FAILED, *_ONE_JOB))
+    add("get_job_logs", methods.get_job_logs, error_codes=_ONE_JOB)
+    add("stop_job", methods.stop_job, error_codes=_ONE_JOB)
+    add("retry_job", methods.retry_job, error_codes=(ErrorCode.JOB_STATE, *_ONE_JOB))
     add("list_jobs", methods.list_jobs, error_codes=_STORE)
     add("delete_job", methods.delete_job, error_codes=(ErrorCode.JOB_STATE, *_ONE_JOB))
-    add("list_actors", methods.list_actors, error_codes=_STORE)
-    add("list_queues", methods.list_queues, error_codes=_STORE)
+    batches.register(dispatcher, supervisor, limits)
+    queues.register(dispatcher, supervisor)
+    aliases.register(dispatcher, supervisor, limits)
     add("health", methods.health)
     add("version", methods.version)
     openrpc.register_discover(dispatcher)

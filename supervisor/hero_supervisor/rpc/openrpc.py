@@ -1,8 +1,8 @@
 """The service's description of itself, made from the registered functions: ``rpc.discover``.
 
-Names, order, types and defaults come from the signatures, texts from the docstrings, errors from the registration:
-nothing is written twice, so the document cannot lag behind the code. Built on the first call, since schemas take some
-milliseconds that no start should pay.
+Names, order, types and defaults come from the signatures, texts from the docstrings, errors from the registration,
+examples from ``examples.py``: nothing is written twice, so the document cannot lag behind the code. Built on the first
+call, since schemas take some milliseconds that no start should pay.
 
 Source: OpenRPC specification 1.3.2, https://spec.open-rpc.org/ (1.4 is too new for the tools at hand).
 """
@@ -12,12 +12,15 @@ from __future__ import annotations
 import inspect
 from functools import cache
 from importlib.metadata import version as installed_version
-from typing import Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from pydantic import TypeAdapter
 
 from hero_supervisor.rpc.dispatch import Dispatcher, Method
 from hero_supervisor.rpc.shapes import JobFields
+
+if TYPE_CHECKING:
+    from hero_supervisor.rpc.examples import Example
 
 OPENRPC_VERSION: Final = "1.3.2"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
@@ -46,9 +49,12 @@ def register_discover(dispatcher: Dispatcher) -> None:
 
 def describe(dispatcher: Dispatcher) -> _Schema:
     """Build the OpenRPC document of the methods registered so far."""
+    from hero_supervisor.rpc import examples  # only here: they are built once, and not by who never asks
+
     schemas: _Schema = {}
     job_fields = _schema(JobFields, schemas)["properties"]
-    methods = [_method(method, schemas, job_fields) for method in dispatcher.methods.values()]
+    shown = examples.build()
+    methods = [_method(method, schemas, job_fields, shown.get(name)) for name, method in dispatcher.methods.items()]
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -62,7 +68,7 @@ def describe(dispatcher: Dispatcher) -> _Schema:
     }
 
 
-def _method(method: Method, schemas: _Schema, job_fields: _Schema) -> _Schema:
+def _method(method: Method, schemas: _Schema, job_fields: _Schema, example: Example | None) -> _Schema:
     hints = get_type_hints(method.function, include_extras=True)
     params: list[_Schema] = []
     for parameter in inspect.signature(method.function).parameters.values():
@@ -89,6 +95,8 @@ def _method(method: Method, schemas: _Schema, job_fields: _Schema) -> _Schema:
             for code in dict.fromkeys(method.error_codes)
         ],
     }
+    if example is not None:
+        described["examples"] = [example.described(method.name)]
     if rest.strip():
         described["description"] = rest.strip()
     return described

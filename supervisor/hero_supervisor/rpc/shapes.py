@@ -13,6 +13,7 @@ from typing_extensions import TypedDict  # pydantic reads the one of typing only
 from hero_job.record import ActorPresence, JobRecord, Progress
 
 JobId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a job.")]
+BatchId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a batch.")]
 
 
 class JobFields(TypedDict, total=False):
@@ -151,13 +152,6 @@ class ActorView(TypedDict):
     instance: str | None
     started_at: str | None
     beat_at: str | None
-
-
-class QueueView(TypedDict):
-    """How many jobs wait for the actors of a script type."""
-
-    script_type: str
-    length: int
 
 
 class Health(TypedDict):

@@ -43,6 +43,8 @@ class ErrorCode(IntEnum):
     JOB_FAILED = 1004  #: the script failed, timed out or was stopped: ``data`` has its kind, message, line and column
     JOB_DAMAGED = 1005  #: the job's record in the store cannot be read
     WAIT_TIMEOUT = 1006  #: no reply within the wait; the job goes on
+    BATCH_NOT_FOUND = 1007  #: no batch with this id, or it has expired
+    SCHEDULE_NOT_FOUND = 1008  #: no schedule of this name
 
     STORE_UNAVAILABLE = 1101  #: Redis cannot be reached; nothing is known of what was asked last
     STORE_REFUSED = 1102  #: Redis answered with an error (out of memory, read-only, not permitted)
@@ -50,6 +52,10 @@ class ErrorCode(IntEnum):
     MESSAGE_TOO_LARGE = 1201  #: over the transport's message limit
     BATCH_TOO_LARGE = 1202  #: more requests in a batch than the limit
     SHUTTING_DOWN = 1203  #: the server stops; a job that was waited for goes on
+
+    UNAUTHENTICATED = 1301  #: a token is needed, or this one is not known
+    FORBIDDEN = 1302  #: the token's scope, or what the connection is bound to, does not allow this
+    TOO_MANY_ATTEMPTS = 1303  #: too many wrong tokens from this address; none is looked at for a while
 
 
 class RpcError(Exception):

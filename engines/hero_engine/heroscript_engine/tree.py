@@ -1,0 +1,87 @@
+"""Processes as trees: who descends from whom, and ending all of it. Linux; elsewhere the process group must do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+#: Source: Linux include/uapi/linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+#: Rounds of looking for new descendants; each can only find what was forked during the one before.
+_MAX_ROUNDS = 100
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends, so that none gets out of sight.
+
+    Source: https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent, of this pid, ends; ends it if that has happened already.
+
+    Source: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def children_of(pid: int) -> list[int]:
+    """Child processes of a process, dead ones that nobody has waited for included.
+
+    Source: https://man7.org/linux/man-pages/man5/proc_pid_task.5.html (children)
+    """
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  this runs once a job
+            with contextlib.suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    return found
+
+
+def kill_tree(leader: int) -> None:
+    """Kill a process that leads its group and adopts its orphans, and everything that descends from it.
+
+    The leader must be a child of the caller that was not waited for yet: then its pid is its own, dead or alive.
+    """
+    # Stopped first, it forks no more and stays to adopt what its dying children leave.
+    _signal(leader, signal.SIGSTOP)
+    killed: set[int] = set()
+    for _ in range(_MAX_ROUNDS):
+        new = _descendants(leader) - killed
+        if not new:
+            break
+        for pid in new:
+            _signal(pid, signal.SIGKILL)
+        killed |= new
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+    _signal(leader, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> set[int]:
+    found: set[int] = set()
+    pending = [pid]
+    while pending:
+        new = [child for child in children_of(pending.pop()) if child not in found]
+        found.update(new)
+        pending += new
+    return found
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)

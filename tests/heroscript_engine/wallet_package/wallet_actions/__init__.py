@@ -1,0 +1,1 @@
+"""Wallets, as actions of HeroScript."""

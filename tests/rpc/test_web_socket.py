@@ -1,0 +1,443 @@
+"""JSON-RPC over a WebSocket: with the library `websockets` as client, and with raw sockets where it is too polite."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from hero_supervisor.rpc import web, web_protocol, web_socket
+from hero_supervisor.rpc.wire import ErrorCode
+from tests.eventually import eventually
+from tests.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor
+from tests.rpc.raw_client import job, request
+from tests.rpc.test_dispatch import SPECIFICATION
+from tests.rpc.web_server import RunningWeb, ask, curl
+from tests.valkey_server import ValkeyServer
+
+StartActor = Callable[[str], ForeignActor]
+VERSION = request("version").decode()
+
+
+@pytest.fixture
+def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
+    server = RunningWeb(valkey.url, namespace).start()
+    yield server
+    server.stop()
+
+
+def close_code(client: Any) -> int:
+    """The code that the server closes with."""
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            client.recv(30)
+    assert closed.value.rcvd is not None, "closed without a frame"
+    return int(closed.value.rcvd.code)
+
+
+def raw_websocket(server: RunningWeb) -> socket.socket:
+    """A WebSocket whose frames the test writes itself, and whose answers nobody need read."""
+    connection = server.raw()
+    connection.sendall(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    return connection
+
+
+def frame(payload: bytes, *, first: int = 0x81) -> bytes:
+    """One masked frame; the mask of zeros leaves the payload as it is."""
+    if len(payload) < 126:
+        return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+    return bytes([first, 0x80 | 127]) + struct.pack("!Q", len(payload)) + bytes(4) + payload
+
+
+# Messages.
+
+
+@pytest.mark.parametrize(("text", "expected"), SPECIFICATION.values(), ids=SPECIFICATION.keys())
+def test_the_examples_of_the_specification_get_one_answer_or_none_and_the_connection_lives(
+    web_server: RunningWeb, text: str, expected: Any
+) -> None:
+    with web_server.websocket() as client:
+        client.send(text)
+        answer = None if expected is None else orjson.loads(client.recv(30))
+        alive = ask(client, "version", request_id="alive")
+
+    assert alive["id"] == "alive"
+    # The methods of the examples do not exist here; what is malformed is malformed everywhere.
+    if isinstance(expected, dict) and expected.get("error") in {-32700, -32600}:
+        assert answer is not None
+        assert (answer["error"]["code"], answer["id"]) == (expected["error"], None)
+    elif isinstance(expected, list):
+        assert answer is not None
+        assert [item["id"] for item in answer] == [item["id"] for item in expected]
+
+
+def test_an_answer_is_one_text_frame_without_a_line_feed(web_server: RunningWeb) -> None:
+    with web_server.websocket() as client:
+        client.send(VERSION)
+        answer = client.recv(30)
+
+    assert isinstance(answer, str)
+    assert "\n" not in answer
+
+
+def test_a_message_in_fragments_is_one_message(web_server: RunningWeb) -> None:
+    with web_server.websocket() as client:
+        client.send(iter([VERSION[:10], VERSION[10:20], VERSION[20:]]))
+
+        assert orjson.loads(client.recv(30))["result"]
+
+
+def test_a_large_script_goes_in_and_comes_out_whole(web_server: RunningWeb) -> None:
+    script = "// " + 'é\\"{[' * 150_000
+    with web_server.websocket() as client:
+        ask(client, "create_job", [job(id="big", script=script)])
+
+        assert ask(client, "get_job", ["big"])["result"]["script"] == script
+
+
+def test_the_subprotocol_is_echoed_when_it_is_offered_and_not_needed(web_server: RunningWeb) -> None:
+    with web_server.websocket(subprotocols=["other", "jsonrpc"]) as client:
+        offered = client.subprotocol
+    with web_server.websocket(subprotocols=["other"]) as client:
+        other = client.subprotocol
+        answered = ask(client, "version")
+
+    assert (offered, other) == ("jsonrpc", None)
+    assert answered["result"]
+
+
+def test_a_binary_frame_closes_the_connection(web_server: RunningWeb) -> None:
+    with web_server.websocket() as client:
+        client.send(VERSION.encode())
+
+        assert close_code(client) == 1003
+
+
+def test_text_that_is_not_utf_8_closes_the_connection_and_is_no_error_of_ours(
+    web_server: RunningWeb, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), raw_websocket(web_server) as connection:
+        connection.sendall(frame(b'{"\xff"}'))
+
+        assert struct.unpack("!H", connection.recv(100)[2:4]) == (1007,)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("in_fragments", [False, True])
+def test_an_oversized_message_closes_the_connection(web_server: RunningWeb, in_fragments: bool) -> None:
+    half = "x" * (MAX_MESSAGE_BYTES // 2 + 1)
+    with web_server.websocket() as client:
+        with contextlib.suppress(ConnectionClosed):
+            client.send(iter([half, half]) if in_fragments else half + half)
+
+        assert close_code(client) == 1009
+
+
+# The context of a connection.
+
+
+def test_jobs_of_a_connection_with_a_context_have_it_when_they_name_none(web_server: RunningWeb) -> None:
+    with web_server.websocket("/02beef") as client:
+        ask(client, "create_job", [job(id="object", context_id=None)])
+        ask(client, "create_job", job(id="fields", context_id=None))
+        ask(client, "create_job", {"job": job(id="named", context_id="02beef")})
+        contexts = {
+            name: ask(client, "get_job", [name])["result"]["context_id"] for name in ("object", "fields", "named")
+        }
+
+    assert contexts == {"object": "02beef", "fields": "02beef", "named": "02beef"}
+
+
+@pytest.mark.parametrize("params", [["40 + 2", "SAL"], {"script": "40 + 2", "script_type": "SAL"}])
+@pytest.mark.parametrize("method", ["run_job", "play"])
+def test_a_script_alone_runs_in_the_context_of_its_connection(
+    web_server: RunningWeb, foreign_actor: StartActor, method: str, params: Any
+) -> None:
+    foreign_actor("sal")
+    with web_server.websocket("/02beef") as client:
+        ask(client, method, params)
+        (found,) = ask(client, "list_jobs")["result"]["jobs"]
+
+    assert (found["context_id"], found["status"]) == ("02beef", "finished")
+
+
+@pytest.mark.parametrize("spelling", ["context_id", "contextId"])
+@pytest.mark.parametrize("other", ["02other", "default"])
+def test_a_job_of_another_context_is_refused(web_server: RunningWeb, spelling: str, other: str) -> None:
+    given = {**job(context_id=None), spelling: other}
+    with web_server.websocket("/02beef") as client:
+        answers = [
+            ask(client, "create_job", [given]),
+            ask(client, "create_job", given),
+            ask(client, "run_job", {"job": given}),
+            ask(client, "run_job", [given]),
+        ]
+        left = ask(client, "list_jobs")["result"]["jobs"]
+
+    assert [answer["error"]["code"] for answer in answers] == [ErrorCode.FORBIDDEN] * 4
+    assert left == []
+
+
+def test_every_way_to_create_jobs_is_bound(web_server: RunningWeb, foreign_actor: StartActor) -> None:
+    foreign_actor("sal")
+    given = job(context_id=None)
+    other_system = {"id": "alias", "caller_id": "02abc", "payload": "1", "executor": "sal", "timeout": 5}
+    schedule = {"name": "nightly", "job": given, "interval_s": 3600}
+    with web_server.websocket("/02beef") as client:
+        answers = [
+            ask(client, "create_jobs", {"jobs": [given, given]}),
+            ask(client, "run_jobs", [[given]]),
+            ask(client, "jobs.create", {"job": other_system}),
+            ask(client, "job.run", [{"job": {**other_system, "id": "alias-2"}}]),
+            ask(client, "create_schedule", schedule),
+        ]
+        refused = [
+            ask(client, "create_jobs", {"jobs": [given, {**given, "context_id": "02other"}]}),
+            ask(client, "run_jobs", [[{**given, "contextId": "02other"}]]),
+            ask(client, "jobs.create", {"params": {"job": {**other_system, "context_id": "02other"}}}),
+            ask(client, "create_schedule", {**schedule, "job": {**given, "context_id": "02other"}}),
+            ask(client, "create_schedule", {**schedule, "job": {**given, "context_id": "default"}}),
+        ]
+        found = ask(client, "list_jobs")["result"]["jobs"]
+
+    assert [answer.get("error") for answer in answers] == [None] * 5
+    assert [answer["error"]["code"] for answer in refused] == [ErrorCode.FORBIDDEN] * 5
+    assert [one["context_id"] for one in found] == ["02beef"] * 5
+
+
+def test_a_variable_that_is_called_script_is_no_job(web_server: RunningWeb) -> None:
+    with web_server.websocket("/02beef") as client:
+        ask(client, "create_job", [job(id="j", context_id=None, env_vars={"script": "x"})])
+
+        assert ask(client, "get_job", ["j"])["result"]["env_vars"] == {"script": "x"}
+
+
+def test_parameters_nested_deeper_than_python_goes_harm_nobody(web_server: RunningWeb) -> None:
+    deep = "[" * 1000 + "]" * 1000
+    with web_server.websocket("/02beef") as client:
+        client.send('{"jsonrpc":"2.0","id":1,"method":"create_job","params":' + deep + "}")
+
+        assert orjson.loads(client.recv(30))["error"]["code"] == ErrorCode.INVALID_PARAMS
+
+
+def test_a_context_may_be_any_that_a_job_may_have(web_server: RunningWeb) -> None:
+    with web_server.websocket("/b%C3%A9%20ta") as client:
+        ask(client, "create_job", [job(id="j", context_id=None)])
+
+        assert ask(client, "get_job", ["j"])["result"]["context_id"] == "bé ta"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/rpc", 404), ("/healthz", 404), ("/a/b", 403), ("/%0aa", 404)])
+def test_a_websocket_elsewhere_is_refused(web_server: RunningWeb, path: str, status: int) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        web_server.websocket(path)
+
+    assert refused.value.response.status_code == status
+
+
+# Many at once.
+
+
+def test_answers_come_as_they_are_ready_and_not_in_order(web_server: RunningWeb, foreign_actor: StartActor) -> None:
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    with web_server.websocket() as client:
+        client.send(request("run_job", job(), request_id="slow").decode())
+        actor.held.wait()
+        first = ask(client, "version", request_id="quick")["id"]
+        actor.may_finish.set()
+
+        assert (first, orjson.loads(client.recv(30))["id"]) == ("quick", "slow")
+
+
+def test_more_requests_than_may_be_under_way_are_all_answered(
+    web_server: RunningWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_socket, "MAX_IN_FLIGHT", 8)
+    count = 500
+    with web_server.websocket() as client:
+        for i in range(count):
+            client.send(request("get_job_status", ["none"], request_id=i).decode())
+
+        assert {orjson.loads(client.recv(30))["id"] for _ in range(count)} == set(range(count))
+
+
+def test_no_more_is_read_while_as_much_as_may_be_is_under_way(
+    web_server: RunningWeb, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_socket, "MAX_IN_FLIGHT", 2)
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    with web_server.websocket() as client:
+        for i in range(3):
+            client.send(request("run_job", job(script=str(i)), request_id=i).decode())
+        actor.held.wait()
+        eventually(lambda: len(web_server.run(jobs_known(web_server))) == 2)
+        actor.may_finish.set()
+
+        assert {orjson.loads(client.recv(30))["result"] for _ in range(3)} == {"ran 0", "ran 1", "ran 2"}
+
+
+async def jobs_known(server: RunningWeb) -> list[Any]:
+    return list((await server.server._supervisor.list_jobs()).records)
+
+
+def test_two_hundred_connections_are_served_and_leave_nothing_behind(web_server: RunningWeb) -> None:
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(web_server.websocket(ping_interval=None)) for _ in range(200)]
+        for i, client in enumerate(clients):
+            client.send(request("version", request_id=i).decode())
+        ids = [orjson.loads(client.recv(30))["id"] for client in clients]
+        there = web_server.connections()
+
+    assert (ids, there) == (list(range(200)), 200)
+    eventually(lambda: web_server.connections() == 0)
+
+
+# Clients that come and go.
+
+
+def test_a_client_that_answers_no_ping_is_dropped(
+    valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(web, "PONG_WITHIN_S", 0.1)
+    server = RunningWeb(valkey.url, namespace).start()
+    try:
+        with raw_websocket(server) as silent, server.websocket() as polite:
+            data = silent.recv(100)
+            while part := silent.recv(100):
+                data += part
+
+            assert data[0] == 0x89
+            assert struct.unpack("!H", data[data.index(b"\x88") + 2 :][:2]) == (1011,)
+            assert ask(polite, "version")["result"]
+    finally:
+        server.stop()
+
+
+def test_a_client_at_its_limit_is_not_dropped_for_pings_whose_answers_are_not_read(
+    valkey: ValkeyServer, namespace: str, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(web, "PONG_WITHIN_S", 0.5)
+    monkeypatch.setattr(web_socket, "MAX_IN_FLIGHT", 1)
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    server = RunningWeb(valkey.url, namespace).start()
+    try:
+        with raw_websocket(server) as client:
+            for i in range(2):
+                client.sendall(frame(request("run_job", job(), request_id=i)))
+            # Pongs that are sent now are read when the first job has ended; until then there is none for any ping.
+            data, pings = b"", 0
+            while data.count(b"ran 40 + 2") < 2:
+                part = client.recv(1000)
+                assert part, "dropped"
+                data += part
+                while (found := data.find(b"\x89\x04")) >= 0 and len(data) >= found + 6:
+                    client.sendall(frame(data[found + 2 : found + 6], first=0x8A))
+                    data, pings = data[:found] + data[found + 6 :], pings + 1
+                if pings == 3:
+                    actor.may_finish.set()
+    finally:
+        server.stop()
+
+
+def test_a_job_goes_on_when_its_client_hangs_up_and_the_wait_for_it_ends(
+    web_server: RunningWeb, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_socket, "LEFT_BEHIND_S", 0.1)
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    with web_server.websocket() as gone:
+        gone.send(request("run_job", job(id="j1")).decode())
+        actor.held.wait()
+        assert web_server.tasks() > 0
+    eventually(lambda: web_server.tasks() == 0)
+    actor.may_finish.set()
+    with web_server.websocket() as client:
+        assert eventually(lambda: ask(client, "get_job_output", ["j1"])["result"]) == "ran 40 + 2"
+
+
+def test_disconnects_at_every_moment_harm_nobody(web_server: RunningWeb) -> None:
+    message = frame(request("run_job", job(script_type="V")))
+    for length in range(0, len(message) + 1, 9):
+        with raw_websocket(web_server) as other:
+            other.sendall(message[:length])
+
+    with web_server.websocket() as client:
+        assert ask(client, "version")["result"]
+    eventually(lambda: web_server.connections() == 0)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "limit"), [(web_protocol, "STALL_S", 0.2), (web_socket, "MAX_UNREAD_BYTES", 5_000_000)]
+)
+def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
+    web_server: RunningWeb,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    module: Any,
+    name: str,
+    limit: float,
+) -> None:
+    monkeypatch.setattr(module, name, limit)
+    with web_server.websocket() as client:
+        ask(client, "create_job", [job(id="big", script="x" * 1_000_000)])
+        with caplog.at_level(logging.WARNING), raw_websocket(web_server) as deaf:
+            deaf.sendall(frame(request("get_job", ["big"])) * 30)
+
+            eventually(lambda: "rpc.slow_reader_cut_off" in caplog.text)
+            assert ask(client, "version")["result"]
+            eventually(lambda: web_server.connections() == 1)
+
+
+# The life of the server.
+
+
+def test_closing_finishes_what_is_under_way_and_says_that_the_service_restarts(
+    web_server: RunningWeb, foreign_actor: StartActor
+) -> None:
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    with web_server.websocket() as client, web_server.websocket() as idle:
+        client.send(request("run_job", job()).decode())
+        actor.held.wait()
+        web_server.begin_stop()
+
+        assert close_code(idle) == 1012
+        actor.may_finish.set()
+        assert orjson.loads(client.recv(30))["result"] == "ran 40 + 2"
+        assert close_code(client) == 1012
+
+
+def test_closing_answers_what_cannot_be_finished(web_server: RunningWeb) -> None:
+    with web_server.websocket() as client:
+        client.send(request("run_job", job(script_type="V")).decode())
+        eventually(lambda: web_server.tasks() > 0)
+        web_server.begin_stop(grace_s=0.1)
+
+        assert orjson.loads(client.recv(30))["error"]["code"] == ErrorCode.SHUTTING_DOWN
+        assert close_code(client) == 1012
+
+
+def test_closing_does_not_wait_for_a_client_that_answers_nothing(web_server: RunningWeb) -> None:
+    with raw_websocket(web_server):
+        web_server.stop()
+
+    assert curl(web_server.url("/healthz")).status == 0

@@ -24,6 +24,8 @@ SUMS = "let sums = [];\nfor n in 1..=3 { sums.push(n * n); }\n#{ answer: 40 + 2,
 SUMS_ANSWER = {"answer": 42, "sums": [1, 4, 9]}
 BROKEN = "let price = 7;\nlet amount = 6;\nprice * quantity"
 ENDLESS = "loop { }"
+HEROSCRIPT = "!!session.env_set key:who val:world\n!!play.echo content:'hello {who}, from {CALLER_ID}'"
+HEROSCRIPT_ANSWER = f"hello world, from {CALLER}"
 WAIT_LIMIT_S = 30.0
 
 
@@ -86,6 +88,7 @@ def _through(door: PythonDoor | RpcDoor, name: str, show: Show, tally: Tally) ->
         f"{name}, {ScriptType.SAL}: a script that never ends, with a timeout of 1 s",
         lambda: _endless(door),
     )
+    _step(show, tally, f"{name}, {ScriptType.PYTHON}: HeroScript", lambda: _heroscript(door))
 
 
 def _step(show: Show, tally: Tally, name: str, act: Callable[[], str]) -> None:
@@ -127,6 +130,16 @@ def _endless(door: PythonDoor | RpcDoor) -> str:
     failure = door.run_to_failure(ENDLESS, ScriptType.SAL, timeout_s=1)
     _expect(failure.kind == "timeout", str(failure))
     return f"; it failed with {failure}"
+
+
+def _heroscript(door: PythonDoor | RpcDoor) -> str:
+    output = door.run(HEROSCRIPT, ScriptType.PYTHON)
+    try:
+        good = json.loads(output)[-1]["result"] == HEROSCRIPT_ANSWER
+    except (ValueError, LookupError, TypeError):
+        good = False
+    _expect(good, output)
+    return ""
 
 
 def _expect(good: bool, what: str) -> None:

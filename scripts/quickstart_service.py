@@ -80,13 +80,14 @@ class Service:
         try:
             self.state_dir.mkdir(parents=True, exist_ok=True)
             self._take_lock()
+            config = self._write_config()
         except OSError as e:
             raise ServiceFailed(f"the folder {self.state_dir} cannot be used: {e.strerror}") from e
         ready_read, ready_write = os.pipe()
         try:
             with self.log_path.open("wb") as log, _signals_held():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "hero_supervisor.cli", "--config", "config/hero.toml", "--ready-fd",
+                    [sys.executable, "-m", "hero_supervisor.cli", "--config", str(config), "--ready-fd",
                      str(ready_write)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -179,6 +180,12 @@ class Service:
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
         self._lock = fd
+
+    def _write_config(self) -> Path:
+        """Take config/hero.toml as it is, and an actor for HeroScript beside the two that it has."""
+        path = self.state_dir / "hero.toml"
+        path.write_text(Path("config/hero.toml").read_text("utf-8") + '\n[[actors]]\ntype = "python"\n', "utf-8")
+        return path
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OTHER_SERVICE)}

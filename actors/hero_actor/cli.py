@@ -116,7 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--lanes", type=_count, help="jobs it runs at once; default: 16 for sal, else 1")
     add("--group", type=_word, help="serve the queue of this group too")
     add("--instance", type=_word, help="serve the queue of this instance of the group too")
-    add("--engine", help="name of an engine, or module:factory; default: rhai for osis and sal")
+    add(
+        "--engine",
+        help="name of an engine, or module:factory; default: rhai for osis and sal, heroscript for python, v for v",
+    )
     add("--legacy-queues", action="store_true", help="serve the queues of older programs of the Rust family too")
     add("--by-context", action="store_true", help="one job of a context at once, in order, over all actors with this")
     add(

@@ -130,8 +130,8 @@ class _Producer:
             flights = [asyncio.create_task(self._fly(supervisor, numbers)) for _ in range(self.plan.in_flight)]
             stopper = asyncio.create_task(stop.wait())
             lookout = asyncio.create_task(self._look_out(supervisor))
-            everything = asyncio.gather(*flights)
-            any_of: list[asyncio.Future[Any]] = [stopper, lookout, everything]
+            landed = asyncio.create_task(asyncio.wait(flights))
+            any_of: list[asyncio.Future[Any]] = [stopper, lookout, landed]
             await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
             # Always, and before anything else is awaited: once the bench is gone the pipe is readable for ever, and a
             # loop that still watched it would do nothing but call `stop.set`.
@@ -141,15 +141,16 @@ class _Producer:
             if stop.is_set():
                 self.stopped = True
                 await asyncio.wait(flights, timeout=STOP_GRACE_S)
-            stopper.cancel()
-            lookout.cancel()
-            everything.cancel()
+            for other in (stopper, lookout, landed):
+                other.cancel()
             # Asked again and again: before Python 3.12 `asyncio.wait_for` may swallow a cancellation (cpython#86296).
-            while not everything.done():
+            while not all(flight.done() for flight in flights):
+                for flight in flights:
+                    flight.cancel()
                 await asyncio.wait(flights, timeout=0.5)
-                everything.cancel()
-            if not everything.cancelled():
-                everything.result()  # raises what a flight raised
+            for flight in flights:
+                if not flight.cancelled():
+                    flight.result()  # raises what the flight raised
             if not self.store_trouble:
                 await self._clean_up(supervisor)
 

@@ -24,6 +24,7 @@ from hero_job.job import ScriptType
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment, alive
 from tests.eventually import eventually
+from tests.valkey_server import ValkeyServer
 
 
 def test_bench_measures_all_jobs_and_removes_them(heroctl: Heroctl, deployment: Deployment) -> None:
@@ -122,28 +123,24 @@ def test_bench_ends_when_store_and_actors_stay_away_and_burns_no_time_until_then
     assert spent - before < 5
 
 
-def test_bench_ends_when_nobody_is_left_to_run_the_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_producer_ends_when_nobody_is_left_to_run_the_jobs(
+    valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(producer, "ACTOR_PATIENCE_S", 1.0)
-    own = Deployment(tmp_path).start()
+    plan = Plan(url=valkey.url, namespace=namespace, script_type=ScriptType.SAL, jobs=4, producers=1, in_flight=2)
+    one = producer._Producer(plan=plan, number=0, share=4, counters=producer.Counters.of(1))
+    stop_read, stop_write = os.pipe()
     try:
-        plan = Plan(url=own.url, namespace="nobody", script_type=ScriptType.SAL, jobs=4, producers=1, in_flight=2)
-        counters = producer.Counters.of(1)
-        one = producer._Producer(plan=plan, number=0, share=4, counters=counters)
-        stop_read, stop_write = os.pipe()
-        try:
-            # In a process of its own, as the bench does: it sets an alarm.
-            pid = os.fork()
-            if pid == 0:
-                asyncio.run(one.run(stop_read))
-                os._exit(0 if "no SAL actor is up" in one.trouble else 1)
-            _, status = os.waitpid(pid, 0)
-        finally:
-            os.close(stop_read)
-            os.close(stop_write)
+        asyncio.run(one.run(stop_read))
     finally:
-        own.stop()
+        signal.alarm(0)  # it has set one for the case that its end hangs
+        os.close(stop_read)
+        os.close(stop_write)
 
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert "no SAL actor is up" in one.trouble
+    assert not one.store_trouble
+    with redis.Redis.from_url(valkey.url) as plain:
+        assert not list(plain.scan_iter(f"{namespace}:job:*"))
 
 
 @pytest.mark.parametrize("way", ["terminal", "pipe"])

@@ -46,7 +46,7 @@ def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start) -> No
 
     assert run.process.wait(90) == 0, run.text()
     text = run.text()
-    assert "12 of 12 jobs ended as they should" in text
+    assert "14 of 14 jobs ended as they should" in text
     for door in ("Python API", "Unix socket"):
         for script_type in ("OSIS", "SAL"):
             assert f"{door}, {script_type}: in two steps" in text
@@ -63,7 +63,7 @@ def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start) -> No
 def test_it_stays_up_and_its_advice_works_until_control_c(start: Start) -> None:
     run = start()
     run.await_up()
-    assert "12 of 12 jobs ended as they should" in run.text()
+    assert "14 of 14 jobs ended as they should" in run.text()
 
     advice = [line.split("  ")[-1].strip() for line in run.text().splitlines() if ".venv/bin/heroctl run" in line]
     script = call(shlex.split(advice[0]))

@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--legacy-queues", action="store_true", help="serve the queues of older programs of the Rust family too")
     add("--by-context", action="store_true", help="one job of a context at once, in order, over all actors with this")
     add(
-        "--grace-s", type=_seconds, default=2.0, help="how long past its deadline a job may take to yield (%(default)s)"
+        "--grace-s", type=_seconds, default=1.0, help="how long past its deadline a job may take to yield (%(default)s)"
     )
     add("--lease-s", type=_seconds, default=8.0, help="silent for so long it is declared dead (%(default)s)")
     add("--max-redeliveries", type=_number, default=3, help="for a job whose holders died (%(default)s)")

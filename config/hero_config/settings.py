@@ -211,7 +211,7 @@ class ActorSettings(Section):
     """Resident memory above which a process is replaced; 0 for never."""
     engine: str = ""
     """Engine name or `module:factory`; empty takes the type's own."""
-    grace_s: Annotated[float, Field(gt=0, le=600)] = 2.0
+    grace_s: Annotated[float, Field(gt=0, le=600)] = 1.0
     """Seconds past its deadline that a job may take to yield."""
     max_restarts: Annotated[int, Field(ge=0, le=10_000)] = 10
     """Restarts in `window_s` after which it is held."""

@@ -81,11 +81,15 @@ def create_jobs(
         batch_id: Chosen by the caller; a UUID otherwise.
 
     Raises:
-        JobInvalid: No jobs, an id twice, a cycle, or a batch with this id exists.
+        JobInvalid: No jobs, an id twice, a cycle, a key of uniqueness, or a batch with this id exists.
         StoreError: What was done before stays done.
     """
     if not jobs:
         raise JobInvalid("jobs", "a batch has at least one")
+    if any(job.unique_key is not None for job in jobs):
+        raise JobInvalid(
+            "unique_key", "a job of a batch cannot have one: the batch would wait for a job that is not its own"
+        )
     batch = batch_id or str(uuid.uuid4())
     ordered = [dataclasses.replace(job, batch=batch) for job in creation_order(jobs)]
     (opened,) = yield [operations.open_batch(batch, len(ordered))]
@@ -108,31 +112,35 @@ def create_jobs(
 
 
 def retry_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
-    """Run all dead letters again, the oldest last; gives how many."""
+    """Run the dead letters of now again, each once, the oldest last; gives how many."""
+    ids = yield from _dead_ids(operations, most)
     count = 0
-    while count < most:
-        (letters,) = yield [operations.dead(0, _CHUNK)]
-        _raise_any([letters])
-        if not letters:
-            break
-        results = yield [operations.retry(letter.job_id) for letter in letters]
-        # A letter whose job is past its retention leaves the list as well.
+    for chunk in _chunks(ids):
+        results = yield [operations.retry(job_id) for job_id in chunk]
+        # A letter whose job is past its retention leaves the list; one that is damaged stays.
         count += sum(not isinstance(r, HeroJobError) for r in results)
     return count
 
 
 def purge_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
-    """Delete all dead letters with their jobs; gives how many."""
-    count = 0
-    while count < most:
-        (letters,) = yield [operations.dead(0, _CHUNK)]
+    """Delete the dead letters of now with their jobs; gives how many."""
+    ids = yield from _dead_ids(operations, most)
+    for chunk in _chunks(ids):
+        yield [operations.delete(job_id) for job_id in chunk]
+        yield [operations.forget_dead(chunk)]
+    return len(ids)
+
+
+def _dead_ids(operations: Operations, most: int) -> Flow[list[str]]:
+    """List them before anything is done: a job that fails again at once is a letter of later."""
+    ids: list[str] = []
+    while len(ids) < most:
+        (letters,) = yield [operations.dead(len(ids), min(_CHUNK, most - len(ids)))]
         _raise_any([letters])
         if not letters:
             break
-        yield [operations.delete(letter.job_id) for letter in letters]
-        yield [operations.forget_dead([letter.job_id for letter in letters])]
-        count += len(letters)
-    return count
+        ids += [letter.job_id for letter in letters]
+    return ids
 
 
 def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:

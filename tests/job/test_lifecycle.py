@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hero_job import JobFailed, JobInvalid, JobNotFound, JobStateError, JobStatus, ScriptType, WaitTimeout
-from hero_job.batches import create_jobs, purge_dead, retry_dead
+from hero_job import JobFailed, JobInvalid, JobNotFound, JobStateError, JobStatus, ScriptType
+from hero_job.batches import purge_dead, retry_dead
 from hero_job.claims import Order, Recoveries
 from hero_job.op import Op
 from hero_job.operations import Operations
@@ -202,6 +202,29 @@ def test_dead_letters_are_listed_retried_and_purged(
     assert store.run(operations.dead_count()) == 0
 
 
+def test_a_dead_letter_that_fails_again_at_once_is_retried_once_a_call(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    for _ in range(3):
+        submit(store, operations, make_job)
+    for job in lane.claim():
+        lane.fail(job)
+    flow = retry_dead(operations)
+    results = None
+    retried = 0
+    try:
+        while True:
+            results = store.run_many(next(flow) if results is None else flow.send(results))
+            for job in lane.claim():
+                retried += 1
+                lane.fail(job)
+    except StopIteration as end:
+        assert end.value == 3
+
+    assert retried == 3
+    assert store.run(operations.dead_count()) == 3
+
+
 # Stop
 
 
@@ -287,63 +310,6 @@ def test_a_foreign_clients_stop_by_the_types_control_list_is_an_order(
 def test_an_unknown_job_cannot_be_stopped(store: Store, operations: Operations) -> None:
     with pytest.raises(JobNotFound):
         store.run(operations.stop("ghost"))
-
-
-# Batches
-
-
-def test_a_batch_counts_its_jobs_and_ends_with_the_last(
-    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
-) -> None:
-    created = store.drive(create_jobs(operations, [make_job() for _ in range(5)]))
-    jobs = lane.claim()
-    lane.finish(*jobs[:3])
-    lane.fail(jobs[3])
-    with pytest.raises(WaitTimeout):
-        store.wait_batch(operations, created.batch_id, 0.05)
-    store.run(operations.stop(jobs[4].id))
-    lane.stop(jobs[4])
-
-    status = store.wait_batch(operations, created.batch_id, 5)
-    assert (status.total, status.open, status.finished, status.error, status.stopped) == (5, 0, 3, 1, 1)
-
-
-def test_a_batch_without_those_that_were_refused_still_ends(
-    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
-) -> None:
-    store.run(operations.create(make_job(id="taken", script="1")))
-    jobs = [make_job(id="good"), make_job(id="taken", script="2"), make_job(id="lost", prerequisites=["ghost"])]
-
-    created = store.drive(create_jobs(operations, jobs))
-
-    assert created.job_ids == ("good",)
-    assert created.refused.keys() == {"taken", "lost"}
-    lane.work_off()
-    assert store.wait_batch(operations, created.batch_id, 5).total == 1
-
-
-def test_waiting_for_an_unknown_batch_is_an_error(store: Store, operations: Operations) -> None:
-    with pytest.raises(JobNotFound):
-        store.wait_batch(operations, "ghost", 60)
-
-
-def test_a_batch_created_again_after_a_lost_answer_is_one_batch(
-    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
-) -> None:
-    jobs = [make_job() for _ in range(3)]
-    for _ in range(2):
-        created = store.drive(create_jobs(operations, jobs, batch_id="b"))
-
-    assert created.refused == {}
-    assert len(lane.work_off()) == 3
-    assert store.wait_batch(operations, "b", 5).finished == 3
-
-
-def test_a_batch_id_is_taken_once(store: Store, operations: Operations, make_job: MakeJob) -> None:
-    store.drive(create_jobs(operations, [make_job()], batch_id="b"))
-
-    with pytest.raises(JobInvalid, match="exists"):
-        store.drive(create_jobs(operations, [make_job(), make_job()], batch_id="b"))
 
 
 # Logs

@@ -17,8 +17,22 @@ from tests.valkey_server import ValkeyServer
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """The server that most tests share; each keeps to its namespace and leaves the server running."""
     server = ValkeyServer(tmp_path_factory.mktemp("valkey")).start()
+    _shared.append(server)
     yield server
+    _shared.clear()
     server.stop()
+
+
+#: The shared server, once a test has asked for it.
+_shared: list[ValkeyServer] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_again() -> Iterator[None]:
+    """Empty the shared server after each module, so that what one leaves behind does not make the next one slow."""
+    yield
+    for server in _shared:
+        server.command("FLUSHALL")
 
 
 @pytest.fixture

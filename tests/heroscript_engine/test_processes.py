@@ -121,13 +121,18 @@ def test_no_process_and_no_descriptor_is_left_over(make_bench: MakeBench) -> Non
         for script in scripts:
             bench.run(script, timeout_s=0.1)
 
+    def is_settled() -> bool:
+        return len(child_pids(bench)) == 2 and not any(map(is_zombie, child_pids(bench)))
+
     run_all()
+    # With its next child at hand: counted before that is there, the template would seem to have gained descriptors.
+    eventually(is_settled)
     descriptors = count_files("/proc/self/fd")
     template_descriptors = count_files(f"/proc/{template_pid(bench)}/fd")
     for _ in range(3):
         run_all()
 
-    eventually(lambda: len(child_pids(bench)) == 2 and not any(map(is_zombie, child_pids(bench))))
+    eventually(is_settled)
     assert count_files("/proc/self/fd") == descriptors
     eventually(lambda: count_files(f"/proc/{template_pid(bench)}/fd") <= template_descriptors)
 

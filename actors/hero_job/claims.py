@@ -14,7 +14,7 @@ import orjson
 
 from hero_job import lua
 from hero_job.claimed import ActorEntry, ClaimedJob, Order, Recovery, Settlement, Turn
-from hero_job.codec import encode_reply
+from hero_job.codec import encode_reply, encode_result
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.op import Op, as_is
 from hero_job.record import Progress, Reply
@@ -252,21 +252,23 @@ def _recover(keys: Keys, incarnation: str, cause: str, retention: Retention) -> 
 
 def _settlement(s: Settlement) -> tuple[Any, ...]:
     """The nine values of a settlement; see lua/turn.lua."""
-    finished = s.status is JobStatus.FINISHED
     place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"
     if s.retry_in_s is not None:
         last: str | bytes = str(round(s.retry_in_s * 1000))
         return s.job_id, s.attempt, "scheduled", "", "", s.error, s.error_kind, place, last
-    reply = Reply(
-        job_id=s.job_id,
-        status=s.status,
-        output=s.output if finished else None,
-        error=None if finished else s.error,
-        error_kind=None if finished else s.error_kind,
-        line=s.error_line,
-        column=s.error_column,
-    )
-    last = encode_reply(reply)
+    if s.status is JobStatus.FINISHED:
+        last = encode_result(s.job_id, s.output)
+    else:
+        last = encode_reply(
+            Reply(
+                job_id=s.job_id,
+                status=s.status,
+                error=s.error,
+                error_kind=s.error_kind,
+                line=s.error_line,
+                column=s.error_column,
+            )
+        )
     return s.job_id, s.attempt, s.status.value, s.output, s.output_json, s.error, s.error_kind, place, last
 
 

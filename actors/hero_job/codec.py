@@ -177,6 +177,11 @@ def encode_reply(reply: Reply) -> bytes:
     return orjson.dumps(data)
 
 
+def encode_result(job_id: str, output: str) -> bytes:
+    """Write the reply of a finished job: `encode_reply` without a Reply, which costs more than all the rest of it."""
+    return orjson.dumps({"job_id": job_id, "status": "finished", "output": output, "error": None, "error_kind": None})
+
+
 def decode_reply(job_id: str, text: str) -> Reply:
     """Read an entry of a reply list: our JSON object, one of another make, or a plain string, which is the output."""
     try:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: one is made for every job, and a frozen one takes four times as long to make.
+@dataclass(slots=True, kw_only=True)
 class Script:
-    """What is to be run.
+    """What is to be run; not to be changed.
 
     Attributes:
         source: Source text.

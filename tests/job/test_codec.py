@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hero_job import Job, JobBuilder, JobDamaged, JobStatus, Reply, ScriptType
-from hero_job.codec import decode_record, decode_reply, encode_job, encode_reply, format_seconds, parse_timeout
+from hero_job.codec import (
+    decode_record,
+    decode_reply,
+    encode_job,
+    encode_reply,
+    encode_result,
+    format_seconds,
+    parse_timeout,
+)
 from hero_job.fields import time_text
 from hero_job.job import Priority
 
@@ -119,6 +127,13 @@ def test_a_reply_has_exactly_the_fields_of_the_contract_and_a_position_where_kno
 
     assert plain == {"job_id": "j", "status": "finished", "output": "42", "error": None, "error_kind": None}
     assert placed.keys() - plain.keys() == {"line", "column"}
+
+
+@given(ids, st.text())
+def test_the_short_way_to_write_a_result_writes_the_same(job_id: str, output: str) -> None:
+    reply = Reply(job_id=job_id, status=JobStatus.FINISHED, output=output)
+
+    assert encode_result(job_id, output) == encode_reply(reply)
 
 
 @given(

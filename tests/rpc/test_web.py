@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from tests.eventually import eventually
 from tests.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor
 from tests.rpc.raw_client import job, request
 from tests.rpc.test_dispatch import SPECIFICATION
-from tests.rpc.web_server import RunningWeb, ask, curl, make_certificate, read_all
+from tests.rpc.web_server import RunningWeb, ask, curl, frame, make_certificate, read_all, upgrade_to_websocket
 from tests.valkey_server import ValkeyServer
 
 StartActor = Callable[[str], ForeignActor]
@@ -379,6 +380,22 @@ def test_a_websocket_is_served_over_tls(valkey: ValkeyServer, namespace: str, tm
     try:
         with connect(server.url(scheme="wss"), ssl=ssl.create_default_context(cafile=cert)) as client:
             assert ask(client, "version")["result"]
+    finally:
+        server.stop()
+
+
+def test_closing_leaves_a_client_alone_that_closes_over_tls_at_the_same_moment(
+    valkey: ValkeyServer, namespace: str, tmp_path: Path
+) -> None:
+    cert, key = make_certificate(tmp_path)
+    server = RunningWeb(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
+    try:
+        # The library `websockets` answers the end of TLS at once; this client keeps it open.
+        with ssl.create_default_context(cafile=cert).wrap_socket(server.raw(), server_hostname="127.0.0.1") as client:
+            upgrade_to_websocket(client)
+            client.sendall(frame(struct.pack("!H", 1000), first=0x88))
+            assert client.recv(4) == b"\x88\x02\x03\xe8"
+            server.stop()
     finally:
         server.stop()
 

@@ -19,7 +19,7 @@ from tests.eventually import eventually
 from tests.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor
 from tests.rpc.raw_client import job, request
 from tests.rpc.test_dispatch import SPECIFICATION
-from tests.rpc.web_server import RunningWeb, ask, curl
+from tests.rpc.web_server import RunningWeb, ask, curl, frame, upgrade_to_websocket
 from tests.valkey_server import ValkeyServer
 
 StartActor = Callable[[str], ForeignActor]
@@ -45,22 +45,8 @@ def close_code(client: Any) -> int:
 def raw_websocket(server: RunningWeb) -> socket.socket:
     """A WebSocket whose frames the test writes itself, and whose answers nobody need read."""
     connection = server.raw()
-    connection.sendall(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += connection.recv(1)
-    assert head.startswith(b"HTTP/1.1 101 ")
+    upgrade_to_websocket(connection)
     return connection
-
-
-def frame(payload: bytes, *, first: int = 0x81) -> bytes:
-    """One masked frame; the mask of zeros leaves the payload as it is."""
-    if len(payload) < 126:
-        return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
-    return bytes([first, 0x80 | 127]) + struct.pack("!Q", len(payload)) + bytes(4) + payload
 
 
 # Messages.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Coroutine
@@ -185,3 +186,22 @@ def make_certificate(folder: Path) -> tuple[str, str]:
     files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
     subprocess.run([*command.split(), *files], check=True, capture_output=True)
     return str(cert), str(key)
+
+
+def upgrade_to_websocket(connection: socket.socket) -> None:
+    """Shake hands, after which the test reads and writes the frames itself."""
+    connection.sendall(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+
+
+def frame(payload: bytes, *, first: int = 0x81) -> bytes:
+    """One masked frame; the mask of zeros leaves the payload as it is."""
+    if len(payload) < 126:
+        return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+    return bytes([first, 0x80 | 127]) + struct.pack("!Q", len(payload)) + bytes(4) + payload

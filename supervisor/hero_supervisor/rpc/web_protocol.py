@@ -17,6 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.protocol import State
 
 # From the connection, or the first byte of a further request, to the end of the request's head; and what a client gets
 # to send the rest of a body that has been refused.
@@ -194,6 +195,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.schedule_ping()
             return
         super().keepalive_timeout()
+
+    def shutdown(self) -> None:
+        if self.conn.state in (State.CLOSING, State.CLOSED):
+            # The client has begun to close, and over TLS the end takes a round trip: uvicorn would send a second close
+            # frame, which `websockets` refuses.
+            self.stop_keepalive()
+            self.transport.close()
+            return
+        super().shutdown()
 
     def abort(self) -> None:
         self.transport.abort()

@@ -1,7 +1,7 @@
 """Many jobs through one deployment: do key count and resident memory come back?
 
-    .venv/bin/python benchmarks/soak.py --jobs 1000000     about a minute and a half
-    .venv/bin/python benchmarks/soak.py --jobs 20000       a small run
+    .venv/bin/python -m benchmarks.soak --jobs 1000000     about a minute and a half
+    .venv/bin/python -m benchmarks.soak --jobs 20000       a small run
 
 One OSIS and one SAL actor on an in-memory server; results are kept for a second, so that what was used is free again at
 the end. Prints keys, the server's memory and the actors' resident memory before, at the end, and per 100,000 jobs.

@@ -1,7 +1,7 @@
 """What a queued job costs the store in memory, and that a turn costs the same however long the queue is.
 
-    .venv/bin/python benchmarks/store.py              about a minute
-    .venv/bin/python benchmarks/store.py --jobs 2000  a small run
+    .venv/bin/python -m benchmarks.store              about a minute
+    .venv/bin/python -m benchmarks.store --jobs 2000  a small run
 
 Memory: bare no-op jobs with 66-character caller and context, created and queued, once with the embedded store's
 settings and once with the server's defaults. Time: turns of one job each, in rounds that alternate between a queue of a

@@ -44,6 +44,7 @@ class Deployment:
     Attributes:
         log: What the service and its actors write.
         url: Where its store is.
+        port: Of its RPC, where the test has configured one.
     """
 
     def __init__(self, folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> None:
@@ -51,6 +52,7 @@ class Deployment:
         self.log = folder / "log"
         self.url = redis_url or f"unix://{folder}/store/valkey.sock"
         self.socket = folder / "hero.ipc"
+        self.port = 0
         (folder / "hero.toml").write_text(CONFIG.format(redis_url=redis_url, actors=actors))
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -15,7 +15,9 @@ def names_in(document: str, pattern: str) -> set[str]:
     return set(re.findall(pattern, (ROOT / document).read_text("utf-8")))
 
 
-@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "README.md", "docs/reliability.md", "docs/security.md"])
+@pytest.mark.parametrize(
+    "document", ["ARCHITECTURE.md", "README.md", "docs/operations.md", "docs/reliability.md", "docs/security.md"]
+)
 def test_every_file_that_a_document_names_is_there(document: str) -> None:
     known = {path.name for folder in SOURCES for path in (ROOT / folder).rglob("*.*")}
     named = names_in(document, r"`(?:[\w/.-]+/)?(\w+\.(?:py|lua|toml))`")
@@ -23,7 +25,9 @@ def test_every_file_that_a_document_names_is_there(document: str) -> None:
     assert {name for name in named if name not in known} == set()
 
 
-@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "README.md", "docs/reliability.md", "docs/security.md"])
+@pytest.mark.parametrize(
+    "document", ["ARCHITECTURE.md", "README.md", "docs/operations.md", "docs/reliability.md", "docs/security.md"]
+)
 def test_every_page_that_a_document_links_to_is_there(document: str) -> None:
     links = {link for link in names_in(document, r"\]\(([^)#]+)") if not link.startswith("http")}
 

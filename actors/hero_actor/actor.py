@@ -19,6 +19,7 @@ import time
 from collections import deque
 from types import FrameType
 
+from hero_actor.access import ScriptAccess
 from hero_actor.batch import Batch
 from hero_actor.beat import Beat
 from hero_actor.control import Control, die_with_parent
@@ -27,9 +28,10 @@ from hero_actor.exits import ExitCode
 from hero_actor.lane import Lane, LaneState
 from hero_actor.orders import Orders, Reason
 from hero_actor.outage import Backoff, Outage
+from hero_actor.remains import end_remains
 from hero_actor.spec import ActorSpec
 from hero_actor.stops import Stops
-from hero_engine.engine import Engine
+from hero_engine.engine import AsksStore, Engine
 from hero_engine.errors import EngineUnavailable
 from hero_engine.registry import load_engine
 from hero_job.claims import ActorEntry, Claims
@@ -51,6 +53,8 @@ _STORE_SILENT_S = 3.0
 _ORPHAN_S = 1.0
 #: And an engine that cannot be cancelled does not keep it longer than this, in seconds.
 _ORPHAN_FORCE_S = 0.5
+#: How much later than the signal of its death a supervisor's end of the socket closes at most, in seconds.
+_SOCKET_CLOSES_S = 0.3
 #: For the last command, in seconds. If the store does not take it, our lease's end says the same.
 _LEAVE_TIMEOUT_S = 2.0
 
@@ -84,7 +88,10 @@ class Actor:
         self._wanted_stops: set[str] = set()
         self._signals: deque[int] = deque()
         self._interrupts = 0
+        self._terminated = False
         self._told_draining = False
+        self._ready: dict[str, object] = {}
+        self._told_ready = False
         self._stopped = False
 
     def run(self) -> ExitCode:
@@ -102,6 +109,8 @@ class Actor:
             log.critical("engine.unavailable", extra={"engine": e.name, "reason": e.reason, "remedy": e.remedy})
             return ExitCode.ENGINE_UNAVAILABLE
         claims = self._describe(engine)
+        if isinstance(engine, AsksStore):
+            engine.give_access(ScriptAccess(self._store, self._spec.namespace, claims.retention))
         if not self._join(claims):
             return ExitCode.DRAINED
         beat = self._start_threads(engine, claims)
@@ -110,6 +119,8 @@ class Actor:
         gc.freeze()
         self._watch(beat)
         beat.end()
+        if self._supervisor_is_gone():
+            end_remains(self._spec.incarnation)
         self._leave(claims)
         reason = self._orders.reason or Reason.SIGNAL
         log.info("actor.ended", extra={"incarnation": self._spec.incarnation, "reason": reason.value})
@@ -188,16 +199,13 @@ class Actor:
             )
             for number in range(spec.lanes)
         )
-        ready = {
+        self._ready = {
             "incarnation": spec.incarnation,
             "lanes": spec.lanes,
             "engine": engine.name,
             "engine_version": engine.version,
             "pid": os.getpid(),
         }
-        if self._control is not None:
-            self._control.send({"event": "ready", **ready})
-        log.info("actor.ready", extra={**ready, "script_type": spec.script_type.value, "store": self._store.url.shown})
         for lane in self._lanes:
             lane.start()
         beat.start()
@@ -220,6 +228,7 @@ class Actor:
         orphan_mono: float | None = None
         while True:
             now_mono = time.monotonic()
+            self._tell_ready()
             if self._control is not None and self._control.lost:
                 orphan_mono = orphan_mono or now_mono
                 if now_mono - orphan_mono > _ORPHAN_S:
@@ -236,6 +245,16 @@ class Actor:
                 self._wait_for_events(_DRAIN_LOOK_S)
             else:
                 self._wait_for_events(report_mono - now_mono)
+
+    def _tell_ready(self) -> None:
+        """Say once that jobs run here: the engine is loaded, and each lane has claimed or waits on its queue."""
+        if self._told_ready or not all(lane.turned for lane in self._lanes):
+            return
+        self._told_ready = True
+        if self._control is not None:
+            self._control.send({"event": "ready", **self._ready})
+        extra = {"script_type": self._spec.script_type.value, "store": self._store.url.shown}
+        log.info("actor.ready", extra={**self._ready, **extra})
 
     def _finish_drain(self, beat: Beat, *, forced: bool) -> bool:
         """Press on with the drain. Says whether it is complete."""
@@ -299,7 +318,9 @@ class Actor:
 
     def _obey_signals(self) -> None:
         while self._signals:
-            self._interrupts += self._signals.popleft() == signal.SIGINT
+            number = self._signals.popleft()
+            self._interrupts += number == signal.SIGINT
+            self._terminated = self._terminated or number == signal.SIGTERM
             self._orders.give(Reason.SIGNAL, stop=self._interrupts >= 2)
 
     def _wait_for_events(self, wait_s: float) -> None:
@@ -324,6 +345,19 @@ class Actor:
             self._orders.give(Reason.CONTROL_LOST)
 
     # -- end -----------------------------------------------------------------------------------------------------------
+
+    def _supervisor_is_gone(self) -> bool:
+        control = self._control
+        if control is None:
+            return False
+        if self._terminated and not control.lost:
+            # Perhaps by the kernel, for our parent's death. It sends that when the parent's first thread ends, and
+            # closes the socket when the last one does, a little later.
+            poll = select.poll()
+            poll.register(control.fileno(), select.POLLIN)
+            poll.poll(_SOCKET_CLOSES_S * 1000)
+            control.receive()
+        return control.lost
 
     def _leave(self, claims: Claims) -> None:
         # A store of its own: connections of the other may still be waiting for an answer that does not come.

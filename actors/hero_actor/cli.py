@@ -6,6 +6,7 @@ argparse and nothing more: the libraries that make prettier command lines cost m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -45,8 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:
         log.critical("actor.crashed", exc_info=True)
         code = ExitCode.CRASHED
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # who has read our log is gone
+        sys.stdout.flush()
+        sys.stderr.flush()
     if code is ExitCode.REPLACE and options.control_fd is None:
         _replace_process()
     # Not sys.exit: at its end the interpreter waits for threads, and one may be stuck in an engine for good.

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_job.claims import ClaimedJob, Settlement
-from hero_job.codec import parse_env_vars, parse_timeout
+from hero_job.codec import parse_env_vars, parse_signatures, parse_timeout
 from hero_job.errors import JobInvalid
 from hero_job.job import ScriptType
 from hero_job.retries import retry_in_s
@@ -79,6 +79,7 @@ class Executor:
                 "JOB_ID": job.id,
                 "ENV": parse_env_vars(job.env_vars),
                 "PREREQUISITES": job.prerequisites,
+                "SIGNATORIES": tuple(one.public_key for one in parse_signatures(job.signatures)),
             }
             outcome = self._engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to

@@ -65,6 +65,7 @@ class Lane:
         since_mono: Since when; while it runs jobs, `batch.started_mono` says more.
         jobs: Jobs run so far.
         crashed: A defect ended its thread.
+        turned: It has had its first answer from the store: it runs what it has claimed, or waits on its queue.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Lane:
         "number",
         "since_mono",
         "state",
+        "turned",
     )
 
     def __init__(
@@ -108,6 +110,7 @@ class Lane:
         self.since_mono = time.monotonic()
         self.jobs = 0
         self.crashed = False
+        self.turned = False
         self._store = store
         self._claims = claims
         self._executor = executor
@@ -166,6 +169,9 @@ class Lane:
                 if not self._wait_out(e):
                     return
                 continue
+            if not self.turned:
+                self.turned = True
+                self._orders.wake()
             if not turn.alive:
                 self._orders.give(Reason.DECLARED_DEAD, stop=True)
                 return

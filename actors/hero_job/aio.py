@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import redis.asyncio as redis_asyncio
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -32,6 +32,9 @@ from hero_job.record import BatchStatus, Reply
 from hero_job.status import JobStatus
 from hero_job.store import GLANCE_S, Outage
 from hero_job.url import Mode, StoreUrl, parse_url
+
+if TYPE_CHECKING:
+    from hero_job.streams import StreamFollower
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class AsyncStore:
         # Bounds the connections: each is in use by one operation, or by a follower, which does not ask here.
         self._turn = asyncio.Semaphore(max_connections)
         self._followers: dict[str, _Follower] = {}
+        self._streams: StreamFollower | None = None
 
     async def run(self, op: Op[T]) -> T:
         """Run one operation; nothing is sent twice.
@@ -97,9 +101,27 @@ class AsyncStore:
         except StopIteration as end:
             return cast("T", end.value)
 
-    async def _send(self, op: Op[T]) -> Any:
+    async def run_aside(self, op: Op[T]) -> T:
+        """Run one operation that blocks for long, beside those that take turns on the bounded connections.
+
+        Raises:
+            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreRefused: The server answered with an error.
+        """
+        return op.decode(await self._send(op, contextlib.nullcontext()))
+
+    @property
+    def streams(self) -> StreamFollower:
+        """Follows streams, all of them on one connection."""
+        if self._streams is None:
+            from hero_job.streams import StreamFollower
+
+            self._streams = StreamFollower(self)
+        return self._streams
+
+    async def _send(self, op: Op[T], turn: contextlib.AbstractAsyncContextManager[Any] | None = None) -> Any:
         try:
-            async with self._turn, asyncio.timeout(ANSWER_TIMEOUT_S + op.block_s):
+            async with turn or self._turn, asyncio.timeout(ANSWER_TIMEOUT_S + op.block_s):
                 return await self._execute(op)
         except TimeoutError as e:
             raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + op.block_s:g} s") from e
@@ -193,6 +215,8 @@ class AsyncStore:
         for follower in self._followers.values():
             await end_task(follower.task)
         self._followers.clear()
+        if self._streams is not None:
+            await self._streams.aclose()
         await self._client.aclose()
         for client in self._sentinels:
             await client.aclose()

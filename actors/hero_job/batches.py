@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
 from hero_job.errors import HeroJobError, JobInvalid
-from hero_job.job import Job
+from hero_job.job import Job, ScriptType
 from hero_job.op import Op
 from hero_job.operations import Operations
 
@@ -129,6 +129,24 @@ def purge_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
         yield [operations.delete(job_id) for job_id in chunk]
         yield [operations.forget_dead(chunk)]
     return len(ids)
+
+
+def purge_queue(
+    operations: Operations, script_type: ScriptType, group: str | None = None, instance: str | None = None
+) -> Flow[int]:
+    """End the jobs that wait in a queue now, page by page; gives how many. What comes meanwhile may stay."""
+    (queue,) = yield [operations.queue(script_type, group, instance)]
+    _raise_any([queue])
+    left, count = queue.waiting, 0
+    while left > 0:
+        (page,) = yield [operations.purge(script_type, group, instance, min(left, _CHUNK))]
+        _raise_any([page])
+        taken, ended = page
+        if not taken:
+            break
+        left -= taken
+        count += ended
+    return count
 
 
 def _dead_ids(operations: Operations, most: int) -> Flow[list[str]]:

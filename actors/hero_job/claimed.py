@@ -39,7 +39,7 @@ class ClaimedJob:
         context_id: For which context.
         timeout: Seconds, as text.
         env_vars: JSON object, as text.
-        more: None for a plain job; else retries, failures, the outputs of prerequisites, log path.
+        more: None for a plain job; else retries, failures, the outputs of prerequisites, log path, signatures.
     """
 
     id: str
@@ -71,6 +71,11 @@ class ClaimedJob:
     def log_path(self) -> str | None:
         """File below the deployment's log folder that its printed lines also go to."""
         return self.more[3] if self.more and len(self.more) > 3 else None
+
+    @property
+    def signatures(self) -> str | None:
+        """Who has signed it, as a JSON array."""
+        return self.more[4] if self.more and len(self.more) > 4 else None
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ import orjson
 from hero_job import lua
 from hero_job.claimed import ActorEntry, ClaimedJob, Order, Recovery, Settlement, Turn
 from hero_job.codec import encode_reply, encode_result
+from hero_job.job import Job
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.op import Op, as_is
 from hero_job.record import Progress, Reply
@@ -117,9 +118,9 @@ class Claims:
         return self._presence("beat", b"", busy=busy, jobs=jobs)
 
     def _presence(self, mode: str, described: bytes, *, busy: int, jobs: int) -> Op[bool]:
-        keys = (self.keys.actors, self.keys.actor(self._incarnation))
+        keys = (self.keys.actors, self.keys.actor(self._incarnation), self.keys.actor_events)
         args = (mode, self._incarnation, self.lease_ms, described, "busy", busy, "jobs", jobs)
-        return Op((*keys, *args), bool, lua.PRESENCE, 2)
+        return Op((*keys, *args), bool, lua.PRESENCE, 3)
 
     def take(self, lane: int) -> Op[str | None]:
         """Block on the queue of the type until an id comes; it is then in the lane's claimed list.
@@ -227,6 +228,22 @@ class Recoveries:
     def buried(self) -> Op[list[str]]:
         """List the dead whose claimed lists are still to be looked at: a frozen lane's last command may come late."""
         return Op(("HKEYS", self.keys.dead), list)
+
+    def hand_over(self, job: Job, incarnation: str, lane: int) -> Op[bool]:
+        """Give a job that stands first in its queue to one lane, as if that lane had claimed it.
+
+        An idle lane looks into its claimed list once a second.
+
+        Args:
+            job: It must be alone in its queue, that of an instance.
+            incarnation: Whose lane.
+            lane: Number of the lane, from 0.
+
+        Returns:
+            False when the queue was empty.
+        """
+        queue = self.keys.work(job.script_type.suffix, job.group, job.instance)
+        return Op(("LMOVE", queue, self.keys.claimed(incarnation, lane), "LEFT", "RIGHT"), bool)
 
     def recover(self, incarnation: str, *, proven_dead: bool) -> Op[Recovery]:
         """Hand the jobs of an incarnation back.

@@ -15,6 +15,7 @@ from hero_job.errors import JobDamaged, JobInvalid
 from hero_job.fields import milliseconds
 from hero_job.job import CAMEL_CASE, DEFAULT_LIMITS, Job, Priority, ScriptType
 from hero_job.record import JobRecord, Progress, Reply
+from hero_job.signatures import Signature, signature_tuple
 from hero_job.status import JobStatus
 
 
@@ -57,6 +58,7 @@ def has_more(job: Job) -> bool:
         or job.concurrency_key
         or job.rate_key
         or job.batch
+        or job.signatures
     )
 
 
@@ -94,6 +96,8 @@ def _options(job: Job) -> Iterator[tuple[str, str]]:
         yield "rate_window_s", format_seconds(job.rate_window_s)
     if job.batch is not None:
         yield "batch", job.batch
+    if job.signatures:
+        yield "signatures", orjson.dumps(job.signatures).decode()
 
 
 def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
@@ -136,6 +140,7 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             rate_window_s=_seconds(f, "rate_window_s") or 1,
             run_after_failure=f.get("run_after_failure") == "true",
             batch=f.get("batch"),
+            signatures=parse_signatures(f.get("signatures")),
         )
         line, column = parse_position(f.get("error_at"))
         return JobRecord(
@@ -289,6 +294,16 @@ def parse_env_vars(text: str | None) -> dict[str, str]:
     if not isinstance(value, dict):
         raise JobInvalid("env_vars", "is not a JSON object")
     return {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in value.items()}
+
+
+def parse_signatures(text: str | None) -> tuple[Signature, ...]:
+    """Read who has signed a job. None where a program of the Rust family has written what is not our form: such a
+    signature says nothing here, and must not make its job unreadable.
+    """
+    try:
+        return signature_tuple(orjson.loads(text)) if text else ()
+    except (ValueError, JobInvalid):
+        return ()
 
 
 def parse_position(text: str | None) -> tuple[int | None, int | None]:

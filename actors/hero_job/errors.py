@@ -7,6 +7,8 @@
     +-- JobStateError         the job's status does not allow this
     +-- JobFailed             the script ended in an error, timed out or was stopped
     +-- JobDamaged            a job's hash in Redis cannot be read
+    +-- NamespaceInUse        an export needs a namespace that is still, an import an empty one
+    +-- ExportInvalid         a file is no export, or not a whole one
     +-- WaitTimeout           the caller's patience ended before the job did (also a TimeoutError)
     +-- StoreError
         +-- StoreUrlInvalid   the URL names no store
@@ -205,3 +207,29 @@ class StoreRefused(StoreError):
 
     def __str__(self) -> str:
         return f"store refused: {self.reason}"
+
+
+class NamespaceInUse(HeroJobError):
+    """A namespace that an export or import needs still, or empty, is not."""
+
+    def __init__(self, namespace: str, reason: str) -> None:
+        """Keep the namespace and what is there."""
+        super().__init__(namespace, reason)
+        self.namespace = namespace
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the namespace {self.namespace!r} is in use: {self.reason}"
+
+
+class ExportInvalid(HeroJobError):
+    """A file is no export, or not a whole one."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        """Keep the line and what is wrong with it."""
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the export cannot be read: {self.place}: {self.reason}"

@@ -27,6 +27,7 @@ from hero_job.fields import (
     id_tuple,
     time_text,
 )
+from hero_job.signatures import Signature, signature_tuple
 
 
 class ScriptType(StrEnum):
@@ -120,6 +121,7 @@ class Job:
         rate_window_s: In how many seconds.
         run_after_failure: Run it although a prerequisite has failed.
         batch: The batch that it belongs to.
+        signatures: Who has signed it; see `signatures.py`. Whether they are right is looked at when it is created.
 
     Raises:
         JobInvalid: A field is missing, empty, or of a wrong type.
@@ -152,6 +154,7 @@ class Job:
     rate_window_s: float = 1
     run_after_failure: bool = False
     batch: str | None = None
+    signatures: tuple[Signature, ...] = ()
 
     def __post_init__(self) -> None:
         check_text("caller_id", self.caller_id)
@@ -213,6 +216,8 @@ class Job:
             raise JobInvalid("run_after_failure", f"must be true or false, not {self.run_after_failure!r}")
         if self.batch is not None:
             check_id("batch", self.batch)
+        if self.signatures != ():
+            object.__setattr__(self, "signatures", signature_tuple(self.signatures))
 
     def check_limits(self, limits: JobLimits) -> None:
         """Hold the job against a deployment's limits.
@@ -381,6 +386,10 @@ class JobBuilder:
     def run_after_failure(self, value: bool = True) -> Self:
         """Run it although a prerequisite has failed."""
         return self._set("run_after_failure", value)
+
+    def signatures(self, values: Iterable[Signature | Mapping[str, str]]) -> Self:
+        """Set who has signed it; `sign_job` signs a job that is complete."""
+        return self._set("signatures", tuple(values))
 
     def build(self) -> Job:
         """Make the job.

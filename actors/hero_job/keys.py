@@ -19,6 +19,7 @@ class Keys:
     """
 
     __slots__ = (
+        "actor_events",
         "actors",
         "dead",
         "dead_jobs",
@@ -32,6 +33,7 @@ class Keys:
         "scheduled",
         "schedules",
         "ticks",
+        "tokens",
     )
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
@@ -57,8 +59,12 @@ class Keys:
         self.schedules = f"{namespace}:meta:schedules"
         #: Sorted set: schedules by their next tick, ms.
         self.ticks = f"{namespace}:q:ticks"
+        #: Hash: name of a token -> JSON of its scope, hash and times.
+        self.tokens = f"{namespace}:meta:tokens"
         #: Stream, bounded: each entry has, as its fields, id -> new status of the jobs that one script moved.
         self.events = f"{namespace}:events"
+        #: Stream, bounded: actors that come, go, and what their supervisors see of them.
+        self.actor_events = f"{namespace}:events:actors"
 
     def job(self, job_id: str) -> str:
         """Hash: the job."""
@@ -102,6 +108,14 @@ class Keys:
     def batch_reply(self, batch_id: str) -> str:
         """List: one entry when all jobs of a batch have ended, expires."""
         return f"{self.prefix}q:reply:batch:{batch_id}"
+
+    def nonce(self, nonce: str) -> str:
+        """String: the public key that this nonce was given to, until it is used or expires."""
+        return f"{self.prefix}meta:nonce:{nonce}"
+
+    def values(self, context_id: str) -> str:
+        """Hash: name -> value of what scripts of a context keep; under the empty name, how many bytes it holds."""
+        return f"{self.prefix}values:{context_id}"
 
     def control(self, incarnation: str) -> str:
         """List: orders to an incarnation, JSON."""

@@ -10,10 +10,11 @@ import orjson
 from hero_job import lua
 from hero_job.codec import decode_record
 from hero_job.errors import JobDamaged, JobInvalid, JobNotFound
+from hero_job.fields import milliseconds
 from hero_job.job import ScriptType
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.op import Op, as_is, pairs
-from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, QueueStatus, ServerFacts
+from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, QueueHead, QueueStatus, ServerFacts
 from hero_job.retention import DEFAULT_RETENTION, Retention
 
 
@@ -80,6 +81,42 @@ class Queues:
                                paused_since=answer[1])  # fmt: skip
 
         return Op(("EVAL", source, 2, self.keys.paused, queue), decode)
+
+    def queue_head(self, script_type: ScriptType, group: str | None = None) -> Op[QueueHead]:
+        """Look at a queue as those do who serve it: how many ids wait, and for how long the first has."""
+        source = """
+        local n, oldest, t = 0, {}, redis.call('TIME')
+        for _, part in ipairs({'', ':low'}) do
+          n = n + redis.call('LLEN', KEYS[1] .. part)
+          local id = redis.call('LINDEX', KEYS[1] .. part, 0)
+          local times = id and redis.pcall('HMGET', ARGV[1] .. id, 'updated_at', 'created_at')
+          if times and not times.err then oldest[#oldest + 1] = times[1] or times[2] or '' end
+        end
+        return { n, t[1] .. '.' .. string.format('%06d', t[2]), oldest }"""
+
+        def decode(answer: list[Any]) -> QueueHead:
+            waits_s = [_age_s(text, float(answer[1])) for text in answer[2]]
+            return QueueHead(waiting=answer[0], wait_s=max([0.0, *waits_s]))
+
+        queue = self.keys.work(script_type.suffix, group)
+        return Op(("EVAL", source, 1, queue, self.keys.job_prefix), decode)
+
+    def purge(
+        self, script_type: ScriptType, group: str | None = None, instance: str | None = None, most: int = 500
+    ) -> Op[tuple[int, int]]:
+        """End jobs that wait in a queue, as stopped and with their replies; what runs goes on.
+
+        Args:
+            script_type: Whose queue.
+            group: Of a group only.
+            instance: Of an instance only.
+            most: How many to take out of the queue at once.
+
+        Returns:
+            How many ids were taken, and how many jobs ended by that.
+        """
+        queue = self.keys.work(script_type.suffix, group, instance)
+        return Op([queue, self.keys.prefix, most, *self.keep], lambda answer: (answer[0], answer[1]), lua.PURGE, 1)
 
     def pause(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
         """Pause a queue: what is in it and what comes waits, what runs goes on.
@@ -202,6 +239,13 @@ class Queues:
 
         keys = self.keys
         return Op([keys.scheduled, keys.expiring, keys.prefix, most, *self.keep], decode, lua.PROMOTE, 2)
+
+
+def _age_s(at: str, now_s: float) -> float:
+    try:
+        return now_s - milliseconds(at) / 1000
+    except ValueError:
+        return 0.0  # a foreign producer wrote no time, or not one that can be read
 
 
 def _decode_actors(answer: list[Any]) -> list[ActorPresence]:

@@ -190,6 +190,19 @@ class QueueStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueHead:
+    """How a queue moves.
+
+    Attributes:
+        waiting: Ids in it; none while it is paused, since its actors cannot do anything about those.
+        wait_s: How long the job at its head has waited, in seconds by the store's clock; 0 where that is not known.
+    """
+
+    waiting: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadJob:
     """A dead letter: a job that ended in error for good.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 # Not frozen: one is made for every job, and a frozen one takes four times as long to make.
@@ -168,4 +168,52 @@ class Engine(Protocol):
 
         Returns:
             How it ended.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """The running job that asks for something; told by the engine, never by its script.
+
+    Attributes:
+        job_id: The job.
+        caller_id: Who gave it.
+        context_id: For which context it runs.
+        deadline_mono: When it is ended, on the clock of `time.monotonic`.
+    """
+
+    job_id: str
+    caller_id: str
+    context_id: str
+    deadline_mono: float
+
+
+class StoreAccess(Protocol):
+    """What scripts may ask of the store, through their actor: jobs, and values that outlive a run."""
+
+    def call(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
+        """Do what a script asks for. From any thread.
+
+        Args:
+            asker: The job that asks; nothing beyond its caller and context is reached.
+            method: `job.*` or `store.*`.
+            params: What JSON can say, unchecked.
+
+        Returns:
+            What JSON can say.
+
+        Raises:
+            AccessRefused: It cannot be done, and why.
+        """
+
+
+@runtime_checkable
+class AsksStore(Protocol):
+    """An engine whose scripts may ask for jobs and values. Others need not have this method."""
+
+    def give_access(self, access: StoreAccess) -> None:
+        """Take the way to the store, before the first run.
+
+        Args:
+            access: The actor's.
         """

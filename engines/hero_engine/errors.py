@@ -2,6 +2,7 @@
 
     HeroEngineError
     +-- EngineUnavailable   the engine is unknown, not installed, or does not load
+    +-- AccessRefused       the actor does not do what a script asks of the store
 
 A script that fails is none of them: it is an `Outcome`.
 """
@@ -30,3 +31,15 @@ class EngineUnavailable(HeroEngineError):
 
     def __str__(self) -> str:
         return f"engine '{self.name}' is not available: {self.reason}. {self.remedy}"
+
+
+class AccessRefused(HeroEngineError):
+    """The actor does not do, or cannot do, what a script asks of the store.
+
+    Args:
+        reason: Why, as a sentence for the script's author.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

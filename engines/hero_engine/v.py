@@ -38,8 +38,9 @@ _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _MAX_TAIL_BYTES = 4096
 #: Where the kernel offers no descriptor of a process, its end is looked for so often, in seconds.
 _LOOK_S = 0.02
-#: Of the actor's environment the program is to know these; of the job's, all.
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER")
+#: Of the actor's environment the program is to know these; of the job's, all. The last is how the supervisor knows
+#: whose it is.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "HERO_INCARNATION")
 #: Terminal control: CSI and OSC sequences, then the short ones.
 #: Source: ECMA-48, section 5.4 and 5.6
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
@@ -301,7 +302,9 @@ def _environ(constants: Mapping[str, object]) -> dict[str, str]:
     of_job = constants.get("ENV")
     texts = of_job.items() if isinstance(of_job, Mapping) else ()
     scalars = ((name, value) for name, value in constants.items() if isinstance(value, str | int | float))
-    for name, value in (*texts, *scalars):
+    keys = constants.get("SIGNATORIES")
+    signatories = ",".join(map(str, keys)) if isinstance(keys, tuple | list) else ""
+    for name, value in (*texts, *scalars, ("SIGNATORIES", signatories)):
         # What no environment can hold is left out: it is the script's submitter who chooses it.
         if name and not set(name) & {"=", "\0"} and "\0" not in str(value):
             env[str(name)] = str(value)

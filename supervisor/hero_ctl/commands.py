@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl import life, operate, options
+from hero_ctl import actors, doctor, follow, install, keys, life, operate, options, transfer
 from hero_ctl.complaint import Complaint, complain
 from hero_ctl.connect import open_supervisor, store_url
 from hero_ctl.exits import HELP, Exit
@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _version(
     *,
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
@@ -236,24 +236,6 @@ def list_(
 
 
 @app.command(epilog=HELP)
-def actors(
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
-) -> None:
-    """List the actors of all machines, and how many jobs wait."""
-    from hero_ctl.show import actor_as_json, print_actors, to_json
-
-    with open_supervisor(redis_url, namespace) as supervisor:
-        present = supervisor.list_actors()
-        if as_json:
-            typer.echo(to_json([actor_as_json(actor) for actor in present]))
-            return
-        queued = {script_type.value: supervisor.queue_length(script_type) for script_type in ScriptType}
-    print_actors(present, queued)
-
-
-@app.command(epilog=HELP)
 def bench(
     *,
     jobs: Annotated[int, typer.Option("--jobs", "-n", min=1, help="No-op jobs in all.")] = 10_000,
@@ -298,6 +280,14 @@ def _age_key(record: JobRecord) -> tuple[str, str]:
 
 
 app.add_typer(life.app)
+app.add_typer(follow.app)
+app.add_typer(transfer.app)
+app.add_typer(doctor.app)
+app.add_typer(install.app)
 app.add_typer(operate.app)
+app.add_typer(actors.app)
+app.add_typer(actors.actors_app, name="actors")
+app.add_typer(operate.queue_app, name="queue")
 app.add_typer(operate.dead_app, name="dead")
+app.add_typer(keys.app, name="keys")
 app.add_typer(operate.schedule_app, name="schedule")

@@ -20,8 +20,8 @@ class Exit(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 finished, 1 the script failed, 2 bad usage, 3 timed out, 4 stopped, 5 unknown job or schedule, "
-    "6 the store cannot be reached or refuses, 7 the job has not ended yet, 130 interrupted."
+    "Exit codes: 0 finished, 1 the script failed, 2 bad usage, 3 timed out, 4 stopped, 5 unknown job, schedule or "
+    "actor, 6 the store or the supervisor cannot be reached or refuses, 7 the job has not ended yet, 130 interrupted."
 )
 
 _BY_KIND = {"timeout": Exit.TIMED_OUT, "stopped": Exit.STOPPED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from hero_job.schedules import Missed, Overlap, Schedule
 from hero_supervisor.api import Supervisor
 
 app = typer.Typer()
+queue_app = typer.Typer(help="One queue.", no_args_is_help=True)
 dead_app = typer.Typer(help="Dead letters: jobs that ended in error for good.", no_args_is_help=True)
 schedule_app = typer.Typer(help="Jobs that run again and again.", no_args_is_help=True)
 
@@ -73,6 +75,26 @@ def resume(
     with open_supervisor(redis_url, namespace) as supervisor:
         if not supervisor.resume_queue(script_type, group, instance):
             tell("it was not paused")
+
+
+@queue_app.command("purge", epilog=HELP)
+def purge_queue(
+    *,
+    script_type: QueueType,
+    group: options.Group = None,
+    instance: options.Instance = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    redis_url: options.RedisUrl = None,
+    namespace: options.Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Stop all jobs that wait in a queue, and print how many; what runs goes on."""
+    _check_instance(group, instance)
+    with open_supervisor(redis_url, namespace) as supervisor:
+        if not yes:
+            waiting = supervisor.get_queue(script_type, group, instance).waiting
+            where = "/".join(part for part in (script_type.value, group, instance) if part)
+            _confirm(f"Stop the {waiting} jobs that wait in the queue {where}?")
+        typer.echo(supervisor.purge_queue(script_type, group, instance))
 
 
 @dead_app.command("list", epilog=HELP)
@@ -216,6 +238,13 @@ def _record(supervisor: Supervisor, job_id: str) -> JobRecord | None:
         raise
     except HeroJobError:
         return None  # past its retention, or damaged: the letter itself is shown
+
+
+def _confirm(question: str) -> None:
+    # Not typer's: it writes a space to standard output, which belongs to results.
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        end(Complaint(text="heroctl: nothing was done; --yes does it without asking", exit=Exit.FAILED))
 
 
 def _check_instance(group: str | None, instance: str | None) -> None:

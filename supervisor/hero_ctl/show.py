@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hero_job.credentials import StoredToken
 from hero_job.job import Job
 from hero_job.record import ActorPresence, DeadJob, JobRecord, QueueStatus
 from hero_job.schedules import Schedule
@@ -79,6 +80,41 @@ def print_actors(actors: Iterable[ActorPresence], queued: Mapping[str, int]) -> 
     print("waiting: " + ", ".join(f"{name} {count}" for name, count in queued.items()))  # noqa: T201
 
 
+def print_entry(entry: Mapping[str, Any]) -> None:
+    """Print the processes of an entry, as the supervisor shows it, as a table, and below it what may change them."""
+    rows = [
+        [
+            slot["slot"],
+            _phase(slot),
+            f"{slot['for_s']:.0f} s",
+            str(slot["pid"] or ""),
+            str(slot["restarts"]),
+            f"{slot['rss_bytes'] / 1e6:.1f} MB" if slot["rss_bytes"] else "",
+            _why(slot),
+        ]
+        for slot in entry["slots"]
+    ]
+    _print_table(["NAME", "PHASE", "FOR", "PID", "RESTARTS", "MEMORY", "NOTE"], rows, f"{entry['name']}: no processes")
+    limits = f"{entry['min']} to {entry['max']}, by load" if entry["max"] else "as asked"
+    print(f"{entry['name']}: {entry['count']} wanted, {limits}")  # noqa: T201
+    if entry["scaling"] is not None:
+        scaling = entry["scaling"]
+        last = f"; last changed because {scaling['reason']}" if scaling["reason"] else ""
+        print(f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}")  # noqa: T201
+
+
+def _phase(slot: Mapping[str, Any]) -> str:
+    phase: str = slot["phase"] + (" (held)" if slot["held"] else "")
+    return phase if slot["role"] == "owner" else f"{phase}, {slot['role']}"
+
+
+def _why(slot: Mapping[str, Any]) -> str:
+    if slot["waits_for"]:
+        return f"waits for {', '.join(slot['waits_for'])}"
+    ended = f"ended: {slot['last_exit']}" if slot["last_exit"] else ""
+    return ended if slot["starts_in_s"] is None else f"{ended}, starts in {slot['starts_in_s']:.1f} s"
+
+
 def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:
     """A dead letter, and its job where it is still there."""
     job = None if record is None else record_as_json(record)
@@ -132,6 +168,18 @@ def print_schedules(schedules: Iterable[Schedule]) -> None:
         for schedule in schedules
     ]
     _print_table(["NAME", "WHEN", "NEXT (UTC)", "TYPE", "SCRIPT"], rows, "no schedules")
+
+
+def print_keys(tokens: Iterable[StoredToken]) -> None:
+    """Print keys as a table."""
+    rows = [[token.name, token.scope, _minute(token.created_at), _expiry(token)] for token in tokens]
+    _print_table(["NAME", "SCOPE", "CREATED (UTC)", "EXPIRES (UTC)"], rows, "no keys")
+
+
+def _expiry(token: StoredToken) -> str:
+    if token.expires_at is None or token.expires_s is None:
+        return "never"
+    return _minute(token.expires_at) + (" (expired)" if token.expires_s <= time.time() else "")
 
 
 def time_text(at_ms: int) -> str:

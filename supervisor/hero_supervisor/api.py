@@ -187,6 +187,10 @@ class Supervisor:
         """Delete all dead letters with their jobs; gives how many."""
         return self.store.drive(batches.purge_dead(self.operations))
 
+    def purge_queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> int:
+        """End the jobs that wait in a queue, as stopped; gives how many."""
+        return self.store.drive(batches.purge_queue(self.operations, script_type, group, instance))
+
     def list_queues(self) -> list[QueueStatus]:
         """Look at the queue of every script type, and at those of the groups and instances that actors serve."""
         names = _queue_names(self.list_actors())
@@ -280,6 +284,10 @@ class AsyncSupervisor:
     async def purge_dead(self) -> int:
         """As `Supervisor.purge_dead`."""
         return await self.store.drive(batches.purge_dead(self.operations))
+
+    async def purge_queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> int:
+        """As `Supervisor.purge_queue`."""
+        return await self.store.drive(batches.purge_queue(self.operations, script_type, group, instance))
 
     async def list_queues(self) -> list[QueueStatus]:
         """As `Supervisor.list_queues`."""

@@ -1,8 +1,9 @@
 """One actor process as its supervisor holds it: a pidfd, a control socket, a process group.
 
-Owned here: making the process, speaking to it, signalling it, and taking its exit code. Called by `supervise.py` from
-the main thread only. Invariant: a signal never reaches a process that is not ours. The process is signalled through its
-pidfd; its group by number, but only until the exit code is taken: for that long the kernel gives the number to nobody.
+Owned here: making the process (`launch.py` knows how), speaking to it, signalling it, and taking its exit code. Called
+by `slot.py` from the main thread only. Invariant: a signal never reaches a process that is not ours. The process is
+signalled through its pidfd; its group by number, but only until the exit code is taken: for that long the kernel gives
+the number to nobody.
 
 Source: pidfd_open(2), pidfd_send_signal(2); gunicorn #371 is what a recycled number does.
 """
@@ -20,6 +21,9 @@ from typing import Any
 
 import orjson
 
+from hero_supervisor.child_log import open_pipe
+from hero_supervisor.launch import Who, launch
+from hero_supervisor.orphans import MARK
 from hero_supervisor.spec import ChildSpec
 
 log = logging.getLogger(__name__)
@@ -35,17 +39,19 @@ class ChildProcess:
         pid: Its process id, and that of its group.
         pidfd: Readable once the process has ended.
         control: Our end of the control socket; None for a program that does not speak the protocol, and after its end.
+        output_fd: Reading end of what it writes to stdout and stderr; whoever made the process closes it.
     """
 
-    __slots__ = ("_popen", "_received", "control", "pid", "pidfd")
+    __slots__ = ("_popen", "_received", "control", "output_fd", "pid", "pidfd")
 
-    def __init__(self, popen: subprocess.Popen[bytes], control: socket.socket | None) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], control: socket.socket | None, output_fd: int) -> None:
         self._popen = popen
         self._received = b""
         self.pid = popen.pid
         # The process may have ended already: until its exit code is taken, its number is still its own.
         self.pidfd = os.pidfd_open(popen.pid)
         self.control = control
+        self.output_fd = output_fd
 
     @classmethod
     def spawn(cls, spec: ChildSpec, incarnation: str, environ: Mapping[str, str]) -> ChildProcess:
@@ -59,31 +65,34 @@ class ChildProcess:
             environ: The environment of this service.
 
         Raises:
+            LaunchRefused: What its settings ask for cannot be had.
             OSError: The program does not exist or cannot be executed, or there are no more processes or descriptors.
         """
-        ours: socket.socket | None = None
-        theirs: socket.socket | None = None
-        if spec.actor.control:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            ours.setblocking(False)
-        try:
-            popen = subprocess.Popen(
-                spec.argv(incarnation, theirs.fileno() if theirs else None),
-                stdin=subprocess.DEVNULL,
-                env=spec.environ(environ),
-                pass_fds=(theirs.fileno(),) if theirs else (),
-                # A session and a group of its own: a Ctrl-C at the terminal is for the supervisor, which lets it drain;
-                # and what the actor has started can be ended with it.
-                start_new_session=True,
+        how = spec.actor.launch
+        who = Who.of(how.user)
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as theirs:
+            output_fd, their_output = open_pipe()
+            on_failure.callback(os.close, output_fd)
+            theirs.callback(os.close, their_output)
+            ours: socket.socket | None = None
+            control_fds: tuple[int, ...] = ()
+            if spec.actor.control:
+                ours, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+                on_failure.callback(ours.close)
+                theirs.callback(their_end.close)
+                ours.setblocking(False)
+                control_fds = (their_end.fileno(),)
+            popen = launch(
+                spec.argv(incarnation, *(control_fds or (None,))),
+                how,
+                who,
+                environ=spec.environ({**environ, **who.environ}) | {MARK: incarnation},
+                pass_fds=control_fds,
+                output_fd=their_output,
+                speaks=spec.actor.control,
             )
-        except BaseException:
-            if ours is not None:
-                ours.close()
-            raise
-        finally:
-            if theirs is not None:
-                theirs.close()
-        return cls(popen, ours)
+            on_failure.pop_all()
+        return cls(popen, ours, output_fd)
 
     def send(self, message: Mapping[str, object]) -> bool:
         """Send one message, unless the process does not read.

@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-supervisor",
         description="Starts and watches the actors, the embedded store and the JSON-RPC socket that a config asks for.",
-        epilog="Settings: defaults, then the file, then HERO_<SECTION>__<KEY>. TERM and INT drain; twice: at once.",
+        epilog="Settings: defaults, then the file, then HERO_<SECTION>__<KEY>. TERM and INT drain; twice: at once. HUP "
+        "loads the config again, USR2 replaces all actors one by one, TTIN and TTOU add or take away one of each entry.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -88,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(settings: Settings, flags: argparse.Namespace) -> int:
     import uvloop  # after the flags: --help needs none of it
 
-    return uvloop.run(_serve(Service(settings), once_ready=flags.once_ready, ready_fd=flags.ready_fd))
+    service = Service(settings, load=lambda: load(flags.config), owns_process=True)
+    return uvloop.run(_serve(service, once_ready=flags.once_ready, ready_fd=flags.ready_fd))
 
 
 async def _serve(service: Service, *, once_ready: bool, ready_fd: int | None) -> int:
@@ -104,7 +106,7 @@ async def _serve(service: Service, *, once_ready: bool, ready_fd: int | None) ->
 
 async def _when_ready(service: Service, *, once_ready: bool, ready_fd: int | None) -> bool:
     """Do what the flags want done once all actors are ready; says whether all are."""
-    all_ready = all(child.phase is Phase.RUNNING for child in await service.ready())
+    all_ready = all(child.phase in (Phase.RUNNING, Phase.ENDED) for child in await service.ready())
     if ready_fd is not None:
         os.write(ready_fd, b"\n" if all_ready else b"not all ready\n")
         os.close(ready_fd)

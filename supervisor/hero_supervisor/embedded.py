@@ -26,8 +26,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from hero_supervisor.errors import StoreBinaryMissing, StoreStartFailed
+from hero_supervisor.errors import EmbeddedStoreError, StoreBinaryMissing, StoreStartFailed
 from hero_supervisor.store_folder import StoreFolder, quoted
+from hero_supervisor.store_repair import is_damage, repair
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Readiness(StrEnum):
 
     READY = "ready"
     LOADING = "loading"
+    """It reads its data, or is busy with a script: it answers, with a refusal."""
     SILENT = "silent"
     """It does not listen yet, does not answer, or has ended."""
 
@@ -83,6 +85,7 @@ class EmbeddedStore:
         self._appendfsync = appendfsync
         self._maxmemory = maxmemory
         self._process: subprocess.Popen[bytes] | None = None
+        self._repaired = False
         self.pidfd: int | None = None
 
     @property
@@ -108,6 +111,8 @@ class EmbeddedStore:
         deadline_mono = time.monotonic() + timeout_s
         pause_s = 0.002
         while not self.check_started():
+            if not self.alive():
+                self.spawn()  # repaired
             if time.monotonic() > deadline_mono:
                 self.kill()
                 raise self._failed(f"does not answer after {timeout_s:g} s")
@@ -141,15 +146,19 @@ class EmbeddedStore:
         self.pidfd = os.pidfd_open(self._process.pid)
 
     def check_started(self) -> bool:
-        """Whether the server serves already.
+        """Whether the server serves already. When a damaged end of its data kept it from that, this repairs it.
+
+        Returns:
+            Whether it does. When it does not and is not alive either, it is to be spawned again.
 
         Raises:
-            StoreStartFailed: It has ended.
+            StoreStartFailed: It has ended, and not for anything that can be repaired.
         """
         if self.probe() is Readiness.READY:
+            self._repaired = False
             return True
         if not self.alive():
-            raise self._failed("ended while it started")
+            self._repair_or_fail()
         return False
 
     def probe(self, timeout_s: float = 1.0) -> Readiness:
@@ -159,7 +168,8 @@ class EmbeddedStore:
             timeout_s: Seconds to wait for its answer.
 
         Returns:
-            `READY` only for `+PONG`: while it reads its data it listens already and answers `-LOADING`.
+            `READY` only for `+PONG`: while it reads its data it listens already and answers `-LOADING`, while it runs a
+            long script `-BUSY`.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
@@ -171,7 +181,7 @@ class EmbeddedStore:
                 return Readiness.SILENT
         if answer.startswith(b"+PONG"):
             return Readiness.READY
-        return Readiness.LOADING if answer.startswith(b"-LOADING") else Readiness.SILENT
+        return Readiness.LOADING if answer.startswith((b"-LOADING", b"-BUSY")) else Readiness.SILENT
 
     def alive(self) -> bool:
         """Whether the server process runs. Does not reap it."""
@@ -233,6 +243,23 @@ class EmbeddedStore:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, number)
 
+    def _repair_or_fail(self) -> None:
+        # Once a start: what is still damaged after that is not for us to mend.
+        done = None
+        if not self._repaired and is_damage(self.folder.log_tail()):
+            try:
+                done = repair(self.folder.path, _find_binary(self._binary))
+            except EmbeddedStoreError:
+                self.reap()
+                self.folder.unlock()
+                raise
+        if done is None:
+            raise self._failed("ended while it started")
+        self.reap()
+        self._repaired = True
+        extra = {"file": str(done.file), "cut_bytes": done.cut_bytes, "kept": str(done.kept)}
+        log.error("store.repaired", extra=extra)
+
     def _failed(self, what: str) -> StoreStartFailed:
         self.reap()
         self.folder.unlock()
@@ -250,6 +277,8 @@ class EmbeddedStore:
             "appendonly": "yes",
             # Commands only: a file that people and tools can read, and repair line by line.
             "aof-use-rdb-preamble": "no",
+            # It would cut a half command off and keep nothing of it; `store_repair.py` keeps a copy.
+            "aof-load-truncated": "no",
             "appendfsync": self._appendfsync,
             "save": '""',  # the append-only file is all there is
             "maxmemory": self._maxmemory,

@@ -67,3 +67,96 @@ class StoreStartFailed(EmbeddedStoreError):
         self.log_tail = log_tail
         tail = f"; its log ends with:\n{log_tail}" if log_tail else ""
         super().__init__(f"the embedded store in {folder} {reason}{tail}")
+
+
+class StoreDataDamaged(StoreStartFailed):
+    """The data is damaged, and not only at its end."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        """Keep the folder and what is damaged."""
+        text = f"is damaged: {reason}; nothing was changed. Restore a copy, or see 'damaged data' in docs/operations.md"
+        super().__init__(folder, text, "")
+
+
+class StoreDataForeign(EmbeddedStoreError):
+    """The folder holds data that this version does not read."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        """Keep the folder and what was found."""
+        self.folder = folder
+        self.reason = reason
+        super().__init__(f"the store folder {folder} {reason}; nothing was changed")
+
+
+class FleetError(HeroSupervisorError):
+    """What an operator wants of the actor processes cannot be done."""
+
+
+class NotSupervised(FleetError):
+    """There are no actor processes here to act on."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("this server supervises no actors")
+
+
+class ActorUnknown(FleetError):
+    """No entry and no slot of this supervisor has this name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        """Keep the name and those that there are."""
+        self.name = name
+        self.known = known
+        super().__init__(f"no actor of the name '{name}'; there are {', '.join(known) or 'none'}")
+
+
+class ActorElsewhere(FleetError):
+    """The actor is another supervisor's."""
+
+    def __init__(self, name: str, host: str) -> None:
+        """Keep its name and its host."""
+        self.name = name
+        self.host = host
+        super().__init__(f"the actor '{name}' is not a child of this supervisor: it runs on {host}")
+
+
+class ScaleRefused(FleetError):
+    """Only an entry can be scaled, and only within its limits."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """Keep the name and the reason."""
+        self.name = name
+        self.reason = reason
+        super().__init__(f"'{name}' cannot be scaled so: {reason}")
+
+
+class RollStopped(FleetError):
+    """A new process did not become ready: the others were not replaced."""
+
+    def __init__(self, slot: str, reason: str, kept: tuple[str, ...], replaced: tuple[str, ...]) -> None:
+        """Keep the slot, what is known, and who was replaced before."""
+        self.slot = slot
+        self.reason = reason
+        self.kept = kept
+        self.replaced = replaced
+        super().__init__(f"the new process of {slot} did not become ready ({reason}); not replaced: {', '.join(kept)}")
+
+
+class ReloadRefused(FleetError):
+    """The config cannot be loaded again; the old one stays."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Keep every problem."""
+        self.problems = problems
+        super().__init__(f"the config was not taken: {'; '.join(problems)}")
+
+
+class LaunchRefused(HeroSupervisorError):
+    """A process cannot be started as its settings ask, and the same again would not go better."""
+
+    def __init__(self, setting: str, value: str, reason: str) -> None:
+        """Keep the setting, its value, and what is wrong with it."""
+        self.setting = setting
+        self.value = value
+        self.reason = reason
+        super().__init__(f"{setting} = {value!r}: {reason}")

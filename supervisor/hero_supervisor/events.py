@@ -47,20 +47,40 @@ class Draining:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process has ended (or could not be made: `code` is None). `roll` in [0, 1) is the chance for the jitter."""
+    """The process has ended (or could not be made: `code` is None). `roll` in [0, 1) is the chance for the jitter.
+
+    With `refused` it was not made because of its settings, which the next try would find the same.
+    """
 
     code: int | None
     roll: float
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """It was asked to run an empty job, and has not answered. `reason` says more."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """It is not wanted any more; with `now` there is no time to drain."""
+    """It is not wanted any more.
+
+    With `now` there is no time to drain; with `patient` it may take as long as its jobs, each of which has its own.
+    """
 
     now: bool = False
+    patient: bool = False
 
 
-Event = Tick | Ready | Beat | Draining | Exited | Stop
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Somebody wants it to start now: a pause, a failed start or an end of its own is over."""
+
+
+Event = Tick | Ready | Beat | Draining | Exited | Silent | Stop | Start
 
 
 # Actions

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,11 @@ class Notifier:
     def ready(self) -> None:
         """The service is up."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The service loads its config again; `ready` says that it has. For `Type=notify-reload`."""
+        # The service manager tells by the time that this belongs to the reload that it has asked for.
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, text: str) -> None:
         """Show one line of text beside the service's state. Sent only when it has changed."""

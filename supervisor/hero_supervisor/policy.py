@@ -6,7 +6,7 @@ time to start at); a crash loop never ends in giving up; only a boot failure wai
 
     waiting -> starting -> running -> draining -> ending -> killed
        ^          |           |          |          |         |
-       +----------+-----------+----------+----------+---------+-- exit: waiting, failed or stopped
+       +----------+-----------+----------+----------+---------+-- exit: waiting, failed, ended or stopped
 
 Source: restart intensity of OTP, https://www.erlang.org/doc/system/sup_princ.html (no backoff there; it is added).
 """
@@ -27,7 +27,9 @@ from hero_supervisor.events import (
     Kill,
     Ready,
     Report,
+    Silent,
     Spawn,
+    Start,
     Stop,
     Terminate,
     Tick,
@@ -57,8 +59,21 @@ class Phase(StrEnum):
     """It was killed; its end has not been seen yet."""
     FAILED = "failed"
     """It cannot start (wrong config, missing engine). It stays so until somebody changes that."""
+    ENDED = "ended"
+    """Ended by itself, and its restart rule says that this is how it should be."""
     STOPPED = "stopped"
     """Ended on request."""
+
+
+class Restart(StrEnum):
+    """After which ends a child is started again."""
+
+    PERMANENT = "permanent"
+    """After every end."""
+    TRANSIENT = "transient"
+    """After every end but an orderly one, exit 0."""
+    TEMPORARY = "temporary"
+    """After none."""
 
 
 #: Phases with a process.
@@ -70,6 +85,7 @@ class Limits:
     """The numbers of the policy, all in seconds but the counts.
 
     Attributes:
+        restart: After which ends it is started again.
         max_restarts: Restarts in `window_s` after which the child is held.
         window_s: Time in which restarts are counted.
         backoff_min_s: Pause before the second restart in a row; the first is immediate, each further one doubles it.
@@ -83,6 +99,7 @@ class Limits:
         term_s: Time between being told to end and being killed.
     """
 
+    restart: Restart = Restart.PERMANENT
     max_restarts: int = 10
     window_s: float = 60.0
     backoff_min_s: float = 0.2
@@ -136,8 +153,8 @@ class Child:
 
     @property
     def settled(self) -> bool:
-        """Whether its start has come to a result: it is ready, cannot start, or has crashed more than once."""
-        return self.phase in (Phase.RUNNING, Phase.FAILED, Phase.STOPPED) or self.failures > 1
+        """Whether its start has come to a result: it is ready, cannot start, has ended, or crashed more than once."""
+        return self.phase in (Phase.RUNNING, Phase.FAILED, Phase.ENDED, Phase.STOPPED) or self.failures > 1
 
 
 Decision = tuple[Child, tuple[Action, ...]]
@@ -165,8 +182,12 @@ def decide(child: Child, event: Event, now: float) -> Decision:
             return _draining(child, event, now)
         case Exited():
             return _exited(child, event, now)
+        case Silent(reason):
+            return _kill(child, reason, now) if child.phase is Phase.RUNNING else (child, ())
         case Stop():
             return _stop(child, event, now)
+        case Start():
+            return _spawn(child, now) if child.phase in (Phase.WAITING, Phase.FAILED, Phase.ENDED) else (child, ())
         case _:
             assert_never(event)
 
@@ -301,12 +322,24 @@ def _exited(child: Child, event: Exited, now: float) -> Decision:
         how = f"killed: {child.kill_reason}"
     if child.stopping:
         return _move(child, Phase.STOPPED, now), (Report("child.stopped", "info", how),)
-    if code in BOOT_FAILURES and not child.kill_reason:
+    if event.refused:
+        return _move(child, Phase.FAILED, now), (Report("child.boot_failed", "error", event.refused),)
+    # Of a foreign program these codes mean what its makers mean by them.
+    if child.control and code in BOOT_FAILURES and not child.kill_reason:
         return _move(child, Phase.FAILED, now), (Report("child.boot_failed", "error", how),)
-    if code == Exit.REPLACE and child.ready is not None and now - child.started >= MIN_LIFE_S:
+    if _is_end(child, code):
+        return _move(child, Phase.ENDED, now), (Report("child.done", "info", how),)
+    if child.control and code == Exit.REPLACE and child.ready is not None and now - child.started >= MIN_LIFE_S:
         waiting = _move(child, Phase.WAITING, now, now)
         return waiting, (Report("child.replaced", "info", child.drain_reason or how, 0.0),)
     return _crashed(child, how, event.roll, now)
+
+
+def _is_end(child: Child, code: int | None) -> bool:
+    """Whether this exit is the end of a child by its restart rule."""
+    restart = child.limits.restart
+    orderly = code == Exit.OK and not child.kill_reason
+    return restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and orderly)
 
 
 def _crashed(child: Child, how: str, roll: float, now: float) -> Decision:
@@ -329,13 +362,15 @@ def _crashed(child: Child, how: str, roll: float, now: float) -> Decision:
 
 
 def _stop(child: Child, event: Stop, now: float) -> Decision:
-    if child.phase in (Phase.WAITING, Phase.FAILED):
+    if child.phase in (Phase.WAITING, Phase.FAILED, Phase.ENDED):
         return replace(_move(child, Phase.STOPPED, now), stopping=True), ()
     if child.phase in (Phase.KILLED, Phase.STOPPED):
         return replace(child, stopping=True), ()
     if event.now:
         return _kill(replace(child, stopping=True), "there was no time to drain", now)
+    # One without beats cannot be judged while it drains: it gets a time.
+    due = None if event.patient and child.control else now + child.limits.shutdown_s
     if child.stopping:
-        return child, ()
-    draining = _move(replace(child, stopping=True), Phase.DRAINING, now, now + child.limits.shutdown_s)
-    return draining, (Drain(),)
+        hurried = child.phase is Phase.DRAINING and child.due is None and due is not None
+        return (replace(child, due=due) if hurried else child), ()
+    return _move(replace(child, stopping=True), Phase.DRAINING, now, due), (Drain(),)

@@ -12,26 +12,37 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+from hero_config import logs
 from hero_config.settings import Settings
 from hero_job.aio import AsyncStore, end_task
 from hero_job.claims import Recoveries
+from hero_job.events import Events
 from hero_job.job import JobLimits
 from hero_job.operations import Operations
 from hero_job.retention import Retention
 from hero_job.schedules import Schedules
+from hero_supervisor.activation import PassedSockets, take_sockets
 from hero_supervisor.api import AsyncSupervisor, SupervisorBuilder
 from hero_supervisor.clock import Clock
 from hero_supervisor.embedded import EmbeddedStore
 from hero_supervisor.exits import Exit
+from hero_supervisor.fleet import Fleet, FleetChanges
 from hero_supervisor.inspection import inspect_store
+from hero_supervisor.news import News
 from hero_supervisor.notify import Notifier
+from hero_supervisor.orphans import Orphans
+from hero_supervisor.pings import Pings
 from hero_supervisor.policy import Phase
+from hero_supervisor.reload import Reload
+from hero_supervisor.scaler import Scaler
+from hero_supervisor.signals import fleet_signals
+from hero_supervisor.slot import ChildView
 from hero_supervisor.spec import actor_specs
 from hero_supervisor.store_watch import StoreWatch
-from hero_supervisor.supervise import ChildView, Supervision
+from hero_supervisor.supervise import Supervision, host_name
 from hero_supervisor.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -53,15 +64,27 @@ class Service:
     Args:
         settings: All of them.
         environ: The environment for actors and service manager; that of this process when None.
+        load: Loads the settings again, from where they came; None where they cannot change.
+        owns_process: This process is nothing but the service: it ends whatever its actors leave behind.
     """
 
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str] | None = None,
+        load: Callable[[], Settings] | None = None,
+        owns_process: bool = False,
+    ) -> None:
         self.settings = settings
+        self._load = load
         self._environ = os.environ if environ is None else environ
         self._notifier = Notifier(self._environ)
         self._watchdog_due = 0.0
         self._watch: StoreWatch | None = None
         self._supervision: Supervision | None = None
+        self._fleet: Fleet | None = None
+        self._orphans = Orphans(self._processes, self._other_pids) if owns_process else None
         self._started = asyncio.Event()
         self._stop_asked = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -72,6 +95,13 @@ class Service:
     def redis_url(self) -> str:
         """Where the store is: the configured URL, or that of the embedded store."""
         return self.settings.store.redis_url or (self._watch.store.url if self._watch else "")
+
+    def _processes(self) -> dict[int, str]:
+        return self._supervision.processes() if self._supervision else {}
+
+    def _other_pids(self) -> tuple[int, ...]:
+        pid = self._watch.store.pid if self._watch else None
+        return () if pid is None else (pid,)
 
     def children(self) -> tuple[ChildView, ...]:
         """The actor processes, each as it is now."""
@@ -153,18 +183,28 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.ask_to_stop)
-        # Its default would end the service without draining, for example at the end of a login.
-        loop.add_signal_handler(signal.SIGHUP, log.warning, "service.reload_not_supported")
         try:
-            yield
+            with fleet_signals(lambda: None if self._stop_asked.is_set() else self._fleet):
+                yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+    def _take(self, settings: Settings) -> FleetChanges:
+        """Go on with other settings, which differ in nothing but what a running service can change."""
+        assert self._fleet is not None
+        self.settings = settings
+        logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
+        return self._fleet.apply(actor_specs(settings, self.redis_url))
 
     # In order
 
     async def _start(self) -> None:
         settings = self.settings
+        # Of the process, whatever environment the actors get. First, so that nothing started later inherits them.
+        passed = take_sockets(os.environ)
+        self._ends.callback(passed.close)
+        settings = settings.model_copy(update={"rpc": passed.applied_to(settings.rpc)})
         if not settings.store.redis_url:
             self._watch = StoreWatch(_embedded_store(settings))
             # Before it starts: reading its data may take minutes, in which somebody may want us to end.
@@ -187,14 +227,44 @@ class Service:
         # Closed after the servers that use it, so that who waits for a running job still gets its answer.
         supervisor = self._client()
         self._ends.push_async_callback(supervisor.aclose)
-        self._supervision = Supervision(sweep, on_tick=self._on_tick, environ=self._environ)
-        self._supervision.want(actor_specs(settings, self.redis_url))
+        orphans = self._orphans
+        if orphans is not None:
+            orphans.adopt()
+            self._ends.push_async_callback(orphans.close)
+        news = News(store, Events(namespace), host_name())
+        telling = self._guard(asyncio.create_task(news.run(), name="news"))
+        self._ends.push_async_callback(end_task, telling)
+        self._supervision = Supervision(
+            sweep,
+            on_tick=self._on_tick,
+            environ=self._environ,
+            on_exit=orphans.look if orphans is not None else lambda: None,
+            tell=news.tell,
+        )
+        self._ends.callback(self._supervision.logs.close)
+        again = Reload(self._load, self._notifier, lambda: self.settings, self._take) if self._load else None
+        self._fleet = Fleet(self._supervision, reload=again)
+        self._fleet.apply(actor_specs(settings, self.redis_url))
         self._guard(self._supervision.start())
+        scaler = Scaler(store, operations, self._fleet)
+        scaling = self._guard(asyncio.create_task(scaler.run(), name="scaler"))
+        self._ends.push_async_callback(end_task, scaling)
+        pings = Pings(
+            store,
+            operations,
+            self._recoveries(),
+            children=self._supervision.children,
+            silent=self._supervision.silent,
+            idle_s=supervision.ping_idle_s,
+            wait_s=supervision.ping_wait_s,
+        )
+        pinging = self._guard(asyncio.create_task(pings.run(), name="pings"))
+        self._ends.push_async_callback(end_task, pinging)
         servers: list[Server] = []
         self._ends.push_async_callback(self._stop_serving, self._supervision, servers)
-        for server in _rpc_servers(supervisor, settings):
+        for server in _rpc_servers(supervisor, settings, passed, self._fleet):
+            servers.append(server)  # before: one that is told to end while it starts has something to close too
             await server.start()
-            servers.append(server)
 
     def _guard(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """End the service when a task ends that should not: half a service is worse than one that is started anew."""
@@ -269,6 +339,8 @@ class Service:
         self._notifier.ready()
 
     def _on_tick(self) -> None:
+        if self._orphans is not None:
+            self._orphans.look()
         children = self.children()
         not_ready = [f"{child.slot} {child.phase}" for child in children if child.phase is not Phase.RUNNING]
         text = f"{_ready_count(children)} of {len(children)} actors ready"
@@ -304,15 +376,15 @@ def _embedded_store(settings: Settings) -> EmbeddedStore:
     )
 
 
-def _rpc_servers(supervisor: AsyncSupervisor, settings: Settings) -> list[Server]:
+def _rpc_servers(supervisor: AsyncSupervisor, settings: Settings, passed: PassedSockets, fleet: Fleet) -> list[Server]:
     """The one place where the RPC is wired in; only who offers a transport pays for its modules."""
     servers: list[Server] = []
-    if settings.rpc.unix_socket:
+    if settings.rpc.unix_socket or passed.unix is not None:
         from hero_supervisor.rpc import unix
 
-        servers.append(unix.serve(supervisor, settings.rpc, settings.jobs))
+        servers.append(unix.serve(supervisor, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
     if settings.rpc.port:
         from hero_supervisor.rpc import web
 
-        servers.append(web.serve(supervisor, settings.rpc, settings.jobs))
+        servers.append(web.serve(supervisor, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
     return servers

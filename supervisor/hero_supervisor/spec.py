@@ -10,9 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from hero_config.settings import ActorSettings, Settings
-from hero_supervisor.policy import Limits
+from hero_supervisor.foreign import Places, fill_slot, fill_slots
+from hero_supervisor.launch import Launch
+from hero_supervisor.policy import Limits, Restart
 
 _PREFIX = "HERO_"
 _KEPT = frozenset({"HERO_REDIS_URL"})
@@ -20,6 +23,17 @@ _KEPT = frozenset({"HERO_REDIS_URL"})
 _SERVICE_ONLY = frozenset(
     {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID"}
 )
+
+
+class Strategy(StrEnum):
+    """Who is started anew when a process of a group has crashed."""
+
+    ONE_FOR_ONE = "one_for_one"
+    """That one."""
+    REST_FOR_ONE = "rest_for_one"
+    """That one and those after it, in the order of the config."""
+    ONE_FOR_ALL = "one_for_all"
+    """All of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +50,16 @@ class ActorSpec:
         control: Whether it speaks the control protocol (ready, beat, drain); any other program counts as ready once it
             runs, and is drained by TERM.
         env: Environment variables laid over the service's own.
+        launch: As whom, where, and held to what it runs.
         limits: How it is watched, restarted and stopped.
+        ordered: Two processes at once would break the order of its queue: one is not replaced before it has ended.
+        after: Entries whose processes must be up before these start.
+        strategy: Who is started anew with one that has crashed.
+        strategy_group: Whose entries form the group for that; empty for this entry alone.
+        scale_min: Fewest processes that scaling leaves.
+        scale_max: Most processes that it makes; 0 when it is not scaled by itself.
+        scale_wait_s: Wait in the queue, in seconds, above which a process is added.
+        scale_idle_s: Seconds of low use after which one is taken away.
     """
 
     name: str
@@ -48,7 +71,22 @@ class ActorSpec:
     control: bool = True
     # Kept out of the representation, like everything that may hold a password.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limits: Limits = field(default_factory=Limits)
+    launch: Launch = field(default_factory=Launch)
+    # Nor is what only its supervisor goes by.
+    limits: Limits = field(default_factory=Limits, compare=False)
+    ordered: bool = field(default=False, compare=False)
+    after: tuple[str, ...] = field(default=(), compare=False)
+    strategy: Strategy = field(default=Strategy.ONE_FOR_ONE, compare=False)
+    strategy_group: str = field(default="", compare=False)
+    scale_min: int = field(default=0, compare=False)
+    scale_max: int = field(default=0, compare=False)
+    scale_wait_s: float = field(default=1.0, compare=False)
+    scale_idle_s: float = field(default=60.0, compare=False)
+
+    @property
+    def successor_first(self) -> bool:
+        """Whether a process may come up beside the one that it replaces."""
+        return self.control and not self.ordered
 
     def children(self) -> Iterable[ChildSpec]:
         """The slots of its processes, in order."""
@@ -74,6 +112,8 @@ class ChildSpec:
             incarnation: Name of this start in Redis.
             control_fd: The child's end of the control socket; None for a program that does not speak the protocol.
         """
+        if control_fd is None:
+            return [fill_slot(part, self.slot) for part in self.actor.command]
         argv = list(self.actor.command)
         if control_fd is not None:
             argv += ["--name", self.slot, "--incarnation", incarnation, "--control-fd", str(control_fd)]
@@ -92,7 +132,8 @@ class ChildSpec:
             for key, value in inherited.items()
             if key not in _SERVICE_ONLY and (key in _KEPT or not key.startswith(_PREFIX) or "__" not in key)
         }
-        return kept | dict(self.actor.env)
+        own = self.actor.env
+        return kept | (dict(own) if self.actor.control else fill_slots(own, self.slot))
 
 
 def actor_specs(settings: Settings, redis_url: str) -> tuple[ActorSpec, ...]:
@@ -119,7 +160,8 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         "--failure-ttl-s": settings.jobs.failure_ttl_s,
         "--reply-ttl-s": settings.jobs.reply_ttl_s,
         "--log-level": settings.supervisor.log_level,
-        "--log-format": settings.supervisor.log_format,
+        # Its lines go through the service's log, which reads them and has a format of its own.
+        "--log-format": "json",
     }
     if actor.lanes:
         flags["--lanes"] = actor.lanes
@@ -136,24 +178,47 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         arguments.append("--by-context")
     if actor.legacy_queues:
         arguments.append("--legacy-queues")
+    places = Places(redis_url=redis_url, namespace=settings.store.namespace, script_type=actor.type)
+    # -P: a file in the folder that the service happens to run in must not pass for the module.
+    command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
+    env = {"HERO_REDIS_URL": redis_url, **actor.env}
+    if actor.command:
+        command = tuple(map(places.fill, actor.command))
+        env = {**places.environ(), **{name: places.fill(value) for name, value in actor.env.items()}}
     return ActorSpec(
         name=actor.base_name,
         script_type=actor.type,
-        # -P: a file in the folder that the service happens to run in must not pass for the module.
-        command=(sys.executable, "-P", "-m", "hero_actor", *arguments),
+        command=command,
+        control=not actor.command,
+        launch=Launch(
+            user=actor.user,
+            cwd=actor.cwd,
+            nice=actor.nice,
+            cpu_affinity=actor.cpu_affinity,
+            memory_max_bytes=actor.memory_max_bytes,
+        ),
         group=actor.group,
-        count=actor.count,
-        env={"HERO_REDIS_URL": redis_url, **actor.env},
+        count=max(actor.min, min(actor.count, actor.max)) if actor.max else actor.count,
+        env=env,
         limits=Limits(
+            restart=Restart(actor.restart),
             max_restarts=actor.max_restarts,
             window_s=actor.window_s,
             backoff_min_s=actor.backoff_min_s,
             backoff_max_s=actor.backoff_max_s,
             overdue_s=actor.grace_s + 3.0,
-            shutdown_s=settings.supervisor.shutdown_s,
+            shutdown_s=actor.shutdown_s or settings.supervisor.shutdown_s,
             # It gives its running jobs the grace, then hands them back.
             term_s=actor.grace_s + 2.0,
         ),
+        ordered=actor.type == "osis" and not actor.by_context,
+        after=actor.after,
+        strategy=Strategy(actor.strategy),
+        strategy_group=actor.strategy_group,
+        scale_min=actor.min,
+        scale_max=actor.max,
+        scale_wait_s=actor.scale_wait_s,
+        scale_idle_s=actor.scale_idle_s,
     )
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from hero_supervisor.errors import SocketPathTooLong, StoreFolderBusy, StoreFolderUnusable
+from hero_supervisor.errors import SocketPathTooLong, StoreDataForeign, StoreFolderBusy, StoreFolderUnusable
 
 MAX_SOCKET_PATH_BYTES = 107
 """`sun_path` has 108 bytes with its end. Source: unix(7)."""
@@ -26,6 +26,8 @@ MAX_SOCKET_PATH_BYTES = 107
 _OWNED_WAIT_S = 1.0
 _ENDING_WAIT_S = 10.0
 _LOG_TAIL_BYTES = 2000
+# How the data in the folder is laid out. A version that lays it out differently counts up, and older ones then refuse.
+_FORMAT = 1
 
 
 class StoreFolder:
@@ -43,6 +45,7 @@ class StoreFolder:
         self.socket_path = _socket_path(self.path)
         self.config_path = self.path / "valkey.conf"
         self.log_path = self.path / "valkey.log"
+        self._format_path = self.path / "format"
         self._lock_fd: int | None = None
 
     def lock(self) -> int:
@@ -90,12 +93,15 @@ class StoreFolder:
             config: Directives; values are written as they are, except for paths, which `quoted` prepares.
 
         Raises:
+            StoreDataForeign: A newer version of this runtime, or a server of another make, has its data there.
             StoreFolderUnusable: The folder cannot be written to.
         """
+        self._check_data()
         text = "# Written at each start; change [embedded] in the service's config instead.\n"
         text += "".join(f"{key} {value}\n" for key, value in config.items())
         try:
             self.config_path.write_text(text)
+            self._format_path.write_text(f"{_FORMAT}\n")
             # One log a start and one kept: it cannot grow for ever.
             if self.log_path.exists():
                 self.log_path.replace(self.log_path.with_suffix(".log.1"))
@@ -103,6 +109,20 @@ class StoreFolder:
             self.socket_path.unlink(missing_ok=True)
         except OSError as e:
             raise StoreFolderUnusable(self.path, e.strerror or str(e)) from e
+
+    def _check_data(self) -> None:
+        try:
+            found = self._format_path.read_text().strip()
+        except FileNotFoundError:
+            found = str(_FORMAT)
+        except (OSError, UnicodeDecodeError) as e:
+            raise StoreFolderUnusable(self.path, f"{self._format_path.name} cannot be read: {e}") from e
+        if found != str(_FORMAT):
+            raise StoreDataForeign(self.path, f"holds data of format {found[:40]!r}, this version reads {_FORMAT}")
+        # With append-only files the server would not look at it, and begin with nothing.
+        if (self.path / "dump.rdb").exists() and not (self.path / "appendonlydir").exists():
+            hint = "load it with a server of its own and move the jobs with heroctl export and import"
+            raise StoreDataForeign(self.path, f"holds dump.rdb, a snapshot of another server: {hint}")
 
     def log_tail(self) -> str:
         """The last telling lines of the server's log: warnings and config errors, or whatever there is."""

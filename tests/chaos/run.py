@@ -194,7 +194,7 @@ def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
     strays = [f"not deleted: {error}" for error in deleted if isinstance(error, HeroJobError)]
     keys = operations.keys
     # A batch tells that it has ended until its time is up; one whose announcement was not answered stays open.
-    bounded = {keys.events, keys.actors, keys.dead, keys.dead_jobs}
+    bounded = {keys.events, keys.actor_events, keys.actors, keys.dead, keys.dead_jobs}
     kept = (keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply(""))
 
     def left() -> list[str]:

@@ -138,6 +138,15 @@ def test_environment_is_the_job_s_and_what_a_program_needs(monkeypatch: pytest.M
     assert "HERO_REDIS_URL" not in names
 
 
+@pytest.mark.parametrize(("keys", "seen"), [(("02ab", "03cd"), "02ab,03cd"), ((), "")])
+def test_program_knows_who_has_signed_the_job_and_the_job_s_variables_do_not_say_so(
+    keys: tuple[str, ...], seen: str
+) -> None:
+    outcome = run("!!test.constant name:SIGNATORIES", SIGNATORIES=keys, ENV={"SIGNATORIES": "02ff"})
+
+    assert outcome == Done(seen)
+
+
 def test_process_that_is_left_behind_neither_holds_the_run_up_nor_lives_on() -> None:
     def sleepers() -> list[str]:
         found = []

@@ -57,14 +57,15 @@ def test_handler_may_fill_the_result_of_its_action(bench: Bench) -> None:
 def test_words_are_replaced_by_values_of_session_environment_and_job(bench: Bench) -> None:
     script = (
         "!!session.env_set key:NAME val:käthe\n"
-        "!!play.echo content:'{NAME} {CALLER_ID} {PLACE} {PREREQUISITE_1} {unknown}'\n"
+        "!!play.echo content:'{NAME} {CALLER_ID} {PLACE} {PREREQUISITE_1} {SIGNATORIES} {unknown}'\n"
         "!!session.env_set key:name val:paul\n"
         "!!play.echo content:'{NAME}'"
     )
 
-    outcome = bench.run(script, CALLER_ID="me", ENV={"PLACE": "here"}, PREREQUISITES={"job-1": "done"})
+    given = {"ENV": {"PLACE": "here"}, "PREREQUISITES": {"job-1": "done"}, "SIGNATORIES": ("02ab", "03cd")}
+    outcome = bench.run(script, CALLER_ID="me", **given)
 
-    assert results(outcome) == [None, "käthe me here done {unknown}", None, "paul"]
+    assert results(outcome) == [None, "käthe me here done 02ab,03cd {unknown}", None, "paul"]
 
 
 def test_word_that_is_set_once_cannot_be_set_again(bench: Bench) -> None:
@@ -280,13 +281,14 @@ def test_environment_is_the_one_of_the_job_and_nothing_else(
     monkeypatch.setenv("HERO_REDIS_URL", "redis://:secret@nowhere")
     bench = make_bench()
 
-    seen = last(bench.run(LAST + "!!test.environment", CALLER_ID="me", JOB_ID="j1", ENV={"A": "1"}))
+    given = {"CALLER_ID": "me", "JOB_ID": "j1", "ENV": {"A": "1"}, "SIGNATORIES": ("02ab",)}
+    seen = last(bench.run(LAST + "!!test.environment", **given))
     initial = last(bench.run(LAST + "!!test.initial_environment"))
 
     kept = make_bench(keep_env=("HERO_REDIS_URL",)).run(LAST + "!!test.initial_environment")
 
     assert "secret" in last(kept)
-    assert seen == {"environ": {"A": "1"}, "env": {"A": "1"}, "caller": "me", "job": "j1"}
+    assert seen == {"environ": {"A": "1"}, "env": {"A": "1"}, "caller": "me", "job": "j1", "signers": ["02ab"]}
     assert "secret" not in initial
 
 

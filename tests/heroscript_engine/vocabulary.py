@@ -134,7 +134,8 @@ def results(ctx: Context) -> list[object]:
 
 @action("test.environment")
 def environment(ctx: Context) -> dict[str, Any]:
-    return {"environ": dict(os.environ), "env": dict(ctx.env), "caller": ctx.caller_id, "job": ctx.job_id}
+    said = {"caller": ctx.caller_id, "job": ctx.job_id, "signers": list(ctx.signatories)}
+    return {"environ": dict(os.environ), "env": dict(ctx.env), **said}
 
 
 @action("test.initial_environment")
@@ -237,3 +238,9 @@ def busy(seconds: float) -> None:
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass
+
+
+@action("test.ask_for_a_job_of")
+def ask_for_a_job_of(ctx: Context, key: str) -> object:
+    """Ask for a job past the action that checks what may be asked for."""
+    return ctx.ask("job.create", fields={"script": "1", "script_type": "osis", key: "other"}, start=True)

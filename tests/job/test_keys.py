@@ -28,7 +28,7 @@ def spelled() -> set[str]:
     found |= {
         keys.job("*"), keys.work("*"), keys.work("*", "*"), keys.work("*", "*", "*"), keys.reply("*"), keys.actor("*"),
         keys.claimed("*", 0).replace(":0", ":*"), keys.log("*"), keys.batch("*"), keys.batch_reply("*"),
-        keys.control("*"), keys.control_type("*"),
+        keys.control("*"), keys.control_type("*"), keys.nonce("*"), keys.values("*"),
     }  # fmt: skip
     for path in (ROOT / "actors/hero_job/lua").rglob("*.lua"):
         for part in re.findall(r"ns \.\. '([a-z:]+)'", path.read_text("utf-8")):

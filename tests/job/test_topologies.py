@@ -14,9 +14,12 @@ import pytest
 from hero_job import Job, JobStatus, ScriptType, StoreError
 from hero_job.aio import AsyncStore
 from hero_job.claims import ActorEntry, Claims
+from hero_job.events import Events
+from hero_job.keys import Keys
 from hero_job.op import Op
 from hero_job.operations import Operations
 from hero_job.store import Store
+from hero_job.streams import News
 from tests.eventually import eventually
 from tests.job.conftest import MakeJob
 from tests.job.lane import Lane
@@ -157,6 +160,37 @@ def test_a_deployment_in_one_slot_of_a_cluster_works_from_any_node(
 
     for namespace in ("{a}", "{b}", "{hero}", "{x1}"):
         run_one_job(url, namespace, make_job())
+
+
+async def follow_one_job(url: str, job: Job) -> list[str]:
+    """What a follower of both streams hears of a job and an actor."""
+    keys, all_heard = Keys("{hero}"), asyncio.Event()
+    heard: list[str] = []
+
+    class Listener:
+        async def hear(self, news: News) -> None:
+            heard.extend(status for _, fields in news.entries for status in fields.values())
+            if len(heard) == 2:
+                all_heard.set()
+
+    async with AsyncStore(url) as store:
+        for key in (keys.events, keys.actor_events):
+            await store.streams.join(key, Listener())
+        await store.run(Operations("{hero}").create(job, start=True))
+        await store.run(Events("{hero}").note({"event": "ready"}))
+        async with asyncio.timeout(30):
+            await all_heard.wait()
+        facts = await store.run(Events("{hero}").facts([job.id, "none"]))
+    assert (facts[job.id].caller_id, facts["none"].caller_id) == (job.caller_id, None)
+    return sorted(heard)
+
+
+def test_several_streams_of_a_cluster_are_followed_on_one_connection(
+    cluster: list[ValkeyServer], make_job: MakeJob
+) -> None:
+    url = f"redis+cluster://127.0.0.1:{cluster[0].port}"
+
+    assert asyncio.run(follow_one_job(url, make_job())) == ["dispatched", "ready"]
 
 
 def test_a_cluster_is_found_although_its_first_node_is_gone(cluster: list[ValkeyServer]) -> None:

@@ -5,32 +5,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import pytest
 import redis
 
 from hero_config.settings import JobsSettings, RpcSettings
+from hero_job.credentials import token_hash
 from hero_supervisor import SupervisorBuilder
+from hero_supervisor.rpc import examples
 from hero_supervisor.rpc.unix import UnixServer, serve
-from tests.deployment import Deployment, deployed
+from tests.deployment import ACTORS, Deployment, deployed
 from tests.rpc.raw_client import RawClient
+from tests.rpc.transports import TRANSPORTS, Client, HttpClient, WebSocketClient, free_port
 from tests.valkey_server import ValkeyServer
 
+if TYPE_CHECKING:
+    from tests.rpc.web_server import RunningWeb
+
+T = TypeVar("T")
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 
 class RunningServer:
     """A server in an event loop of its own, in a thread."""
 
-    def __init__(self, url: str, namespace: str, path: Path, mode: str = "0600") -> None:
+    def __init__(self, url: str, namespace: str, path: Path, mode: str = "0600", **settings: Any) -> None:
         self.path = path
         self.server: UnixServer
         self.loop: asyncio.AbstractEventLoop
-        self._settings = RpcSettings(unix_socket=str(path), unix_mode=mode, max_message_bytes=MAX_MESSAGE_BYTES)
+        self._settings = RpcSettings.model_validate(
+            {"unix_socket": str(path), "unix_mode": mode, "max_message_bytes": MAX_MESSAGE_BYTES, **settings}
+        )
         self._builder = SupervisorBuilder().redis_url(url).namespace(namespace)
         self._listening = threading.Event()
         self._stop: asyncio.Event
@@ -52,13 +61,16 @@ class RunningServer:
             self.loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
     def tasks(self) -> list[str]:
         """The requests that are under way in the server."""
 
         async def names() -> list[str]:
             return [t.get_coro().__qualname__ for t in asyncio.all_tasks() if "_answer" in repr(t.get_coro())]  # type: ignore[union-attr]
 
-        return asyncio.run_coroutine_threadsafe(names(), self.loop).result()
+        return self.run(names())
 
     def _run(self) -> None:
         asyncio.run(self._serve())
@@ -148,16 +160,56 @@ def client(server: RunningServer) -> Iterator[RawClient]:
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A whole service with real actors for OSIS and SAL."""
-    with deployed(tmp_path_factory.mktemp("rpc")) as running:
+    """A whole service with real actors for OSIS and SAL, and one of a group of its own that tests may stop."""
+    port = free_port()
+    known = f'port = {port}\ntokens = [{{ name = "ops", scope = "admin", sha256 = "{token_hash(examples.TOKEN)}" }}]'
+    spare = f'[[actors]]\ntype = "sal"\nname = "{examples.ENTRY}"\ngroup = "{examples.ENTRY}"\nlanes = 1\n'
+    with deployed(tmp_path_factory.mktemp("rpc"), actors=known + ACTORS + spare) as running:
+        running.port = port
         yield running
 
 
-@pytest.fixture
-def service(deployment: Deployment) -> Iterator[RawClient]:
-    """A connection to the whole service; each test keeps to its own jobs."""
-    with RawClient(deployment.socket) as client:
+@pytest.fixture(params=TRANSPORTS)
+def service(request: pytest.FixtureRequest, deployment: Deployment) -> Iterator[Client]:
+    """A connection to the whole service, over each transport; each test keeps to its own jobs."""
+    with connected(request.param, deployment.socket, deployment.port, examples.TOKEN) as client:
         yield client
+
+
+@pytest.fixture(params=TRANSPORTS)
+def any_client(
+    request: pytest.FixtureRequest, valkey: ValkeyServer, namespace: str, socket_path: Path
+) -> Iterator[Client]:
+    """A connection to a server with no actors, over each transport."""
+    from tests.rpc.web_server import RunningWeb  # it needs this module
+
+    server: RunningServer | RunningWeb
+    if request.param == "unix":
+        server = RunningServer(valkey.url, namespace, socket_path).start()
+        port = 0
+    else:
+        server = web = RunningWeb(valkey.url, namespace).start()
+        port = web.port
+    with connected(request.param, socket_path, port) as client:
+        yield client
+    server.stop()
+
+
+def connected(transport: str, path: Path, port: int, token: str | None = None) -> Client:
+    """Connect over a transport."""
+    if transport == "unix":
+        return RawClient(path)
+    return WebSocketClient(port, token) if transport == "websocket" else HttpClient(port, token)
+
+
+@pytest.fixture
+def token_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
+    """A TCP port that takes the tokens of `web_server.TOKENS`."""
+    from tests.rpc.web_server import RunningWeb, token_settings  # it needs this module
+
+    server = RunningWeb(valkey.url, namespace, tokens=token_settings()).start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from hero_supervisor.rpc.wire import ErrorCode
 from tests.eventually import eventually
-from tests.rpc.raw_client import RawClient
+from tests.rpc.transports import Client
 
 
 def runner_job(**fields: Any) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def runner_job(**fields: Any) -> dict[str, Any]:
     "wrap", [lambda params: params, lambda params: [params], lambda params: {"params": params}],
     ids=["by name", "one object by position", "one object by name"],
 )  # fmt: skip
-def test_a_program_of_the_newer_supervisor_finds_its_methods_and_shapes(service: RawClient, wrap: Any) -> None:
+def test_a_program_of_the_newer_supervisor_finds_its_methods_and_shapes(service: Client, wrap: Any) -> None:
     given = runner_job()
     job_id = service.call("jobs.create", wrap({"secret": "s", "job": given}))
     too_early = service.fail("job.result", wrap({"job_id": job_id}))
@@ -52,7 +52,7 @@ def test_a_program_of_the_newer_supervisor_finds_its_methods_and_shapes(service:
     assert service.fail("job.status", [job_id])["code"] == ErrorCode.JOB_NOT_FOUND
 
 
-def test_failure_and_stop_in_the_words_of_the_newer_supervisor(service: RawClient) -> None:
+def test_failure_and_stop_in_the_words_of_the_newer_supervisor(service: Client) -> None:
     failed = service.call("job.run", {"secret": "s", "job": runner_job(payload='throw "no such thing"')})
     job_id = service.call("jobs.create", {"secret": "s", "job": runner_job()})
     stopped = service.call("job.stop", {"secret": "s", "job_id": job_id})

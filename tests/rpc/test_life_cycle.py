@@ -17,7 +17,8 @@ from hero_job.store import Store
 from hero_supervisor.rpc.wire import ErrorCode
 from tests.deployment import Deployment
 from tests.eventually import eventually
-from tests.rpc.raw_client import RawClient, job
+from tests.rpc.raw_client import RawClient
+from tests.rpc.transports import Client, job
 
 LOOP = "loop { sleep(0.05) }"
 
@@ -27,13 +28,13 @@ def new_id() -> str:
 
 
 @pytest.fixture
-def paused(service: RawClient) -> Iterator[None]:
+def paused(service: Client) -> Iterator[None]:
     """While the test runs nothing of V moves; nobody serves it either."""
     yield
     service.call("resume_queue", ["V"])
 
 
-def test_a_running_job_is_stopped_and_says_so(service: RawClient) -> None:
+def test_a_running_job_is_stopped_and_says_so(service: Client) -> None:
     job_id = service.call("create_job", job(script=LOOP))
     service.call("start_job", [job_id])
     eventually(lambda: service.call("get_job_status", [job_id]) == "started")
@@ -47,7 +48,7 @@ def test_a_running_job_is_stopped_and_says_so(service: RawClient) -> None:
     assert service.fail("get_job_output", [job_id])["data"]["kind"] == "stopped"
 
 
-def test_a_stop_that_comes_late_leaves_the_result(service: RawClient) -> None:
+def test_a_stop_that_comes_late_leaves_the_result(service: Client) -> None:
     job_id = new_id()
     service.call("run_job", {"job": job(id=job_id)})
 
@@ -55,7 +56,7 @@ def test_a_stop_that_comes_late_leaves_the_result(service: RawClient) -> None:
     assert service.call("get_job_output", [job_id]) == "42"
 
 
-def test_a_stopped_job_runs_again_when_retried_and_a_finished_one_does_not(service: RawClient) -> None:
+def test_a_stopped_job_runs_again_when_retried_and_a_finished_one_does_not(service: Client) -> None:
     job_id = service.call("create_job", job())
     assert service.call("stop_job", [job_id]) == "stopped"
 
@@ -69,13 +70,13 @@ def test_a_stopped_job_runs_again_when_retried_and_a_finished_one_does_not(servi
 
 
 @pytest.mark.parametrize("method", ["stop_job", "retry_job", "get_job_logs", "job.start", "job.status", "job.result"])
-def test_an_unknown_job_is_an_error_of_its_own(service: RawClient, method: str) -> None:
+def test_an_unknown_job_is_an_error_of_its_own(service: Client, method: str) -> None:
     error = service.fail(method, {"job_id": "nowhere"})
 
     assert (error["code"], error["data"]["kind"]) == (ErrorCode.JOB_NOT_FOUND, "job_not_found")
 
 
-def test_a_log_is_read_from_cursor_to_cursor_also_while_the_job_runs(service: RawClient) -> None:
+def test_a_log_is_read_from_cursor_to_cursor_also_while_the_job_runs(service: Client) -> None:
     job_id = service.call("create_job", job(script=f'for n in 0..5 {{ print("line " + n) }} {LOOP}'))
     assert service.call("get_job_logs", [job_id]) == {"lines": [], "cursor": ""}
     service.call("start_job", [job_id])
@@ -92,11 +93,11 @@ def test_a_log_is_read_from_cursor_to_cursor_also_while_the_job_runs(service: Ra
     assert none == {"lines": [], "cursor": rest["cursor"]}
 
 
-def test_a_cursor_that_no_log_gave_is_refused(service: RawClient) -> None:
+def test_a_cursor_that_no_log_gave_is_refused(service: Client) -> None:
     assert service.fail("get_job_logs", ["j", "yesterday"])["code"] == ErrorCode.INVALID_PARAMS
 
 
-def listed(service: RawClient, **filters: Any) -> set[str]:
+def listed(service: Client, **filters: Any) -> set[str]:
     found: set[str] = set()
     cursor = ""
     while True:
@@ -107,7 +108,7 @@ def listed(service: RawClient, **filters: Any) -> set[str]:
             return found
 
 
-def test_jobs_are_filtered_page_by_page(service: RawClient) -> None:
+def test_jobs_are_filtered_page_by_page(service: Client) -> None:
     caller = new_id()
     ids = [service.call("create_job", job(caller_id=caller)) for _ in range(4)]
     other = service.call("create_job", job(caller_id=caller, context_id="elsewhere", script_type="OSIS"))
@@ -124,13 +125,13 @@ def test_jobs_are_filtered_page_by_page(service: RawClient) -> None:
 
 
 @pytest.mark.parametrize("filters", [{"status": "asleep"}, {"script_type": "lua"}, {"created_after": "yesterday"}])
-def test_a_filter_that_means_nothing_is_refused_by_name(service: RawClient, filters: dict[str, str]) -> None:
+def test_a_filter_that_means_nothing_is_refused_by_name(service: Client, filters: dict[str, str]) -> None:
     error = service.fail("list_jobs", filters)
 
     assert (error["code"], error["data"]["field"]) == (ErrorCode.INVALID_PARAMS, *filters)
 
 
-def test_fields_of_the_life_cycle_are_taken_and_obeyed(service: RawClient) -> None:
+def test_fields_of_the_life_cycle_are_taken_and_obeyed(service: Client) -> None:
     first, second = new_id(), new_id()
     service.call("create_job", job(id=first, delay_s=0.3, priority="high", retries=2, expires_s=60, unique_key=first))
     service.call("create_job", job(id=second, prerequisites=[first], script=f'PREREQUISITES["{first}"] + "!"'))
@@ -147,7 +148,7 @@ def test_fields_of_the_life_cycle_are_taken_and_obeyed(service: RawClient) -> No
     assert shown == {"priority": "high", "delay_s": 0.3, "retries": 2, "expires_s": 60, "unique_key": first}
 
 
-def test_who_comes_second_with_a_key_waits_for_the_first(service: RawClient) -> None:
+def test_who_comes_second_with_a_key_waits_for_the_first(service: Client) -> None:
     key = new_id()
 
     first = service.call("create_job", job(unique_key=key, script='"of the first"'))
@@ -158,7 +159,7 @@ def test_who_comes_second_with_a_key_waits_for_the_first(service: RawClient) -> 
     assert service.call("run_job", {"job": job(unique_key=new_id())}) == "42"
 
 
-def test_run_job_with_a_taken_key_gives_the_output_of_the_job_that_has_it(service: RawClient) -> None:
+def test_run_job_with_a_taken_key_gives_the_output_of_the_job_that_has_it(service: Client) -> None:
     key = new_id()
     first = service.call("create_job", job(unique_key=key, script='"of the first"', delay_s=0.5))
     service.call("start_job", [first])
@@ -166,7 +167,7 @@ def test_run_job_with_a_taken_key_gives_the_output_of_the_job_that_has_it(servic
     assert service.call("run_job", {"job": job(unique_key=key)}) == "of the first"
 
 
-def test_a_batch_lists_what_was_refused_and_creates_the_rest(service: RawClient) -> None:
+def test_a_batch_lists_what_was_refused_and_creates_the_rest(service: Client) -> None:
     taken, good, bad, lonely = new_id(), new_id(), new_id(), new_id()
     service.call("create_job", job(id=taken, script="something else"))
 
@@ -188,7 +189,7 @@ def test_a_batch_lists_what_was_refused_and_creates_the_rest(service: RawClient)
     assert service.call("get_batch", [made["batch_id"]]) == waited["batch"]
 
 
-def test_a_batch_of_which_nothing_is_accepted_is_none(service: RawClient) -> None:
+def test_a_batch_of_which_nothing_is_accepted_is_none(service: Client) -> None:
     made = service.call("create_jobs", [[job(script_type="lua")]])
     error = service.fail("create_jobs", [[]])
 
@@ -196,7 +197,7 @@ def test_a_batch_of_which_nothing_is_accepted_is_none(service: RawClient) -> Non
     assert error["data"]["field"] == "jobs"
 
 
-def test_run_jobs_gives_output_or_error_of_each_in_the_order_given(service: RawClient) -> None:
+def test_run_jobs_gives_output_or_error_of_each_in_the_order_given(service: Client) -> None:
     jobs = [job(script=str(n)) for n in range(200)]
     jobs[7] = job(script="nowhere + 1", id=new_id())
 
@@ -211,7 +212,7 @@ def test_run_jobs_gives_output_or_error_of_each_in_the_order_given(service: RawC
     assert failed["error"]["data"]["line"] == 1
 
 
-def test_a_wait_that_ends_early_says_what_goes_on(service: RawClient) -> None:
+def test_a_wait_that_ends_early_says_what_goes_on(service: Client) -> None:
     ran = service.call("run_jobs", {"jobs": [job(), job(script=LOOP)], "timeout": 0.5})
     done, going_on = ran["jobs"]
     batch = service.call("wait_jobs", {"batch_id": ran["batch_id"], "timeout": 0})
@@ -224,7 +225,7 @@ def test_a_wait_that_ends_early_says_what_goes_on(service: RawClient) -> None:
     assert [end["status"] for end in again["jobs"]] == ["finished", "stopped"]
 
 
-def test_a_wait_for_an_unknown_job_or_batch_says_so(service: RawClient) -> None:
+def test_a_wait_for_an_unknown_job_or_batch_says_so(service: Client) -> None:
     job_id = new_id()
     service.call("run_job", {"job": job(id=job_id)})
 
@@ -237,7 +238,7 @@ def test_a_wait_for_an_unknown_job_or_batch_says_so(service: RawClient) -> None:
     assert service.fail("wait_jobs", {})["data"]["field"] == "job_ids"
 
 
-def test_waiting_hinders_nobody_on_the_same_connection(deployment: Deployment, service: RawClient) -> None:
+def test_waiting_hinders_nobody_on_the_same_connection(deployment: Deployment, service: Client) -> None:
     job_id = service.call("create_job", job())
     with RawClient(deployment.socket) as waiting:
         answer: list[Any] = []
@@ -249,7 +250,7 @@ def test_waiting_hinders_nobody_on_the_same_connection(deployment: Deployment, s
     assert answer[0]["jobs"][0]["output"] == "42"
 
 
-def test_dead_letters_are_listed_with_their_reason_retried_and_purged(service: RawClient) -> None:
+def test_dead_letters_are_listed_with_their_reason_retried_and_purged(service: Client) -> None:
     service.call("purge_dead")
     caller = new_id()
     for _ in range(2):
@@ -268,7 +269,7 @@ def test_dead_letters_are_listed_with_their_reason_retried_and_purged(service: R
 
 
 @pytest.mark.usefixtures("paused")
-def test_a_paused_queue_keeps_what_comes_until_it_is_resumed(service: RawClient) -> None:
+def test_a_paused_queue_keeps_what_comes_until_it_is_resumed(service: Client) -> None:
     before = service.call("resume_queue", ["v"])
     since = service.call("pause_queue", ["V"])
     again = service.call("pause_queue", {"script_type": "v"})
@@ -282,7 +283,7 @@ def test_a_paused_queue_keeps_what_comes_until_it_is_resumed(service: RawClient)
     assert after["paused_since"] is None
 
 
-def test_a_queue_that_cannot_be_is_refused_by_name(service: RawClient) -> None:
+def test_a_queue_that_cannot_be_is_refused_by_name(service: Client) -> None:
     errors = [
         service.fail("pause_queue", ["lua"]),
         service.fail("pause_queue", {"script_type": "V", "instance": "1"}),
@@ -292,9 +293,7 @@ def test_a_queue_that_cannot_be_is_refused_by_name(service: RawClient) -> None:
     assert [error["data"]["field"] for error in errors] == ["script_type", "instance", "group"]
 
 
-def test_queues_of_groups_are_listed_while_an_actor_serves_them(
-    client: RawClient, store: Store, namespace: str
-) -> None:
+def test_queues_of_groups_are_listed_while_an_actor_serves_them(client: Client, store: Store, namespace: str) -> None:
     entry = ActorEntry(
         incarnation="sal-1", name="sal", script_type=ScriptType.SAL, host="here", pid=1, lanes=2, engine="rhai",
         engine_version="1", group="blue", instance="1",
@@ -312,7 +311,7 @@ def test_queues_of_groups_are_listed_while_an_actor_serves_them(
     assert (counts["alive"], counts["lanes"]) == (1, 2)
 
 
-def test_a_schedule_runs_its_job_again_and_again_until_deleted(service: RawClient) -> None:
+def test_a_schedule_runs_its_job_again_and_again_until_deleted(service: Client) -> None:
     caller = new_id()
     made = service.call(
         "create_schedule", {"name": "often", "job": job(caller_id=caller), "interval_s": 1, "missed": "skip"}
@@ -341,7 +340,7 @@ def test_a_schedule_runs_its_job_again_and_again_until_deleted(service: RawClien
     ],
 )
 def test_a_schedule_that_cannot_work_is_refused_by_its_field(
-    service: RawClient, given: dict[str, Any], field: str
+    service: Client, given: dict[str, Any], field: str
 ) -> None:
     error = service.fail("create_schedule", {"name": "never", "job": job(), **given})
 
@@ -349,7 +348,7 @@ def test_a_schedule_that_cannot_work_is_refused_by_its_field(
     assert "never" not in [schedule["name"] for schedule in service.call("list_schedules")]
 
 
-def test_all_jobs_are_cleared_but_those_that_run(client: RawClient, foreign_actor: Any) -> None:
+def test_all_jobs_are_cleared_but_those_that_run(client: Client, foreign_actor: Any) -> None:
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     running = client.call("create_job", job())
@@ -365,7 +364,7 @@ def test_all_jobs_are_cleared_but_those_that_run(client: RawClient, foreign_acto
     assert [record["id"] for record in client.call("list_jobs", {"count": 1000})["jobs"]] == [running]
 
 
-def test_api_and_rpc_see_the_same_schedule(service: RawClient, deployment: Deployment) -> None:
+def test_api_and_rpc_see_the_same_schedule(service: Client, deployment: Deployment) -> None:
     with deployment.supervisor() as supervisor:
         first_ms = supervisor.put_schedule(Schedule(name="shared", job=job(), cron="0 3 * * *"))
         (shown,) = [one for one in service.call("list_schedules") if one["name"] == "shared"]

@@ -11,13 +11,20 @@ import pytest
 from hero_supervisor.rpc.wire import ErrorCode
 from tests.eventually import eventually
 from tests.rpc.conftest import ForeignActor, RunningServer
-from tests.rpc.raw_client import RawClient, job
+from tests.rpc.raw_client import RawClient
+from tests.rpc.transports import Client, job
 from tests.valkey_server import ValkeyServer
 
 StartActor = Callable[[str], ForeignActor]
 
 
-def test_two_steps_create_then_start_then_the_output_is_there(client: RawClient, foreign_actor: StartActor) -> None:
+@pytest.fixture
+def client(any_client: Client) -> Client:
+    """All that is here holds over each transport."""
+    return any_client
+
+
+def test_two_steps_create_then_start_then_the_output_is_there(client: Client, foreign_actor: StartActor) -> None:
     foreign_actor("sal")
     job_id = client.call("create_job", job())
 
@@ -43,7 +50,7 @@ def test_two_steps_create_then_start_then_the_output_is_there(client: RawClient,
     ids=["named fields", "one object by position", "one object by name", "camelCase"],
 )
 def test_a_job_may_be_given_by_fields_or_as_an_object(
-    client: RawClient, foreign_actor: StartActor, method: str, shape: Callable[[dict[str, Any]], Any]
+    client: Client, foreign_actor: StartActor, method: str, shape: Callable[[dict[str, Any]], Any]
 ) -> None:
     foreign_actor("sal")
     given = job(id="j1", timeout=7, env_vars={"A": "b"})
@@ -55,9 +62,7 @@ def test_a_job_may_be_given_by_fields_or_as_an_object(
     assert (record["timeout"], record["env_vars"], record["caller_id"]) == (7, {"A": "b"}, "02abc")
 
 
-def test_run_job_takes_script_and_type_alone_as_the_rust_system_does(
-    client: RawClient, foreign_actor: StartActor
-) -> None:
+def test_run_job_takes_script_and_type_alone_as_the_rust_system_does(client: Client, foreign_actor: StartActor) -> None:
     foreign_actor("sal")
 
     assert client.call("run_job", ["1", "sal"]) == "ran 1"
@@ -65,7 +70,7 @@ def test_run_job_takes_script_and_type_alone_as_the_rust_system_does(
     assert client.call("run_job", {"script": "1", "script_type": "SAL"}) == "ran 1"
 
 
-def test_play_runs_for_osis_unless_told_otherwise(client: RawClient, foreign_actor: StartActor) -> None:
+def test_play_runs_for_osis_unless_told_otherwise(client: Client, foreign_actor: StartActor) -> None:
     foreign_actor("osis")
     foreign_actor("v")
 
@@ -73,9 +78,7 @@ def test_play_runs_for_osis_unless_told_otherwise(client: RawClient, foreign_act
     assert client.call("play", {"script": "1", "script_type": "V"}) == {"output": "ran 1"}
 
 
-def test_a_failed_job_is_an_error_with_kind_message_line_and_column(
-    client: RawClient, foreign_actor: StartActor
-) -> None:
+def test_a_failed_job_is_an_error_with_kind_message_line_and_column(client: Client, foreign_actor: StartActor) -> None:
     foreign_actor("sal")
 
     errors = [client.fail("run_job", job(id="j1", script="fail")), client.fail("get_job_output", ["j1"])]
@@ -88,7 +91,7 @@ def test_a_failed_job_is_an_error_with_kind_message_line_and_column(
 
 @pytest.mark.parametrize("method", ["start_job", "get_job", "get_job_status", "get_job_output", "delete_job"])
 @pytest.mark.parametrize("params", [["nowhere"], {"job_id": "nowhere"}], ids=["by position", "by name"])
-def test_an_unknown_job_is_an_error_and_not_a_null(client: RawClient, method: str, params: Any) -> None:
+def test_an_unknown_job_is_an_error_and_not_a_null(client: Client, method: str, params: Any) -> None:
     error = client.fail(method, params)
 
     assert error["code"] == ErrorCode.JOB_NOT_FOUND
@@ -118,7 +121,7 @@ def test_an_unknown_job_is_an_error_and_not_a_null(client: RawClient, method: st
 )
 @pytest.mark.parametrize("as_object", [False, True])
 def test_a_wrong_field_is_named_and_nothing_is_stored(
-    client: RawClient, fields: dict[str, Any], field: str, as_object: bool
+    client: Client, fields: dict[str, Any], field: str, as_object: bool
 ) -> None:
     params = job(**fields)
 
@@ -129,14 +132,14 @@ def test_a_wrong_field_is_named_and_nothing_is_stored(
     assert client.call("list_jobs")["jobs"] == []
 
 
-def test_object_and_fields_together_are_refused(client: RawClient) -> None:
+def test_object_and_fields_together_are_refused(client: Client) -> None:
     error = client.fail("create_job", {"job": job(), "timeout": 5})
 
     assert error["data"]["kind"] == "job_invalid"
     assert "timeout" in error["message"]
 
 
-def test_the_same_job_twice_is_one_job_and_another_content_is_a_conflict(client: RawClient) -> None:
+def test_the_same_job_twice_is_one_job_and_another_content_is_a_conflict(client: Client) -> None:
     ids = {client.call("create_job", job(id="same")), client.call("create_job", job(id="same"))}
     error = client.fail("create_job", job(id="same", script="other"))
 
@@ -144,7 +147,7 @@ def test_the_same_job_twice_is_one_job_and_another_content_is_a_conflict(client:
     assert (error["code"], error["data"]["field"]) == (ErrorCode.JOB_CONFLICT, "script")
 
 
-def test_a_job_is_started_once(client: RawClient) -> None:
+def test_a_job_is_started_once(client: Client) -> None:
     job_id = client.call("create_job", job())
     client.call("start_job", [job_id])
 
@@ -153,7 +156,7 @@ def test_a_job_is_started_once(client: RawClient) -> None:
     assert (error["code"], error["data"]["status"]) == (ErrorCode.JOB_STATE, "dispatched")
 
 
-def test_jobs_are_listed_in_pages_until_the_cursor_is_empty(client: RawClient) -> None:
+def test_jobs_are_listed_in_pages_until_the_cursor_is_empty(client: Client) -> None:
     ids = {client.call("create_job", job()) for _ in range(25)}
 
     seen, cursor = [], ""
@@ -167,14 +170,14 @@ def test_jobs_are_listed_in_pages_until_the_cursor_is_empty(client: RawClient) -
     assert set(seen) == ids
 
 
-def test_a_deleted_job_is_gone(client: RawClient) -> None:
+def test_a_deleted_job_is_gone(client: Client) -> None:
     job_id = client.call("create_job", job())
 
     assert client.call("delete_job", [job_id]) is None
     assert client.fail("get_job", [job_id])["code"] == ErrorCode.JOB_NOT_FOUND
 
 
-def test_queues_are_listed_with_how_many_wait(client: RawClient) -> None:
+def test_queues_are_listed_with_how_many_wait(client: Client) -> None:
     for _ in range(3):
         client.call("start_job", [client.call("create_job", job())])
 
@@ -185,7 +188,7 @@ def test_queues_are_listed_with_how_many_wait(client: RawClient) -> None:
 
 
 def test_a_damaged_job_is_its_own_error_and_does_not_hide_the_others(
-    client: RawClient, valkey: ValkeyServer, namespace: str
+    client: Client, valkey: ValkeyServer, namespace: str
 ) -> None:
     good = client.call("create_job", job())
     valkey.command("SET", f"{namespace}:job:bad", "not a hash")
@@ -201,7 +204,7 @@ def test_a_damaged_job_is_its_own_error_and_does_not_hide_the_others(
     assert [damaged["id"] for page in pages for damaged in page["damaged"]] == ["bad"]
 
 
-def test_service_methods_answer(client: RawClient) -> None:
+def test_service_methods_answer(client: Client) -> None:
     health = client.call("health")
     version = client.call("version")
 

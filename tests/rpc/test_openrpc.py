@@ -15,6 +15,9 @@ METHODS = {
     "list_dead", "retry_dead", "purge_dead", "clear_all_jobs", "list_actors", "list_queues", "pause_queue",
     "resume_queue", "create_schedule", "list_schedules", "delete_schedule", "stats", "jobs.create", "jobs.list",
     "job.run", "job.start", "job.status", "job.result", "job.stop", "job.delete", "health", "version", "rpc.discover",
+    "get_actor", "start_actor", "stop_actor", "restart_actor", "scale_actors", "reload", "purge_queue",
+    "get_actor_logs",
+    "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 
 

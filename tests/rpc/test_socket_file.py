@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from hero_supervisor.rpc import socket_file
-from hero_supervisor.rpc.socket_file import MAX_PATH_BYTES, SocketInUse, SocketPathRefused, listen
+from hero_supervisor.rpc.socket_file import MAX_PATH_BYTES, SocketInUse, SocketPathRefused, listen, take
 
 
 @pytest.fixture
@@ -161,6 +162,27 @@ def test_a_folder_that_somebody_keeps_locked_is_reported(path: Path, monkeypatch
             listen(path, 0o600)
     finally:
         os.close(folder)
+
+
+def test_nothing_is_left_by_who_is_told_to_end_while_it_takes_the_path(path: Path) -> None:
+    async def cancelled_within(folder: int) -> None:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # so that it waits, in its thread
+        taking = asyncio.create_task(take(path, 0o600))
+        for _ in range(2):  # its own first step, and that of the thread
+            await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.sleep(0)
+        fcntl.flock(folder, fcntl.LOCK_UN)
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        asyncio.run(cancelled_within(folder))
+    finally:
+        os.close(folder)
+
+    assert not path.exists()
 
 
 def _race(path: Path, start: Any, outcomes: Any, done: Any) -> None:

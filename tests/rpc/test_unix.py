@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from hero_supervisor.rpc import unix
+from hero_supervisor.rpc import unix_connection
 from hero_supervisor.rpc.wire import ErrorCode
 from tests.eventually import eventually
 from tests.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor, RunningServer
@@ -149,9 +149,9 @@ def test_a_client_that_ends_no_lines_is_not_left_waiting_after_a_broken_message(
 
 
 def test_a_client_that_speaks_no_json_is_cut_off(client: RawClient) -> None:
-    client.send(b"nonsense\n" * (unix.MAX_BROKEN_IN_A_ROW * 3))
+    client.send(b"nonsense\n" * (unix_connection.MAX_BROKEN_IN_A_ROW * 3))
 
-    answers = [client.read() for _ in range(unix.MAX_BROKEN_IN_A_ROW)]
+    answers = [client.read() for _ in range(unix_connection.MAX_BROKEN_IN_A_ROW)]
 
     assert {code_of(answer) for answer in answers} == {ErrorCode.PARSE_ERROR}
     assert client.read_line() == b""
@@ -198,23 +198,8 @@ def test_answers_come_as_they_are_ready_and_not_in_order(client: RawClient, fore
     assert client.read()["id"] == "slow"
 
 
-def test_hundreds_of_jobs_are_waited_for_on_one_connection_and_few_of_the_store(
-    client: RawClient, foreign_actor: StartActor, valkey: ValkeyServer, namespace: str
-) -> None:
-    count = 300
-    for i in range(count):
-        client.send(request("run_job", job(script=str(i)), request_id=i))
-    eventually(lambda: valkey.command("LLEN", f"{namespace}:q:work:type:sal") == count)
-    connections = len(str(valkey.command("CLIENT", "LIST")).splitlines())
-    foreign_actor("sal")
-    answers = [client.read() for _ in range(count)]
-
-    assert connections < 25
-    assert {answer["id"]: answer["result"] for answer in answers} == {i: f"ran {i}" for i in range(count)}
-
-
 def test_more_requests_than_may_be_under_way_are_all_answered(client: RawClient) -> None:
-    count = unix.MAX_IN_FLIGHT * 3
+    count = unix_connection.MAX_IN_FLIGHT * 3
     client.socket.settimeout(60)
     for start in range(0, count, 500):
         client.send(b"".join(request("version", request_id=i) for i in range(start, min(start + 500, count))))
@@ -268,7 +253,7 @@ def test_a_client_that_does_not_wait_has_its_requests_carried_out(server: Runnin
 def test_a_job_goes_on_when_its_client_hangs_up_and_the_wait_for_it_ends(
     server: RunningServer, client: RawClient, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unix, "LEFT_BEHIND_S", 0.3)
+    monkeypatch.setattr(unix_connection, "LEFT_BEHIND_S", 0.3)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     with RawClient(server.path) as gone:
@@ -287,8 +272,8 @@ def test_a_job_goes_on_when_its_client_hangs_up_and_the_wait_for_it_ends(
 def test_a_hang_up_is_noticed_after_the_client_had_ended_its_side(
     server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unix, "LEFT_BEHIND_S", 0.0)
-    monkeypatch.setattr(unix, "HANG_UP_CHECK_S", 0.05)
+    monkeypatch.setattr(unix_connection, "LEFT_BEHIND_S", 0.0)
+    monkeypatch.setattr(unix_connection, "HANG_UP_CHECK_S", 0.05)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     with RawClient(server.path) as client:
@@ -312,7 +297,7 @@ def test_disconnects_at_every_moment_harm_nobody(server: RunningServer, client: 
 def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
     server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(unix, "STALL_S", 0.3)
+    monkeypatch.setattr(unix_connection, "STALL_S", 0.3)
     client.call("create_job", job(id="big", script="x" * 1_000_000))
     with caplog.at_level(logging.WARNING), RawClient(server.path) as deaf:
         deaf.send(b"".join(request("get_job", ["big"]) for _ in range(20)))
@@ -324,7 +309,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
 def test_a_client_that_asks_for_more_than_it_reads_is_cut_off(
     server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(unix, "MAX_UNREAD_BYTES", 5_000_000)
+    monkeypatch.setattr(unix_connection, "MAX_UNREAD_BYTES", 5_000_000)
     client.call("create_job", job(id="big", script="x" * 1_000_000))
     with caplog.at_level(logging.WARNING), RawClient(server.path) as greedy:
         greedy.send(b"".join(request("get_job", ["big"]) for _ in range(20)))

@@ -15,7 +15,8 @@ from websockets.sync.client import connect
 from tests.deployment import deployed
 from tests.eventually import eventually
 from tests.rpc.raw_client import job, request
-from tests.rpc.web_server import ask, curl, free_port
+from tests.rpc.transports import free_port
+from tests.rpc.web_server import ask, curl
 
 
 def test_the_service_offers_its_port_and_ends_its_connections_gracefully(

@@ -106,11 +106,16 @@ def test_the_subprotocol_is_echoed_when_it_is_offered_and_not_needed(web_server:
     assert answered["result"]
 
 
-def test_a_binary_frame_closes_the_connection(web_server: RunningWeb) -> None:
+def test_a_binary_frame_is_read_like_text_and_answered_in_text(web_server: RunningWeb) -> None:
     with web_server.websocket() as client:
         client.send(VERSION.encode())
+        client.send(b'{"\xff"}')
 
-        assert close_code(client) == 1003
+        answer, refusal = client.recv(30), client.recv(30)
+
+    assert isinstance(answer, str)
+    assert orjson.loads(answer)["result"]
+    assert orjson.loads(refusal)["error"]["code"] == -32700
 
 
 def test_text_that_is_not_utf_8_closes_the_connection_and_is_no_error_of_ours(

@@ -21,6 +21,7 @@ from hero_supervisor import SupervisorBuilder
 from hero_supervisor.rpc.web import WebServer, serve
 from tests.rpc.conftest import MAX_MESSAGE_BYTES
 from tests.rpc.raw_client import request
+from tests.rpc.transports import free_port
 
 T = TypeVar("T")
 TOKENS = {"admin": "the-admin's", "alice": "alice's", "bob": "bob's", "reader": "the-reader's"}
@@ -118,12 +119,6 @@ class RunningWeb:
             await self.server.close(self._grace_s)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 class Answer:
     """What curl got."""
 
@@ -156,6 +151,11 @@ def curl(url: str, *options: str, body: bytes | None = None, timeout_s: int = 30
 def bearer(name: str) -> tuple[str, str]:
     """Options of curl for one of the holders."""
     return "-H", f"Authorization: Bearer {TOKENS[name]}"
+
+
+def call(server: RunningWeb, name: str, method: str, params: Any = None) -> Any:
+    """One request of one of the holders by POST, and its answer."""
+    return curl(server.url(), *bearer(name), body=request(method, params)).json
 
 
 def ask(

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from hero_job.operations import Op
+from hero_job.store import Store
+from hero_supervisor.embedded import EmbeddedStore
 from tests.supervisor.process import SupervisorProcess
 
 StartSupervisor = Callable[..., SupervisorProcess]
+MakeStore = Callable[..., EmbeddedStore]
 
 #: One OSIS actor, no RPC socket, and a lease short enough for a test to wait for its end.
 OSIS = """
@@ -34,3 +38,23 @@ def start_supervisor(tmp_path: Path) -> Iterator[StartSupervisor]:
     yield start
     for supervisor in started:
         supervisor.clean_up()
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Iterator[MakeStore]:
+    made: list[EmbeddedStore] = []
+
+    def make(**settings: object) -> EmbeddedStore:
+        made.append(EmbeddedStore(**({"dir": tmp_path / "store", "appendfsync": "always"} | settings)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.kill()
+        store.stop()
+
+
+def command(store: EmbeddedStore, *args: str) -> object:
+    """Send one command and give its answer."""
+    with Store(store.url) as client:
+        return client.run(Op(args, lambda answer: answer))

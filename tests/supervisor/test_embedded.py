@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,7 @@ import pytest
 
 from hero_job.operations import Op
 from hero_job.store import Store
-from hero_supervisor.embedded import EmbeddedStore, Readiness
+from hero_supervisor.embedded import Readiness
 from hero_supervisor.errors import (
     SocketPathTooLong,
     StoreBinaryMissing,
@@ -25,8 +24,7 @@ from hero_supervisor.errors import (
     StoreStartFailed,
 )
 from tests.eventually import eventually
-
-MakeStore = Callable[..., EmbeddedStore]
+from tests.supervisor.conftest import MakeStore, command
 
 # Starts a store as another supervisor would, says its pid, and waits to be killed.
 OTHER = """
@@ -37,25 +35,6 @@ store.start()
 print(store.pid, flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def make_store(tmp_path: Path) -> Iterator[MakeStore]:
-    made: list[EmbeddedStore] = []
-
-    def make(**settings: object) -> EmbeddedStore:
-        made.append(EmbeddedStore(**({"dir": tmp_path / "store", "appendfsync": "always"} | settings)))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.kill()
-        store.stop()
-
-
-def command(store: EmbeddedStore, *args: str) -> object:
-    with Store(store.url) as client:
-        return client.run(Op(args, lambda answer: answer))
 
 
 def ended(pid: int) -> bool:
@@ -226,18 +205,6 @@ def test_port_in_use_is_reported_with_the_servers_own_words(make_store: MakeStor
         with pytest.raises(StoreStartFailed, match="already in use"):
             store.start()
     store.start()  # and nothing was left behind
-
-
-def test_damaged_data_is_reported_with_the_servers_own_words(make_store: MakeStore) -> None:
-    store = make_store()
-    store.start()
-    command(store, "SET", "a", "1")
-    command(store, "SET", "b", "1")
-    store.stop()
-    (aof,) = (store.folder.path / "appendonlydir").glob("*.incr.aof")
-    aof.write_bytes(b"garbage\r\n" + aof.read_bytes())
-    with pytest.raises(StoreStartFailed, match="Bad file format"):
-        store.start()
 
 
 def test_binary_that_is_not_there_or_cannot_run_is_named(make_store: MakeStore, tmp_path: Path) -> None:

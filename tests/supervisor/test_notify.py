@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import uuid
 from pathlib import Path
 
@@ -38,6 +39,21 @@ def test_service_manager_hears_what_happens_and_each_status_once(address: str) -
         notifier.stopping()
         notifier.close()
         assert heard(manager) == ["STATUS=1 of 2", "READY=1", "WATCHDOG=1", "STOPPING=1"]
+
+
+def test_reload_is_told_with_its_time_and_ends_with_ready(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        notifier = Notifier({"NOTIFY_SOCKET": address})
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        notifier.reloading()
+        notifier.ready()
+        notifier.close()
+        reloading, ready = heard(manager)
+        word, usec = reloading.split("\nMONOTONIC_USEC=")
+        assert (word, ready) == ("RELOADING=1", "READY=1")
+        assert before <= int(usec) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 def test_without_a_service_manager_nothing_happens() -> None:

@@ -14,6 +14,7 @@ from hero_job.store import Store
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.process import SupervisorProcess
+from tests.supervisor.test_supervise import gone
 from tests.valkey_server import ValkeyServer
 
 TWO_TYPES = OSIS + '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 4\n'
@@ -119,14 +120,6 @@ def test_second_term_does_not_wait_for_jobs(
     assert nothing_left(supervisor)
 
 
-def test_hang_up_does_not_end_the_service(start_supervisor: StartSupervisor) -> None:
-    supervisor = start_supervisor()
-    supervisor.wait_ready()
-    supervisor.signal(signal.SIGHUP)
-    supervisor.wait_event("service.reload_not_supported")
-    assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
-
-
 def test_killed_supervisor_leaves_no_process_and_the_next_one_carries_on(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(TWO_TYPES)
     supervisor.wait_ready()
@@ -140,6 +133,24 @@ def test_killed_supervisor_leaves_no_process_and_the_next_one_carries_on(start_s
     # All that was acknowledged is there but for what appendfsync everysec may lose in a power cut, which this was not.
     assert [successor.reply(job_id).output for job_id in queued] == [str(number) for number in range(20)]
     assert successor.reply(running).output == "1"
+
+
+def test_slot_is_not_started_while_the_process_of_a_killed_supervisor_still_ends(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
+) -> None:
+    killed = start_supervisor(OSIS, redis_url=valkey.url, namespace=namespace)
+    killed.wait_ready()
+    former_pid = killed.pid_of("osis-1")
+    # Frozen, so that it is there for long enough to be seen; it is not ended before its time.
+    os.kill(former_pid, signal.SIGSTOP)
+    killed.kill()
+    successor = start_supervisor(OSIS, redis_url=valkey.url, namespace=namespace)
+    assert successor.wait_event("child.former", child="osis-1")["child_pid"] == former_pid
+    assert len(successor.events("child.started", child="osis-1")) == 1  # that of the killed one, in the same log
+    os.kill(former_pid, signal.SIGCONT)
+    successor.wait_event("child.ready", child="osis-1", count=2)
+    assert gone(former_pid)
+    assert successor.reply(successor.submit("1 + 1")).output == "2"
 
 
 def test_killed_store_is_started_again_and_nothing_is_lost(start_supervisor: StartSupervisor) -> None:

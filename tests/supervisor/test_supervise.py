@@ -17,8 +17,9 @@ import uvloop
 from hero_job.aio import AsyncStore
 from hero_job.claims import Recoveries
 from hero_supervisor.policy import Limits, Phase
+from hero_supervisor.slot import ChildView
 from hero_supervisor.spec import ActorSpec
-from hero_supervisor.supervise import ChildView, Supervision
+from hero_supervisor.supervise import Supervision
 from hero_supervisor.sweep import Sweep
 from tests.valkey_server import ValkeyServer
 

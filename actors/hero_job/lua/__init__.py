@@ -43,6 +43,7 @@ PROMOTE = _load("promote", *_ENDING)
 RETRY = _load("retry", *_ENDING)
 DELETE = _load("delete", *_ENDING)
 PRESENCE = _load("presence", "time")
+PURGE = _load("purge", *_ENDING)
 PAUSE = _load("pause", "time")
 RESUME = _load("resume")
 LOG = _load("log")
@@ -54,5 +55,5 @@ PAGE = _load("page")
 
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
-    PRESENCE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
+    PRESENCE, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
 )  # fmt: skip

@@ -25,7 +25,7 @@ if status or redis.call('EXISTS', key) == 1 then
   end
   -- Fields that this request leaves out must be absent there too.
   local optional = { 'log_path', 'group', 'instance', 'priority', 'not_before', 'delay_s', 'expires_s', 'unique_key',
-    'unique_for_s', 'concurrency_key', 'rate_key', 'run_after_failure', 'batch' }
+    'unique_for_s', 'concurrency_key', 'rate_key', 'run_after_failure', 'batch', 'signatures' }
   for _, name in ipairs(optional) do
     if not given[name] and redis.call('HEXISTS', key, name) == 1 then return { 1, name } end
   end

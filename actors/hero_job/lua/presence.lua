@@ -2,12 +2,15 @@
 --
 -- Guarantee: an incarnation that was declared dead does not come back: a refresh does not join.
 -- Transitions: (none)
--- KEYS[1] registry     KEYS[2] presence hash
+-- KEYS[1] registry     KEYS[2] presence hash     KEYS[3] the actors' event stream
 -- ARGV[1] 'join' or 'beat'     ARGV[2] incarnation     ARGV[3] lease, ms     ARGV[4] JSON of what it is (join)
 -- ARGV[5..] name, value ... of the presence hash
 -- Returns 1 alive, 0 declared dead
 if ARGV[1] == 'join' then
-  redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+  -- Joined once, however often it is said: the first answer may have been lost.
+  if redis.call('HSET', KEYS[1], ARGV[2], ARGV[4]) == 1 then
+    redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'event', 'joined', 'incarnation', ARGV[2], 'entry', ARGV[4])
+  end
 elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
   return 0
 end

@@ -18,6 +18,8 @@ local entry = redis.call('HGET', KEYS[1], incarnation)
 if entry then
   redis.call('HDEL', KEYS[1], incarnation)
   redis.call('DEL', KEYS[2], ns .. 'q:ctl:actor:' .. incarnation)
+  redis.call('XADD', ns .. 'events:actors', 'MAXLEN', '~', 1000, '*', 'event', cause == 'leaving' and 'left' or 'lost',
+    'incarnation', incarnation, 'entry', entry)
   if cause ~= 'leaving' then
     redis.call('HSET', KEYS[3], incarnation, cjson.encode({ until_ms = now + tonumber(ARGV[5]), entry = entry }))
   end

@@ -14,7 +14,7 @@
 --   with status 'scheduled' the run failed and is to be repeated, after as many ms as the last value says
 -- Returns {alive 0|1, {id refused ...}, {job ...}}; a job is
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, more}, nil where the hash lacks it;
---   more, for jobs that have it: {retries, failures, {prerequisite, output, ...}, log_path}
+--   more, for jobs that have it: {retries, failures, {prerequisite, output, ...}, log_path, signatures}
 local ns, me, claimed, keep = ARGV[1], ARGV[2], KEYS[2], retention(5)
 local refused, jobs, accepted, mine_now = {}, {}, 0, {}
 
@@ -90,7 +90,7 @@ end
 -- What a job with more to it needs before it may run. Returns whether it may, and the "more" of its row.
 local function admit(id, key, context_id)
   local x = redis.call('HMGET', key, 'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key',
-    'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added', 'log_path')
+    'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added', 'log_path', 'signatures')
   if x[1] and now > tonumber(x[1]) then
     fail(ns, id, 'error', 'expired', 'it was not started in its time', keep, true)
     return false
@@ -116,7 +116,7 @@ local function admit(id, key, context_id)
       end
     end
   end
-  return true, { x[7], x[8], outputs, x[11] }
+  return true, { x[7], x[8], outputs, x[11], x[12] }
 end
 
 local seen = {}
@@ -161,8 +161,8 @@ for _, id in ipairs(ids) do
     elseif status == 'started' and v[2] == me then
       attempt = v[3] -- the answer that named it was lost
       if v[10] then
-        local x = redis.call('HMGET', key, 'retries', 'failures', 'log_path')
-        more = { x[1], x[2], {}, x[3] }
+        local x = redis.call('HMGET', key, 'retries', 'failures', 'log_path', 'signatures')
+        more = { x[1], x[2], {}, x[3], x[4] }
       end
     end
     if attempt then

@@ -7,7 +7,7 @@ Source: HeroScript specification, section 7 [Q42].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hero_engine.heroscript.action import Action
@@ -21,7 +21,11 @@ FetchGit = Callable[[str, bool, bool], Path]
 
 
 def follow_includes(
-    playbook: Playbook, *, base: Path | None = None, jail: Path | None = None, fetch_git: FetchGit | None = None
+    playbook: Playbook,
+    *,
+    base: Path | None = None,
+    jail: Path | Sequence[Path] | None = None,
+    fetch_git: FetchGit | None = None,
 ) -> list[Action]:
     """Append what every include that is not done asks for, until none is left, and mark the includes done.
 
@@ -29,9 +33,9 @@ def follow_includes(
         playbook: the one to complete.
         base: folder that relative paths of a text without path start from; the current one if None. A file's
             relative paths start from the folder that the file is in.
-        jail: nothing outside this folder may be included; None allows everything.
-        fetch_git: given address, `git_pull` and `git_reset`, makes a working copy and returns its folder; without
-            it, `git_url` is an error.
+        jail: nothing outside this folder, or these, may be included; None allows everything.
+        fetch_git: given address, `git_pull` and `git_reset`, makes a working copy and returns its folder, which
+            may be included from on; without it, `git_url` is an error.
 
     Returns:
         The actions that were appended. A path is read once: including it again, also from within itself, appends
@@ -44,9 +48,10 @@ def follow_includes(
     # The file that the playbook came from counts as read; for a folder or a mere name this is harmless.
     seen: set[Path] = {real_path(playbook.path)} if playbook.path else set()
     added: list[Action] = []
+    jails = None if jail is None else [real_path(jail)] if isinstance(jail, Path) else [real_path(one) for one in jail]
     while pending := playbook.find(INCLUDE_FILTER):
         for action in pending:
-            for script in list_scripts(_target(action, base, jail, fetch_git)):
+            for script in list_scripts(_target(action, base, jails, fetch_git)):
                 real = real_path(script)
                 if real in seen:
                     continue
@@ -57,13 +62,15 @@ def follow_includes(
     return added
 
 
-def _target(action: Action, base: Path | None, jail: Path | None, fetch_git: FetchGit | None) -> Path:
+def _target(action: Action, base: Path | None, jails: list[Path] | None, fetch_git: FetchGit | None) -> Path:
     params = action.params
     if params.get_default("git_url", ""):
         if fetch_git is None:
             raise _malformed(action, "git_url", "git_url is not allowed here")
         pull, reset = params.get_default_false("git_pull"), params.get_default_false("git_reset")
-        path = fetch_git(params.get("git_url"), pull, reset)
+        copy = path = fetch_git(params.get("git_url"), pull, reset)
+        if jails is not None:
+            jails.append(real_path(copy))
         inside = params.get_default("path", "")
         path = path / inside if inside else path
     else:
@@ -72,8 +79,10 @@ def _target(action: Action, base: Path | None, jail: Path | None, fetch_git: Fet
             raise _malformed(action, "path", "an include needs path or git_url")
         path = Path(text)
         path = path if path.is_absolute() else _base_of(action, base) / path
-    if jail is not None and not real_path(path).is_relative_to(real_path(jail)):
-        raise _malformed(action, "path", f"path is outside of {jail}: {path}")
+    real = real_path(path)
+    if jails is not None and not any(real.is_relative_to(one) for one in jails):
+        allowed = " and ".join(map(str, jails)) or "what may be included"
+        raise _malformed(action, "path", f"path is outside of {allowed}: {path}")
     return path
 
 

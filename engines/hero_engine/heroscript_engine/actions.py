@@ -18,6 +18,19 @@ ENTRY_POINT_GROUP = "hero.actions"
 #: Before the name of a module in the setting, that is to be loaded though no entry point names it.
 MODULE_PREFIX = "module:"
 
+#: Modules of this package with the actions that are always there.
+_BUILTIN = (
+    "builtin",
+    "builtin_git",
+    "builtin_http",
+    "builtin_job",
+    "builtin_node",
+    "builtin_osal",
+    "builtin_package",
+    "builtin_python",
+    "builtin_store",
+)
+
 Handler = Callable[..., Any]
 H = TypeVar("H", bound=Handler)
 
@@ -111,8 +124,8 @@ def load_actions(allowed: Iterable[str]) -> list[str]:
 
     from hero_engine.heroscript.glob import is_glob
 
-    import_module("hero_engine.heroscript_engine.builtin")
-    import_module("hero_engine.heroscript_engine.builtin_osal")
+    for name in _BUILTIN:
+        import_module(f"hero_engine.heroscript_engine.{name}")
     loaded: list[str] = []
     wanted = list(allowed)
     missing = {item for item in wanted if not is_glob(item)}

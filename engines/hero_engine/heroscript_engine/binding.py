@@ -23,6 +23,9 @@ from hero_engine.heroscript_engine.context import Context
 
 #: Understood for every action: the run goes on though the action fails.
 IGNORE_ERROR = "ignore_error"
+#: Understood for every action: the name of the word that its result becomes, for the actions that follow.
+RESULT_TO = "result_to"
+_ALWAYS_KNOWN = frozenset({IGNORE_ERROR, RESULT_TO})
 
 _EMPTY = inspect.Parameter.empty
 
@@ -93,6 +96,10 @@ class Binding:
         """Is the run to go on though this action fails?"""
         return IGNORE_ERROR not in self._keys and action.params.get_default_false(IGNORE_ERROR)
 
+    def word_of_result(self, action: Action) -> str:
+        """Name of the word that the result becomes; "" for none."""
+        return "" if RESULT_TO in self._keys else action.params.get_default(RESULT_TO, "")
+
     def call(self, ctx: Context) -> object:
         """Call the handler for the context's action.
 
@@ -109,7 +116,7 @@ class Binding:
                 positional += action.params.args
             elif parameter.kind is parameter.VAR_KEYWORD:
                 rest = action.params.get_map().items()
-                named |= {key: text for key, text in rest if key not in self._keys and key != IGNORE_ERROR}
+                named |= {key: text for key, text in rest if key not in self._keys | _ALWAYS_KNOWN}
             else:
                 value = source.read(action) if isinstance(source, _Key) else _given(source, ctx)
                 if parameter.kind is parameter.KEYWORD_ONLY:
@@ -127,7 +134,7 @@ class Binding:
         params = action.params
         if not self._takes_keys:
             for key in params.get_map():
-                if key not in self._keys and key != IGNORE_ERROR:
+                if key not in self._keys | _ALWAYS_KNOWN:
                     known = ", ".join(sorted(self._keys)) or "none"
                     message = f"{action.full_name}: there is no parameter {key}; known: {known}"
                     raise ParamError(message, place=params.place_of(key), hint=did_you_mean(key, self._keys))

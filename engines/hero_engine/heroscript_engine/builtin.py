@@ -13,7 +13,8 @@ from typing import Literal
 
 from hero_engine.heroscript import Params, name_fix
 from hero_engine.heroscript_engine.actions import action
-from hero_engine.heroscript_engine.context import Context
+from hero_engine.heroscript_engine.allowed import inside
+from hero_engine.heroscript_engine.context import Context, set_word
 
 
 @action("play.echo")
@@ -64,21 +65,28 @@ def params_context_set(ctx: Context, params: Params) -> None:
 @action("core.coderoot_set")
 def coderoot_set(ctx: Context, coderoot: str) -> None:
     """Choose the folder of code, made if it does not exist; only below the folder that the operator allows."""
-    jail = ctx.settings.coderoot_dir
-    if not jail:
-        raise PermissionError("core.coderoot_set is not allowed here: HERO_CODEROOT_DIR is not set")
-    root = Path(jail).resolve()
-    folder = (root / coderoot).resolve()
-    if not folder.is_relative_to(root):
-        raise PermissionError(f"{coderoot} is outside of {root}")
+    folder = code_folder(ctx, coderoot)
     folder.mkdir(parents=True, exist_ok=True)
     ctx.session.coderoot = str(folder)
+
+
+def code_folder(ctx: Context, coderoot: str = "") -> Path:
+    """The folder of code: below the one that the operator allows.
+
+    Args:
+        ctx: Of the run.
+        coderoot: Chosen by an action; "" for the one that the session has, or the operator's.
+
+    Raises:
+        PermissionError: It is outside, or none is allowed.
+    """
+    if not ctx.settings.coderoot_dir:
+        raise PermissionError(f"{ctx.action.full_name} is not allowed here: HERO_CODEROOT_DIR is not set")
+    return inside(Path(ctx.settings.coderoot_dir).resolve(), coderoot or ctx.session.coderoot)
 
 
 def _set_word(ctx: Context, key: str, val: str | None, value: str | None) -> None:
     text = val if val is not None else value
     if text is None:
         raise ValueError("session.env_set needs val or value")
-    if name_fix(key) in map(name_fix, ctx.constants):
-        raise ValueError(f"{key} is a constant of the job and cannot be changed")
-    ctx.session.env[key] = text
+    set_word(ctx, key, text)

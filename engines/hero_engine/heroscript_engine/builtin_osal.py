@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -20,15 +19,12 @@ from pathlib import Path
 
 from hero_engine.heroscript import Params
 from hero_engine.heroscript_engine.actions import action
+from hero_engine.heroscript_engine.allowed import inside
 from hero_engine.heroscript_engine.context import Context
+from hero_engine.heroscript_engine.programs import PATH, TAIL_CHARS, ProgramFailed, run_program
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-_TAIL_CHARS = 2000
-
-
-class CommandFailed(Exception):
-    """A program did not end as it should."""
+#: A longer file of variables is an error.
+_MAX_ENV_FILE_BYTES = 1024 * 1024
 
 
 @action("osal.exec")
@@ -63,7 +59,7 @@ def execute(
             break
         if left == 0 and raise_error:
             title = name or description or words[0]
-            raise CommandFailed(f"{title} ended with exit code {code}: {output[-_TAIL_CHARS:].strip()}")
+            raise ProgramFailed(f"{title} ended with exit code {code}: {output[-TAIL_CHARS:].strip()}")
     return {"exit_code": code, "output": output}
 
 
@@ -93,15 +89,39 @@ def env_set_all(params: Params) -> None:
         os.environ.clear()
     overwrite = params.get_default_true("overwrite_if_exists")
     for key, value in params.get_map().items():
-        if key not in ("clear_before_set", "overwrite_if_exists", "ignore_error"):
+        if key not in ("clear_before_set", "overwrite_if_exists", "ignore_error", "result_to"):
             env_set(key.upper(), value, overwrite)
+
+
+@action("osal.env_load_file")
+def env_load_file(ctx: Context, file_path: str, overwrite: bool = True) -> list[str]:
+    """Set the variables of a file with lines KEY=value, below `HERO_WORK_DIR`; the result is their names."""
+    if not ctx.settings.work_dir:
+        raise PermissionError("osal.env_load_file is not allowed here: HERO_WORK_DIR is not set")
+    path = inside(Path(ctx.settings.work_dir).resolve(), file_path)
+    if path.stat().st_size > _MAX_ENV_FILE_BYTES:
+        raise ValueError(f"{file_path} has more than {_MAX_ENV_FILE_BYTES} bytes")
+    names: list[str] = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        text = line.strip().removeprefix("export ").strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or not name:
+            raise ValueError(f"{file_path}:{number} is not KEY=value")
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        env_set(name, value, overwrite)
+        names.append(name)
+    return names
 
 
 def _allowed(ctx: Context, cmd: str) -> list[str]:
     words = shlex.split(cmd)
     if not words:
         raise ValueError("cmd is empty")
-    program = shutil.which(words[0], path=_PATH)
+    program = shutil.which(words[0], path=PATH)
     if not any(fnmatchcase(seen, item) for item in ctx.settings.commands for seen in (words[0], program or "")):
         known = ", ".join(ctx.settings.commands) or "nothing"
         raise PermissionError(f"{words[0]} is not allowed here; HERO_ALLOW_COMMANDS allows: {known}")
@@ -111,26 +131,11 @@ def _allowed(ctx: Context, cmd: str) -> list[str]:
 
 
 def _run(ctx: Context, words: list[str], work_folder: str, env: Mapping[str, str], timeout_s: float) -> tuple[int, str]:
-    with tempfile.TemporaryDirectory(prefix="hero-") as scratch, tempfile.TemporaryFile(dir=scratch) as printed:
+    with tempfile.TemporaryDirectory(prefix="hero-") as scratch:
         root = Path(ctx.settings.work_dir or scratch).resolve()
-        folder = (root / work_folder).resolve()
-        if not folder.is_relative_to(root):
-            raise PermissionError(f"{work_folder} is outside of {root}")
-        try:
-            done = subprocess.run(
-                words,
-                cwd=folder,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as e:
-            raise CommandFailed(f"{words[0]} did not end within {timeout_s:g} s") from e
-        printed.seek(0)
-        return done.returncode, printed.read(_MAX_OUTPUT_BYTES).decode(errors="replace")
+        folder = inside(root, work_folder)
+        ended = run_program(words, folder=folder, env=env, timeout_s=timeout_s, joined=True)
+        return ended.code, ended.output
 
 
 def _variables(items: tuple[str, ...]) -> dict[str, str]:

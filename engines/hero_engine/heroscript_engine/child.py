@@ -20,8 +20,10 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from typing import Any
 
 from hero_engine.engine import Done, Failed, Outcome
+from hero_engine.errors import AccessRefused
 from hero_engine.heroscript import Playbook
 from hero_engine.heroscript.action import Action
 from hero_engine.heroscript_engine import wire
@@ -33,12 +35,13 @@ from hero_engine.heroscript_engine.tree import adopt_orphans, children_of, die_w
 
 
 class _Voice(logging.Handler):
-    """Says things to the engine; for the log's records too. From any thread of the child."""
+    """Says things to the engine, and asks; for the log's records too. From any thread of the child."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
         self._socket = sock
         self._sending = threading.Lock()
+        self._asking = threading.Lock()
 
     def tell(self, *message: object) -> None:
         try:
@@ -57,6 +60,27 @@ class _Voice(logging.Handler):
 
     def progress(self, done: float, total: float, text: str) -> None:
         self.tell("progress", float(done), float(total), str(text))
+
+    def ask(self, method: str, params: dict[str, object]) -> Any:
+        """Ask, and wait for the answer; one question at a time.
+
+        Raises:
+            AccessRefused: The answer is no.
+        """
+        try:
+            question = wire.pack(["ask", method, params])
+        except TypeError as e:
+            raise AccessRefused(f"{method} cannot be asked: {e}") from e
+        with self._asking:
+            with self._sending:
+                self._socket.sendall(question)
+            answer = _receive(self._socket)
+        if answer is None:
+            raise AccessRefused("the actor is gone")
+        allowed, value = wire.unpack(answer)
+        if not allowed:
+            raise AccessRefused(value)
+        return value
 
     def emit(self, record: logging.LogRecord) -> None:
         self.tell("log", record.levelname.lower(), self.format(record))
@@ -155,6 +179,7 @@ def _run(
             log=logging.getLogger("hero.script"),
             send_progress=voice.progress,
             last_result=settings.last_result,
+            ask_actor=voice.ask,
         )
 
     return run_script(source, settings, make_context, voice)

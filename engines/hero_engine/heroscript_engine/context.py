@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hero_engine.heroscript import Action, Playbook
@@ -40,7 +40,8 @@ class Context:
     Attributes:
         action: The action that is being run.
         playbook: All actions of the script; a handler may add more, which run after those that are there.
-        constants: What every script is given: `CALLER_ID`, `CONTEXT_ID`, `JOB_ID`, `ENV`, `PREREQUISITES`.
+        constants: What every script is given: `CALLER_ID`, `CONTEXT_ID`, `JOB_ID`, `ENV`, `PREREQUISITES` and
+            `SIGNATORIES`.
         session: Values of this run.
         results: Results of the actions so far, in the order in which they ran: id of the action to its result.
         settings: The engine's settings.
@@ -48,6 +49,7 @@ class Context:
         log: Its records go to the job's log, like everything printed.
         send_progress: Takes what `progress` says.
         last_result: The output of the job is its last result; set by `play.output`.
+        ask_actor: Asks the job's actor for something of the store; see `ask`.
     """
 
     action: Action
@@ -60,6 +62,7 @@ class Context:
     log: logging.Logger
     send_progress: Callable[[float, float, str], None]
     last_result: bool
+    ask_actor: Callable[[str, dict[str, object]], Any]
 
     @property
     def caller_id(self) -> str:
@@ -77,6 +80,11 @@ class Context:
         return str(self.constants.get("JOB_ID", ""))
 
     @property
+    def signatories(self) -> tuple[str, ...]:
+        """Public keys of those who have signed the job."""
+        return signatories(self.constants)
+
+    @property
     def env(self) -> Mapping[str, str]:
         """The job's environment variables, which are the process's too."""
         return _texts(self.constants.get("ENV"))
@@ -91,6 +99,18 @@ class Context:
         """Seconds until the run is ended, at least 0."""
         return max(0.0, self.deadline_mono - time.monotonic())
 
+    def ask(self, method: str, **params: object) -> Any:
+        """Ask the job's actor for something of the store, and wait for its answer.
+
+        Args:
+            method: `job.*` or `store.*`.
+            params: What JSON can say.
+
+        Raises:
+            AccessRefused: It is not allowed, or cannot be done.
+        """
+        return self.ask_actor(method, params)
+
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Say how far the job is.
 
@@ -100,6 +120,26 @@ class Context:
             text: What it is doing.
         """
         self.send_progress(done, total, text)
+
+
+def set_word(ctx: Context, name: str, text: str) -> None:
+    """Set a word for `{NAME}` in the params of the actions that follow.
+
+    Raises:
+        ValueError: It is a constant of the job.
+    """
+    # Here, because packages with handlers import this module, and the parser is slow to load.
+    from hero_engine.heroscript import name_fix
+
+    if name_fix(name) in map(name_fix, ctx.constants):
+        raise ValueError(f"{name} is a constant of the job and cannot be changed")
+    ctx.session.env[name] = text
+
+
+def signatories(constants: Mapping[str, object]) -> tuple[str, ...]:
+    """Read who has signed the job from what every script is given."""
+    keys = constants.get("SIGNATORIES", ())
+    return tuple(str(key) for key in keys) if isinstance(keys, tuple | list) else ()
 
 
 def _texts(value: object) -> Mapping[str, str]:

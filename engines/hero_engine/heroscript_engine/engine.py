@@ -17,9 +17,22 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, cast
 
-from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
+from hero_engine.engine import (
+    Asker,
+    Done,
+    Failed,
+    Limits,
+    Outcome,
+    RunHandle,
+    RunLog,
+    Script,
+    Stopped,
+    StoreAccess,
+    TimedOut,
+)
 from hero_engine.errors import EngineUnavailable
 from hero_engine.heroscript_engine import wire
+from hero_engine.heroscript_engine.asking import Asking
 from hero_engine.heroscript_engine.pool import Child, Pool
 from hero_engine.heroscript_engine.settings import Settings
 
@@ -69,6 +82,8 @@ class HeroScriptEngine:
     name = "heroscript"
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._access: StoreAccess | None = None
         self._pool = Pool(settings)
         self.close = weakref.finalize(self, self._pool.close)
 
@@ -76,6 +91,10 @@ class HeroScriptEngine:
     def version(self) -> str:
         """Version of the engine, and of the Python that runs the handlers."""
         return f"{VERSION}+python{sys.version.split()[0]}"
+
+    def give_access(self, access: StoreAccess) -> None:
+        """Take the way to the store, for scripts that may use it."""
+        self._access = access
 
     def check(self, script: Script) -> Failed | None:
         """Parse the script; names of actions are looked up when it is run."""
@@ -119,10 +138,12 @@ class HeroScriptEngine:
                 handle.attach(None)
                 self._pool.give_back(child, reusable=True)
                 return Stopped()
-            conversation = _Conversation(child, log)
+            asking = Asking(self._access, self._settings, _asker(constants, deadline_mono))
+            conversation = _Conversation(child, log, asking)
             try:
                 outcome = conversation.hold(request, deadline_mono, limits.timeout_s, handle)
             finally:
+                asking.close()
                 handle.attach(None)
                 self._pool.give_back(child, reusable=conversation.clean)
             if conversation.began or last or not isinstance(outcome, Failed):
@@ -138,8 +159,9 @@ def create_engine() -> HeroScriptEngine:
 class _Conversation:
     """With one child about one job."""
 
-    def __init__(self, child: Child, log: RunLog | None) -> None:
+    def __init__(self, child: Child, log: RunLog | None, asking: Asking) -> None:
         self._child = child
+        self._asking = asking
         self._log = log
         self._reader = wire.Reader()
         self._printed = bytearray()
@@ -165,9 +187,9 @@ class _Conversation:
         job_fd, life_fd = child.job.fileno(), child.life.fileno()
         unsent = self._send(memoryview(request))
         poll = select.poll()
-        poll.register(job_fd, select.POLLIN | select.POLLOUT if unsent else select.POLLIN)
         poll.register(child.output, select.POLLIN)
         poll.register(life_fd, select.POLLIN)
+        listening = True
         while self._outcome is None:
             wait_s = deadline_mono - time.monotonic()
             if wait_s <= 0:
@@ -175,6 +197,12 @@ class _Conversation:
                 if self._action:
                     self._say("warning", f"the time was up in {self._where()}")
                 return TimedOut(timeout_s)
+            if listening:
+                poll.register(job_fd, select.POLLIN | select.POLLOUT if unsent else select.POLLIN)
+            answer_fd = self._asking.fd
+            if answer_fd is not None:
+                # No more of an answer is taken than the child takes.
+                poll.register(answer_fd, 0 if unsent else select.POLLIN)
             # Not rounded down: a poll that ends a fraction too early would be made again and again.
             events = dict(poll.poll(wait_s * 1000 + 1))
             if child.output in events and not self._read_output():
@@ -182,11 +210,12 @@ class _Conversation:
             if job_fd in events:
                 if unsent and events[job_fd] & select.POLLOUT:
                     unsent = self._send(unsent)
-                    if not unsent:
-                        poll.modify(job_fd, select.POLLIN)
                 if events[job_fd] & ~select.POLLOUT and not self._read_messages():
                     # It has closed the socket; that it has ended comes on the other.
                     poll.unregister(job_fd)
+                    listening = False
+            if answer_fd in events and not unsent:
+                unsent = self._send(memoryview(self._asking.read()))
             if life_fd in events and self._outcome is None:
                 return self._bury(handle)
         self._finish_output()
@@ -256,6 +285,9 @@ class _Conversation:
             self._outcome = Done(message[1], message[2])
         elif kind == "failed":
             self._outcome = Failed(*message[1:6])
+        elif kind == "ask":
+            if not self._asking.ask(message[1], message[2]):
+                self._outcome = Failed("crashed", "the script's process asks again before it has an answer")
         elif kind == "began":
             self.began = True
 
@@ -293,6 +325,11 @@ class _Conversation:
 
     def _where(self) -> str:
         return f"{self._action} (line {self._line})"
+
+
+def _asker(constants: Mapping[str, object], deadline_mono: float) -> Asker:
+    names = {name.lower(): str(constants.get(name, "")) for name in ("JOB_ID", "CALLER_ID", "CONTEXT_ID")}
+    return Asker(**names, deadline_mono=deadline_mono)
 
 
 def _ending(code: int) -> str:

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 _START_LIMIT_S = 60.0
 _END_LIMIT_S = 5.0
 #: What the template, and with it every job, is to know of the actor's environment. Addresses and passwords of the
-#: store are not among it; a job's own variables replace all of it.
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER")
+#: store are not among it; a job's own variables replace all of it. The last is how the supervisor knows whose it is.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "HERO_INCARNATION")
 _KEPT_PREFIXES = ("PYTHON", "LC_", "COVERAGE")
 
 

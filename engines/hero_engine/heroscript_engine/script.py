@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from hero_engine.engine import Failed, Outcome
+from hero_engine.engine import Done, Failed, Outcome
 from hero_engine.heroscript import (
     Action,
     HeroScriptError,
@@ -28,8 +29,10 @@ from hero_engine.heroscript import (
 from hero_engine.heroscript.include import INCLUDE_FILTER
 from hero_engine.heroscript_engine.actions import VOCABULARY
 from hero_engine.heroscript_engine.binding import Binding
-from hero_engine.heroscript_engine.context import Context
+from hero_engine.heroscript_engine.context import Context, set_word, signatories
+from hero_engine.heroscript_engine.programs import ProgramFailed
 from hero_engine.heroscript_engine.reading import failed, read_playbook
+from hero_engine.heroscript_engine.repositories import fetch_for_include
 from hero_engine.heroscript_engine.settings import Settings
 from hero_engine.values import present_value
 
@@ -70,24 +73,34 @@ def run_script(
         for warning in playbook.warnings:
             observer.say("warning", f"{warning.place or 'script'}: {warning.message}")
         words = _words(ctx.constants, ctx.prerequisites)
-        _include(playbook, settings, words)
+        _include(ctx, words)
         bindings = _bind_all(playbook)
         return _run_actions(ctx, words, bindings, observer)
     except HeroScriptError as e:
         return failed(e)
 
 
-def _include(playbook: Playbook, settings: Settings, words: Mapping[str, str]) -> None:
+def _include(ctx: Context, words: Mapping[str, str]) -> None:
+    playbook, settings = ctx.playbook, ctx.settings
     includes = playbook.find(INCLUDE_FILTER)
     if not includes:
         return
-    if not settings.scripts_dir:
+    if not settings.scripts_dir and not settings.git:
         message = f"{includes[0].full_name}: includes are not allowed here: HERO_SCRIPTS_DIR is not set"
         raise LoadError(message, place=includes[0].place)
     for action in includes:
         action.params.replace(words)
-    folder = Path(settings.scripts_dir)
-    follow_includes(playbook, base=folder, jail=folder)
+    folders = [Path(settings.scripts_dir)] if settings.scripts_dir else []
+    fetch_git = partial(_fetch_git, ctx) if settings.git else None
+    follow_includes(playbook, base=next(iter(folders), None), jail=folders, fetch_git=fetch_git)
+
+
+def _fetch_git(ctx: Context, url: str, pull: bool, reset: bool) -> Path:
+    include = ctx.playbook.find(INCLUDE_FILTER)[0]
+    try:
+        return fetch_for_include(ctx, url, pull=pull, reset=reset)
+    except (OSError, ValueError, ProgramFailed) as e:
+        raise LoadError(f"{include.full_name}: {e}", place=include.place) from e
 
 
 _BINDINGS: dict[str, Binding] = {}
@@ -158,6 +171,8 @@ def _run_actions(ctx: Context, words: Mapping[str, str], bindings: dict[str, Bin
             entry["result"] = ctx.results[action.id] = result
             if result is not None and action.actor not in _SILENT_ACTORS:
                 last = result
+            if word := binding.word_of_result(action):
+                set_word(ctx, word, _text_of(result))
         except Exception as e:  # noqa: BLE001  a handler is foreign code: what it raises is what came of the action
             outcome = _failure(action, e, observer)
             if not ignores_error:
@@ -190,7 +205,15 @@ def _words(constants: Mapping[str, object], prerequisites: Mapping[str, str]) ->
     words = {name_fix(str(key)): str(text) for key, text in env.items()} if isinstance(env, Mapping) else {}
     words |= {f"prerequisite_{number}": text for number, text in enumerate(prerequisites.values(), 1)}
     scalars = {name: value for name, value in constants.items() if isinstance(value, str | int | float)}
+    scalars["SIGNATORIES"] = ",".join(signatories(constants))
     return words | {name_fix(name): str(value) for name, value in scalars.items()}
+
+
+def _text_of(result: object) -> str:
+    shown = present_value(result)
+    if isinstance(shown, Done):
+        return shown.output
+    raise ValueError(shown.message)
 
 
 def _plain(value: object, action: Action) -> object:

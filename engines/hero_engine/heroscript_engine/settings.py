@@ -25,6 +25,21 @@ class Settings:
         commands: Programs that `osal.exec` may run: names or paths, globs allowed. `HERO_ALLOW_COMMANDS`, separated by
             commas; none.
         work_dir: Folder that `osal.exec` works in, or below; "" for a temporary one. `HERO_WORK_DIR`.
+        jobs: Scripts may use `job.*`. `HERO_ALLOW_JOBS`, true or false; false.
+        values: Scripts may use `store.*` and `osal.done_*`. `HERO_ALLOW_STORE`, true or false; false.
+        http: Where `http.*` may go: `host` or `host:port`, globs allowed. `HERO_ALLOW_HTTP`, separated by commas; none.
+        http_ca_file: Authorities that certificates are checked against; "" for the system's. `HERO_HTTP_CA_FILE`.
+        git: Repositories that `git.*` and includes may fetch: `host` or `host/path`, globs allowed; with a scheme
+            where it is not https or ssh, `file:///srv/git/*`. `HERO_ALLOW_GIT`, separated by commas; none.
+        nodes: Machines that `node.new` may name: `host`, `host:port`, `user@host:port`, globs allowed.
+            `HERO_ALLOW_NODES`, separated by commas; none.
+        ssh_key: File of the key that ssh uses; "" for its own choice. `HERO_SSH_KEY`.
+        ssh_known_hosts: File of the machines that ssh trusts; "" for the user's. `HERO_SSH_KNOWN_HOSTS`.
+        python: Scripts may use `python.run`. `HERO_ALLOW_PYTHON`, true or false; false.
+        packages: Packages that `osal.package_*` may install and remove: names, globs allowed. `HERO_ALLOW_PACKAGES`,
+            separated by commas; none.
+        package_manager: Name or path of the system's package manager; "" for the first that is there.
+            `HERO_PACKAGE_MANAGER`.
         last_result: The output is the last result instead of the list. `HERO_OUTPUT` is `last` or `all`; all.
         jobs_per_child: A child is replaced after so many jobs that ended well. `HERO_CHILD_JOBS`; 1.
         memory_bytes: Address space of a child; 0 for no limit. `HERO_CHILD_MEMORY_MIB`; 2048.
@@ -40,6 +55,17 @@ class Settings:
     coderoot_dir: str = ""
     commands: tuple[str, ...] = ()
     work_dir: str = ""
+    jobs: bool = False
+    values: bool = False
+    http: tuple[str, ...] = ()
+    http_ca_file: str = ""
+    git: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    ssh_key: str = ""
+    ssh_known_hosts: str = ""
+    python: bool = False
+    packages: tuple[str, ...] = ()
+    package_manager: str = ""
     last_result: bool = False
     jobs_per_child: int = 1
     memory_bytes: int = 2048 * _MIB
@@ -67,6 +93,17 @@ class Settings:
             coderoot_dir=environ.get("HERO_CODEROOT_DIR", ""),
             commands=_names(environ.get("HERO_ALLOW_COMMANDS", "")),
             work_dir=environ.get("HERO_WORK_DIR", ""),
+            jobs=_flag(environ, "HERO_ALLOW_JOBS"),
+            values=_flag(environ, "HERO_ALLOW_STORE"),
+            http=_names(environ.get("HERO_ALLOW_HTTP", "")),
+            http_ca_file=environ.get("HERO_HTTP_CA_FILE", ""),
+            git=_names(environ.get("HERO_ALLOW_GIT", "")),
+            nodes=_names(environ.get("HERO_ALLOW_NODES", "")),
+            ssh_key=environ.get("HERO_SSH_KEY", ""),
+            ssh_known_hosts=environ.get("HERO_SSH_KNOWN_HOSTS", ""),
+            python=_flag(environ, "HERO_ALLOW_PYTHON"),
+            packages=_names(environ.get("HERO_ALLOW_PACKAGES", "")),
+            package_manager=environ.get("HERO_PACKAGE_MANAGER", ""),
             last_result=output == "last",
             jobs_per_child=_count(environ, "HERO_CHILD_JOBS", 1, least=1),
             memory_bytes=_count(environ, "HERO_CHILD_MEMORY_MIB", 2048) * _MIB,
@@ -78,6 +115,13 @@ class Settings:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").lower()
+    if text not in ("", "true", "false"):
+        raise _invalid(name, text, "true or false")
+    return text == "true"
 
 
 def _count(environ: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:

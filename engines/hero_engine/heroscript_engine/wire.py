@@ -28,6 +28,12 @@ def pack(message: object) -> bytes:
     return frame(orjson.dumps(message))
 
 
+def unpack(data: bytes) -> list[Any]:
+    """Read a message without its length."""
+    message: list[Any] = orjson.loads(data)
+    return message
+
+
 def frame(data: bytes) -> bytes:
     """Put the length before a message."""
     return len(data).to_bytes(LENGTH_BYTES) + data

@@ -32,7 +32,7 @@ MAX_LISTED: Final = 10_000
 _STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
 _ONE_JOB: Final = (ErrorCode.JOB_NOT_FOUND, ErrorCode.JOB_DAMAGED, *_STORE)
 # Written by the other system, meaningless to a new job here.
-_IGNORED: Final = frozenset({"created_at", "updated_at", "signatures", "runner", "executor", "payload"})
+_IGNORED: Final = frozenset({"created_at", "updated_at", "runner", "executor", "payload"})
 
 
 class RunnerJob(TypedDict):

@@ -1,33 +1,43 @@
-"""What one connection may do, asked about each of its requests; and the supervisor that holds jobs to it.
+"""What one connection may do, asked about each of its requests.
 
 Owned here: the identity of a connection and what follows from it. ``Session.admit`` sees a request before its method
-and fills in what may be left out of a job; ``SessionSupervisor`` sees the job itself, however it came to be. Invariant:
-over a bound connection no job of another context or caller is created, whatever method creates it.
+and fills in what may be left out of a job; ``auth_supervisor`` holds the job itself to the session, however it came to
+be; ``auth_methods`` changes who a session is. Invariant: a session never has more than its token, key or user has now.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
-from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
-
-from hero_job import Job
-from hero_job.batches import BatchCreated
-from hero_job.job import CAMEL_CASE
-from hero_job.schedules import Schedule
-from hero_job.status import JobStatus
-from hero_supervisor.api import AsyncSupervisor
-from hero_supervisor.rpc.auth import Attempts, Holder, Scope, Tokens, needed_scope
-from hero_supervisor.rpc.dispatch import Dispatcher
+from hero_config.settings import RpcSettings
+from hero_job.aio import end_task
+from hero_job.credentials import Credentials
+from hero_job.errors import StoreError
+from hero_job.job import CAMEL_CASE, Job
+from hero_supervisor.rpc.auth import (
+    FREE_NONCES,
+    NONCE_EVERY_S,
+    Attempts,
+    Holder,
+    Scope,
+    Tokens,
+    needed_scope,
+)
 from hero_supervisor.rpc.methods import ANONYMOUS
 from hero_supervisor.rpc.wire import ErrorCode, Request, RpcError
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from hero_supervisor.api import AsyncSupervisor
+
+#: Tokens of the store are read so often: within this time, and that of a round trip, a new one counts and a revoked one
+#: does no more. A request costs none.
+REFRESH_S: Final = 2.0
 
 # Methods that take the fields of a job as parameters of their own.
 _FIELDS_BY_NAME: Final = frozenset({"create_job", "run_job"})
@@ -38,18 +48,74 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     for name in ("caller_id", "context_id")
 }
 
+log = logging.getLogger(__name__)
+
 
 class Gate:
-    """What all connections of a server share: the tokens, and who was refused how often.
+    """What all connections of a server share: the tokens, who is connected, and who was refused how often.
 
     Args:
-        tokens: Without any, everybody is an administrator.
+        settings: Tokens and keys.
+        supervisor: Whose store has more of them.
+        open_to_all: Who connects is an administrator without saying who it is.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
+    def __init__(self, settings: RpcSettings, supervisor: AsyncSupervisor, *, open_to_all: bool) -> None:
+        self.settings = settings
+        self.open_to_all = open_to_all
+        self.tokens = Tokens(settings.tokens)
+        self.credentials = Credentials(supervisor.operations.keys.namespace)
+        self.store = supervisor.store
+        self._sessions: WeakSet[Session] = WeakSet()
         self._wrong = Attempts()
         self._refused = Attempts()
+        self._nonces = Attempts(FREE_NONCES, NONCE_EVERY_S)
+        self._reading: asyncio.Task[None] | None = None
+        self._damaged: tuple[str, ...] = ()
+
+    async def open(self) -> None:
+        """Read the tokens of the store, now and from now on."""
+        known = await self._read()
+        self._reading = asyncio.create_task(self._read_on(known), name="rpc-tokens")
+
+    async def close(self) -> None:
+        """Read no more."""
+        if self._reading is not None:
+            await end_task(self._reading)
+            self._reading = None
+
+    async def _read_on(self, known: bool) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            read = await self._read()
+            if read != known:
+                log.log(logging.INFO if read else logging.WARNING, "rpc.tokens_read" if read else "rpc.tokens_unread")
+            known = read
+
+    async def _read(self) -> bool:
+        """Read the tokens and end the sessions of those that are gone. With the store away the known ones stay known:
+        nothing that they let anybody do works without it, and nobody can revoke one.
+        """
+        try:
+            found = await self.store.run(self.credentials.tokens())
+        except StoreError:
+            self._check_sessions()
+            return False
+        damaged = tuple(found.damaged)
+        if damaged != self._damaged:
+            log.warning("rpc.tokens_damaged", extra={"names": damaged})
+            self._damaged = damaged
+        self.tokens.replace_stored(found.tokens)
+        self._check_sessions()
+        return True
+
+    def _check_sessions(self) -> None:
+        for session in tuple(self._sessions):
+            session.check()
+
+    def know(self, session: Session) -> None:
+        """Look after a session from now on."""
+        self._sessions.add(session)
 
     def look_up(self, token: str, peer: str) -> Holder:
         """Find whose token this is.
@@ -57,28 +123,47 @@ class Gate:
         Raises:
             RpcError: Nobody's, or the peer has been wrong too often.
         """
-        now = time.monotonic()
-        blocked_s = self._wrong.blocked_s(peer, now)
-        if blocked_s > 0:
-            hint = f"wait {blocked_s:.0f} s"
-            text = "too many wrong tokens from this address"
-            raise RpcError(
-                ErrorCode.TOO_MANY_ATTEMPTS, text, kind="too_many_attempts", hint=hint, retry_s=round(blocked_s, 1)
-            )
-        holder = self.tokens.holder(token)
+        self.may_try(peer)
+        holder = self.tokens.holder(token, time.time())
         if holder is None:
-            self._wrong.count(peer, now)
-            log.warning("rpc.token_refused", extra={"peer": peer})
-            raise unauthenticated("this token is not known")
+            raise self.wrong(peer, "this token is not known")
         return holder
 
-    def log_refusal(self, session: Session, what: str) -> None:
+    def may_try(self, peer: str) -> None:
+        """Refuse who has been wrong too often.
+
+        Raises:
+            RpcError: It has.
+        """
+        blocked_s = self._wrong.blocked_s(peer, time.monotonic())
+        if blocked_s > 0:
+            raise _too_many("too many wrong tokens or signatures from this address", blocked_s)
+
+    def wrong(self, peer: str, text: str) -> RpcError:
+        """Note that somebody was wrong, and build the error."""
+        self._wrong.count(peer, time.monotonic())
+        log.warning("rpc.token_refused", extra={"peer": peer, "why": text})
+        return unauthenticated(text)
+
+    def count_nonce(self, peer: str) -> None:
+        """Note that somebody is given a nonce.
+
+        Raises:
+            RpcError: It has asked for too many.
+        """
+        now = time.monotonic()
+        blocked_s = self._nonces.blocked_s(peer, now)
+        if blocked_s > 0:
+            raise _too_many("too many nonces were given to this address", blocked_s)
+        self._nonces.count(peer, now)
+
+    def log_refusal(self, session: Session, what: str, **facts: str) -> None:
         """Write a line about what a connection may not do; not without end for one peer."""
         now = time.monotonic()
         if self._refused.blocked_s(session.peer, now) == 0:
             self._refused.count(session.peer, now)
             extra = {"peer": session.peer, "holder": session.name, "scope": session.scope.name.lower(), "what": what}
-            log.warning("rpc.refused", extra=extra)
+            log.warning("rpc.refused", extra={**extra, **facts})
 
 
 class Session:
@@ -86,15 +171,28 @@ class Session:
 
     Args:
         gate: Of the server.
-        peer: IP address of the client.
+        peer: IP address of the client, or its user on this machine.
         context_id: The only context that its jobs may have; None for any.
+        lasting: It outlives a request, so that a signature can be its identity.
+
+    Attributes:
+        name: Whom it speaks for; None when nobody has asked.
+        by: How that is known: "token", "signature" or "peer"; None when it is not.
+        facts: What else is known of the peer, for `whoami`.
+        on_end: Called when what it has shown is worth nothing any more.
     """
 
-    def __init__(self, gate: Gate, peer: str, context_id: str | None = None) -> None:
+    def __init__(self, gate: Gate, peer: str, context_id: str | None = None, *, lasting: bool = False) -> None:
+        self.gate = gate
         self.peer = peer
         self.name: str | None = None
-        self.scope = Scope.NONE if gate.tokens else Scope.ADMIN
-        self._gate = gate
+        self.by: str | None = None
+        self.scope = Scope.ADMIN if gate.open_to_all else Scope.NONE
+        self.lasting = lasting
+        self.facts: Mapping[str, int] = {}
+        self.on_end: Callable[[], object] | None = None
+        self.nonce: tuple[str, str] | None = None  # the last that it was given, and for which key
+        self._holder: Holder | None = None
         self._context_id = context_id
 
     def authenticate(self, token: str) -> None:
@@ -103,8 +201,27 @@ class Session:
         Raises:
             RpcError: It is nobody's, or the peer has been wrong too often.
         """
-        holder = self._gate.look_up(token, self.peer)
-        self.name, self.scope = holder.name, holder.scope
+        holder = self.gate.look_up(token, self.peer)
+        self.become(holder.name, holder.scope, "token")
+        self._holder = holder
+        if self.lasting:
+            self.gate.know(self)
+
+    def become(self, name: str, scope: Scope, by: str) -> None:
+        """Speak for somebody from now on."""
+        self.name, self.scope, self.by = name, scope, by
+        self._holder = None
+
+    def check(self) -> None:
+        """See whether its token still counts, and end it when not."""
+        holder = self._holder
+        if holder is None or self.gate.tokens.counts(holder, time.time()):
+            return
+        log.warning("rpc.session_ended", extra={"peer": self.peer, "holder": self.name})
+        self._holder = self.name = self.by = None
+        self.scope = Scope.NONE
+        if self.on_end is not None:
+            self.on_end()
 
     @property
     def owner(self) -> str | None:
@@ -114,7 +231,9 @@ class Session:
     @property
     def bindings(self) -> dict[str, str]:
         """The fields of a job that are not free, with what they must be."""
-        fixed = {"context_id": self._context_id, "caller_id": self.owner}
+        # Who signs is the caller, whatever else it may do.
+        caller = self.name if self.by == "signature" else self.owner
+        fixed = {"context_id": self._context_id, "caller_id": caller}
         return {name: value for name, value in fixed.items() if value is not None}
 
     def admit(self, request: Request) -> None:
@@ -123,38 +242,44 @@ class Session:
         Raises:
             RpcError: The request may not be done.
         """
+        if self._holder is not None and self._holder.expires_s is not None:
+            self.check()
         needed = needed_scope(request.method)
         if self.scope < needed:
             if self.scope is Scope.NONE:
-                raise unauthenticated("this takes a token")
+                raise self.unknown(request.method[:100])
             scope = needed.name.lower()
-            text = f"this takes the scope '{scope}'; this token has '{self.scope.name.lower()}'"
-            raise self.refused(request.method[:100], text, f"ask the operator for a token of the scope '{scope}'")
+            text = f"this takes the scope '{scope}'; this {self.by} has '{self.scope.name.lower()}'"
+            raise self.refused(request.method[:100], text, f"ask the operator for the scope '{scope}'")
         bindings = self.bindings
         if bindings and needed >= Scope.USER:
             for job in _jobs_in(request):
                 self._bind(job, bindings)
 
-    def bound(self, job: Job) -> Job:
-        """Hold a job to what the connection is bound to.
+    def bound(self, job: Job) -> dict[str, Any]:
+        """Give what is to be changed of a job so that it is one of this connection.
 
         Raises:
             RpcError: It says that it is another's.
         """
+        changes: dict[str, Any] = {}
         for name, value in self.bindings.items():
             given = getattr(job, name)
-            if given == value:
-                continue
-            if given != ANONYMOUS[name]:
-                raise self._other(name)
-            fixed: dict[str, Any] = {name: value}
-            job = dataclasses.replace(job, **fixed)
-        return job
+            if given != value:
+                if given != ANONYMOUS[name]:
+                    raise self._other(name)
+                changes[name] = value
+        return changes
 
     def refused(self, what: str, text: str, hint: str) -> RpcError:
         """Build the error for what this connection may not do, and log it."""
-        self._gate.log_refusal(self, what)
+        self.gate.log_refusal(self, what)
         return RpcError(ErrorCode.FORBIDDEN, text, kind="forbidden", hint=hint)
+
+    def unknown(self, what: str) -> RpcError:
+        """Build the error for what takes somebody who is known, and log it."""
+        self.gate.log_refusal(self, what)
+        return unauthenticated("this takes a token or a signature")
 
     def _bind(self, job: dict[str, Any], bindings: Mapping[str, str]) -> None:
         for name, value in bindings.items():
@@ -165,7 +290,7 @@ class Session:
                 job[name] = value
 
     def _other(self, name: str) -> RpcError:
-        bound_to = "its path" if name == "context_id" else "its token"
+        bound_to = "its path" if name == "context_id" else f"its {self.by}"
         text = f"the {name} of this connection's jobs is that of {bound_to}"
         return self.refused(name, text, f"leave {name} out, or connect for the other one")
 
@@ -178,89 +303,23 @@ def enter(session: Session) -> None:
     _SESSION.set(session)
 
 
-class SessionSupervisor(AsyncSupervisor):
-    """A supervisor that does for the current session only what that one may do."""
-
-    async def create_job(self, job: Job) -> str:
-        """As `AsyncSupervisor.create_job`."""
-        return await super().create_job(_SESSION.get().bound(job))
-
-    async def submit_job(self, job: Job) -> str:
-        """As `AsyncSupervisor.submit_job`."""
-        return await super().submit_job(_SESSION.get().bound(job))
-
-    async def create_jobs(
-        self, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None
-    ) -> BatchCreated:
-        """As `AsyncSupervisor.create_jobs`."""
-        session = _SESSION.get()
-        return await super().create_jobs([session.bound(job) for job in jobs], start=start, batch_id=batch_id)
-
-    async def put_schedule(self, schedule: Schedule) -> int:
-        """As `AsyncSupervisor.put_schedule`."""
-        session = _SESSION.get()
-        job = schedule.job_at(0)
-        if session.bound(job) != job:
-            raise session.refused("schedule", "this schedule's job is of no caller or context", "name them in the job")
-        return await super().put_schedule(schedule)
-
-    async def start_job(self, job_id: str) -> None:
-        """As `AsyncSupervisor.start_job`."""
-        await self._check_owner(job_id)
-        await super().start_job(job_id)
-
-    async def stop_job(self, job_id: str) -> JobStatus:
-        """As `AsyncSupervisor.stop_job`."""
-        await self._check_owner(job_id)
-        return await super().stop_job(job_id)
-
-    async def retry_job(self, job_id: str) -> None:
-        """As `AsyncSupervisor.retry_job`."""
-        await self._check_owner(job_id)
-        await super().retry_job(job_id)
-
-    async def delete_job(self, job_id: str) -> None:
-        """As `AsyncSupervisor.delete_job`."""
-        await self._check_owner(job_id)
-        await super().delete_job(job_id)
-
-    async def _check_owner(self, job_id: str) -> None:
-        session = _SESSION.get()
-        if session.owner is not None and (await self.get_job(job_id)).job.caller_id != session.owner:
-            text = "this job is another caller's"
-            raise session.refused(f"job {job_id}", text, "this takes the scope 'admin'")
+def current() -> Session:
+    """Find the session of the request that is being answered."""
+    return _SESSION.get()
 
 
-class Identity(TypedDict):
-    """Whom a connection speaks for."""
-
-    name: str | None
-    scope: str
-
-
-def register(dispatcher: Dispatcher) -> None:
-    """Offer the methods that only a transport with sessions has."""
-
-    async def authenticate(token: str) -> Identity:
-        """Say who you are, with a bearer token; the first message of a WebSocket without an Authorization header."""
-        _SESSION.get().authenticate(token)
-        return await whoami()
-
-    async def whoami() -> Identity:
-        """Return whom this connection speaks for."""
-        session = _SESSION.get()
-        return {"name": session.name, "scope": session.scope.name.lower()}
-
-    dispatcher.register(
-        "authenticate", authenticate, error_codes=(ErrorCode.UNAUTHENTICATED, ErrorCode.TOO_MANY_ATTEMPTS)
-    )
-    dispatcher.register("whoami", whoami)
-
-
-def unauthenticated(text: str) -> RpcError:
+def unauthenticated(text: str, kind: str = "unauthenticated") -> RpcError:
     """Build the error for a client that has not said who it is."""
-    hint = 'send the header "Authorization: Bearer TOKEN"; over a WebSocket, or authenticate(token) as first message'
-    return RpcError(ErrorCode.UNAUTHENTICATED, text, kind="unauthenticated", hint=hint)
+    hint = (
+        'send the header "Authorization: Bearer TOKEN"; over a WebSocket or the Unix socket, or as first message '
+        "authenticate(token), or fetch_nonce(pubkey) and then authenticate(pubkey, signature)"
+    )
+    return RpcError(ErrorCode.UNAUTHENTICATED, text, kind=kind, hint=hint)
+
+
+def _too_many(text: str, blocked_s: float) -> RpcError:
+    hint = f"wait {blocked_s:.0f} s"
+    return RpcError(ErrorCode.TOO_MANY_ATTEMPTS, text, kind="too_many_attempts", hint=hint, retry_s=round(blocked_s, 1))
 
 
 def _jobs_in(request: Request) -> Iterator[dict[str, Any]]:

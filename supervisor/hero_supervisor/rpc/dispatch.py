@@ -22,6 +22,7 @@ from hero_supervisor.rpc import errors, wire
 from hero_supervisor.rpc.wire import ErrorCode, Refused, RpcError, Single
 
 DEFAULT_MAX_BATCH: Final = 1000
+DEFAULT_MAX_BATCH_ANSWER_BYTES: Final = 25 * 1024 * 1024
 # Requests of one batch under way at once: enough to fill the store's connections, and one batch cannot flood them.
 BATCH_WIDTH: Final = 64
 
@@ -47,11 +48,18 @@ class Dispatcher:
 
     Args:
         max_batch: Most requests in a batch.
+        max_batch_answer_bytes: Longest answer of a batch; what finds no room in it is answered with an error.
     """
 
-    def __init__(self, *, max_batch: int = DEFAULT_MAX_BATCH) -> None:
+    def __init__(
+        self,
+        *,
+        max_batch: int = DEFAULT_MAX_BATCH,
+        max_batch_answer_bytes: int = DEFAULT_MAX_BATCH_ANSWER_BYTES,
+    ) -> None:
         self._methods: dict[str, Method] = {}
         self._max_batch = max_batch
+        self._max_batch_answer_bytes = max_batch_answer_bytes
         self._stopping = False
 
     @property
@@ -140,10 +148,24 @@ class Dispatcher:
         """Serve the requests of a batch side by side; the answers are in the order of the requests."""
         answers: list[bytes | None] = [None] * len(requests)
         waiting = enumerate(requests)
+        most_bytes, total_bytes = self._max_batch_answer_bytes, 0
 
         async def serve_next() -> None:
+            nonlocal total_bytes
             for index, request in waiting:
-                answers[index] = await self._serve(request, admit)
+                # Notifications take no room. What a full batch cannot answer is not done either.
+                asked = isinstance(request, wire.Request) and not request.notification
+                if asked and total_bytes >= most_bytes:
+                    answer: bytes | None = wire.encode_error(request.id, wire.answer_too_large(most_bytes))
+                else:
+                    answer = await self._serve(request, admit)
+                    # An answer that is shorter than the error is kept: it costs nothing to give it.
+                    if answer is not None and total_bytes + len(answer) > most_bytes:
+                        error = wire.encode_error(request.id, wire.answer_too_large(most_bytes))
+                        answer = min(answer, error, key=len)
+                        total_bytes = most_bytes
+                total_bytes += len(answer or b"")
+                answers[index] = answer
 
         running = [asyncio.ensure_future(serve_next()) for _ in requests[:BATCH_WIDTH]]
         try:

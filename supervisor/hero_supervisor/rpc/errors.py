@@ -134,6 +134,23 @@ def schedule_not_found(name: str) -> RpcError:
     return RpcError(ErrorCode.SCHEDULE_NOT_FOUND, text, kind="schedule_not_found", hint=hint, name=name)
 
 
+def cannot_push() -> RpcError:
+    """Build the error for a subscription over a transport that has no way back."""
+    hint = "connect by WebSocket, or to the Unix socket; or ask get_job, get_job_logs and stats from time to time"
+    text = "there are no subscriptions over HTTP POST: a request has one answer"
+    return RpcError(
+        ErrorCode.PUSH_UNSUPPORTED, text, kind="push_unsupported", hint=hint, transports=["unix", "websocket"]
+    )
+
+
+def too_many_subscriptions(max_subscriptions: int) -> RpcError:
+    """Build the error for one subscription too many."""
+    hint = "end one with hero_unsubscribe, give several job_ids in one, or connect once more"
+    text = f"this connection has {max_subscriptions} subscriptions already"
+    kind = "too_many_subscriptions"
+    return RpcError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, text, kind=kind, hint=hint, max_subscriptions=max_subscriptions)
+
+
 def internal_error() -> RpcError:
     """Build the error for a fault of ours; the details are in the log and not for clients."""
     hint = "the server's log has the details"

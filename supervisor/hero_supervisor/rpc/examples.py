@@ -16,15 +16,22 @@ from hero_job.job import Job, ScriptType
 from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.schedules import Schedule
 from hero_job.status import JobStatus
-from hero_supervisor.rpc import aliases, results, shapes
+from hero_supervisor.child_log import ActorLine
+from hero_supervisor.fleet import EntryView, FleetChanges
+from hero_supervisor.policy import Phase
+from hero_supervisor.rpc import actors, aliases, results, shapes
+from hero_supervisor.slot import ChildView
+from hero_supervisor.spec import ActorSpec
 
 CALLER: Final = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 CONTEXT: Final = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 DONE: Final = "report-1"
 CREATED: Final = "report-2"
 DEAD: Final = "report-3"
+ENTRY: Final = "spare"
 BATCH: Final = "batch-1"
 SCHEDULE: Final = "nightly"
+TOKEN: Final = "an example, no token of anybody"
 
 _AT: Final = "2026-11-24T06:00:00.000Z"
 _AT_MS: Final = 1_795_500_000_000
@@ -77,6 +84,19 @@ def build() -> dict[str, Example]:
         incarnation="machine-1-4711-k3", name="sal-1", script_type=ScriptType.SAL, host="machine-1", pid=4711, lanes=4,
         engine="rhai", engine_version="1.26.0", group=None, instance=None, started_at=_AT, beat_at=_AT, busy=0, jobs=12,
     )  # fmt: skip
+    child = ChildView(
+        slot=f"{ENTRY}-1", entry=ENTRY, script_type="sal", phase=Phase.RUNNING, role="owner", pid=4712,
+        incarnation=f"{ENTRY}-1.machine-1.4700-0.5e0c1b2a", restarts=0, held=False, holds=0, starts_in_s=None,
+        waits_for=(), last_exit="", for_s=3.2, lanes=4, busy=0, jobs=12, rss_bytes=31_457_280,
+    )  # fmt: skip
+    entry = actors.entry_view(
+        EntryView(spec=ActorSpec(name=ENTRY, script_type="sal", command=()), slots=(child,), scaling=None)
+    )
+    said = ActorLine(
+        number=1, at=_AT, incarnation=child.incarnation, level="info",
+        text='{"at":"2026-11-24T06:00:00.000Z","level":"info","event":"actor.ready","lanes":4}',
+    )  # fmt: skip
+    rolled: actors.Rolled = {"done": True, "replaced": [child.slot]}
     queues = [
         results.queue_view(QueueStatus(script_type=t, group=None, instance=None, waiting=0, paused_since=None))
         for t in ScriptType
@@ -131,9 +151,17 @@ def build() -> dict[str, Example]:
         "retry_dead": Example({}, {"retried": 1}),
         "purge_dead": Example({}, {"purged": 1}),
         "clear_all_jobs": Example({}, {"deleted": 5, "running": 0}),
-        "list_actors": Example({}, [shapes.actor_view(actor)]),
+        "list_actors": Example({}, [{**shapes.actor_view(actor), "supervised": actors.slot_view(child)}]),
+        "get_actor": Example({"name": ENTRY}, entry),
+        "get_actor_logs": Example({"name": f"{ENTRY}-1", "count": 10}, actors.log_view([said], 0)),
+        "scale_actors": Example({"name": ENTRY, "count": 1}, entry),
+        "stop_actor": Example({"name": f"{ENTRY}-1"}, entry),
+        "start_actor": Example({"name": f"{ENTRY}-1"}, entry),
+        "restart_actor": Example({"name": ENTRY}, rolled),
+        "reload": Example({}, actors.reloaded_view(FleetChanges(), {"done": True, "replaced": []})),
         "list_queues": Example({}, queues),
         "pause_queue": Example({"script_type": "V"}, results.queue_view(paused)),
+        "purge_queue": Example({"script_type": "V"}, {"stopped": 3}),
         "resume_queue": Example({"script_type": "V"}, results.queue_view(resumed)),
         "create_schedule": Example(
             {"name": SCHEDULE, "job": nightly_job, "cron": "30 2 * * *", "tz": "Europe/Brussels"}, nightly
@@ -155,7 +183,17 @@ def build() -> dict[str, Example]:
         "job.result": Example(one, {"success": "42"}),
         "job.stop": Example({"job_id": CREATED}, None),
         "job.delete": Example(one, None),
+        "fetch_nonce": Example({"pubkey": CALLER}, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        "authenticate": Example({"token": TOKEN}, _identity("ops", "token")),
+        "whoami": Example({}, _identity(None, None)),
+        "hero_subscribe": Example({"topic": "jobs", "params": {"status": ["finished", "error"]}}, "f4c1d1d0a7b9"),
+        "hero_unsubscribe": Example({"subscription": "f4c1d1d0a7b9"}, False),
         "health": Example({}, {"status": "ok", "problem": None, "uptime_s": 3.2}),
         "version": Example({}, {"name": "hero-runtime", "version": "0.1.0", "openrpc": "1.3.2"}),
         "rpc.discover": Example({}, {"openrpc": "1.3.2", "info": {}, "methods": [], "components": {"schemas": {}}}),
     }
+
+
+def _identity(name: str | None, by: str | None) -> Mapping[str, Any]:
+    """Over the Unix socket, which knows its peer."""
+    return {"name": name, "scope": "admin", "by": by, "peer": {"uid": 1000, "gid": 1000, "pid": 4711}}

@@ -23,13 +23,15 @@ from hero_job.fields import time_text
 from hero_job.job import CAMEL_CASE, Job, JobLimits, ScriptType
 from hero_job.record import JobRecord
 from hero_job.status import JobStatus
-from hero_supervisor.rpc import aliases, batches, openrpc, queues, results, shapes
+from hero_supervisor.rpc import actors, aliases, batches, openrpc, queues, results, shapes, subscriptions
 from hero_supervisor.rpc.dispatch import Dispatcher
 from hero_supervisor.rpc.shapes import JobId, JobObject
 from hero_supervisor.rpc.wire import ErrorCode
 
 if TYPE_CHECKING:
+    from hero_config.settings import RpcSettings
     from hero_supervisor.api import AsyncSupervisor
+    from hero_supervisor.fleet import Fleet
 
 # run_job and play take a script without saying who asks, as in the Rust system; its job then carries these.
 ANONYMOUS: Final = {"caller_id": "anonymous", "context_id": "default"}
@@ -212,15 +214,19 @@ class Filter:
         )
 
 
-def build_dispatcher(supervisor: AsyncSupervisor, limits: JobLimits) -> Dispatcher:
+def build_dispatcher(
+    supervisor: AsyncSupervisor, limits: JobLimits, settings: RpcSettings, fleet: Fleet | None = None
+) -> Dispatcher:
     """Register every method, the description of them all included.
 
     Args:
         supervisor: Where jobs go.
         limits: What the deployment accepts of a job.
+        settings: Limits of batches and subscriptions.
+        fleet: The actor processes of this supervisor; None where there are none.
     """
     methods = Methods(supervisor, limits)
-    dispatcher = Dispatcher()
+    dispatcher = Dispatcher(max_batch_answer_bytes=settings.max_batch_answer_bytes)
     add = dispatcher.register
     add("create_job", methods.create_job, error_codes=(ErrorCode.JOB_CONFLICT, ErrorCode.JOB_DAMAGED, *_STORE))
     add("start_job", methods.start_job, error_codes=(ErrorCode.JOB_STATE, *_ONE_JOB))
@@ -235,8 +241,10 @@ def build_dispatcher(supervisor: AsyncSupervisor, limits: JobLimits) -> Dispatch
     add("list_jobs", methods.list_jobs, error_codes=_STORE)
     add("delete_job", methods.delete_job, error_codes=(ErrorCode.JOB_STATE, *_ONE_JOB))
     batches.register(dispatcher, supervisor, limits)
+    actors.register(dispatcher, supervisor, fleet)
     queues.register(dispatcher, supervisor)
     aliases.register(dispatcher, supervisor, limits)
+    subscriptions.register(dispatcher, supervisor, settings)
     add("health", methods.health)
     add("version", methods.version)
     openrpc.register_discover(dispatcher)

@@ -1,4 +1,4 @@
-"""The methods on queues, actors and schedules, and the figures of the whole.
+"""The methods on queues and schedules, and the figures of the whole.
 
 Invariant: a queue is named by script type, group and instance, never by its key in the store.
 """
@@ -14,7 +14,7 @@ from hero_job.errors import JobInvalid
 from hero_job.fields import check_route
 from hero_job.job import ScriptType
 from hero_job.schedules import Missed, Overlap, Schedule
-from hero_supervisor.rpc import errors, results, shapes
+from hero_supervisor.rpc import errors, results
 from hero_supervisor.rpc.dispatch import Dispatcher
 from hero_supervisor.rpc.shapes import JobObject
 from hero_supervisor.rpc.wire import ErrorCode
@@ -30,7 +30,7 @@ _QueueName = tuple[ScriptType, str | None, str | None]
 
 
 class QueueMethods:
-    """What is offered over JSON-RPC on queues, actors and schedules.
+    """What is offered over JSON-RPC on queues and schedules.
 
     Args:
         supervisor: Where jobs go.
@@ -39,10 +39,6 @@ class QueueMethods:
     def __init__(self, supervisor: AsyncSupervisor) -> None:
         self._supervisor = supervisor
         self._started_mono = time.monotonic()
-
-    async def list_actors(self) -> list[shapes.ActorView]:
-        """Return every actor process that has joined, on any machine."""
-        return [shapes.actor_view(actor) for actor in await self._supervisor.list_actors()]
 
     async def list_queues(self) -> list[results.QueueView]:
         """Return every queue that an actor serves, and that of each script type: how many wait, and since when paused.
@@ -66,6 +62,12 @@ class QueueMethods:
         parsed = _queue_name(script_type, group, instance)
         await self._supervisor.resume_queue(*parsed)
         return await self._queue(parsed)
+
+    async def purge_queue(
+        self, script_type: str, group: _Group = None, instance: _Instance = None
+    ) -> results.QueuePurged:
+        """Stop all jobs that wait in a queue, paused or not: each ends as stopped, with its reply. What runs stays."""
+        return {"stopped": await self._supervisor.purge_queue(*_queue_name(script_type, group, instance))}
 
     async def stats(self) -> results.Stats:
         """Return the deployment in figures: queues, actors, dead letters."""
@@ -135,13 +137,13 @@ def _queue_name(script_type: str, group: str | None, instance: str | None) -> _Q
 
 
 def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor) -> None:
-    """Offer the methods on queues, actors and schedules."""
+    """Offer the methods on queues and schedules."""
     methods = QueueMethods(supervisor)
     add = dispatcher.register
-    add("list_actors", methods.list_actors, error_codes=_STORE)
     add("list_queues", methods.list_queues, error_codes=_STORE)
     add("pause_queue", methods.pause_queue, error_codes=_STORE)
     add("resume_queue", methods.resume_queue, error_codes=_STORE)
+    add("purge_queue", methods.purge_queue, error_codes=_STORE)
     add("create_schedule", methods.create_schedule, error_codes=_STORE)
     add("list_schedules", methods.list_schedules, error_codes=_STORE)
     add("delete_schedule", methods.delete_schedule, error_codes=(ErrorCode.SCHEDULE_NOT_FOUND, *_STORE))

@@ -121,6 +121,12 @@ class Purged(TypedDict):
     purged: int
 
 
+class QueuePurged(TypedDict):
+    """How many jobs were stopped."""
+
+    stopped: int
+
+
 class Cleared(TypedDict):
     """How many jobs were deleted, and how many were left because they run."""
 

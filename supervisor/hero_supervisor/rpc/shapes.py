@@ -16,6 +16,13 @@ JobId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, descriptio
 BatchId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a batch.")]
 
 
+class SignatureView(TypedDict):
+    """A signature by a key of secp256k1, both in hex."""
+
+    public_key: str
+    signature: str
+
+
 class JobFields(TypedDict, total=False):
     """What a client says of a job. camelCase spellings are read too; unknown fields are refused."""
 
@@ -46,6 +53,9 @@ class JobFields(TypedDict, total=False):
     rate_window_s: Annotated[float, Field(gt=0, description="In how many seconds.")]
     run_after_failure: Annotated[bool, Field(description="Run it although a prerequisite has failed.")]
     batch: Annotated[str, Field(description="The batch that it belongs to.")]
+    signatures: Annotated[
+        list[dict[str, str]], Field(description="Who has signed it: {public_key, signature} in hex, each.")
+    ]
 
 
 # Checked by hero_job, which knows the rules and names the field; here it is any object.
@@ -90,6 +100,7 @@ class JobView(TypedDict):
     rate_window_s: float
     run_after_failure: bool
     batch: str | None
+    signatures: list[SignatureView]
     status: str
     output: str | None
     output_json: str | None
@@ -142,7 +153,7 @@ class ActorView(TypedDict):
     name: str
     script_type: str
     host: str
-    pid: int
+    pid: int | None
     lanes: int
     busy: int
     jobs: int
@@ -201,6 +212,7 @@ def job_view(record: JobRecord) -> JobView:
         "rate_window_s": job.rate_window_s,
         "run_after_failure": job.run_after_failure,
         "batch": job.batch,
+        "signatures": [{"public_key": one.public_key, "signature": one.signature} for one in job.signatures],
         "status": record.status.value,
         "output": record.output,
         "output_json": record.output_json,

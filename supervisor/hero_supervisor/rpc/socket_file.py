@@ -13,6 +13,7 @@ Source: unix(7), flock(2).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -62,6 +63,8 @@ class SocketFile:
     path: Path
     device: int
     inode: int
+    passed: bool = False
+    """Made by the service manager, which keeps it, and its file, when we end."""
 
     def remove(self) -> None:
         """Remove the file if it is still ours.
@@ -69,6 +72,8 @@ class SocketFile:
         Call before the listener is closed: as long as that is open the kernel keeps our inode, so that no other file
         can have got its number.
         """
+        if self.passed:
+            return
         with contextlib.suppress(OSError), _folder_locked(self.path):
             found = self.path.lstat()
             if (found.st_dev, found.st_ino) == (self.device, self.inode):
@@ -99,6 +104,42 @@ def listen(path: Path, mode: int) -> SocketFile:
             return _bind(path, mode)
     except OSError as e:
         raise SocketPathRefused(path, e.strerror or str(e)) from e
+
+
+async def take(path: Path, mode: int) -> SocketFile:
+    """Do `listen` in a thread, because it may wait for another server that is just starting in the same folder.
+
+    When cancelled it leaves nothing behind: the thread goes on, and what it makes after that is removed again.
+
+    Args:
+        path: As for `listen`.
+        mode: As for `listen`.
+
+    Raises:
+        SocketInUse: A live server is there.
+        SocketPathRefused: The path cannot be used.
+    """
+    taking = asyncio.create_task(asyncio.to_thread(listen, path, mode))
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        with contextlib.suppress(SocketPathRefused):
+            made = await taking
+            made.remove()
+            made.listener.close()
+        raise
+
+
+def adopt(listener: socket.socket) -> SocketFile:
+    """Listen on a socket that the service manager has made; its file, mode and owner are left as they are.
+
+    Args:
+        listener: It listens already.
+    """
+    name = os.fsencode(listener.getsockname())
+    # A name in the abstract namespace begins with a zero byte, and is shown with @.
+    path = Path(os.fsdecode(b"@" + name[1:] if name[:1] == b"\0" else name))
+    return SocketFile(listener=listener, path=path, device=0, inode=0, passed=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ from hero_supervisor.errors import HeroSupervisorError
 from hero_supervisor.exits import Exit
 from hero_supervisor.policy import Phase
 from hero_supervisor.service import Service
-from hero_supervisor.supervise import ChildView
+from hero_supervisor.slot import ChildView
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import uvloop  # after the flags: --help needs none of it
 
     try:
-        return uvloop.run(_serve(Service(settings)))
+        return uvloop.run(_serve(Service(settings, owns_process=True)))
     except StoreUrlInvalid as e:
         sys.stderr.write(f"hero-unix-server: {e}\n")
         return Exit.USAGE

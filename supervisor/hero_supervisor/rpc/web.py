@@ -28,11 +28,13 @@ from uvicorn.server import ServerState
 
 from hero_config.settings import JobsSettings, RpcSettings
 from hero_job.job import JobLimits
-from hero_supervisor.rpc import auth_session, web_checks, web_metrics, wire
-from hero_supervisor.rpc.auth import Scope, Tokens
-from hero_supervisor.rpc.auth_session import Gate, Session, SessionSupervisor
+from hero_supervisor.rpc import auth_methods, auth_session, web_checks, web_metrics, wire
+from hero_supervisor.rpc.auth import Scope
+from hero_supervisor.rpc.auth_session import Gate, Session
+from hero_supervisor.rpc.auth_supervisor import SessionSupervisor
 from hero_supervisor.rpc.dispatch import Dispatcher
 from hero_supervisor.rpc.methods import build_dispatcher
+from hero_supervisor.rpc.web_cors import Cors
 from hero_supervisor.rpc.web_protocol import (
     HEAD_S,
     KEEP_ALIVE_S,
@@ -47,6 +49,7 @@ from hero_supervisor.rpc.wire import ErrorCode, RpcError
 
 if TYPE_CHECKING:
     from hero_supervisor.api import AsyncSupervisor
+    from hero_supervisor.fleet import Fleet
 
 # For the whole body: the largest message over a slow line, 10 MiB at 3 Mbit/s.
 BODY_S: Final = 30.0
@@ -62,23 +65,31 @@ log = logging.getLogger(__name__)
 _Peer: TypeAlias = Request | WebSocket
 
 
-def serve(supervisor: AsyncSupervisor, rpc_settings: RpcSettings, job_settings: JobsSettings) -> WebServer:
+def serve(
+    supervisor: AsyncSupervisor,
+    rpc_settings: RpcSettings,
+    job_settings: JobsSettings,
+    *,
+    listener: socket.socket | None = None,
+    fleet: Fleet | None = None,
+) -> WebServer:
     """Make the server that offers a supervisor's methods; ``start`` makes it listen.
 
     Args:
         supervisor: Where jobs go.
         rpc_settings: Address, tokens and limits.
         job_settings: What the deployment accepts of a job.
+        listener: The socket, when the service manager has made it; the settings must tell its address.
+        fleet: The actor processes of this supervisor; None where there are none.
     """
     limits = JobLimits(
         max_script_bytes=job_settings.max_script_bytes,
         max_timeout_s=job_settings.max_timeout_s,
         default_timeout_s=job_settings.default_timeout_s,
     )
-    held = SessionSupervisor(supervisor.store, supervisor.operations, supervisor.limits)
-    dispatcher = build_dispatcher(held, limits)
-    auth_session.register(dispatcher)
-    return WebServer(dispatcher, supervisor, rpc_settings)
+    dispatcher = build_dispatcher(SessionSupervisor(supervisor, rpc_settings), limits, rpc_settings, fleet)
+    auth_methods.register(dispatcher)
+    return WebServer(dispatcher, supervisor, rpc_settings, listener=listener)
 
 
 class WebServer:
@@ -88,13 +99,22 @@ class WebServer:
         dispatcher: Answers the messages.
         supervisor: Read for health and metrics.
         settings: Address, tokens and limits.
+        listener: A socket that listens already, instead of one at the address.
     """
 
-    def __init__(self, dispatcher: Dispatcher, supervisor: AsyncSupervisor, settings: RpcSettings) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        supervisor: AsyncSupervisor,
+        settings: RpcSettings,
+        *,
+        listener: socket.socket | None = None,
+    ) -> None:
         self._dispatcher = dispatcher
         self._supervisor = supervisor
         self._settings = settings
-        self._gate = Gate(Tokens(settings.tokens))
+        self._listener = listener
+        self._gate = Gate(settings, supervisor, open_to_all=not settings.auth_required)
         self._hosts = frozenset(name.lower() for name in settings.hosts)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.origins)
         self._sockets: set[RpcSocket] = set()
@@ -133,8 +153,9 @@ class WebServer:
         config.load()
         logging.getLogger("uvicorn.error").addFilter(_is_ours)
         family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-        listener = socket.create_server((settings.bind, settings.port), family=family, backlog=1024)
+        listener = self._listener or socket.create_server((settings.bind, settings.port), family=family, backlog=1024)
         try:
+            await self._gate.open()
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: HttpConnection(
                     config, self._state, max_connections=settings.max_connections, on_full=self._log_full
@@ -147,12 +168,14 @@ class WebServer:
             )
         except BaseException:
             listener.close()
+            await self._gate.close()
             raise
         extra = {
             "address": settings.bind,
             "port": settings.port,
             "tls": config.is_ssl,
             "tokens": len(settings.tokens),
+            "passed": self._listener is not None,
         }
         log.info("rpc.listening", extra=extra)
 
@@ -187,6 +210,7 @@ class WebServer:
         for connection in left:
             connection.abort()
         await _all_done([connection.lost for connection in left], timeout_s=1.0)
+        await self._gate.close()
 
     def _connections(self) -> list[Connection]:
         return [c for c in self._state.connections if isinstance(c, HttpConnection | WebSocketConnection)]
@@ -199,8 +223,8 @@ class WebServer:
 
     # HTTP
 
-    def _app(self) -> Starlette:
-        return Starlette(
+    def _app(self) -> Cors:
+        app = Starlette(
             routes=[
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
@@ -209,6 +233,7 @@ class WebServer:
                 WebSocketRoute("/{context_id}", self._websocket),
             ]
         )
+        return Cors(app, self._check_headers, lambda request: self._problem(request) is None)
 
     async def _healthz(self, request: Request) -> Response:
         if (refusal := self._check_headers(request)) is not None:
@@ -222,7 +247,7 @@ class WebServer:
         try:
             session = self._session(request)
             if session.scope < Scope.READ:
-                raise auth_session.unauthenticated("this takes a token")
+                raise session.unknown("/metrics")
         except RpcError as e:
             return _error(e)
         text = await web_metrics.metrics(self._supervisor, len(self._state.connections))
@@ -236,7 +261,7 @@ class WebServer:
         try:
             session = self._session(request)
             if session.scope is Scope.NONE:
-                raise auth_session.unauthenticated("this takes a token")
+                raise session.unknown("POST")
             body = await self._body(request)
         except RpcError as e:
             return _error(e)
@@ -294,7 +319,7 @@ class WebServer:
             await refuse_socket(websocket, 404, "open a WebSocket at / or at /CONTEXT_PUBLIC_KEY")
         else:
             try:
-                session = self._session(websocket, context_id)
+                session = self._session(websocket, context_id, lasting=True)
             except RpcError as e:
                 await refuse_socket(websocket, _HTTP_STATUS[e.code], e.message)
                 return
@@ -309,27 +334,26 @@ class WebServer:
     # Both
 
     def _check_headers(self, peer: _Peer) -> str | None:
-        """Look at Host and Origin; gives what is wrong with them."""
-        host = peer.headers.get("host")
-        origins = peer.headers.getlist("origin")
-        if not web_checks.host_allowed(host, self._hosts):
-            problem, key, value = "this host name is not allowed", "hosts", host
-        elif not web_checks.origin_allowed(origins, host, self._origins):
-            problem, key, value = "this origin is not allowed", "origins", ", ".join(origins)
-        else:
+        """Look at Host and Origin; says, and logs, what is wrong with them."""
+        problem = self._problem(peer)
+        if problem is None:
             return None
-        self._gate.log_refusal(Session(self._gate, _address(peer)), f"{key}: {value!r:.200}")
-        return f"{problem}; the operator can list it in {key}, in the section [rpc] of the configuration"
+        self._gate.log_refusal(Session(self._gate, _address(peer)), f"{problem.key}: {problem.value!r:.200}")
+        return problem.text
 
-    def _session(self, peer: _Peer, context_id: str | None = None) -> Session:
+    def _problem(self, peer: _Peer) -> web_checks.Problem | None:
+        headers = peer.headers
+        return web_checks.problem_of(headers.get("host"), headers.getlist("origin"), self._hosts, self._origins)
+
+    def _session(self, peer: _Peer, context_id: str | None = None, *, lasting: bool = False) -> Session:
         """Find out who asks.
 
         Raises:
             RpcError: The token that was sent is not known.
         """
-        session = Session(self._gate, _address(peer), context_id)
+        session = Session(self._gate, _address(peer), context_id, lasting=lasting)
         scheme, _, token = peer.headers.get("authorization", "").partition(" ")
-        if self._gate.tokens and scheme.lower() == "bearer":
+        if not self._gate.open_to_all and scheme.lower() == "bearer":
             session.authenticate(token.strip())
         return session
 

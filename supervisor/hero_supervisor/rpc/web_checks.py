@@ -12,10 +12,47 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a request's headers.
+
+    Attributes:
+        key: The setting that allows more.
+        value: What the client sent.
+    """
+
+    key: str
+    value: str | None
+
+    @property
+    def text(self) -> str:
+        """What to tell the client."""
+        what = {"hosts": "host name", "origins": "origin"}[self.key]
+        where = f"the operator can list it in {self.key}, in the section [rpc] of the configuration"
+        return f"this {what} is not allowed; {where}"
+
+
+def problem_of(
+    host: str | None, origins: Sequence[str], names: Collection[str], allowed: Collection[str]
+) -> Problem | None:
+    """Look at both headers.
+
+    Args:
+        host: The header Host.
+        origins: All values of the header Origin.
+        names: Allowed host names, see `host_allowed`.
+        allowed: Allowed origins, see `origin_allowed`.
+    """
+    if not host_allowed(host, names):
+        return Problem("hosts", host)
+    return None if origin_allowed(origins, host, allowed) else Problem("origins", ", ".join(origins))
 
 
 def host_allowed(host: str | None, names: Collection[str]) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from hero_supervisor.rpc import peer, wire
 from hero_supervisor.rpc.auth import Scope
 from hero_supervisor.rpc.auth_session import Session
 from hero_supervisor.rpc.dispatch import Dispatcher
@@ -29,7 +30,6 @@ MAX_UNAUTHENTICATED_BYTES: Final = 16 * 1024
 SUBPROTOCOL: Final = "jsonrpc"
 
 # Close codes, https://www.iana.org/assignments/websocket/websocket.xhtml
-_UNSUPPORTED_DATA: Final = 1003
 _POLICY_VIOLATION: Final = 1008
 _SERVICE_RESTART: Final = 1012
 
@@ -58,7 +58,10 @@ class RpcSocket:
         self._unread_bytes = 0
         self._reader: asyncio.Task[int | None] | None = None
         self._finishing = False
+        self._ended = False
         self._closing = False
+        session.on_end = self._end_session
+        self._peer = peer.Connection("websocket", self._send, context_id=session.bindings.get("context_id"))
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(self) -> None:
@@ -67,13 +70,16 @@ class RpcSocket:
             offered = self._websocket.scope["subprotocols"]
             await self._websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
             self._reader = asyncio.create_task(self._read())
-            if self._finishing:
+            if self._finishing or self._ended:
                 self._reader.cancel()
             await self._first(self._reader)
             if not self._reader.done():
                 self._reader.cancel()
                 return
-            code = _SERVICE_RESTART if self._reader.cancelled() else self._reader.result()
+            if self._ended:
+                code: int | None = _POLICY_VIOLATION
+            else:
+                code = _SERVICE_RESTART if self._reader.cancelled() else self._reader.result()
             if self._finishing and self._running:
                 await self._first(asyncio.gather(*self._running, return_exceptions=True))
             if code is not None:
@@ -82,6 +88,7 @@ class RpcSocket:
         except (WebSocketDisconnect, OSError):
             pass  # gone in the middle
         finally:
+            self._peer.close()
             await self._leave_behind()
             if not self._done.done():
                 self._done.set_result(None)
@@ -91,7 +98,15 @@ class RpcSocket:
         self._finishing = True
         if self._reader is not None:
             self._reader.cancel()
+        if self._peer.pushes:
+            self._begin(self._peer.finish(wire.shutting_down()))
         return self._done
+
+    def _end_session(self) -> None:
+        """Close: what the client has shown is worth nothing any more."""
+        self._ended = True
+        if self._reader is not None:
+            self._reader.cancel()
 
     def stop_requests(self) -> None:
         """Cancel what is under way."""
@@ -116,21 +131,27 @@ class RpcSocket:
                 return _POLICY_VIOLATION
             if message["type"] == "websocket.disconnect":
                 return None
+            # A text frame for most; web3.py sends its JSON in binary ones.
             text = message.get("text")
-            if text is None:
-                return _UNSUPPORTED_DATA
-            if unknown and len(text) > MAX_UNAUTHENTICATED_BYTES:
+            data: bytes = message["bytes"] if text is None else text.encode()
+            if unknown and len(data) > MAX_UNAUTHENTICATED_BYTES:
                 return _POLICY_VIOLATION
-            task = asyncio.create_task(self._answer(text))
-            self._running.add(task)
-            task.add_done_callback(self._answered)
-            self._update()
+            task = self._begin(self._answer(data))
             if unknown:
                 await asyncio.wait([task])
 
-    async def _answer(self, text: str) -> None:
-        answer = await self._dispatcher.answer(text.encode(), self._session.admit)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._answered)
+        self._update()
+        return task
+
+    async def _answer(self, message: bytes) -> None:
+        exchange = peer.enter(self._peer)
+        answer = await self._dispatcher.answer(message, self._session.admit)
         if answer is None or self._closing:
+            exchange.answered()
             return
         # One answer may be as long as it is: what waits are those behind it.
         if self._unread_bytes and self._unread_bytes + len(answer) > MAX_UNREAD_BYTES:
@@ -138,15 +159,22 @@ class RpcSocket:
             log.warning("rpc.slow_reader_cut_off", extra=extra)
             self._abort()
             return
-        self._unread_bytes += len(answer)
+        await self._send(answer)
+        exchange.answered()
+
+    async def _send(self, message: bytes) -> None:
+        if self._closing:
+            return
+        self._unread_bytes += len(message)
         self._update()
         try:
             # Waits while the client does not read what was written before.
-            await self._websocket.send_text(answer.decode())
+            await self._websocket.send_text(message.decode())
         except (WebSocketDisconnect, OSError):
             pass  # it has left; the reader notices too
         finally:
-            self._unread_bytes -= len(answer)
+            self._unread_bytes -= len(message)
+            self._update()
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -1,0 +1,81 @@
+"""`heroctl actors ...`, `scale`, `reload` and `queue purge`, against a deployment that other tests use too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.ctl.conftest import Heroctl
+from tests.deployment import Deployment
+from tests.eventually import eventually
+
+
+def test_entry_is_scaled_shown_stopped_started_and_restarted(heroctl: Heroctl, deployment: Deployment) -> None:
+    where = ("--socket", str(deployment.socket))
+    try:
+        scaled = heroctl("scale", "sal", "2", *where)
+        assert (scaled.returncode, scaled.stderr) == (0, "")
+        assert "2 wanted, as asked" in scaled.stdout
+
+        def slots() -> dict[str, str]:
+            entry = json.loads(heroctl("actors", "show", "sal", "--json", *where).stdout)
+            return {slot["slot"]: slot["phase"] for slot in entry["slots"]}
+
+        eventually(lambda: slots() == {"sal-1": "running", "sal-2": "running"})
+        assert heroctl("actors", "stop", "sal-2", *where).returncode == 0
+        eventually(lambda: slots() == {"sal-1": "running", "sal-2": "stopped"})
+        assert "sal-2" in heroctl("actors", "start", "sal-2", *where).stdout
+        eventually(lambda: slots() == {"sal-1": "running", "sal-2": "running"})
+        restarted = heroctl("actors", "restart", "sal-2", *where)
+        assert (restarted.returncode, restarted.stdout) == (0, "sal-2\n")
+    finally:
+        heroctl("scale", "sal", "1", *where)
+    eventually(lambda: slots() == {"sal-1": "running"})
+
+
+def test_config_is_loaded_again_and_its_errors_are_told(heroctl: Heroctl, deployment: Deployment) -> None:
+    where = ("--socket", str(deployment.socket))
+    config = deployment.folder / "hero.toml"
+    text = config.read_text()
+    try:
+        config.write_text(text.replace("sweep_s = 0.5", "sweep_s = 0.6"))
+        named = heroctl("reload", *where)
+        config.write_text(text + "\nlanez = 2\n")
+        refused = heroctl("reload", *where)
+    finally:
+        config.write_text(text)
+    same = heroctl("reload", *where)
+
+    assert (named.returncode, named.stdout) == (0, "")
+    assert named.stderr == "heroctl: only after a restart of the service: supervisor.sweep_s\n"
+    assert refused.returncode == 1
+    assert "lanez" in refused.stderr
+    assert (same.returncode, same.stdout, same.stderr) == (0, "", "")
+
+
+def test_name_that_is_unknown_and_supervisor_that_is_not_there_have_codes_of_their_own(
+    heroctl: Heroctl, deployment: Deployment, tmp_path: Path
+) -> None:
+    unknown = heroctl("actors", "stop", "nobody", "--socket", str(deployment.socket))
+    absent = heroctl("scale", "sal", "2", "--socket", str(tmp_path / "none"))
+
+    assert unknown.returncode == 5
+    assert "there are osis, sal" in unknown.stderr
+    assert absent.returncode == 6
+    assert "--socket" in absent.stderr
+
+
+def test_queue_is_purged_when_it_is_confirmed(heroctl: Heroctl) -> None:
+    ids = [heroctl("submit", "1", "--type", "v").stdout.strip() for _ in range(2)]
+    no = heroctl("queue", "purge", "v", input="n\n")
+    nobody_there = heroctl("queue", "purge", "v")
+    still = heroctl("status", ids[0]).stdout
+    yes = heroctl("queue", "purge", "v", input="y\n")
+
+    assert (no.returncode, no.stdout) == (1, "")
+    assert "2 jobs" in no.stderr
+    assert nobody_there.returncode == 1
+    assert still == "dispatched\n"
+    assert (yes.returncode, yes.stdout) == (0, "2\n")
+    assert {heroctl("status", job_id).stdout for job_id in ids} == {"stopped\n"}
+    assert heroctl("queue", "purge", "v", "--yes").stdout == "0\n"

@@ -1,0 +1,120 @@
+"""The container file: what can be read from it, and the image where there is something to build it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+import uuid
+from pathlib import Path
+
+import pytest
+
+from hero_config.load import load
+from hero_config.settings import Settings
+from hero_supervisor.rpc import unix_client
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "config" / "container" / "Containerfile"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Name and rest of each instruction, continued lines joined."""
+    text = re.sub(r"^#.*\n", "", FILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [(line.split()[0], line.partition(" ")[2].strip()) for line in lines]
+
+
+def last(name: str) -> str:
+    return [rest for found, rest in instructions() if found == name][-1]
+
+
+def test_bases_are_plain_names_with_a_version_and_no_registry() -> None:
+    bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
+
+    assert len(bases) == 2
+    assert [base for base in bases if not re.fullmatch(r"[a-z]+:[\w.-]*\d[\w.-]*", base)] == []
+
+
+def test_what_is_copied_exists_and_is_all_that_the_wheel_is_built_from() -> None:
+    copied = [rest.split()[:-1] for name, rest in instructions() if name == "COPY" and not rest.startswith("--from")]
+    sources = {source for group in copied for source in group}
+    ignored = (FILE.parent / "Containerfile.dockerignore").read_text().split()
+
+    assert {source for source in sources if not (ROOT / source).exists()} == set()
+    assert {f"!{source.split('/')[0]}" for source in sources} <= set(ignored)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = [*wheel["packages"], *wheel["force-include"], project["project"]["readme"]]
+    needed += project["project"]["license-files"]
+    assert [path for path in needed if not any(Path(path).is_relative_to(source) for source in sources)] == []
+
+
+def test_image_runs_as_nobody_in_particular_and_reaps_what_is_left() -> None:
+    assert int(last("USER").partition(":")[0]) > 0
+    assert json.loads(last("ENTRYPOINT")) == ["tini", "--"]
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert json.loads(last("CMD"))[0] in scripts
+
+
+def test_health_check_asks_at_the_default_socket_of_the_working_folder() -> None:
+    command = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+
+    options = unix_client._parser().parse_args(command[1:])
+    assert options.socket == f"{last('WORKDIR')}/{Settings().rpc.unix_socket}"
+    assert load(environ=dict(pair.split("=") for pair in last("ENV").split())).supervisor.log_format == "json"
+
+
+def builder() -> tuple[str, str]:
+    """A program that builds images here, or why there is none."""
+    reasons = []
+    for program in ("docker", "podman", "buildah"):
+        if shutil.which(program) is None:
+            continue
+        told = subprocess.run([program, "info"], capture_output=True, text=True, check=False)
+        if told.returncode == 0:
+            return program, ""
+        reasons.append(f"{program}: {(told.stderr or told.stdout).strip().splitlines()[-1]}")
+    return "", "; ".join(reasons) or "no docker, podman or buildah"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_image_is_built_and_runs_a_job() -> None:
+    program, why_not = builder()
+    if not program:
+        pytest.skip(f"nothing builds images here: {why_not}")
+    for base in (rest.split()[0] for name, rest in instructions() if name == "FROM"):
+        pulled = subprocess.run([program, "pull", base], capture_output=True, text=True, check=False)
+        if pulled.returncode:
+            pytest.skip(f"{program} cannot get the base image {base}: {pulled.stderr.strip().splitlines()[-1:]}")
+    tag = f"hero-runtime:test-{uuid.uuid4().hex[:8]}"
+    built = subprocess.run(
+        [program, "build", "-f", str(FILE), "-t", tag, str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
+    if program == "buildah":  # it builds, and runs nothing in the background
+        subprocess.run([program, "rmi", "-f", tag], capture_output=True, check=False)
+        return
+    name = tag.replace(":", "-")
+    try:
+        subprocess.run([program, "run", "-d", "--name", name, tag], check=True, capture_output=True)
+        job = [program, "exec", name, "heroctl", "run", "40 + 2", "--wait", "10"]
+        eventually(
+            lambda: subprocess.run(job, capture_output=True, text=True, check=False).stdout == "42\n",
+            within_s=60,
+            every_s=0.5,
+            what="a job in the container",
+        )
+        stopped = subprocess.run([program, "stop", "-t", "60", name], capture_output=True, check=False)
+        assert stopped.returncode == 0
+        code = subprocess.run(
+            [program, "inspect", "-f", "{{.State.ExitCode}}", name], capture_output=True, text=True, check=True
+        )
+        assert code.stdout.strip() == "0"
+    finally:
+        subprocess.run([program, "rm", "-f", name], capture_output=True, check=False)
+        subprocess.run([program, "rmi", "-f", tag], capture_output=True, check=False)

@@ -1,0 +1,28 @@
+"""The benchmarks that are run as modules: each prints what its first lines promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "promised"),
+    [
+        (["benchmarks.rpc", "--seconds", "0.05"], ["dispatch of a small request", "websocket", "run_job at once"]),
+        (["benchmarks.store", "--jobs", "500"], ["bytes", "us"]),
+    ],
+    ids=["rpc", "store"],
+)
+def test_a_quick_run_prints_its_figures(arguments: list[str], promised: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, check=False, cwd=ROOT, text=True, timeout=110
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert all(words in done.stdout for words in promised), done.stdout

@@ -25,13 +25,16 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure(level: str = "info", format: str = "text", stream: IO[str] | None = None) -> None:
-    """Send this process's log to one stream. A second call replaces the first.
+def configure(
+    level: str = "info", format: str = "text", stream: IO[str] | None = None, *, handler: logging.Handler | None = None
+) -> None:
+    """Send this process's log to one place. A second call replaces the first.
 
     Args:
         level: One of `LEVELS`, any case.
         format: "text" or "json".
         stream: Where to; stderr by default.
+        handler: Where to, instead of a stream.
 
     Raises:
         ValueError: Unknown level or format.
@@ -40,11 +43,12 @@ def configure(level: str = "info", format: str = "text", stream: IO[str] | None 
         raise ValueError(f"unknown log level {level!r}; one of {', '.join(LEVELS)}")
     if format not in FORMATS:
         raise ValueError(f"unknown log format {format!r}; one of {', '.join(FORMATS)}")
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = handler or logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
+        old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
     # What the records would carry and nobody prints costs time at every call.
@@ -59,13 +63,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the record as text."""
-        line = f"{_utc(record)} {record.levelname} {record.name} {record.getMessage()}"
-        for name, value in _fields(record).items():
-            text = str(value)
-            line += f" {name}={text if text and text.isprintable() and ' ' not in text else repr(text)}"
-        if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+        return f"{_utc(record)} {record.levelname} {record.name} {text_of(record)}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -79,7 +77,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "pid": record.process if record.process is not None else _pid(),
             "event": record.getMessage(),
-            **_fields(record),
+            **fields_of(record),
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
@@ -90,7 +88,19 @@ class JsonFormatter(logging.Formatter):
             return orjson.dumps({name: ascii(value) for name, value in entry.items()}).decode()
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def text_of(record: logging.LogRecord) -> str:
+    """The event and its fields for people, a traceback below; without time, level and logger."""
+    line = record.getMessage()
+    for name, value in fields_of(record).items():
+        text = str(value)
+        line += f" {name}={text if text and text.isprintable() and ' ' not in text else repr(text)}"
+    if record.exc_info:
+        line += "\n" + logging.Formatter().formatException(record.exc_info)
+    return line
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """What `extra` gave."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 

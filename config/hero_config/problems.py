@@ -1,15 +1,17 @@
 """What an operator reads when the configuration is wrong.
 
 Owned here: the error of this package and its wording. Raised by `load.py` alone; programs print it and exit with
-code 2. Invariant: a secret never appears in a message, not even that of a key which has been misspelt.
+code 2. What is legal but odd is told in the same form. Invariant: a secret never appears in a message, not even that of
+a key which has been misspelt.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-_PASSWORD_IN_URL = re.compile(r"://[^@/\s]*@")
+from hero_config.lines import Path as KeyPath
+from hero_config.secrets import without_secrets
+
 _MAX_SHOWN = 80
 
 
@@ -18,7 +20,7 @@ class ConfigProblem:
     """One thing wrong with the configuration.
 
     Attributes:
-        source: Path of the file, or the name of the environment variable.
+        source: Path of the file, or the name of the environment variable or flag.
         expected: What is wrong and what would have been right.
         key: Dotted path of the key (`actors.0.count`); empty when the file as a whole is wrong.
         line: Line in the file, counted from 1, where it could be found.
@@ -54,14 +56,15 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
-def shown(value: object) -> str:
-    """How a value appears in a message: short, and with passwords in URLs hidden.
+def shown(value: object, path: KeyPath = ()) -> str:
+    """How a value appears in a message: short, and with its secrets hidden.
 
     Args:
         value: Anything that TOML can hold.
+        path: Where it stands: a secret may be told by its name.
 
     Returns:
         Its representation, 80 characters at most.
     """
-    text = _PASSWORD_IN_URL.sub("://***@", repr(value))
+    text = repr(without_secrets(path, value))
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."

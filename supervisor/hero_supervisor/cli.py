@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hero_config import logs
+from hero_config import log_targets
 from hero_config.load import load
 from hero_config.problems import ConfigError
 from hero_config.settings import Settings
@@ -43,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in e.problems:
             sys.stderr.write(f"hero-supervisor: {problem}\n")
         return Exit.USAGE
-    logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
+    try:
+        log_targets.configure(settings.supervisor)
+    except OSError as e:
+        sys.stderr.write(f"hero-supervisor: no log to {settings.supervisor.log_to}: {e}\n")
+        return Exit.UNAVAILABLE
     try:
         return _run(settings, flags)
     except StoreUrlInvalid as e:
@@ -62,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="hero-supervisor",
         description="Starts and watches the actors, the embedded store and the JSON-RPC socket that a config asks for.",
         epilog="Settings: defaults, then the file, then HERO_<SECTION>__<KEY>. TERM and INT drain; twice: at once. HUP "
-        "loads the config again, USR2 replaces all actors one by one, TTIN and TTOU add or take away one of each entry.",
+        "loads the config again, USR2 replaces all actors one by one, TTIN and TTOU add or take away one an entry.",
         allow_abbrev=False,
     )
     parser.add_argument(

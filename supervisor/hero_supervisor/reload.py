@@ -20,7 +20,11 @@ from hero_supervisor.notify import Notifier
 log = logging.getLogger(__name__)
 
 #: What a running service can change, by section; of all other sections nothing.
-_CHANGEABLE = {"supervisor": frozenset({"log_level", "log_format", "shutdown_s"})}
+_CHANGEABLE = {
+    "supervisor": frozenset(
+        {"log_level", "log_format", "log_to", "log_file", "log_max_bytes", "log_keep", "shutdown_s"}
+    )
+}
 
 
 def merge(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str, ...]]:

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from hero_config import logs
+from hero_config import log_targets
 from hero_config.settings import Settings
 from hero_job.aio import AsyncStore, end_task
 from hero_job.claims import Recoveries
@@ -183,18 +183,22 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.ask_to_stop)
+        loop.add_signal_handler(signal.SIGUSR1, log_targets.reopen)
         try:
             with fleet_signals(lambda: None if self._stop_asked.is_set() else self._fleet):
                 yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
                 loop.remove_signal_handler(number)
 
     def _take(self, settings: Settings) -> FleetChanges:
         """Go on with other settings, which differ in nothing but what a running service can change."""
         assert self._fleet is not None
         self.settings = settings
-        logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
+        try:
+            log_targets.configure(settings.supervisor)
+        except OSError as e:
+            log.exception("log.not_changed", extra={"log_to": settings.supervisor.log_to, "reason": str(e)})
         return self._fleet.apply(actor_specs(settings, self.redis_url))
 
     # In order

@@ -59,7 +59,9 @@ def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
         The line from 1, or None when not even a table above it is found.
     """
     for length in range(len(path), 0, -1):
-        if (number := lines.get(path[:length])) is not None:
+        here = path[:length]
+        # A list of tables stands where its first table does.
+        if (number := lines.get(here, lines.get((*here, 0)))) is not None:
             return number
     return None
 

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from hero_config import log_targets
-from hero_config.load import load
+from hero_config.load import Config, load, load_config
 from hero_config.problems import ConfigError
 from hero_config.settings import Settings
 from hero_job.errors import StoreUrlInvalid
+from hero_supervisor import config_cli
 from hero_supervisor.errors import HeroSupervisorError
 from hero_supervisor.exits import Exit
 from hero_supervisor.policy import Phase
@@ -36,18 +37,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 stopped as asked, 2 wrong flags or config, 69 a part is missing or cannot start, 70 a defect.
     """
-    flags = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    # Without a command among them an unknown flag is told as such, and its value not taken for a wrong command.
+    flags = _parser(commands=not {"config", "-h", "--help"}.isdisjoint(given)).parse_args(given)
+    if flags.command:
+        return config_cli.run(flags)
     try:
-        settings = load(flags.config)
+        config = load_config(flags.config, flags=flags.settings)
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-supervisor: {problem}\n")
         return Exit.USAGE
+    settings = config.settings
     try:
         log_targets.configure(settings.supervisor)
     except OSError as e:
         sys.stderr.write(f"hero-supervisor: no log to {settings.supervisor.log_to}: {e}\n")
         return Exit.UNAVAILABLE
+    _tell(config)
     try:
         return _run(settings, flags)
     except StoreUrlInvalid as e:
@@ -61,20 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.DEFECT
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, commands: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-supervisor",
         description="Starts and watches the actors, the embedded store and the JSON-RPC socket that a config asks for.",
-        epilog="Settings: defaults, then the file, then HERO_<SECTION>__<KEY>. TERM and INT drain; twice: at once. HUP "
+        epilog="Settings: defaults, then the file, conf.d/ beside it, HERO_<SECTION>__<KEY>, flags: the later wins; "
+        "`hero-supervisor config show` prints them. TERM and INT drain; twice: at once. HUP "
         "loads the config again, USR2 replaces all actors one by one, TTIN and TTOU add or take away one an entry.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        default=os.environ.get("HERO_CONFIG"),
-        help="TOML file (default: HERO_CONFIG, else the built-in defaults)",
-    )
+    config_cli.add_layers(parser)
     parser.add_argument(
         "--ready-fd",
         metavar="FD",
@@ -87,13 +90,22 @@ def _parser() -> argparse.ArgumentParser:
         help="start everything, stop when it is ready: exit 0 if all actors became ready, else 69",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('hero-runtime')}")
+    parser.set_defaults(command=None)
+    if commands:
+        config_cli.add_commands(parser)
     return parser
+
+
+def _tell(config: Config) -> None:
+    """Say in the log what was given and does nothing, or not what it does elsewhere."""
+    for note in config.notes:
+        log.warning("config.note", extra={"problem": str(note)})
 
 
 def _run(settings: Settings, flags: argparse.Namespace) -> int:
     import uvloop  # after the flags: --help needs none of it
 
-    service = Service(settings, load=lambda: load(flags.config), owns_process=True)
+    service = Service(settings, load=lambda: load(flags.config, flags=flags.settings), owns_process=True)
     return uvloop.run(_serve(service, once_ready=flags.once_ready, ready_fd=flags.ready_fd))
 
 

@@ -1,8 +1,9 @@
 """The faults: what is done to actors, supervisor, store and network, one after the other, in the order of a seed.
 
 Each fault notes in the witness whom it hit, from when to when; the checker excuses a second start by that alone.
-"Hit" are the process ids of the actors that were killed, frozen or cut off; "all" when it was the store itself that
-stood still, or the supervisor that took its actors with it. What a fault does to the machine is undone when it returns.
+"Hit" are the process ids of the actors that were killed, frozen or cut off, also by their supervisor's end; "all" when it
+was the store itself that stood still; nobody by a rolling restart, which must not run anything twice. What a fault does to
+the machine is undone when it returns.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
+from hero_job.operations import Operations
 from tests.chaos.proxy import Proxy
 from tests.chaos.witness import Witness
 from tests.deployment import Deployment, alive
@@ -27,24 +29,24 @@ class Faults:
     """Does harm.
 
     Args:
-        deployment: Behind the proxy.
-        valkey: Its store.
+        deployments: The hosts, behind the proxy.
+        valkey: Their store.
         proxy: Between them.
         witness: Where each fault is noted.
         rng: Seeded.
-        lease_s: The deployment's.
+        lease_s: The deployments'.
     """
 
     def __init__(
         self,
-        deployment: Deployment,
+        deployments: Sequence[Deployment],
         valkey: ValkeyServer,
         proxy: Proxy,
         witness: Witness,
         rng: random.Random,
         lease_s: float,
     ) -> None:
-        self._deployment = deployment
+        self._deployments = deployments
         self._valkey = valkey
         self._proxy = proxy
         self._witness = witness
@@ -59,6 +61,11 @@ class Faults:
             self.cut_actor_off_past_lease: 8,
             self.kill_supervisor: 6,
             self.stop_supervisor: 4,
+            self.lose_host: 6,
+            self.restart_by_turns: 5,
+            self.reload_another_config: 5,
+            self.kill_job_processes: 8,
+            self.kill_template: 5,
             self.kill_store: 10,
             self.freeze_store_briefly: 6,
             self.freeze_store_past_lease: 3,
@@ -78,15 +85,16 @@ class Faults:
                 order = list(self._kinds)
                 self._rng.shuffle(order)
                 order += self._rng.choices(list(self._kinds), list(self._kinds.values()), k=20)
-            self._check_supervisor()
+            self._check_supervisors()
             order.pop(0)()
             time.sleep(min(max(0.0, left_s), self._rng.uniform(0.5, 2.5)))
 
-    def _check_supervisor(self) -> None:
+    def _check_supervisors(self) -> None:
         """A supervisor that has ended by itself is a finding; the run goes on with another."""
-        if not alive(psutil.Process(self._deployment.pid)):
-            with self._noted("supervisor ended by itself", None, f"exit code {self._deployment.stop()}"):
-                self._deployment.start()
+        for deployment in self._deployments:
+            if not alive(psutil.Process(deployment.pid)):
+                with self._noted("supervisor ended by itself", None, f"exit code {deployment.stop()}"):
+                    deployment.start()
 
     @contextlib.contextmanager
     def _noted(self, kind: str, pids: list[int] | None, on: str = "") -> Iterator[None]:
@@ -103,20 +111,20 @@ class Faults:
         pids: list[int] | None = None if time.time() - begin > self._lease_s / 2 else []
         self._witness.note("fault", kind=kind, pids=pids, begin=begin, on="")
 
-    def _some_actor(self) -> psutil.Process:
-        script_type = self._rng.choice(("osis", "sal"))
-        return self._rng.choice(eventually(lambda: self._deployment.actors(script_type), within_s=60))
+    def _some_actor(self, *script_types: str) -> psutil.Process:
+        script_type = self._rng.choice(script_types or ("osis", "sal", "python"))
 
-    def _type_of(self, actor: psutil.Process) -> str:
-        line = actor.cmdline()
-        return line[line.index("--type") + 1]
+        def find() -> list[psutil.Process]:
+            return [a for d in self._deployments for a in actors_of(d) if flag_of(a, "--type") == script_type]
+
+        return self._rng.choice(eventually(find, within_s=60))
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
     def kill_actor(self) -> None:
         actor = self._some_actor()
         with contextlib.suppress(psutil.NoSuchProcess):
-            with self._noted("kill actor", [actor.pid], self._type_of(actor)):
+            with self._noted("kill actor", [actor.pid], flag_of(actor, "--type")):
                 actor.kill()
 
     def freeze_actor_briefly(self) -> None:
@@ -128,7 +136,7 @@ class Faults:
     def _freeze(self, kind: str, seconds: float) -> None:
         actor = self._some_actor()
         with contextlib.suppress(psutil.NoSuchProcess):
-            with self._noted(kind, [actor.pid], self._type_of(actor)):
+            with self._noted(kind, [actor.pid], flag_of(actor, "--type")):
                 actor.suspend()
                 time.sleep(seconds)
                 with contextlib.suppress(psutil.NoSuchProcess):  # its supervisor has missed its beats
@@ -137,25 +145,83 @@ class Faults:
     def cut_actor_off_past_lease(self) -> None:
         actor = self._some_actor()
         with contextlib.suppress(psutil.NoSuchProcess):
-            line = actor.cmdline()
-            incarnation = line[line.index("--incarnation") + 1]
-            with self._noted("cut actor off past its lease", [actor.pid], self._type_of(actor)):
+            incarnation = flag_of(actor, "--incarnation")
+            with self._noted("cut actor off past its lease", [actor.pid], flag_of(actor, "--type")):
                 self._proxy.cut(lambda client: client == incarnation)
                 time.sleep(self._past_lease_s)
                 self._proxy.mend()
 
-    # -- supervisor ----------------------------------------------------------------------------------------------------
+    def kill_job_processes(self) -> None:
+        """Kill the processes in which HeroScript jobs run, those that wait for one among them."""
+        actor = self._some_actor("python")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            with self._noted("kill job processes", [], str(actor.pid)):
+                end_by_force([child for template in actor.children() for child in template.children()])
+
+    def kill_template(self) -> None:
+        """Kill the process of which those of HeroScript jobs are forks; it takes them with it."""
+        actor = self._some_actor("python")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            with self._noted("kill template", [], str(actor.pid)):
+                end_by_force(actor.children())
+
+    # -- supervisors ---------------------------------------------------------------------------------------------------
 
     def kill_supervisor(self) -> None:
-        with self._noted("kill supervisor", None):
-            left = self._deployment.kill()
+        deployment = self._rng.choice(self._deployments)
+        with self._noted("kill supervisor", pids_of(deployment)):
+            left = deployment.kill()
             eventually(lambda: not any(alive(p) for p in left), what="its actors end by themselves", within_s=60)
-            self._deployment.start()
+            deployment.start()
 
     def stop_supervisor(self) -> None:
-        with self._noted("stop supervisor", None):
-            self._deployment.stop()
-            self._deployment.start()
+        deployment = self._rng.choice(self._deployments)
+        with self._noted("stop supervisor", pids_of(deployment)):
+            deployment.stop()
+            deployment.start()
+
+    def lose_host(self) -> None:
+        """Kill a supervisor with all of its processes; it is back only when the other host has recovered its actors."""
+        deployment = self._rng.choice(self._deployments)
+        with self._noted("lose host", pids_of(deployment)):
+            registry = Operations().keys.actors
+            left = deployment.kill()
+            lost = [flag_of(p, "--incarnation") for p in left if is_actor(p)]
+            end_by_force(left)
+            eventually(
+                lambda: not any(self._valkey.command("HEXISTS", registry, incarnation) for incarnation in lost),
+                what="the other host declares dead who was lost",
+                within_s=60,
+            )
+            deployment.start()
+
+    def restart_by_turns(self) -> None:
+        """Have all actors of a host replaced, one after the other, while they work."""
+        deployment = self._rng.choice(self._deployments)
+        former = actors_of(deployment)
+        self._roll("rolling restart", deployment, signal.SIGUSR2, lambda: not any(alive(a) for a in former))
+
+    def reload_another_config(self) -> None:
+        """Give the SAL actors of a host another number of lanes, by its config."""
+        deployment = self._rng.choice(self._deployments)
+        config = deployment.folder / "hero.toml"
+        text = config.read_text()
+        lanes, other = ("6", "8") if "lanes = 6" in text else ("8", "6")
+        config.write_text(text.replace(f"lanes = {lanes}", f"lanes = {other}"))
+
+        def done() -> bool:
+            sal = [actor for actor in actors_of(deployment) if flag_of(actor, "--type") == "sal"]
+            return bool(sal) and all(flag_of(actor, "--lanes") == other for actor in sal)
+
+        self._roll("reload", deployment, signal.SIGHUP, done)
+
+    def _roll(self, kind: str, deployment: Deployment, number: signal.Signals, done: Callable[[], bool]) -> None:
+        with self._noted(kind, []):
+            os.kill(deployment.pid, number)
+            try:
+                eventually(done, within_s=60, every_s=0.05)
+            except AssertionError:
+                self._witness.note("fault", kind=f"{kind} has not ended by itself", pids=[], begin=time.time(), on="")
 
     # -- store and network ---------------------------------------------------------------------------------------------
 
@@ -198,6 +264,33 @@ class Faults:
             noise.drop_reply, noise.drop_request, noise.delay, noise.split = 0.03, 0.02, 0.05, 0.1
             time.sleep(self._rng.uniform(0.5, 2))
             noise.stop()
+
+
+def actors_of(deployment: Deployment) -> list[psutil.Process]:
+    """Its actor processes."""
+    return [process for process in deployment.processes("hero_actor") if is_actor(process)]
+
+
+def pids_of(deployment: Deployment) -> list[int]:
+    """Of its actor processes."""
+    return [actor.pid for actor in actors_of(deployment)]
+
+
+def is_actor(process: psutil.Process) -> bool:
+    """Is it an actor, and none of its children, and does it live?"""
+    try:
+        return "--incarnation" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def flag_of(actor: psutil.Process, flag: str) -> str:
+    """What its command line gives for a flag; "" once it has ended."""
+    try:
+        line = actor.cmdline()
+    except psutil.Error:
+        return ""
+    return line[line.index(flag) + 1] if flag in line else ""
 
 
 def processes_that_name(text: str) -> list[psutil.Process]:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, JobInvalid, ScriptType, StoreError, WaitTimeout
+from hero_job.job import Priority
 from hero_supervisor import Supervisor
 from tests.chaos.witness import Witness
 
@@ -24,35 +25,46 @@ class Kind:
 
     Attributes:
         name: Named in the report.
-        weights: How many in a hundred, among the jobs for OSIS and for SAL.
+        weights: How many in a hundred, among the jobs for OSIS, for SAL and for Python.
         ends: What may become of it: a terminal status, with the kind of its error after a colon.
     """
 
     name: str
-    weights: tuple[int, int]
+    weights: tuple[int, int, int]
     ends: frozenset[str]
 
 
-def _kind(name: str, osis: int, sal: int, *ends: str) -> Kind:
-    return Kind(name, (osis, sal), frozenset(ends))
+def _kind(name: str, weights: tuple[int, int, int], *ends: str) -> Kind:
+    return Kind(name, weights, frozenset(ends))
 
 
 #: OSIS runs one job at a time: its jobs must be short for the load to be one that it can carry.
 KINDS = {
     kind.name: kind
     for kind in (
-        _kind("quick", 80, 38, "finished"),
-        _kind("short", 8, 24, "finished"),
-        _kind("long", 0, 6, "finished"),
-        _kind("failing", 5, 8, "error:ErrorRuntime"),
-        _kind("retried", 2, 3, "error:ErrorRuntime"),
-        _kind("endless", 1, 3, "error:timeout"),
-        _kind("stopped", 2, 6, "finished", "stopped:stopped"),
-        _kind("follower", 2, 6, "finished", "error:prerequisite_failed"),
-        _kind("limited", 0, 4, "finished"),
-        _kind("batch", 0, 2, "finished"),
+        _kind("quick", (60, 28, 40), "finished"),
+        _kind("urgent", (8, 5, 5), "finished"),
+        _kind("patient", (8, 5, 5), "finished"),
+        _kind("delayed", (4, 5, 5), "finished"),
+        _kind("short", (8, 20, 0), "finished"),
+        _kind("acting", (0, 0, 40), "finished"),
+        _kind("long", (0, 6, 0), "finished"),
+        _kind("failing", (5, 8, 0), "error:ErrorRuntime"),
+        _kind("retried", (2, 3, 0), "error:ErrorRuntime"),
+        _kind("endless", (1, 3, 5), "error:timeout"),
+        _kind("stopped", (2, 6, 0), "finished", "stopped:stopped"),
+        _kind("follower", (2, 5, 0), "finished", "error:prerequisite_failed"),
+        _kind("limited", (0, 3, 0), "finished"),
+        _kind("batch", (0, 2, 0), "finished"),
+        _kind("purged", (0, 1, 0), "stopped:stopped"),
     )
 }
+#: A group that no actor serves: what is given to it waits until its queue is purged.
+NOBODY = "nobody"
+#: How many submissions in a hundred are for OSIS, for SAL and for Python.
+_TYPES = {ScriptType.OSIS: 36, ScriptType.SAL: 52, ScriptType.PYTHON: 12}
+#: From one purge to the next, in submissions.
+_PURGE_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +95,12 @@ def plan(seed: int, number: int, earlier: tuple[str, ...] = ()) -> Planned:
         earlier: Ids of jobs that exist, for one to wait for.
     """
     rng = random.Random(f"{seed}:{number}")
-    script_type = ScriptType.OSIS if rng.random() < 0.4 else ScriptType.SAL
-    weights = [kind.weights[script_type is ScriptType.SAL] for kind in KINDS.values()]
+    (script_type,) = rng.choices(list(_TYPES), list(_TYPES.values()))
+    weights = [kind.weights[list(_TYPES).index(script_type)] for kind in KINDS.values()]
     (kind,) = rng.choices(list(KINDS.values()), weights)
     if kind.name == "follower" and not earlier:
         kind = KINDS["quick"]
-    slow = 1.0 if script_type is ScriptType.SAL else 0.2
+    slow = 0.2 if script_type is ScriptType.OSIS else 1.0
     answer = f"{number} + 1"
     script = {
         "quick": f"sleep({rng.choice((0.0, 0.0, 0.001, 0.004))}); {answer}",
@@ -100,6 +112,12 @@ def plan(seed: int, number: int, earlier: tuple[str, ...] = ()) -> Planned:
         "stopped": f"sleep({slow * 0.8:.3f}); {answer}",
         "limited": f"sleep(0.05); {answer}",
     }.get(kind.name, answer)  # fmt: skip
+    if script_type is ScriptType.PYTHON:
+        sleep_s = {"acting": rng.uniform(0.0, 0.6), "endless": 60}.get(kind.name, 0.0)
+        acts = kind.name in ("acting", "endless")
+        script = (
+            f"!!chaos.act value:{number + 1} sleep_s:{sleep_s:.3f}" if acts else f"!!play.echo content:{number + 1}"
+        )
     builder = JobBuilder().caller_id("02" + "c" * 64).context_id("03" + "d" * 64).script_type(script_type)
     builder.script(script).timeout(slow * 0.3 if kind.name == "endless" else 60)
     if kind.name == "retried":
@@ -108,6 +126,17 @@ def plan(seed: int, number: int, earlier: tuple[str, ...] = ()) -> Planned:
         builder.prerequisites([rng.choice(earlier)])
     elif kind.name == "limited":
         builder.concurrency(rng.choice("xyz"), 2)
+    elif kind.name == "urgent":
+        builder.priority(Priority.HIGH)
+    elif kind.name == "patient":
+        builder.priority(Priority.LOW)
+    elif kind.name == "delayed":
+        builder.delay(rng.uniform(0.1, 3))
+    elif kind.name == "purged":
+        builder.group(NOBODY)
+    elif kind.name == "acting":
+        # Its process may be killed: half of these jobs ask to be run again then.
+        builder.retries(number % 2)
     count = 5 if kind.name == "batch" else 1
     job_ids = [f"{seed}-{number}-{n}" for n in range(count)]
     jobs = tuple(builder.id(job_id).build() for job_id in job_ids)
@@ -147,14 +176,17 @@ class Load:
                 ends = sorted(planned.kind.ends)
                 self._witness.note(
                     "submitted", job=job.id, type=job.script_type.suffix, kind=planned.kind.name, ends=ends,
-                    output=planned.output, retries=job.retries,
+                    output=planned.output, retries=job.retries, priority=job.priority, delay_s=job.delay_s,
                 )  # fmt: skip
             self._submitting.submit(self._submit, planned)
             number += 1
+            if number % _PURGE_EVERY == 0:
+                self._submitting.submit(self._purge)
 
     def finish(self) -> list[str]:
         """Wait until everything is acknowledged and everybody has their answer; gives the acknowledged ids."""
         self._submitting.shutdown()
+        self._purge()
         self._waiting.shutdown()
         return list(self._acknowledged)
 
@@ -179,6 +211,9 @@ class Load:
             self._until_done(lambda: self._supervisor.stop_job(created[0]))
         elif planned.awaited and created:
             self._waiting.submit(self._wait, created[0])
+
+    def _purge(self) -> None:
+        self._until_done(lambda: self._supervisor.purge_queue(ScriptType.SAL, NOBODY))
 
     def _until_done(self, call: Callable[[], object], *, once: bool = False) -> tuple[str, ...] | None:
         while not self._give_up.is_set():

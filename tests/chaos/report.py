@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from tests.chaos.checker import Final, History, Verdict
 
 #: Faults after which it is of interest how soon each type of actor begins a script again.
-_OUTAGES = ("kill actor", "kill supervisor", "stop supervisor", "kill store", "freeze store", "fill store")
+_OUTAGES = ("lose host", "kill supervisor", "stop supervisor", "kill store", "freeze store", "fill store")
 
 
 def describe(history: History, jobs: Mapping[str, Final], verdict: Verdict) -> str:
@@ -26,7 +26,9 @@ def describe(history: History, jobs: Mapping[str, Final], verdict: Verdict) -> s
         f"{sum(redelivered)} times; OSIS jobs overtaken while a holder was hit: {verdict.overtaken}",
         f"second starts: {sum(verdict.excused.values())} ({_counts(verdict.excused)})",
         f"a script begins again after an outage: {_quantiles(_recovery_s(history))}",
-        f"a job starts anew after its holder was killed: {_quantiles(_restart_s(history))}",
+        f"a job starts anew after its holder was killed: {_quantiles(_restart_s(history, 'kill actor'))}",
+        f"the same after its host was lost: {_quantiles(_restart_s(history, 'lose host'))}",
+        f"acts of HeroScript processes: {sum(map(len, history.acts.values()))}",
         f"problems: {len(verdict.problems)}",
     ]
     lines += [f"  {rule}: {text}" for rule, text in verdict.problems[:40]]
@@ -36,7 +38,7 @@ def describe(history: History, jobs: Mapping[str, Final], verdict: Verdict) -> s
 def _recovery_s(history: History) -> list[float]:
     """From the end of each outage to the first run after it, for each type of actor that it concerned."""
     found = []
-    for script_type in ("osis", "sal"):
+    for script_type in ("osis", "sal", "python"):
         begins = sorted(
             run.began
             for job, runs in history.runs.items()
@@ -44,20 +46,20 @@ def _recovery_s(history: History) -> list[float]:
             if history.submitted.get(job, {}).get("type") == script_type
         )
         for hit in history.hits:
-            if hit.kind.startswith(_OUTAGES) and hit.kind != "kill actor":
+            if hit.kind.startswith(_OUTAGES):
                 after = next((began for began in begins if began > hit.end), None)
                 if after is not None:
                     found.append(after - hit.end)
     return found
 
 
-def _restart_s(history: History) -> list[float]:
+def _restart_s(history: History, kind: str) -> list[float]:
     """From the kill of an actor to the next run of a job that it was running."""
     found = []
     for runs in history.runs.values():
         for run, following in itertools.pairwise(runs):
-            kills = (hit for hit in history.hits if hit.kind == "kill actor" and run.pid in (hit.pids or ()))
-            found += [following.began - hit.end for hit in kills if run.ended is None]
+            kills = (hit for hit in history.hits if hit.kind == kind and run.pid in (hit.pids or ()))
+            found += [following.began - hit.begin for hit in kills if run.ended is None]
     return found
 
 

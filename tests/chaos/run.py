@@ -1,8 +1,9 @@
-"""One run of the harness: a deployment behind the proxy, load and faults for a while, then the reckoning.
+"""One run of the harness: two hosts on one store behind the proxy, load and faults for a while, then the reckoning.
 
-Everything is real: the service, its actors, a Valkey that syncs each write. The harness looks at the store past the
+Everything is real: two services, each with its actors, a Valkey that syncs each write. The harness looks at the store past the
 proxy. Order of the end: no more faults, no more submissions, everything gets time to end, then the store is read, all
-jobs are deleted, what is left is looked at, and the deployment stops.
+jobs are deleted, what is left is looked at, and the deployments stop. The hosts are one machine; what makes them two is
+that neither knows of the other's processes but by the store.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from tests.chaos.faults import Faults, end_by_force, processes_that_name
 from tests.chaos.load import Load
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import describe
-from tests.chaos.traced import WITNESS
-from tests.chaos.witness import Witness
+from tests.chaos.ticking import Ticking
+from tests.chaos.witness import WITNESS, Witness
 from tests.deployment import Deployment
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
@@ -37,25 +38,29 @@ ROOT = Path(__file__).parents[2]
 LEASE_S = 3.0
 #: Long runs must find the replies of their first jobs.
 RETENTION = Retention(reply_ttl_s=86_400)
-#: No hold after many restarts: here they are the purpose.
-ACTORS = """
+JOBS = """
 [jobs]
 reply_ttl_s = 86400
-[[actors]]
-type = "osis"
-engine = "tests.chaos.traced:create_engine"
-max_restarts = 10000
-backoff_max_s = 0.5
-env = {{ PYTHONPATH = "{path}", {variable} = "{witness}" }}
-[[actors]]
-type = "sal"
-count = 2
-lanes = 8
-engine = "tests.chaos.traced:create_engine"
-max_restarts = 10000
-backoff_max_s = 0.5
-env = {{ PYTHONPATH = "{path}", {variable} = "{witness}" }}
 """
+#: No hold after many restarts: here they are the purpose.
+ACTOR = """
+[[actors]]
+type = "{type}"
+count = {count}
+{more}
+max_restarts = 10000
+backoff_max_s = 0.5
+env = {{ PYTHONPATH = "{path}", {variable} = "{witness}"{env} }}
+"""
+RHAI = 'engine = "tests.chaos.traced:create_engine"'
+HEROSCRIPT = 'engine = "tests.chaos.traced:create_heroscript_engine"\nlanes = 2'
+#: The environment of actors for Python, beside what all have.
+ENV = f', HERO_OUTPUT = "last", HERO_ACTIONS = "module:tests.chaos.vocabulary", HERO_ACTIONS_ENV = "{WITNESS}"'
+#: Type, number of processes, and the rest, of each host's entries. OSIS keeps order with one actor.
+HOSTS = (
+    (("osis", 1, RHAI), ("sal", 2, f"{RHAI}\nlanes = 8"), ("python", 1, HEROSCRIPT)),
+    (("sal", 1, f"{RHAI}\nlanes = 8"), ("python", 1, HEROSCRIPT)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +126,17 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
     witness = Witness(folder / "witness.jsonl")
     valkey = ValkeyServer(folder).start()
     proxy = Proxy(valkey.port, seed).start()
-    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
-    actors = ACTORS.format(path=path, variable=WITNESS, witness=witness.path)
-    deployment = Deployment(folder, redis_url=proxy.url, actors=actors)
+    deployments = _make_hosts(folder, proxy.url, witness)
     events = EventReader(valkey.unix_url, witness)
     events.start()
     builder = SupervisorBuilder().redis_url(proxy.url).retention(RETENTION)
     try:
-        deployment.start()
+        for deployment in deployments:
+            deployment.start()
         with builder.build() as supervisor, Store(valkey.unix_url, name="harness") as store:
+            ticking = Ticking(supervisor, witness)
             load = Load(supervisor, witness, seed=seed, rate=rate)
-            faults = Faults(deployment, valkey, proxy, witness, random.Random(seed), LEASE_S)
+            faults = Faults(deployments, valkey, proxy, witness, random.Random(seed), LEASE_S)
             try:
                 submitting = threading.Thread(target=load.run, args=(seconds,), name="load")
                 submitting.start()
@@ -140,13 +145,15 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
                 load.finish()
             finally:
                 load.abort()
+            ticking.finish(store, Operations())
             submitted = [e["job"] for e in witness.read() if e["what"] == "submitted"]
             _wait_for_ends(store, submitted)
             events.finish()
             jobs = _read_jobs(store, submitted)
             unseen = _events_added(store) - events.entries
             strays = _find_strays(store, jobs)
-            deployment.stop()
+            for deployment in deployments:
+                deployment.stop()
         strays += [
             f"process {p.pid}: {p.name()}" for p in processes_that_name(f"{folder}/") if p.name() != "valkey-server"
         ]
@@ -159,6 +166,22 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
     history = read_history(witness.read())
     verdict = check(history, jobs, strays, unseen)
     return Outcome(verdict, describe(history, jobs, verdict), len(history.submitted), len(history.hits))
+
+
+def _make_hosts(folder: Path, url: str, witness: Witness) -> list[Deployment]:
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+    hosts = []
+    for number, entries in enumerate(HOSTS, 1):
+        actors = JOBS
+        for script_type, count, more in entries:
+            env = ENV if script_type == "python" else ""
+            actors += ACTOR.format(
+                type=script_type, count=count, more=more, path=path, variable=WITNESS, witness=witness.path, env=env
+            )
+        host = folder / f"host-{number}"
+        host.mkdir()
+        hosts.append(Deployment(host, redis_url=url, actors=actors))
+    return hosts
 
 
 def _wait_for_ends(store: Store, job_ids: list[str]) -> None:
@@ -207,6 +230,7 @@ def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
     except AssertionError:
         strays += [f"key {key}" for key in left()]
     registered = len(store.run(operations.actors()))
-    if registered != 3:
-        strays.append(f"{registered} actors in the registry, not 3")
+    wanted = sum(count for entries in HOSTS for _, count, _ in entries)
+    if registered != wanted:
+        strays.append(f"{registered} actors in the registry, not {wanted}")
     return strays

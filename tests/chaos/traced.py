@@ -1,6 +1,7 @@
-"""The Rhai engine with a witness: each run of a script is noted outside Redis, by the process that runs it.
+"""The engines with a witness: each run of a script is noted outside Redis, by the process that runs it.
 
-Named in the config of the harness's actors as `tests.chaos.traced:create_engine`. Scripts cannot write files in this
+Named in the config of the harness's actors as `tests.chaos.traced:create_engine`, of those for Python as
+`tests.chaos.traced:create_heroscript_engine`. Scripts of Rhai cannot write files in this
 version, and the store's own records cannot show a script that ran twice under one claim; this can.
 """
 
@@ -11,18 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hero_engine.rhai import RhaiEngine
-from tests.chaos.witness import Witness
-
-#: Environment variable that names the witness's file.
-WITNESS = "CHAOS_WITNESS"
+from tests.chaos.witness import WITNESS, Witness
 
 
 class TracedEngine:
-    """Notes the beginning and the end of each run, and leaves everything else to the Rhai engine."""
+    """Notes the beginning and the end of each run, and leaves everything else to the engine."""
 
-    def __init__(self, witness: Witness) -> None:
-        self._engine = RhaiEngine()
+    def __init__(self, engine: Any, witness: Witness) -> None:
+        self._engine = engine
         self._witness = witness
 
     def __getattr__(self, name: str) -> Any:
@@ -38,5 +35,14 @@ class TracedEngine:
 
 
 def create_engine() -> TracedEngine:
-    """Make the engine; the factory that the actors' config names."""
-    return TracedEngine(Witness(Path(os.environ[WITNESS])))
+    """Make the engine of Rhai; a factory that the actors' config names."""
+    from hero_engine.rhai import RhaiEngine
+
+    return TracedEngine(RhaiEngine(), Witness(Path(os.environ[WITNESS])))
+
+
+def create_heroscript_engine() -> TracedEngine:
+    """Make the engine of HeroScript, which runs each job in a process of its own."""
+    from hero_engine.heroscript_engine.engine import create_engine as create
+
+    return TracedEngine(create(), Witness(Path(os.environ[WITNESS])))

@@ -21,7 +21,7 @@ TLS = 'tls_cert = "c"\ntls_key = "k"\n'
         ('signature_keys = ["02"]\n', "66 hexadecimal digits"),
         ('signature_keys = ["*"]\nsignature_scope = "admin"\n', "everybody would be an administrator"),
         ('unix_auth = "peers"\n', "'off', 'peer' or 'token'"),
-        ('unix_peers = [{ user = "a b", scope = "read" }]\n', "pattern"),
+        ('unix_peers = [{ user = "a b", scope = "read" }]\n', "name or number"),
         ("rights = [{ callers = [] }]\n", "at least 1 item"),
         ('rights = [{ callers = ["*"], script_types = ["lua"] }]\n', "'osis', 'sal', 'v' or 'python'"),
         ('bind = "::"\nport = 9000\n' + TLS, "give tokens"),

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class SupervisorProcess:
         redis_url: An external store; empty for the embedded one.
         namespace: First part of the keys.
         environ: Further variables.
+        flags: Further flags.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class SupervisorProcess:
         redis_url: str = "",
         namespace: str = "hero",
         environ: dict[str, str] | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.url = redis_url or f"unix://{folder}/.hero/store/valkey.sock"
@@ -53,7 +56,7 @@ class SupervisorProcess:
             "HERO_STORE__REDIS_URL": redis_url,
             "HERO_STORE__NAMESPACE": namespace,
         }
-        command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml"]
+        command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml", *flags]
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, env=env | (environ or {}), stdin=subprocess.DEVNULL, stdout=log, stderr=log

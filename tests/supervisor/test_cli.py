@@ -43,7 +43,7 @@ def test_every_problem_of_a_config_is_named_with_exit_code_2(tmp_path: Path) -> 
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "hero-supervisor: x.toml:1: stor = {}: unknown key (did you mean 'store'?)",
-        "hero-supervisor: x.toml:3: jobs.reply_ttl_s = 'x': should be a valid integer",
+        "hero-supervisor: x.toml:3: jobs.reply_ttl_s = 'x': should be a whole number of seconds",
     ]
 
 
@@ -83,7 +83,9 @@ def test_service_can_be_ended_while_its_store_still_reads_its_data(
 
 
 def test_unknown_flag_ends_with_exit_code_2(tmp_path: Path) -> None:
-    assert run(tmp_path, "--confg", "x").returncode == 2
+    done = run(tmp_path, "--confg", "x")
+    assert done.returncode == 2
+    assert "unrecognized arguments: --confg x" in done.stderr
 
 
 def test_folder_of_a_running_supervisor_is_refused_with_exit_code_69(

@@ -1,0 +1,160 @@
+"""The flags of `hero-supervisor` that set something, and its command `config`: show, check, schema.
+
+Owned here: those flags, what the three print, and their exit codes. Called by `cli.py`. argparse, as there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hero_config.load import Flag, load_config
+from hero_config.problems import ConfigError
+from hero_supervisor.exits import Exit
+
+#: `config check --strict` found what is legal and odd.
+_SUSPICIOUS = 1
+
+#: Flags of their own for what is set most often, and the keys that they set.
+_NAMED = {
+    "--redis-url": ("store.redis_url", "URL", "Redis or Valkey; others see it in the list of processes"),
+    "--unix-socket": ("rpc.unix_socket", "PATH", "JSON-RPC socket; empty for none"),
+    "--port": ("rpc.port", "N", "TCP port for WebSocket and HTTP; 0 for none"),
+    "--log-level": ("supervisor.log_level", "LEVEL", "debug, info, warning or error"),
+}
+
+
+class _Lay(argparse.Action):
+    """Adds what a flag sets to the others, in the order of the command line."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Take one flag."""
+        option, text = str(option_string), str(values)
+        key = _NAMED[option][0] if option in _NAMED else ""
+        if not key:
+            key, equals, text = text.partition("=")
+            if not equals or not all(key.split(".")):
+                raise argparse.ArgumentError(self, "should be SECTION.KEY=VALUE")
+            option = f"{option} {key}"
+        # The parser of a command has a list of its own, so that it does not take the place of the program's.
+        given: list[Flag] = [*getattr(namespace, self.dest), Flag(option=option, key=key, text=text)]
+        setattr(namespace, self.dest, given)
+
+
+def add_layers(parser: argparse.ArgumentParser, *, of_command: bool = False) -> None:
+    """Add the flags that name the config and set keys.
+
+    Args:
+        parser: Of the program, or of one of its commands.
+        of_command: It is that of a command, before which the same flags may stand.
+    """
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=argparse.SUPPRESS if of_command else os.environ.get("HERO_CONFIG"),
+        help="TOML file (default: HERO_CONFIG, else the built-in defaults)",
+    )
+    dest = "command_settings" if of_command else "settings"
+    parser.add_argument(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        dest=dest,
+        action=_Lay,
+        default=[],
+        help="set one key, above the file and the environment: --set jobs.result_ttl_s=3600 --set actors.sal.count=4",
+    )
+    for option, (key, metavar, text) in _NAMED.items():
+        parser.add_argument(option, metavar=metavar, dest=dest, action=_Lay, default=[], help=f"{key}: {text}")
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add `config` and what it can do."""
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="command")
+    config = commands.add_parser("config", help="look at the settings, without starting anything", allow_abbrev=False)
+    actions = config.add_subparsers(dest="action", metavar="show|check|schema", required=True)
+    show = actions.add_parser(
+        "show", help="print the settings, and where each came from", allow_abbrev=False, description=run_show.__doc__
+    )
+    add_layers(show, of_command=True)
+    show.add_argument("--json", action="store_true", help="for programs")
+    show.add_argument("--changed", action="store_true", help="leave out what is a default")
+    check = actions.add_parser(
+        "check",
+        help="find every mistake of all layers at once",
+        allow_abbrev=False,
+        epilog="Exit codes: 0 valid, 1 valid with warnings and --strict, 2 not valid.",
+    )
+    check.add_argument("file", metavar="FILE", nargs="?", help="the config, as --config")
+    add_layers(check, of_command=True)
+    check.add_argument("--strict", action="store_true", help="exit 1 when something is suspicious")
+    actions.add_parser("schema", help="print the JSON Schema of the config file, for editors", allow_abbrev=False)
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Do what `config` was asked to do.
+
+    Args:
+        flags: As `add_layers` and `add_commands` have them.
+
+    Returns:
+        Exit code.
+    """
+    if flags.action == "schema":
+        from hero_config.schema import schema_text  # each command loads its own part only
+
+        sys.stdout.write(schema_text())
+        return Exit.OK
+    flags.config = getattr(flags, "file", None) or flags.config
+    flags.settings = [*flags.settings, *flags.command_settings]
+    return run_show(flags) if flags.action == "show" else run_check(flags)
+
+
+def run_show(flags: argparse.Namespace) -> int:
+    """Print all settings as the service would have them, each with where it came from; secrets are hidden."""
+    from hero_config.show import as_json, as_toml
+
+    try:
+        config = load_config(flags.config, flags=flags.settings)
+    except ConfigError as e:
+        return _refuse(e)
+    sys.stdout.write((as_json if flags.json else as_toml)(config, changed=flags.changed))
+    for note in config.notes:
+        sys.stderr.write(f"warning: {note}\n")
+    return Exit.OK
+
+
+def run_check(flags: argparse.Namespace) -> int:
+    """Say what is wrong with the settings, all of it, and what is suspicious."""
+    from hero_config.suspicions import suspicions
+
+    try:
+        config = load_config(flags.config, flags=flags.settings)
+    except ConfigError as e:
+        return _refuse(e)
+    found = suspicions(config)
+    for suspicion in found:
+        sys.stdout.write(f"warning: {suspicion}\n")
+    warnings = f", {_count(len(found), 'warning')}" if found else ""
+    sources = ", ".join(config.files) or "defaults and environment"
+    sys.stdout.write(f"{sources}: valid{warnings}\n")
+    return _SUSPICIOUS if found and flags.strict else Exit.OK
+
+
+def _refuse(error: ConfigError) -> int:
+    for problem in error.problems:
+        sys.stderr.write(f"error: {problem}\n")
+    sys.stderr.write(f"{_count(len(error.problems), 'error')}; the service does not start with this configuration\n")
+    return Exit.USAGE
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,143 @@
+"""`hero-supervisor config` and the flags that set something, as an operator uses them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hero_config.schema import schema_text
+from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.test_cli import run
+
+MAIN = """[store]
+redis_url = "redis://:geheim@h/"
+[[actors]]
+type = "sal"
+count = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "hero.toml").write_text(MAIN)
+    (tmp_path / "hero.toml").chmod(0o600)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10-more.toml").write_text('[[actors]]\nname = "sal"\nlanes = 3\n')
+    return tmp_path
+
+
+def told(done: subprocess.CompletedProcess[str], code: int) -> list[str]:
+    assert done.returncode == code, done.stderr
+    return (done.stderr if code == 2 else done.stdout).splitlines()
+
+
+def test_show_tells_each_value_and_where_it_came_from_and_no_secret(folder: Path) -> None:
+    flags = ("--config", "hero.toml", "--set", "actors.sal.count=4", "--port", "8080")
+    done = run(folder, "config", "show", "--changed", *flags, HERO_JOBS__REPLY_TTL_S="9")
+    assert [" ".join(line.split()) for line in told(done, 0)] == [
+        "# hero.toml, then conf.d/10-more.toml, then the environment and flags: the later wins.",
+        "",
+        "[store]",
+        'redis_url = "redis://***@h/" # hero.toml:2',
+        "",
+        "[rpc]",
+        'unix_socket = "" # HERO_RPC__UNIX_SOCKET',
+        "port = 8080 # --port",
+        "",
+        "[jobs]",
+        "reply_ttl_s = 9 # HERO_JOBS__REPLY_TTL_S",
+        "",
+        "[[actors]]",
+        'type = "sal" # hero.toml:4',
+        'name = "sal" # conf.d/10-more.toml:2',
+        "count = 4 # --set actors.sal.count",
+        "lanes = 3 # conf.d/10-more.toml:3",
+    ]
+    assert done.stderr == ""
+
+
+def test_show_for_programs_is_json_and_flags_may_stand_before_the_command(folder: Path) -> None:
+    done = run(folder, "--config", "hero.toml", "--log-level", "debug", "config", "show", "--json", "--port", "1")
+    shown = json.loads("\n".join(told(done, 0)))["settings"]
+    assert shown["supervisor"]["log_level"] == {
+        "value": "debug",
+        "origin": {"kind": "flag", "source": "--log-level", "line": None},
+    }
+    assert shown["rpc"]["port"]["value"] == 1
+    assert shown["actors"][0]["lanes"]["origin"] == {"kind": "file", "source": "conf.d/10-more.toml", "line": 3}
+
+
+def test_check_of_what_is_valid_names_what_it_has_read(folder: Path) -> None:
+    assert told(run(folder, "config", "check", "hero.toml"), 0) == ["hero.toml, conf.d/10-more.toml: valid"]
+    assert told(run(folder, "config", "check"), 0) == ["defaults and environment: valid"]
+
+
+def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) -> None:
+    (folder / "hero.toml").write_text(MAIN + "lane = 1\nname = sal\n[jobs]\nreply_ttl_s = '3'\n")
+    (folder / "conf.d" / "20.toml").write_text("[stor]\nredis_url = 'redis://:geheim@h/'\n")
+    done = run(folder, "config", "check", "hero.toml", "--port", "x", HERO_RPC__BIND="localhost")
+    assert told(done, 2) == [
+        "error: hero.toml:6: actors.0.lane = 1: unknown key (did you mean 'actors.0.lanes'?)",
+        "error: hero.toml:7: not TOML: no value is written like this; a text needs quotes, and yes or no is true or"
+        " false",
+        "error: hero.toml:9: jobs.reply_ttl_s = '3': should be a whole number of seconds, without quotes",
+        "error: conf.d/20.toml:1: stor = {'redis_url': 'redis://***@h/'}: unknown key (did you mean 'store'?)",
+        "error: HERO_RPC__BIND: rpc.bind = 'localhost': should be an IP address, such as 127.0.0.1 or ::1;"
+        " 0.0.0.0 for all",
+        "error: --port: rpc.port = 'x': should be a whole number",
+        "6 errors; the service does not start with this configuration",
+    ]
+    assert done.stdout == ""
+
+
+def test_check_warns_of_what_is_suspicious_and_is_strict_when_asked(folder: Path) -> None:
+    flags = ("config", "check", "hero.toml", "--set", "embedded.port=7000")
+    warned = [
+        "warning: HERO_STORE_NAMESPACE: is not looked at, two underscores are missing"
+        " (did you mean 'HERO_STORE__NAMESPACE'?)",
+        "warning: --set embedded.port: embedded.port: does nothing: store.redis_url names a server, none is embedded",
+        "hero.toml, conf.d/10-more.toml: valid, 2 warnings",
+    ]
+    assert told(run(folder, *flags, HERO_STORE_NAMESPACE="x"), 0) == warned
+    assert told(run(folder, *flags, "--strict", HERO_STORE_NAMESPACE="x"), 1) == warned
+
+
+def test_schema_is_printed(tmp_path: Path) -> None:
+    assert run(tmp_path, "config", "schema").stdout == schema_text()
+
+
+@pytest.mark.parametrize(
+    "flags", [("--set", "rpc.port"), ("--set", "=3"), ("--set", "rpc..port=3"), ("config",), ("config", "x")]
+)
+def test_flag_or_command_that_is_none_ends_with_exit_code_2(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    done = run(tmp_path, *flags)
+    assert done.returncode == 2
+    assert "SECTION.KEY=VALUE" in done.stderr or "show|check|schema" in done.stderr
+
+
+def test_service_runs_with_all_layers_and_reloads_from_the_same(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
+    drop_in = tmp_path / "conf.d" / "10.toml"
+    drop_in.parent.mkdir()
+    drop_in.write_text('[[actors]]\nname = "osis"\nby_context = true\ncount = 2\n[supervisor]\nlog_level = "debug"\n')
+    supervisor = start_supervisor(
+        flags=("--set", "actors.osis.name=first", "--log-level", "info"), environ={"HERO_STORE_NAMESPACE": "x"}
+    )
+    supervisor.wait_ready()
+    assert "HERO_STORE__NAMESPACE" in supervisor.wait_event("config.note")["problem"]
+    assert supervisor.pid_of("first-2")
+    drop_in.write_text(drop_in.read_text().replace("count = 2", "count = 3"))
+    supervisor.signal(signal.SIGHUP)
+    assert supervisor.wait_event("service.reloaded")["scaled"] == ["first"]
+    assert supervisor.pid_of("first-3")
+    (tmp_path / "hero.toml").write_text(OSIS + "[jobs]\nreply_ttl_s = 5\n")
+    drop_in.write_text("[[actors]]\nname = 'osis'\ncount = 'x'\n")
+    supervisor.signal(signal.SIGHUP)
+    assert supervisor.wait_event("reload.refused")["problems"] == 1
+    (problem,) = supervisor.events("reload.problem")
+    assert problem["problem"] == "conf.d/10.toml:3: actors.0.count = 'x': should be a whole number"

@@ -71,12 +71,14 @@ def _read(path: Path, *, drop_in: bool) -> ReadFile:
     read = read_toml(text)
     problems = [ConfigProblem(source=source, line=m.line, expected=m.expected) for m in read.mistakes]
     values, lines, notes = read.values, read.lines, []
+    has_secrets = False
     if is_rust(values):
         translation = Translation(source, values, lines)
         values, lines, notes = translation.values, translation.lines, translation.notes
         problems += translation.problems
+        has_secrets = translation.has_secrets
     return ReadFile(
-        layer=FileLayer(source=source, values=values, lines=lines, drop_in=drop_in),
+        layer=FileLayer(source=source, values=values, lines=lines, drop_in=drop_in, has_secrets=has_secrets),
         problems=tuple(problems),
         notes=tuple(notes),
         whole=not read.mistakes,

@@ -56,12 +56,14 @@ class FileLayer:
         values: What is in it.
         lines: The line of each of its keys.
         drop_in: It is of `conf.d/`.
+        has_secrets: It holds secrets of which the values have the hashes only.
     """
 
     source: str
     values: dict[str, Any]
     lines: dict[KeyPath, int]
     drop_in: bool = False
+    has_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

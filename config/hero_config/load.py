@@ -51,12 +51,14 @@ class Config:
         settings: Complete and valid.
         layers: The values that are not defaults, and where they came from.
         files: The files that were read, in their order.
+        secret_files: Those of them that hold secrets which are not among the values.
         notes: What was given and does nothing; no reason to refuse it.
     """
 
     settings: Settings
     layers: Layers
     files: tuple[str, ...]
+    secret_files: tuple[str, ...]
     notes: tuple[ConfigProblem, ...]
 
     def origin(self, path: KeyPath) -> Origin:
@@ -122,7 +124,11 @@ def load_config(
         raise ConfigError(tuple(problems))
     notes = [*(note for file in files for note in file.notes), *_misspelt_variables(environ)]
     return Config(
-        settings=settings, layers=layers, files=tuple(file.layer.source for file in files), notes=tuple(notes)
+        settings=settings,
+        layers=layers,
+        files=tuple(file.layer.source for file in files),
+        secret_files=tuple(file.layer.source for file in files if file.layer.has_secrets),
+        notes=tuple(notes),
     )
 
 
@@ -157,5 +163,6 @@ def _misspelt_variables(environ: Mapping[str, str]) -> list[ConfigProblem]:
             source=variable, expected="is not looked at, two underscores are missing", nearest=meant[variable]
         )
         for variable in sorted(environ)
-        if variable in meant
+        # Kubernetes gives its containers HERO_RPC_PORT=tcp://... for a Service hero-rpc.
+        if variable in meant and not environ[variable].startswith("tcp://")
     ]

@@ -67,6 +67,7 @@ class Translation:
         lines: The line by our keys.
         notes: That it was translated, and what has no counterpart.
         problems: What is wrong.
+        has_secrets: There are some.
     """
 
     def __init__(self, source: str, values: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> None:
@@ -75,6 +76,7 @@ class Translation:
         self.lines: dict[KeyPath, int] = {}
         self.notes: list[ConfigProblem] = []
         self.problems: list[ConfigProblem] = []
+        self.has_secrets = any(values.get(key) for key in (*_SCOPES, "register_secrets"))
         self._source = source
         self._theirs = lines
         self._note((), "is read as a config of the Rust supervisor")

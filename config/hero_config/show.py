@@ -25,7 +25,7 @@ def as_toml(config: Config, *, changed: bool = False) -> str:
 
     Args:
         config: The settings and their origins.
-        changed: Leave out what is a default; an entry of `actors` keeps its type.
+        changed: Leave out what no layer sets; an entry of `actors` keeps its type.
 
     Returns:
         Whole lines.
@@ -46,7 +46,7 @@ def as_json(config: Config, *, changed: bool = False) -> str:
 
     Args:
         config: The settings and their origins.
-        changed: Leave out what is a default.
+        changed: Leave out what no layer sets.
 
     Returns:
         One document.

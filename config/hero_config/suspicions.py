@@ -129,7 +129,7 @@ def _files(config: Config) -> Iterator[ConfigProblem]:
         if origin.kind == "file" and _is_secret(config, path)
     }
     for source in config.files:
-        if source in secret and os.stat(source).st_mode & 0o044:  # noqa: PTH116 - a mode, of a path kept as text
+        if (source in secret or source in config.secret_files) and os.stat(source).st_mode & 0o044:  # noqa: PTH116 - a mode, of a path kept as text
             yield ConfigProblem(source=source, expected="holds a secret and others may read it (chmod 600)")
     folder = Path(config.files[0]).parent / DROP_IN_FOLDER if config.files else None
     if folder is not None and folder.is_dir():

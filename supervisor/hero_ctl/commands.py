@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl import actors, doctor, follow, install, keys, life, operate, options, transfer
+from hero_ctl import actors, doctor, follow, heroscript, install, keys, life, operate, options, transfer
 from hero_ctl.complaint import Complaint, complain
 from hero_ctl.connect import open_supervisor, store_url
 from hero_ctl.exits import HELP, Exit
@@ -290,4 +290,5 @@ app.add_typer(actors.actors_app, name="actors")
 app.add_typer(operate.queue_app, name="queue")
 app.add_typer(operate.dead_app, name="dead")
 app.add_typer(keys.app, name="keys")
+app.add_typer(heroscript.app, name="heroscript")
 app.add_typer(operate.schedule_app, name="schedule")

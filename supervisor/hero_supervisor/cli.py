@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.DEFECT
 
 
-def _parser(*, commands: bool) -> argparse.ArgumentParser:
+def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-supervisor",
         description="Starts and watches the actors, the embedded store and the JSON-RPC socket that a config asks for.",

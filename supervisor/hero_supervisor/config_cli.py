@@ -86,7 +86,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     add_layers(show, of_command=True)
     show.add_argument("--json", action="store_true", help="for programs")
-    show.add_argument("--changed", action="store_true", help="leave out what is a default")
+    show.add_argument("--changed", action="store_true", help="leave out what no layer sets")
     check = actions.add_parser(
         "check",
         help="find every mistake of all layers at once",

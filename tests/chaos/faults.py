@@ -1,9 +1,9 @@
 """The faults: what is done to actors, supervisor, store and network, one after the other, in the order of a seed.
 
 Each fault notes in the witness whom it hit, from when to when; the checker excuses a second start by that alone.
-"Hit" are the process ids of the actors that were killed, frozen or cut off, also by their supervisor's end; "all" when it
-was the store itself that stood still; nobody by a rolling restart, which must not run anything twice. What a fault does to
-the machine is undone when it returns.
+"Hit" are the process ids of the actors that were killed, frozen or cut off, also by the end of their supervisor; "all"
+when it was the store itself that stood still; nobody by a rolling restart, which must not run anything twice. What a
+fault does to the machine is undone when it returns.
 """
 
 from __future__ import annotations

@@ -176,7 +176,8 @@ class Load:
                 ends = sorted(planned.kind.ends)
                 self._witness.note(
                     "submitted", job=job.id, type=job.script_type.suffix, kind=planned.kind.name, ends=ends,
-                    output=planned.output, retries=job.retries, priority=job.priority, delay_s=job.delay_s,
+                    output=planned.output, retries=job.retries, priority=job.priority,
+                    earliest=time.time() + job.delay_s,
                 )  # fmt: skip
             self._submitting.submit(self._submit, planned)
             number += 1

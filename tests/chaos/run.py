@@ -1,9 +1,9 @@
 """One run of the harness: two hosts on one store behind the proxy, load and faults for a while, then the reckoning.
 
-Everything is real: two services, each with its actors, a Valkey that syncs each write. The harness looks at the store past the
-proxy. Order of the end: no more faults, no more submissions, everything gets time to end, then the store is read, all
-jobs are deleted, what is left is looked at, and the deployments stop. The hosts are one machine; what makes them two is
-that neither knows of the other's processes but by the store.
+Everything is real: two services, each with its actors, a Valkey that syncs each write. The harness looks at the store
+past the proxy. Order of the end: no more faults, no more submissions, everything gets time to end, then the store is
+read, all jobs are deleted, what is left is looked at, and the deployments stop. The hosts are one machine; what makes
+them two is that neither knows of the other's processes but by the store.
 """
 
 from __future__ import annotations

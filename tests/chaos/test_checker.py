@@ -97,6 +97,68 @@ def test_osis_jobs_begin_in_the_order_of_the_queue_but_for_one_a_fault() -> None
     assert rules(two("b", "a", fault(1.2, 1.3, PID)), FINISHED, FINISHED) == []
 
 
+def queue(*steps: tuple[str, str]) -> set[str]:
+    """Rules that the steps (d: dispatched, s: started) of OSIS jobs break: h1 is urgent, n1 normal, l1 patient."""
+    priorities = {"h": "high", "n": "normal", "l": "low"}
+    entries: list[Entry] = []
+    finals = {}
+    for at, (step, job) in enumerate(steps, 1):
+        if step == "d":
+            entries += [*submitted(job, priority=priorities[job[0]]), *life("dispatched", job=job, at=at)]
+        else:
+            entries += [*life("started", "finished", job=job, at=at), *ran(at, job)]
+            finals[job] = FINISHED
+    return {rule for rule, _ in check(read_history(entries), finals, []).problems}
+
+
+def test_urgent_jobs_begin_first_and_patient_ones_after_all_that_were_there_before() -> None:
+    n1, n2, h1, h2, l1, l2 = (("d", job) for job in ("n1", "n2", "h1", "h2", "l1", "l2"))
+
+    def begin(*jobs: str) -> list[tuple[str, str]]:
+        return [("s", job) for job in jobs]
+
+    assert queue(n1, n2, h1, h2, *begin("h2", "h1", "n1", "n2")) == set()
+    assert queue(n1, n2, h1, *begin("n1", "h1", "n2")) == set(), "an idle lane had taken the first one already"
+    assert queue(n1, n2, h1, *begin("h1", "n2", "n1")) == {"order"}
+    assert queue(n1, n2, h1, *begin("n1", "n2", "h1")) == {"order"}
+    assert queue(n1, l1, n2, *begin("n1", "n2", "l1")) == set()
+    assert queue(n1, l1, n2, *begin("n1", "l1", "n2")) == set(), "the queue was empty but for what a lane had taken"
+    assert queue(n1, l1, n2, *begin("l1", "n1", "n2")) == {"order"}
+    assert queue(n1, l1, l2, h1, *begin("h1", "n1", "l2", "l1")) == set()
+    assert queue(n1, l1, h1, *begin("n1", "l1", "h1")) == {"order"}
+
+
+def test_a_delayed_job_does_not_begin_before_its_time() -> None:
+    late = [*submitted(earliest=0.9), *life("scheduled", "dispatched", "started", "finished"), *ran(1)]
+    early = [*submitted(earliest=1.5), *life("scheduled", "dispatched", "started", "finished"), *ran(1)]
+    assert rules(late, FINISHED) == []
+    assert rules(early, FINISHED) == ["early"]
+
+
+def test_a_tick_without_its_job_is_lost_and_one_with_two_lives_has_ended_twice() -> None:
+    tick = submitted(kind="tick", type="sal")
+    assert rules(tick) == ["lost"]
+    lives = [*life("dispatched", "started", "finished"), *life("dispatched", "started", "finished", at=5)]
+    assert set(rules([*tick, *lives, *ran(1)], FINISHED)) == {"ends"}
+
+
+def test_a_script_acts_once_a_run_and_not_after_it() -> None:
+    acting = [*submitted(kind="acting", type="python"), *life("dispatched", "started", "finished"), *ran(1)]
+    assert rules([*acting, note(1.2, "acted")], FINISHED) == []
+    assert rules(acting, FINISHED) == ["acts"]
+    assert rules([*acting, note(1.2, "acted"), note(1.3, "acted")], FINISHED) == ["acts"]
+    assert rules([*acting, note(1.8, "acted")], FINISHED) == ["acts"]
+
+
+def test_a_job_ends_as_crashed_only_if_its_process_was_killed() -> None:
+    crashed = Final({"status": "error", "error_kind": "crashed", "attempt": "1"}, 1)
+    entries = [*submitted(type="python"), *life("dispatched", "started", "error"), *ran(1, outcome="Failed")]
+    killed: Entry = {"at": 1.3, "what": "fault", "kind": "kill job processes", "begin": 1.2, "pids": []}
+    assert rules(entries, crashed) == ["outcome"]
+    assert rules([*entries, killed], crashed) == []
+    assert rules([*entries, killed | {"kind": "kill supervisor"}], crashed) == ["outcome"]
+
+
 def test_two_osis_scripts_do_not_run_at_once() -> None:
     entries = [*submitted("b"), *life("dispatched", "started", "finished", job="b", at=1.5), *ran(1.2, "b", OTHER)]
     assert rules([*GOOD, *entries], FINISHED, FINISHED) == ["exclusion"]

@@ -156,7 +156,9 @@ def test_two_entries_of_one_name_in_one_drop_in_are_a_mistake(lay: Lay) -> None:
 
 
 def test_variable_with_one_underscore_too_few_is_noted_and_not_refused() -> None:
-    config = load_config(environ={"HERO_STORE_REDIS_URL": "redis://h/", "HERO_STORE_NAME": "x"})
+    config = load_config(
+        environ={"HERO_STORE_REDIS_URL": "redis://h/", "HERO_STORE_NAME": "x", "HERO_RPC_PORT": "tcp://10.0.0.1:80"}
+    )
     assert config.settings.store.redis_url == ""
     (note,) = config.notes
     assert str(note) == (

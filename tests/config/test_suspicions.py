@@ -71,6 +71,14 @@ def test_secret_that_others_may_read_is_told(lay: Lay) -> None:
     assert found(path) == []
 
 
+def test_secrets_of_which_only_the_hash_is_kept_are_told_too(lay: Lay) -> None:
+    path = lay('port = 1\nadmin_secrets = ["geheim"]\n')
+    told = "hero.toml: holds a secret and others may read it (chmod 600)"
+    assert told not in found(path)
+    path.chmod(0o644)
+    assert told in [str(s).replace(f"{path.parent}/", "") for s in suspicions(load_config(path, environ={}))]
+
+
 def test_file_that_is_no_drop_in_by_its_name_is_told(lay: Lay, tmp_path: Path) -> None:
     path = lay("", a="")
     (tmp_path / "conf.d" / "b.conf").write_text("")

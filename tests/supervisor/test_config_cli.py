@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hero_config.schema import schema_text
+from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.test_cli import run
 
@@ -141,3 +142,25 @@ def test_service_runs_with_all_layers_and_reloads_from_the_same(
     assert supervisor.wait_event("reload.refused")["problems"] == 1
     (problem,) = supervisor.events("reload.problem")
     assert problem["problem"] == "conf.d/10.toml:3: actors.0.count = 'x': should be a whole number"
+
+
+def test_config_of_the_rust_supervisor_starts_its_program(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+    program = tmp_path / "sal_runner"
+    program.write_text('#!/bin/sh\necho "$@ $DB_PATH" > called.new && mv called.new called\nexec sleep 600\n')
+    program.chmod(0o755)
+    supervisor = start_supervisor(
+        f'redis_url = "redis://nowhere/"\nport = 0\nregister_secrets = ["geheim"]\n[[actors]]\nid = "one"\n'
+        f'binary_path = "{program}"\ndb_path = "./sal_db"\nprocess_manager = "simple"\n',
+        environ={"HERO_RPC__UNIX_SOCKET": ""},
+    )
+    called = tmp_path / "called"
+    eventually(called.exists)
+    assert called.read_text() == f"one --redis-url {supervisor.url} ./sal_db\n"
+    assert supervisor.wait_event("child.started")["child"] == "one-1"
+    notes = [event["problem"] for event in supervisor.events("config.note")]
+    assert [note.split(": ")[:2] for note in notes] == [
+        ["hero.toml", "is read as a config of the Rust supervisor"],
+        ["hero.toml:3", "register_secrets"],
+        ["hero.toml:7", "actors.0.db_path"],
+    ]
+    assert "geheim" not in supervisor.log_text()

@@ -34,12 +34,18 @@ from hero_engine.heroscript_engine.settings import Settings
 from hero_engine.heroscript_engine.tree import adopt_orphans, children_of, die_with
 
 
-class _Voice(logging.Handler):
+#: The interpreter rewrites code that has run a few times: in the template, all children share the result.
+#: Source: https://peps.python.org/pep-0659/
+_WARM_UP_RUNS = 20
+_DRAIN_BYTES = 65536
+
+
+class Voice(logging.Handler):
     """Says things to the engine, and asks; for the log's records too. From any thread of the child."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
-        self._socket = sock
+        self.socket = sock
         self._sending = threading.Lock()
         self._asking = threading.Lock()
 
@@ -50,7 +56,7 @@ class _Voice(logging.Handler):
             data = wire.pack([_clean(part) if isinstance(part, str) else part for part in message])
         # The engine is gone, or has given up on us: in both cases the end is on its way.
         with self._sending, contextlib.suppress(OSError):
-            self._socket.sendall(data)
+            self.socket.sendall(data)
 
     def at(self, action: str, line: int) -> None:
         self.tell("at", action, line)
@@ -73,8 +79,8 @@ class _Voice(logging.Handler):
             raise AccessRefused(f"{method} cannot be asked: {e}") from e
         with self._asking:
             with self._sending:
-                self._socket.sendall(question)
-            answer = _receive(self._socket)
+                self.socket.sendall(question)
+            answer = _receive(self.socket)
         if answer is None:
             raise AccessRefused("the actor is gone")
         allowed, value = wire.unpack(answer)
@@ -86,13 +92,14 @@ class _Voice(logging.Handler):
         self.tell("log", record.levelname.lower(), self.format(record))
 
 
-def serve(sock: socket.socket, settings: Settings, template_pid: int) -> None:
+def serve(sock: socket.socket, settings: Settings, template_pid: int, voice: Voice) -> None:
     """Run jobs until there is no more, or one leaves something behind. Never returns.
 
     Args:
         sock: To the engine.
         settings: The engine's.
         template_pid: Our parent, without which nobody would watch over us.
+        voice: What `prepare` has made.
     """
     code = 70
     try:
@@ -102,11 +109,8 @@ def serve(sock: socket.socket, settings: Settings, template_pid: int) -> None:
         die_with(template_pid)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        voice = _Voice(sock)
+        voice.socket = sock
         gc.enable()
-        log = logging.getLogger()
-        log.handlers[:] = [voice]
-        log.setLevel(logging.INFO)
         for left in reversed(range(settings.jobs_per_child)):
             request = _receive(sock)
             if request is None or not _serve_one(request, settings, voice, last=left == 0):
@@ -118,7 +122,7 @@ def serve(sock: socket.socket, settings: Settings, template_pid: int) -> None:
         os._exit(code)
 
 
-def _serve_one(request: bytes, settings: Settings, voice: _Voice, *, last: bool) -> bool:
+def _serve_one(request: bytes, settings: Settings, voice: Voice, *, last: bool) -> bool:
     """Run one job. Says whether the process is as it was before, and not to be replaced anyway."""
     source, constants, timeout_s, memory_bytes = pickle.loads(request)
     voice.tell("began")
@@ -130,7 +134,6 @@ def _serve_one(request: bytes, settings: Settings, voice: _Voice, *, last: bool)
         if isinstance(env, Mapping):
             os.environ.update({str(name): str(text) for name, text in env.items()})
         deadline_mono = time.monotonic() + timeout_s
-
         outcome = _run(source, constants, settings, deadline_mono, voice)
     except SystemExit as e:
         outcome = Failed("exited", f"the script ended its process by sys.exit({e.code!r})")
@@ -151,21 +154,37 @@ def _serve_one(request: bytes, settings: Settings, voice: _Voice, *, last: bool)
     return False
 
 
-def warm_up(settings: Settings) -> None:
-    """Run a script in the template, so that no child has to load or compile what every run needs.
+def prepare(settings: Settings) -> Voice:
+    """Do in the template what every child would do else, each in pages of its own: load, specialise, set up.
 
     Args:
         settings: The engine's.
+
+    Returns:
+        What a child speaks with, without its socket. The root logger has it from now on.
+
+    Raises:
+        VocabularyError: Not even the shortest script runs.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        outcome = _run("!!play.output result:all", {"CALLER_ID": ""}, settings, time.monotonic(), _Voice(theirs))
-    if not isinstance(outcome, Done):
-        raise VocabularyError(f"the shortest script fails: {outcome}")
+        voice = Voice(theirs)
+        for _ in range(_WARM_UP_RUNS):
+            outcome = _run("!!play.output result:all", {"CALLER_ID": ""}, settings, time.monotonic(), voice)
+            if not isinstance(outcome, Done):
+                raise VocabularyError(f"the shortest script fails: {outcome}")
+            ours.recv(_DRAIN_BYTES)
+    log = logging.getLogger()
+    log.handlers[:] = [voice]
+    log.setLevel(logging.INFO)
+    log.isEnabledFor(logging.INFO)
+    # A job's environment is its own, and to take ours away is the same for all.
+    os.environ.clear()
+    return voice
 
 
 def _run(
-    source: str, constants: Mapping[str, object], settings: Settings, deadline_mono: float, voice: _Voice
+    source: str, constants: Mapping[str, object], settings: Settings, deadline_mono: float, voice: Voice
 ) -> Outcome:
     def make_context(playbook: Playbook) -> Context:
         return Context(

@@ -24,10 +24,10 @@ from types import FrameType
 
 from hero_engine.heroscript_engine import wire
 from hero_engine.heroscript_engine.actions import VocabularyError, load_actions
-from hero_engine.heroscript_engine.child import serve, warm_up
+from hero_engine.heroscript_engine.child import Voice, prepare, serve
 from hero_engine.heroscript_engine.script import bind_vocabulary
 from hero_engine.heroscript_engine.settings import Settings
-from hero_engine.heroscript_engine.tree import adopt_orphans, children_of, kill_tree
+from hero_engine.heroscript_engine.tree import adopt_orphans, children_of, kill_group, kill_tree
 
 _ORDER_FDS = 3
 #: SIGKILL takes a moment; a process that the kernel holds takes longer than this, in seconds, and is left for later.
@@ -48,11 +48,13 @@ class Template:
     Args:
         control: To the engine.
         settings: The engine's.
+        voice: The children's.
     """
 
-    def __init__(self, control: socket.socket, settings: Settings) -> None:
+    def __init__(self, control: socket.socket, settings: Settings, voice: Voice) -> None:
         self._control = control
         self._settings = settings
+        self._voice = voice
         self._children: dict[int, _Child] = {}
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -73,12 +75,17 @@ class Template:
                 with contextlib.suppress(BlockingIOError):
                     while os.read(self._wake_read, 4096):
                         pass
-            self._reap()
-            for life_fd in ready & self._children.keys():
-                self._bury(self._children[life_fd])
+            # The next child first: the former one, which is told to end when its job has, then mostly has ended.
+            told = ready & self._children.keys()
             if self._control.fileno() in ready and not self._obey():
                 break
+            self._reap()
+            for life_fd in told & self._children.keys():
+                child = self._children[life_fd]
+                kill_tree(child.pid)
+                self._bury(child)
         for child in list(self._children.values()):
+            kill_tree(child.pid)
             self._bury(child)
 
     def _obey(self) -> bool:
@@ -110,7 +117,7 @@ class Template:
             # Kept open here they would hide the end of the engine, and of children, from each other.
             for sock in (self._control, life, *(child.life for child in self._children.values())):
                 sock.close()
-            serve(socket.socket(fileno=job_fd), self._settings, template_pid)
+            serve(socket.socket(fileno=job_fd), self._settings, template_pid, self._voice)
         finally:
             os._exit(70)
 
@@ -122,11 +129,9 @@ class Template:
             self._kill_strays()
 
     def _bury(self, child: _Child) -> None:
-        """Kill a child with all that descends from it, wait for it, and give its status to the engine."""
+        """Wait for a child that ends, kill what it has left, and give its status to the engine."""
         life_fd = child.life.fileno()
-        if life_fd not in self._children:
-            return
-        kill_tree(child.pid)
+        kill_group(child.pid)
         _, status = os.waitpid(child.pid, 0)
         self._poll.unregister(life_fd)
         del self._children[life_fd]
@@ -161,7 +166,7 @@ def main() -> int:
     try:
         loaded = load_actions(settings.actions)
         bind_vocabulary()
-        warm_up(settings)
+        voice = prepare(settings)
     except VocabularyError as e:
         traceback.print_exception(e.__cause__)
         control.sendall(wire.pack(["unavailable", str(e)]))
@@ -174,7 +179,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     control.sendall(wire.pack(["ready", loaded]))
-    Template(control, settings).run()
+    Template(control, settings, voice).run()
     return 0
 
 

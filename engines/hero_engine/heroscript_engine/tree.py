@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 #: Source: Linux include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -21,9 +22,7 @@ def adopt_orphans() -> None:
     Source: https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
     """
     if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _prctl()(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with(parent: int) -> None:
@@ -32,11 +31,18 @@ def die_with(parent: int) -> None:
     Source: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
     """
     if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _prctl()(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
+
+
+@functools.cache
+def _prctl() -> Callable[..., int]:
+    # Loaded once, by the template: a child that loads it writes to as many pages as for the job itself.
+    import ctypes
+
+    call: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    return call
 
 
 def children_of(pid: int) -> list[int]:
@@ -47,8 +53,11 @@ def children_of(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  this runs once a job
-            with contextlib.suppress(OSError):
-                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+            with (
+                contextlib.suppress(OSError),
+                open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as children,  # noqa: PTH123  as above
+            ):
+                found += map(int, children.read().split())
     return found
 
 
@@ -67,9 +76,14 @@ def kill_tree(leader: int) -> None:
         for pid in new:
             _signal(pid, signal.SIGKILL)
         killed |= new
+    kill_group(leader)
+    _signal(leader, signal.SIGKILL)
+
+
+def kill_group(leader: int) -> None:
+    """Kill the processes that are still in the group of this leader, who was not waited for yet."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    _signal(leader, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> set[int]:

@@ -1,0 +1,152 @@
+"""Two supervisors on one store, each with a Python actor: what one leaves undone, the other does, and does it once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hero_job import JobBuilder, JobStatus, lua
+from hero_job.operations import Op, Operations
+from hero_job.schedules import Missed, Overlap, Schedule
+from hero_job.store import Store
+from hero_supervisor import SupervisorBuilder
+from tests.chaos.faults import actors_of, end_by_force, flag_of
+from tests.chaos.proxy import Act, Proxy
+from tests.chaos.witness import WITNESS, Witness
+from tests.deployment import Deployment, alive
+from tests.eventually import eventually
+from tests.valkey_server import ValkeyServer
+
+ROOT = Path(__file__).parents[2]
+PYTHON = """
+[[actors]]
+type = "python"
+max_restarts = 10000
+backoff_max_s = 0.5
+env = {{ PYTHONPATH = "{path}", {variable} = "{witness}", HERO_OUTPUT = "last", HERO_ACTIONS_ENV = "{variable}",
+  HERO_ACTIONS = "module:tests.chaos.vocabulary" }}
+"""
+KEYS = Operations().keys
+
+
+class Hosts:
+    """Two deployments, the store and the proxy between."""
+
+    def __init__(self, folder: Path) -> None:
+        self.witness = Witness(folder / "witness.jsonl")
+        self.valkey = ValkeyServer(folder).start()
+        self.proxy = Proxy(self.valkey.port).start()
+        path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+        actors = PYTHON.format(path=path, variable=WITNESS, witness=self.witness.path)
+        self.both: list[Deployment] = []
+        for name in ("one", "two"):
+            (folder / name).mkdir()
+            self.both.append(Deployment(folder / name, redis_url=self.proxy.url, actors=actors).start())
+        self.store = Store(self.valkey.unix_url)
+
+    def close(self) -> None:
+        self.proxy.mend()
+        for deployment in self.both:
+            deployment.stop()
+        self.store.close()
+        self.proxy.close()
+        self.valkey.stop()
+
+    def holder(self, job_id: str) -> Deployment:
+        """Whose actor runs a job, once one does."""
+
+        def find() -> Deployment | None:
+            owner = str(self.valkey.command("HGET", KEYS.job(job_id), "owner") or "")
+            ours = {flag_of(a, "--incarnation"): d for d in self.both for a in actors_of(d)}
+            return ours.get(owner.partition("/")[0])
+
+        return eventually(find)
+
+    def submit(self, sleep_s: float, retries: int = 0) -> str:
+        script = f"!!chaos.act value:42 sleep_s:{sleep_s}"
+        builder = JobBuilder().caller_id("a").context_id("b").script_type("Python").script(script).retries(retries)
+        return self.store.run(Operations().create(builder.build(), start=True))
+
+    def events(self) -> list[tuple[str, str]]:
+        entries = self.store.run(Op(("XRANGE", KEYS.events, "-", "+"), list))
+        return [pair for _, flat in entries for pair in zip(flat[::2], flat[1::2], strict=True)]
+
+    def acts(self, job_id: str) -> int:
+        return sum(entry["what"] == "acted" and entry["job"] == job_id for entry in self.witness.read())
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    hosts = Hosts(tmp_path_factory.mktemp("hosts"))
+    yield hosts
+    hosts.close()
+
+
+def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts) -> None:
+    job_id = hosts.submit(sleep_s=3)
+    lost = hosts.holder(job_id)
+    end_by_force(lost.kill())
+
+    reply = hosts.store.wait_reply(Operations(), job_id, 60)
+
+    record = hosts.store.run(Operations().record(job_id))
+    assert (reply.status, reply.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 1)
+    assert hosts.acts(job_id) == 1, "the first process was killed before it could act"
+    assert hosts.store.run(Op(("LLEN", KEYS.reply(job_id)), int)) == 1
+    lost.start()
+
+
+@pytest.mark.parametrize("victim", ["process", "template"])
+def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, victim: str) -> None:
+    job_id = hosts.submit(sleep_s=1.5, retries=1)
+    (actor,) = actors_of(hosts.holder(job_id))
+    templates = actor.children()
+    end_by_force(templates if victim == "template" else [child for t in templates for child in t.children()])
+
+    reply = hosts.store.wait_reply(Operations(), job_id, 60)
+
+    record = hosts.store.run(Operations().record(job_id))
+    assert (reply.status, reply.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 0)
+    assert hosts.acts(job_id) == 1
+    assert alive(actor), "the actor itself goes on"
+
+
+@pytest.mark.parametrize("moment", ["before its job is created", "after its job was created"])
+def test_a_tick_has_one_job_although_the_supervisor_that_fires_it_is_killed(hosts: Hosts, moment: str) -> None:
+    dying, other = hosts.both
+    psutil.Process(other.pid).suspend()
+    name = f"tick-{moment.partition(' ')[0]}"
+    schedule = Schedule(
+        name=name,
+        job={"caller_id": "c", "context_id": "c", "script_type": "python", "script": "!!play.echo content:42"},
+        interval_s=1,
+        overlap=Overlap.ALLOW,
+        missed=Missed.ALL,
+    )
+    sha = (lua.CREATE if moment.startswith("before") else lua.TICK).sha.encode()
+    held = hosts.proxy.trap(Act.HOLD_REQUEST, lambda e: sha in e.command and any(name.encode() in w for w in e.command))
+    with SupervisorBuilder().redis_url(hosts.valkey.url).build() as supervisor:
+        first_ms = supervisor.put_schedule(schedule)
+        held.wait_caught()
+        first = schedule.job_at(first_ms).id
+        assert ((first, "dispatched") in hosts.events()) == moment.startswith("after")
+        end_by_force(dying.kill())
+        hosts.proxy.mend()
+        psutil.Process(other.pid).resume()
+
+        eventually(lambda: (schedule.job_at(first_ms + 2000).id, "finished") in hosts.events())
+        supervisor.delete_schedule(name)
+
+    events = hosts.events()
+    fired = {job for job, _ in events if job.startswith(f"{name}@")}
+    expected = takewhile(
+        lambda tick: schedule.job_at(tick).id <= max(fired), schedule.ticks_after(first_ms / 1000 - 0.1)
+    )
+    assert sorted(fired) == [schedule.job_at(tick).id for tick in expected]
+    assert all(events.count((job, "dispatched")) == 1 for job in fired)
+    dying.start()

@@ -3,8 +3,9 @@
     .venv/bin/python -m benchmarks.heroscript            about half a minute
     .venv/bin/python -m benchmarks.heroscript --jobs 100 a quick run
 
-The wheel's Valkey over TCP on the loopback, one `hero-actor` for Python with one lane, and a submitter. "Fresh" is the default, a child a job; "reused" keeps a child that left nothing behind. The submitter, the
-server, the actor and its children share the machine, so the figures say what all of them reach together.
+The wheel's Valkey over TCP on the loopback, one `hero-actor` for Python with one lane, and a submitter. "fresh" is the
+default, a child a job; "reused" keeps a child that left nothing behind. The submitter, the server, the actor and its
+children share the machine, so the figures say what all of them reach together.
 """
 
 from __future__ import annotations
@@ -81,14 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         with connect(url) as client:
             say("; ".join(f"{what} {value}" for what, value in describe_machine(client).items()))
         say(f"parse of the no-op script: {parse_ms:.3f} ms, median")
-        say(f"\n{'child':<8}{'jobs/s: best':>14}{'median':>9}{'worst':>9}{'  a job over its parse, ms: median':>36}{'99 %':>8}")
+        say(f"\n{'':<8}{'jobs/s':^32}{'ms of a job over its parse':>28}")
+        say(f"{'child':<8}{'best':>14}{'median':>9}{'worst':>9}{'median':>20}{'99 %':>8}")
         for kind, jobs_per_child in KINDS.items():
             with actor(url, Path(name), jobs_per_child) as supervisor:
                 rates = [rate(supervisor, jobs) for _ in range(ROUNDS)]
                 trips = sorted(round_trip_ms(supervisor, jobs // 2))
             median, late = (trips[int(len(trips) * part)] - parse_ms for part in (0.5, 0.99))
             figures = f"{max(rates):>14.0f}{statistics.median(rates):>9.0f}{min(rates):>9.0f}"
-            say(f"{kind:<8}{figures}{median:>36.2f}{late:>8.2f}")
+            say(f"{kind:<8}{figures}{median:>20.2f}{late:>8.2f}")
     return 0
 
 

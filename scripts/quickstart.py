@@ -66,6 +66,8 @@ def _run(options: argparse.Namespace, show: Show) -> int:
         for actor in service.actors():
             lanes = f"{actor.lanes} lane{'s' if actor.lanes > 1 else ''}"
             show.fact("actor", f"{actor.name}, process {actor.pid}: runs {actor.script_type} scripts, {lanes}")
+            if actor.unavailable is not None:
+                show.fact("", f"unavailable: {actor.unavailable}")
         show.fact("socket", f"JSON-RPC 2.0 on {service.socket_path}")
         tally = run_jobs(service, show)
         show.title(f"{tally.good} of {tally.all} jobs ended as they should")

@@ -1,4 +1,4 @@
-"""The jobs of the quick start: the same five kinds through the Python API and through the Unix socket."""
+"""The jobs of the quick start: the same kinds through the Python API and through the Unix socket."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ BROKEN = "let price = 7;\nlet amount = 6;\nprice * quantity"
 ENDLESS = "loop { }"
 HEROSCRIPT = "!!session.env_set key:who val:world\n!!play.echo content:'hello {who}, from {CALLER_ID}'"
 HEROSCRIPT_ANSWER = f"hello world, from {CALLER}"
+V_SCRIPT = "!!play.echo content:'hello from V'"
 WAIT_LIMIT_S = 30.0
 
 
@@ -70,14 +71,15 @@ def run_jobs(service: Service, show: Show) -> Tally:
         The count.
     """
     tally = Tally()
+    v_missing = any(a.script_type is ScriptType.V and a.unavailable is not None for a in service.actors())
     with SupervisorBuilder().redis_url(service.redis_url).build() as supervisor:
-        _through(PythonDoor(supervisor, show), "Python API", show, tally)
+        _through(PythonDoor(supervisor, show), "Python API", show, tally, v_missing)
     with RpcDoor(service.socket_path, show) as rpc:
-        _through(rpc, "Unix socket", show, tally)
+        _through(rpc, "Unix socket", show, tally, v_missing)
     return tally
 
 
-def _through(door: PythonDoor | RpcDoor, name: str, show: Show, tally: Tally) -> None:
+def _through(door: PythonDoor | RpcDoor, name: str, show: Show, tally: Tally, v_missing: bool) -> None:
     for script_type in (ScriptType.OSIS, ScriptType.SAL):
         _step(show, tally, f"{name}, {script_type}: in two steps", partial(_two_steps, door, script_type))
         _step(show, tally, f"{name}, {script_type}: run and wait", partial(_run, door, script_type))
@@ -89,6 +91,10 @@ def _through(door: PythonDoor | RpcDoor, name: str, show: Show, tally: Tally) ->
         lambda: _endless(door),
     )
     _step(show, tally, f"{name}, {ScriptType.PYTHON}: HeroScript", lambda: _heroscript(door))
+    if v_missing:
+        _step(show, tally, f"{name}, {ScriptType.V}: HeroScript, and why it cannot run here", lambda: _no_v(door))
+    else:
+        _step(show, tally, f"{name}, {ScriptType.V}: HeroScript", lambda: _v(door))
 
 
 def _step(show: Show, tally: Tally, name: str, act: Callable[[], str]) -> None:
@@ -140,6 +146,17 @@ def _heroscript(door: PythonDoor | RpcDoor) -> str:
         good = False
     _expect(good, output)
     return ""
+
+
+def _v(door: PythonDoor | RpcDoor) -> str:
+    _expect(bool(door.run(V_SCRIPT, ScriptType.V).strip()), "without output")
+    return ""
+
+
+def _no_v(door: PythonDoor | RpcDoor) -> str:
+    failure = door.run_to_failure(V_SCRIPT, ScriptType.V, timeout_s=10)
+    _expect(failure.kind == "engine_unavailable", str(failure))
+    return f"; it failed with {failure}"
 
 
 def _expect(good: bool, what: str) -> None:

@@ -34,6 +34,14 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _OTHER_SERVICE = ("HERO_STORE__", "HERO_EMBEDDED__", "HERO_RPC__", "HERO_ACTORS", "HERO_REDIS_URL", "HERO_CONFIG")
 
 
+_HEROSCRIPT_ACTORS = """
+[[actors]]
+type = "python"
+[[actors]]
+type = "v"
+"""
+
+
 class AlreadyUp(Exception):
     """Another `scripts/run` uses the state folder."""
 
@@ -182,9 +190,9 @@ class Service:
         self._lock = fd
 
     def _write_config(self) -> Path:
-        """Take config/hero.toml as it is, and an actor for HeroScript beside the two that it has."""
+        """Take config/hero.toml as it is, and the two actors for HeroScript beside the two that it has."""
         path = self.state_dir / "hero.toml"
-        path.write_text(Path("config/hero.toml").read_text("utf-8") + '\n[[actors]]\ntype = "python"\n', "utf-8")
+        path.write_text(Path("config/hero.toml").read_text("utf-8") + _HEROSCRIPT_ACTORS, "utf-8")
         return path
 
     def _environment(self) -> dict[str, str]:

@@ -19,20 +19,23 @@ import time
 from collections import deque
 from types import FrameType
 
+from hero_actor.absence import Absence
 from hero_actor.access import ScriptAccess
 from hero_actor.batch import Batch
 from hero_actor.beat import Beat
 from hero_actor.control import Control, die_with_parent
-from hero_actor.execute import Executor, timeout_of
+from hero_actor.execute import Executor
 from hero_actor.exits import ExitCode
 from hero_actor.lane import Lane, LaneState
 from hero_actor.orders import Orders, Reason
 from hero_actor.outage import Backoff, Outage
 from hero_actor.remains import end_remains
+from hero_actor.report import lane_report, rss_bytes
 from hero_actor.spec import ActorSpec
 from hero_actor.stops import Stops
 from hero_engine.engine import AsksStore, Engine
 from hero_engine.errors import EngineUnavailable
+from hero_engine.missing import MissingEngine
 from hero_engine.registry import load_engine
 from hero_job.claims import ActorEntry, Claims
 from hero_job.errors import StoreError
@@ -64,6 +67,7 @@ _EXIT_OF: dict[Reason, ExitCode] = {
     Reason.STUCK: ExitCode.REPLACE,
     Reason.DECLARED_DEAD: ExitCode.REPLACE,
     Reason.CRASHED: ExitCode.CRASHED,
+    Reason.ENGINE_FOUND: ExitCode.REPLACE,
 }
 
 
@@ -92,6 +96,7 @@ class Actor:
         self._told_draining = False
         self._ready: dict[str, object] = {}
         self._told_ready = False
+        self._absence: Absence | None = None
         self._stopped = False
 
     def run(self) -> ExitCode:
@@ -103,12 +108,21 @@ class Actor:
         self._take_signals()
         if self._control is not None:
             die_with_parent()
+        engine: Engine
+        unavailable = None
         try:
             engine = load_engine(self._spec.engine)
         except EngineUnavailable as e:
             log.critical("engine.unavailable", extra={"engine": e.name, "reason": e.reason, "remedy": e.remedy})
-            return ExitCode.ENGINE_UNAVAILABLE
-        claims = self._describe(engine)
+            if not e.missing:
+                return ExitCode.ENGINE_UNAVAILABLE
+            engine, unavailable = MissingEngine(e), str(e)
+        claims = self._describe(engine, unavailable)
+        if unavailable is not None:
+            spec = self._spec
+            self._absence = Absence(
+                spec.engine, spec.missing_engine, spec.look_for_engine_s, store=self._store, claims=claims
+            )
         if isinstance(engine, AsksStore):
             engine.give_access(ScriptAccess(self._store, self._spec.namespace, claims.retention))
         if not self._join(claims):
@@ -128,7 +142,7 @@ class Actor:
 
     # -- beginning -----------------------------------------------------------------------------------------------------
 
-    def _describe(self, engine: Engine) -> Claims:
+    def _describe(self, engine: Engine, unavailable: str | None) -> Claims:
         spec = self._spec
         entry = ActorEntry(
             incarnation=spec.incarnation,
@@ -142,6 +156,7 @@ class Actor:
             group=spec.group,
             instance=spec.instance,
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            unavailable=unavailable,
         )
         retention = Retention(
             reply_ttl_s=spec.reply_ttl_s,
@@ -196,6 +211,7 @@ class Actor:
                 on_batch=beat.look_in,
                 give_up_s=spec.lease_s,
                 log_dir=spec.log_dir,
+                absence=self._absence,
             )
             for number in range(spec.lanes)
         )
@@ -205,6 +221,7 @@ class Actor:
             "engine": engine.name,
             "engine_version": engine.version,
             "pid": os.getpid(),
+            "unavailable": claims.entry.unavailable or "",
         }
         for lane in self._lanes:
             lane.start()
@@ -237,6 +254,8 @@ class Actor:
                 report_mono = now_mono + REPORT_S
                 self._report(beat)
                 self._check_quotas()
+                if self._absence is not None and self._absence.is_over():
+                    self._orders.give(Reason.ENGINE_FOUND)
             if self._orders.drain.is_set():
                 if give_up_mono is None and self._orders.stop.is_set():
                     give_up_mono = now_mono + (_ORPHAN_FORCE_S if orphan_mono else self._spec.grace_s)
@@ -296,7 +315,7 @@ class Actor:
         self._control.send(
             {
                 "event": "beat",
-                "lanes": [_lane_report(lane, now_mono) for lane in self._lanes],
+                "lanes": [lane_report(lane, now_mono) for lane in self._lanes],
                 "rss_bytes": rss_bytes(),
                 "jobs": sum(lane.jobs for lane in self._lanes),
                 "store_up": not self._outage.active and silent_s < _STORE_SILENT_S,
@@ -369,32 +388,3 @@ class Actor:
                 return
         if recovery.handed_back:
             log.info("actor.handed_back", extra={"jobs": len(recovery.handed_back)})
-
-
-def rss_bytes() -> int:
-    """Resident memory of this process, in bytes.
-
-    Source: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
-    """
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123  pathlib costs an actor its import
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        import resource
-        import sys
-
-        # The most it ever had, which is what other systems tell cheaply; in KiB, but on macOS in bytes.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _lane_report(lane: Lane, now_mono: float) -> dict[str, object]:
-    job = lane.batch.running
-    since_mono = lane.since_mono if job is None else lane.batch.started_mono
-    overdue_s = 0.0 if job is None else now_mono - since_mono - timeout_of(job)
-    return {
-        "state": lane.state.value,
-        "job": None if job is None else job.id,
-        "for_ms": int((now_mono - since_mono) * 1000),
-        "overdue_ms": max(0, int(overdue_s * 1000)),
-    }

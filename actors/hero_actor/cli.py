@@ -12,8 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from hero_actor.absence import WhenMissing
 from hero_actor.actor import Actor
 from hero_actor.exits import ExitCode
+from hero_actor.remains import wait_for_inherited
 from hero_actor.spec import DEFAULT_ENGINE, DEFAULT_LANES, ActorSpec
 from hero_config import logs
 from hero_job.errors import JobInvalid, StoreUrlInvalid
@@ -35,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         the exit code.
     """
     options = _parser().parse_args(argv)
+    wait_for_inherited()
     logs.configure(options.log_level, options.log_format)
     try:
         actor = Actor(_spec(options))
@@ -98,6 +101,8 @@ def _spec(options: argparse.Namespace) -> ActorSpec:
         max_jobs=options.max_jobs,
         max_rss_bytes=options.max_rss_bytes,
         log_dir=options.log_dir,
+        missing_engine=WhenMissing(options.missing_engine),
+        look_for_engine_s=options.look_for_engine_s,
         control_fd=options.control_fd,
     )
 
@@ -122,6 +127,13 @@ def _parser() -> argparse.ArgumentParser:
         "--engine",
         help="name of an engine, or module:factory; default: rhai for osis and sal, heroscript for python, v for v",
     )
+    add(
+        "--missing-engine",
+        choices=[when.value for when in WhenMissing],
+        default=WhenMissing.FAIL.value,
+        help="while the engine is not installed, jobs fail at once or wait (%(default)s)",
+    )
+    add("--look-for-engine-s", type=_seconds, default=60.0, help="how often it is then looked for (%(default)s)")
     add("--legacy-queues", action="store_true", help="serve the queues of older programs of the Rust family too")
     add("--by-context", action="store_true", help="one job of a context at once, in order, over all actors with this")
     add(

@@ -78,8 +78,9 @@ class Executor:
                 "CONTEXT_ID": context_id,
                 "JOB_ID": job.id,
                 "ENV": parse_env_vars(job.env_vars),
-                "PREREQUISITES": job.prerequisites,
-                "SIGNATORIES": tuple(one.public_key for one in parse_signatures(job.signatures)),
+                # A plain job has neither, and pays for neither.
+                "PREREQUISITES": job.prerequisites if job.more else {},
+                "SIGNATORIES": _signatories(job) if job.more else (),
             }
             outcome = self._engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
@@ -189,3 +190,7 @@ def _is_unicode(text: str) -> bool:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
+
+
+def _signatories(job: ClaimedJob) -> tuple[str, ...]:
+    return tuple(one.public_key for one in parse_signatures(job.signatures))

@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from hero_actor.absence import LOOK_S, Absence
 from hero_actor.batch import Batch
 from hero_actor.execute import Executor, settle, timeout_of
 from hero_actor.logfile import LogPathRefused, append_lines
@@ -58,6 +59,7 @@ class Lane:
         give_up_s: How long it tries to settle its last results when it is to end and the store does not answer; then
             the incarnation is as good as dead and its jobs are given out again.
         log_dir: Folder of the log files that jobs name; "" for none.
+        absence: The engine is missing; None when it is there.
 
     Attributes:
         batch: What it holds.
@@ -69,6 +71,7 @@ class Lane:
     """
 
     __slots__ = (
+        "_absence",
         "_backoff",
         "_claims",
         "_executor",
@@ -103,6 +106,7 @@ class Lane:
         on_batch: Callable[[], None],
         give_up_s: float,
         log_dir: str = "",
+        absence: Absence | None = None,
     ) -> None:
         self.number = number
         self.batch = batch
@@ -119,6 +123,7 @@ class Lane:
         self._on_batch = on_batch
         self._give_up_s = give_up_s
         self._log_dir = log_dir
+        self._absence = absence
         self._name = f"lane-{number}"
         self._pace = Pace()
         self._backoff = Backoff()
@@ -155,7 +160,13 @@ class Lane:
                     if self.batch.has_results and not self.batch.abandoned:
                         self._take_turn(0)
                     return
-                if idle:
+                if self._absence is not None:
+                    if idle:
+                        self._move_to(LaneState.IDLE)
+                        drain.wait(LOOK_S)
+                        if drain.is_set():
+                            continue
+                elif idle:
                     self._move_to(LaneState.IDLE)
                     # Whether an id came or the time was up: the turn reads it from the claimed list, and looks at the
                     # queues that do not wake a lane. After a drain the id stays in that list; leaving hands it back.
@@ -163,7 +174,8 @@ class Lane:
                     if drain.is_set():
                         continue
                     self._pace.pause()
-                turn = self._take_turn(self._pace.next_ask())
+                queues = None if self._absence is None else self._absence.queues()
+                turn = self._take_turn(self._pace.next_ask(), queues)
             except StoreError as e:
                 idle = False
                 if not self._wait_out(e):
@@ -181,7 +193,7 @@ class Lane:
                     return
             idle = not turn.jobs
 
-    def _take_turn(self, max_jobs: int) -> Turn:
+    def _take_turn(self, max_jobs: int, queues: Sequence[str] | None = None) -> Turn:
         """Settle what was run, claim what to run next.
 
         Raises:
@@ -192,7 +204,7 @@ class Lane:
             if results:
                 self._move_to(LaneState.SETTLING)
             try:
-                turn = self._run(self._claims.turn(self.number, results, max_jobs))
+                turn = self._run(self._claims.turn(self.number, results, max_jobs, queues))
             except BaseException:
                 self.batch.put_back(results)
                 raise

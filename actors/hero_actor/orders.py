@@ -19,6 +19,7 @@ class Reason(StrEnum):
     STUCK = "stuck"
     DECLARED_DEAD = "declared_dead"
     CRASHED = "crashed"
+    ENGINE_FOUND = "engine_found"
 
 
 class Orders:

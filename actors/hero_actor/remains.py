@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 
 log = logging.getLogger(__name__)
 
@@ -51,3 +52,21 @@ def _end_if_marked(pid: int, mark: bytes) -> bool:
         finally:
             os.close(fd)
     return False
+
+
+def wait_for_inherited() -> None:
+    """Take the exit status of the children that this process had before it became this program.
+
+    An actor that starts over in its own process leaves those of its engine, which end by themselves and which nobody
+    but this process can bury. Call it before anything is started: nobody else waits for what is there then.
+    """
+    with contextlib.suppress(OSError):  # a kernel without CONFIG_PROC_CHILDREN
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as children:  # noqa: PTH123  as above
+            pids = children.read().split()
+        for pid in pids:
+            threading.Thread(target=_wait_for, args=(int(pid),), name=f"bury {int(pid)}", daemon=True).start()
+
+
+def _wait_for(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from hero_actor.absence import WhenMissing
 from hero_job.job import ScriptType
 
 #: Lanes of an actor that is not told how many. OSIS promises order, and order needs a single lane.
@@ -44,6 +45,8 @@ class ActorSpec:
         max_jobs: It asks to be replaced after so many jobs; 0 for never.
         max_rss_bytes: It asks to be replaced above this resident memory; 0 for never.
         log_dir: Folder of the log files that jobs name; "" for none.
+        missing_engine: What becomes of jobs while the engine is not installed.
+        look_for_engine_s: How often it is then looked for, in seconds.
         control_fd: Descriptor of the socket to its supervisor; None without one.
     """
 
@@ -67,4 +70,6 @@ class ActorSpec:
     max_jobs: int
     max_rss_bytes: int
     log_dir: str
+    missing_engine: WhenMissing
+    look_for_engine_s: float
     control_fd: int | None

@@ -24,6 +24,7 @@ class ActorEntry:
     group: str | None = None
     instance: str | None = None
     started_at: str | None = None
+    unavailable: str | None = None
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from hero_job.codec import encode_reply, encode_result
 from hero_job.job import Job
 from hero_job.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.op import Op, as_is
-from hero_job.record import Progress, Reply
+from hero_job.record import ActorPresence, Progress, Reply
 from hero_job.retention import DEFAULT_RETENTION, Retention
 from hero_job.status import JobStatus
 
@@ -95,6 +95,35 @@ class Claims:
         """Does this actor serve queues besides that of its type, on which alone it blocks?"""
         return self._several
 
+    @property
+    def queues(self) -> Sequence[str]:
+        """The queues that it serves, first served first."""
+        return self._queues
+
+    def served_elsewhere(self, actors: Sequence[ActorPresence]) -> set[str]:
+        """Which of its queues do other actors serve that live and have an engine?
+
+        Args:
+            actors: All that are registered. Of these nobody knows whether they serve the queues of older programs: one
+                of the type is taken to do so.
+        """
+        suffix = self.entry.script_type.suffix
+        served: set[str] = set()
+        for actor in actors:
+            if (
+                actor.script_type is not self.entry.script_type
+                or actor.incarnation == self._incarnation
+                or actor.beat_at is None
+                or actor.unavailable is not None
+            ):
+                continue
+            served |= {self.keys.work(suffix), *self.keys.legacy(suffix, self.entry.name)}
+            if actor.group:
+                served.add(self.keys.work(suffix, actor.group))
+                if actor.instance:
+                    served.add(self.keys.work(suffix, actor.group, actor.instance))
+        return {queue for queue in self._queues if queue.removesuffix(":low") in served}
+
     def _owner(self, lane: int) -> str:
         """Who holds what a lane has claimed: two lanes of one actor are no more one another than two actors are."""
         return f"{self._incarnation}/{lane}"
@@ -134,16 +163,20 @@ class Claims:
         claimed = self.keys.claimed(self._incarnation, lane)
         return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
 
-    def turn(self, lane: int, settlements: Sequence[Settlement], max_jobs: int) -> Op[Turn]:
+    def turn(
+        self, lane: int, settlements: Sequence[Settlement], max_jobs: int, queues: Sequence[str] | None = None
+    ) -> Op[Turn]:
         """Settle what a lane has run and claim what it runs next, in one round trip.
 
         Args:
             lane: Number of the lane, from 0.
             settlements: Sent again after a lost answer they count once.
             max_jobs: Most jobs to claim; 0 to settle only.
+            queues: Those to claim from, beside what it holds already; None for all that it serves.
         """
         keys = self.keys
-        args: list[Any] = [keys.actors, keys.claimed(self._incarnation, lane), *self._queues]
+        args: list[Any] = [keys.actors, keys.claimed(self._incarnation, lane)]
+        args += self._queues if queues is None else queues
         key_count = len(args)
         args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation)
         for s in settlements:

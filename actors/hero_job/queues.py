@@ -266,6 +266,7 @@ def _decode_actors(answer: list[Any]) -> list[ActorPresence]:
                 group=entry.get("group"),
                 instance=entry.get("instance"),
                 started_at=entry.get("started_at"),
+                unavailable=entry.get("unavailable"),
                 beat_at=presence.get("beat_at") if lives_ms > 0 else None,
                 busy=int(presence.get("busy", 0)),
                 jobs=int(presence.get("jobs", 0)),

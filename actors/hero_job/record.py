@@ -149,6 +149,7 @@ class ActorPresence:
         group: Group whose queue it serves too.
         instance: Instance whose queue it serves too.
         started_at: ISO 8601 in UTC.
+        unavailable: Why its engine cannot run anything, and what to do; None when it can.
         beat_at: Time of the last beat, ISO 8601 in UTC; None when its presence has expired.
         busy: Lanes that ran a job at the last beat.
         jobs: Jobs it has run.
@@ -168,6 +169,7 @@ class ActorPresence:
     beat_at: str | None
     busy: int
     jobs: int
+    unavailable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

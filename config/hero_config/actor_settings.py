@@ -35,6 +35,8 @@ class ActorSettings(Section):
     """Resident memory above which a process is replaced; 0 for never."""
     engine: str = ""
     """Engine name or `module:factory`; empty takes the type's own."""
+    missing_engine: Literal["fail", "wait"] = "fail"
+    """While its engine is not installed, jobs fail at once or wait."""
     grace_s: Annotated[float, Field(gt=0, le=600)] = 1.0
     """Seconds past its deadline that a job may take to yield."""
     max_restarts: Annotated[int, Field(ge=0, le=10_000)] = 10
@@ -97,7 +99,10 @@ class ActorSettings(Section):
 
     @model_validator(mode="after")
     def _command_is_told_by_its_arguments(self) -> Self:
-        ours = ("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes", "engine")
+        ours = (
+            *("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes"),
+            *("engine", "missing_engine"),
+        )
         given = [name for name in ours if getattr(self, name) != type(self).model_fields[name].default]
         if self.command and given:
             raise ValueError(f"{', '.join(given)}: only our own actors know this; tell a command by its arguments")

@@ -82,6 +82,8 @@ def _dangerous(config: Config) -> Iterator[tuple[KeyPath, str]]:
         )
     if settings.rpc.insecure and settings.rpc.port:
         yield ("rpc", "insecure"), "the TCP port is offered without TLS or without asking who calls"
+    if settings.rpc.port and not (settings.rpc.tokens or settings.rpc.signature_keys or settings.rpc.require_auth):
+        yield ("rpc", "port"), "every user of this machine may run scripts there; see tokens and require_auth"
     if settings.rpc.unix_mode_bits & 0o006 and settings.rpc.unix_auth == "off" and settings.rpc.unix_socket:
         yield ("rpc", "unix_mode"), "every user of this machine may run scripts; see unix_auth"
     if settings.supervisor.lease_s < _LEAST_BEATS:

@@ -21,10 +21,12 @@ class EngineUnavailable(HeroEngineError):
         name: The engine asked for.
         reason: What is wrong.
         remedy: What to do about it, as a sentence for an operator.
+        missing: It is a thing to install, and works as soon as it is there: nothing else is wrong.
     """
 
-    def __init__(self, name: str, reason: str, remedy: str) -> None:
+    def __init__(self, name: str, reason: str, remedy: str, *, missing: bool = False) -> None:
         super().__init__(name, reason, remedy)
+        self.missing = missing
         self.name = name
         self.reason = reason
         self.remedy = remedy

@@ -73,7 +73,10 @@ def _import_factory(name: str, spec: str, remedy: str) -> EngineFactory:
     except EngineUnavailable:
         raise
     except Exception as e:
-        raise EngineUnavailable(name, f"module '{module_name}' does not import: {_describe(e)}", remedy) from e
+        # Of a name that is not ours nobody knows whether it is misspelt.
+        missing = name in BUILTIN and isinstance(e, ModuleNotFoundError)
+        reason = f"module '{module_name}' does not import: {_describe(e)}"
+        raise EngineUnavailable(name, reason, remedy, missing=missing) from e
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise EngineUnavailable(name, f"module '{module_name}' has no factory '{attribute}'", remedy)

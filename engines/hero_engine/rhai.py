@@ -21,6 +21,7 @@ except ImportError as e:
         "rhai",
         f"the wheel 'rhai-py' does not import: {e}",
         "Build and install it with scripts/setup, or install the extra 'hero-runtime[rhai]'.",
+        missing=isinstance(e, ModuleNotFoundError),
     ) from e
 
 if TYPE_CHECKING:

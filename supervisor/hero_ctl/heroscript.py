@@ -42,7 +42,7 @@ app = typer.Typer(help="Check and format HeroScript; needs no service.", no_args
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Files; folders, of which all *.md, *.hero and *.heroscript; - for standard input."
+        metavar="PATH", help="Files; folders, of which all *.md, *.hero and *.heroscript; - for standard input."
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -59,13 +59,13 @@ def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]])
     _print_table(["ID", "TYPE", "STATUS", "CREATED (UTC)", "TOOK", "CALLER", "RESULT"], rows, "no jobs")
 
 
-def print_actors(actors: Iterable[ActorPresence], queued: Mapping[str, int]) -> None:
+def print_actors(actors: Sequence[ActorPresence], queued: Mapping[str, int]) -> None:
     """Print actors as a table, and below it how many jobs wait for each type."""
     rows = [
         [
             actor.name,
             actor.script_type.value,
-            "alive" if actor.beat_at is not None else "silent",
+            _state(actor),
             f"{actor.busy}/{actor.lanes}",
             str(actor.jobs),
             f"{actor.engine} {actor.engine_version}",
@@ -77,7 +77,16 @@ def print_actors(actors: Iterable[ActorPresence], queued: Mapping[str, int]) -> 
     ]
     heads = ["NAME", "TYPE", "STATE", "BUSY", "JOBS", "ENGINE", "GROUP", "HOST:PID", "STARTED (UTC)"]
     _print_table(heads, rows, "no actors: start `hero-supervisor`, or `hero-actor --type osis`")
+    for actor in actors:
+        if actor.unavailable is not None:
+            print(f"{actor.name}: {actor.unavailable}")  # noqa: T201
     print("waiting: " + ", ".join(f"{name} {count}" for name, count in queued.items()))  # noqa: T201
+
+
+def _state(actor: ActorPresence) -> str:
+    if actor.beat_at is None:
+        return "silent"
+    return "alive" if actor.unavailable is None else "unavailable"
 
 
 def print_entry(entry: Mapping[str, Any]) -> None:
@@ -111,6 +120,8 @@ def _phase(slot: Mapping[str, Any]) -> str:
 def _why(slot: Mapping[str, Any]) -> str:
     if slot["waits_for"]:
         return f"waits for {', '.join(slot['waits_for'])}"
+    if slot["unavailable"]:
+        return str(slot["unavailable"])
     ended = f"ended: {slot['last_exit']}" if slot["last_exit"] else ""
     return ended if slot["starts_in_s"] is None else f"{ended}, starts in {slot['starts_in_s']:.1f} s"
 

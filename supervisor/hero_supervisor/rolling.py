@@ -165,6 +165,12 @@ class Rolling:
                 return False
             self._succeed(step)
             return True
+        if new.child.phase is Phase.RUNNING and new.unavailable and step.ran and not step.old.unavailable:
+            if self._wanted[step.name] != step.spec:
+                self._dismiss(step)
+            else:
+                self._fail(step, new)
+            return True
         if new.child.phase is Phase.RUNNING:
             if step.successor is None:
                 self._succeed(step)
@@ -202,7 +208,7 @@ class Rolling:
             self._leaving.append(leaving)
 
     def _fail(self, step: _Step, new: Slot) -> None:
-        reason = new.view().last_exit or f"it is {new.child.phase}"
+        reason = new.unavailable or new.view().last_exit or f"it is {new.child.phase}"
         self._dismiss(step)
         kept = [step.name, *(name for name in self._wanted if name != step.name and self._is_stale(name))]
         for name in kept:

@@ -346,7 +346,11 @@ class Service:
         if self._orphans is not None:
             self._orphans.look()
         children = self.children()
-        not_ready = [f"{child.slot} {child.phase}" for child in children if child.phase is not Phase.RUNNING]
+        not_ready = [
+            f"{child.slot} {'unavailable' if child.unavailable else child.phase}"
+            for child in children
+            if child.phase is not Phase.RUNNING or child.unavailable
+        ]
         text = f"{_ready_count(children)} of {len(children)} actors ready"
         self._notifier.status(text + (f": {', '.join(not_ready[:8])}" if not_ready else ""))
         if self._notifier.watchdog_s is not None:
@@ -366,7 +370,7 @@ def _job_limits(settings: Settings) -> JobLimits:
 
 
 def _ready_count(children: tuple[ChildView, ...]) -> int:
-    return sum(child.phase is Phase.RUNNING for child in children)
+    return sum(child.phase is Phase.RUNNING and not child.unavailable for child in children)
 
 
 def _embedded_store(settings: Settings) -> EmbeddedStore:

@@ -70,6 +70,7 @@ class ChildView:
         busy: Lanes that run a job.
         jobs: Jobs that this process has run.
         rss_bytes: Its resident memory, as it last said.
+        unavailable: Why its engine can run nothing, and what to do; empty when it can.
     """
 
     slot: str
@@ -90,6 +91,7 @@ class ChildView:
     busy: int
     jobs: int
     rss_bytes: int
+    unavailable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class Slot:
         fresh: Its next start is one in the order of all, so it waits for those before it.
         waits_for: For whom it waits now: it does not start by itself while there is any.
         outlasts: Slots that must have stopped before it starts.
+        unavailable: Why the engine of its process can run nothing; empty when it can.
     """
 
     def __init__(self, spec: ChildSpec, surroundings: Surroundings, *, starts: int = 0, holds: int = 0) -> None:
@@ -148,6 +151,7 @@ class Slot:
         self.outlasts: tuple[Slot, ...] = ()
         self.starts = starts
         self.holds = holds
+        self.unavailable = ""
         self._around = surroundings
         self._process: ChildProcess | None = None
         self._incarnation = ""
@@ -197,6 +201,7 @@ class Slot:
             busy=self._busy,
             jobs=self._jobs,
             rss_bytes=self._rss_bytes,
+            unavailable=self.unavailable,
         )
 
     # Events in, actions out
@@ -275,6 +280,7 @@ class Slot:
         self._incarnation = incarnation
         self.starts += 1
         self._lanes = self._busy = self._jobs = self._rss_bytes = 0
+        self.unavailable = ""
         loop.add_reader(process.pidfd, self._on_exit, process)
         around.logs.follow(self.name, incarnation, process.pid, process.output_fd)
         if process.control is not None:
@@ -296,9 +302,14 @@ class Slot:
             case "ready":
                 first = self.child.ready is None
                 self._lanes = _whole(message.get("lanes"))
+                self.unavailable = str(message.get("unavailable") or "")
                 self.happens(Ready())
-                if first:
-                    log.info("child.ready", extra={"child": self.name, "after_s": _since(self.child.started)})
+                if first and self.unavailable:
+                    log.error("child.unavailable", extra={"child": self.name, "reason": self.unavailable})
+                    self._tell("unavailable", self.unavailable)
+                elif first:
+                    extra = {"child": self.name, "incarnation": self._incarnation}
+                    log.info("child.ready", extra={**extra, "after_s": _since(self.child.started)})
                     self._tell("ready")
             case "beat":
                 beat = read_beat(message)

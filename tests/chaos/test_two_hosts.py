@@ -28,8 +28,12 @@ PYTHON = """
 type = "python"
 max_restarts = 10000
 backoff_max_s = 0.5
-env = {{ PYTHONPATH = "{path}", {variable} = "{witness}", HERO_OUTPUT = "last", HERO_ACTIONS_ENV = "{variable}",
-  HERO_ACTIONS = "module:tests.chaos.vocabulary" }}
+[actors.env]
+PYTHONPATH = "{path}"
+{variable} = "{witness}"
+HERO_OUTPUT = "last"
+HERO_ACTIONS_ENV = "{variable}"
+HERO_ACTIONS = "module:tests.chaos.vocabulary"
 """
 KEYS = Operations().keys
 
@@ -76,8 +80,8 @@ class Hosts:
         entries = self.store.run(Op(("XRANGE", KEYS.events, "-", "+"), list))
         return [pair for _, flat in entries for pair in zip(flat[::2], flat[1::2], strict=True)]
 
-    def acts(self, job_id: str) -> int:
-        return sum(entry["what"] == "acted" and entry["job"] == job_id for entry in self.witness.read())
+    def acts(self, job_id: str, what: str = "acted") -> int:
+        return sum(entry["what"] == what and entry["job"] == job_id for entry in self.witness.read())
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +93,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts) -> None:
     job_id = hosts.submit(sleep_s=3)
+    eventually(lambda: hosts.acts(job_id, "acting"), what="its process has begun")
     lost = hosts.holder(job_id)
     end_by_force(lost.kill())
 
@@ -104,6 +109,7 @@ def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts) -> None:
 @pytest.mark.parametrize("victim", ["process", "template"])
 def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, victim: str) -> None:
     job_id = hosts.submit(sleep_s=1.5, retries=1)
+    eventually(lambda: hosts.acts(job_id, "acting"), what="its process has begun")
     (actor,) = actors_of(hosts.holder(job_id))
     templates = actor.children()
     end_by_force(templates if victim == "template" else [child for t in templates for child in t.children()])

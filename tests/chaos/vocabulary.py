@@ -19,7 +19,8 @@ _witness = Witness(Path(os.environ[WITNESS]))
 
 @action("chaos.act")
 def act(ctx: Context, value: int, sleep_s: float = 0.0) -> int:
-    """Take some time, note that it was done, and give the value back."""
+    """Take some time, note that it begins and that it was done, and give the value back."""
+    _witness.note("acting", job=ctx.job_id, pid=os.getpid())
     time.sleep(sleep_s)
     _witness.note("acted", job=ctx.job_id, pid=os.getpid())
     return value

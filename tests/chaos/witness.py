@@ -6,7 +6,8 @@ Each line is one JSON object: when (the host's clock), what, and facts. Who writ
 - the faults: `fault`, with whom it hit, from when to when;
 - the reader of the event stream: `event`, each new status of each job in the order in which the store made them;
 - the engine inside the actors (`traced.py`): `began` and `ended`, each run of each script;
-- the process of a HeroScript job (`vocabulary.py`): `acted`, what the script has done to the world.
+- the process of a HeroScript job (`vocabulary.py`): `acting` and `acted`, what the script does to the
+  world.
 
 Invariant: a line is one write(2) to a file opened with O_APPEND, so lines of many processes never mix, and what a
 killed process had done before its death is there. Source: https://man7.org/linux/man-pages/man2/write.2.html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import fcntl
 import logging
 import os
 import socket
@@ -21,6 +22,7 @@ from hero_config.problems import ConfigError
 from hero_config.settings import SupervisorSettings
 
 log = logging.getLogger("tests.log_targets")
+F_GET_SEALS = 1034  # fcntl(2); Python 3.11 has no name for it
 
 
 class Journal:
@@ -40,6 +42,7 @@ class Journal:
         data, ancillary, _, _ = self._socket.recvmsg(1 << 20, socket.CMSG_SPACE(4))
         if not data:
             fd = array.array("i", ancillary[0][2])[0]
+            assert fcntl.fcntl(fd, F_GET_SEALS) == 0xF, "the journal takes no file that could still change"
             with os.fdopen(fd, "rb") as file:
                 file.seek(0)
                 data = file.read()
@@ -165,6 +168,16 @@ def test_a_full_file_is_set_aside_and_so_many_are_kept(tmp_path: Path) -> None:
     assert all(p.stat().st_size <= 1000 for p in tmp_path.iterdir())
     assert path.read_text().endswith("number=99\n")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_is_there_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "hero.log"
+    path.write_text("from before\n")
+    log_targets.configure(settings(log_to="file", log_file=str(path)))
+    log.info("first.event")
+
+    assert path.read_text().startswith("from before\n")
+    assert "first.event" in path.read_text()
 
 
 def test_a_file_that_was_moved_away_is_opened_anew_on_demand(tmp_path: Path) -> None:

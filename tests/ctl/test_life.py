@@ -170,7 +170,7 @@ def test_failing_job_is_repeated_as_often_as_asked(heroctl: Heroctl) -> None:
 
 def test_second_job_with_a_key_is_the_first_one(heroctl: Heroctl) -> None:
     key = uuid.uuid4().hex
-    first = heroctl("submit", '"first"', "--unique", key, "--delay", "1").stdout.strip()
+    first = heroctl("submit", '"first"', "--unique", key, "--delay", "5").stdout.strip()
     second = heroctl("submit", '"second"', "--unique", key).stdout.strip()
 
     ran = heroctl("run", '"third"', "--unique", key)

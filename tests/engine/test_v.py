@@ -6,9 +6,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, Script
+from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, Script, TimedOut
 from hero_engine.errors import EngineUnavailable
 from hero_engine.registry import load_engine
 from hero_engine.v import VEngine
@@ -160,6 +161,39 @@ def test_process_that_is_left_behind_neither_holds_the_run_up_nor_lives_on() -> 
 
     assert run("!!test.leave") == Done("")
     eventually(lambda: not sleepers())
+
+
+@pytest.mark.parametrize("end", ["", "!!test.fail", "!!test.abort", "!!test.sleep"])
+def test_daemon_that_a_program_leaves_in_a_session_of_its_own_does_not_live_on(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "pid"
+
+    outcome = run(f"!!test.daemon file:{file}\n{end}".rstrip(), timeout_s=3.0 if end == "!!test.sleep" else 30.0)
+
+    pid = int(file.read_text())
+    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    match end:
+        case "":
+            assert outcome == Done("")
+        case "!!test.sleep":
+            assert outcome == TimedOut(3.0)
+        case _:
+            assert isinstance(outcome, Failed)
+            assert outcome.kind == ("crashed" if end == "!!test.abort" else "v_failed")
+
+
+def test_program_that_has_gone_since_the_start_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    engine = VEngine(f"{program} {{file}}")
+    program.unlink()
+
+    outcome = engine.run(
+        Script(source="!!test.nothing"), constants={}, limits=Limits(timeout_s=30.0), run=engine.new_run()
+    )
+
+    assert isinstance(outcome, Failed)
+    assert "does not start: No such file or directory" in outcome.message
 
 
 @pytest.mark.parametrize(

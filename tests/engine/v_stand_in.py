@@ -43,6 +43,15 @@ def main() -> int:
                 if os.fork() == 0:
                     time.sleep(60)
                     os._exit(0)
+            case "test.daemon":
+                # As daemons do it: two forks and a session of its own.
+                if os.fork() == 0:
+                    os.setsid()
+                    if os.fork() == 0:
+                        Path(rest.removeprefix("file:")).write_text(str(os.getpid()))
+                        time.sleep(60)
+                    os._exit(0)
+                os.wait()
             case "test.nothing":
                 pass
             case "play.echo" | "git.list":

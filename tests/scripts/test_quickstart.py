@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.test_v import STAND_IN
 from tests.eventually import eventually
 from tests.scripts.quickstart import PROGRAM, ROOT, QuickStart, environment
 
@@ -41,12 +42,13 @@ def test_script_is_a_program_without_syntax_errors() -> None:
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
 
 
-def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start) -> None:
+def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERO_V_COMMAND", "no-such-hero {file}")
     run = start("--once")
 
     assert run.process.wait(90) == 0, run.text()
     text = run.text()
-    assert "14 of 14 jobs ended as they should" in text
+    assert "16 of 16 jobs ended as they should" in text
     for door in ("Python API", "Unix socket"):
         for script_type in ("OSIS", "SAL"):
             assert f"{door}, {script_type}: in two steps" in text
@@ -56,14 +58,20 @@ def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start) -> No
     assert re.search(r"JobFailed +kind='\w+' line=3 column=9 message='Variable not found: quantity'", text)
     assert "did not end within its timeout of 1 s" in text
     assert '"method": "create_job"' in text
+    assert re.search(
+        r"actor +v-1, process \d+: runs V scripts, 1 lane\n +unavailable: .*no program 'no-such-hero'", text
+    )
+    assert len(re.findall(r"as it should .*kind 'engine_unavailable'.*Install herolib", text)) == 2
     assert "\x1b" not in text, "colours are for terminals"
     assert not run.processes()
 
 
-def test_it_stays_up_and_its_advice_works_until_control_c(start: Start) -> None:
+def test_it_stays_up_and_its_advice_works_until_control_c(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERO_V_COMMAND", STAND_IN)
     run = start()
     run.await_up()
-    assert "14 of 14 jobs ended as they should" in run.text()
+    assert run.text().count("echoed") == 2
+    assert "16 of 16 jobs ended as they should" in run.text()
 
     advice = [line.split("  ")[-1].strip() for line in run.text().splitlines() if ".venv/bin/heroctl run" in line]
     script = call(shlex.split(advice[0]))

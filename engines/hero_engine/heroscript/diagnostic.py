@@ -70,7 +70,8 @@ class Diagnostic:
         Returns:
             `path:line:col: severity[code]: message`, the source line, the caret, and the hint if there is one.
         """
-        lines = [f"{self.place or '<value>'}: {self.severity}[{self.code}]: {self.message}"]
+        message = self.message.replace("\n", " ")  # some quote a text; editors read the first line alone
+        lines = [f"{self.place or '<value>'}: {self.severity}[{self.code}]: {message}"]
         if self.place and self.place.source_line:
             lines += _excerpt(self.place, self.text)
         if self.hint:

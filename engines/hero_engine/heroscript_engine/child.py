@@ -33,7 +33,6 @@ from hero_engine.heroscript_engine.script import run_script
 from hero_engine.heroscript_engine.settings import Settings
 from hero_engine.heroscript_engine.tree import adopt_orphans, children_of, die_with
 
-
 #: The interpreter rewrites code that has run a few times: in the template, all children share the result.
 #: Source: https://peps.python.org/pep-0659/
 _WARM_UP_RUNS = 20

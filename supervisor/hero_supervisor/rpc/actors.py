@@ -62,6 +62,7 @@ class SlotView(TypedDict):
     busy: int
     jobs: int
     rss_bytes: int
+    unavailable: str | None
 
 
 class ListedActor(shapes.ActorView):
@@ -245,6 +246,7 @@ def slot_view(child: ChildView) -> SlotView:
         "busy": child.busy,
         "jobs": child.jobs,
         "rss_bytes": child.rss_bytes,
+        "unavailable": child.unavailable or None,
     }
 
 
@@ -282,6 +284,7 @@ def absent_view(child: ChildView) -> ListedActor:
         "instance": None,
         "started_at": None,
         "beat_at": None,
+        "unavailable": None,
         "supervised": slot_view(child),
     }
 

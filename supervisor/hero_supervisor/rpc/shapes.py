@@ -147,7 +147,10 @@ class PlayResult(TypedDict):
 
 
 class ActorView(TypedDict):
-    """An actor process as it presents itself; ``beat_at`` is null when it has been silent for too long."""
+    """An actor process as it presents itself; ``beat_at`` is null when it has been silent for too long.
+
+    ``unavailable`` says why its engine can run nothing, and what to do; null when it can.
+    """
 
     incarnation: str
     name: str
@@ -163,6 +166,7 @@ class ActorView(TypedDict):
     instance: str | None
     started_at: str | None
     beat_at: str | None
+    unavailable: str | None
 
 
 class Health(TypedDict):
@@ -253,4 +257,5 @@ def actor_view(actor: ActorPresence) -> ActorView:
         "instance": actor.instance,
         "started_at": actor.started_at,
         "beat_at": actor.beat_at,
+        "unavailable": actor.unavailable,
     }

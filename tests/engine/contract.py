@@ -17,6 +17,19 @@ from hero_engine.registry import load_engine
 LIMITS = Limits(timeout_s=30)
 
 
+class Lines:
+    """Keeps what a script says."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def line(self, level: str, text: str) -> None:
+        self.lines.append((level, text))
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        raise AssertionError("nothing was said of progress")
+
+
 class EngineContract:
     """The contract; `ENGINE` and the scripts are the subclass's."""
 
@@ -45,6 +58,8 @@ class EngineContract:
     ENDLESS: ClassVar[str]
     #: Sleeps for a minute.
     SLEEPING: ClassVar[str]
+    #: Says "hello" where people read it, not as its result.
+    SAYING: ClassVar[str]
     #: Sets a global, if it was not set before by another run, and results in 1; 2 if it was.
     LEAVING_TRACES: ClassVar[str]
 
@@ -74,6 +89,21 @@ class EngineContract:
     def test_list_and_map_are_json(self, engine: Engine) -> None:
         assert self.run(engine, self.LIST) == Done('[1,"two",true]', '[1,"two",true]')
         assert self.run(engine, self.MAP) == Done('{"a":1}', '{"a":1}')
+
+    def test_what_a_script_says_goes_to_the_log_in_the_thread_that_runs_it(self, engine: Engine) -> None:
+        threads: set[int] = set()
+
+        class Here(Lines):
+            def line(self, level: str, text: str) -> None:
+                threads.add(threading.get_ident())
+                super().line(level, text)
+
+        said = Here()
+        script = Script(source=self.SAYING, name="contract")
+        engine.run(script, constants={}, limits=LIMITS, run=engine.new_run(), log=said)
+
+        assert ("info", "hello") in said.lines
+        assert threads == {threading.get_ident()}
 
     def test_constant_is_seen(self, engine: Engine) -> None:
         outcome = self.run(engine, self.CONSTANT, NAME="käthe")

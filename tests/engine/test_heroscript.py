@@ -41,6 +41,7 @@ class TestHeroScript(EngineContract):
     INVALID = "!!a.b.c x:1"
     ENDLESS = "!!test.endless"
     SLEEPING = "!!test.sleep seconds:60"
+    SAYING = "!!test.say text:hello"
     LEAVING_TRACES = "!!play.output result:last\n!!test.count_runs"
 
     @pytest.fixture

@@ -28,6 +28,7 @@ class TestRhai(EngineContract):
     INVALID = "let = 1 +;"
     ENDLESS = "loop {}"
     SLEEPING = "sleep(60)"
+    SAYING = 'print("hello"); 42'
     LEAVING_TRACES = 'if is_def_var("seen") { 2 } else { let seen = 1; seen }'
 
 

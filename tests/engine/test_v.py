@@ -14,20 +14,10 @@ from hero_engine.errors import EngineUnavailable
 from hero_engine.registry import load_engine
 from hero_engine.v import VEngine
 from tests.engine.contract import EngineContract
+from tests.engine.contract import Lines as Log
 from tests.eventually import eventually
 
 STAND_IN = f"{sys.executable} -I -S {Path(__file__).parent / 'v_stand_in.py'} {{file}}"
-
-
-class Log:
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []
-
-    def line(self, level: str, text: str) -> None:
-        self.lines.append((level, text))
-
-    def progress(self, done: float, total: float, text: str) -> None:
-        raise AssertionError
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +45,7 @@ class TestV(EngineContract):
     INVALID = "!!a.b.c x:1"
     ENDLESS = "!!test.endless"
     SLEEPING = "!!test.sleep"
+    SAYING = "!!test.say text:hello"
 
     def test_list_and_map_are_json(self, engine: Engine) -> None:
         assert self.run(engine, self.LIST) == Done('[1,"two",true]', None)

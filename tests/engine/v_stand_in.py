@@ -18,6 +18,9 @@ def main() -> int:
         match name:
             case "test.print":
                 print(rest.removeprefix("text:").strip("'"), end="")
+            case "test.say":
+                # herolib's standard output is the result, so people are told on the other one.
+                print(rest.removeprefix("text:"), file=sys.stderr, flush=True)
             case "test.color":
                 print("\x1b[1;32mgreen\x1b[0m \x1b]0;title\x07plain")
             case "test.constant":

@@ -77,6 +77,11 @@ def sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@action("test.say")
+def say(text: str) -> None:
+    print(text)
+
+
 @action("test.count_runs")
 def count_runs() -> int:
     _runs.append(1)

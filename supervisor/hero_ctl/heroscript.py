@@ -113,7 +113,8 @@ def fmt(
 ) -> None:
     """Write scripts in the one style. Without an option the one script goes to standard output.
 
-    Only the layout of actions changes: their values, their comments and all prose around them stay. A file with an
+    Only the layout of actions changes: their values, their comments and all prose around them stay; the comment at the
+    end of a one-line action goes to its first param, to which it belongs. A file with an
     error stays as it is.
     """
     if only_check and write:

@@ -25,7 +25,7 @@ from figures.machine import describe_machine
 from figures.processes import running
 from figures.server import connect, valkey
 
-from hero_engine.heroscript import Playbook
+from hero_engine.languages.heroscript import Playbook
 from hero_job import Job, JobBuilder
 from hero_supervisor import Supervisor, SupervisorBuilder
 

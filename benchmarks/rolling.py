@@ -24,7 +24,7 @@ from typing import Any
 
 from hero_job import JobBuilder, ScriptType
 from hero_supervisor import SupervisorBuilder
-from hero_supervisor.rpc.unix_client import call
+from hero_supervisor.rpc.unix.client import call
 from tests.deployment import Deployment, deployed
 
 ACTORS = '[[actors]]\ntype = "osis"\n[[actors]]\ntype = "sal"\nlanes = 4\ncount = 2\n'

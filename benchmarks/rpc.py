@@ -23,11 +23,11 @@ import orjson
 import uvloop
 from websockets.asyncio.client import connect
 
-from hero_job.op import Op
-from hero_job.store import Store
-from hero_supervisor.rpc.dispatch import Dispatcher
+from hero_job.client.store import Store
+from hero_job.protocol.op import Op
+from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from tests.deployment import Deployment, deployed
-from tests.rpc.transports import TRANSPORTS, free_port, job, request
+from tests.supervisor.rpc.transports import TRANSPORTS, free_port, job, request
 
 CLIENTS = (1, 10, 100)
 WAITERS = 1000

@@ -19,10 +19,10 @@ from pathlib import Path
 import psutil
 
 from hero_job import JobBuilder, ScriptType
-from hero_job.op import Op
-from hero_job.operations import Operations
-from hero_job.retention import Retention
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.retention import Retention
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
 
 KEEP = Retention(reply_ttl_s=1, result_ttl_s=1, failure_ttl_s=1)

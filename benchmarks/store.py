@@ -17,13 +17,13 @@ import time
 from pathlib import Path
 
 from hero_job import JobBuilder, JobStatus, ScriptType
-from hero_job.claims import ActorEntry, Claims, Settlement
-from hero_job.op import Op
-from hero_job.operations import Operations
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.actor_operations import ActorEntry, Claims, Settlement
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
 
-#: As hero_supervisor.embedded starts its server.
+#: As hero_supervisor.store.embedded starts its server.
 EMBEDDED = ("--hash-max-listpack-value", "1024")
 
 

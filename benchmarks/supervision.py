@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from hero_job.job import ScriptType
+from hero_job.model.job import ScriptType
 from tests.supervisor.process import SupervisorProcess
 
 BASE = '[rpc]\nunix_socket = "hero.ipc"\n'

@@ -14,8 +14,8 @@ from typing import Any
 from quickstart_service import Service
 from quickstart_show import Show
 
+from hero_client.api import Supervisor, SupervisorBuilder
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, ScriptType
-from hero_supervisor.api import Supervisor, SupervisorBuilder
 
 CALLER, CONTEXT = "quick-start", "first-circle"
 GREETING = '"hello " + CALLER_ID + ", this is " + CONTEXT_ID'

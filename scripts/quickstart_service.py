@@ -24,7 +24,7 @@ import psutil
 from hero_ctl.connect import store_url
 
 if TYPE_CHECKING:
-    from hero_job.record import ActorPresence
+    from hero_job.model.views import ActorPresence
 
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
@@ -118,7 +118,7 @@ class Service:
 
     def actors(self) -> list[ActorPresence]:
         """The actors that have joined."""
-        from hero_supervisor.api import SupervisorBuilder
+        from hero_client.api import SupervisorBuilder
 
         with SupervisorBuilder().redis_url(self.redis_url).build() as supervisor:
             return [actor for actor in supervisor.list_actors() if actor.beat_at is not None]

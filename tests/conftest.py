@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hero_job.operations import Operations
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.operations import Operations
 from tests.valkey_server import ValkeyServer
 
 

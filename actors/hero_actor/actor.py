@@ -19,29 +19,29 @@ import time
 from collections import deque
 from types import FrameType
 
-from hero_actor.absence import Absence
-from hero_actor.access import ScriptAccess
-from hero_actor.batch import Batch
-from hero_actor.beat import Beat
-from hero_actor.control import Control, die_with_parent
-from hero_actor.execute import Executor
+from hero_actor.conditions.missing_engine import Absence
+from hero_actor.conditions.shutdown_flags import Orders, Reason
+from hero_actor.conditions.store_outage import Backoff, Outage
 from hero_actor.exits import ExitCode
-from hero_actor.lane import Lane, LaneState
-from hero_actor.orders import Orders, Reason
-from hero_actor.outage import Backoff, Outage
-from hero_actor.remains import end_remains
-from hero_actor.report import lane_report, rss_bytes
+from hero_actor.lanes.batch import Batch
+from hero_actor.lanes.execute import Executor
+from hero_actor.lanes.lane import Lane, LaneState
+from hero_actor.lanes.script_access import ScriptAccess
 from hero_actor.spec import ActorSpec
-from hero_actor.stops import Stops
+from hero_actor.upkeep.beat import Beat
+from hero_actor.upkeep.control import Control, die_with_parent
+from hero_actor.upkeep.kill_leftovers import end_remains
+from hero_actor.upkeep.report import lane_report, rss_bytes
+from hero_actor.upkeep.stop_listener import Stops
 from hero_engine.engine import AsksStore, Engine
 from hero_engine.errors import EngineUnavailable
 from hero_engine.missing import MissingEngine
 from hero_engine.registry import load_engine
-from hero_job.claims import ActorEntry, Claims
-from hero_job.errors import StoreError
-from hero_job.operations import Operations
-from hero_job.retention import Retention
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.errors import StoreError
+from hero_job.model.retention import Retention
+from hero_job.operations.actor_operations import ActorEntry, Claims
+from hero_job.operations.operations import Operations
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from hero_actor.absence import WhenMissing
 from hero_actor.actor import Actor
+from hero_actor.conditions.missing_engine import WhenMissing
 from hero_actor.exits import ExitCode
-from hero_actor.remains import wait_for_inherited
 from hero_actor.spec import DEFAULT_ENGINE, DEFAULT_LANES, ActorSpec
-from hero_config import logs
-from hero_job.errors import JobInvalid, StoreUrlInvalid
-from hero_job.job import ScriptType
+from hero_actor.upkeep.kill_leftovers import wait_for_inherited
+from hero_config.logs import setup as logs
+from hero_job.model.errors import JobInvalid, StoreUrlInvalid
+from hero_job.model.job import ScriptType
 
 log = logging.getLogger(__name__)
 

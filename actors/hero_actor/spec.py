@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from hero_actor.absence import WhenMissing
-from hero_job.job import ScriptType
+from hero_actor.conditions.missing_engine import WhenMissing
+from hero_job.model.job import ScriptType
 
 #: Lanes of an actor that is not told how many. OSIS promises order, and order needs a single lane.
 DEFAULT_LANES: Mapping[ScriptType, int] = MappingProxyType(

@@ -6,7 +6,7 @@ everything here imports lightly.
 
 from __future__ import annotations
 
-from hero_job.errors import (
+from hero_job.model.errors import (
     HeroJobError,
     JobConflict,
     JobDamaged,
@@ -20,9 +20,9 @@ from hero_job.errors import (
     StoreUrlInvalid,
     WaitTimeout,
 )
-from hero_job.job import Job, JobBuilder, JobLimits, Priority, ScriptType
-from hero_job.record import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, LogLine, QueueStatus, Reply
-from hero_job.status import TRANSITIONS, JobStatus
+from hero_job.model.job import Job, JobBuilder, JobLimits, Priority, ScriptType
+from hero_job.model.status import TRANSITIONS, JobStatus
+from hero_job.model.views import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, LogLine, QueueStatus, Reply
 
 __all__ = [
     "TRANSITIONS",

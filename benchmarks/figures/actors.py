@@ -15,8 +15,8 @@ import psutil
 import redis
 
 from figures.processes import running, until
+from hero_client.api import Supervisor, SupervisorBuilder
 from hero_job import Job, JobBuilder, JobStatus, ScriptType
-from hero_supervisor.api import Supervisor, SupervisorBuilder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import os
 
 from protocol import REDIS_URL, drive
 
-from hero_job.job import Job, JobBuilder, ScriptType
-from hero_supervisor.api import SupervisorBuilder
+from hero_client.api import SupervisorBuilder
+from hero_job.model.job import Job, JobBuilder, ScriptType
 
 SCRIPT_TYPE = ScriptType.parse(os.environ.get("BENCH_HERO_TYPE", "osis"))
 

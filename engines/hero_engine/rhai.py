@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
-from hero_engine.values import present_value
+from hero_engine.output import present_value
 
 try:
     import rhai

@@ -27,9 +27,9 @@ def main() -> None:
 
 
 def _run() -> None:
-    from hero_ctl.commands import app
-    from hero_ctl.complaint import complain
-    from hero_job.errors import HeroJobError
+    from hero_ctl.commands.jobs import app
+    from hero_ctl.error_messages import complain
+    from hero_job.model.errors import HeroJobError
 
     try:
         app()

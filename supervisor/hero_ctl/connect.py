@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from hero_supervisor.api import Supervisor, SupervisorBuilder
+from hero_client.api import Supervisor, SupervisorBuilder
 
 #: Folder of the embedded store of a supervisor that was started here: `[embedded] dir` of config/hero.toml.
 STATE_DIR = Path(".hero/store")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hero_ctl import options
-from hero_ctl.complaint import Complaint
+from hero_ctl.error_messages import Complaint
 from hero_ctl.exits import Exit
-from hero_ctl.voice import end
-from hero_job.job import ScriptType
+from hero_ctl.output import end
+from hero_job.model.job import ScriptType
 
 
 def job_fields(

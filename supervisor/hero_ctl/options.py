@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hero_job.job import Priority, ScriptType
+from hero_job.model.job import Priority, ScriptType
 
 _STORE_PANEL = "Store"
 _JOB_PANEL = "Job"

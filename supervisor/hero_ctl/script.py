@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hero_ctl.complaint import Complaint
+from hero_ctl.error_messages import Complaint
 from hero_ctl.exits import Exit
-from hero_ctl.voice import end
+from hero_ctl.output import end
 
 
 class ScriptSourceError(Exception):

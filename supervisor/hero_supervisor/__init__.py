@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hero_client.api import AsyncSupervisor, Supervisor, SupervisorBuilder
     from hero_job import ScriptType
-    from hero_supervisor.api import AsyncSupervisor, Supervisor, SupervisorBuilder
 
 __all__ = ["AsyncSupervisor", "ScriptType", "Supervisor", "SupervisorBuilder"]
 
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
         return ScriptType
     if name in __all__:
-        from hero_supervisor import api
+        from hero_client import api
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,15 +14,15 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hero_config import log_targets
-from hero_config.load import Config, load, load_config
-from hero_config.problems import ConfigError
-from hero_config.settings import Settings
-from hero_job.errors import StoreUrlInvalid
+from hero_config.layers.load import Config, load, load_config
+from hero_config.layers.problems import ConfigError
+from hero_config.logs import targets as log_targets
+from hero_config.model.settings import Settings
+from hero_job.model.errors import StoreUrlInvalid
 from hero_supervisor import config_cli
+from hero_supervisor.children.exits import Exit
+from hero_supervisor.children.policy import Phase
 from hero_supervisor.errors import HeroSupervisorError
-from hero_supervisor.exits import Exit
-from hero_supervisor.policy import Phase
 from hero_supervisor.service import Service
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hero_config.load import Flag, load_config
-from hero_config.problems import ConfigError
-from hero_supervisor.exits import Exit
+from hero_config.layers.load import Flag, load_config
+from hero_config.layers.problems import ConfigError
+from hero_supervisor.children.exits import Exit
 
 #: `config check --strict` found what is legal and odd.
 _SUSPICIOUS = 1
@@ -109,7 +109,7 @@ def run(flags: argparse.Namespace) -> int:
         Exit code.
     """
     if flags.action == "schema":
-        from hero_config.schema import schema_text  # each command loads its own part only
+        from hero_config.report.schema import schema_text  # each command loads its own part only
 
         sys.stdout.write(schema_text())
         return Exit.OK
@@ -120,7 +120,7 @@ def run(flags: argparse.Namespace) -> int:
 
 def run_show(flags: argparse.Namespace) -> int:
     """Print all settings as the service would have them, each with where it came from; secrets are hidden."""
-    from hero_config.show import as_json, as_toml
+    from hero_config.report.show import as_json, as_toml
 
     try:
         config = load_config(flags.config, flags=flags.settings)
@@ -134,7 +134,7 @@ def run_show(flags: argparse.Namespace) -> int:
 
 def run_check(flags: argparse.Namespace) -> int:
     """Say what is wrong with the settings, all of it, and what is suspicious."""
-    from hero_config.suspicions import suspicions
+    from hero_config.report.suspicions import suspicions
 
     try:
         config = load_config(flags.config, flags=flags.settings)

@@ -1,4 +1,4 @@
-"""The errors of the service itself; those of jobs and of the store are `hero_job.errors`.
+"""The errors of the service itself; those of jobs and of the store are `hero_job.model.errors`.
 
 Owned here: one root class and what an operator reads when the service cannot start. Each exception carries its data.
 """

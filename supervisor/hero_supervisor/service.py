@@ -15,35 +15,35 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from hero_config import log_targets
-from hero_config.settings import Settings
-from hero_job.aio import AsyncStore, end_task
-from hero_job.claims import Recoveries
-from hero_job.events import Events
-from hero_job.job import JobLimits
-from hero_job.operations import Operations
-from hero_job.retention import Retention
-from hero_job.schedules import Schedules
-from hero_supervisor.activation import PassedSockets, take_sockets
-from hero_supervisor.api import AsyncSupervisor, SupervisorBuilder
-from hero_supervisor.clock import Clock
-from hero_supervisor.embedded import EmbeddedStore
-from hero_supervisor.exits import Exit
-from hero_supervisor.fleet import Fleet, FleetChanges
-from hero_supervisor.inspection import inspect_store
-from hero_supervisor.news import News
-from hero_supervisor.notify import Notifier
-from hero_supervisor.orphans import Orphans
-from hero_supervisor.pings import Pings
-from hero_supervisor.policy import Phase
-from hero_supervisor.reload import Reload
-from hero_supervisor.scaler import Scaler
-from hero_supervisor.signals import fleet_signals
-from hero_supervisor.slot import ChildView
-from hero_supervisor.spec import actor_specs
-from hero_supervisor.store_watch import StoreWatch
-from hero_supervisor.supervise import Supervision, host_name
-from hero_supervisor.sweep import Sweep
+from hero_client.api import AsyncSupervisor, SupervisorBuilder
+from hero_config.logs import targets as log_targets
+from hero_config.model.settings import Settings
+from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.model.job import JobLimits
+from hero_job.model.retention import Retention
+from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.events import Events
+from hero_job.operations.operations import Operations
+from hero_job.operations.schedules import Schedules
+from hero_supervisor.children.exits import Exit
+from hero_supervisor.children.orphans import Orphans
+from hero_supervisor.children.pings import Pings
+from hero_supervisor.children.policy import Phase
+from hero_supervisor.children.slot import ChildView
+from hero_supervisor.children.spec import actor_specs
+from hero_supervisor.children.supervise import Supervision, host_name
+from hero_supervisor.fleet.fleet import Fleet, FleetChanges
+from hero_supervisor.fleet.reload import Reload
+from hero_supervisor.fleet.scaler import Scaler
+from hero_supervisor.fleet.signals import fleet_signals
+from hero_supervisor.store.embedded import EmbeddedStore
+from hero_supervisor.store.store_warnings import inspect_store
+from hero_supervisor.store.watch import StoreWatch
+from hero_supervisor.systemd.activation import PassedSockets, take_sockets
+from hero_supervisor.systemd.notify import Notifier
+from hero_supervisor.upkeep.actor_events import News
+from hero_supervisor.upkeep.due_jobs import Clock
+from hero_supervisor.upkeep.recovery import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -388,11 +388,11 @@ def _rpc_servers(supervisor: AsyncSupervisor, settings: Settings, passed: Passed
     """The one place where the RPC is wired in; only who offers a transport pays for its modules."""
     servers: list[Server] = []
     if settings.rpc.unix_socket or passed.unix is not None:
-        from hero_supervisor.rpc import unix
+        from hero_supervisor.rpc.unix import server as unix
 
         servers.append(unix.serve(supervisor, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
     if settings.rpc.port:
-        from hero_supervisor.rpc import web
+        from hero_supervisor.rpc.tcp import server as web
 
         servers.append(web.serve(supervisor, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
     return servers

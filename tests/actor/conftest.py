@@ -8,8 +8,8 @@ from typing import Protocol
 
 import pytest
 
-from hero_job.operations import Operations
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.operations import Operations
 from tests.actor.process import ActorProcess, Client
 from tests.valkey_server import ValkeyServer
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hero_job.errors import StoreError
-from hero_job.job import Job, JobBuilder, ScriptType
-from hero_job.operations import Op, Operations
-from hero_job.record import JobRecord, Reply
-from hero_job.status import JobStatus
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.errors import StoreError
+from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.status import JobStatus
+from hero_job.model.views import JobRecord, Reply
+from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from hero_job.status import JobStatus
+from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor
 from tests.actor.process import ActorProcess, Client
 from tests.eventually import eventually

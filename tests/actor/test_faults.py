@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from hero_job.claims import Recoveries
-from hero_job.status import JobStatus
+from hero_job.model.status import JobStatus
+from hero_job.operations.actor_operations import Recoveries
 from tests.actor.conftest import StartActor
 from tests.actor.process import Client
 from tests.eventually import eventually

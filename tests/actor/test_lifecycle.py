@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from hero_job import JobStatus
-from hero_job.claims import Recoveries
-from hero_job.job import JobBuilder
-from hero_job.op import Op
-from hero_job.operations import Operations
-from hero_job.record import Progress
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.job import JobBuilder
+from hero_job.model.views import Progress
+from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from tests.actor.conftest import StartActor
 from tests.actor.process import Client
 from tests.eventually import eventually

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
-from hero_job.operations import Operations
+from hero_job.operations.operations import Operations
 from tests.chaos.proxy import Proxy
 from tests.chaos.witness import Witness
 from tests.deployment import Deployment, alive

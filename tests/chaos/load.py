@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, JobInvalid, ScriptType, StoreError, WaitTimeout
-from hero_job.job import Priority
+from hero_job.model.job import Priority
 from hero_supervisor import Supervisor
 from tests.chaos.witness import Witness
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from hero_job import HeroJobError, StoreError
-from hero_job.op import Op, pairs
-from hero_job.operations import Operations
-from hero_job.retention import Retention
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.retention import Retention
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op, pairs
 from hero_supervisor import SupervisorBuilder
 from tests.chaos.checker import TERMINAL, Final, Verdict, check, read_history
 from tests.chaos.faults import Faults, end_by_force, processes_that_name

@@ -26,11 +26,11 @@ from hypothesis.stateful import (
 )
 
 from hero_job import TRANSITIONS, JobBuilder, JobStateError, JobStatus, ScriptType
-from hero_job.claims import ActorEntry, ClaimedJob, Claims, Recoveries, Settlement
-from hero_job.op import Op
-from hero_job.operations import Operations
-from hero_job.retention import Retention
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.retention import Retention
+from hero_job.operations.actor_operations import ActorEntry, ClaimedJob, Claims, Recoveries, Settlement
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
 
 KEEP = Retention(max_redeliveries=2)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from hero_job import lua
-from hero_job.claims import Claims, Recoveries
-from hero_job.lua import LuaScript
-from hero_job.op import Op, pairs
-from hero_job.operations import Operations
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.actor_operations import Claims, Recoveries
+from hero_job.operations.operations import Operations
+from hero_job.protocol import lua
+from hero_job.protocol.lua import LuaScript
+from hero_job.protocol.op import Op, pairs
 from tests.chaos.checker import Final, Verdict, check, read_history
 from tests.chaos.witness import Witness
 from tests.eventually import eventually
@@ -136,8 +136,8 @@ def test_the_checker_finds_what_a_removed_fence_lets_in(
 #: An actor as many are written: the id leaves the queue, and only this process knows of it.
 BLPOP_ACTOR = """
 import sys
-from hero_job.operations import Op
-from hero_job.store import Store
+from hero_job.operations.operations import Op
+from hero_job.client.store import Store
 with Store(sys.argv[1]) as store:
     queue, job_id = store.run(Op(("BLPOP", sys.argv[2], 10), list, block_s=10))
     print(job_id, flush=True)

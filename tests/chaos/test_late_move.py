@@ -8,12 +8,12 @@ from pathlib import Path
 
 import uvloop
 
-from hero_job.aio import AsyncStore
-from hero_job.claims import Recoveries
-from hero_job.op import Op
-from hero_job.operations import Operations
-from hero_job.store import Store
-from hero_supervisor.sweep import Sweep
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.store import Store
+from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
+from hero_supervisor.upkeep.recovery import Sweep
 from tests.actor.process import ActorProcess, Client
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer

@@ -14,9 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from hero_job import JobBuilder, JobStatus, lua
-from hero_job.operations import Op, Operations
-from hero_job.store import Store
+from hero_job import JobBuilder, JobStatus
+from hero_job.client.store import Store
+from hero_job.operations.operations import Op, Operations
+from hero_job.protocol import lua
 from tests.chaos.proxy import Act, Exchange, Proxy, Trap
 from tests.deployment import Deployment, alive
 from tests.eventually import eventually

@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hero_job import JobBuilder, JobStatus, lua
-from hero_job.operations import Op, Operations
-from hero_job.schedules import Missed, Overlap, Schedule
-from hero_job.store import Store
+from hero_job import JobBuilder, JobStatus
+from hero_job.client.store import Store
+from hero_job.operations.operations import Op, Operations
+from hero_job.operations.schedules import Missed, Overlap, Schedule
+from hero_job.protocol import lua
 from hero_supervisor import SupervisorBuilder
 from tests.chaos.faults import actors_of, end_by_force, flag_of
 from tests.chaos.proxy import Act, Proxy

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from hero_job.op import Op
-from hero_job.operations import Operations
-from hero_job.schedules import Missed, Overlap, Schedule
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.operations import Operations
+from hero_job.operations.schedules import Missed, Overlap, Schedule
+from hero_job.protocol.op import Op
 from hero_supervisor import Supervisor
 from tests.chaos.witness import Witness
 

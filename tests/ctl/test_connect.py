@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hero_config.settings import EmbeddedSettings
+from hero_config.model.settings import EmbeddedSettings
 from hero_ctl.connect import DEFAULT_URL, STATE_DIR, store_url
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment

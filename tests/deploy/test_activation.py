@@ -19,12 +19,12 @@ import pytest
 
 from tests.deploy.manager import listening_tcp, listening_unix, start_with
 from tests.eventually import eventually
-from tests.rpc.raw_client import RawClient, request
+from tests.supervisor.rpc.raw_client import RawClient, request
 from tests.valkey_server import ValkeyServer
 
 TAKE = """
 import json, os
-from hero_supervisor.activation import SocketsRefused, take_sockets
+from hero_supervisor.systemd.activation import SocketsRefused, take_sockets
 try:
     taken = take_sockets(os.environ)
 except SocketsRefused as e:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from hero_config.load import load
-from hero_config.settings import Settings
-from hero_supervisor.rpc import unix_client
+from hero_config.layers.load import load
+from hero_config.model.settings import Settings
+from hero_supervisor.rpc.unix import client as unix_client
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[2]

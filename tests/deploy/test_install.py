@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hero_ctl.install import UNITS, Installation
+from hero_ctl.commands.install import UNITS, Installation
 from tests.ctl.conftest import HEROCTL
 
 ROOT = Path(__file__).parents[2]

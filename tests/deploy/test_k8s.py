@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from hero_actor import cli as actor_cli
-from hero_config.load import load
-from hero_config.settings import JobsSettings, Settings
-from hero_ctl.install import AFTER_SHUTDOWN_S
-from hero_job.keys import Keys
+from hero_config.layers.load import load
+from hero_config.model.settings import JobsSettings, Settings
+from hero_ctl.commands.install import AFTER_SHUTDOWN_S
+from hero_job.protocol.keys import Keys
 from hero_supervisor import cli as supervisor_cli
 from tests.ctl.conftest import environment
 from tests.deploy.yaml_subset import load as load_yaml
 from tests.deploy.yaml_subset import load_all
 from tests.eventually import eventually
-from tests.rpc.transports import free_port
-from tests.rpc.web_server import curl
+from tests.supervisor.rpc.transports import free_port
+from tests.supervisor.rpc.web_server import curl
 from tests.valkey_server import ValkeyServer
 
 ROOT = Path(__file__).parents[2]

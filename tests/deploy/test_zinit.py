@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from hero_actor import cli as actor_cli
-from hero_config.load import load
-from hero_config.settings import JobsSettings, Settings
-from hero_ctl.install import AFTER_SHUTDOWN_S
+from hero_config.layers.load import load
+from hero_config.model.settings import JobsSettings, Settings
+from hero_ctl.commands.install import AFTER_SHUTDOWN_S
 from hero_supervisor import cli as supervisor_cli
 from tests.deploy.yaml_subset import load as load_yaml
 

@@ -1,4 +1,4 @@
-"""The engine for HeroScript under the contract; what is its own is tested in tests/heroscript_engine."""
+"""The engine for HeroScript under the contract; what is its own is tested in tests/engine/heroscript_engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def heroscript() -> Iterator[Engine]:
     """One engine for all: it takes a moment to start."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HERO_ACTIONS", "module:tests.heroscript_engine.vocabulary")
+        patch.setenv("HERO_ACTIONS", "module:tests.engine.heroscript_engine.vocabulary")
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
         engine = load_engine("heroscript")
     yield engine

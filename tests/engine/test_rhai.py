@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hero_engine.engine import Done, Failed, Limits, Script
+from hero_engine.output import float_text
 from hero_engine.rhai import RhaiEngine
-from hero_engine.values import float_text
 from tests.engine.contract import EngineContract
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from hero_job import Job, JobBuilder, ScriptType
-from hero_job.claims import ActorEntry, Claims, Recoveries
-from hero_job.retention import DEFAULT_RETENTION, Retention
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.retention import DEFAULT_RETENTION, Retention
+from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries
 
 MakeJob = Callable[..., Job]
 MakeClaims = Callable[..., Claims]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hero_job import JobStatus
-from hero_job.claims import ClaimedJob, Claims, Settlement
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.operations.actor_operations import ClaimedJob, Claims, Settlement
 
 
 class Lane:

@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from hero_job import JobBuilder, JobFailed, JobNotFound, JobStatus
-from hero_job.operations import Op
+from hero_job.operations.operations import Op
 from hero_supervisor import ScriptType, Supervisor, SupervisorBuilder
 from tests.deployment import Deployment, deployed
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hero_job import HeroJobError, Job, JobBuilder, JobStatus, StoreUnavailable
-from hero_job.operations import Op
+from hero_job.operations.operations import Op
 from hero_supervisor import ScriptType, Supervisor
 from tests.deployment import alive, deployed
 from tests.eventually import eventually

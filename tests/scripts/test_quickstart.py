@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.test_v import STAND_IN
+from tests.engine.v.test_engine import STAND_IN
 from tests.eventually import eventually
 from tests.scripts.quickstart import PROGRAM, ROOT, QuickStart, environment
 

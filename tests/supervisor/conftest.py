@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hero_job.operations import Op
-from hero_job.store import Store
-from hero_supervisor.embedded import EmbeddedStore
+from hero_job.client.store import Store
+from hero_job.operations.operations import Op
+from hero_supervisor.store.embedded import EmbeddedStore
 from tests.supervisor.process import SupervisorProcess
 
 StartSupervisor = Callable[..., SupervisorProcess]

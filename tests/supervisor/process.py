@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 
-from hero_job.job import Job, JobBuilder, ScriptType
-from hero_job.operations import Operations
-from hero_job.record import JobRecord, Reply
-from hero_job.store import Store
+from hero_job.client.store import Store
+from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.views import JobRecord, Reply
+from hero_job.operations.operations import Operations
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hero_config.schema import schema_text
+from hero_config.report.schema import schema_text
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.test_cli import run

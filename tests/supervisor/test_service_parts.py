@@ -11,13 +11,13 @@ import psutil
 import pytest
 import uvloop
 
-from hero_config.settings import ActorSettings, EmbeddedSettings, RpcSettings, Settings
-from hero_job.errors import JobNotFound
-from hero_job.job import JobBuilder, ScriptType
-from hero_job.status import JobStatus
-from hero_supervisor.api import AsyncSupervisor, SupervisorBuilder
+from hero_client.api import AsyncSupervisor, SupervisorBuilder
+from hero_config.model.settings import ActorSettings, EmbeddedSettings, RpcSettings, Settings
+from hero_job.model.errors import JobNotFound
+from hero_job.model.job import JobBuilder, ScriptType
+from hero_job.model.status import JobStatus
+from hero_supervisor.children.policy import Phase
 from hero_supervisor.errors import StoreBinaryMissing
-from hero_supervisor.policy import Phase
 from hero_supervisor.service import Service
 
 

@@ -13,7 +13,7 @@ and all handlers and does nothing but fork; every job runs in a fork of it (`chi
 tree when the job has ended or may not go on.
 """
 
-from hero_engine.heroscript_engine.actions import VOCABULARY, VocabularyError, action
-from hero_engine.heroscript_engine.context import Context, Session
+from hero_engine.heroscript_engine.run.actions import VOCABULARY, VocabularyError, action
+from hero_engine.heroscript_engine.run.context import Context, Session
 
 __all__ = ["VOCABULARY", "Context", "Session", "VocabularyError", "action"]

@@ -31,10 +31,10 @@ from hero_engine.engine import (
     TimedOut,
 )
 from hero_engine.errors import EngineUnavailable
-from hero_engine.heroscript_engine import wire
-from hero_engine.heroscript_engine.asking import Asking
-from hero_engine.heroscript_engine.pool import Child, Pool
-from hero_engine.heroscript_engine.settings import Settings
+from hero_engine.heroscript_engine.children import wire
+from hero_engine.heroscript_engine.children.pool import Child, Pool
+from hero_engine.heroscript_engine.children.store_requests import Asking
+from hero_engine.heroscript_engine.run.settings import Settings
 
 VERSION = "1"
 
@@ -98,8 +98,8 @@ class HeroScriptEngine:
 
     def check(self, script: Script) -> Failed | None:
         """Parse the script; names of actions are looked up when it is run."""
-        from hero_engine.heroscript import HeroScriptError
-        from hero_engine.heroscript_engine.reading import failed, read_playbook
+        from hero_engine.heroscript_engine.run.reading import failed, read_playbook
+        from hero_engine.languages.heroscript import HeroScriptError
 
         try:
             read_playbook(script.source)

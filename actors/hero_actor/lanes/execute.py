@@ -1,0 +1,196 @@
+"""From a claimed job to its settlement: reads and checks the fields, runs the script, says what came of it.
+
+Pure but for the engine: no store, no clock. The only place of the actor where whatever an engine raises is caught.
+Everything a script can do wrong, and everything somebody can have done to a job's hash, ends in a settlement here: the
+lane goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
+from hero_job.model.errors import JobInvalid
+from hero_job.model.job import ScriptType
+from hero_job.model.retries import retry_in_s
+from hero_job.model.status import JobStatus
+from hero_job.operations.actor_operations import ClaimedJob, Settlement
+from hero_job.protocol.codec import parse_env_vars, parse_signatures, parse_timeout
+
+log = logging.getLogger(__name__)
+
+#: A health check by the supervisor: answered without the engine.
+#: Source: actor loop of the Rust system
+PING = "ping"
+PONG = "pong"
+
+#: A result above it is an error. The server's own limit, 512 MiB, would cut the connection, and again at each attempt.
+#: Source: https://valkey.io/topics/protocol (proto-max-bulk-len)
+MAX_OUTPUT_CHARS = 64 * 1024 * 1024
+MAX_ERROR_CHARS = 64 * 1024
+
+#: No run is longer, whatever a foreign client wrote: ten years, which every clock and engine can still add to its now.
+_MAX_TIMEOUT_S = 315_360_000.0
+
+_MAX_KEPT_LIMITS = 256
+
+
+class Executor:
+    """Runs the jobs of one actor; shared by its lanes.
+
+    Args:
+        engine: Runs the scripts.
+        script_type: What this actor runs. A job of any other type ends in an error.
+    """
+
+    __slots__ = ("_engine", "_limits", "_script_type")
+
+    def __init__(self, engine: Engine, script_type: ScriptType) -> None:
+        self._engine = engine
+        self._script_type = script_type
+        self._limits: dict[str | None, Limits] = {}
+
+    def execute(self, job: ClaimedJob, run: RunHandle, log_to: RunLog | None = None) -> Settlement:
+        """Run a job to its end in the calling thread.
+
+        Args:
+            job: With its fields as they came.
+            run: A fresh handle of the engine.
+            log_to: Where what it prints goes.
+
+        Returns:
+            How it ended; never raises for what a job does.
+        """
+        try:
+            if job.script == PING:
+                return Settlement(job.id, job.attempt, JobStatus.FINISHED, PONG)
+            if job.script_type != self._script_type:
+                self._check_type(job)
+            limits = self._limits.get(job.timeout) or self._keep_limits(job.timeout)
+            script, caller_id, context_id = job.script, job.caller_id, job.context_id
+            if script is None or caller_id is None or context_id is None:
+                raise JobInvalid(_first_missing(job), "is missing")
+            if not _is_unicode(script):
+                raise JobInvalid("script", "is not valid UTF-8")
+            constants = {
+                "CALLER_ID": caller_id,
+                "CONTEXT_ID": context_id,
+                "JOB_ID": job.id,
+                "ENV": parse_env_vars(job.env_vars),
+                # A plain job has neither, and pays for neither.
+                "PREREQUISITES": job.prerequisites if job.more else {},
+                "SIGNATORIES": _signatories(job) if job.more else (),
+            }
+            outcome = self._engine.run(
+                Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
+            )
+            if outcome.__class__ is Done:
+                return _finished(job, outcome)
+        except JobInvalid as e:
+            log.warning("job.damaged", extra={"job": job.id, "field": e.field, "reason": e.reason})
+            outcome = Failed("damaged", str(e))
+        except Exception as e:
+            # An engine promises outcomes: this is its defect or ours, and the script is not to blame.
+            log.exception("engine.raised", extra={"job": job.id, "engine": self._engine.name})
+            outcome = Failed("engine_defect", f"the engine raised {type(e).__name__}: {e}")
+        return settle(job, outcome)
+
+    def _check_type(self, job: ClaimedJob) -> None:
+        """Refuse a job of another type.
+
+        Raises:
+            JobInvalid: No known type, or not this actor's.
+        """
+        if job.script_type is None:
+            raise JobInvalid("script_type", "is missing")
+        if ScriptType.parse(job.script_type) is not self._script_type:
+            raise JobInvalid(
+                "script_type", f"is {job.script_type}, but the job stood in a queue of {self._script_type.value}"
+            )
+
+    def _keep_limits(self, timeout: str | None) -> Limits:
+        timeout_s = parse_timeout(timeout)
+        if not timeout_s > 0:  # not a number compares false too
+            raise JobInvalid("timeout", f"must be above zero, not {timeout!r:.80}")
+        if len(self._limits) >= _MAX_KEPT_LIMITS:
+            self._limits.clear()
+        self._limits[timeout] = limits = Limits(timeout_s=min(timeout_s, _MAX_TIMEOUT_S))
+        return limits
+
+
+def timeout_of(job: ClaimedJob) -> float:
+    """How long may this job run, in seconds? The default where its hash says nonsense: it will not run long then."""
+    try:
+        timeout_s = parse_timeout(job.timeout)
+    except JobInvalid:
+        timeout_s = 0.0
+    return min(timeout_s, _MAX_TIMEOUT_S) if timeout_s > 0 else parse_timeout(None)
+
+
+def settle(job: ClaimedJob, outcome: Outcome) -> Settlement:
+    """Put an outcome into the terms of the store.
+
+    Args:
+        job: The claimed job.
+        outcome: How its run ended.
+    """
+    match outcome:
+        case Done():
+            return _finished(job, outcome)
+        case Failed(kind, message, line, column, permanent):
+            return Settlement(
+                job.id,
+                job.attempt,
+                JobStatus.ERROR,
+                error=_clean(message),
+                error_kind=_clean(kind),
+                error_line=line,
+                error_column=column,
+                retry_in_s=None if permanent else _retry_in_s(job, kind),
+            )
+        case TimedOut(after_s):
+            message = f"did not end within its timeout of {after_s:g} s"
+            settlement = Settlement(job.id, job.attempt, JobStatus.ERROR, error=message, error_kind="timeout")
+            settlement.retry_in_s = _retry_in_s(job, "timeout")
+            return settlement
+        case Stopped():
+            return Settlement(job.id, job.attempt, JobStatus.STOPPED, error="stopped", error_kind="stopped")
+    assert_never(outcome)
+
+
+def _finished(job: ClaimedJob, done: Done) -> Settlement:
+    output, output_json = done.output, done.output_json
+    size = len(output)
+    if size > MAX_OUTPUT_CHARS:
+        message = f"the result has {size} characters; the limit is {MAX_OUTPUT_CHARS}"
+        return settle(job, Failed("result_too_large", message))
+    if not _is_unicode(output):
+        return settle(job, Failed("result_not_presentable", "the result is not valid Unicode"))
+    return Settlement(job.id, job.attempt, JobStatus.FINISHED, output, output_json or "")
+
+
+def _retry_in_s(job: ClaimedJob, kind: str) -> float | None:
+    return retry_in_s(kind, job.failures, job.retries) if job.more else None
+
+
+def _first_missing(job: ClaimedJob) -> str:
+    return next(name for name in ("script", "caller_id", "context_id") if getattr(job, name) is None)
+
+
+def _clean(text: str) -> str:
+    """Make an error's text one that the store can carry: bounded, and without lone surrogates."""
+    if len(text) > MAX_ERROR_CHARS:
+        text = text[:MAX_ERROR_CHARS] + " ..."
+    return text if _is_unicode(text) else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _signatories(job: ClaimedJob) -> tuple[str, ...]:
+    return tuple(one.public_key for one in parse_signatures(job.signatures))

@@ -1,0 +1,1 @@
+"""What keeps an actor visible and controllable while its lanes work."""

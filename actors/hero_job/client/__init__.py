@@ -1,0 +1,1 @@
+"""The runners that carry operations to the store, synchronously and on asyncio."""

@@ -1,0 +1,243 @@
+"""The synchronous runner of operations: a few connections, handed out one at a time.
+
+Used by lanes (one store each, so one connection each), by programs that submit jobs, and by `heroctl`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, cast
+
+from hero_job.client.connection import Connection
+from hero_job.client.url import Address, parse_url
+from hero_job.model.errors import StoreUnavailable, WaitTimeout
+from hero_job.model.views import BatchStatus, Reply
+from hero_job.operations.batches import Flow
+from hero_job.operations.operations import Operations
+from hero_job.protocol.codec import decode_reply
+from hero_job.protocol.op import Op, T
+
+#: A waiter looks at the job's hash this often, in seconds: an actor of another make may write there and send no reply.
+GLANCE_S = 2.0
+#: An idle connection older than this, in seconds, is looked at before it is used: the server may have closed it.
+_IDLE_S = 1.0
+
+
+class Outage:
+    """How long to pause between two tries while the server is away: 50 ms, doubled up to a second, with jitter."""
+
+    __slots__ = ("_next_s",)
+
+    def __init__(self) -> None:
+        self._next_s = 0.05
+
+    def over(self) -> None:
+        """The server answered."""
+        self._next_s = 0.05
+
+    def pause_s(self, error: StoreUnavailable, deadline_mono: float) -> float:
+        """Give the next pause, in seconds.
+
+        Args:
+            error: Why another try is needed.
+            deadline_mono: When the caller gives up, by the monotonic clock.
+
+        Raises:
+            StoreUnavailable: The error, when that time has come.
+        """
+        left_s = deadline_mono - time.monotonic()
+        if left_s <= 0:
+            raise error
+        pause_s = self._next_s * random.uniform(0.5, 1)
+        self._next_s = min(self._next_s * 2, 1.0)
+        return min(pause_s, left_s)
+
+
+class Store:
+    """Runs operations against one server; safe to share among threads.
+
+    Args:
+        url: Where the server is; see `url.py`.
+        name: Name of its connections, shown by CLIENT LIST.
+        connect_timeout_s: In seconds.
+
+    Raises:
+        StoreUrlInvalid: The URL cannot be used. Nothing connects before the first operation.
+    """
+
+    def __init__(self, url: str, *, name: str = "hero", connect_timeout_s: float = 5.0) -> None:
+        self.url = parse_url(url)
+        self._name = name
+        self._connect_timeout_s = connect_timeout_s
+        self._idle: list[tuple[float, Connection]] = []
+        self._blocked: set[tuple[Address | None, int]] = set()
+        # Of a cluster, the node that had the slot last.
+        self._address: Address | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(self, op: Op[T]) -> T:
+        """Run one operation.
+
+        Nothing is sent twice: after `StoreUnavailable` the caller knows what a second try would mean, we do not.
+
+        Raises:
+            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreRefused: The server answered with an error.
+            HeroJobError: The operation's own errors.
+        """
+        connection = self._take()
+        try:
+            if op.block_s:
+                return self._run_blocking(connection, op)
+            return connection.run(op)
+        finally:
+            self._give_back(connection)
+
+    def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        """Send many operations together; gives for each its result or the error that it ended in.
+
+        Raises:
+            StoreUnavailable: The connection broke; which of them the server did is unknown.
+        """
+        connection = self._take()
+        try:
+            return connection.run_many(ops)
+        finally:
+            self._give_back(connection)
+
+    def drive(self, flow: Flow[T]) -> T:
+        """Run a procedure of several round trips to its end."""
+        results: list[Any] | None = None
+        try:
+            while True:
+                results = self.run_many(next(flow) if results is None else flow.send(results))
+        except StopIteration as end:
+            return cast("T", end.value)
+
+    def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
+        """Wait until a job has ended.
+
+        Blocks on its reply list; the hash is looked at only when that stays silent.
+
+        Args:
+            operations: Of the job's namespace.
+            job_id: The job.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            WaitTimeout: It has not ended by then.
+            JobNotFound: There is no such job.
+            StoreUnavailable: The server is away, and was so for the rest of the wait.
+        """
+        outcome = operations.outcome(job_id)
+
+        def read(text: str) -> Reply:
+            return decode_reply(job_id, text)
+
+        return self._wait(job_id, lambda block_s: operations.peek_reply(job_id, block_s), read, outcome, wait_s)
+
+    def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
+        """Wait until all jobs of a batch have ended.
+
+        Args:
+            operations: Of the batch's namespace.
+            batch_id: The batch.
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            WaitTimeout: Not all have ended by then.
+            JobNotFound: There is no such batch.
+            StoreUnavailable: The server is away, and was so for the rest of the wait.
+        """
+        ended = operations.ended_batch(batch_id)
+        return self._wait(
+            batch_id, lambda s: operations.peek_batch(batch_id, s), lambda _: self.run(ended), ended, wait_s
+        )
+
+    def _wait(
+        self,
+        awaited: str,
+        peek: Callable[[float], Op[str | None]],
+        read: Callable[[str], T | None],
+        look: Op[T | None],
+        wait_s: float,
+    ) -> T:
+        """Block on a list; look elsewhere only when that stays silent."""
+        deadline_mono = time.monotonic() + wait_s
+        outage = Outage()
+        while True:
+            left_s = deadline_mono - time.monotonic()
+            try:
+                text = self.run(peek(max(0.001, min(GLANCE_S, left_s))))
+                found = self.run(look) if text is None else read(text)
+                outage.over()
+            except StoreUnavailable as e:
+                # Looking again changes nothing, so a wait outlives a restart of the server.
+                time.sleep(outage.pause_s(e, deadline_mono))
+                continue
+            if found is not None:
+                return found
+            if left_s <= GLANCE_S:
+                raise WaitTimeout(awaited, wait_s)
+
+    def unblock(self) -> None:
+        """End the blocking operations that other threads run on this store; they answer as if their time were up."""
+        with self._lock:
+            blocked = list(self._blocked)
+        for address, client_id in blocked:
+            connection = self._connect(address)
+            try:
+                connection.call("CLIENT", "UNBLOCK", client_id)
+            finally:
+                connection.close()
+
+    def close(self) -> None:
+        """Close all idle connections; those in use are closed when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _run_blocking(self, connection: Connection, op: Op[T]) -> T:
+        blocked = (connection.address, connection.client_id)
+        with self._lock:
+            self._blocked.add(blocked)
+        try:
+            return connection.run(op)
+        finally:
+            with self._lock:
+                self._blocked.discard(blocked)
+
+    def _take(self) -> Connection:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                since_mono, connection = self._idle.pop()
+            if time.monotonic() - since_mono < _IDLE_S or not connection.is_stale():
+                return connection
+            connection.close()
+        return self._connect(self._address)
+
+    def _connect(self, address: Address | None) -> Connection:
+        return Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address)
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._lock:
+            if not self._closed and connection.open:
+                self._idle.append((time.monotonic(), connection))
+                self._address = connection.address
+                return
+        connection.close()

@@ -1,0 +1,144 @@
+"""Store URLs. Pure.
+
+| form | means |
+|---|---|
+| `redis://[user[:password]@]host[:port][/db]` | one server |
+| `rediss://...` | the same over TLS, with `?ssl_ca_certs=`, `ssl_certfile=`, `ssl_keyfile=`, `ssl_cert_reqs=none` |
+| `unix:///path/to/socket[?db=N]` | one server on its Unix socket; with two slashes the path is relative |
+| `redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db]` | the master that sentinels name |
+| `redis+cluster://[user[:password]@]host[:port],host[:port]...` | the node of a cluster that has the namespace's slot |
+
+`rediss+sentinel` and `rediss+cluster` are those over TLS. Source: the URL forms of redis-py for the first three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from hero_job.model.errors import StoreUrlInvalid
+
+Address = tuple[str, int]
+
+_OPTIONS = frozenset(
+    {
+        "db",
+        "ssl_ca_certs",
+        "ssl_certfile",
+        "ssl_keyfile",
+        "ssl_cert_reqs",
+        "ssl_check_hostname",
+        "sentinel_username",
+        "sentinel_password",
+    }
+)
+
+
+class Mode(StrEnum):
+    """How the server is found."""
+
+    SINGLE = "single"
+    SENTINEL = "sentinel"
+    CLUSTER = "cluster"
+
+
+_SCHEMES = {
+    "redis": (Mode.SINGLE, False),
+    "rediss": (Mode.SINGLE, True),
+    "unix": (Mode.SINGLE, False),
+    "redis+sentinel": (Mode.SENTINEL, False),
+    "rediss+sentinel": (Mode.SENTINEL, True),
+    "redis+cluster": (Mode.CLUSTER, False),
+    "rediss+cluster": (Mode.CLUSTER, True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreUrl:
+    """A parsed store URL.
+
+    Attributes:
+        text: The URL as given.
+        shown: The URL with its passwords hidden, for messages and logs.
+        mode: How the server is found.
+        path: Path of a Unix socket, or None for TCP.
+        hosts: The server; or the sentinels, or nodes of the cluster, to ask.
+        service: What the sentinels call the server; "" without sentinels.
+        tls: Speak TLS.
+        username: ACL user, or None.
+        password: Password, or None.
+        db: Database number.
+        options: The `ssl_...` and `sentinel_...` options of the query.
+    """
+
+    text: str
+    shown: str
+    mode: Mode
+    path: str | None
+    hosts: tuple[Address, ...]
+    service: str
+    tls: bool
+    username: str | None
+    password: str | None
+    db: int
+    options: Mapping[str, str]
+
+
+def parse_url(text: str) -> StoreUrl:
+    """Read a store URL.
+
+    Raises:
+        StoreUrlInvalid: Wrong scheme, host, port, database or option.
+    """
+    parts = urlsplit(text)
+    identity, _, places = parts.netloc.rpartition("@")
+    user, colon, password = identity.partition(":")
+    options = dict(parse_qsl(parts.query))
+    shown = text.replace(f":{password}@", ":***@", 1) if password else text
+    if "sentinel_password" in options:
+        shown = shown.partition("?")[0] + "?..."
+    if parts.scheme not in _SCHEMES:
+        raise StoreUrlInvalid(shown, f"must begin with one of {', '.join(f'{s}://' for s in _SCHEMES)}")
+    mode, tls = _SCHEMES[parts.scheme]
+    for name in options:
+        if name not in _OPTIONS:
+            raise StoreUrlInvalid(shown, f"unknown option '{name}'; known are {', '.join(sorted(_OPTIONS))}")
+    unix = parts.scheme == "unix"
+    if unix and not places + parts.path:
+        raise StoreUrlInvalid(shown, "names no path: unix:///path/to/socket")
+    path = "" if unix else parts.path.strip("/")
+    service = ""
+    if mode is Mode.SENTINEL:
+        service, _, path = path.partition("/")
+        if not service:
+            raise StoreUrlInvalid(shown, "names no service: redis+sentinel://host,host/service")
+    db_text = options.pop("db", "") or path or "0"
+    if not db_text.isdecimal():
+        raise StoreUrlInvalid(shown, f"database must be a number, not '{db_text}'")
+    if mode is Mode.CLUSTER and db_text != "0":
+        raise StoreUrlInvalid(shown, "a cluster has no databases")
+    default_port = 26379 if mode is Mode.SENTINEL else 6379
+    return StoreUrl(
+        text=text,
+        shown=shown,
+        mode=mode,
+        path=unquote(places + parts.path) if unix else None,
+        hosts=() if unix else tuple(_address(place, default_port, shown) for place in places.split(",")),
+        service=unquote(service),
+        tls=tls,
+        username=unquote(user) or None,
+        password=unquote(password) if colon else None,
+        db=int(db_text),
+        options=MappingProxyType(options),
+    )
+
+
+def _address(place: str, default_port: int, shown: str) -> Address:
+    try:
+        parts = urlsplit(f"//{place}")
+        return parts.hostname or "127.0.0.1", parts.port or default_port
+    except ValueError as e:
+        raise StoreUrlInvalid(shown, f"'{place}': {e}") from e

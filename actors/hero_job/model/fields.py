@@ -1,0 +1,140 @@
+"""Checks of the single fields of a job. Pure; every complaint names its field."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from hero_job.model.errors import JobInvalid
+
+_ID = re.compile(r"[!-~]{1,200}")
+# No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
+_ROUTE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
+
+def check_id(name: str, value: object) -> None:
+    """Refuse what cannot be a job id.
+
+    Raises:
+        JobInvalid: Not 1 to 200 printable ASCII characters without spaces.
+    """
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise JobInvalid(name, f"must be 1 to 200 printable ASCII characters without spaces, not {value!r:.80}")
+
+
+def check_timeout(value: object, max_timeout_s: float) -> None:
+    """Refuse what cannot be a timeout.
+
+    Raises:
+        JobInvalid: Not a number of seconds above zero and up to the maximum.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value <= max_timeout_s
+        or value == math.inf
+    ):
+        most = "" if max_timeout_s == math.inf else f", {max_timeout_s:g} at most"
+        raise JobInvalid("timeout", f"must be a number of seconds above zero{most}, not {value!r:.80}")
+
+
+def check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise JobInvalid(name, f"must be a string, not {type(value).__name__}")
+    if not value or value.isspace():
+        raise JobInvalid(name, "must not be empty")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as e:
+            raise JobInvalid(name, f"is not valid Unicode: {e.reason}") from e
+
+
+def env_mapping(values: object) -> Mapping[str, str]:
+    if not isinstance(values, Mapping):
+        raise JobInvalid("env_vars", f"must be an object of strings, not {type(values).__name__}")
+    for key, value in values.items():
+        if not isinstance(key, str) or not key or "=" in key or "\0" in key:
+            raise JobInvalid("env_vars", f"{key!r:.80} cannot be the name of a variable")
+        if not isinstance(value, str) or "\0" in value:
+            raise JobInvalid("env_vars", f"the value of {key!r:.80} must be a string without NUL, not {value!r:.80}")
+    return dict(values)
+
+
+def id_tuple(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise JobInvalid(name, f"must be a list of job ids, not {values!r:.80}")
+    ids = tuple(values)
+    for value in ids:
+        check_id(name, value)
+    if len(set(ids)) != len(ids):
+        raise JobInvalid(name, "names a job twice")
+    return ids
+
+
+def check_route(name: str, value: object) -> None:
+    """Refuse what cannot be the name of a group or instance.
+
+    Raises:
+        JobInvalid: Not 1 to 100 letters, digits, '_', '.', '-'.
+    """
+    if not isinstance(value, str) or not _ROUTE.fullmatch(value):
+        raise JobInvalid(name, f"must be 1 to 100 letters, digits, '_', '.', '-', not {value!r:.80}")
+
+
+def check_key(name: str, value: object) -> None:
+    """Refuse what cannot be a key of uniqueness or of a limit.
+
+    Raises:
+        JobInvalid: Not a string of 1 to 500 characters.
+    """
+    check_text(name, value)
+    if len(str(value)) > 500:
+        raise JobInvalid(name, "must have at most 500 characters")
+
+
+def check_seconds(name: str, value: object, *, least: float = 0) -> None:
+    """Refuse what cannot be a span of time.
+
+    Raises:
+        JobInvalid: Not a finite number of seconds above `least`, up to ten years.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least < value <= 315_360_000:
+        raise JobInvalid(name, f"must be a number of seconds above {least:g}, ten years at most, not {value!r:.80}")
+
+
+def check_count(name: str, value: object, *, most: int) -> None:
+    """Refuse what cannot be a count.
+
+    Raises:
+        JobInvalid: Not a whole number from 1 to `most`.
+    """
+    if type(value) is not int or not 1 <= value <= most:
+        raise JobInvalid(name, f"must be a whole number from 1 to {most}, not {value!r:.80}")
+
+
+def time_text(name: str, value: object) -> str:
+    """Bring a point in time into the one form in which it is stored: ISO 8601 in UTC, to the millisecond.
+
+    Args:
+        name: Field, for the complaint.
+        value: A datetime with its zone, or ISO 8601 text with its zone.
+
+    Raises:
+        JobInvalid: Neither, or without a zone.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as e:
+            raise JobInvalid(name, f"must be a time in ISO 8601, not {value!r:.80}") from e
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise JobInvalid(name, f"must be a time with its zone, for example 2026-11-24T06:00:00Z, not {value!r:.80}")
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds(text: str) -> int:
+    """Give a stored time in milliseconds since 1970."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,341 @@
+"""The store's operations for those who run jobs, and for recovery: data, like those of `operations.py`.
+
+An actor process makes one `Claims` for its incarnation and shares it among its lanes. Invariant: an id that left a
+queue is in exactly one claimed list until its job is settled or handed back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from hero_job.model.claim_types import ActorEntry, ClaimedJob, Order, Recovery, Settlement, Turn
+from hero_job.model.job import Job
+from hero_job.model.retention import DEFAULT_RETENTION, Retention
+from hero_job.model.status import JobStatus
+from hero_job.model.views import ActorPresence, Progress, Reply
+from hero_job.protocol import lua
+from hero_job.protocol.codec import encode_reply, encode_result
+from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
+from hero_job.protocol.op import Op, as_is
+
+__all__ = [
+    "ActorEntry",
+    "ClaimedJob",
+    "Claims",
+    "Order",
+    "Recoveries",
+    "Recovery",
+    "Settlement",
+    "Turn",
+]
+
+#: How long an idle lane blocks on the queue of its type, in seconds: after it, it looks at group and instance queues.
+BLOCK_S = 1.0
+
+
+class Claims:
+    """Builds the operations of one incarnation.
+
+    Args:
+        entry: Who it is.
+        namespace: Prefix of all keys.
+        lease_s: How long its presence outlives its last beat, in seconds.
+        retention: How long results are kept.
+        by_context: Run one job of a context at once, in the order of the queue, however many actors do so.
+        legacy_queues: Serve the queues of older programs of the Rust family too, last.
+    """
+
+    __slots__ = (
+        "_fixed",
+        "_incarnation",
+        "_queues",
+        "_several",
+        "_type_queue",
+        "entry",
+        "keys",
+        "lease_ms",
+        "retention",
+    )
+
+    def __init__(
+        self,
+        entry: ActorEntry,
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        lease_s: float = 8,
+        retention: Retention = DEFAULT_RETENTION,
+        by_context: bool = False,
+        legacy_queues: bool = False,
+    ) -> None:
+        self.entry = entry
+        self.keys = Keys(namespace)
+        self.lease_ms = int(lease_s * 1000)
+        self.retention = retention
+        self._incarnation = entry.incarnation
+        suffix = entry.script_type.suffix
+        queues = [self.keys.work(suffix)]
+        if entry.group:
+            queues.insert(0, self.keys.work(suffix, entry.group))
+            if entry.instance:
+                queues.insert(0, self.keys.work(suffix, entry.group, entry.instance))
+        self._type_queue = queues[-1]
+        # What is low comes after everything else.
+        self._queues = queues + [f"{queue}:low" for queue in queues]
+        if legacy_queues:
+            self._queues += self.keys.legacy(suffix, entry.name)
+        self._several = entry.group is not None or legacy_queues
+        self._fixed = ("context_id" if by_context else "", *retention.arguments)
+
+    @property
+    def routed(self) -> bool:
+        """Does this actor serve queues besides that of its type, on which alone it blocks?"""
+        return self._several
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """The queues that it serves, first served first."""
+        return self._queues
+
+    def served_elsewhere(self, actors: Sequence[ActorPresence]) -> set[str]:
+        """Which of its queues do other actors serve that live and have an engine?
+
+        Args:
+            actors: All that are registered. Of these nobody knows whether they serve the queues of older programs: one
+                of the type is taken to do so.
+        """
+        suffix = self.entry.script_type.suffix
+        served: set[str] = set()
+        for actor in actors:
+            if (
+                actor.script_type is not self.entry.script_type
+                or actor.incarnation == self._incarnation
+                or actor.beat_at is None
+                or actor.unavailable is not None
+            ):
+                continue
+            served |= {self.keys.work(suffix), *self.keys.legacy(suffix, self.entry.name)}
+            if actor.group:
+                served.add(self.keys.work(suffix, actor.group))
+                if actor.instance:
+                    served.add(self.keys.work(suffix, actor.group, actor.instance))
+        return {queue for queue in self._queues if queue.removesuffix(":low") in served}
+
+    def _owner(self, lane: int) -> str:
+        """Who holds what a lane has claimed: two lanes of one actor are no more one another than two actors are."""
+        return f"{self._incarnation}/{lane}"
+
+    def join(self) -> Op[bool]:
+        """Enter the registry, before the first claim."""
+        described = {k: v for k, v in asdict(self.entry).items() if k not in ("incarnation", "script_type")}
+        described["suffix"] = self.entry.script_type.suffix
+        return self._presence("join", orjson.dumps(described), busy=0, jobs=0)
+
+    def beat(self, *, busy: int, jobs: int) -> Op[bool]:
+        """Refresh presence.
+
+        Args:
+            busy: Lanes that run a job now.
+            jobs: Jobs run so far.
+
+        Returns:
+            False when the incarnation was declared dead.
+        """
+        return self._presence("beat", b"", busy=busy, jobs=jobs)
+
+    def _presence(self, mode: str, described: bytes, *, busy: int, jobs: int) -> Op[bool]:
+        keys = (self.keys.actors, self.keys.actor(self._incarnation), self.keys.actor_events)
+        args = (mode, self._incarnation, self.lease_ms, described, "busy", busy, "jobs", jobs)
+        return Op((*keys, *args), bool, lua.PRESENCE, 3)
+
+    def take(self, lane: int) -> Op[str | None]:
+        """Block on the queue of the type until an id comes; it is then in the lane's claimed list.
+
+        Args:
+            lane: Number of the lane, from 0.
+
+        Returns:
+            The id, or None after `BLOCK_S`.
+        """
+        claimed = self.keys.claimed(self._incarnation, lane)
+        return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
+
+    def turn(
+        self, lane: int, settlements: Sequence[Settlement], max_jobs: int, queues: Sequence[str] | None = None
+    ) -> Op[Turn]:
+        """Settle what a lane has run and claim what it runs next, in one round trip.
+
+        Args:
+            lane: Number of the lane, from 0.
+            settlements: Sent again after a lost answer they count once.
+            max_jobs: Most jobs to claim; 0 to settle only.
+            queues: Those to claim from, beside what it holds already; None for all that it serves.
+        """
+        keys = self.keys
+        args: list[Any] = [keys.actors, keys.claimed(self._incarnation, lane)]
+        args += self._queues if queues is None else queues
+        key_count = len(args)
+        args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation)
+        for s in settlements:
+            args += _settlement(s)
+        return Op(args, _decode_turn, lua.TURN, key_count)
+
+    def release(self, lane: int, jobs: Sequence[ClaimedJob]) -> Op[int]:
+        """Hand claimed, unstarted jobs back to the head of their queues.
+
+        Args:
+            lane: Number of the lane, from 0.
+            jobs: In the order in which they were claimed.
+
+        Returns:
+            How many were still this incarnation's.
+        """
+        args: list[Any] = [self.keys.claimed(self._incarnation, lane), self.keys.prefix, self._owner(lane)]
+        args += self.retention.arguments
+        for job in jobs:
+            args += (job.id, job.attempt)
+        return Op(args, int, lua.RELEASE, 1)
+
+    def write_log(
+        self, lane: int, job: ClaimedJob, lines: Sequence[tuple[str, str]], progress: Progress | None = None
+    ) -> Op[bool]:
+        """Add to the log of a job that runs here.
+
+        Args:
+            lane: Number of the lane that runs it.
+            job: The job.
+            lines: Level and text of each.
+            progress: How far it is, where that is news.
+
+        Returns:
+            False when it is no longer this incarnation's.
+        """
+        keys, keep = self.keys, self.retention
+        shown = b"" if progress is None else orjson.dumps(asdict(progress))
+        args: list[Any] = [keys.job(job.id), keys.log(job.id), self._owner(lane), job.attempt, keep.log_lines]
+        args += (int(keep.failure_ttl_s * 1000), shown)
+        for level, text in lines:
+            args += (level, text)
+        return Op(args, bool, lua.LOG, 2)
+
+    def orders(self, block_s: float) -> Op[Order | None]:
+        """Wait for an order to this incarnation, or to its type by a foreign client.
+
+        Returns:
+            The order, or None when none came in time.
+        """
+        own = self.keys.control(self._incarnation)
+        of_type = self.keys.control_type(self.entry.script_type.suffix)
+
+        def decode(answer: list[str] | None) -> Order | None:
+            return None if answer is None else _decode_order(answer[1])
+
+        return Op(("BLPOP", own, of_type, block_s), decode, block_s=block_s)
+
+    def leave(self) -> Op[Recovery]:
+        """Hand everything back and leave the registry, at the end of a drained process."""
+        return _recover(self.keys, self._incarnation, "leaving", self.retention)
+
+
+class Recoveries:
+    """Builds the operations by which a supervisor recovers the jobs of the dead.
+
+    Args:
+        namespace: Prefix of all keys.
+        retention: Limits of redelivery and times to live.
+    """
+
+    __slots__ = ("keys", "retention")
+
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE, retention: Retention = DEFAULT_RETENTION) -> None:
+        self.keys = Keys(namespace)
+        self.retention = retention
+
+    def expired(self) -> Op[list[str]]:
+        """List the incarnations whose presence has expired."""
+        return Op([self.keys.actors, self.keys.prefix], list, lua.EXPIRED, 1)
+
+    def buried(self) -> Op[list[str]]:
+        """List the dead whose claimed lists are still to be looked at: a frozen lane's last command may come late."""
+        return Op(("HKEYS", self.keys.dead), list)
+
+    def hand_over(self, job: Job, incarnation: str, lane: int) -> Op[bool]:
+        """Give a job that stands first in its queue to one lane, as if that lane had claimed it.
+
+        An idle lane looks into its claimed list once a second.
+
+        Args:
+            job: It must be alone in its queue, that of an instance.
+            incarnation: Whose lane.
+            lane: Number of the lane, from 0.
+
+        Returns:
+            False when the queue was empty.
+        """
+        queue = self.keys.work(job.script_type.suffix, job.group, job.instance)
+        return Op(("LMOVE", queue, self.keys.claimed(incarnation, lane), "LEFT", "RIGHT"), bool)
+
+    def recover(self, incarnation: str, *, proven_dead: bool) -> Op[Recovery]:
+        """Hand the jobs of an incarnation back.
+
+        Args:
+            incarnation: Whose.
+            proven_dead: Its process was seen to exit; otherwise it is left alone while its presence lives.
+        """
+        return _recover(self.keys, incarnation, "dead" if proven_dead else "expired", self.retention)
+
+
+def _recover(keys: Keys, incarnation: str, cause: str, retention: Retention) -> Op[Recovery]:
+    args: list[Any] = [keys.actors, keys.actor(incarnation), keys.dead, keys.prefix, incarnation, cause]
+    args += (
+        retention.max_redeliveries,
+        # A process that was seen to exit can have no command under way but the one the server has not yet read the
+        # end of its connection behind: a minute is ample. A frozen one may come back much later.
+        int((60 if cause == "dead" else retention.tomb_s) * 1000),
+        *retention.arguments,
+    )
+    return Op(args, _decode_recovery, lua.RECOVER, 3)
+
+
+def _settlement(s: Settlement) -> tuple[Any, ...]:
+    """The nine values of a settlement; see lua/turn.lua."""
+    place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"
+    if s.retry_in_s is not None:
+        last: str | bytes = str(round(s.retry_in_s * 1000))
+        return s.job_id, s.attempt, "scheduled", "", "", s.error, s.error_kind, place, last
+    if s.status is JobStatus.FINISHED:
+        last = encode_result(s.job_id, s.output)
+    else:
+        last = encode_reply(
+            Reply(
+                job_id=s.job_id,
+                status=s.status,
+                error=s.error,
+                error_kind=s.error_kind,
+                line=s.error_line,
+                column=s.error_column,
+            )
+        )
+    return s.job_id, s.attempt, s.status.value, s.output, s.output_json, s.error, s.error_kind, place, last
+
+
+def _decode_order(text: str) -> Order:
+    """Read an order; a bare job id, from a client of the Rust family, is an order to stop it."""
+    try:
+        data = orjson.loads(text)
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("job_id"), str):
+        return Order(str(data.get("command", "stop")), data["job_id"])
+    return Order("stop", text)
+
+
+def _decode_turn(answer: list[Any]) -> Turn:
+    return Turn(answer[0] == 1, answer[1], [ClaimedJob(*fields) for fields in answer[2]])
+
+
+def _decode_recovery(answer: list[Any]) -> Recovery:
+    return Recovery(answer[0] == 1, answer[1], answer[2])

@@ -1,0 +1,284 @@
+"""Operations on queues, on actors, and on jobs in numbers: pages, dead letters, batches, events. Data, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from hero_job.model.errors import JobDamaged, JobInvalid, JobNotFound
+from hero_job.model.fields import milliseconds
+from hero_job.model.job import ScriptType
+from hero_job.model.retention import DEFAULT_RETENTION, Retention
+from hero_job.model.views import (
+    ActorPresence,
+    BatchStatus,
+    DeadJob,
+    JobPage,
+    JobRecord,
+    QueueHead,
+    QueueStatus,
+    ServerFacts,
+)
+from hero_job.protocol import lua
+from hero_job.protocol.codec import decode_record
+from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
+from hero_job.protocol.op import Op, as_is, pairs
+
+
+class Queues:
+    """Builds the operations of one namespace that concern more than one job.
+
+    Args:
+        namespace: Prefix of all keys.
+        retention: How long what has ended is kept.
+    """
+
+    __slots__ = ("keep", "keys")
+
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE, retention: Retention = DEFAULT_RETENTION) -> None:
+        self.keys = Keys(namespace)
+        self.keep = retention.arguments
+
+    def page(self, cursor: str = "", count: int = 100) -> Op[JobPage]:
+        """Read one page of all jobs.
+
+        Args:
+            cursor: "" for the first page, then what the last page gave.
+            count: About how many; a page may hold more, fewer, or none.
+        """
+        if not 1 <= count <= 10_000:
+            raise JobInvalid("count", f"must be from 1 to 10000, not {count!r}")
+        if cursor and not (cursor.isascii() and cursor.isdigit()):
+            raise JobInvalid("cursor", f"must be one that a page gave, not {cursor!r:.80}")
+
+        def decode(answer: list[Any]) -> JobPage:
+            records: list[JobRecord] = []
+            damaged: list[tuple[str, str]] = []
+            for job_id, fields in answer[1]:
+                try:
+                    if isinstance(fields, str):
+                        raise JobDamaged(job_id, "", fields)
+                    records.append(decode_record(job_id, pairs(fields)))
+                except JobDamaged as e:
+                    damaged.append((job_id, str(e)))
+            following = str(answer[0])
+            return JobPage(records=tuple(records), damaged=tuple(damaged), cursor="" if following == "0" else following)
+
+        keys = self.keys
+        return Op([keys.actors, keys.job_prefix, cursor or "0", str(count)], decode, lua.PAGE, 1)
+
+    def actors(self) -> Op[list[ActorPresence]]:
+        """List all actors of all hosts, by name."""
+        return Op([self.keys.actors, self.keys.prefix], _decode_actors, lua.ACTORS, 1)
+
+    def queue_length(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[int]:
+        """Count the ids in a queue."""
+        return Op(("LLEN", self.keys.work(script_type.suffix, group, instance)), int)
+
+    def queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[QueueStatus]:
+        """Look at a queue: how many ids wait in it, and whether it is paused."""
+        queue = self.keys.work(script_type.suffix, group, instance)
+        source = """
+        local n = 0
+        for _, part in ipairs({'', ':low', ':held', ':held:low'}) do n = n + redis.call('LLEN', KEYS[2] .. part) end
+        return { n, redis.call('HGET', KEYS[1], KEYS[2]) }"""
+
+        def decode(answer: list[Any]) -> QueueStatus:
+            return QueueStatus(script_type=script_type, group=group, instance=instance, waiting=answer[0],
+                               paused_since=answer[1])  # fmt: skip
+
+        return Op(("EVAL", source, 2, self.keys.paused, queue), decode)
+
+    def queue_head(self, script_type: ScriptType, group: str | None = None) -> Op[QueueHead]:
+        """Look at a queue as those do who serve it: how many ids wait, and for how long the first has."""
+        source = """
+        local n, oldest, t = 0, {}, redis.call('TIME')
+        for _, part in ipairs({'', ':low'}) do
+          n = n + redis.call('LLEN', KEYS[1] .. part)
+          local id = redis.call('LINDEX', KEYS[1] .. part, 0)
+          local times = id and redis.pcall('HMGET', ARGV[1] .. id, 'updated_at', 'created_at')
+          if times and not times.err then oldest[#oldest + 1] = times[1] or times[2] or '' end
+        end
+        return { n, t[1] .. '.' .. string.format('%06d', t[2]), oldest }"""
+
+        def decode(answer: list[Any]) -> QueueHead:
+            waits_s = [_age_s(text, float(answer[1])) for text in answer[2]]
+            return QueueHead(waiting=answer[0], wait_s=max([0.0, *waits_s]))
+
+        queue = self.keys.work(script_type.suffix, group)
+        return Op(("EVAL", source, 1, queue, self.keys.job_prefix), decode)
+
+    def purge(
+        self, script_type: ScriptType, group: str | None = None, instance: str | None = None, most: int = 500
+    ) -> Op[tuple[int, int]]:
+        """End jobs that wait in a queue, as stopped and with their replies; what runs goes on.
+
+        Args:
+            script_type: Whose queue.
+            group: Of a group only.
+            instance: Of an instance only.
+            most: How many to take out of the queue at once.
+
+        Returns:
+            How many ids were taken, and how many jobs ended by that.
+        """
+        queue = self.keys.work(script_type.suffix, group, instance)
+        return Op([queue, self.keys.prefix, most, *self.keep], lambda answer: (answer[0], answer[1]), lua.PURGE, 1)
+
+    def pause(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
+        """Pause a queue: what is in it and what comes waits, what runs goes on.
+
+        Returns:
+            False when it was paused already.
+        """
+        return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], bool, lua.PAUSE, 2)
+
+    def resume(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
+        """Resume a queue.
+
+        Returns:
+            False when it was not paused.
+        """
+        return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], bool, lua.RESUME, 2)
+
+    def dead(self, first: int = 0, count: int = 100) -> Op[list[DeadJob]]:
+        """List the dead letters: jobs that ended in error for good, the newest first.
+
+        Args:
+            first: How many of the newest to pass over.
+            count: How many to list.
+        """
+
+        def decode(answer: list[Any]) -> list[DeadJob]:
+            flat = [part for entry in answer for part in (entry if isinstance(entry, list | tuple) else [entry])]
+            return [DeadJob(job_id=i, died_ms=int(float(s))) for i, s in zip(flat[::2], flat[1::2], strict=True)]
+
+        return Op(("ZREVRANGE", self.keys.dead_jobs, first, first + count - 1, "WITHSCORES"), decode)
+
+    def dead_count(self) -> Op[int]:
+        """Count the dead letters."""
+        return Op(("ZCARD", self.keys.dead_jobs), int)
+
+    def forget_dead(self, job_ids: Sequence[str]) -> Op[int]:
+        """Take ids out of the dead letters."""
+        return Op(("ZREM", self.keys.dead_jobs, *job_ids), int)
+
+    def open_batch(self, batch_id: str, count: int) -> Op[bool]:
+        """Announce a batch before its jobs are created, so that it cannot seem ended while they come.
+
+        Returns:
+            False when a batch with this id and another count exists. One with the same count is taken for the same,
+            announced again after a lost answer: to create its jobs again changes nothing.
+        """
+        source = """
+        local total = redis.call('HGET', KEYS[1], 'asked')
+        if total then return total == ARGV[1] and 1 or 0 end
+        redis.call('HSET', KEYS[1], 'asked', ARGV[1], 'total', ARGV[1])
+        redis.call('HSET', KEYS[1], 'open', ARGV[1])
+        return 1"""
+        return Op(("EVAL", source, 1, self.keys.batch(batch_id), count), bool)
+
+    def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
+        """Take jobs out of a batch that could not be created."""
+        source = """
+        redis.call('HINCRBY', KEYS[1], 'total', -ARGV[1])
+        if redis.call('HINCRBY', KEYS[1], 'open', -ARGV[1]) <= 0 then redis.call('RPUSH', KEYS[2], 'ended') end"""
+        return Op(("EVAL", source, 2, self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by), lambda _: None)
+
+    def batch(self, batch_id: str) -> Op[BatchStatus | None]:
+        """Look at a batch; None when there is none with this id."""
+
+        def decode(answer: Any) -> BatchStatus | None:
+            counts = {name: int(value) for name, value in pairs(answer).items()}
+            if not counts:
+                return None
+            names = ("total", "open", "finished", "error", "stopped")
+            return BatchStatus(batch_id=batch_id, **{name: counts.get(name, 0) for name in names})
+
+        return Op(("HGETALL", self.keys.batch(batch_id)), decode)
+
+    def ended_batch(self, batch_id: str) -> Op[BatchStatus | None]:
+        """Look at a batch; None while jobs of it are open.
+
+        Raises:
+            JobNotFound: There is no batch with this id.
+        """
+        look = self.batch(batch_id)
+
+        def decode(answer: Any) -> BatchStatus | None:
+            status = look.decode(answer)
+            if status is None:
+                raise JobNotFound(f"batch:{batch_id}")
+            return None if status.open > 0 else status
+
+        return Op(look.args, decode)
+
+    def peek_batch(self, batch_id: str, block_s: float) -> Op[str | None]:
+        """Wait until all jobs of a batch have ended; None when the time is up before."""
+        key = self.keys.batch_reply(batch_id)
+        return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
+
+    def server(self) -> Op[ServerFacts]:
+        """Ask the server what it is and how it keeps its data."""
+
+        def decode(answer: str) -> ServerFacts:
+            facts = dict(line.split(":", 1) for line in answer.splitlines() if ":" in line)
+            name = "valkey" if "valkey_version" in facts else "redis"
+            return ServerFacts(
+                name=name,
+                version=facts.get(f"{name}_version", "unknown"),
+                maxmemory=int(facts.get("maxmemory", 0)),
+                maxmemory_policy=facts.get("maxmemory_policy", ""),
+                appendonly=facts.get("aof_enabled") == "1",
+            )
+
+        return Op(("INFO",), decode)
+
+    def promote(self, most: int = 1000) -> Op[tuple[int, float | None]]:
+        """Do what is due: queue the jobs whose time has come, end those that were not started in theirs.
+
+        Returns:
+            How many were moved, and in how many seconds more will be due; None when nothing is known.
+        """
+
+        def decode(answer: list[int]) -> tuple[int, float | None]:
+            return answer[0], None if answer[1] < 0 else answer[1] / 1000
+
+        keys = self.keys
+        return Op([keys.scheduled, keys.expiring, keys.prefix, most, *self.keep], decode, lua.PROMOTE, 2)
+
+
+def _age_s(at: str, now_s: float) -> float:
+    try:
+        return now_s - milliseconds(at) / 1000
+    except ValueError:
+        return 0.0  # a foreign producer wrote no time, or not one that can be read
+
+
+def _decode_actors(answer: list[Any]) -> list[ActorPresence]:
+    actors = []
+    for incarnation, described, lives_ms, flat in answer:
+        entry = orjson.loads(described)
+        presence = pairs(flat)
+        actors.append(
+            ActorPresence(
+                incarnation=incarnation,
+                name=entry["name"],
+                script_type=ScriptType.parse(entry["suffix"]),
+                host=entry["host"],
+                pid=entry["pid"],
+                lanes=entry["lanes"],
+                engine=entry["engine"],
+                engine_version=entry["engine_version"],
+                group=entry.get("group"),
+                instance=entry.get("instance"),
+                started_at=entry.get("started_at"),
+                unavailable=entry.get("unavailable"),
+                beat_at=presence.get("beat_at") if lives_ms > 0 else None,
+                busy=int(presence.get("busy", 0)),
+                jobs=int(presence.get("jobs", 0)),
+            )
+        )
+    return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation))

@@ -1,0 +1,225 @@
+"""Looks for jobs that stand where nobody will find them. Reads only.
+
+Called by ``heroctl doctor``. Nothing of this can happen by our own scripts, which move jobs whole; it comes of foreign
+clients, of keys that somebody deleted, of a store that lost its last writes, and of nobody being there. What looks
+stray is looked at twice: between two questions any job may move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from hero_job.model.errors import HeroJobError
+from hero_job.model.fields import milliseconds
+from hero_job.model.status import JobStatus
+from hero_job.model.views import ActorPresence, JobRecord
+from hero_job.operations.batches import Flow
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op, as_is
+
+_PAGE: Final = 500
+# A job that was touched so recently may be on its way.
+_RECENT_MS: Final = 5_000
+# A job past its timeout by so much should have been ended: the actor's grace and the sweep together take less.
+_OVERDUE_MS: Final = 60_000
+
+
+class Trouble(StrEnum):
+    """What is wrong with a job, or with an id in a queue."""
+
+    NO_SUCH_JOB = "no_such_job"
+    WRONG_QUEUE = "wrong_queue"
+    IN_NO_QUEUE = "in_no_queue"
+    DEAD_OWNER = "dead_owner"
+    OVERDUE = "overdue"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """One job, or id, that nobody will find where it is.
+
+    Attributes:
+        job_id: The id.
+        trouble: What is wrong.
+        where: The queue without the namespace, the owner, or what cannot be read.
+    """
+
+    job_id: str
+    trouble: Trouble
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found.
+
+    Attributes:
+        jobs: So many jobs were looked at.
+        complete: Those were all.
+        strays: What is wrong, in no order.
+        waiting: Ids in each queue that has any: its key without the namespace, `q:work:type:osis`.
+        actors: All registered actors.
+        late_s: For how long the first of the delayed jobs is due; 0 when none is.
+    """
+
+    jobs: int
+    complete: bool
+    strays: tuple[Stray, ...]
+    waiting: dict[str, int]
+    actors: tuple[ActorPresence, ...]
+    late_s: float
+
+
+def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
+    """Look at all queues and jobs.
+
+    Args:
+        operations: Of the namespace.
+        most: Look at so many jobs at most, and at so many ids a queue.
+    """
+    keys = operations.keys
+    first = Op(("ZRANGE", keys.scheduled, 0, 0, "WITHSCORES"), as_is)
+    answers = yield [operations.actors(), first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
+    _raise_any(answers)
+    actors, first_due, dead, clock = answers
+    now_ms = _ms(clock)
+    known = {actor.incarnation for actor in actors} | set(dead)
+
+    queues = yield from _keys(keys.work("") + "*")
+    held: set[str] = set()
+    waiting: dict[str, int] = {}
+    strays: list[Stray] = []
+    for queue in queues:
+        ids = yield from _ids(queue, most)
+        held |= set(ids)
+        name = queue.removeprefix(keys.prefix)
+        waiting[name] = len(ids)
+        strays += yield from _misplaced(operations, name, ids)
+    for pattern in ("meta:claimed:*", "limit:wait:*", "job:actor_queue:*", "work_queue:*"):
+        for key in (yield from _keys(keys.prefix + pattern)):
+            held |= set((yield from _ids(key, most)))
+
+    jobs, cursor = 0, ""
+    candidates: list[Stray] = []
+    while True:
+        (page,) = yield [operations.page(cursor, _PAGE)]
+        _raise_any((page,))
+        jobs += len(page.records) + len(page.damaged)
+        strays += [Stray(job_id=job_id, trouble=Trouble.DAMAGED, where=reason) for job_id, reason in page.damaged]
+        candidates += [found for record in page.records if (found := _judge(record, held, known, now_ms)) is not None]
+        cursor = page.cursor
+        if not cursor or jobs >= most:
+            break
+    strays += yield from _second_look(operations, candidates, most)
+    due_ms = float(_second(first_due)) if first_due else now_ms
+    return Survey(
+        jobs=jobs,
+        complete=not cursor,
+        strays=tuple(strays),
+        waiting={name: count for name, count in waiting.items() if count},
+        actors=tuple(actors),
+        late_s=max(0.0, (now_ms - due_ms) / 1000),
+    )
+
+
+def _judge(record: JobRecord, held: set[str], known: set[str], now_ms: float) -> Stray | None:
+    job = record.job
+    if now_ms - _time_ms(record.updated_at or record.created_at, now_ms - _RECENT_MS) < _RECENT_MS:
+        return None
+    if record.status is JobStatus.DISPATCHED and job.id not in held:
+        return Stray(job_id=job.id, trouble=Trouble.IN_NO_QUEUE, where=f"q:work:type:{job.script_type.suffix}")
+    if record.status not in (JobStatus.STARTED, JobStatus.STOPPING):
+        return None
+    owner = (record.owner or "").partition("/")[0]
+    # An actor of another make signs with no owner: nobody can say whether it lives.
+    if owner and owner not in known:
+        return Stray(job_id=job.id, trouble=Trouble.DEAD_OWNER, where=owner)
+    ends_ms = _time_ms(record.started_at, now_ms) + job.timeout * 1000
+    if now_ms - ends_ms > _OVERDUE_MS:
+        return Stray(job_id=job.id, trouble=Trouble.OVERDUE, where=owner or "an actor of another make")
+    return None
+
+
+def _second_look(operations: Operations, candidates: Sequence[Stray], most: int) -> Flow[list[Stray]]:
+    """Those whose job still stands as it did, and is still in no queue."""
+    found: list[Stray] = []
+    for chunk in _chunks(candidates):
+        records = yield [operations.record(stray.job_id) for stray in chunk]
+        for stray, record in zip(chunk, records, strict=True):
+            if isinstance(record, HeroJobError):
+                continue  # it has ended and gone, or is damaged and listed as such
+            running = record.status in (JobStatus.STARTED, JobStatus.STOPPING)
+            if running == (stray.trouble is not Trouble.IN_NO_QUEUE) and not record.status.terminal:
+                found.append(stray)
+    lost = {stray.job_id for stray in found if stray.trouble is Trouble.IN_NO_QUEUE}
+    if lost:
+        for queue in (yield from _keys(operations.keys.work("") + "*")):
+            lost -= set((yield from _ids(queue, most)))
+    return [stray for stray in found if stray.trouble is not Trouble.IN_NO_QUEUE or stray.job_id in lost]
+
+
+def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[list[Stray]]:
+    """Ids in a queue that are no jobs, or jobs of another script type."""
+    suffix = queue.removeprefix("q:work:type:").partition(":")[0]
+    found: list[Stray] = []
+    for chunk in _chunks(ids):
+        answers = yield [Op(("HGET", operations.keys.job(job_id), "script_type"), as_is) for job_id in chunk]
+        for job_id, script_type in zip(chunk, answers, strict=True):
+            if script_type is None:
+                found.append(Stray(job_id=job_id, trouble=Trouble.NO_SUCH_JOB, where=queue))
+            elif isinstance(script_type, str) and script_type.lower() != suffix:
+                found.append(Stray(job_id=job_id, trouble=Trouble.WRONG_QUEUE, where=queue))
+    return found
+
+
+def _keys(pattern: str) -> Flow[list[str]]:
+    found: set[str] = set()
+    cursor = "0"
+    escaped = "".join(f"\\{c}" if c in "?[]\\" else c for c in pattern)
+    while True:
+        (answer,) = yield [Op(("SCAN", cursor, "MATCH", escaped, "COUNT", 1000), as_is)]
+        _raise_any((answer,))
+        cursor = str(answer[0])
+        found |= set(answer[1])
+        if cursor == "0":
+            return sorted(found)
+
+
+def _ids(key: str, most: int) -> Flow[list[str]]:
+    ids: list[str] = []
+    while len(ids) < most:
+        (page,) = yield [Op(("LRANGE", key, len(ids), len(ids) + _PAGE - 1), as_is)]
+        _raise_any((page,))
+        ids += page
+        if len(page) < _PAGE:
+            break
+    return ids
+
+
+def _raise_any(results: Iterable[object]) -> None:
+    for result in results:
+        if isinstance(result, HeroJobError):
+            raise result
+
+
+def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[i : i + _PAGE] for i in range(0, len(items), _PAGE))
+
+
+def _second(answer: Sequence[Any]) -> Any:
+    return answer[0][1] if isinstance(answer[0], list | tuple) else answer[1]
+
+
+def _ms(clock: Sequence[Any]) -> float:
+    return int(clock[0]) * 1000 + int(clock[1]) / 1000
+
+
+def _time_ms(text: str | None, otherwise: float) -> float:
+    try:
+        return float(milliseconds(text or ""))
+    except ValueError:
+        return otherwise  # a foreign client wrote no time, or not one that can be read

@@ -1,0 +1,267 @@
+"""Schedules: a job again and again, by cron or by interval. Pure, and the operations on them as data.
+
+Exactly once, however many supervisors run: the id of a scheduled job is made of the schedule's name and the tick, so a
+second supervisor that creates it creates nothing; and only one of them moves the schedule on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
+
+from hero_job.model.errors import JobInvalid
+from hero_job.model.fields import check_route, check_seconds
+from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
+from hero_job.protocol import lua
+from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
+from hero_job.protocol.op import Op, pairs
+
+#: Ticks of one schedule that are made up for at most, after a long absence of all supervisors.
+MAX_MISSED = 1000
+#: A tick that is found so late, in seconds, counts as missed.
+LATE_S = 60.0
+
+
+class Overlap(StrEnum):
+    """What to do when the job of the last tick has not ended yet."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+
+
+class Missed(StrEnum):
+    """What to do about ticks at which no supervisor ran: nothing, one job for all of them, or one for each."""
+
+    SKIP = "skip"
+    ONCE = "once"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A job again and again.
+
+    Attributes:
+        name: 1 to 100 letters, digits, '_', '.', '-'.
+        job: Fields of the job, without an id; see `Job.from_fields`.
+        cron: Five fields (or six, seconds first), in `tz`; or None.
+        interval_s: So many seconds from tick to tick, counted from 1970; or None.
+        tz: Time zone of the cron expression, by its IANA name.
+        overlap: When the last job still runs.
+        missed: When no supervisor ran.
+
+    Raises:
+        JobInvalid: A field is wrong; names it.
+    """
+
+    name: str
+    job: Mapping[str, Any]
+    cron: str | None = None
+    interval_s: float | None = None
+    tz: str = "UTC"
+    overlap: Overlap = Overlap.SKIP
+    missed: Missed = Missed.ONCE
+
+    def __post_init__(self) -> None:
+        check_route("name", self.name)
+        if (self.cron is None) == (self.interval_s is None):
+            raise JobInvalid("cron", "a schedule has either cron or interval_s")
+        if self.interval_s is not None:
+            check_seconds("interval_s", self.interval_s, least=0.999)
+        try:
+            object.__setattr__(self, "overlap", Overlap(self.overlap))
+        except ValueError as e:
+            raise JobInvalid("overlap", f"must be skip or allow, not {self.overlap!r:.80}") from e
+        try:
+            object.__setattr__(self, "missed", Missed(self.missed))
+        except ValueError as e:
+            raise JobInvalid("missed", f"must be skip, once or all, not {self.missed!r:.80}") from e
+        if "id" in self.job or "jobId" in self.job:
+            raise JobInvalid("job", "its id is made of the schedule's name and the tick: leave it out")
+        self.job_at(0)
+        next(self.ticks_after(0.0))
+
+    def job_at(self, tick_ms: int, limits: JobLimits = DEFAULT_LIMITS) -> Job:
+        """Make the job of one tick.
+
+        Args:
+            tick_ms: The tick, in milliseconds since 1970.
+            limits: What the deployment accepts.
+
+        Raises:
+            JobInvalid: The fields of the job are wrong.
+        """
+        at = datetime.fromtimestamp(tick_ms / 1000, UTC)
+        job_id = f"{self.name}@{at:%Y-%m-%dT%H:%M:%S}Z"
+        return Job.from_fields({**self.job, "id": job_id}, limits)
+
+    def ticks_after(self, after_s: float) -> Iterator[int]:
+        """Give the ticks after a time, in milliseconds since 1970, without end.
+
+        Args:
+            after_s: Seconds since 1970; a tick at this very time is not given.
+
+        Raises:
+            JobInvalid: The cron expression or the zone is wrong.
+        """
+        if self.interval_s is not None:
+            n = int(after_s // self.interval_s) + 1
+            while True:
+                yield round(n * self.interval_s * 1000)
+                n += 1
+        from cronsim import CronSim, CronSimError  # only supervisors, and who makes schedules, need it
+
+        try:
+            start = datetime.fromtimestamp(after_s, ZoneInfo(self.tz))
+        except (ZoneInfoNotFoundError, ValueError, OSError) as e:
+            raise JobInvalid("tz", f"unknown time zone {self.tz!r:.80}") from e
+        try:
+            ticks = CronSim(self.cron or "", start)
+        except CronSimError as e:
+            raise JobInvalid("cron", f"{self.cron!r:.80}: {e}") from e
+        for tick in ticks:
+            yield round(tick.timestamp() * 1000)
+
+    def due(self, tick_ms: int, now_ms: int) -> tuple[list[int], int | None]:
+        """Decide which ticks get a job now.
+
+        Args:
+            tick_ms: The first tick that has not been done.
+            now_ms: The store's time.
+
+        Returns:
+            Ticks to make jobs for, in order, and the next tick to wait for; None when there is none any more.
+        """
+        passed = [tick_ms]
+        following: int | None = None
+        for tick in islice(self.ticks_after(tick_ms / 1000), MAX_MISSED):
+            if tick > now_ms:
+                following = tick
+                break
+            passed.append(tick)
+        else:
+            following = next(self.ticks_after(now_ms / 1000), None)
+        match self.missed:
+            case Missed.ALL:
+                return passed, following
+            case Missed.ONCE:
+                return passed[-1:], following
+            case Missed.SKIP:
+                return [t for t in passed[-1:] if now_ms - t <= LATE_S * 1000], following
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueSchedule:
+    """A schedule whose tick has come.
+
+    Attributes:
+        schedule: The schedule.
+        tick_ms: The tick.
+        last_job_id: Job of the last tick, or None.
+    """
+
+    schedule: Schedule
+    tick_ms: int
+    last_job_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What is due.
+
+    Attributes:
+        now_ms: The store's time, in milliseconds since 1970.
+        next_s: In how many seconds the next tick comes; None when no schedule has one.
+        schedules: Those whose tick has come.
+    """
+
+    now_ms: int
+    next_s: float | None
+    schedules: tuple[DueSchedule, ...]
+
+
+class Schedules:
+    """Builds the operations on the schedules of one namespace.
+
+    Args:
+        namespace: Prefix of all keys.
+    """
+
+    __slots__ = ("_definitions", "_ticks")
+
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
+        keys = Keys(namespace)
+        self._definitions = keys.schedules
+        self._ticks = keys.ticks
+
+    def put(self, schedule: Schedule, first_ms: int) -> Op[None]:
+        """Create or replace a schedule.
+
+        Args:
+            schedule: The schedule.
+            first_ms: Its first tick, in milliseconds since 1970.
+        """
+        source = """
+        redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+        redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])"""
+        args = (
+            "EVAL",
+            source,
+            2,
+            self._ticks,
+            self._definitions,
+            schedule.name,
+            orjson.dumps(asdict(schedule)),
+            first_ms,
+        )
+        return Op(args, lambda _: None)
+
+    def delete(self, name: str) -> Op[bool]:
+        """Delete a schedule; its jobs stay. False when there is none with this name."""
+        source = """
+        redis.call('ZREM', KEYS[1], ARGV[1])
+        redis.call('HDEL', KEYS[2], ARGV[1] .. ' last')
+        return redis.call('HDEL', KEYS[2], ARGV[1])"""
+        return Op(("EVAL", source, 2, self._ticks, self._definitions, name), bool)
+
+    def list(self) -> Op[list[Schedule]]:
+        """List all schedules, by name."""
+
+        def decode(answer: Any) -> list[Schedule]:
+            # A name holds no space, so "name last" is not one.
+            return [_decode(text) for name, text in sorted(pairs(answer).items()) if " " not in name]
+
+        return Op(("HGETALL", self._definitions), decode)
+
+    def due(self, most: int = 100) -> Op[Due]:
+        """Look which schedules have come to a tick."""
+
+        def decode(answer: list[Any]) -> Due:
+            found = tuple(
+                DueSchedule(schedule=_decode(text), tick_ms=int(float(tick)), last_job_id=last)
+                for _, tick, text, last in answer[2]
+            )
+            return Due(now_ms=answer[0], next_s=None if answer[1] < 0 else answer[1] / 1000, schedules=found)
+
+        return Op([self._ticks, self._definitions, most], decode, lua.TICKS, 2)
+
+    def move_on(self, name: str, tick_ms: int, next_ms: int | None, last_job_id: str | None) -> Op[bool]:
+        """Move a schedule on to its next tick, after the jobs of this one were created.
+
+        Returns:
+            False when another supervisor has done so, or the schedule was changed.
+        """
+        args: list[Any] = [self._ticks, self._definitions, name, tick_ms]
+        args += ("" if next_ms is None else next_ms, last_job_id or "")
+        return Op(args, bool, lua.TICK, 2)
+
+
+def _decode(text: str) -> Schedule:
+    return Schedule(**orjson.loads(text))

@@ -1,0 +1,203 @@
+"""Reads the TOML of the Rust supervisor as if it were ours.
+
+Pure. Called by `load.py` for each file: `is_rust` tells it by its keys, `translate` gives the same settings under our
+names. Invariants: what has no counterpart is told, key by key; a secret leaves here as its SHA-256 only.
+
+A program of `[[actors]]` becomes a `command`. How such programs are called is public for two families: `runner_sal ID
+--redis-url URL`, and `osis_actor --redis-url URL --actor-id ID`; the name of the program tells which. For `db_path` no
+flag is public, so it is given as the variable `DB_PATH`.
+
+Source: README of https://git.ourworld.tf/herocode/supervisor (the TOML, the three lists of secrets, port 3030); READMEs
+of bin/runners in https://git.threefold.info/herocode/horus, and core/supervisor/LIFECYCLE.md in
+https://git.threefold.info/herocode/baobab (arguments of the programs).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from hero_config.layers.lines import Path as KeyPath
+from hero_config.layers.lines import line_of
+from hero_config.layers.problems import ConfigProblem, shown
+from hero_config.model.settings import Settings
+
+_PLAIN: dict[str, KeyPath] = {
+    "redis_url": ("store", "redis_url"),
+    "namespace": ("store", "namespace"),
+    "bind_address": ("rpc", "bind"),
+    "port": ("rpc", "port"),
+}
+_SCOPES = {"admin_secrets": "admin", "user_secrets": "user"}
+_TOP = (*_PLAIN, *_SCOPES, "register_secrets", "actors")
+_ENTRY = ("id", "name", "binary_path", "db_path", "redis_url", "process_manager")
+_TYPES = {"osis": "osis", "osiris": "osis", "sal": "sal", "v": "v", "python": "python", "py": "python"}
+
+
+def is_rust(values: Mapping[str, Any]) -> bool:
+    """Is this the config of the Rust supervisor?
+
+    Args:
+        values: What a file holds.
+
+    Returns:
+        True when it has keys of that one, and none of our sections.
+    """
+    if any(section in values for section in Settings.model_fields if section != "actors"):
+        return False
+    entries = values.get("actors")
+    theirs = isinstance(entries, list) and any(isinstance(e, dict) and "binary_path" in e for e in entries)
+    return theirs or any(key in values for key in _TOP if key != "actors")
+
+
+class Translation:
+    """A config of the Rust supervisor under our names.
+
+    Args:
+        source: Path of the file, for what is told.
+        values: What it holds.
+        lines: The line of each of its keys.
+
+    Attributes:
+        values: The same by our sections and keys.
+        lines: The line by our keys.
+        notes: That it was translated, and what has no counterpart.
+        problems: What is wrong.
+        has_secrets: There are some.
+    """
+
+    def __init__(self, source: str, values: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> None:
+        """Translate it."""
+        self.values: dict[str, Any] = {}
+        self.lines: dict[KeyPath, int] = {}
+        self.notes: list[ConfigProblem] = []
+        self.problems: list[ConfigProblem] = []
+        self.has_secrets = any(values.get(key) for key in (*_SCOPES, "register_secrets"))
+        self._source = source
+        self._theirs = lines
+        self._note((), "is read as a config of the Rust supervisor")
+        for key, value in values.items():
+            if key in _PLAIN:
+                self._set(_PLAIN[key], value, (key,))
+            elif key in _SCOPES:
+                self._tokens(key, value)
+            elif key == "register_secrets":
+                self._note((key,), "nothing here registers actors over JSON-RPC: these secrets open nothing")
+            elif key == "actors":
+                self._actors(value, values.get("redis_url"))
+            else:
+                self._unknown((key,), value, _TOP)
+        if "port" not in values:
+            self._note((), "names no port, and none is offered; the Rust supervisor takes 3030: set port")
+
+    def _tokens(self, key: str, secrets: Any) -> None:
+        if not isinstance(secrets, list) or not all(isinstance(secret, str) and secret for secret in secrets):
+            self._problem((key,), "", "should be a list of texts")
+            return
+        scope = _SCOPES[key]
+        tokens = self.values.setdefault("rpc", {}).setdefault("tokens", [])
+        for number, secret in enumerate(secrets, 1):
+            self._place(("rpc", "tokens", len(tokens)), (key,))
+            sha256 = hashlib.sha256(secret.encode()).hexdigest()
+            tokens.append({"name": f"{scope}-{number}", "scope": scope, "sha256": sha256})
+        self._place(("rpc", "tokens"), (key,))
+
+    def _actors(self, entries: Any, redis_url: Any) -> None:
+        if not isinstance(entries, list):
+            self._problem(("actors",), shown(entries), "should be a list of entries")
+            return
+        ours = self.values.setdefault("actors", [])
+        for index, entry in enumerate(entries):
+            if isinstance(entry, dict):
+                self._place(("actors", len(ours)), ("actors", index))
+                ours.append(self._actor(index, len(ours), entry, redis_url))
+            else:
+                self._problem(("actors", index), shown(entry), "should be an entry with keys")
+
+    def _actor(self, index: int, at: int, entry: Mapping[str, Any], redis_url: Any) -> dict[str, Any]:
+        def theirs(key: str) -> KeyPath:
+            return ("actors", index, key)
+
+        texts: dict[str, str] = {}
+        for key, value in entry.items():
+            if key not in (*_ENTRY, "type"):
+                self._unknown(theirs(key), value, _ENTRY)
+            elif not isinstance(value, str):
+                self._problem(theirs(key), shown(value, theirs(key)), "should be a text, in quotes")
+            else:
+                texts[key] = value
+        name = texts.get("name") or texts.get("id", "")
+        identity = texts.get("id") or name
+        binary = texts.get("binary_path", "")
+        script_type = texts.get("type") or _type(identity, name, binary)
+        ours: dict[str, Any] = {"name": name}
+        self._place(("actors", at, "name"), theirs("name" if "name" in entry else "id"))
+        if script_type:
+            ours["type"] = script_type
+            self._place(("actors", at, "type"), theirs("type"))
+        else:
+            self._problem(
+                ("actors", index), "", 'neither name nor program tells the script type: add type = "sal", ...'
+            )
+            ours["type"] = "sal"  # so that the rest of the entry is looked at
+        own_url = texts.get("redis_url", "")
+        if own_url and own_url != redis_url:
+            self._note(theirs("redis_url"), "another Redis than the supervisor's: it does not see the jobs there")
+        if binary:
+            url = own_url if own_url and own_url != redis_url else "{redis_url}"
+            runner = "runner" in PurePath(binary).name
+            arguments = [identity, "--redis-url", url] if runner else ["--redis-url", url, "--actor-id", identity]
+            ours["command"] = [binary, *arguments]
+            self._place(("actors", at, "command"), theirs("binary_path"))
+        else:
+            self._note(("actors", index), f"names no binary_path: our own {script_type or 'sal'} actor is taken")
+        if "db_path" in texts:
+            ours["env"] = {"DB_PATH": texts["db_path"]}
+            self._place(("actors", at, "env"), theirs("db_path"))
+            self._note(theirs("db_path"), "given to the program as the variable DB_PATH; no flag for it is known")
+        if texts.get("process_manager", "simple") != "simple":
+            self._note(theirs("process_manager"), "the supervisor runs the program itself, as with 'simple'")
+        return ours
+
+    def _set(self, path: KeyPath, value: Any, theirs: KeyPath) -> None:
+        self.values.setdefault(str(path[0]), {})[str(path[1])] = value
+        self._place(path, theirs)
+
+    def _place(self, path: KeyPath, theirs: KeyPath) -> None:
+        if (line := line_of(theirs, self._theirs)) is not None:
+            self.lines[path] = line
+
+    def _unknown(self, path: KeyPath, value: Any, known: tuple[str, ...]) -> None:
+        if near := difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.75):
+            self._problem(path, shown(value, path), "unknown key", near[0])
+        else:
+            self._note(path, "has no counterpart here and does nothing")
+
+    def _problem(self, path: KeyPath, value: str, expected: str, nearest: str = "") -> None:
+        self.problems.append(self._told(path, expected, value, nearest))
+
+    def _note(self, path: KeyPath, expected: str) -> None:
+        self.notes.append(self._told(path, expected))
+
+    def _told(self, path: KeyPath, expected: str, value: str = "", nearest: str = "") -> ConfigProblem:
+        return ConfigProblem(
+            source=self._source,
+            key=".".join(map(str, path)),
+            line=line_of(path, self._theirs),
+            value=value,
+            expected=expected,
+            nearest=nearest,
+        )
+
+
+def _type(*names: str) -> str:
+    """The script type that a word of a name tells, the program's own name included; empty when none does."""
+    for name in names:
+        for word in re.split(r"[^A-Za-z]+", PurePath(name).name.lower()):
+            if word in _TYPES:
+                return _TYPES[word]
+    return ""

@@ -1,0 +1,1 @@
+"""Logging of every program of this project."""

@@ -1,0 +1,193 @@
+"""Where the service's log goes besides stderr: the systemd journal with its fields, or a file that is rotated.
+
+Owned here: the handlers, and which one the settings mean. Called by the programs of the supervisor; actors write to the
+pipe that their supervisor reads. Invariant: a record that its target does not take goes to stderr, never nowhere.
+
+Source: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ (datagrams, memfd for large ones), systemd.exec(5) (JOURNAL_STREAM).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import logging
+import os
+import re
+import socket
+import struct
+import sys
+from collections.abc import Iterator, Mapping
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from hero_config.logs import setup as logs
+from hero_config.model.settings import SupervisorSettings
+
+JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
+IDENTIFIER: Final = "hero-supervisor"
+
+_PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+#: What an operator looks for by name (`journalctl HERO_ACTOR=sal-1`); every other field is its own name in capitals.
+_NAMES: Final = {"child": "HERO_ACTOR", "incarnation": "HERO_INCARNATION", "job_id": "HERO_JOB"}
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Z0-9_]")
+# fcntl(2); of F_ADD_SEALS: SEAL, SHRINK, GROW and WRITE. The journal takes a memfd that nobody can change any more.
+_F_ADD_SEALS: Final = 1033
+_ALL_SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
+
+
+def configure(settings: SupervisorSettings, environ: Mapping[str, str] = os.environ) -> None:
+    """Send this process's log where the settings say. A second call replaces the first.
+
+    Args:
+        settings: `log_to` and what belongs to it, level and format.
+        environ: Environment variables.
+
+    Raises:
+        OSError: The file cannot be opened, or there is no journal.
+    """
+    handler: logging.Handler | None = None
+    target = settings.log_to
+    if target == "auto":
+        target = "journal" if stderr_is_journal(environ) else "stderr"
+    if target == "journal":
+        handler = JournalHandler()
+    elif target == "file":
+        handler = LogFile(Path(settings.log_file), settings.log_max_bytes, settings.log_keep)
+    logs.configure(settings.log_level, settings.log_format, handler=handler)
+
+
+def reopen() -> None:
+    """Open the log file again under its name, after somebody has moved it. Nothing happens without a file."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogFile):
+            handler.reopen()
+
+
+def stderr_is_journal(environ: Mapping[str, str]) -> bool:
+    """Tell whether what goes to stderr ends in the journal.
+
+    Args:
+        environ: Environment variables; systemd names the stream in JOURNAL_STREAM, by device and inode.
+    """
+    named = environ.get("JOURNAL_STREAM", "")
+    try:
+        facts = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return named == f"{facts.st_dev}:{facts.st_ino}" and Path(JOURNAL_SOCKET).exists()
+
+
+class LogFile(RotatingFileHandler):
+    """A file that is set aside when it is full, and can be opened anew.
+
+    Args:
+        path: The file; its folder must exist.
+        max_bytes: Set aside as `PATH.1`, `PATH.2` and so on before it grows longer; 0 lets it grow.
+        keep: So many files set aside are kept.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+        super().__init__(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8", errors="backslashreplace")
+
+    def reopen(self) -> None:
+        """Close it and open the file that has its name now, made when there is none."""
+        self.acquire()
+        try:
+            before, self.stream = self.stream, self._open()
+            if before is not None:
+                before.close()
+        except OSError as e:
+            # The one that is open still takes what comes.
+            logging.getLogger(__name__).error("log.not_reopened", extra={"file": self.baseFilename, "reason": str(e)})
+        finally:
+            self.release()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        """Write a record to stderr that the file did not take: a full disk, for example."""
+        _to_stderr(self, record)
+
+    def _open(self) -> io.TextIOWrapper:
+        # Jobs' ids and callers are in it.
+        fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        return io.TextIOWrapper(os.fdopen(fd, "ab"), encoding=self.encoding, errors=self.errors, line_buffering=True)
+
+
+class JournalHandler(logging.Handler):
+    """Sends records to the journal, each field by its name.
+
+    Args:
+        path: Of the journal's socket.
+
+    Raises:
+        OSError: There is no journal.
+    """
+
+    def __init__(self, path: str = JOURNAL_SOCKET) -> None:
+        super().__init__()
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record."""
+        try:
+            self._send(b"".join(_encoded(name, value) for name, value in _journal_fields(record)))
+        except OSError:
+            # The journal's queue is full, or it has gone: the loop that logs must not wait for it.
+            _to_stderr(self, record)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+        super().close()
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._socket.send(message)
+        except OSError as e:
+            # EMSGSIZE and ENOBUFS: longer than a datagram may be.
+            if e.errno not in (90, 105):
+                raise
+            self._send_as_file(message)
+
+    def _send_as_file(self, message: bytes) -> None:
+        fd = os.memfd_create("hero-log", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
+        try:
+            with os.fdopen(os.dup(fd), "wb") as file:
+                file.write(message)
+            fcntl.fcntl(fd, _F_ADD_SEALS, _ALL_SEALS)
+            socket.send_fds(self._socket, [b""], [fd])
+        finally:
+            os.close(fd)
+
+
+def _journal_fields(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
+    yield "MESSAGE", logs.text_of(record)
+    yield "PRIORITY", str(_PRIORITIES.get(record.levelno, 6))
+    yield "SYSLOG_IDENTIFIER", IDENTIFIER
+    yield "HERO_EVENT", record.getMessage()
+    yield "HERO_LOGGER", record.name
+    for name, value in logs.fields_of(record).items():
+        yield _NAMES.get(name) or "HERO_" + _NOT_IN_NAMES.sub("_", name.upper())[:58], str(value)
+
+
+def _encoded(name: str, value: str) -> bytes:
+    data = value.encode("utf-8", "backslashreplace")
+    if b"\n" not in data:
+        return b"%s=%s\n" % (name.encode(), data)
+    return b"%s\n%s%s\n" % (name.encode(), struct.pack("<Q", len(data)), data)
+
+
+def _to_stderr(handler: logging.Handler, record: logging.LogRecord) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(handler.format(record) + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""The settings as models: names, types, defaults, limits."""

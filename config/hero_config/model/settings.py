@@ -1,0 +1,154 @@
+"""The settings of the service: every section and key, with its default, its unit and its limits.
+
+Owned here: names, types, defaults and ranges; those of `[rpc]` and `[[actors]]` in `rpc_settings.py` and
+`actor_settings.py`. `load.py` fills these models; `config/hero.toml` repeats every default with a line of why, and a
+test holds the two together. Called by the programs (supervisor, Unix server); actors take flags. Invariant: the models
+are frozen and refuse unknown keys, so settings in hand are complete and valid.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from hero_config.model.actor_settings import ActorSettings
+from hero_config.model.relations import check_relations
+from hero_config.model.rpc_settings import RightSettings, RpcSettings, TokenSettings, UnixPeerSettings
+from hero_config.model.section import ActorType, Namespace, OptionalName, Section
+
+__all__ = [
+    "ActorSettings",
+    "ActorType",
+    "EmbeddedSettings",
+    "JobsSettings",
+    "Namespace",
+    "OptionalName",
+    "RightSettings",
+    "RpcSettings",
+    "Section",
+    "Settings",
+    "StoreSettings",
+    "SupervisorSettings",
+    "TokenSettings",
+    "UnixPeerSettings",
+]
+
+
+class StoreSettings(Section):
+    """`[store]`: where jobs live."""
+
+    redis_url: str = ""
+    """URL of Redis or Valkey (`redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `redis+cluster://`); empty
+    starts the embedded store."""
+    namespace: Namespace = "hero"
+    """First part of every key."""
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """Seconds to wait for a connection."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if url and not re.match(r"(rediss?(\+sentinel|\+cluster)?|unix)://", url):
+            raise ValueError(
+                "should start with redis://, rediss:// or unix://, or with redis+sentinel:// or redis+cluster://"
+            )
+        return url
+
+
+class EmbeddedSettings(Section):
+    """`[embedded]`: the Valkey that the supervisor runs when no `redis_url` is set."""
+
+    dir: Annotated[str, Field(min_length=1)] = ".hero/store"
+    """Folder of its data and socket, made when missing."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """TCP port on 127.0.0.1; 0 offers only the Unix socket."""
+    binary: str = ""
+    """Path of a `valkey-server` or `redis-server`; empty takes the bundled one."""
+    appendfsync: Literal["always", "everysec", "no"] = "everysec"
+    """When writes reach the disk."""
+    maxmemory: Annotated[str, StringConstraints(pattern=r"^[0-9]+([kmg]b?|b)?$")] = "0"
+    """Memory limit in bytes, or with kb, mb, gb; 0 sets none. At the limit new jobs are refused."""
+
+
+class SupervisorSettings(Section):
+    """`[supervisor]`: the service itself."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe line written."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or JSON lines."""
+    log_to: Literal["auto", "stderr", "journal", "file"] = "auto"
+    """Where lines go; auto is the systemd journal, with fields, where stderr leads there, else stderr."""
+    log_file: str = ""
+    """Path of the file for `file`; USR1 opens it anew."""
+    log_max_bytes: Annotated[int, Field(ge=0, le=1 << 40)] = 100 * 1024 * 1024
+    """Size at which the file is set aside; 0 for never."""
+    log_keep: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Files set aside that are kept."""
+    shutdown_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """Seconds that running jobs get to finish when the service stops."""
+    lease_s: Annotated[float, Field(ge=2, le=3600)] = 8.0
+    """Seconds without a beat in Redis after which an actor is dead."""
+    sweep_s: Annotated[float, Field(ge=0.1, le=600)] = 2.0
+    """Seconds between two looks for dead actors of any host."""
+    ping_idle_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    """Seconds without a job after which an actor is given an empty one, to see that it still takes jobs."""
+    ping_wait_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    """Seconds that it has for that; then it is replaced."""
+
+    @model_validator(mode="after")
+    def _file_is_named(self) -> Self:
+        if self.log_to == "file" and not self.log_file:
+            raise ValueError("log_to = 'file' needs log_file, the path of the file")
+        return self
+
+
+class JobsSettings(Section):
+    """`[jobs]`: limits and lifetimes of jobs."""
+
+    default_timeout_s: Annotated[int, Field(ge=1)] = 300
+    """Seconds that a job may run which names no timeout."""
+    max_timeout_s: Annotated[int, Field(ge=1)] = 86_400
+    """Longest timeout that a job may ask for, in seconds."""
+    max_script_bytes: Annotated[int, Field(ge=1, le=512 * 1024 * 1024)] = 1024 * 1024
+    """Largest script in bytes."""
+    max_redeliveries: Annotated[int, Field(ge=0, le=1000)] = 3
+    """Times that a job is handed out anew when its holder dies."""
+    result_ttl_s: Annotated[int, Field(ge=1)] = 86_400
+    """Seconds that a finished job is kept."""
+    failure_ttl_s: Annotated[int, Field(ge=1)] = 604_800
+    """Seconds that a failed job is kept."""
+    log_dir: str = ""
+    """Folder below which jobs may have their log written by `log_path`; empty for none."""
+    reply_ttl_s: Annotated[int, Field(ge=1)] = 300
+    """Seconds that an unread reply is kept."""
+
+    @model_validator(mode="after")
+    def _default_within_limit(self) -> Self:
+        if self.default_timeout_s > self.max_timeout_s:
+            raise ValueError(
+                f"default_timeout_s ({self.default_timeout_s}) should be at most max_timeout_s ({self.max_timeout_s})"
+            )
+        return self
+
+
+class Settings(Section):
+    """All sections. `Settings()` is the service without any file: embedded store, one OSIS and one SAL actor."""
+
+    store: StoreSettings = StoreSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+    rpc: RpcSettings = RpcSettings()
+    jobs: JobsSettings = JobsSettings()
+    # Not strict itself: TOML and JSON have lists, no tuples. The items stay strict.
+    actors: Annotated[tuple[ActorSettings, ...], Field(strict=False)] = (
+        ActorSettings(type="osis"),
+        ActorSettings(type="sal"),
+    )
+
+    @model_validator(mode="after")
+    def _actors_agree(self) -> Self:
+        check_relations(self.actors)
+        return self

@@ -1,0 +1,1 @@
+"""The actions that every HeroScript may use, one module per family."""

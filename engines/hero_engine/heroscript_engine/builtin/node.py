@@ -1,0 +1,90 @@
+"""The actions `node.new` and `cmd.run`: commands on other machines, by ssh. Off until `HERO_ALLOW_NODES` names one.
+
+Source: notes on how herolib runs a script; https://man.openbsd.org/ssh_config
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import cast
+
+from hero_engine.heroscript_engine.run.actions import action
+from hero_engine.heroscript_engine.run.context import Context
+from hero_engine.heroscript_engine.run.repositories import ssh_words
+from hero_engine.host.allowed import host_allowed, split_port
+from hero_engine.host.programs import PATH, TAIL_CHARS, ProgramFailed, run_program
+
+_NODES = "node.new"
+_PORT = 22
+#: Exit code of ssh itself when it does not get as far as the command. Source: https://man.openbsd.org/ssh
+_SSH_FAILED = 255
+# No dash in front, which ssh would take for an option.
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    host: str
+    port: int
+    user: str
+
+
+@action("node.new")
+def new(ctx: Context, name: str, ipaddr: str, user: str = "root", *, debug: bool = False, reload: bool = False) -> None:
+    """Name a machine: `ipaddr` is a host or an address, with `:port` where that is not 22.
+
+    The last two are accepted because scripts have them and mean nothing here.
+    """
+    host, port = _split(ipaddr)
+    if not _HOST.fullmatch(host) or not _USER.fullmatch(user):
+        raise ValueError(f"{user}@{ipaddr} is no machine")
+    if not _allowed(ctx.settings.nodes, user, host, port):
+        known = ", ".join(ctx.settings.nodes) or "nothing"
+        raise PermissionError(f"{user}@{ipaddr} is not allowed here; HERO_ALLOW_NODES allows: {known}")
+    _nodes(ctx)[name] = _Node(host, port, user)
+
+
+@action("cmd.run")
+def run(ctx: Context, node: str, cmd: str, timeout: float | None = None) -> dict[str, object]:
+    """Run a command in the shell of a machine; any exit code but 0 is an error."""
+    target = _nodes(ctx).get(node)
+    if target is None:
+        raise LookupError(f"there is no node {node}; node.new names one")
+    timeout_s = ctx.remaining_s if timeout is None else min(timeout, ctx.remaining_s)
+    words = [*ssh_words(ctx), "-T", "-p", str(target.port), "-l", target.user, "--", target.host, cmd]
+    with tempfile.TemporaryDirectory(prefix="hero-") as scratch:
+        ended = run_program(words, folder=Path(scratch), env={"PATH": PATH, "LANG": "C.UTF-8"}, timeout_s=timeout_s)
+    for said in (ended.output, ended.error):
+        if said:
+            print(said.rstrip("\n"))  # noqa: T201  a script's output is meant for the job's log
+    if ended.code != 0:
+        what = "ssh" if ended.code == _SSH_FAILED else cmd.split(maxsplit=1)[0] if cmd.split() else "the shell"
+        tail = (ended.error or ended.output)[-TAIL_CHARS:].strip()
+        raise ProgramFailed(f"{what} on {node} ended with exit code {ended.code}: {tail}")
+    return {"exit_code": 0, "output": ended.output}
+
+
+def _nodes(ctx: Context) -> dict[str, _Node]:
+    return cast("dict[str, _Node]", ctx.session.values.setdefault(_NODES, {}))
+
+
+def _split(address: str) -> tuple[str, int]:
+    if address.count(":") > 1 and not address.startswith("["):
+        return address, _PORT  # an IPv6 address as it is
+    host, port = split_port(address)
+    if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{address} has no such port")
+    return host.strip("[]").lower(), _PORT if port is None else int(port)
+
+
+def _allowed(items: tuple[str, ...], user: str, host: str, port: int) -> bool:
+    for item in items:
+        wanted_user, at, machine = item.rpartition("@")
+        if (not at or fnmatchcase(user, wanted_user)) and host_allowed((machine,), host, port, _PORT):
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""The processes of the HeroScript engine: a template, and the children that it forks."""

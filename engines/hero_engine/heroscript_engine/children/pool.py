@@ -1,0 +1,220 @@
+"""The engine's end of its processes: the template, and children that are ready before a job comes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from hero_engine.errors import EngineUnavailable
+from hero_engine.heroscript_engine.children import wire
+from hero_engine.heroscript_engine.run.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Loading the handlers of all packages takes no longer, in seconds, or something is wrong with one.
+_START_LIMIT_S = 60.0
+_END_LIMIT_S = 5.0
+#: What the template, and with it every job, is to know of the actor's environment. Addresses and passwords of the
+#: store are not among it; a job's own variables replace all of it. The last is how the supervisor knows whose it is.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "HERO_INCARNATION")
+_KEPT_PREFIXES = ("PYTHON", "LC_", "COVERAGE")
+
+
+class Child:
+    """One child process, from outside. Used by one thread at a time, but for `kill`.
+
+    Attributes:
+        job: Socket to it.
+        output: What it and its own children print.
+        life: To the template: shut down to kill it, read for its exit status.
+    """
+
+    __slots__ = ("job", "life", "output")
+
+    def __init__(self, job: socket.socket, output: int, life: socket.socket) -> None:
+        self.job = job
+        self.output = output
+        self.life = life
+        job.setblocking(False)
+        os.set_blocking(output, False)
+
+    @property
+    def is_dead(self) -> bool:
+        """Has it ended, or the template?"""
+        poll = select.poll()
+        poll.register(self.life, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def kill(self) -> None:
+        """Kill it with its whole tree. From any thread before `close`."""
+        with contextlib.suppress(OSError):
+            self.life.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Let go of it; it is killed if it lives."""
+        self.job.close()
+        os.close(self.output)
+        self.life.close()
+
+
+class Pool:
+    """Keeps as many children ready as there were jobs at once.
+
+    Args:
+        settings: The engine's.
+
+    Raises:
+        EngineUnavailable: The template does not start, or a package with handlers does not load.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._ready: deque[Child] = deque()
+        self._taken = 0
+        self._wanted = 1
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self.loaded: list[str] = []
+        with self._lock:
+            self._start()
+            self._ready += (self._order(), self._order())
+
+    def take(self, *, fresh: bool = False) -> Child:
+        """A child that waits for a job.
+
+        Args:
+            fresh: One that was made just now.
+
+        Raises:
+            EngineUnavailable: The template has ended and does not start again.
+        """
+        with self._lock:
+            self._taken += 1
+            self._wanted = max(self._wanted, self._taken)
+            return (None if fresh else self._take_ready()) or self._order()
+
+    def give_back(self, child: Child, *, reusable: bool) -> None:
+        """Say that a job has ended.
+
+        Args:
+            child: It ran there.
+            reusable: The child is as it was before.
+        """
+        with self._lock:
+            self._taken -= 1
+            if reusable:
+                self._ready.append(child)
+            else:
+                child.close()
+            # Now, not when the job begins: a fork takes processor time that the job could use. One more than there
+            # are jobs at once, so that the next job does not wait for this fork.
+            try:
+                while len(self._ready) + self._taken <= self._wanted:
+                    self._ready.append(self._order())
+            except EngineUnavailable as e:
+                # This job has its result; the next one tries again and says so.
+                log.error("heroscript.no_child", extra={"error": str(e)})
+
+    def close(self) -> None:
+        """Kill all children and the template, and wait for it."""
+        with self._lock:
+            self._end()
+
+    def _take_ready(self) -> Child | None:
+        while self._ready:
+            child = self._ready.popleft()
+            if not child.is_dead:
+                return child
+            child.close()
+        return None
+
+    def _order(self) -> Child:
+        for _ in range(2):
+            job, job_theirs = socket.socketpair()
+            life, life_theirs = socket.socketpair()
+            output, output_theirs = os.pipe()
+            child = Child(job, output, life)
+            try:
+                assert self._control is not None
+                socket.send_fds(self._control, [b"c"], [job_theirs.fileno(), output_theirs, life_theirs.fileno()])
+                return child
+            except OSError as e:
+                child.close()
+                log.warning("heroscript.template_restarts", extra={"error": str(e)})
+                self._end()
+                self._start()
+            finally:
+                job_theirs.close()
+                life_theirs.close()
+                os.close(output_theirs)
+        raise EngineUnavailable("heroscript", "its template process ends again and again", "See the actor's log.")
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                # -P: what lies in the actor's working folder is no module.
+                [sys.executable, "-P", "-m", "hero_engine.heroscript_engine.children.template", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # what packages print while they load
+                env=_environ(os.environ, self._settings.keep_env),
+                pass_fds=[theirs.fileno()],
+                # Signals of a terminal are for the actor, which lets jobs end before it does.
+                start_new_session=True,
+            )
+        self._control = ours
+        ours.settimeout(_START_LIMIT_S)
+        try:
+            ours.sendall(wire.frame(pickle.dumps(self._settings)))
+            answer = self._read_answer(ours)
+        except OSError as e:
+            self._end()
+            raise EngineUnavailable("heroscript", f"its template process does not answer: {e}", _REMEDY) from e
+        if answer is None:
+            code = self._process.wait()
+            self._end()
+            raise EngineUnavailable("heroscript", f"its template process ended with exit code {code}", _REMEDY)
+        if answer[0] != "ready":
+            self._end()
+            raise EngineUnavailable("heroscript", answer[1], "Repair the package, or leave it out of HERO_ACTIONS.")
+        ours.settimeout(None)
+        self.loaded = answer[1]
+
+    @staticmethod
+    def _read_answer(control: socket.socket) -> list[Any] | None:
+        reader = wire.Reader()
+        while data := control.recv(65536):
+            for message in reader.feed(data):
+                return message
+        return None
+
+    def _end(self) -> None:
+        while self._ready:
+            self._ready.popleft().close()
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            try:
+                self._process.wait(_END_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+_REMEDY = "See what it wrote to the actor's standard error."
+
+
+def _environ(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str]:
+    kept = {*_KEPT_VARIABLES, *keep}
+    return {name: text for name, text in environ.items() if name in kept or name.startswith(_KEPT_PREFIXES)}

@@ -1,0 +1,185 @@
+"""From an action's params to a handler's arguments, by its annotations. Runs in children only: it loads pydantic.
+
+A handler's parameters are keys of the action, but for these: the one named `ctx` or annotated `Context` gets the
+context, one annotated `Action` or `Params` gets that, `*names` gets the arguments without key, `**names` all other
+keys. A trailing underscore is not part of the key (`from_`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from hero_engine.heroscript_engine.run.actions import Handler, VocabularyError
+from hero_engine.heroscript_engine.run.context import Context
+from hero_engine.languages.heroscript import Action, ParamError, Params, did_you_mean
+
+#: Understood for every action: the run goes on though the action fails.
+IGNORE_ERROR = "ignore_error"
+#: Understood for every action: the name of the word that its result becomes, for the actions that follow.
+RESULT_TO = "result_to"
+_ALWAYS_KNOWN = frozenset({IGNORE_ERROR, RESULT_TO})
+
+_EMPTY = inspect.Parameter.empty
+
+
+class _Key:
+    """One parameter of a handler that is a key of the action."""
+
+    def __init__(self, name: str, annotation: Any, default: Any) -> None:
+        self.key = name.rstrip("_")
+        self.default = default
+        self.expected = inspect.formatannotation(annotation)
+        self._adapter: TypeAdapter[Any] | None = None if annotation is str else TypeAdapter(annotation)
+        self._is_list = _is_list(annotation)
+        self._is_nested = _is_nested(annotation)
+
+    def read(self, action: Action) -> Any:
+        params = action.params
+        if not params.exists(self.key):
+            if self.default is _EMPTY:
+                message = f"{action.full_name}: parameter {self.key} is missing; expected: {self.expected}"
+                raise ParamError(message, place=action.place, hint=did_you_mean(self.key, params.get_map()))
+            return self.default
+        text = params.get(self.key)
+        if self._adapter is None:
+            return text
+        try:
+            if self._is_nested and text.startswith(("{", "[")):
+                return self._adapter.validate_json(text)
+            if self._is_list:
+                return self._adapter.validate_python(params.get_list(self.key))
+            if self._is_nested:
+                return self._adapter.validate_python(params.get_params(self.key).get_map())
+            return self._adapter.validate_python(text)
+        except ValidationError as e:
+            found = e.errors(include_url=False, include_input=False)
+            said = "; ".join(f"{_path(item['loc'])}{item['msg']}" for item in found[:3])
+            message = f"{action.full_name}: parameter {self.key} is {text!r:.80}; expected: {self.expected}; {said}"
+            raise ParamError(message, place=params.place_of(self.key), text=text) from e
+
+
+class Binding:
+    """A handler and how to call it.
+
+    Args:
+        handler: The function.
+
+    Raises:
+        VocabularyError: Its signature cannot be filled from an action.
+    """
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._plan: list[tuple[inspect.Parameter, _Key | type]] = []
+        title = f"{handler.__module__}.{getattr(handler, '__qualname__', handler)}"
+        try:
+            hints = typing.get_type_hints(handler, include_extras=True)
+            for parameter in inspect.signature(handler).parameters.values():
+                self._plan.append((parameter, _source_of(parameter, hints.get(parameter.name, str))))
+        except (NameError, PydanticSchemaGenerationError) as e:
+            raise VocabularyError(f"the handler {title} has an annotation that cannot be used: {e}") from e
+        self._keys = {source.key for _, source in self._plan if isinstance(source, _Key)}
+        kinds = {parameter.kind for parameter, source in self._plan}
+        gets_params = any(source in (Params, Action) for _, source in self._plan)
+        self._takes_keys = gets_params or inspect.Parameter.VAR_KEYWORD in kinds
+        self._takes_args = gets_params or inspect.Parameter.VAR_POSITIONAL in kinds
+
+    def ignores_error(self, action: Action) -> bool:
+        """Is the run to go on though this action fails?"""
+        return IGNORE_ERROR not in self._keys and action.params.get_default_false(IGNORE_ERROR)
+
+    def word_of_result(self, action: Action) -> str:
+        """Name of the word that the result becomes; "" for none."""
+        return "" if RESULT_TO in self._keys else action.params.get_default(RESULT_TO, "")
+
+    def call(self, ctx: Context) -> object:
+        """Call the handler for the context's action.
+
+        Raises:
+            ParamError: A parameter is missing, unknown, or not what is expected.
+            Exception: Whatever the handler raises.
+        """
+        action = ctx.action
+        self._check_unknown(action)
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for parameter, source in self._plan:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                positional += action.params.args
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                rest = action.params.get_map().items()
+                named |= {key: text for key, text in rest if key not in self._keys | _ALWAYS_KNOWN}
+            else:
+                value = source.read(action) if isinstance(source, _Key) else _given(source, ctx)
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    named[parameter.name] = value
+                else:
+                    positional.append(value)
+        result = self._handler(*positional, **named)
+        if inspect.iscoroutine(result):
+            import asyncio
+
+            result = asyncio.run(result)
+        return result
+
+    def _check_unknown(self, action: Action) -> None:
+        params = action.params
+        if not self._takes_keys:
+            for key in params.get_map():
+                if key not in self._keys | _ALWAYS_KNOWN:
+                    known = ", ".join(sorted(self._keys)) or "none"
+                    message = f"{action.full_name}: there is no parameter {key}; known: {known}"
+                    raise ParamError(message, place=params.place_of(key), hint=did_you_mean(key, self._keys))
+        if not self._takes_args and params.args:
+            message = f"{action.full_name}: takes no argument without a key, found: {params.args[0]}"
+            raise ParamError(message, place=action.place)
+
+
+def _source_of(parameter: inspect.Parameter, annotation: Any) -> _Key | type:
+    if parameter.name == "ctx" or annotation is Context:
+        return Context
+    if annotation is Action or annotation is Params:
+        return typing.cast(type, annotation)
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return str
+    return _Key(parameter.name, annotation, parameter.default)
+
+
+def _given(source: type, ctx: Context) -> object:
+    if source is Context:
+        return ctx
+    return ctx.action if source is Action else ctx.action.params
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(isinstance(kind, type) and issubclass(kind, Sequence | AbstractSet) for kind in _kinds(annotation))
+
+
+def _is_nested(annotation: Any) -> bool:
+    return _is_list(annotation) or any(
+        isinstance(kind, type) and (issubclass(kind, Mapping | BaseModel) or dataclasses.is_dataclass(kind))
+        for kind in _kinds(annotation)
+    )
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The classes that an annotation allows, without text, which is a sequence only by accident."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _kinds(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [kind for part in typing.get_args(annotation) for kind in _kinds(part)]
+    kind = origin or annotation
+    return [] if isinstance(kind, type) and issubclass(kind, str | bytes | bytearray) else [kind]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) + ": " if location else ""

@@ -1,0 +1,81 @@
+"""HeroScript: the language in which a job tells actors what to do.
+
+    playbook = Playbook.parse("!!vm.define name:web cpu:4")
+    for action in playbook.find("vm.*"):
+        cpus = action.params.get_int("cpu")
+        action.done = True
+
+Parsing is pure and linear; whatever text it is given, only `HeroScriptError` comes out. Reading files and folders
+is `load_playbook`, `!!play.include` is `follow_includes`.
+"""
+
+from hero_engine.languages.heroscript.params.money import Amount
+from hero_engine.languages.heroscript.params.params import Params
+from hero_engine.languages.heroscript.params.store import Param
+from hero_engine.languages.heroscript.playbook.action import Action, ActionType
+from hero_engine.languages.heroscript.playbook.export import (
+    export_action,
+    export_actions,
+    export_one_line,
+    export_params,
+    hash_action,
+    hash_actions,
+    hash_params,
+)
+from hero_engine.languages.heroscript.playbook.files import list_scripts, load_playbook, read_script
+from hero_engine.languages.heroscript.playbook.filters import ActionFilter
+from hero_engine.languages.heroscript.playbook.include import follow_includes
+from hero_engine.languages.heroscript.playbook.playbook import Playbook
+from hero_engine.languages.heroscript.text.diagnostic import Diagnostic, Place, Severity, did_you_mean, nearest_names
+from hero_engine.languages.heroscript.text.errors import HeroScriptError, LoadError, ParamError, ParseError, SelectError
+from hero_engine.languages.heroscript.text.names import name_fix, name_fix_no_underscore
+from hero_engine.languages.heroscript.tools.check import check_script
+from hero_engine.languages.heroscript.tools.codec import (
+    params_from_json,
+    params_from_resp,
+    params_to_json,
+    params_to_resp,
+)
+from hero_engine.languages.heroscript.tools.format import format_script
+from hero_engine.languages.heroscript.tools.mapping import decode_params, encode_params
+
+__all__ = [
+    "Action",
+    "ActionFilter",
+    "ActionType",
+    "Amount",
+    "Diagnostic",
+    "HeroScriptError",
+    "LoadError",
+    "Param",
+    "ParamError",
+    "Params",
+    "ParseError",
+    "Place",
+    "Playbook",
+    "SelectError",
+    "Severity",
+    "check_script",
+    "decode_params",
+    "did_you_mean",
+    "encode_params",
+    "export_action",
+    "export_actions",
+    "export_one_line",
+    "export_params",
+    "follow_includes",
+    "format_script",
+    "hash_action",
+    "hash_actions",
+    "hash_params",
+    "list_scripts",
+    "load_playbook",
+    "name_fix",
+    "name_fix_no_underscore",
+    "nearest_names",
+    "params_from_json",
+    "params_from_resp",
+    "params_to_json",
+    "params_to_resp",
+    "read_script",
+]

@@ -1,0 +1,1 @@
+"""The typed getters of `Params`, one module per family; `params.py` puts them together."""

@@ -1,0 +1,173 @@
+"""Getters of arguments, contacts, times, paths and choices.
+
+Source: HeroScript specification, section 9.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from hero_engine.languages.heroscript.params.store import ParamStore
+from hero_engine.languages.heroscript.params.times import parse_clock, parse_interval, parse_time
+from hero_engine.languages.heroscript.playbook.files import create_folder, find_path
+from hero_engine.languages.heroscript.text.diagnostic import shorten
+from hero_engine.languages.heroscript.text.errors import ParamError
+from hero_engine.languages.heroscript.text.names import ascii_lower
+from hero_engine.languages.heroscript.text.numbers import parse_int
+
+
+class TextGetters(ParamStore):
+    """Every getter raises `ParamError` if the key is missing or the value is not what is asked for; a `_default` form
+    gives its default only if the key is missing.
+    """
+
+    __slots__ = ()
+
+    # Arguments ----------------------------------------------------------------------------------------------------
+
+    def get_arg(self, number: int) -> str:
+        """Argument by its 0-based number."""
+        args = self.args
+        if not 0 <= number < len(args):
+            message = f"Looking for arg nr {number}, not enough args available."
+            raise ParamError(message, place=self.place, code="missing")
+        return args[number]
+
+    def get_arg_default(self, number: int, default: str) -> str:
+        """Argument by its 0-based number, or the default."""
+        return self.get_arg(number) if 0 <= number < len(self._args) else default
+
+    def get_arg_int(self, number: int) -> int:
+        """Argument as a signed integer of 32 bits."""
+        value = self.get_arg(number)
+        try:
+            return parse_int(value, 32, signed=True)
+        except ValueError as error:
+            place = self._block.place_of_arg(value) if self._block else None
+            message = f"failed to convert argument {shorten(value)} to int: {error}"
+            raise ParamError(message, place=place, text=value) from None
+
+    def get_arg_int_default(self, number: int, default: int) -> int:
+        """Argument as a signed integer of 32 bits, or the default."""
+        return self.get_arg_int(number) if 0 <= number < len(self._args) else default
+
+    def get_arg_check(self, number: int, count: int) -> str:
+        """Argument by its number, if there are exactly so many arguments."""
+        self.check_arg_len(count)
+        return self.get_arg(number)
+
+    def check_arg_len(self, count: int) -> None:
+        """Demand a number of arguments."""
+        if len(self._args) != count:
+            message = f"the amount of expected args is {count}, we found different."
+            raise ParamError(message, place=self.place, hint=f"found {len(self._args)}")
+
+    # Contacts -----------------------------------------------------------------------------------------------------
+
+    def get_email(self, key: str) -> str:
+        """An address in lower case; not validated."""
+        return self.get(key).strip(" ").lower()
+
+    def get_emails(self, key: str) -> list[str]:
+        """Addresses between commas, in lower case."""
+        return [item.strip("'\" ").lower() for item in self.get(key).strip("[] ").split(",")]
+
+    def get_telnr(self, key: str) -> str:
+        """A telephone number without `+` at its ends and without dashes."""
+        return _telnr(self.get(key))
+
+    def get_telnrs(self, key: str) -> list[str]:
+        """Telephone numbers between commas."""
+        return [_telnr(item.strip("'\" ")) for item in self.get(key).strip("[] ").split(",")]
+
+    # Times --------------------------------------------------------------------------------------------------------
+
+    def get_time(self, key: str, *, now_s: int | None = None) -> int:
+        """A point in time in epoch seconds: empty, `0`, `+1h -2d`, or `YYYY-MM-DD HH:MM:SS` in UTC.
+
+        Args:
+            key: the parameter.
+            now_s: what relative times count from; the clock if None.
+        """
+        return self._time(key, self.get(key), now_s)
+
+    def get_time_default(self, key: str, default: str, *, now_s: int | None = None) -> int:
+        """A point in time; the default is a text and treated alike."""
+        value = self._find(key)
+        return self._time(key, default if value is None else value, now_s)
+
+    def get_time_interval(self, key: str, *, now_s: int | None = None) -> tuple[int, int]:
+        """Two points in time, written `start - end`; always an error in the reference [Q39]."""
+        value = self.get(key)
+        try:
+            return parse_interval(value, _now(now_s))
+        except ValueError as error:
+            raise self._invalid(key, str(error)) from None
+
+    def get_timestamp(self, key: str) -> timedelta:
+        """A time of day, `16:21` or `4:21PM`, as the time since midnight."""
+        try:
+            return parse_clock(self.get(key))
+        except ValueError as error:
+            raise self._invalid(key, str(error), hint="write 16:21 or 4:21PM") from None
+
+    def get_timestamp_default(self, key: str, default: timedelta) -> timedelta:
+        """A time of day, or the default."""
+        return default if self._find(key) is None else self.get_timestamp(key)
+
+    # Paths and choices --------------------------------------------------------------------------------------------
+
+    def get_path(self, key: str) -> Path:
+        """A path that exists; every `~` is the home folder."""
+        value = self.get(key)
+        found = find_path(value)
+        if found is None:
+            raise self._invalid(key, f"Cannot find path: {shorten(value, 400)} was for key:{key}")
+        return found
+
+    def get_path_create(self, key: str) -> Path:
+        """A path that is made, as a folder, if it does not exist."""
+        value = self.get(key)
+        found = create_folder(value)
+        if found is None:
+            raise self._invalid(key, f"Cannot create path: {shorten(value, 400)} was for key:{key}")
+        return found
+
+    def get_from_hashmap(self, key: str, default: str, choices: Mapping[str, str]) -> str:
+        """What a value stands for.
+
+        Args:
+            key: the parameter.
+            default: matched if the value is missing or matches nothing.
+            choices: comma-separated synonyms to what they stand for; compared without regard to case.
+        """
+        meanings = {
+            ascii_lower(word.strip(" ")): meaning for words, meaning in choices.items() for word in words.split(",")
+        }
+        value = self.get_default(key, default)
+        for word in (value, default):
+            meaning = meanings.get(ascii_lower(word.strip(" ")))
+            if meaning is not None:
+                return meaning
+        message = (
+            f"Did not find key:{key} in {shorten(self._summary())} "
+            f"with hashmap:{shorten(str(dict(choices)))} and default:{shorten(default)}"
+        )
+        raise self._invalid(key, message)
+
+    def _time(self, key: str, value: str, now_s: int | None) -> int:
+        try:
+            return parse_time(value, _now(now_s))
+        except ValueError as error:
+            raise self._invalid(key, str(error)) from None
+
+
+def _telnr(text: str) -> str:
+    return text.strip("+ ").replace("-", "")
+
+
+def _now(now_s: int | None) -> int:
+    return int(time.time()) if now_s is None else now_s

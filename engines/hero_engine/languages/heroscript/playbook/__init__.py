@@ -1,0 +1,1 @@
+"""Actions and playbooks: scripts as a list of what to do."""

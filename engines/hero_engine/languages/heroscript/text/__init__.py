@@ -1,0 +1,1 @@
+"""From characters to tokens, and back: how HeroScript is written."""

@@ -1,0 +1,1 @@
+"""The formatter, the checker, and conversions of parameters."""

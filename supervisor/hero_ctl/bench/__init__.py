@@ -1,0 +1,1 @@
+"""`heroctl bench`: load from several producer processes."""

@@ -1,0 +1,1 @@
+"""The commands of `heroctl`, one module per group."""

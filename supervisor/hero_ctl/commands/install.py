@@ -1,0 +1,266 @@
+"""`heroctl install-service`: writes the systemd units for this installation.
+
+Owned here: what of the units in config/systemd depends on the installation: its program, its config, its stop time, the
+version of systemd, and what a user's own manager may do. Invariant: only files that differ are written, each at once,
+and nothing is started: the last line says what to type.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from hero_ctl.error_messages import Complaint
+from hero_ctl.exits import Exit
+from hero_ctl.output import end, print_output, tell
+
+app = typer.Typer()
+
+UNITS: Final = ("hero-supervisor.socket", "hero-supervisor.service")
+#: What comes after the longest `shutdown_s`: 5 s for connections, 30 s for the store, and 10 s for a slow machine.
+AFTER_SHUTDOWN_S: Final = 45
+_NEWEST: Final = 254
+_STATE: Final = "hero-supervisor"
+# What a user's own manager cannot do without privileges.
+_SYSTEM_ONLY: Final = re.compile(
+    r"(DynamicUser|CapabilityBoundingSet|ProtectC|ProtectH|ProtectK|ProtectP|ProtectS|Priv)"
+)
+_HOMES: Final = ("/home", "/root", "/run/user")
+_STARTER: Final = """\
+# The Hero actor runtime. A key that is not here keeps its default: hero.toml of the project has all of them.
+# After a change: systemctl {flag}reload hero-supervisor
+
+# [store]
+# redis_url = "redis://127.0.0.1:6379/"   # without it the service runs a store of its own; a password: hero.env
+
+# [[actors]]
+# type = "sal"
+# count = 2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What the units are to say.
+
+    Attributes:
+        program: Command line that starts the service, without its flags.
+        config: Its config file.
+        shutdown_s: How long running jobs get at its end.
+        systemd: Version of systemd that the units are for.
+        user: For a user's own manager, not the system's.
+        tcp: Address and port that systemd listens on besides the Unix socket; empty for none.
+    """
+
+    program: tuple[str, ...]
+    config: Path
+    shutdown_s: float
+    systemd: int = _NEWEST
+    user: bool = False
+    tcp: str = ""
+
+    def units(self) -> dict[str, str]:
+        """The text of each unit file, by name."""
+        return {name: "".join(self._lines(_template(name))) for name in UNITS}
+
+    def _lines(self, template: str) -> Iterator[str]:
+        comments: list[str] = []
+        after_setting = False
+        for line in template.splitlines(keepends=True):
+            if line.startswith("#"):
+                # A comment goes with the settings that follow it, and away with them.
+                comments = [line] if after_setting else [*comments, line]
+                after_setting = False
+                continue
+            after_setting = "=" in line
+            text = self._changed(line)
+            if text is not None:
+                yield from comments
+                comments = []
+                yield text
+
+    def _changed(self, line: str) -> str | None:
+        """One line as it is here; None when it has no place here."""
+        key, is_setting, _ = line.partition("=")
+        if not is_setting:
+            return line
+        old = {"RestartSteps", "RestartMaxDelaySec"} if self.systemd < 254 else set()
+        if key in old or (self.user and _SYSTEM_ONLY.match(key)):
+            return None
+        changed: dict[str, str] = {
+            "ExecStart": " ".join(_word(part) for part in (*self.program, "--config", str(self.config))),
+            "EnvironmentFile": f"-{self.config.parent / 'hero.env'}".replace("%", "%%"),
+            "TimeoutStopSec": str(math.ceil(self.shutdown_s) + AFTER_SHUTDOWN_S),
+        }
+        if self.systemd < 254:
+            changed["RestartSec"] = "2"  # without steps every pause is the same
+        if self.systemd < 253:
+            changed["Type"] = "notify\nExecReload=/bin/kill -HUP $MAINPID"
+        if self.tcp and key == "ListenStream":
+            return f"{line}ListenStream={self.tcp}\n"
+        if self.user:
+            changed["After"] = "hero-supervisor.socket"
+            if line == "WantedBy=multi-user.target\n":
+                return "WantedBy=default.target\n"
+        return f"{key}={changed[key]}\n" if key in changed else line
+
+
+@app.command("install-service")
+def install_service(
+    *,
+    user: Annotated[
+        bool, typer.Option("--user/--system", help="For your own service manager, or for that of the machine.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            show_default="/etc/hero/hero.toml, with --user ~/.config/hero/hero.toml",
+            help="Its config file; a missing one is made, with defaults.",
+        ),
+    ] = None,
+    tcp: Annotated[
+        str,
+        typer.Option(
+            "--tcp",
+            metavar="ADDRESS:PORT",
+            help="Have systemd listen there too, for WebSocket and HTTP.",
+            show_default=False,
+        ),
+    ] = "",
+    prefix: Annotated[
+        Path | None,
+        typer.Option("--prefix", metavar="FOLDER", help="Write below this folder, as when making a package or image."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
+) -> None:
+    """Install the supervisor as a service of systemd, from this installation and a config file."""
+    if tcp and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]{1,5}", tcp):
+        end(
+            Complaint(
+                text=f"heroctl: --tcp should be an IP address and a port, 127.0.0.1:8080: {tcp!r}", exit=Exit.USAGE
+            )
+        )
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    config = Path(os.path.abspath(config or (home if user else Path("/etc")) / "hero" / "hero.toml"))  # noqa: PTH100 - a link stays one
+    program = _program()
+    if not user and (hidden := _hidden(program, config)):
+        text = (
+            f"{hidden} is below a home folder, which the service does not see: install into a folder such as /opt/hero "
+            "(python3 -m venv /opt/hero), or use --user"
+        )
+        if not dry_run:
+            end(Complaint(text=f"heroctl: {text}", exit=Exit.USAGE))
+        tell(f"this would be refused: {text}")
+    systemd = _systemd_version()
+    below = prefix or Path("/")
+    there = _below(below, config)
+    files = {} if there.exists() else {there: _STARTER.format(flag="--user " if user else "")}
+    installation = Installation(
+        program=program, config=config, shutdown_s=_shutdown_s(there), systemd=systemd or _NEWEST, user=user, tcp=tcp
+    )
+    folder = home / "systemd" / "user" if user else Path("/etc/systemd/system")
+    files |= {_below(below, folder / name): text for name, text in installation.units().items()}
+    if dry_run:
+        print_output("\n".join(f"# {path}\n{text}" for path, text in files.items()))
+        return
+    outcomes = {path.name: _write(path, text) for path, text in files.items()}
+    for path in files:
+        tell(f"{outcomes[path.name]} {path}")
+    _tell_next(user=user, systemd=systemd, outcomes=outcomes)
+
+
+def _tell_next(*, user: bool, systemd: int | None, outcomes: dict[str, str]) -> None:
+    if systemd is None:
+        tell("there is no systemctl here, so the units are for systemd 254 or newer")
+    elif systemd < _NEWEST:
+        tell(f"systemd {systemd} is older than {_NEWEST}: pauses between restarts do not grow")
+    if user:
+        state = os.environ.get("XDG_STATE_HOME", "~/.local/state") if (systemd or _NEWEST) >= 254 else "~/.config"
+    else:
+        state = "/var/lib"
+    tell(f"its data will be in {state}/{_STATE}, its socket is {'$XDG_RUNTIME_DIR' if user else '/run'}/hero/hero.ipc")
+    systemctl = "systemctl --user" if user else "systemctl"
+    socket, service = UNITS
+    if outcomes[service] == "written":
+        last = f"enable --now {service}"
+    elif outcomes[socket] == "updated":
+        last = f"restart {socket} {service}"  # what it listens on changes only so
+    else:
+        last = f"restart {service}"
+    print_output(f"{systemctl} daemon-reload && {systemctl} {last}")
+
+
+def _template(name: str) -> str:
+    here = Path(__file__).parents[1]
+    # Beside this module in an installed wheel; in the project's own folder for who works on it.
+    folders = (here / "systemd", here.parents[1] / "config" / "systemd")
+    return next(folder / name for folder in folders if (folder / name).exists()).read_text("utf-8")
+
+
+def _program() -> tuple[str, ...]:
+    script = Path(sys.executable).parent / "hero-supervisor"
+    return (str(script),) if script.exists() else (sys.executable, "-m", "hero_supervisor.cli")
+
+
+def _hidden(program: tuple[str, ...], config: Path) -> str:
+    """What of the installation the sandbox hides; empty when it sees all."""
+    needed = (Path(program[0]).resolve(), Path(sys.executable).resolve(), config.resolve(), Path(sys.prefix).resolve())
+    return next((str(path) for path in needed if any(path.is_relative_to(home) for home in _HOMES)), "")
+
+
+def _systemd_version() -> int | None:
+    if shutil.which("systemctl") is None:
+        return None
+    told = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"systemd (\d+)", told)
+    return int(found[1]) if found else None
+
+
+def _shutdown_s(config: Path) -> float:
+    from hero_config.layers.load import load  # pydantic: 0.1 s that no other command should pay
+    from hero_config.layers.problems import ConfigError
+
+    try:
+        settings = load(config if config.exists() else None, environ={})
+    except ConfigError as e:
+        end(Complaint(text="\n".join(f"heroctl: {problem}" for problem in e.problems), exit=Exit.USAGE))
+    return max(settings.supervisor.shutdown_s, *(actor.shutdown_s for actor in settings.actors), 0.0)
+
+
+def _below(prefix: Path, path: Path) -> Path:
+    return prefix / path.relative_to("/")
+
+
+def _word(text: str) -> str:
+    """One word of a command line. Source: systemd.service(5), command lines; systemd.unit(5), specifiers."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{text}"' if re.search(r"""[\s"';]""", text) else text
+
+
+def _write(path: Path, text: str) -> str:
+    """Write a file unless it is so already; gives what was done."""
+    try:
+        outcome = "updated" if path.exists() else "written"
+        if outcome == "updated" and path.read_text("utf-8") == text:
+            return "unchanged"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        new.write_text(text, "utf-8")
+        new.chmod(0o644)  # whatever the umask: the service reads its config as another user
+        new.replace(path)
+    except OSError as e:
+        hint = "; as root, or with --user" if isinstance(e, PermissionError) else ""
+        end(Complaint(text=f"heroctl: {path} cannot be written: {e.strerror}{hint}", exit=Exit.USAGE))
+    return outcome

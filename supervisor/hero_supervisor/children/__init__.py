@@ -1,0 +1,1 @@
+"""The actor processes of this host: how they are started, watched, restarted and replaced."""

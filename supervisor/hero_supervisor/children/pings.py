@@ -1,0 +1,146 @@
+"""Gives an actor that has been idle for long an empty job, and has it replaced when no answer comes.
+
+Owned here: when which actor is pinged, and the ping jobs from their making to their deletion. Run by `service.py`,
+beside the loop of the children. A beat says that a lane moves; an answer says that a job gets through: claimed,
+executed, settled. Invariants: a ping goes to one lane of one incarnation, past all queues, so it is in nobody's way
+and nobody else can answer it; an actor is blamed only for a time in which its store was there.
+
+Source: actor loop of the Rust system (a job whose script is `ping` is answered `pong`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.model.errors import HeroJobError, StoreError, WaitTimeout
+from hero_job.model.job import Job, JobBuilder
+from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.operations import Operations
+from hero_supervisor.children.policy import Phase
+from hero_supervisor.children.slot import ChildView
+
+log = logging.getLogger(__name__)
+
+#: Between two looks, in seconds.
+_LOOK_S = 1.0
+#: Route of the ping jobs: a group that no actor serves.
+_GROUP = "ping"
+
+
+@dataclass(slots=True)
+class _Idle:
+    """Since when an incarnation has had no job, and how many pings it was given."""
+
+    jobs: int
+    since_mono: float
+    pings: int = 0
+    asking: asyncio.Task[None] | None = None
+
+
+class Pings:
+    """Pings the actors of one supervisor.
+
+    Args:
+        store: Where the jobs are.
+        operations: Of the namespace.
+        recoveries: Of the namespace.
+        children: The actors as they are now.
+        silent: Told the incarnation that has not answered, and for how many seconds.
+        idle_s: Seconds without a job after which an actor is pinged.
+        wait_s: Seconds that it has to answer.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        operations: Operations,
+        recoveries: Recoveries,
+        *,
+        children: Callable[[], tuple[ChildView, ...]],
+        silent: Callable[[str, float], None],
+        idle_s: float,
+        wait_s: float,
+    ) -> None:
+        self._store = store
+        self._operations = operations
+        self._recoveries = recoveries
+        self._children = children
+        self._silent = silent
+        self._idle_s = idle_s
+        self._wait_s = wait_s
+        self._idle: dict[str, _Idle] = {}
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_S)
+                self._look(time.monotonic())
+        finally:
+            for idle in self._idle.values():
+                if idle.asking is not None:
+                    await end_task(idle.asking)
+
+    def _look(self, now_mono: float) -> None:
+        # Whoever does not speak of its lanes (a foreign program) has none of its own that a job could be given to.
+        ready = {c.incarnation: c for c in self._children() if c.phase is Phase.RUNNING and c.lanes}
+        for incarnation in [i for i, idle in self._idle.items() if i not in ready and idle.asking is None]:
+            del self._idle[incarnation]
+        for incarnation, child in ready.items():
+            idle = self._idle.setdefault(incarnation, _Idle(child.jobs, now_mono))
+            if child.busy or child.jobs != idle.jobs:
+                idle.jobs, idle.since_mono = child.jobs, now_mono
+            elif idle.asking is None and now_mono - idle.since_mono >= self._idle_s:
+                idle.asking = asyncio.create_task(self._ask(child, idle), name=f"ping {incarnation}")
+
+    async def _ask(self, child: ChildView, idle: _Idle) -> None:
+        job = self._job(child)
+        lane = idle.pings % child.lanes
+        idle.pings += 1
+        asked_mono = time.monotonic()
+        try:
+            await self._store.run(self._operations.create(job, start=True))
+            await self._store.run(self._recoveries.hand_over(job, child.incarnation, lane))
+            await self._store.wait_reply(self._operations, job.id, self._wait_s)
+        except WaitTimeout:
+            log.warning("ping.unanswered", extra={"child": child.slot, "incarnation": child.incarnation})
+            self._silent(child.incarnation, time.monotonic() - asked_mono)
+        except StoreError as e:
+            # Whose job cannot be given nobody need answer for. The next look tries again.
+            log.debug("ping.not_given", extra={"child": child.slot, "reason": str(e)})
+        else:
+            after_s = round(time.monotonic() - asked_mono, 3)
+            log.debug("ping.answered", extra={"child": child.slot, "after_s": after_s})
+        finally:
+            idle.since_mono = time.monotonic()
+            idle.asking = None
+            await self._tidy_up(job)
+
+    async def _tidy_up(self, job: Job) -> None:
+        # Ended first: what is still open cannot be deleted. What a lost store keeps of it expires.
+        with contextlib.suppress(HeroJobError):
+            await self._store.run(self._operations.stop(job.id))
+        with contextlib.suppress(HeroJobError):
+            await self._store.run(self._operations.delete(job.id))
+
+    def _job(self, child: ChildView) -> Job:
+        token = secrets.token_hex(8)
+        return (
+            JobBuilder()
+            .id(f"ping-{token}")
+            .caller_id("supervisor")
+            .context_id(f"ping-{token}")
+            .script_type(child.script_type)
+            .script("ping")
+            .group(_GROUP)
+            .instance(token)
+            .expires(self._wait_s)
+            .build()
+        )

@@ -1,0 +1,228 @@
+"""What is wanted: which actor processes there should be, as data made from the settings.
+
+Owned here: the command line and environment of an actor, and the names of its slots. Made by `service.py`, compared
+with what runs by `supervise.py`. Pure and frozen: a changed config gives another value, and the difference says what to
+do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hero_config.model.settings import ActorSettings, Settings
+from hero_supervisor.children.launch import Launch
+from hero_supervisor.children.policy import Limits, Restart
+from hero_supervisor.children.third_party import Places, fill_slot, fill_slots
+
+_PREFIX = "HERO_"
+_KEPT = frozenset({"HERO_REDIS_URL"})
+# The service's own dealings with its service manager, and its settings, which reach an actor as flags.
+_SERVICE_ONLY = frozenset(
+    {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID"}
+)
+
+
+class Strategy(StrEnum):
+    """Who is started anew when a process of a group has crashed."""
+
+    ONE_FOR_ONE = "one_for_one"
+    """That one."""
+    REST_FOR_ONE = "rest_for_one"
+    """That one and those after it, in the order of the config."""
+    ONE_FOR_ALL = "one_for_all"
+    """All of the group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorSpec:
+    """One kind of actor process.
+
+    Attributes:
+        name: Its processes are called `NAME-1`, `NAME-2` and so on.
+        script_type: Script type it serves, in lower case; empty for a program that serves none.
+        command: Program and arguments. One that speaks the control protocol is given `--name`, `--incarnation` and
+            `--control-fd` besides.
+        group: Group whose queue it serves too; each process is then an instance of it under the name of its slot.
+        count: Number of processes.
+        control: Whether it speaks the control protocol (ready, beat, drain); any other program counts as ready once it
+            runs, and is drained by TERM.
+        env: Environment variables laid over the service's own.
+        launch: As whom, where, and held to what it runs.
+        limits: How it is watched, restarted and stopped.
+        ordered: Two processes at once would break the order of its queue: one is not replaced before it has ended.
+        after: Entries whose processes must be up before these start.
+        strategy: Who is started anew with one that has crashed.
+        strategy_group: Whose entries form the group for that; empty for this entry alone.
+        scale_min: Fewest processes that scaling leaves.
+        scale_max: Most processes that it makes; 0 when it is not scaled by itself.
+        scale_wait_s: Wait in the queue, in seconds, above which a process is added.
+        scale_idle_s: Seconds of low use after which one is taken away.
+    """
+
+    name: str
+    script_type: str
+    command: tuple[str, ...]
+    group: str = ""
+    # Not part of what a process is: with another count, those that stay need not be replaced.
+    count: int = field(default=1, compare=False)
+    control: bool = True
+    # Kept out of the representation, like everything that may hold a password.
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    launch: Launch = field(default_factory=Launch)
+    # Nor is what only its supervisor goes by.
+    limits: Limits = field(default_factory=Limits, compare=False)
+    ordered: bool = field(default=False, compare=False)
+    after: tuple[str, ...] = field(default=(), compare=False)
+    strategy: Strategy = field(default=Strategy.ONE_FOR_ONE, compare=False)
+    strategy_group: str = field(default="", compare=False)
+    scale_min: int = field(default=0, compare=False)
+    scale_max: int = field(default=0, compare=False)
+    scale_wait_s: float = field(default=1.0, compare=False)
+    scale_idle_s: float = field(default=60.0, compare=False)
+
+    @property
+    def successor_first(self) -> bool:
+        """Whether a process may come up beside the one that it replaces."""
+        return self.control and not self.ordered
+
+    def children(self) -> Iterable[ChildSpec]:
+        """The slots of its processes, in order."""
+        return (ChildSpec(slot=f"{self.name}-{number}", actor=self) for number in range(1, self.count + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """One process that should run.
+
+    Attributes:
+        slot: Its name, which stays when the process is replaced: `osis-1`.
+        actor: What it runs.
+    """
+
+    slot: str
+    actor: ActorSpec
+
+    def argv(self, incarnation: str, control_fd: int | None) -> list[str]:
+        """The command line of one start.
+
+        Args:
+            incarnation: Name of this start in Redis.
+            control_fd: The child's end of the control socket; None for a program that does not speak the protocol.
+        """
+        if control_fd is None:
+            return [fill_slot(part, self.slot) for part in self.actor.command]
+        argv = list(self.actor.command)
+        if control_fd is not None:
+            argv += ["--name", self.slot, "--incarnation", incarnation, "--control-fd", str(control_fd)]
+            if self.actor.group:
+                argv += ["--group", self.actor.group, "--instance", self.slot]
+        return argv
+
+    def environ(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the process.
+
+        Args:
+            inherited: The service's own environment.
+        """
+        kept = {
+            key: value
+            for key, value in inherited.items()
+            if key not in _SERVICE_ONLY and (key in _KEPT or not key.startswith(_PREFIX) or "__" not in key)
+        }
+        own = self.actor.env
+        return kept | (dict(own) if self.actor.control else fill_slots(own, self.slot))
+
+
+def actor_specs(settings: Settings, redis_url: str) -> tuple[ActorSpec, ...]:
+    """Make the specs of the configured actors.
+
+    Args:
+        settings: The settings of the service.
+        redis_url: Where the actors find the store. It is passed by environment: an argument is public on the machine.
+
+    Returns:
+        One spec an `[[actors]]` entry, in their order.
+    """
+    return tuple(_actor_spec(actor, settings, redis_url) for actor in settings.actors)
+
+
+def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> ActorSpec:
+    flags: dict[str, object] = {
+        "--type": actor.type,
+        "--namespace": settings.store.namespace,
+        "--grace-s": actor.grace_s,
+        "--lease-s": settings.supervisor.lease_s,
+        "--max-redeliveries": settings.jobs.max_redeliveries,
+        "--result-ttl-s": settings.jobs.result_ttl_s,
+        "--failure-ttl-s": settings.jobs.failure_ttl_s,
+        "--reply-ttl-s": settings.jobs.reply_ttl_s,
+        "--log-level": settings.supervisor.log_level,
+        # Its lines go through the service's log, which reads them and has a format of its own.
+        "--log-format": "json",
+    }
+    if actor.lanes:
+        flags["--lanes"] = actor.lanes
+    if actor.engine:
+        flags["--engine"] = actor.engine
+    if actor.missing_engine != "fail":
+        flags["--missing-engine"] = actor.missing_engine
+    if actor.max_jobs:
+        flags["--max-jobs"] = actor.max_jobs
+    if actor.max_rss_bytes:
+        flags["--max-rss-bytes"] = actor.max_rss_bytes
+    if settings.jobs.log_dir:
+        flags["--log-dir"] = settings.jobs.log_dir
+    arguments = [part for flag, value in flags.items() for part in (flag, _text(value))]
+    if actor.by_context:
+        arguments.append("--by-context")
+    if actor.legacy_queues:
+        arguments.append("--legacy-queues")
+    places = Places(redis_url=redis_url, namespace=settings.store.namespace, script_type=actor.type)
+    # -P: a file in the folder that the service happens to run in must not pass for the module.
+    command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
+    env = {"HERO_REDIS_URL": redis_url, **actor.env}
+    if actor.command:
+        command = tuple(map(places.fill, actor.command))
+        env = {**places.environ(), **{name: places.fill(value) for name, value in actor.env.items()}}
+    return ActorSpec(
+        name=actor.base_name,
+        script_type=actor.type,
+        command=command,
+        control=not actor.command,
+        launch=Launch(
+            user=actor.user,
+            cwd=actor.cwd,
+            nice=actor.nice,
+            cpu_affinity=actor.cpu_affinity,
+            memory_max_bytes=actor.memory_max_bytes,
+        ),
+        group=actor.group,
+        count=max(actor.min, min(actor.count, actor.max)) if actor.max else actor.count,
+        env=env,
+        limits=Limits(
+            restart=Restart(actor.restart),
+            max_restarts=actor.max_restarts,
+            window_s=actor.window_s,
+            backoff_min_s=actor.backoff_min_s,
+            backoff_max_s=actor.backoff_max_s,
+            overdue_s=actor.grace_s + 3.0,
+            shutdown_s=actor.shutdown_s or settings.supervisor.shutdown_s,
+            # It gives its running jobs the grace, then hands them back.
+            term_s=actor.grace_s + 2.0,
+        ),
+        ordered=actor.type == "osis" and not actor.by_context,
+        after=actor.after,
+        strategy=Strategy(actor.strategy),
+        strategy_group=actor.strategy_group,
+        scale_min=actor.min,
+        scale_max=actor.max,
+        scale_wait_s=actor.scale_wait_s,
+        scale_idle_s=actor.scale_idle_s,
+    )
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,148 @@
+"""The methods by which a client says who it is: ``fetch_nonce``, ``authenticate``, ``whoami``.
+
+Invariant: a nonce is good for one attempt, of the key that it was given to, over whichever supervisor of the namespace.
+
+Source: the authentication of the Rust system's WebSocket server (a nonce, signed by a key of secp256k1). What is hashed
+and how a signature is written, its documents do not say; here it is SHA-256 of the nonce's text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
+
+from hero_job.model.errors import JobInvalid
+from hero_job.model.signatures import key_text, verify
+from hero_supervisor.rpc.auth.scopes import Scope
+from hero_supervisor.rpc.auth.session import Session, current, unauthenticated
+from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
+
+_STORE = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
+
+
+class Peer(TypedDict):
+    """The process at the other end of a Unix socket."""
+
+    uid: int
+    gid: int
+    pid: int
+
+
+class Identity(TypedDict):
+    """Whom a connection speaks for, known by "token", "signature" or "peer", or not at all; peer is null over TCP."""
+
+    name: str | None
+    scope: str
+    by: str | None
+    peer: Peer | None
+
+
+_PublicKey = Annotated[str, Field(description="Of secp256k1, in hex, compressed or not.")]
+_Signature = Annotated[
+    str, Field(description="Of the SHA-256 of the nonce's text, in hex: 64 or 65 bytes, or DER.", max_length=200)
+]
+
+
+async def fetch_nonce(pubkey: _PublicKey) -> str:
+    """Return a nonce to be signed: good for one attempt to authenticate, for a minute."""
+    session = _lasting(current())
+    key = _key(pubkey)
+    session.gate.count_nonce(session.peer)
+    nonce = secrets.token_hex(32)
+    await session.gate.store.run(session.gate.credentials.put_nonce(nonce, key))
+    session.nonce = (key, nonce)
+    return nonce
+
+
+async def authenticate(
+    token: Annotated[str | None, Field(description="A bearer token; or, before a signature, a public key.")] = None,
+    signature: _Signature | None = None,
+    nonce: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{64}$", description="The last of this connection by default.")
+    ] = None,
+    pubkey: _PublicKey | None = None,
+) -> Identity | bool:
+    """Say who you are for the rest of the connection: by a bearer token, or by a public key and a signed nonce.
+
+    A token gives what whoami gives; a signature gives true.
+    """
+    session = _lasting(current())
+    if signature is None:
+        if token is None or nonce is not None or pubkey is not None:
+            raise unauthenticated("give a token, or a public key and a signature")
+        session.authenticate(token)
+        return await whoami()
+    given = token if pubkey is None else pubkey
+    if given is None or (token is not None and pubkey is not None):
+        raise unauthenticated("give a token, or a public key and a signature")
+    await _authenticate_key(session, _key(given), signature, nonce)
+    return True
+
+
+async def whoami() -> Identity:
+    """Return whom this connection speaks for."""
+    session = current()
+    facts = session.facts
+    peer: Peer | None = {"uid": facts["uid"], "gid": facts["gid"], "pid": facts["pid"]} if facts else None
+    return {"name": session.name, "scope": session.scope.name.lower(), "by": session.by, "peer": peer}
+
+
+async def _authenticate_key(session: Session, key: str, signature: str, nonce: str | None) -> None:
+    gate = session.gate
+    gate.may_try(session.peer)
+    if nonce is None:
+        if session.nonce is None or session.nonce[0] != key:
+            raise unauthenticated("this connection was given no nonce for this key")
+        nonce = session.nonce[1]
+    session.nonce = None
+    # Taken first, so that one nonce is one attempt, and none is left to be tried again after an error of the store.
+    if await gate.store.run(gate.credentials.take_nonce(nonce)) != key:
+        raise gate.wrong(session.peer, "this nonce is unknown, used, too old, or another key's")
+    if not verify(key, _hex(signature), hashlib.sha256(nonce.encode()).digest()):
+        raise gate.wrong(session.peer, "this is not the key's signature of the nonce")
+    allowed = gate.settings.signature_keys
+    if key not in allowed and "*" not in allowed:
+        raise gate.wrong(session.peer, "this key is not one of those that may authenticate")
+    session.become(key, Scope[gate.settings.signature_scope.upper()], "signature")
+
+
+def _lasting(session: Session) -> Session:
+    if not session.lasting:
+        text = "a POST has no session to authenticate: it ends with its answer"
+        raise unauthenticated(text, kind="no_session")
+    return session
+
+
+def _key(text: str) -> str:
+    try:
+        return key_text("pubkey", text)
+    except JobInvalid as e:
+        raise _invalid("pubkey", e.reason) from None
+
+
+def _hex(text: str) -> str:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        raise _invalid("signature", "must be hexadecimal digits") from None
+    return text
+
+
+def _invalid(param: str, reason: str) -> RpcError:
+    hint = f"correct the parameter '{param}'"
+    problems = [{"param": param, "problem": reason}]
+    text = f"Invalid params: {param}: {reason}"
+    return RpcError(ErrorCode.INVALID_PARAMS, text, kind="invalid_params", hint=hint, problems=problems)
+
+
+def register(dispatcher: Dispatcher) -> None:
+    """Offer the methods; every transport has sessions."""
+    refused = (ErrorCode.UNAUTHENTICATED, ErrorCode.TOO_MANY_ATTEMPTS)
+    dispatcher.register("fetch_nonce", fetch_nonce, error_codes=(*refused, *_STORE))
+    dispatcher.register("authenticate", authenticate, error_codes=(*refused, *_STORE))
+    dispatcher.register("whoami", whoami)

@@ -1,0 +1,93 @@
+"""Which jobs may be created at all, by their fields: rights per context, and signatures. Pure, but for the arithmetic.
+
+Called by ``auth_supervisor`` with each job as it will be stored, on every transport. Invariant: what a job says of
+itself is checked here and nowhere else; who may say it is the session's affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from hero_config.model.settings import RightSettings, RpcSettings
+from hero_job import Job
+from hero_job.model.errors import JobInvalid
+from hero_job.model.signatures import key_text, signed_bytes, verify
+from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
+
+
+class Rights:
+    """What the configuration allows.
+
+    Args:
+        settings: Rights, and the contexts whose jobs must be signed.
+    """
+
+    def __init__(self, settings: RpcSettings) -> None:
+        self._rights = tuple(_Right(right) for right in settings.rights)
+        self._signed_contexts = _any_of(settings.require_signatures)
+
+    def must_be_signed(self, job: Job) -> bool:
+        """Must its caller sign a job like this one?"""
+        return self._signed_contexts.fullmatch(job.context_id) is not None
+
+    def check(self, job: Job) -> None:
+        """Refuse a job that may not be created.
+
+        Args:
+            job: With the id, the caller and the context that it is to have.
+
+        Raises:
+            RpcError: No right allows it, a signature is wrong, or its caller's is missing.
+        """
+        if self._rights and not any(right.allows(job) for right in self._rights):
+            text = (
+                f"caller '{job.caller_id:.80}' has no right to {job.script_type} jobs in context '{job.context_id:.80}'"
+            )
+            hint = "the operator can allow it in rights, in the section [rpc] of the configuration"
+            raise RpcError(ErrorCode.FORBIDDEN, text, kind="no_right", hint=hint, job_id=job.id)
+        if job.signatures:
+            digest = hashlib.sha256(signed_bytes(job)).digest()
+            for one in job.signatures:
+                if not verify(one.public_key, one.signature, digest):
+                    raise _wrong(job, one.public_key)
+        if self.must_be_signed(job) and _key_of(job.caller_id) not in {one.public_key for one in job.signatures}:
+            text = f"a job of context '{job.context_id:.80}' must be signed by its caller"
+            hint = "sign its canonical form with the key that caller_id names; see docs/security.md"
+            raise RpcError(ErrorCode.SIGNATURE_REFUSED, text, kind="signature_missing", hint=hint, job_id=job.id)
+
+
+class _Right:
+    def __init__(self, right: RightSettings) -> None:
+        self._context = _any_of([right.context_id])
+        self._suffixes = frozenset[str](right.script_types)
+        self._callers = _any_of(right.callers)
+
+    def allows(self, job: Job) -> bool:
+        return bool(
+            (not self._suffixes or job.script_type.suffix in self._suffixes)
+            and self._context.fullmatch(job.context_id)
+            and self._callers.fullmatch(job.caller_id)
+        )
+
+
+def _wrong(job: Job, public_key: str) -> RpcError:
+    text = f"the signature of {public_key} is not that of this job"
+    hint = "sign the SHA-256 of the job's canonical form, id, caller and timeout included; see docs/security.md"
+    return RpcError(
+        ErrorCode.SIGNATURE_REFUSED, text, kind="signature_wrong", hint=hint, job_id=job.id, public_key=public_key
+    )
+
+
+def _key_of(caller_id: str) -> str:
+    try:
+        return key_text("caller_id", caller_id)
+    except JobInvalid:
+        return caller_id  # no key, so nobody's
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
+    """One expression for texts in which * and ? stand for any characters, and everything else for itself."""
+    parts = (re.escape(p).replace(r"\*", ".*").replace(r"\?", ".") for p in patterns)
+    return re.compile("|".join(f"(?:{part})" for part in parts) or r"(?!)", re.DOTALL)

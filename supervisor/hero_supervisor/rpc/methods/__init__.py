@@ -1,0 +1,1 @@
+"""The JSON-RPC methods, their parameters and results, and their description."""

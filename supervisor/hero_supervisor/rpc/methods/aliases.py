@@ -1,0 +1,221 @@
+"""The methods under the names and with the shapes of the newer Rust supervisor: ``jobs.*`` and ``job.*``.
+
+There a job has a payload for a runner and an executor; here these are script and script type. Each method takes its
+parameters by name, or as one object of them. ``secret`` is taken and not looked at: rights are the transport's.
+Invariant: nothing is done here that another method does not do; only names and shapes differ.
+
+Source: OpenRPC document "Hero Supervisor OpenRPC API" 1.0.0 and the conventions beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+from pydantic import Field, TypeAdapter, WithJsonSchema
+from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
+
+from hero_job.model.errors import JobFailed, JobInvalid, JobStateError
+from hero_job.model.job import Job, JobLimits, ScriptType
+from hero_job.model.views import JobRecord
+from hero_supervisor.rpc.methods.shapes import JobId
+from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.wire import ErrorCode
+
+if TYPE_CHECKING:
+    from hero_client.api import AsyncSupervisor
+
+#: Most jobs that jobs.list gives; it knows no pages.
+MAX_LISTED: Final = 10_000
+
+_STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
+_ONE_JOB: Final = (ErrorCode.JOB_NOT_FOUND, ErrorCode.JOB_DAMAGED, *_STORE)
+# Written by the other system, meaningless to a new job here.
+_IGNORED: Final = frozenset({"created_at", "updated_at", "runner", "executor", "payload"})
+
+
+class RunnerJob(TypedDict):
+    """A job as the newer Rust supervisor has it. ``executor`` or ``runner`` names the script type."""
+
+    id: str
+    caller_id: str
+    context_id: str
+    payload: str
+    runner: str
+    executor: str
+    timeout: float
+    env_vars: dict[str, str]
+    created_at: str
+    updated_at: str
+
+
+class JobResult(TypedDict, total=False):
+    """``success`` with the output, or ``error`` with the message."""
+
+    success: str
+    error: str
+
+
+class RunnerJobStatus(TypedDict):
+    """Where a job is."""
+
+    job_id: str
+    status: str
+    created_at: str | None
+    started_at: str | None
+    completed_at: str | None
+
+
+_Params: TypeAlias = Annotated[
+    dict[str, Any] | str | None, Field(description="The other parameters as one object; or the id of a job.")
+]
+_Job: TypeAlias = Annotated[dict[str, Any] | None, WithJsonSchema(TypeAdapter(RunnerJob).json_schema())]
+_Secret: TypeAlias = Annotated[str | None, Field(description="Taken and not looked at.")]
+
+
+class Aliases:
+    """The methods of the newer Rust supervisor on jobs.
+
+    Args:
+        supervisor: Where jobs go.
+        limits: What the deployment accepts of a job.
+    """
+
+    def __init__(self, supervisor: AsyncSupervisor, limits: JobLimits) -> None:
+        self._supervisor = supervisor
+        self._limits = limits
+
+    async def jobs_create(self, params: _Params = None, job: _Job = None, secret: _Secret = None) -> str:
+        """Store a job and return its id, as create_job does."""
+        return await self._supervisor.create_job(self._job(params, job))
+
+    async def jobs_list(self, params: _Params = None, secret: _Secret = None) -> list[RunnerJob]:
+        """Return all jobs, 10,000 at most; list_jobs has pages and filters."""
+        found: dict[str, RunnerJob] = {}
+        cursor = ""
+        while True:
+            page = await self._supervisor.list_jobs(cursor, 1000)
+            found |= {record.job.id: runner_job_view(record) for record in page.records}
+            cursor = page.cursor
+            if not cursor or len(found) >= MAX_LISTED:
+                return list(found.values())[:MAX_LISTED]
+
+    async def job_run(self, params: _Params = None, job: _Job = None, secret: _Secret = None) -> JobResult:
+        """Create and start a job, wait for its end, return its output or its error."""
+        try:
+            return {"success": await self._supervisor.run_job_and_await_result(self._job(params, job))}
+        except JobFailed as e:
+            return {"error": e.message}
+
+    async def job_start(self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None) -> None:
+        """Put a created job on its queue, as start_job does."""
+        await self._supervisor.start_job(_job_id(params, job_id))
+
+    async def job_status(
+        self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None
+    ) -> RunnerJobStatus:
+        """Return where a job is, and since when."""
+        record = await self._supervisor.get_job(_job_id(params, job_id))
+        return {
+            "job_id": record.job.id,
+            "status": record.status.value,
+            "created_at": record.created_at,
+            "started_at": record.started_at,
+            "completed_at": record.finished_at,
+        }
+
+    async def job_result(
+        self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None
+    ) -> JobResult:
+        """Return the output or the error of a job that has ended; of one that has not, an error about its status."""
+        named = _job_id(params, job_id)
+        try:
+            output = await self._supervisor.get_job_output(named)
+        except JobFailed as e:
+            return {"error": e.message}
+        if output is None:
+            raise JobStateError(named, (await self._supervisor.get_job_status(named)).value, "give the result of")
+        return {"success": output}
+
+    async def job_stop(self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None) -> None:
+        """Stop a job, as stop_job does."""
+        await self._supervisor.stop_job(_job_id(params, job_id))
+
+    async def job_delete(self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None) -> None:
+        """Delete a job that does not run, as delete_job does."""
+        await self._supervisor.delete_job(_job_id(params, job_id))
+
+    def _job(self, params: str | Mapping[str, Any] | None, job: Mapping[str, Any] | None) -> Job:
+        if isinstance(params, Mapping):
+            job = params.get("job", job)
+        if not isinstance(job, Mapping):
+            raise JobInvalid("job", "is missing: an object with caller_id, context_id, payload, executor ...")
+        return Job.from_fields(job_fields(job), self._limits)
+
+
+def job_fields(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a job of the other system into the fields of ours.
+
+    Raises:
+        JobInvalid: Neither executor nor runner names a script type.
+    """
+    fields = {name: value for name, value in job.items() if name not in _IGNORED}
+    if "payload" in job:
+        fields["script"] = job["payload"]
+    if "script_type" not in fields:
+        fields["script_type"] = _script_type(job.get("executor"), job.get("runner"))
+    return fields
+
+
+def _script_type(executor: object, runner: object) -> ScriptType:
+    # "sal", "runner_osiris", "sal_runner_1": names of executors and runners hold the type as a word.
+    for text in (executor, runner):
+        for word in re.split(r"[^0-9A-Za-z]+", text) if isinstance(text, str) else ():
+            try:
+                return ScriptType.parse({"osiris": "osis", "hero": "v"}.get(word.lower(), word))
+            except JobInvalid:
+                continue
+    known = ", ".join(t.suffix for t in ScriptType)
+    raise JobInvalid("executor", f"neither it nor runner names a script type: {known}")
+
+
+def runner_job_view(record: JobRecord) -> RunnerJob:
+    """Show a job as the other system has it; both runner and executor are its script type."""
+    job = record.job
+    return {
+        "id": job.id,
+        "caller_id": job.caller_id,
+        "context_id": job.context_id,
+        "payload": job.script,
+        "runner": job.script_type.suffix,
+        "executor": job.script_type.suffix,
+        "timeout": job.timeout,
+        "env_vars": dict(job.env_vars),
+        "created_at": record.created_at or "",
+        "updated_at": record.updated_at or record.created_at or "",
+    }
+
+
+def _job_id(params: str | Mapping[str, Any] | None, job_id: str | None) -> str:
+    if isinstance(params, Mapping):
+        params = params.get("job_id")
+    named = params if job_id is None else job_id
+    if not isinstance(named, str) or not named:
+        raise JobInvalid("job_id", "is missing")
+    return named
+
+
+def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLimits) -> None:
+    """Offer the methods under the other system's names."""
+    methods = Aliases(supervisor, limits)
+    add = dispatcher.register
+    state = (ErrorCode.JOB_STATE, *_ONE_JOB)
+    add("jobs.create", methods.jobs_create, error_codes=(ErrorCode.JOB_CONFLICT, ErrorCode.JOB_DAMAGED, *_STORE))
+    add("jobs.list", methods.jobs_list, error_codes=_STORE)
+    add("job.run", methods.job_run, error_codes=(ErrorCode.WAIT_TIMEOUT, ErrorCode.JOB_CONFLICT, *state))
+    add("job.start", methods.job_start, error_codes=state)
+    add("job.status", methods.job_status, error_codes=_ONE_JOB)
+    add("job.result", methods.job_result, error_codes=state)
+    add("job.stop", methods.job_stop, error_codes=_ONE_JOB)
+    add("job.delete", methods.job_delete, error_codes=state)

@@ -1,0 +1,109 @@
+"""The service's description of itself, made from the registered functions: ``rpc.discover``.
+
+Names, order, types and defaults come from the signatures, texts from the docstrings, errors from the registration,
+examples from ``examples.py``: nothing is written twice, so the document cannot lag behind the code. Built on the first
+call, since schemas take some milliseconds that no start should pay.
+
+Source: OpenRPC specification 1.3.2, https://spec.open-rpc.org/ (1.4 is too new for the tools at hand).
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+from pydantic import TypeAdapter
+
+from hero_supervisor.rpc.methods.shapes import JobFields
+from hero_supervisor.rpc.protocol.dispatch import Dispatcher, Method
+
+if TYPE_CHECKING:
+    from hero_supervisor.rpc.methods.examples import Example
+
+OPENRPC_VERSION: Final = "1.3.2"
+_REF_TEMPLATE: Final = "#/components/schemas/{model}"
+_Schema = dict[str, Any]
+
+
+@cache
+def runtime_version() -> str:
+    """Version of the installed distribution; read from its files once."""
+    return installed_version("hero-runtime")
+
+
+def register_discover(dispatcher: Dispatcher) -> None:
+    """Offer ``rpc.discover``, which describes what is registered, itself included."""
+
+    @cache
+    def document() -> _Schema:
+        return describe(dispatcher)
+
+    async def discover() -> dict[str, Any]:
+        """Return this document."""
+        return document()
+
+    dispatcher.register("rpc.discover", discover)
+
+
+def describe(dispatcher: Dispatcher) -> _Schema:
+    """Build the OpenRPC document of the methods registered so far."""
+    from hero_supervisor.rpc.methods import examples
+
+    schemas: _Schema = {}
+    job_fields = _schema(JobFields, schemas)["properties"]
+    shown = examples.build()
+    methods = [_method(method, schemas, job_fields, shown.get(name)) for name, method in dispatcher.methods.items()]
+    return {
+        "openrpc": OPENRPC_VERSION,
+        "info": {
+            "title": "Hero actor runtime",
+            "description": "Scripts as jobs: create, start, run and follow them.",
+            "version": runtime_version(),
+            "license": {"name": "Apache-2.0"},
+        },
+        "methods": methods,
+        "components": {"schemas": schemas},
+    }
+
+
+def _method(method: Method, schemas: _Schema, job_fields: _Schema, example: Example | None) -> _Schema:
+    hints = get_type_hints(method.function, include_extras=True)
+    params: list[_Schema] = []
+    for parameter in inspect.signature(method.function).parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            known = {param["name"] for param in params}
+            for name, schema in job_fields.items():
+                if name not in known:
+                    params.append({"name": name, "required": False, "schema": schema})
+            continue
+        schema = _schema(hints[parameter.name], schemas)
+        required = parameter.default is inspect.Parameter.empty
+        if not required and parameter.default is not None:
+            schema = {**schema, "default": parameter.default}
+        params.append({"name": parameter.name, "required": required, "schema": schema})
+    summary, _, rest = (inspect.getdoc(method.function) or "").partition("\n")
+    described: _Schema = {
+        "name": method.name,
+        "summary": summary,
+        "paramStructure": "either",
+        "params": params,
+        "result": {"name": "result", "schema": _schema(hints["return"], schemas)},
+        "errors": [
+            {"code": int(code), "message": code.name.replace("_", " ").lower()}
+            for code in dict.fromkeys(method.error_codes)
+        ],
+    }
+    if example is not None:
+        described["examples"] = [example.described(method.name)]
+    if rest.strip():
+        described["description"] = rest.strip()
+    return described
+
+
+def _schema(annotation: Any, schemas: _Schema) -> _Schema:
+    """The JSON schema of a type; what it refers to moves to the shared schemas."""
+    schema = TypeAdapter(annotation).json_schema(ref_template=_REF_TEMPLATE)
+    schemas.update(schema.pop("$defs", {}))
+    return schema

@@ -1,0 +1,181 @@
+"""Calls the registered function for each JSON-RPC request; the same for every transport.
+
+A message in, an answer out. Functions are asynchronous and typed; pydantic takes their signature, so positional and
+named parameters are validated and bound in one step. Invariant: every request that is not a notification gets exactly
+one answer, whatever the function does. This is the only place of the package where any exception is caught.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs
+
+from hero_job.model.errors import HeroJobError
+from hero_supervisor.rpc.protocol import error_codes as errors
+from hero_supervisor.rpc.protocol import wire
+from hero_supervisor.rpc.protocol.wire import ErrorCode, Refused, RpcError, Single
+
+DEFAULT_MAX_BATCH: Final = 1000
+DEFAULT_MAX_BATCH_ANSWER_BYTES: Final = 25 * 1024 * 1024
+# Requests of one batch under way at once: enough to fill the store's connections, and one batch cannot flood them.
+BATCH_WIDTH: Final = 64
+
+log = logging.getLogger(__name__)
+_Function = Callable[..., Awaitable[Any]]
+Admit = Callable[[wire.Request], None]
+"""Lets a request pass, perhaps changed, or raises the error that answers it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A function under its name on the wire."""
+
+    name: str
+    function: _Function
+    call: Callable[[ArgsKwargs], Awaitable[Any]]
+    parameter_names: Sequence[str]
+    error_codes: Sequence[ErrorCode]
+
+
+class Dispatcher:
+    """The methods of a service and the way to call them.
+
+    Args:
+        max_batch: Most requests in a batch.
+        max_batch_answer_bytes: Longest answer of a batch; what finds no room in it is answered with an error.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_batch: int = DEFAULT_MAX_BATCH,
+        max_batch_answer_bytes: int = DEFAULT_MAX_BATCH_ANSWER_BYTES,
+    ) -> None:
+        self._methods: dict[str, Method] = {}
+        self._max_batch = max_batch
+        self._max_batch_answer_bytes = max_batch_answer_bytes
+        self._stopping = False
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The registered methods by name, in the order of registration."""
+        return self._methods
+
+    def register(self, name: str, function: _Function, *, error_codes: Sequence[ErrorCode] = ()) -> None:
+        """Offer a function.
+
+        Args:
+            name: On the wire.
+            function: Asynchronous, every parameter annotated; its docstring becomes the method's description.
+            error_codes: What it may answer with besides the standard codes; for the service description.
+        """
+        # pydantic would look up the names in annotations here, in this module, instead of where the function is.
+        getattr(function, "__func__", function).__annotations__ = get_type_hints(function, include_extras=True)
+        # A function is as good a type as any to pydantic, though not to the annotation of its constructor.
+        adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, function), config=ConfigDict(strict=True))
+        parameters = inspect.signature(function).parameters.values()
+        names = tuple(p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD)
+        self._methods[name] = Method(
+            name=name,
+            function=function,
+            # The call schema of a function validates its arguments and calls it: one step, in the validator's own code.
+            call=adapter.validator.validate_python,
+            parameter_names=names,
+            error_codes=tuple(error_codes),
+        )
+
+    def stop(self) -> None:
+        """From now on answer requests, and calls that are cancelled, with "shutting down"."""
+        self._stopping = True
+
+    async def answer(self, message: bytes, admit: Admit | None = None) -> bytes | None:
+        """Serve one message.
+
+        Args:
+            message: JSON text of a request or a batch.
+            admit: Asked about each request before anything is done for it, its method looked up included.
+
+        Returns:
+            The encoded answer without a line feed, or None when nothing is to be answered.
+        """
+        parsed = wire.parse(message, max_batch=self._max_batch)
+        if isinstance(parsed, list):
+            return await self._serve_batch(parsed, admit)
+        return await self._serve(parsed, admit)
+
+    async def _serve(self, request: Single, admit: Admit | None) -> bytes | None:
+        if isinstance(request, Refused):
+            return wire.encode_error(request.id, request.error)
+        try:
+            if admit is not None:
+                admit(request)
+            result = await self._call(request)
+            return None if request.notification else wire.encode_result(request.id, result)
+        except RpcError as e:
+            error = e
+        except HeroJobError as e:
+            error = errors.from_job_error(e)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise  # the client is gone
+            error = wire.shutting_down()
+        except Exception:
+            log.exception("rpc.method_broken", extra={"method": request.method})
+            error = errors.internal_error()
+        return None if request.notification else wire.encode_error(request.id, error)
+
+    async def _call(self, request: wire.Request) -> Any:
+        if self._stopping:
+            raise wire.shutting_down()
+        method = self._methods.get(request.method)
+        if method is None:
+            raise errors.method_not_found(request.method)
+        params = request.params
+        arguments = ArgsKwargs((), params) if type(params) is dict else ArgsKwargs(tuple(params))
+        try:
+            running = method.call(arguments)
+        except ValidationError as e:
+            raise errors.from_validation(e, method.parameter_names) from None
+        return await running
+
+    async def _serve_batch(self, requests: list[Single], admit: Admit | None) -> bytes | None:
+        """Serve the requests of a batch side by side; the answers are in the order of the requests."""
+        answers: list[bytes | None] = [None] * len(requests)
+        waiting = enumerate(requests)
+        most_bytes, total_bytes = self._max_batch_answer_bytes, 0
+
+        async def serve_next() -> None:
+            nonlocal total_bytes
+            for index, request in waiting:
+                # Notifications take no room. What a full batch cannot answer is not done either.
+                asked = isinstance(request, wire.Request) and not request.notification
+                if asked and total_bytes >= most_bytes:
+                    answer: bytes | None = wire.encode_error(request.id, wire.answer_too_large(most_bytes))
+                else:
+                    answer = await self._serve(request, admit)
+                    # An answer that is shorter than the error is kept: it costs nothing to give it.
+                    if answer is not None and total_bytes + len(answer) > most_bytes:
+                        error = wire.encode_error(request.id, wire.answer_too_large(most_bytes))
+                        answer = min(answer, error, key=len)
+                        total_bytes = most_bytes
+                total_bytes += len(answer or b"")
+                answers[index] = answer
+
+        running = [asyncio.ensure_future(serve_next()) for _ in requests[:BATCH_WIDTH]]
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError:
+            for task in running:
+                task.cancel()
+            if not self._stopping:
+                raise
+            await asyncio.wait(running)  # those under way answer "shutting down", and so do the rest at once
+        given = [answer for answer in answers if answer is not None]
+        return wire.encode_batch(given) if given else None

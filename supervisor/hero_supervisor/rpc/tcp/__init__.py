@@ -1,0 +1,1 @@
+"""JSON-RPC on a TCP port, over WebSocket and HTTP."""

@@ -1,0 +1,136 @@
+"""HTTP over the Unix socket, for `curl --unix-socket` and whatever else speaks nothing but HTTP. No I/O but `write`.
+
+Called by ``unix_connection`` when a connection begins with a capital letter, which no message of JSON does. What comes
+is framed here and what is answered is wrapped here; limits, sessions and slow clients are that one's. Invariant: the
+requests of a connection are answered one after another, as HTTP/1.1 has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import h11
+
+from hero_supervisor.rpc.protocol.framer import Oversized, Unframed
+
+JSON: Final = b"application/json"
+TEXT: Final = b"text/plain; charset=utf-8"
+_PATHS: Final = frozenset({b"/", b"/rpc"})
+_MAX_HEAD_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """The body of a POST, and the bearer token that came with it."""
+
+    message: bytes
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotPosted:
+    """A request that is answered with a hint."""
+
+    status: int
+    text: str
+
+
+HttpFrame: TypeAlias = Posted | NotPosted | Oversized | Unframed
+
+
+class UnixHttp:
+    """One connection.
+
+    Args:
+        max_message_bytes: Longest body.
+        write: Sends bytes to the client.
+    """
+
+    def __init__(self, max_message_bytes: int, write: Callable[[bytes], None]) -> None:
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
+        self._max_bytes = max_message_bytes
+        self._write = write
+        self._request: h11.Request | None = None
+        self._body = bytearray()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be asked on this connection."""
+        return self._http.our_state is not h11.IDLE and self._http.our_state is not h11.SEND_RESPONSE
+
+    def feed(self, data: bytes) -> HttpFrame | None:
+        """Take what has come, b"" for nothing new, and give the next request if it is whole.
+
+        Args:
+            data: Bytes from the client.
+        """
+        try:
+            if data:
+                self._http.receive_data(data)
+            return self._next()
+        except h11.RemoteProtocolError as e:
+            return Unframed(reason=f"not HTTP/1.1: {e}", fatal=True)
+
+    def respond(self, body: bytes | None, status: int = 200, content_type: bytes = JSON) -> None:
+        """Answer the request that was given last.
+
+        Args:
+            body: What to say; None when nothing is to be said.
+            status: Of the response; 204 takes its place when there is no body.
+            content_type: Of the body.
+        """
+        headers = [(b"Content-Length", b"%d" % len(body or b""))] if body is not None else []
+        if body is not None:
+            headers.append((b"Content-Type", content_type))
+        if status >= 400 or self._http.their_state is h11.ERROR:
+            headers.append((b"Connection", b"close"))
+        if status == 405:
+            headers.append((b"Allow", b"POST"))
+        response = h11.Response(status_code=204 if body is None else status, headers=headers)
+        parts = [self._http.send(response)]
+        if body is not None:
+            parts.append(self._http.send(h11.Data(data=body)))
+        parts.append(self._http.send(h11.EndOfMessage()))
+        self._write(b"".join(part for part in parts if part))
+        self._request = None
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+
+    def _next(self) -> HttpFrame | None:
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, h11.Request):
+                self._request = event
+                self._body.clear()
+                if (refused := _refusal(event)) is not None:
+                    return refused
+                if self._http.they_are_waiting_for_100_continue:
+                    told = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+                    self._write(told or b"")
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                if len(self._body) > self._max_bytes:
+                    return Oversized(max_bytes=self._max_bytes)
+            elif isinstance(event, h11.EndOfMessage):
+                assert self._request is not None
+                return Posted(message=bytes(self._body), token=_token(self._request))
+            else:  # NEED_DATA, PAUSED, or ConnectionClosed
+                return None
+
+
+def _refusal(request: h11.Request) -> NotPosted | None:
+    if request.target.partition(b"?")[0] not in _PATHS:
+        return NotPosted(status=404, text="there is nothing here; POST JSON-RPC to / or /rpc\n")
+    if request.method != b"POST":
+        return NotPosted(status=405, text="POST JSON-RPC here\n")
+    return None
+
+
+def _token(request: h11.Request) -> str:
+    for name, value in request.headers:
+        if name == b"authorization":
+            scheme, _, token = bytes(value).decode("latin-1").partition(" ")
+            return token.strip() if scheme.lower() == "bearer" else ""
+    return ""

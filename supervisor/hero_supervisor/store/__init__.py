@@ -1,0 +1,1 @@
+"""The embedded store, and warnings about the settings of any store."""

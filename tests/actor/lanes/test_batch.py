@@ -1,0 +1,115 @@
+"""The holdings of a lane, and who may take what from them."""
+
+from __future__ import annotations
+
+import time
+
+from hero_actor.lanes.batch import Batch
+from hero_job.model.status import JobStatus
+from hero_job.operations.actor_operations import ClaimedJob, Settlement
+from tests.actor.engines import Handle
+
+
+def job(job_id: str, timeout: str = "1") -> ClaimedJob:
+    return ClaimedJob(job_id, "1", "OSIS", "1", "caller", "context", timeout, "{}")
+
+
+def result(job_id: str) -> Settlement:
+    return Settlement(job_id, "1", JobStatus.FINISHED, "1")
+
+
+def later_mono(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def test_jobs_are_begun_in_order_and_their_results_wait_to_be_taken() -> None:
+    batch = Batch(Handle)
+
+    assert batch.load([job("a"), job("b")]) == job("a")
+    assert batch.advance(result("a")) == job("b")
+    assert batch.advance(result("b")) is None
+
+    assert batch.take_results() == [result("a"), result("b")]
+    assert not batch.has_results
+
+
+def test_each_run_has_a_handle_of_its_own() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a"), job("b")])
+    first = batch.run
+    batch.advance(result("a"))
+
+    assert batch.run is not first
+
+
+def test_results_that_could_not_be_settled_come_back_before_newer_ones() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a"), job("b")])
+    batch.advance(result("a"))
+    taken = batch.take_results()
+    batch.advance(result("b"))
+
+    batch.put_back(taken)
+
+    assert batch.take_results() == [result("a"), result("b")]
+
+
+def test_nothing_is_held_up_while_the_running_job_is_young() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a"), job("b")])
+
+    assert batch.take_held_up(time.monotonic(), 60) == ([], [])
+
+
+def test_behind_a_slow_job_results_and_unstarted_jobs_are_taken_away() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a"), job("b"), job("c")])
+    batch.advance(result("a"))
+
+    assert batch.take_held_up(later_mono(1), 0.5) == ([result("a")], [job("c")])
+
+    assert batch.advance(result("b")) is None
+    assert batch.take_results() == [result("b")]
+
+
+def test_jobs_whose_handing_back_failed_are_handed_back_again_and_never_run() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a"), job("b")])
+    results, unstarted = batch.take_held_up(later_mono(1), 0.5)
+
+    batch.put_back(results, unstarted)
+
+    assert batch.holds_more
+    assert batch.take_held_up(later_mono(1), 0.5) == ([], [job("b")])
+    assert batch.advance(result("a")) is None
+
+
+def test_stopped_batch_cancels_the_running_job_and_begins_no_other() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a"), job("b")])
+    assert isinstance(batch.run, Handle)
+
+    batch.stop()
+
+    assert batch.run.cancelled.is_set()
+    assert batch.advance(None) is None
+    assert batch.load([job("c")]) is None
+    assert not batch.has_results
+
+
+def test_job_past_its_deadline_is_cancelled_and_past_its_grace_given_up() -> None:
+    batch = Batch(Handle)
+    batch.load([job("a", timeout="1")])
+    assert isinstance(batch.run, Handle)
+
+    batch.cancel_overdue(later_mono(0.5))
+    assert not batch.run.cancelled.is_set()
+    batch.cancel_overdue(later_mono(1.5))
+    assert batch.run.cancelled.is_set()
+    assert batch.out_of_time
+
+    assert batch.abandon_overdue(later_mono(1.5), 1) is None
+    assert batch.abandon_overdue(later_mono(2.5), 1) == job("a", timeout="1")
+    assert batch.abandon_overdue(later_mono(9), 1) is None
+    assert batch.advance(result("a")) is None
+    assert not batch.has_results

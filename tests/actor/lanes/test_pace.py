@@ -1,0 +1,50 @@
+"""How many jobs a lane asks for at once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hero_actor.lanes.pace import BATCH_S, MAX_JOBS, Pace
+
+
+def grown(pace: Pace, job_s: float, batches: int = 40) -> list[int]:
+    asks = []
+    for _ in range(batches):
+        asks.append(pace.next_ask())
+        pace.note(asks[-1], asks[-1] * job_s, job_s)
+    return asks
+
+
+def test_first_ask_is_for_one_job_and_the_next_at_most_double() -> None:
+    asks = grown(Pace(), 0.000_01)
+
+    assert asks[0] == 1
+    assert all(later <= 2 * earlier for earlier, later in pairwise(asks))
+    assert asks[-1] == MAX_JOBS
+
+
+def test_batch_is_sized_to_two_milliseconds_of_work() -> None:
+    assert grown(Pace(), BATCH_S / 10)[-1] in (9, 10)
+    assert set(grown(Pace(), BATCH_S * 10)) == {1}
+
+
+def test_one_slow_job_brings_the_next_ask_down_to_one() -> None:
+    pace = Pace()
+    grown(pace, 0.000_01)
+
+    pace.note(64, 0.01, 0.005)
+
+    assert pace.next_ask() == 1
+
+
+def test_after_an_empty_queue_the_next_ask_is_for_one_job() -> None:
+    pace = Pace()
+    grown(pace, 0.000_01)
+
+    pace.pause()
+
+    assert pace.next_ask() == 1
+
+
+def test_jobs_too_fast_for_the_clock_are_asked_for_by_the_most() -> None:
+    assert grown(Pace(), 0.0)[-1] == MAX_JOBS

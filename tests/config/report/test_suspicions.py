@@ -1,0 +1,86 @@
+"""What is legal and still looks like a mistake."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hero_config.layers.load import load_config
+from hero_config.report.suspicions import suspicions
+from tests.config.conftest import Lay
+
+HERO_TOML = Path(__file__).parents[3] / "config" / "hero.toml"
+
+
+def found(path: Path) -> list[str]:
+    path.chmod(0o600)
+    return [str(problem).replace(f"{path.parent}/", "") for problem in suspicions(load_config(path, environ={}))]
+
+
+def test_defaults_are_not_suspicious() -> None:
+    assert suspicions(load_config(environ={})) == []
+    assert suspicions(load_config(HERO_TOML, environ={})) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("[store]\nredis_url = 'redis://h/'\n[embedded]\nport = 1\n", "hero.toml:4: embedded.port", "does nothing"),
+        ("[rpc]\nhosts = ['a']\n", "hero.toml:2: rpc.hosts", "rpc.port is 0"),
+        ("[rpc]\nunix_peers = [{ user = 'a', scope = 'user' }]\n", "hero.toml:2: rpc.unix_peers", 'not "peer"'),
+        ("[supervisor]\nlog_file = 'x'\n", "hero.toml:2: supervisor.log_file", 'not "file"'),
+        ("actors = []\n", "hero.toml:1: actors", "no actors"),
+        ("[embedded]\nappendfsync = 'no'\n", "hero.toml:2: embedded.appendfsync", "power cut"),
+        ("[rpc]\nport = 1\nrequire_auth = true\ninsecure = true\n", "hero.toml:4: rpc.insecure", "without TLS"),
+        ("[rpc]\nport = 1\n", "hero.toml:2: rpc.port", "every user of this machine"),
+        ("[rpc]\nunix_mode = '0666'\n", "hero.toml:2: rpc.unix_mode", "every user"),
+        ("[supervisor]\nlease_s = 2\n", "hero.toml:2: supervisor.lease_s", "short pause"),
+        ("[embedded]\nbinary = '/none'\n", "hero.toml:2: embedded.binary", "no such file"),
+        ("[[actors]]\ntype = 'osis'\ncount = 2\n", "hero.toml:3: actors.0.count", "order of the queue"),
+        ("[[actors]]\ntype = 'v'\nmax_rss_bytes = 1\n", "hero.toml:3: actors.0.max_rss_bytes", "after every job"),
+        ("[[actors]]\ntype = 'v'\ncount = 9\nmax = 3\n", "hero.toml:3: actors.0.count", "outside of min (0)"),
+        ("[[actors]]\ntype = 'v'\ncwd = '/none'\n", "hero.toml:3: actors.0.cwd", "no such folder"),
+        ("[[actors]]\ntype = 'v'\ncommand = ['/none']\n", "hero.toml:3: actors.0.command", "no such program"),
+    ],
+)
+def test_suspicion_is_told_with_its_place(lay: Lay, text: str, place: str, words: str) -> None:
+    (problem,) = found(lay(text))
+    assert problem.startswith(f"{place}: ")
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[rpc]\nunix_auth = 'token'\nrequire_auth = true\n",
+        "[rpc]\nunix_mode = '0666'\nunix_auth = 'peer'\n",
+        "[[actors]]\ntype = 'osis'\ncount = 2\nby_context = true\n",
+        f"[[actors]]\ntype = 'v'\ncwd = '/'\ncommand = ['{sys.executable}', '-V']\n",
+        "[[actors]]\ntype = 'v'\nmin = 2\nmax = 3\n",
+    ],
+)
+def test_what_makes_sense_is_not_suspicious(lay: Lay, text: str) -> None:
+    assert found(lay(text)) == []
+
+
+def test_secret_that_others_may_read_is_told(lay: Lay) -> None:
+    path = lay("", a='[store]\nredis_url = "redis://:geheim@h/"\n')
+    assert found(path) == ["conf.d/a.toml: holds a secret and others may read it (chmod 600)"]
+    (path.parent / "conf.d" / "a.toml").chmod(0o600)
+    assert found(path) == []
+
+
+def test_secrets_of_which_only_the_hash_is_kept_are_told_too(lay: Lay) -> None:
+    path = lay('port = 1\nadmin_secrets = ["geheim"]\n')
+    told = "hero.toml: holds a secret and others may read it (chmod 600)"
+    assert told not in found(path)
+    path.chmod(0o644)
+    assert told in [str(s).replace(f"{path.parent}/", "") for s in suspicions(load_config(path, environ={}))]
+
+
+def test_file_that_is_no_drop_in_by_its_name_is_told(lay: Lay, tmp_path: Path) -> None:
+    path = lay("", a="")
+    (tmp_path / "conf.d" / "b.conf").write_text("")
+    assert found(path) == ["conf.d/b.conf: is not looked at: a drop-in ends in .toml"]

@@ -1,0 +1,277 @@
+"""The processes behind the engine: what ends them, what is left of them, what a job gets to hear of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hero_engine.engine import Done, Failed, Stopped, TimedOut
+from hero_engine.errors import EngineUnavailable
+from hero_engine.heroscript_engine.run.settings import Settings
+from hero_process.tree import children_of
+from tests.engine.heroscript_engine.conftest import ROOT, VOCABULARY, Bench, MakeBench
+from tests.eventually import eventually
+
+LAST = "!!play.output result:last\n"
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def template_pid(bench: Bench) -> int:
+    process = bench.engine._pool._process
+    assert process is not None
+    return process.pid
+
+
+def child_pids(bench: Bench) -> set[int]:
+    return set(children_of(template_pid(bench)))
+
+
+def count_files(folder: str) -> int:
+    return len(list(Path(folder).iterdir()))
+
+
+def is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "words"),
+    [
+        ("!!test.exit code:3", "exited", "sys.exit(3)"),
+        ("!!test.die code:4", "crashed", "exit code 4 in test.die (line 2)"),
+        ("!!test.die code:0", "crashed", "exit code 0 in test.die (line 2)"),
+        ("!!test.segfault", "crashed", "signal SIGSEGV in test.segfault (line 2)"),
+        ("!!test.eat", "out_of_memory", "test.eat: MemoryError"),
+    ],
+)
+def test_end_of_the_process_is_the_job_s_failure_and_says_how(bench: Bench, script: str, kind: str, words: str) -> None:
+    outcome = bench.run(f"!!test.nothing\n{script}")
+
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == kind
+    assert words in outcome.message
+    assert bench.run(LAST + "!!test.number value:1") == Done("1", "1")
+
+
+def test_limit_of_processor_time_ends_the_job(make_bench: MakeBench) -> None:
+    outcome = make_bench(cpu_s=1).run("!!test.endless")
+
+    assert isinstance(outcome, Failed)
+    assert "processor time was used up" in outcome.message
+
+
+def test_memory_limit_of_a_run_wins_over_the_engine_s(make_bench: MakeBench) -> None:
+    bench = make_bench(memory_bytes=0)
+
+    assert isinstance(bench.run("!!test.big size:300000000", memory_bytes=200 * 1024 * 1024), Failed)
+
+
+@pytest.mark.parametrize("how", ["deadline", "cancel", "end"])
+def test_whole_tree_is_dead_when_a_run_has_ended(bench: Bench, tmp_path: Path, how: str) -> None:
+    seconds = 0 if how == "end" else 60
+    script = f"!!test.spawn folder:'{tmp_path}' seconds:{seconds}"
+    run = bench.engine.new_run()
+
+    def pids() -> list[int]:
+        return [int((tmp_path / name).read_text()) for name in ("plain", "hidden")]
+
+    if how == "cancel":
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(bench.run, script, run=run)
+            eventually(lambda: _grown(pids), what="the tree has grown")
+            run.cancel()
+            assert going.result(30) == Stopped()
+    elif how == "deadline":
+        assert bench.run(script, timeout_s=2) == TimedOut(2)
+        assert "test.spawn (line 1)" in bench.log.lines[-1][1]
+    else:
+        assert isinstance(bench.run(script), Done)
+        eventually(lambda: all(map(is_gone, pids())), what="the tree is dead")
+
+    assert all(map(is_gone, pids()))
+
+
+def _grown(pids: object) -> bool:
+    try:
+        return all(pids())  # type: ignore[operator]
+    except (OSError, ValueError):
+        return False
+
+
+def test_no_process_and_no_descriptor_is_left_over(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    scripts = ["!!test.nothing", "!!test.die code:1", "!!test.exit code:1", "!!test.sleep seconds:60", "!!no.action"]
+
+    def run_all() -> None:
+        for script in scripts:
+            bench.run(script, timeout_s=0.1)
+
+    def is_settled() -> bool:
+        return len(child_pids(bench)) == 2 and not any(map(is_zombie, child_pids(bench)))
+
+    run_all()
+    # With its next child at hand: counted before that is there, the template would seem to have gained descriptors.
+    eventually(is_settled)
+    descriptors = count_files("/proc/self/fd")
+    template_descriptors = count_files(f"/proc/{template_pid(bench)}/fd")
+    for _ in range(3):
+        run_all()
+
+    eventually(is_settled)
+    assert count_files("/proc/self/fd") == descriptors
+    eventually(lambda: count_files(f"/proc/{template_pid(bench)}/fd") <= template_descriptors)
+
+
+def test_child_serves_one_job(bench: Bench) -> None:
+    assert bench.run(LAST + "!!test.pid") != bench.run(LAST + "!!test.pid")
+
+
+def test_child_serves_as_many_jobs_as_it_may(make_bench: MakeBench) -> None:
+    bench = make_bench(jobs_per_child=3)
+
+    pids = [bench.run(LAST + "!!test.pid") for _ in range(12)]
+
+    assert len(set(map(str, pids))) == 4
+
+
+def test_child_is_replaced_after_a_failure_and_after_leaving_something(make_bench: MakeBench, tmp_path: Path) -> None:
+    bench = make_bench(jobs_per_child=1000)
+
+    def pids(script: str) -> set[str]:
+        before = {str(bench.run(LAST + "!!test.pid")) for _ in range(2)}
+        bench.run(script)
+        return before & {str(bench.run(LAST + "!!test.pid")) for _ in range(2)}
+
+    assert len(pids("!!test.nothing")) == 2
+    assert len(pids("!!test.fail message:x")) == 1
+    assert len(pids(f"!!test.spawn folder:'{tmp_path}' seconds:0")) == 1
+
+
+def test_run_of_a_child_that_died_while_it_waited_is_given_to_another(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    eventually(lambda: len(child_pids(bench)) == 2)
+    for pid in child_pids(bench):
+        os.kill(pid, signal.SIGKILL)
+
+    assert bench.run(LAST + "!!test.number value:1") == Done("1", "1")
+
+
+def test_template_that_was_killed_is_replaced(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    first = template_pid(bench)
+    os.kill(first, signal.SIGKILL)
+
+    eventually(lambda: bench.run(LAST + "!!test.number value:1") == Done("1", "1"))
+    assert template_pid(bench) != first
+
+
+def test_job_whose_template_is_killed_fails_and_ends(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(bench.run, "!!play.echo content:going\n!!test.sleep seconds:60")
+        eventually(lambda: ("info", "going") in bench.log.lines)
+        children = child_pids(bench)
+        os.kill(template_pid(bench), signal.SIGKILL)
+        outcome = going.result(30)
+
+    assert isinstance(outcome, Failed)
+    assert "template process ended in test.sleep (line 2)" in outcome.message
+    eventually(lambda: all(map(is_gone, children)))
+
+
+def test_everything_ends_with_the_process_that_has_the_engine(tmp_path: Path) -> None:
+    program = (
+        "import sys, os\n"
+        "from hero_engine.engine import Limits, Script\n"
+        "from hero_engine.heroscript_engine.engine import HeroScriptEngine\n"
+        "from hero_engine.heroscript_engine.run.settings import Settings\n"
+        f"engine = HeroScriptEngine(Settings(actions=({VOCABULARY!r},)))\n"
+        "print(engine._pool._process.pid, flush=True)\n"
+        f"script = \"!!test.spawn folder:'{tmp_path}'\"\n"
+        "engine.run(Script(source=script), constants={}, limits=Limits(timeout_s=60), run=engine.new_run())\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=env) as process:
+        assert process.stdout is not None
+        template = int(process.stdout.readline())
+        names = ("plain", "hidden")
+        eventually(lambda: all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in names))
+        pids = [template, *(int((tmp_path / name).read_text()) for name in names), *children_of(template)]
+        process.kill()
+
+    eventually(lambda: all(map(is_gone, pids)), what="all are gone")
+
+
+def test_endless_output_costs_the_engine_nothing_and_ends_at_the_deadline(bench: Bench) -> None:
+    assert bench.run("!!test.flood", timeout_s=0.3) == TimedOut(0.3)
+    assert bench.log.lines
+
+
+def test_large_scripts_and_results_pass(bench: Bench) -> None:
+    text = "x" * 3_000_000
+
+    outcome = bench.run(LAST + f"!!play.echo content:{text}")
+
+    assert outcome == Done(text)
+
+
+def test_many_threads_run_and_cancel_at_once(bench: Bench) -> None:
+    def one(number: int) -> bool:
+        if number % 3:
+            return bench.run(LAST + f"!!test.number value:{number}") == Done(str(number), str(number))
+        run = bench.engine.new_run()
+        timer = threading.Timer(0.01 * (number % 5), run.cancel)
+        timer.start()
+        outcome = bench.run("!!test.sleep seconds:60", run=run)
+        timer.join()
+        return outcome == Stopped()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(one, range(60)))
+
+
+def test_package_that_does_not_load_is_an_unavailable_engine_that_names_it(make_bench: MakeBench) -> None:
+    with pytest.raises(EngineUnavailable, match=r"module:tests\.no_such_module.*does not load.*ModuleNotFoundError"):
+        make_bench(actions=("module:tests.no_such_module",))
+
+
+def test_allowed_package_that_is_not_installed_is_an_unavailable_engine(make_bench: MakeBench) -> None:
+    with pytest.raises(EngineUnavailable, match="allows what is not installed: wallet"):
+        make_bench(actions=("wallet",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HERO_CHILD_JOBS", "0"), ("HERO_CHILD_FILES", "many"), ("HERO_OUTPUT", "first")]
+)
+def test_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(EngineUnavailable, match=f"{name} is '{value}'"):
+        Settings.from_environ({name: value})
+
+
+def test_process_with_the_engine_loads_neither_pydantic_nor_the_parser() -> None:
+    program = (
+        "import json, sys\n"
+        "from hero_engine.registry import load_engine\n"
+        "engine = load_engine('heroscript')\n"
+        "names = ('pydantic', 'hero_engine.languages.heroscript')\n"
+        "print(json.dumps([name for name in names if name in sys.modules]))\n"
+        "engine.close()\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
+
+    assert json.loads(shown.stdout) == []

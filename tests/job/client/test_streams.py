@@ -1,0 +1,170 @@
+"""Following streams: one reader for all that listen, at the pace of the slowest, and no gap unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.streams import PAGE, News
+from hero_job.operations.events import BEGINNING, Edges, Events
+from hero_job.protocol.op import Op
+from tests.valkey_server import ValkeyServer
+
+Follow = Callable[[AsyncStore, str], Coroutine[Any, Any, None]]
+
+
+class Listener:
+    """Hears, and waits after each piece of news until it may go on."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[News] = asyncio.Queue()
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def hear(self, news: News) -> None:
+        self.heard.put_nowait(news)
+        await self.may_go_on.wait()
+
+    async def next(self) -> News:
+        async with asyncio.timeout(30):
+            return await self.heard.get()
+
+
+def follow(url: str, namespace: str, test: Follow) -> None:
+    async def run() -> None:
+        async with AsyncStore(url) as store:
+            await test(store, f"{namespace}:stream")
+
+    asyncio.run(run())
+
+
+async def add(store: AsyncStore, key: str, *values: int) -> None:
+    for value in values:
+        await store.run(Op(("XADD", key, "*", "n", value), str))
+
+
+def numbers(news: News) -> list[int]:
+    return [int(fields["n"]) for _, fields in news.entries]
+
+
+def test_who_joins_hears_what_comes_after_the_cursor_that_joining_gave(valkey: ValkeyServer, namespace: str) -> None:
+    async def test(store: AsyncStore, key: str) -> None:
+        early, late = Listener(), Listener()
+        assert await store.streams.join(key, early) == BEGINNING
+        await add(store, key, 1)
+        first = await early.next()
+        assert await store.streams.join(key, late) == first.cursor == store.streams.position(key)
+        await add(store, key, 2)
+
+        assert (numbers(first), numbers(await early.next()), numbers(await late.next())) == ([1], [2], [2])
+
+    follow(valkey.url, namespace, test)
+
+
+def test_another_stream_is_followed_at_once_though_the_reader_waits_for_the_first(
+    valkey: ValkeyServer, namespace: str
+) -> None:
+    async def test(store: AsyncStore, key: str) -> None:
+        listener = Listener()
+        await store.streams.join(key, listener)
+        await add(store, key, 1)
+        await listener.next()
+        await store.streams.join(f"{key}:2", listener)
+        await add(store, f"{key}:2", 2)
+
+        assert numbers(await listener.next()) == [2]
+
+    follow(valkey.url, namespace, test)
+
+
+def test_a_listener_that_lags_behind_what_the_stream_keeps_is_told_of_the_gap(
+    valkey: ValkeyServer, namespace: str
+) -> None:
+    async def test(store: AsyncStore, key: str) -> None:
+        listener = Listener()
+        await store.streams.join(key, listener)
+        listener.may_go_on.clear()
+        await add(store, key, 0)
+        first = await listener.next()
+        await add(store, key, *range(1, 2 * PAGE))
+        await store.run(Op(("XTRIM", key, "MAXLEN", PAGE + 1), int))
+        listener.may_go_on.set()
+        second, third = await listener.next(), await listener.next()
+
+        assert (first.gap, second.gap, third.gap) == (False, True, False)
+        assert numbers(second) + numbers(third) == list(range(PAGE - 1, 2 * PAGE))
+
+    follow(valkey.url, namespace, test)
+
+
+def test_a_page_that_is_full_is_no_gap_by_itself(valkey: ValkeyServer, namespace: str) -> None:
+    async def test(store: AsyncStore, key: str) -> None:
+        listener = Listener()
+        await store.streams.join(key, listener)
+        listener.may_go_on.clear()
+        await add(store, key, 0)
+        await listener.next()
+        await add(store, key, *range(1, PAGE + 10))
+        listener.may_go_on.set()
+        second, third = await listener.next(), await listener.next()
+
+        assert (len(second.entries), second.gap, third.gap) == (PAGE, False, False)
+
+    follow(valkey.url, namespace, test)
+
+
+def test_nothing_is_read_while_nobody_listens(valkey: ValkeyServer, namespace: str) -> None:
+    async def test(store: AsyncStore, key: str) -> None:
+        listener = Listener()
+        await store.streams.join(key, listener)
+        (reader,) = [task for task in asyncio.all_tasks() if task.get_name() == "follow streams"]
+        store.streams.leave(key, listener)
+        store.streams.leave(key, listener)
+
+        async with asyncio.timeout(30):
+            await reader
+        # and again, when somebody does
+        await store.streams.join(key, listener)
+        await add(store, key, 1)
+        assert numbers(await listener.next()) == [1]
+
+    follow(valkey.url, namespace, test)
+
+
+@pytest.mark.parametrize(
+    ("edges", "cursor", "gap", "reset"),
+    [
+        (Edges("5-0", "9-0"), "5-0", False, False),
+        (Edges("5-0", "9-0"), "9-0", False, False),
+        (Edges("5-0", "9-0"), "4-9", True, False),
+        (Edges("5-0", "9-0"), "10-0", True, True),
+        (Edges("5-0", "9-0"), BEGINNING, False, False),
+        (Edges(None, None), "5-0", True, False),
+        (Edges(None, None), BEGINNING, False, False),
+    ],
+)
+def test_what_the_ends_of_a_stream_tell_of_a_cursor(edges: Edges, cursor: str, gap: bool, reset: bool) -> None:
+    assert (edges.gap_after(cursor), edges.was_reset(cursor)) == (gap, reset)
+
+
+def test_facts_of_jobs_are_read_in_either_spelling(valkey: ValkeyServer, namespace: str) -> None:
+    async def test(store: AsyncStore, _key: str) -> None:
+        events = Events(namespace)
+        fields = ("callerId", "02a", "context_id", "02c", "scriptType", "SAL")
+        await store.run(Op(("HSET", events.keys.job("camel"), *fields), int))
+        await store.run(Op(("SET", events.keys.job("damaged"), "x"), str))
+        facts = await store.run(events.facts(["camel", "damaged", "none"]))
+
+        assert (facts["camel"].caller_id, facts["camel"].context_id, facts["camel"].script_type) == (
+            "02a",
+            "02c",
+            "SAL",
+        )
+        assert facts["damaged"] == facts["none"]
+        assert facts["none"].caller_id is None
+
+    follow(valkey.url, namespace, test)

@@ -1,0 +1,200 @@
+"""The store behind sentinels and in a cluster: real ones, with a real failover."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hero_job import Job, JobStatus, ScriptType, StoreError
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.store import Store
+from hero_job.client.streams import News
+from hero_job.operations.actor_operations import ActorEntry, Claims
+from hero_job.operations.events import Events
+from hero_job.operations.operations import Operations
+from hero_job.protocol.keys import Keys
+from hero_job.protocol.op import Op
+from tests.eventually import eventually
+from tests.job.conftest import MakeJob
+from tests.job.lane import Lane
+from tests.valkey_server import ValkeyServer, binary, free_port
+
+
+def claims(namespace: str) -> Claims:
+    entry = ActorEntry(
+        incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e", engine_version="1"
+    )
+    return Claims(entry, namespace, lease_s=600)
+
+
+def run_one_job(url: str, namespace: str, job: Job) -> None:
+    """From submission to reply, on both runners."""
+    operations = Operations(namespace)
+    with Store(url) as store:
+        lane = Lane(store, claims(namespace))
+        store.run(lane.claims.join())
+        store.run(operations.create(job, start=True))
+        assert store.run(lane.claims.take(0)) == job.id
+        lane.finish(*lane.claim())
+        assert store.wait_reply(operations, job.id, 5).result() == "42"
+
+    async def main() -> None:
+        async with AsyncStore(url) as store_aio:
+            assert await store_aio.run(operations.status(job.id)) is JobStatus.FINISHED
+            assert (await store_aio.wait_reply(operations, job.id, 5)).result() == "42"
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[tuple[str, ValkeyServer, ValkeyServer]]:
+    """A master, its replica, three sentinels; gives the URL and both servers."""
+    with contextlib.ExitStack() as ends:
+        servers = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            servers.append(ValkeyServer(tmp_path / name).start())
+            ends.callback(servers[-1].stop)
+        master, replica = servers
+        replica.command("REPLICAOF", "127.0.0.1", master.port)
+        eventually(lambda: "master_link_status:up" in str(replica.command("INFO", "replication")))
+        ports = []
+        for n in range(3):
+            port = free_port()
+            conf = tmp_path / f"sentinel{n}.conf"
+            conf.write_text(
+                f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"
+                f"sentinel monitor hero 127.0.0.1 {master.port} 2\n"
+                "sentinel down-after-milliseconds hero 500\nsentinel failover-timeout hero 3000\n"
+            )
+            process = subprocess.Popen([binary(), conf, "--sentinel"], stdout=subprocess.DEVNULL)
+            ends.callback(process.wait)
+            ends.callback(process.send_signal, signal.SIGKILL)
+            ports.append(port)
+
+        def all_know_each_other() -> bool:
+            for port in ports:
+                try:
+                    with Store(f"redis://127.0.0.1:{port}") as store:
+                        info = store.run(Op(("INFO", "sentinel"), str))
+                except StoreError:
+                    return False
+                if "slaves=1,sentinels=3" not in info:
+                    return False
+            return True
+
+        eventually(all_know_each_other, within_s=60)
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        yield f"redis+sentinel://{hosts}/hero", master, replica
+
+
+def test_a_job_survives_a_failover_of_sentinels(
+    sentinels: tuple[str, ValkeyServer, ValkeyServer], namespace: str, make_job: MakeJob
+) -> None:
+    url, master, replica = sentinels
+    run_one_job(url, namespace, make_job())
+    operations = Operations(namespace)
+    open_job = make_job()
+    with Store(url) as store:
+        store.run(operations.create(open_job, start=True))
+        eventually(lambda: replica.command("EXISTS", operations.keys.job(open_job.id)) == 1)
+        master.kill()
+
+        def status() -> JobStatus | None:
+            try:
+                return store.run(operations.status(open_job.id))
+            except StoreError:
+                return None
+
+        assert eventually(status, within_s=60) is JobStatus.DISPATCHED
+        eventually(lambda: "role:master" in str(replica.command("INFO", "replication")), within_s=60)
+
+    def asyncio_client_is_back() -> bool:
+        async def main() -> None:
+            async with AsyncStore(url) as store_aio:
+                await store_aio.run(operations.ping())
+
+        try:
+            asyncio.run(main())
+        except StoreError:
+            return False
+        return True
+
+    # The client of redis-py wants the sentinels to agree that the new master is up.
+    eventually(asyncio_client_is_back, within_s=60)
+    run_one_job(url, f"{namespace}2", make_job())
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[list[ValkeyServer]]:
+    """Three nodes with all slots among them."""
+    with contextlib.ExitStack() as ends:
+        nodes = []
+        for n in range(3):
+            folder = tmp_path / str(n)
+            folder.mkdir()
+            nodes.append(ValkeyServer(folder, "--cluster-enabled", "yes", "--cluster-port", str(free_port())).start())
+            ends.callback(nodes[-1].stop)
+        bounds = (0, 5461, 10923, 16384)
+        for n, node in enumerate(nodes):
+            node.command("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
+            bus = int(str(nodes[0].command("CONFIG", "GET", "cluster-port")).split("'")[3])
+            if n:
+                node.command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, bus)
+        for node in nodes:
+            eventually(lambda node=node: "cluster_state:ok" in str(node.command("CLUSTER", "INFO")), within_s=60)
+        yield nodes
+
+
+@pytest.mark.parametrize("start_at", [0, 1, 2])
+def test_a_deployment_in_one_slot_of_a_cluster_works_from_any_node(
+    cluster: list[ValkeyServer], make_job: MakeJob, start_at: int
+) -> None:
+    url = f"redis+cluster://127.0.0.1:{cluster[start_at].port}"
+
+    for namespace in ("{a}", "{b}", "{hero}", "{x1}"):
+        run_one_job(url, namespace, make_job())
+
+
+async def follow_one_job(url: str, job: Job) -> list[str]:
+    """What a follower of both streams hears of a job and an actor."""
+    keys, all_heard = Keys("{hero}"), asyncio.Event()
+    heard: list[str] = []
+
+    class Listener:
+        async def hear(self, news: News) -> None:
+            heard.extend(status for _, fields in news.entries for status in fields.values())
+            if len(heard) == 2:
+                all_heard.set()
+
+    async with AsyncStore(url) as store:
+        for key in (keys.events, keys.actor_events):
+            await store.streams.join(key, Listener())
+        await store.run(Operations("{hero}").create(job, start=True))
+        await store.run(Events("{hero}").note({"event": "ready"}))
+        async with asyncio.timeout(30):
+            await all_heard.wait()
+        facts = await store.run(Events("{hero}").facts([job.id, "none"]))
+    assert (facts[job.id].caller_id, facts["none"].caller_id) == (job.caller_id, None)
+    return sorted(heard)
+
+
+def test_several_streams_of_a_cluster_are_followed_on_one_connection(
+    cluster: list[ValkeyServer], make_job: MakeJob
+) -> None:
+    url = f"redis+cluster://127.0.0.1:{cluster[0].port}"
+
+    assert asyncio.run(follow_one_job(url, make_job())) == ["dispatched", "ready"]
+
+
+def test_a_cluster_is_found_although_its_first_node_is_gone(cluster: list[ValkeyServer]) -> None:
+    gone = free_port()
+
+    with Store(f"redis+cluster://127.0.0.1:{gone},127.0.0.1:{cluster[1].port}") as store:
+        store.run(Operations("{hero}").ping())

@@ -1,0 +1,85 @@
+"""Batches: many jobs with one status and one wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from hero_job import JobInvalid, JobNotFound, WaitTimeout
+from hero_job.client.store import Store
+from hero_job.operations.batches import create_jobs
+from hero_job.operations.operations import Operations
+from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.lane import Lane
+
+
+@pytest.fixture
+def lane(store: Store, make_claims: MakeClaims) -> Lane:
+    return Lane(store, make_claims())
+
+
+def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
+    return store.run(operations.create(make_job(**fields), start=True))
+
+
+# Times
+
+
+def test_a_batch_counts_its_jobs_and_ends_with_the_last(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    created = store.drive(create_jobs(operations, [make_job() for _ in range(5)]))
+    jobs = lane.claim()
+    lane.finish(*jobs[:3])
+    lane.fail(jobs[3])
+    with pytest.raises(WaitTimeout):
+        store.wait_batch(operations, created.batch_id, 0.05)
+    store.run(operations.stop(jobs[4].id))
+    lane.stop(jobs[4])
+
+    status = store.wait_batch(operations, created.batch_id, 5)
+    assert (status.total, status.open, status.finished, status.error, status.stopped) == (5, 0, 3, 1, 1)
+
+
+def test_a_batch_without_those_that_were_refused_still_ends(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    store.run(operations.create(make_job(id="taken", script="1")))
+    jobs = [make_job(id="good"), make_job(id="taken", script="2"), make_job(id="lost", prerequisites=["ghost"])]
+
+    created = store.drive(create_jobs(operations, jobs))
+
+    assert created.job_ids == ("good",)
+    assert created.refused.keys() == {"taken", "lost"}
+    lane.work_off()
+    assert store.wait_batch(operations, created.batch_id, 5).total == 1
+
+
+def test_waiting_for_an_unknown_batch_is_an_error(store: Store, operations: Operations) -> None:
+    with pytest.raises(JobNotFound):
+        store.wait_batch(operations, "ghost", 60)
+
+
+def test_a_batch_created_again_after_a_lost_answer_is_one_batch(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    jobs = [make_job() for _ in range(3)]
+    for _ in range(2):
+        created = store.drive(create_jobs(operations, jobs, batch_id="b"))
+
+    assert created.refused == {}
+    assert len(lane.work_off()) == 3
+    assert store.wait_batch(operations, "b", 5).finished == 3
+
+
+def test_a_job_with_a_key_of_uniqueness_cannot_be_in_a_batch(
+    store: Store, operations: Operations, make_job: MakeJob
+) -> None:
+    with pytest.raises(JobInvalid, match="unique_key"):
+        store.drive(create_jobs(operations, [make_job(), make_job(unique="k")]))
+
+
+def test_a_batch_id_is_taken_once(store: Store, operations: Operations, make_job: MakeJob) -> None:
+    store.drive(create_jobs(operations, [make_job()], batch_id="b"))
+
+    with pytest.raises(JobInvalid, match="exists"):
+        store.drive(create_jobs(operations, [make_job(), make_job()], batch_id="b"))

@@ -1,0 +1,144 @@
+"""Uniqueness, concurrency, rate, and order by context."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime
+
+import pytest
+
+from hero_job import JobStatus
+from hero_job.client.store import Store
+from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
+from tests.eventually import eventually
+from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.lane import Lane
+
+
+@pytest.fixture
+def lane(store: Store, make_claims: MakeClaims) -> Lane:
+    return Lane(store, make_claims())
+
+
+def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
+    return store.run(operations.create(make_job(**fields), start=True))
+
+
+# Times
+
+
+def test_jobs_of_one_context_run_one_after_another_in_order_over_many_actors(
+    store: Store, operations: Operations, make_claims: MakeClaims, namespace: str
+) -> None:
+    from hero_job import JobBuilder
+    from hero_job.operations.actor_operations import Claims
+
+    def job(context: str, n: int) -> str:
+        builder = JobBuilder().id(f"{context}{n}").caller_id("c").context_id(context).script("1").script_type("osis")
+        return store.run(operations.create(builder.build(), start=True))
+
+    ids = [job(context, n) for n in range(3) for context in ("a", "b")]
+    lanes = [Lane(store, Claims(make_claims().entry, namespace, by_context=True)) for _ in range(3)]
+
+    first = [lane.claim(1) for lane in lanes]
+    assert [[j.id for j in jobs] for jobs in first] == [["a0"], ["b0"], []]
+    order = ["a0", "b0"]
+    lanes[0].finish(*first[0])
+    running = [lane.claim(5) for lane in lanes]
+    assert [j.id for jobs in running for j in jobs] == ["a1"], "b waits for its running one"
+    order.append("a1")
+    lanes[1].finish(*first[1])
+    while len(order) < len(ids):
+        for lane, jobs in zip(lanes, running, strict=True):
+            if jobs:
+                lane.finish(*jobs)
+        running = [lane.claim(5) for lane in lanes]
+        order += [j.id for jobs in running for j in jobs]
+    assert [i for i in order if i[0] == "a"] == ["a0", "a1", "a2"]
+    assert [i for i in order if i[0] == "b"] == ["b0", "b1", "b2"]
+
+
+def test_a_unique_key_gives_one_open_job_and_then_another(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    first = submit(store, operations, make_job, unique="k")
+
+    assert submit(store, operations, make_job, unique="k") == first
+    assert submit(store, operations, make_job, unique="other") != first
+    lane.work_off()
+    assert submit(store, operations, make_job, unique="k") != first
+
+
+def test_a_unique_key_for_a_period_outlasts_its_job(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    from hero_job import JobBuilder
+
+    def once() -> str:
+        builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").unique("k", 0.2)
+        return store.run(operations.create(builder.build(), start=True))
+
+    first = once()
+    lane.work_off()
+    assert once() == first
+    eventually(lambda: store.run(Op(("EXISTS", f"{operations.keys.prefix}meta:unique:k"), int)) == 0)
+    assert once() != first
+
+
+def limited(make_job: MakeJob, operations: Operations, store: Store, **fields: object) -> str:
+    return submit(store, operations, make_job, concurrency="k", **fields)
+
+
+def test_a_concurrency_key_lets_the_next_in_line_run_when_one_ends(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = [limited(make_job, operations, store) for _ in range(5)]
+    free = submit(store, operations, make_job)
+    one, two = Lane(store, make_claims()), Lane(store, make_claims())
+
+    (running, other) = one.claim()
+    assert [running.id, other.id] == [ids[0], free]
+    assert two.claim() == []
+
+    # ended, failed to be repeated, dead, stopped in line: each hands the place on, once
+    one.finish(running)
+    (second,) = two.claim()
+    assert second.id == ids[1]
+    two.fail(second, retry_in_s=3600)
+    (third,) = two.claim()
+    assert third.id == ids[2]
+    store.run(recoveries.recover(two.claims.entry.incarnation, proven_dead=True))
+    (third,) = one.claim()
+    assert third.id == ids[2], "it keeps its place over the death of its holder"
+    assert store.run(operations.stop(ids[3])) is JobStatus.STOPPED
+    assert one.claim() == []
+    one.finish(third)
+    assert one.claim_ids() == [ids[4]]
+
+
+def test_a_rate_key_lets_so_many_begin_and_delays_the_others(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    from hero_job import JobBuilder
+
+    def rated() -> str:
+        builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").rate("k", 3, 0.6)
+        return store.run(operations.create(builder.build(), start=True))
+
+    ids = [rated() for _ in range(5)]
+
+    assert lane.claim_ids() == ids[:3]
+    assert {store.run(operations.status(i)) for i in ids[3:]} == {JobStatus.SCHEDULED}
+    began: list[str] = []
+
+    def promote() -> bool:
+        store.run(operations.promote())
+        began.extend(i for i in lane.claim_ids() if i not in ids[:3] and i not in began)
+        return len(began) == 2
+
+    eventually(promote)
+    starts = [datetime.fromisoformat(store.run(operations.record(i)).started_at or "").timestamp() for i in ids]
+    starts.sort()
+    assert all(later - earlier >= 0.19 for earlier, later in itertools.pairwise(starts[2:]))

@@ -1,0 +1,200 @@
+"""What becomes of jobs whose holder dies, freezes, leaves or comes back late."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from hero_job import JobFailed, JobStatus, ScriptType
+from hero_job.client.store import Store
+from hero_job.model.retention import Retention
+from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries, Settlement
+from hero_job.operations.operations import Op, Operations
+from tests.eventually import eventually
+from tests.job.conftest import MakeClaims, MakeJob
+from tests.valkey_server import ValkeyServer
+
+
+def finished(claimed: list, output: str = "42") -> list[Settlement]:
+    return [Settlement(j.id, j.attempt, JobStatus.FINISHED, output) for j in claimed]
+
+
+def submit(store: Store, operations: Operations, make_job: MakeJob, count: int, **fields: object) -> list[str]:
+    return [store.run(operations.create(make_job(**fields), start=True)) for _ in range(count)]
+
+
+def claimed_ids(store: Store, claims: Claims, lane: int = 0) -> list[str]:
+    return store.run(Op(("LRANGE", claims.keys.claimed(claims.entry.incarnation, lane), 0, -1), list))
+
+
+def test_a_late_zombie_changes_nothing(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    zombie, heir = make_claims(), make_claims()
+    held = store.run(zombie.turn(0, [], 1)).jobs
+    store.run(recoveries.recover(zombie.entry.incarnation, proven_dead=True))
+
+    # before the heir has it, while the heir runs it, and after it ended
+    assert store.run(zombie.turn(0, finished(held, "late"), 1)).refused == [job_id]
+    taken = store.run(heir.turn(0, [], 1)).jobs
+    during = store.run(zombie.turn(0, finished(held, "late"), 1))
+    assert (during.alive, during.refused, during.jobs) == (False, [job_id], [])
+    store.run(heir.turn(0, finished(taken, "42"), 0))
+    assert store.run(zombie.turn(0, finished(held, "late"), 1)).refused == [job_id]
+
+    record = store.run(operations.record(job_id))
+    assert (record.status, record.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 1)
+    assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
+
+
+def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = submit(store, operations, make_job, 6)
+    dead = make_claims()
+    store.run(dead.turn(0, [], 3))
+    store.run(Op(("BLMOVE", operations.keys.work("osis"), operations.keys.claimed(dead.entry.incarnation, 0),
+                  "LEFT", "RIGHT", 1), str))  # fmt: skip
+
+    recovery = store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
+
+    assert sorted(recovery.handed_back) == sorted(ids[:4])
+    assert [j.id for j in store.run(make_claims().turn(0, [], 10)).jobs] == ids
+    assert store.run(operations.record(ids[0])).redeliveries == 1
+    assert store.run(operations.record(ids[3])).redeliveries == 0, "it had been taken, not started"
+
+
+def test_recovery_covers_every_lane(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = submit(store, operations, make_job, 8, script_type=ScriptType.SAL)
+    dead = make_claims(ScriptType.SAL, lanes=4)
+    for lane in range(4):
+        store.run(dead.turn(lane, [], 2))
+
+    recovery = store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
+
+    assert sorted(recovery.handed_back) == sorted(ids)
+
+
+def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    for _ in range(4):
+        holder = make_claims()
+        assert [j.id for j in store.run(holder.turn(0, [], 1)).jobs] == [job_id]
+        recovery = store.run(recoveries.recover(holder.entry.incarnation, proven_dead=True))
+
+    assert recovery.lost == [job_id]
+    record = store.run(operations.record(job_id))
+    assert (record.status, record.error_kind, record.attempt) == (JobStatus.ERROR, "lost", 4)
+    with pytest.raises(JobFailed, match="lost 4 times"):
+        store.wait_reply(operations, job_id, 5).result()
+    assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+
+
+def test_a_living_incarnation_is_left_alone_and_an_expired_one_is_found(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    ids = submit(store, operations, make_job, 2)
+    living, expiring = make_claims(), make_claims(lease_s=0.05)
+    store.run(living.turn(0, [], 1))
+    store.run(expiring.turn(0, [], 1))
+    found = eventually(lambda: store.run(recoveries.expired()))
+
+    assert found == [expiring.entry.incarnation]
+    assert store.run(recoveries.recover(living.entry.incarnation, proven_dead=False)).alive
+    assert store.run(recoveries.recover(expiring.entry.incarnation, proven_dead=False)).handed_back == ids[1:]
+    assert not store.run(expiring.beat(busy=0, jobs=0)), "the declared dead do not come back"
+
+
+def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_sweep(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    frozen = make_claims()
+    incarnation = frozen.entry.incarnation
+    store.run(recoveries.recover(incarnation, proven_dead=True))
+    (job_id,) = submit(store, operations, make_job, 1)
+    assert store.run(frozen.take(0)) == job_id
+
+    assert incarnation in store.run(recoveries.buried())
+    assert store.run(recoveries.recover(incarnation, proven_dead=False)).handed_back == [job_id]
+    assert [j.id for j in store.run(make_claims().turn(0, [], 1)).jobs] == [job_id]
+
+
+def test_a_leaving_incarnation_hands_back_without_counting_and_is_forgotten(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit(store, operations, make_job, 1)
+    leaving = make_claims()
+    store.run(leaving.turn(0, [], 1))
+
+    assert store.run(leaving.leave()).handed_back == [job_id]
+
+    assert store.run(operations.record(job_id)).redeliveries == 0
+    assert store.run(operations.actors()) == []
+    assert store.run(recoveries.expired()) == store.run(recoveries.buried()) == []
+
+
+def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
+    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+) -> None:
+    """Twenty seeded walks over four incarnations; a model outside Redis counts terminal transitions and replies."""
+    for seed in range(20):
+        rng = random.Random(seed)
+        ids = submit(store, operations, make_job, 30)
+        claims = [make_claims(retention=Retention(max_redeliveries=100)) for _ in range(4)]
+        held: dict[str, list] = {c.entry.incarnation: [] for c in claims}
+        accepted: dict[str, int] = dict.fromkeys(ids, 0)
+
+        def settle(c: Claims, jobs: list, most: int, held: dict[str, list] = held, accepted: dict = accepted) -> None:
+            turn = store.run(c.turn(0, finished(jobs, c.entry.incarnation), most))
+            for job in jobs:
+                if job.id not in turn.refused:
+                    accepted[job.id] += 1
+            kept = [j for j in held[c.entry.incarnation] if j not in jobs]
+            held[c.entry.incarnation] = kept + [j for j in turn.jobs if j not in kept]
+
+        while any(accepted[i] == 0 for i in ids):
+            c = rng.choice(claims)
+            mine = held[c.entry.incarnation]
+            match rng.randrange(5):
+                case 0 | 1:
+                    settle(c, list(mine), rng.randrange(4))
+                case 2 if mine:
+                    store.run(c.release(0, mine[1:]))
+                    held[c.entry.incarnation] = mine[:1]
+                case 3 if rng.random() < 0.3:
+                    store.run(Recoveries(operations.keys.namespace, Retention(max_redeliveries=100)).recover(
+                        c.entry.incarnation, proven_dead=True))  # fmt: skip
+                    settle(c, list(mine), 1)  # the zombie tries
+                    claims.remove(c)
+                    claims.append(make_claims(retention=Retention(max_redeliveries=100)))
+                    held[claims[-1].entry.incarnation] = []
+                case _:
+                    settle(c, [], 0)
+
+        assert set(accepted.values()) == {1}, f"seed {seed}"
+        for job_id in ids:
+            assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1, f"seed {seed}"
+            assert store.run(operations.status(job_id)) is JobStatus.FINISHED
+        assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+
+
+def test_a_full_server_does_not_cost_an_actor_its_lease(
+    own_valkey: ValkeyServer, namespace: str, operations: Operations
+) -> None:
+    entry = ActorEntry(incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
+                       engine_version="1")  # fmt: skip
+    claims = Claims(entry, namespace, lease_s=60)
+    with Store(own_valkey.url) as store:
+        store.run(claims.join())
+        store.run(Op(("PEXPIRE", operations.keys.actor("i"), 5000), int))
+        own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+
+        store.run(claims.beat(busy=0, jobs=0))
+
+        assert store.run(Op(("PTTL", operations.keys.actor("i")), int)) > 30_000

@@ -1,0 +1,265 @@
+"""As whom, where, and held to what a process runs, and foreign programs as actors: with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hero_config.model.settings import ActorSettings, Settings, StoreSettings
+from hero_job.model.job import ScriptType
+from hero_supervisor.children.launch import Launch, Who
+from hero_supervisor.children.policy import Phase
+from hero_supervisor.children.spec import ActorSpec, actor_specs
+from hero_supervisor.errors import LaunchRefused
+from tests.eventually import eventually
+from tests.supervisor.children.test_supervise import SLEEP, child, program, run, soon, supervising
+from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.valkey_server import ValkeyServer
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process as another user")
+
+# Says what holds for it, in a thread that the program has made itself, and stays.
+TELLS = """
+import json, os, resource, sys, threading, time
+def tell():
+    facts = {
+        "uid": os.getuid(), "gid": os.getgid(), "groups": sorted(os.getgroups()), "cwd": os.getcwd(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0), "cpus": sorted(os.sched_getaffinity(0)),
+        "data": resource.getrlimit(resource.RLIMIT_DATA)[0], "home": os.environ.get("HOME"),
+        "session": os.getsid(0) == os.getpid(), "fds": sorted(map(int, os.listdir("/proc/self/fd")))[:-1],
+        "arguments": sys.argv[2:], "url": os.environ.get("HERO_REDIS_URL"), "own": os.environ.get("OWN"),
+    }
+    with open(sys.argv[1] + ".part", "w") as file:
+        json.dump(facts, file)
+    os.rename(sys.argv[1] + ".part", sys.argv[1])
+thread = threading.Thread(target=tell)
+thread.start()
+time.sleep(600)
+"""
+
+
+def test_everything_asked_for_holds_before_the_program_runs(tmp_path: Path) -> None:
+    async def test() -> None:
+        told, cpu = tmp_path / "told", min(os.sched_getaffinity(0))
+        launch = Launch(cwd=str(tmp_path), nice=7, cpu_affinity=(cpu,), memory_max_bytes=100 << 20)
+        async with supervising(program("x", TELLS, told, launch=launch)):
+            await soon(told.exists)
+        facts = json.loads(told.read_text())
+        assert (facts["cwd"], facts["nice"], facts["cpus"]) == (str(tmp_path), 7, [cpu])
+        assert facts["data"] == 100 << 20
+        assert facts["session"]
+        assert facts["fds"] == [0, 1, 2]  # nothing of the supervisor's reaches it
+
+    run(test)
+
+
+@ROOT_ONLY
+def test_user_is_dropped_to_with_its_groups(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    tmp_path.chmod(0o777)
+    for above in list(tmp_path.parents)[:2]:
+        above.chmod(0o755)
+
+    async def test() -> None:
+        told = tmp_path / "told"
+        command = ("/bin/sh", "-c", f"id -u > {told}.part; id -G >> {told}.part; mv {told}.part {told}; exec sleep 600")
+        # Ahead of others, which that user itself might not ask for.
+        spec = ActorSpec(
+            name="x", script_type="", command=command, control=False, launch=Launch(user="nobody", nice=-3)
+        )
+        async with supervising(spec) as supervision:
+            await soon(told.exists)
+            pid = child(supervision, "x-1").pid
+            assert pid is not None
+            assert os.getpriority(os.PRIO_PROCESS, pid) == -3
+        uid, groups = told.read_text().splitlines()
+        assert int(uid) == nobody.pw_uid
+        assert set(map(int, groups.split())) == set(os.getgrouplist("nobody", nobody.pw_gid))
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("launch", "setting"),
+    [
+        (Launch(user="no-such-user"), "user"),
+        (Launch(cwd="/no/such/folder"), "cwd"),
+        (Launch(cpu_affinity=(8000,)), "cpu_affinity"),
+    ],
+)
+def test_what_cannot_be_had_is_named_once_and_not_tried_again(
+    launch: Launch, setting: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with supervising(program("x", SLEEP, launch=launch), program("other", SLEEP)) as supervision:
+            await supervision.settled()
+            await soon(lambda: child(supervision, "x-1").phase is Phase.FAILED)
+            other = child(supervision, "other-1").pid
+            os.kill(other or 0, signal.SIGKILL)
+            await soon(lambda: child(supervision, "other-1").restarts == 1, "more events pass")
+            assert child(supervision, "x-1").phase is Phase.FAILED
+
+    run(test)
+    said = [vars(line)["reason"] for line in caplog.records if line.message == "child.boot_failed"]
+    assert len(said) == 1
+    assert said[0].startswith(f"{setting} = ")
+
+
+def test_another_user_needs_root() -> None:
+    if os.geteuid() != 0:
+        with pytest.raises(LaunchRefused, match="root"):
+            Who.of("root")
+    assert Who.of(str(os.geteuid())).environ["HOME"]
+    assert Who.of("") == Who({}, {})
+
+
+def test_memory_above_the_limit_is_refused_to_the_program(tmp_path: Path) -> None:
+    async def test() -> None:
+        greedy = "import sys; bytearray(200 << 20); open(sys.argv[1], 'w').close()"
+        held, free = tmp_path / "held", tmp_path / "free"
+        specs = (
+            program("held", greedy, held, launch=Launch(memory_max_bytes=64 << 20)),
+            program("free", greedy, free, launch=Launch(memory_max_bytes=1 << 30)),
+        )
+        async with supervising(*specs) as supervision:
+            await soon(free.exists, "the one with enough has its memory")
+            await soon(lambda: child(supervision, "held-1").restarts >= 2, "the other one fails")
+            lines = [line.text for line in supervision.logs.tail("held-1")]
+            assert "MemoryError" in lines
+            assert not held.exists()
+
+    run(test)
+
+
+def test_codes_of_our_actors_mean_nothing_from_a_foreign_program() -> None:
+    async def test() -> None:
+        # 2 of ours: a wrong config, not tried again. 75 of ours: replace me, not counted.
+        specs = [program(f"x{code}", f"raise SystemExit({code})") for code in (2, 69, 75)]
+        async with supervising(*specs) as supervision:
+            for spec in specs:
+                name = f"{spec.name}-1"
+                await soon(lambda name=name: child(supervision, name).held, "it is a crash loop")  # type: ignore[misc]
+
+    run(test)
+
+
+def test_memory_has_units_and_a_missing_one_is_noticed() -> None:
+    sizes = {"0": 0, "64mb": 64 << 20, "64m": 64 << 20, "1gb": 1 << 30, "32768k": 32 << 20, "40000000": 40_000_000}
+    assert {text: ActorSettings(type="sal", memory_max=text).memory_max_bytes for text in sizes} == sizes
+    with pytest.raises(ValueError, match="leave out the unit"):
+        ActorSettings(type="sal", memory_max="512")
+
+
+def test_what_only_our_actors_know_is_refused_for_a_command() -> None:
+    with pytest.raises(ValueError, match="lanes, engine: only our own actors"):
+        ActorSettings(type="sal", command=("x",), lanes=2, engine="rhai")
+
+
+def test_placeholders_are_put_into_arguments_and_environment_and_other_braces_stay() -> None:
+    actor = ActorSettings(
+        type="osis",
+        count=2,
+        command=("run", "-r", "{redis_url}", "-i", "{slot}", '{"n": "{namespace}/{type}"}'),
+        env={"OWN": "{slot} at {redis_url}"},
+    )
+    settings = Settings(store=StoreSettings(namespace="{hero}"), actors=(actor,))
+    (spec,) = actor_specs(settings, "unix:///s")
+    _, second = spec.children()
+    assert second.argv("i", None) == ["run", "-r", "unix:///s", "-i", "osis-2", '{"n": "{hero}/osis"}']
+    environ = second.environ({"PATH": "/bin"})
+    assert environ["OWN"] == "osis-2 at unix:///s"
+    assert (environ["HERO_REDIS_URL"], environ["HERO_NAMESPACE"], environ["HERO_TYPE"]) == (
+        "unix:///s",
+        "{hero}",
+        "osis",
+    )
+
+
+# An actor of the Rust family in a few lines: BLPOP, HGETALL, HSET, by hand on a socket.
+FOREIGN = r"""
+import os, socket, sys
+url, namespace = os.environ["HERO_REDIS_URL"], os.environ["HERO_NAMESPACE"]
+host, port = url.removeprefix("redis://").strip("/").split(":")
+stream = socket.create_connection((host, int(port))).makefile("rwb")
+def read():
+    line = stream.readline().rstrip(b"\r\n")
+    kind, rest = line[:1], line[1:]
+    if kind == b"*":
+        return None if rest == b"-1" else [read() for _ in range(int(rest))]
+    if kind == b"$":
+        return None if rest == b"-1" else stream.read(int(rest) + 2)[:-2].decode()
+    return rest.decode()
+def call(*args):
+    stream.write(b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%s\r\n" % (len(a), a) for a in map(str.encode, args)))
+    stream.flush()
+    return read()
+print("serving", sys.argv[1], flush=True)
+while True:
+    _, job = call("BLPOP", f"{namespace}:q:work:type:{sys.argv[2]}", "0")
+    call("HSET", f"{namespace}:job:{job}", "status", "finished", "output", f"pid {os.getpid()}")
+"""
+
+
+def test_foreign_actor_is_supervised_just_the_same(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str, tmp_path: Path
+) -> None:
+    code = tmp_path / "foreign.py"
+    code.write_text(FOREIGN)
+    config = (
+        OSIS
+        + f"""
+[[actors]]
+type = "sal"
+command = [{json.dumps(sys.executable)}, "-I", "-S", {json.dumps(str(code))}, "{{slot}}", "{{type}}"]
+"""
+    )
+    supervisor = start_supervisor(config, redis_url=valkey.url, namespace=namespace)
+    supervisor.wait_ready()
+    supervisor.wait_event("child.said", child="sal-1", text="serving sal-1")
+    pid = supervisor.pid_of("sal-1")
+    first = supervisor.submit("whatever", ScriptType.SAL)
+    eventually(lambda: supervisor.record(first).output == f"pid {pid}", what="it runs jobs")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: supervisor.pid_of("sal-1") != pid, what="it is replaced")
+    supervisor.wait_event("child.said", count=2, child="sal-1")
+    second = supervisor.submit("whatever", ScriptType.SAL)
+    eventually(lambda: supervisor.record(second).output == f"pid {supervisor.pid_of('sal-1')}", what="so does the next")
+    assert supervisor.terminate() == 0
+    assert supervisor.events("child.stopped", child="sal-1", reason="signal 15 (Terminated)")
+    assert not supervisor.survivors()
+
+
+def test_foreign_program_that_ignores_term_ends_with_a_killed_supervisor(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\ntime.sleep(600)"
+    )
+    command = json.dumps([sys.executable, "-I", "-S", "-c", code])
+    supervisor = start_supervisor(OSIS + f'[[actors]]\ntype = "sal"\ncommand = {command}\n')
+    supervisor.wait_ready()
+    supervisor.wait_event("child.said", text="deaf")
+    foreign = psutil.Process(supervisor.pid_of("sal-1"))
+    supervisor.kill()
+    eventually(lambda: not foreign.is_running() or foreign.status() == psutil.STATUS_ZOMBIE, what="it ends")
+
+
+def test_actor_is_held_to_its_limits_too(start_supervisor: StartSupervisor) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    supervisor = start_supervisor(
+        OSIS + f'nice = 5\ncpu_affinity = [{cpu}]\nmemory_max = "1gb"\ncwd = "/"\n',
+    )
+    supervisor.wait_ready()
+    actor = psutil.Process(supervisor.pid_of("osis-1"))
+    assert actor.cpu_affinity() == [cpu]
+    assert actor.cwd() == "/"
+    assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in actor.threads()} == {5}
+    assert actor.rlimit(psutil.RLIMIT_DATA)[0] == 1 << 30
+    assert supervisor.reply(supervisor.submit("40 + 2")).output == "42"

@@ -1,0 +1,145 @@
+"""What actors leave behind is found, ended and reaped; what others wait for is left to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hero_actor.upkeep import kill_leftovers as remains
+from hero_job.model.job import ScriptType
+from hero_supervisor.children import orphans
+from tests.actor.engines import DAEMON
+from tests.eventually import eventually
+from tests.supervisor.children.test_supervise import gone
+from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.process import SupervisorProcess
+
+LEAVING = OSIS + 'engine = "tests.actor.engines:LeavingEngine"\n'
+
+# In a process of its own, since a subreaper takes the orphans of everything below it: starts children of its own and
+# many orphans, looks as the service does, and says what became of them.
+REAPS = """
+import asyncio, os, subprocess, sys, time
+from hero_supervisor.children.orphans import Orphans
+
+async def main():
+    kept = subprocess.Popen([sys.executable, "-I", "-S", "-c", "raise SystemExit(7)"], start_new_session=True)
+    helper = subprocess.Popen([sys.executable, "-I", "-S", "-c", "raise SystemExit(8)"])
+    orphans = Orphans(lambda: {}, lambda: (kept.pid,))
+    orphans.adopt()
+    # Each forks many times from a session of its own and ends at once: all of them become ours, and end one by one.
+    source = '''
+import os, sys, time
+for number in range(2500):
+    if os.fork() == 0:
+        time.sleep(number % 10 / 1000)
+        os._exit(3)
+'''
+    starters = [subprocess.Popen([sys.executable, "-I", "-S", "-c", source], start_new_session=True) for _ in range(4)]
+    for starter in starters:
+        while os.waitid(os.P_PID, starter.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            await asyncio.sleep(0.001)
+        assert starter.wait() == 0
+    deadline = time.monotonic() + 60
+    while orphans.reaped < 10_000 and time.monotonic() < deadline:
+        orphans.look()
+        await asyncio.sleep(0.005)
+    await orphans.close()
+    left = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+    print(orphans.reaped, sorted(map(int, left)) == sorted([kept.pid, helper.pid]), kept.wait(), helper.wait())
+
+asyncio.run(main())
+"""
+
+
+def daemon_of(supervisor: SupervisorProcess, path: Path, *how: str) -> psutil.Process:
+    """Have a script start a daemon and give its process."""
+    assert supervisor.reply(supervisor.submit(" ".join((str(path), *how)))).output == str(path)
+    eventually(path.exists, what="the daemon runs")
+    return psutil.Process(int(path.read_text()))
+
+
+def zombies(supervisor: SupervisorProcess) -> list[int]:
+    children = psutil.Process(supervisor.process.pid).children()
+    return [child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE]
+
+
+def test_mark_is_the_same_on_both_sides() -> None:
+    assert remains.MARK == orphans.MARK
+
+
+def test_ten_thousand_orphans_are_reaped_and_no_exit_status_is_taken_from_who_waits_for_it() -> None:
+    done = subprocess.run([sys.executable, "-c", REAPS], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["10000", "True", "7", "8"], done.stderr
+
+
+def test_daemon_of_a_script_lives_with_its_actor_and_is_ended_after_it(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
+    supervisor = start_supervisor(LEAVING)
+    supervisor.wait_ready()
+    daemon = daemon_of(supervisor, tmp_path / "first")
+    eventually(lambda: daemon.ppid() == supervisor.process.pid, what="the supervisor is its parent now")
+    # It is let be while its actor lives, over some looks.
+    assert supervisor.reply(supervisor.submit(f"{tmp_path / 'second'}")).output
+    eventually((tmp_path / "second").exists, what="a second one")
+    assert daemon.is_running()
+    pid = supervisor.pid_of("osis-1")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: gone(daemon.pid) and gone(int((tmp_path / "second").read_text())), what="both end")
+    supervisor.wait_event("orphan.ended", orphan_pid=daemon.pid)
+    supervisor.wait_pid("osis-1", after=pid)
+    # Of its replacement nothing is touched, nor the store.
+    assert supervisor.reply(supervisor.submit("40 + 2")).output
+    assert len(supervisor.events("store.ready")) == 1
+    eventually(lambda: not zombies(supervisor), what="all are reaped")
+
+
+def test_orphan_that_hides_its_origin_is_ended_at_once(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+    supervisor = start_supervisor(LEAVING)
+    supervisor.wait_ready()
+    daemon = daemon_of(supervisor, tmp_path / "told", "bare")
+    eventually(lambda: gone(daemon.pid), what="nobody would know when to end it later")
+    assert len(supervisor.events("child.started")) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_of_a_supervisor_that_has_ended(
+    start_supervisor: StartSupervisor, tmp_path: Path, number: signal.Signals
+) -> None:
+    supervisor = start_supervisor(LEAVING)
+    supervisor.wait_ready()
+    daemon = daemon_of(supervisor, tmp_path / "told")
+    supervisor.descendants()
+    supervisor.signal(number)
+    supervisor.process.wait(30)
+    eventually(lambda: not supervisor.survivors() and gone(daemon.pid), what="actors, store and daemon end")
+
+
+@pytest.mark.parametrize("end", ["actor", "supervisor"])
+def test_daemon_of_a_job_in_a_child_process_ends_with_what_it_came_from(
+    start_supervisor: StartSupervisor, tmp_path: Path, end: str
+) -> None:
+    code, told = tmp_path / "daemon.py", tmp_path / "told"
+    code.write_text(DAEMON)
+    config = OSIS.replace('"osis"', '"python"') + '[actors.env]\nHERO_ALLOW_COMMANDS = "*"\n'
+    supervisor = start_supervisor(config, environ={"HERO_SUPERVISOR__SHUTDOWN_S": "0.2"})
+    supervisor.wait_ready()
+    supervisor.submit(
+        f"!!osal.exec cmd:'{sys.executable} {code} {told}'\n\n!!osal.exec cmd:'sleep 60'\n", ScriptType.PYTHON
+    )
+    eventually(told.exists, what="the daemon runs")
+    daemon = int(told.read_text())
+    supervisor.descendants()
+    if end == "actor":
+        os.kill(supervisor.pid_of("python-1"), signal.SIGKILL)
+        eventually(lambda: gone(daemon), what="the daemon ends")
+    else:
+        supervisor.kill()
+        eventually(lambda: not supervisor.survivors() and gone(daemon), what="everything ends")

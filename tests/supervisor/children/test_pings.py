@@ -1,0 +1,92 @@
+"""An actor that was idle for long must answer an empty job, and is replaced when it does not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hero_job.model.job import ScriptType
+from tests.eventually import eventually
+from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.valkey_server import ValkeyServer
+
+QUICK = {
+    "HERO_SUPERVISOR__PING_IDLE_S": "1",
+    "HERO_SUPERVISOR__PING_WAIT_S": "4",
+    "HERO_SUPERVISOR__SHUTDOWN_S": "0.5",
+    "HERO_SUPERVISOR__LOG_LEVEL": "debug",
+}
+
+# What an actor says and does that is well but for one thing: it joins its supervisor, beats, and takes no job.
+DEAF = """
+import argparse, json, socket, time
+parser = argparse.ArgumentParser(allow_abbrev=False)
+for flag in ("--control-fd", "--incarnation"):
+    parser.add_argument(flag)
+options, _ = parser.parse_known_args()
+control = socket.socket(fileno=int(options.control_fd))
+def say(**message):
+    control.sendall(json.dumps(message).encode() + b"\\n")
+say(event="ready", incarnation=options.incarnation, lanes=1)
+while True:
+    lanes = [{"state": "idle", "for_ms": 0, "overdue_ms": 0}]
+    say(event="beat", lanes=lanes, rss_bytes=1, jobs=0, store_up=True)
+    time.sleep(0.2)
+"""
+
+
+def test_idle_actors_are_pinged_each_for_itself_and_nothing_stays_of_it(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
+) -> None:
+    config = OSIS + '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 3\n'
+    supervisor = start_supervisor(config, redis_url=valkey.url, namespace=namespace, environ=QUICK)
+    supervisor.wait_ready()
+    for slot in ("osis-1", "sal-1", "sal-2"):
+        supervisor.wait_event("ping.answered", child=slot, count=2)
+    assert supervisor.events("ping.unanswered") == []
+    # A job after it runs as always, and the queue of the type has never seen a ping.
+    assert supervisor.reply(supervisor.submit("40 + 2", ScriptType.SAL)).output == "42"
+    assert supervisor.events("child.killed") == []
+    assert supervisor.terminate() == 0
+    keys = valkey.command("KEYS", f"{namespace}:*ping*")
+    assert keys == []
+
+
+def test_busy_actor_is_not_pinged(start_supervisor: StartSupervisor) -> None:
+    supervisor = start_supervisor(environ=QUICK)
+    supervisor.wait_ready()
+    job_id = supervisor.submit("sleep(4); 42")
+    supervisor.wait_status(job_id, "started")
+    before = len(supervisor.events("ping.answered"))
+    assert supervisor.reply(job_id).output == "42"
+    assert len(supervisor.events("ping.answered")) == before
+    supervisor.wait_event("ping.answered", count=before + 1)
+    assert supervisor.events("ping.unanswered") == []
+
+
+def test_actor_that_beats_and_takes_no_job_is_replaced(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+    # In place of the actor's package: the supervisor starts `python -m hero_actor`.
+    package = tmp_path / "deaf" / "hero_actor"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(DEAF)
+    path = os.pathsep.join((str(package.parent), str(Path(__file__).parents[3])))
+    supervisor = start_supervisor(environ=QUICK | {"PYTHONPATH": path})
+    supervisor.wait_ready()
+    pid = supervisor.pid_of("osis-1")
+    reason = supervisor.wait_event("child.killed", child="osis-1")["reason"]
+    assert reason.startswith("no answer to a ping")
+    eventually(lambda: supervisor.pid_of("osis-1") != pid, what="it is replaced")
+
+
+def test_store_that_is_away_is_not_blamed_on_the_actor(
+    start_supervisor: StartSupervisor, own_valkey: ValkeyServer
+) -> None:
+    supervisor = start_supervisor(redis_url=own_valkey.url, environ=QUICK)
+    supervisor.wait_ready()
+    supervisor.wait_event("ping.answered")
+    own_valkey.kill()
+    supervisor.wait_event("ping.not_given", count=2)
+    own_valkey.start()
+    supervisor.wait_event("ping.answered", count=len(supervisor.events("ping.answered")) + 1)
+    assert supervisor.events("child.killed") == []

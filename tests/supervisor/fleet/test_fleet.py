@@ -1,0 +1,122 @@
+"""Numbers of processes: whose word counts, how far, and what the scaler makes of queues. With real processes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from hero_config.model.settings import ActorSettings, Settings, SupervisorSettings
+from hero_job.client.async_store import AsyncStore
+from hero_job.model.job import ScriptType
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
+from hero_supervisor.children.policy import Phase, Restart
+from hero_supervisor.children.spec import Strategy, actor_specs
+from hero_supervisor.errors import ActorUnknown, ReloadRefused, ScaleRefused
+from hero_supervisor.fleet.fleet import Fleet
+from hero_supervisor.fleet.scaler import Scaler
+from tests.supervisor.children.test_rolling import actor
+from tests.supervisor.children.test_supervise import SLEEP, program, run, soon, supervising
+from tests.valkey_server import ValkeyServer
+
+
+def counts(fleet: Fleet) -> dict[str, int]:
+    return {entry.name: entry.count for entry in fleet.entries}
+
+
+def test_number_that_an_operator_gave_holds_until_the_configs_own_changes() -> None:
+    async def test() -> None:
+        async with supervising() as supervision:
+            fleet = Fleet(supervision)
+            a, b = program("a", SLEEP, count=1), program("b", SLEEP, count=1, scale_min=1, scale_max=4)
+            assert fleet.apply([a, b]).added == ("a", "b")
+            fleet.scale("a", 3)
+            fleet.scale("b", 4)
+            assert fleet.apply([replace(a, after=("b",)), b]).scaled == ()
+            assert counts(fleet) == {"a": 3, "b": 4}
+            assert fleet.apply([a, replace(b, scale_max=2)]).scaled == ("b",)
+            assert fleet.apply([replace(a, count=2), b]).scaled == ("a",)
+            assert counts(fleet) == {"a": 2, "b": 2}
+            await soon(lambda: [v.slot for v in fleet.children()] == ["a-1", "a-2", "b-1", "b-2"])
+            assert fleet.apply([a]).removed == ("b",)
+
+    run(test)
+
+
+def test_what_cannot_be_is_refused_by_name() -> None:
+    async def test() -> None:
+        async with supervising() as supervision:
+            fleet = Fleet(supervision)
+            fleet.apply([program("a", SLEEP, scale_min=1, scale_max=2)])
+            for count in (0, 3):
+                with pytest.raises(ScaleRefused, match="between 1 and 2"):
+                    fleet.scale("a", count)
+            with pytest.raises(ScaleRefused, match="its entry, a"):
+                fleet.scale("a-1", 2)
+            for act in (fleet.stop, fleet.start, fleet.restart, fleet.look, fleet.logs):
+                with pytest.raises(ActorUnknown, match="there are a, a-1"):
+                    act("b")
+            with pytest.raises(ReloadRefused, match="without a config"):
+                fleet.reload()
+            fleet.step(-1)
+            assert counts(fleet) == {"a": 1}
+
+    run(test)
+
+
+def test_step_leaves_alone_what_serves_its_queue_in_order() -> None:
+    async def test() -> None:
+        async with supervising() as supervision:
+            fleet = Fleet(supervision)
+            fleet.apply([program("a", SLEEP), program("b", SLEEP, ordered=True)])
+            fleet.step(1)
+            assert counts(fleet) == {"a": 2, "b": 1}
+            fleet.step(-1)
+            fleet.step(-1)
+            assert counts(fleet) == {"a": 1, "b": 1}
+
+    run(test)
+
+
+def test_jobs_of_a_foreign_producer_wake_an_entry_that_had_no_process(valkey: ValkeyServer, namespace: str) -> None:
+    async def test() -> None:
+        operations = Operations(namespace)
+        async with supervising(url=valkey.url) as supervision:
+            store = AsyncStore(valkey.url)
+            fleet = Fleet(supervision)
+            scaler = Scaler(store, operations, fleet)
+            spec = actor("v", script_type="v", count=0, scale_max=2, scale_wait_s=0.1, scale_idle_s=0.1)
+            fleet.apply([spec])
+            await scaler.look()
+            assert counts(fleet) == {"v": 0}
+            # An id and nothing else: nobody can tell since when it waits.
+            await store.run(Op(("RPUSH", operations.keys.work(ScriptType.V.suffix), "one"), int))
+            deadline_mono = time.monotonic() + 20
+            while counts(fleet) == {"v": 0}:
+                assert time.monotonic() < deadline_mono
+                await scaler.look()
+            await soon(lambda: [view.phase for view in fleet.children()] == [Phase.RUNNING])
+            assert "jobs wait" in fleet.scaling["v"].reason
+            await store.run(Op(("DEL", operations.keys.work(ScriptType.V.suffix)), int))
+            while counts(fleet) != {"v": 0}:
+                assert time.monotonic() < deadline_mono
+                await scaler.look()
+            await store.aclose()
+
+    run(test)
+
+
+def test_settings_of_an_entry_reach_its_spec() -> None:
+    entries = (
+        ActorSettings(type="osis"),
+        ActorSettings(type="osis", name="by", by_context=True, shutdown_s=3, after=("osis",), min=2, max=4),
+        ActorSettings(type="sal", restart="transient", strategy="one_for_all", strategy_group="g", count=9, max=5),
+    )
+    settings = Settings(supervisor=SupervisorSettings(shutdown_s=7), actors=entries)
+    osis, by, sal = actor_specs(settings, "unix:///s")
+    assert (osis.successor_first, by.successor_first, sal.successor_first) == (False, True, True)
+    assert (osis.limits.shutdown_s, by.limits.shutdown_s) == (7, 3)
+    assert (by.after, by.count, sal.count) == (("osis",), 2, 5)
+    assert (sal.limits.restart, sal.strategy, sal.strategy_group) == (Restart.TRANSIENT, Strategy.ONE_FOR_ALL, "g")

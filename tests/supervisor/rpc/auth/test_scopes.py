@@ -1,0 +1,154 @@
+"""Scopes: which methods a token opens, and whose jobs its holder has power over."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import orjson
+import pytest
+
+from hero_supervisor.rpc.auth import scopes as auth
+from hero_supervisor.rpc.auth.scopes import Scope, needed_scope
+from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.supervisor.rpc.raw_client import job, request
+from tests.supervisor.rpc.web_server import RunningWeb, bearer, call, curl
+
+
+@pytest.mark.parametrize(
+    ("method", "scope"),
+    [
+        ("authenticate", Scope.NONE),
+        ("version", Scope.READ),
+        ("health", Scope.READ),
+        ("rpc.discover", Scope.READ),
+        ("get_job", Scope.READ),
+        ("list_jobs", Scope.READ),
+        ("create_job", Scope.USER),
+        ("run_job", Scope.USER),
+        ("play", Scope.USER),
+        ("stop_job", Scope.USER),
+        ("delete_job", Scope.USER),
+        ("clear_all_jobs", Scope.ADMIN),
+        ("pause_queue", Scope.ADMIN),
+        ("retry_dead", Scope.ADMIN),
+        ("purge_dead", Scope.ADMIN),
+        ("create_schedule", Scope.ADMIN),
+        ("delete_schedule", Scope.ADMIN),
+        ("wait_jobs", Scope.READ),
+        ("stats", Scope.READ),
+        ("job.result", Scope.READ),
+        ("whoami", Scope.READ),
+        ("fetch_nonce", Scope.NONE),
+        ("get_actor", Scope.READ),
+        ("get_actor_logs", Scope.ADMIN),
+        ("start_actor", Scope.ADMIN),
+        ("stop_actor", Scope.ADMIN),
+        ("restart_actor", Scope.ADMIN),
+        ("scale_actors", Scope.ADMIN),
+        ("purge_queue", Scope.ADMIN),
+        ("reload", Scope.ADMIN),
+        ("hero_subscribe", Scope.READ),
+        ("hero_unsubscribe", Scope.READ),
+        ("jobs.create", Scope.USER),
+        ("job.stop", Scope.USER),
+        ("never_heard_of", Scope.ADMIN),
+    ],
+)
+def test_each_method_takes_a_scope_and_an_unknown_one_the_highest(method: str, scope: Scope) -> None:
+    assert needed_scope(method) is scope
+
+
+def test_no_method_that_changes_something_is_for_readers(token_server: RunningWeb) -> None:
+    names = set(token_server.server._dispatcher.methods)
+    changing = re.compile(r"create|delete|purge|clear|pause|resume|stop|start|run|play|retry|put_|scale|reload")
+
+    assert {name for name in names if needed_scope(name) is Scope.NONE} == {"authenticate", "fetch_nonce"}
+    assert [name for name in names if needed_scope(name) is Scope.READ and changing.search(name)] == []
+
+
+def test_refusals_are_logged_so_often_and_no_more(token_server: RunningWeb, caplog: pytest.LogCaptureFixture) -> None:
+    body = b"[" + b",".join(request("play", ["1"], i) for i in range(auth.FREE_ATTEMPTS * 5)) + b"]"
+    with caplog.at_level(logging.WARNING):
+        answers = curl(token_server.url(), *bearer("reader"), body=body).json
+
+    assert {answer["error"]["code"] for answer in answers} == {ErrorCode.FORBIDDEN}
+    assert [r.message for r in caplog.records].count("rpc.refused") == auth.FREE_ATTEMPTS
+
+
+def test_a_reader_reads_and_does_nothing_else(token_server: RunningWeb, caplog: pytest.LogCaptureFixture) -> None:
+    call(token_server, "admin", "create_job", [job(id="j1")])
+    with caplog.at_level(logging.WARNING):
+        read = call(token_server, "reader", "get_job", ["j1"])
+        refused = [
+            call(token_server, "reader", method, params)["error"]
+            for method, params in [
+                ("create_job", [job()]),
+                ("start_job", ["j1"]),
+                ("delete_job", ["j1"]),
+                ("play", ["1"]),
+            ]
+        ]
+
+    assert read["result"]["id"] == "j1"
+    assert {error["code"] for error in refused} == {ErrorCode.FORBIDDEN}
+    assert "'user'" in refused[0]["message"]
+    logged = [(r.holder, r.what) for r in caplog.records if r.message == "rpc.refused"]  # type: ignore[attr-defined]
+    assert logged[0] == ("reader", "create_job")
+
+
+def test_each_request_of_a_batch_is_judged_by_itself(token_server: RunningWeb) -> None:
+    body = b"[" + request("version", request_id=1) + b"," + request("delete_job", ["j"], request_id=2) + b"]"
+
+    first, second = curl(token_server.url(), *bearer("reader"), body=body).json
+
+    assert first["result"]
+    assert second["error"]["code"] == ErrorCode.FORBIDDEN
+
+
+def test_a_notification_that_is_not_allowed_does_nothing(token_server: RunningWeb) -> None:
+    one = orjson.dumps({"jsonrpc": "2.0", "method": "create_job", "params": [job(id="j1")]})
+
+    assert curl(token_server.url(), *bearer("reader"), body=one).status == 204
+    assert call(token_server, "reader", "get_job", ["j1"])["error"]["code"] == ErrorCode.JOB_NOT_FOUND
+
+
+def test_a_user_cannot_call_what_only_an_administrator_may(token_server: RunningWeb) -> None:
+    assert call(token_server, "alice", "no_such_method")["error"]["code"] == ErrorCode.FORBIDDEN
+    assert call(token_server, "admin", "no_such_method")["error"]["code"] == ErrorCode.METHOD_NOT_FOUND
+
+
+def test_the_jobs_of_a_user_carry_its_name(token_server: RunningWeb) -> None:
+    call(token_server, "alice", "create_job", [job(id="j1", caller_id=None)])
+    call(token_server, "alice", "create_job", job(id="j2", caller_id="alice"))
+
+    assert call(token_server, "bob", "get_job", ["j1"])["result"]["caller_id"] == "alice"
+    assert call(token_server, "bob", "get_job", ["j2"])["result"]["caller_id"] == "alice"
+
+
+def test_a_user_cannot_speak_for_another_caller(token_server: RunningWeb) -> None:
+    for given in (job(caller_id="bob"), {**job(caller_id=None), "callerId": "bob"}, job(caller_id="anonymous")):
+        assert call(token_server, "alice", "create_job", [given])["error"]["code"] == ErrorCode.FORBIDDEN
+        assert call(token_server, "alice", "run_job", {"job": given})["error"]["code"] == ErrorCode.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    "method", ["start_job", "stop_job", "retry_job", "delete_job", "job.start", "job.stop", "job.delete"]
+)
+def test_a_user_has_power_over_its_own_jobs_only(token_server: RunningWeb, method: str) -> None:
+    call(token_server, "alice", "create_job", [job(id="j1", caller_id=None)])
+
+    of_another = call(token_server, "bob", method, ["j1"])
+    of_nobody = call(token_server, "bob", method, ["none"])
+    own = call(token_server, "alice", method, ["j1"])
+
+    assert of_another["error"]["code"] == ErrorCode.FORBIDDEN
+    assert of_nobody["error"]["code"] == ErrorCode.JOB_NOT_FOUND
+    # A job that has not failed cannot be repeated, which is for its owner to hear.
+    assert "result" in own or (method, own["error"]["code"]) == ("retry_job", ErrorCode.JOB_STATE)
+
+
+def test_an_administrator_has_power_over_all_jobs_and_may_name_any_caller(token_server: RunningWeb) -> None:
+    call(token_server, "admin", "create_job", [job(id="j1", caller_id="alice")])
+
+    assert "result" in call(token_server, "admin", "delete_job", ["j1"])

@@ -1,0 +1,78 @@
+"""The example of every method in `rpc.discover`, called against a whole service with real actors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hero_supervisor.rpc.methods import examples
+from tests.eventually import eventually
+from tests.supervisor.rpc.transports import Client, HttpClient, job
+
+CALLS = examples.build()
+#: Results that are the same at every call, to the letter.
+EXACT = {
+    "create_job", "start_job", "run_job", "play", "get_job_status", "get_job_output", "stop_job", "retry_job",
+    "delete_job", "purge_dead", "delete_schedule", "get_batch", "wait_jobs",
+    "jobs.create", "job.run", "job.start", "job.result", "job.stop", "job.delete",
+}  # fmt: skip
+
+
+@pytest.fixture
+def example_jobs(service: Client) -> None:
+    """What the examples speak of; everything else is removed."""
+    eventually(lambda: service.call("clear_all_jobs")["running"] == 0)
+    service.call("purge_dead")
+    ours = {"caller_id": examples.CALLER, "context_id": examples.CONTEXT}
+    ready = job(id=examples.DONE, **ours, script='print("ready"); 40 + 2')
+    assert service.call("run_job", {"job": ready}) == "42"
+    service.call("create_job", job(id=examples.CREATED, **ours))
+    service.fail("run_job", {"job": job(id=examples.DEAD, **ours, script='throw "no such report"')})
+    eventually(lambda: service.call("list_dead")["total"] == 1)
+    if "error" in service.ask("get_batch", [examples.BATCH]):  # the counts of a batch outlive its jobs
+        batch = [job(id=f"{examples.BATCH}-{n}", **ours) for n in range(2)]
+        service.call("run_jobs", {"jobs": batch, "batch_id": examples.BATCH})
+    nightly = job(**ours)
+    service.call("create_schedule", {"name": examples.SCHEDULE, "job": nightly, "interval_s": 86_400})
+
+
+@pytest.mark.usefixtures("example_jobs")
+@pytest.mark.parametrize("method", list(CALLS))
+def test_example_gives_what_it_says(service: Client, method: str) -> None:
+    (described,) = [m for m in service.call("rpc.discover")["methods"] if m["name"] == method]
+    (example,) = described["examples"]
+    params = {param["name"]: param["value"] for param in example["params"]}
+    if isinstance(service, HttpClient) and method in OF_A_CONNECTION:
+        assert "websocket" in str(service.fail(method, params)).lower()
+        return
+
+    result = service.call(method, params)
+
+    if method in EXACT:
+        assert result == example["result"]["value"]
+    else:
+        assert_alike(result, example["result"]["value"], method)
+
+
+#: What a request of HTTP, which has no connection of its own, is told to do over a WebSocket.
+OF_A_CONNECTION = {"authenticate", "fetch_nonce", "hero_subscribe", "hero_unsubscribe"}
+#: What only the kernel knows of a client, and only on the Unix socket.
+OF_THE_KERNEL = {"uid", "gid", "pid"}
+
+
+def assert_alike(result: Any, example: Any, place: str) -> None:
+    """The same names and types at every level; null and empty stand for any."""
+    if example in (None, [], {}) or result is None:
+        return
+    assert type(result) is type(example) or {type(result), type(example)} == {int, float}, place
+    if isinstance(example, dict):
+        assert result.keys() | OF_THE_KERNEL == example.keys() | OF_THE_KERNEL, place
+        for name, value in example.items():
+            if name in OF_THE_KERNEL:
+                continue
+            assert_alike(result[name], value, f"{place}.{name}")
+    elif isinstance(example, list):
+        assert result, place
+        for got, value in zip(result, example, strict=False):
+            assert_alike(got, value, f"{place}[]")

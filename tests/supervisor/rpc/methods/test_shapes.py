@@ -1,0 +1,26 @@
+"""The objects on the wire name every field that the job package has: none is left out when a field is added."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hero_job.model.job import Job
+from hero_job.model.views import ActorPresence, JobRecord, Progress
+from hero_supervisor.rpc.methods import shapes
+
+
+def fields(cls: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(cls)}
+
+
+def test_a_job_on_the_wire_has_every_field_of_a_job() -> None:
+    assert set(shapes.JobFields.__annotations__) == fields(Job)
+
+
+def test_a_job_is_shown_with_every_field_of_its_record() -> None:
+    assert set(shapes.JobView.__annotations__) == fields(Job) | fields(JobRecord) - {"job"}
+    assert set(shapes.ProgressView.__annotations__) == fields(Progress)
+
+
+def test_an_actor_is_shown_with_every_field_of_its_presence() -> None:
+    assert set(shapes.ActorView.__annotations__) == fields(ActorPresence)

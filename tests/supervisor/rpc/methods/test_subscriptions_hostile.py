@@ -1,0 +1,286 @@
+"""Subscriptions when somebody does not do their part: slow clients, a store that is away; connections with limits."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from hero_job.client.store import Store
+from hero_job.operations.operations import Operations
+from hero_supervisor.rpc.methods import subscriptions
+from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.eventually import eventually
+from tests.supervisor.rpc.conftest import RunningServer
+from tests.supervisor.rpc.followers import subscription_tasks, unix_client, web_client
+from tests.supervisor.rpc.methods.test_subscriptions import submit
+from tests.supervisor.rpc.raw_client import RawClient, request
+from tests.supervisor.rpc.web_server import TOKENS, RunningWeb, ask, token_settings
+from tests.valkey_server import ValkeyServer
+
+LONG_NAME = "c" * 8000
+QUEUE = 64
+
+
+@pytest.fixture
+def unix_server(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> Iterator[RunningServer]:
+    settings: dict[str, Any] = {
+        "subscription_queue": QUEUE, "unix_max_connections": 3, "max_batch_answer_bytes": 4096,
+    }  # fmt: skip
+    server = RunningServer(valkey.url, namespace, tmp_path / "s" / "hero.ipc", **settings).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def guarded(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
+    server = RunningWeb(valkey.url, namespace, tokens=token_settings(), subscription_queue=QUEUE).start()
+    yield server
+    server.stop()
+
+
+# Slow clients
+
+
+def flood(store: Store, operations: Operations, count: int, caller_id: str = LONG_NAME) -> None:
+    for n in range(count):
+        submit(store, operations, f"j{n}", caller_id=caller_id)
+
+
+def test_a_slow_client_loses_its_subscription_with_a_reason_and_others_lose_nothing(
+    unix_server: RunningServer, store: Store, operations: Operations, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.WARNING),
+        RawClient(unix_server.path) as slow,
+        unix_client(unix_server) as quick,
+    ):
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.send(request("hero_subscribe", ["jobs"]))
+        quick.subscribe("jobs")
+        heard: list[str] = []
+        reading = threading.Thread(
+            target=lambda: heard.extend(e["job_id"] for e in quick.until(lambda e: e["job_id"] == "j599"))
+        )
+        reading.start()
+
+        flood(store, operations, 600)
+        eventually(lambda: "rpc.subscription_dropped" in caplog.text)
+        reading.join()
+
+        # The quick one has heard all; the slow one, when it reads again, what was on its way and then why it ended.
+        assert heard == [f"j{n}" for n in range(600)]
+        subscription = slow.read()["result"]
+        told = []
+        while "error" not in (params := slow.read()["params"]):
+            told.append(params["result"])
+        assert params["subscription"] == subscription
+        assert params["error"]["code"] == ErrorCode.SUBSCRIPTION_OVERFLOW
+        assert "after" in params["error"]["data"]["hint"]
+        # Its connection lives, and it can go on where it was.
+        last = told[-1]["cursor"]
+        slow.send(request("hero_subscribe", ["jobs", {"after": last, "job_ids": ["j599"]}], "again"))
+        assert slow.read()["id"] == "again"
+        assert slow.read()["params"]["result"]["event"] == "following"
+        assert slow.read()["params"]["result"]["job_id"] == "j599"
+    eventually(lambda: subscription_tasks(unix_server) == [])
+
+
+def test_a_slow_client_of_the_websocket_is_told_too(
+    guarded: RunningWeb, store: Store, operations: Operations, caplog: pytest.LogCaptureFixture
+) -> None:
+    options: dict[str, Any] = {
+        "additional_headers": {"Authorization": f"Bearer {TOKENS['reader']}"}, "max_queue": 1,
+    }  # fmt: skip
+    with caplog.at_level(logging.WARNING), web_client(guarded, **options) as slow:
+        slow.subscribe("jobs")
+        # More than the buffers of both kernels take.
+        flood(store, operations, 300, LONG_NAME * 8)
+        eventually(lambda: "rpc.subscription_dropped" in caplog.text)
+
+        while "error" not in (params := slow.notified()):
+            pass
+
+        assert params["error"]["code"] == ErrorCode.SUBSCRIPTION_OVERFLOW
+        assert slow.call("version")
+
+
+def test_what_waits_for_a_connection_is_bounded_in_bytes(
+    unix_server: RunningServer,
+    store: Store,
+    operations: Operations,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_QUEUED_BYTES", 3 * len(LONG_NAME))
+    with caplog.at_level(logging.WARNING), RawClient(unix_server.path) as slow:
+        slow.send(request("hero_subscribe", ["jobs"]))
+        assert slow.read()["result"]
+
+        flood(store, operations, 300)
+
+        dropped = eventually(lambda: [r for r in caplog.records if r.getMessage() == "rpc.subscription_dropped"])
+        assert dropped[0].__dict__["queued"] < 5
+
+
+def test_a_client_that_reads_its_backlog_slowly_is_waited_for(
+    unix_server: RunningServer, store: Store, operations: Operations
+) -> None:
+    flood(store, operations, 600)
+    with RawClient(unix_server.path) as slow:
+        slow.send(request("hero_subscribe", ["jobs", {"after": ""}]))
+        assert slow.read()["result"]
+        told = [slow.read()["params"]["result"] for _ in range(601)]
+
+    assert [event.get("job_id") for event in told] == [None, *(f"j{n}" for n in range(600))]
+
+
+# The store
+
+
+def submit_to(server: ValkeyServer, operations: Operations, job_id: str) -> None:
+    with Store(server.url) as store:
+        submit(store, operations, job_id)
+
+
+def test_an_outage_of_the_store_is_told_and_nothing_is_missed(own_valkey: ValkeyServer, tmp_path: Path) -> None:
+    operations = Operations("hero")
+    server = RunningServer(own_valkey.url, "hero", tmp_path / "s" / "hero.ipc").start()
+    try:
+        with unix_client(server) as client:
+            client.subscribe("jobs")
+            submit_to(own_valkey, operations, "before")
+            assert client.result()["job_id"] == "before"
+            own_valkey.kill()
+            assert client.result()["event"] == "interrupted"
+            own_valkey.start()
+            submit_to(own_valkey, operations, "after")
+
+            assert [client.result()["event"] for _ in range(2)] == ["resumed", "job"]
+    finally:
+        server.stop()
+
+
+def test_a_store_that_lost_its_data_meanwhile_is_a_gap(own_valkey: ValkeyServer, tmp_path: Path) -> None:
+    operations = Operations("hero")
+    server = RunningServer(own_valkey.url, "hero", tmp_path / "s" / "hero.ipc").start()
+    try:
+        with unix_client(server) as client:
+            client.subscribe("jobs")
+            submit_to(own_valkey, operations, "before")
+            assert client.result()["job_id"] == "before"
+            own_valkey.kill()
+            assert client.result()["event"] == "interrupted"
+            for part in (own_valkey.folder / "appendonlydir").iterdir():
+                part.unlink()
+            own_valkey.start()
+            submit_to(own_valkey, operations, "after")
+
+            told = client.until(lambda event: event.get("job_id") == "after")
+
+            assert [event["event"] for event in told] == ["resumed", "gap", "job"]
+    finally:
+        server.stop()
+
+
+# Rights
+
+
+def web_follower(server: RunningWeb, path: str, name: str) -> Any:
+    return web_client(server, path, additional_headers={"Authorization": f"Bearer {TOKENS[name]}"})
+
+
+def test_a_connection_bound_to_a_context_hears_of_no_other(
+    guarded: RunningWeb, store: Store, operations: Operations
+) -> None:
+    with web_follower(guarded, "/02mine", "alice") as client:
+        client.subscribe("jobs")
+        submit(store, operations, "other")
+        submit(store, operations, "mine", context_id="02mine")
+
+        assert client.result()["job_id"] == "mine"
+        assert client.code("hero_subscribe", ["jobs", {"context_id": "02def"}]) == ErrorCode.FORBIDDEN
+        assert client.code("hero_subscribe", ["logs", {"job_id": "other"}]) == ErrorCode.FORBIDDEN
+        assert client.subscribe("logs", {"job_id": "mine"})
+        assert client.subscribe("jobs", {"context_id": "02mine"})
+
+
+def test_who_may_read_may_subscribe_and_who_is_nobody_may_not(
+    guarded: RunningWeb, store: Store, operations: Operations
+) -> None:
+    with web_follower(guarded, "/", "reader") as client:
+        client.subscribe("jobs")
+        submit(store, operations, "a")
+        assert client.result()["job_id"] == "a"
+    with guarded.websocket() as nobody:
+        assert ask(nobody, "hero_subscribe", ["jobs"])["error"]["code"] == ErrorCode.UNAUTHENTICATED
+
+
+# The other limits of the transports
+
+
+def test_one_connection_too_many_is_told_so_and_closed_until_there_is_room(
+    unix_server: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = [RawClient(unix_server.path) for _ in range(3)]
+    try:
+        for client in clients:
+            assert client.call("version")
+        with caplog.at_level(logging.WARNING), RawClient(unix_server.path) as one_too_many:
+            refusal = one_too_many.read()
+            assert (refusal["id"], refusal["error"]["code"]) == (None, ErrorCode.TOO_MANY_CONNECTIONS)
+            assert one_too_many.read_line() == b""
+        assert "rpc.too_many_connections" in caplog.text
+        clients.pop().close()
+
+        def has_room() -> bool:
+            with RawClient(unix_server.path) as another:
+                another.send(request("version"))
+                return "result" in another.read()
+
+        eventually(has_room)
+        assert clients[0].call("version")
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_a_batch_whose_answer_is_full_gives_an_error_for_what_finds_no_room_and_does_not_do_it(
+    unix_server: RunningServer, store: Store, operations: Operations
+) -> None:
+    submit(store, operations, "big", script="x" * 3000)
+    batch = [orjson.loads(request("get_job", ["big"], n)) for n in range(100)]
+    batch.append(orjson.loads(request("create_job", {"id": "late", "caller_id": "c", "context_id": "c",
+                                                     "script": "1", "script_type": "SAL"}, "late")))  # fmt: skip
+    with RawClient(unix_server.path) as client:
+        client.send(orjson.dumps(batch))
+        answers = client.read()
+
+        assert [answer["id"] for answer in answers] == [*range(100), "late"]
+        assert len(orjson.dumps([a for a in answers if "result" in a])) <= 4096
+        assert sum("result" in answer for answer in answers) == 1
+        assert {a["error"]["code"] for a in answers if "error" in a} == {ErrorCode.ANSWER_TOO_LARGE}
+        assert client.fail("get_job_status", ["late"])["code"] == ErrorCode.JOB_NOT_FOUND
+
+
+def test_the_answer_of_a_batch_over_http_is_bounded_too(
+    valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
+) -> None:
+    from tests.supervisor.rpc.web_server import curl
+
+    submit(store, operations, "big", script="x" * 3000)
+    server = RunningWeb(valkey.url, namespace, max_batch_answer_bytes=4096).start()
+    try:
+        batch = [orjson.loads(request("get_job", ["big"], n)) for n in range(10)]
+        answers = curl(server.url(), body=orjson.dumps(batch)).json
+    finally:
+        server.stop()
+
+    assert ["result" in answer for answer in answers].count(True) == 1
+    assert {a["error"]["code"] for a in answers if "error" in a} == {ErrorCode.ANSWER_TOO_LARGE}

@@ -1,0 +1,59 @@
+"""The TCP port of the whole service: real `hero-supervisor`, real actors."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import orjson
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.deployment import deployed
+from tests.eventually import eventually
+from tests.supervisor.rpc.raw_client import job, request
+from tests.supervisor.rpc.transports import free_port
+from tests.supervisor.rpc.web_server import ask, curl
+
+
+def test_the_service_offers_its_port_and_ends_its_connections_gracefully(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("HERO_RPC__PORT", str(port))
+    with deployed(tmp_path) as deployment:
+        listening = {c.laddr for c in psutil.Process(deployment.pid).net_connections("tcp") if c.status == "LISTEN"}
+        ran = curl(f"http://127.0.0.1:{port}/", body=request("run_job", job()))
+        health = curl(f"http://127.0.0.1:{port}/healthz")
+        metrics = curl(f"http://127.0.0.1:{port}/metrics")
+        with connect(f"ws://127.0.0.1:{port}/02beef") as client:
+            played = ask(client, "play", ["6 * 7"])
+            client.send(request("run_job", job(id="slow", script="sleep(2.0); 7", context_id=None)).decode())
+            eventually(lambda: ask(client, "get_job_status", ["slow"]).get("result") == "started")
+            os.kill(deployment.pid, signal.SIGTERM)
+            last = orjson.loads(client.recv(30))
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(30)
+
+        assert deployment.stop() == 0
+        log = deployment.log.read_text()
+
+    assert listening == {("127.0.0.1", port)}
+    assert ran.json["result"] == "42"
+    assert health.json == {"status": "ok", "store": "ok", "actors": 2}
+    assert b'hero_actors{script_type="SAL"} 1\n' in metrics.body
+    assert played["result"] == {"output": "42"}
+    assert last["result"] == "7"
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+    assert "Traceback" not in log
+
+
+def test_without_a_port_nothing_listens_on_tcp(tmp_path: Path) -> None:
+    with deployed(tmp_path) as deployment:
+        listening = [c for c in psutil.Process(deployment.pid).net_connections("tcp") if c.status == "LISTEN"]
+
+    assert listening == []

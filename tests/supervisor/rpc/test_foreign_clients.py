@@ -1,0 +1,146 @@
+"""Clients that are not ours, installed from their registries and run as they come.
+
+What is missing on a machine (node, or a registry that can be reached) skips its tests with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.supervisor.rpc.conftest import RunningServer
+from tests.supervisor.rpc.transports import request
+from tests.supervisor.rpc.web_server import RunningWeb, curl
+from tests.valkey_server import ValkeyServer
+
+FOREIGN = Path(__file__).parent / "foreign"
+WEB3 = "web3==8.0.0"
+OPEN_RPC = ("@open-rpc/client-js@2.1.0", "@open-rpc/schema-utils-js@2.2.1", "ws@8.23.0")
+INSTALL_LIMIT_S = 110
+
+
+@pytest.fixture(scope="module")
+def web3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter that has web3."""
+    folder = tmp_path_factory.mktemp("web3")
+    installed([sys.executable, "-m", "venv", str(folder)], folder)
+    python = folder / "bin" / "python"
+    installed(
+        [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check", WEB3], folder
+    )
+    return python
+
+
+@pytest.fixture(scope="module")
+def open_rpc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that has the packages of OpenRPC, and our script that uses them."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("open_rpc")
+    cache = folder / "cache"
+    installed(["npm", "install", "--no-audit", "--no-fund", "--silent", f"--cache={cache}", *OPEN_RPC], folder)
+    shutil.copy(FOREIGN / "open_rpc.mjs", folder)
+    return folder
+
+
+def installed(command: list[str], folder: Path) -> None:
+    done = subprocess.run(
+        command, capture_output=True, check=False, cwd=folder, stdin=subprocess.DEVNULL, text=True,
+        timeout=INSTALL_LIMIT_S,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-300:]}")
+
+
+@pytest.fixture
+def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
+    server = RunningWeb(valkey.url, namespace).start()
+    yield server
+    server.stop()
+
+
+def said_by(command: list[str], cwd: Path) -> Any:
+    """What a program prints as JSON."""
+    done = subprocess.run(
+        command, capture_output=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.timeout(240)
+def test_web3_speaks_over_ipc_and_websocket(
+    server: RunningServer, web_server: RunningWeb, web3_python: Path, tmp_path: Path
+) -> None:
+    arguments = [str(FOREIGN / "web3_calls.py"), str(server.path), str(web_server.port)]
+    said = said_by([str(web3_python), *arguments], tmp_path)
+
+    expected = {"status": "created", "error": 1001, "version": "hero-runtime"}
+    assert said == {
+        "ipc": expected,
+        "async_ipc": {**expected, "many": 50},
+        "websocket": {**expected, "many": 50},
+    }
+
+
+@pytest.mark.timeout(240)
+def test_the_client_of_open_rpc_speaks_over_http_and_websocket_and_its_tools_read_the_description(
+    web_server: RunningWeb, open_rpc_folder: Path
+) -> None:
+    said = said_by(["node", "open_rpc.mjs", str(web_server.port)], open_rpc_folder)
+
+    for transport in ("http", "websocket"):
+        seen = said[transport]
+        assert seen["version"]["name"] == "hero-runtime"
+        assert (seen["status"], seen["many"], seen["batch"]) == ("created", 50, ["created", None])
+        assert (seen["error"]["code"], seen["error"]["data"]["kind"]) == (1001, "job_not_found")
+    assert said["document"] == "valid"
+    assert said["methods"] > 40
+
+
+def test_curl_speaks_over_http(web_server: RunningWeb) -> None:
+    answer = curl(web_server.url("/rpc"), body=request("version"))
+
+    assert answer.json["result"]["name"] == "hero-runtime"
+
+
+@pytest.mark.parametrize("path", ["/", "/rpc"])
+def test_curl_speaks_over_the_unix_socket(server: RunningServer, path: str) -> None:
+    answer = curl(f"http://localhost{path}", "--unix-socket", str(server.path), body=request("version"))
+
+    assert answer.status == 200
+    assert answer.json["result"]["name"] == "hero-runtime"
+
+
+@pytest.mark.parametrize("program", ["nc", "socat"])
+def test_a_shell_gets_its_answer_from_the_unix_socket(server: RunningServer, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    # nc of OpenBSD ends with -N when its input does; socat does that by itself.
+    command = ["nc", "-N", "-U", str(server.path)] if program == "nc" else ["socat", "-", f"UNIX:{server.path}"]
+
+    done = subprocess.run(command, input=request("version"), capture_output=True, check=True, timeout=60)
+
+    assert orjson.loads(done.stdout)["result"]["name"] == "hero-runtime"
+    assert done.stdout.endswith(b"\n")
+
+
+def test_a_client_that_ends_its_side_after_asking_gets_its_answers(server: RunningServer) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(server.path))
+        client.sendall(request("version", request_id=1) + request("health", request_id=2))
+        client.shutdown(socket.SHUT_WR)
+        data = b""
+        while chunk := client.recv(65536):
+            data += chunk
+
+    assert sorted(orjson.loads(line)["id"] for line in data.splitlines()) == [1, 2]

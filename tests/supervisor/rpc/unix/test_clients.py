@@ -1,0 +1,141 @@
+"""Clients of the Unix socket that come and go, half open, deaf or slow."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from hero_supervisor.rpc.unix import connection as unix_connection
+from tests.eventually import eventually
+from tests.supervisor.rpc.conftest import ForeignActor, RunningServer
+from tests.supervisor.rpc.raw_client import RawClient, job, request
+
+StartActor = Callable[[str], ForeignActor]
+VERSION = request("version")
+
+
+def test_a_hundred_half_open_connections_harm_nobody(server: RunningServer, client: RawClient) -> None:
+    halves = [RawClient(server.path) for _ in range(100)]
+    try:
+        for half in halves:
+            half.send(b'{"jsonrpc":"2.0","id":1,"meth')
+
+        assert client.call("version")
+        for half in halves:
+            half.send(b'od":"version"}')
+        assert all(half.read()["result"] for half in halves)
+    finally:
+        for half in halves:
+            half.close()
+
+
+def test_a_client_that_ends_its_side_still_gets_its_answer(server: RunningServer, foreign_actor: StartActor) -> None:
+    with RawClient(server.path) as client:
+        client.send(request("run_job", job()))
+        client.socket.shutdown(socket.SHUT_WR)
+        foreign_actor("sal")
+
+        assert client.read()["result"] == "ran 40 + 2"
+        assert client.read_line() == b""
+
+
+def test_a_client_that_does_not_wait_has_its_requests_carried_out(server: RunningServer, client: RawClient) -> None:
+    with RawClient(server.path) as careless:
+        careless.send(request("create_job", job(id="j1")))
+
+    assert eventually(lambda: client.ask("get_job_status", ["j1"]).get("result")) == "created"
+
+
+def test_a_job_goes_on_when_its_client_hangs_up_and_the_wait_for_it_ends(
+    server: RunningServer, client: RawClient, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unix_connection, "LEFT_BEHIND_S", 0.3)
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    with RawClient(server.path) as gone:
+        gone.send(request("run_job", job(id="j1")))
+        actor.held.wait()
+        waiting = server.tasks()
+
+    eventually(lambda: not server.tasks(), what="the wait ends")
+    actor.may_finish.set()
+    output = eventually(lambda: client.call("get_job_output", ["j1"]))
+
+    assert len(waiting) == 1
+    assert output == "ran 40 + 2"
+
+
+def test_a_hang_up_is_noticed_after_the_client_had_ended_its_side(
+    server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unix_connection, "LEFT_BEHIND_S", 0.0)
+    monkeypatch.setattr(unix_connection, "HANG_UP_CHECK_S", 0.05)
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    with RawClient(server.path) as client:
+        client.send(request("run_job", job()))
+        client.socket.shutdown(socket.SHUT_WR)
+        actor.held.wait()
+
+        assert len(server.tasks()) == 1
+    eventually(lambda: not server.tasks())
+
+
+def test_disconnects_at_every_moment_harm_nobody(server: RunningServer, client: RawClient) -> None:
+    message = request("run_job", job(script_type="V"))
+    for length in range(0, len(message) + 1, 7):
+        with RawClient(server.path) as other:
+            other.send(message[:length])
+
+    assert client.call("version")
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
+    server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(unix_connection, "STALL_S", 0.3)
+    client.call("create_job", job(id="big", script="x" * 1_000_000))
+    with caplog.at_level(logging.WARNING), RawClient(server.path) as deaf:
+        deaf.send(b"".join(request("get_job", ["big"]) for _ in range(20)))
+
+        eventually(lambda: "rpc.slow_reader_cut_off" in caplog.text)
+        assert client.call("version")
+
+
+def test_a_client_that_asks_for_more_than_it_reads_is_cut_off(
+    server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(unix_connection, "MAX_UNREAD_BYTES", 5_000_000)
+    client.call("create_job", job(id="big", script="x" * 1_000_000))
+    with caplog.at_level(logging.WARNING), RawClient(server.path) as greedy:
+        greedy.send(b"".join(request("get_job", ["big"]) for _ in range(20)))
+
+        eventually(lambda: "rpc.slow_reader_cut_off" in caplog.text)
+        assert client.call("version")
+
+
+def test_a_slow_reader_gets_everything_and_its_sending_is_held_back_until_then(
+    server: RunningServer, client: RawClient
+) -> None:
+    client.call("create_job", job(id="big", script="x" * 500_000))
+    with RawClient(server.path) as slow:
+        slow.send(b"".join(request("get_job", ["big"], request_id=i) for i in range(30)))
+
+        slow.socket.setblocking(False)
+
+        def held_back() -> bool:
+            try:
+                slow.socket.send(b" " * 65536)
+            except BlockingIOError:
+                return True
+            return False
+
+        eventually(held_back, what="the server stops reading")
+        slow.socket.settimeout(30)
+        ids = {slow.read()["id"] for _ in range(30)}
+
+        assert ids == set(range(30))
+        assert slow.call("version")

@@ -1,0 +1,90 @@
+"""What keeps the embedded store running, with a real one: its end, its silence, and data that has to be repaired."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from hero_supervisor.store.embedded import EmbeddedStore, Readiness
+from hero_supervisor.store.watch import StoreWatch
+from tests.supervisor.conftest import MakeStore, command
+
+
+async def until_restarted(watch: StoreWatch, times: int) -> None:
+    deadline_mono = time.monotonic() + 60.0
+    while watch.restarts < times:
+        assert time.monotonic() < deadline_mono, "not started anew"
+        await asyncio.sleep(0.02)
+
+
+def run_watched(store: EmbeddedStore, damage: signal.Signals, **settings: float) -> int | None:
+    """Bring a store to an end and give the process id of its successor."""
+
+    async def run() -> int | None:
+        watch = StoreWatch(store, **settings)
+        await watch.start()
+        try:
+            pid = store.pid
+            assert pid is not None
+            os.kill(pid, damage)
+            await until_restarted(watch, 1)
+            assert await asyncio.to_thread(store.probe) is Readiness.READY
+            assert store.pid != pid
+            return store.pid
+        finally:
+            await watch.stop()
+
+    return asyncio.run(run())
+
+
+def test_store_that_was_killed_is_started_anew(make_store: MakeStore) -> None:
+    assert run_watched(make_store(), signal.SIGKILL)
+
+
+def test_store_that_is_frozen_is_killed_and_started_anew(
+    make_store: MakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run_watched(make_store(), signal.SIGSTOP, frozen_s=1.0)
+
+    assert "store.frozen" in [record.getMessage() for record in caplog.records]
+
+
+def test_store_that_is_busy_with_a_script_is_left_alone(make_store: MakeStore) -> None:
+    store = make_store()
+
+    async def run() -> None:
+        watch = StoreWatch(store, frozen_s=1.0)
+        await watch.start()
+        try:
+            command(store, "CONFIG", "SET", "busy-reply-threshold", "50")
+            busy = "local t = redis.call('TIME')[1] while redis.call('TIME')[1] - t < 4 do end return 1"
+            assert await asyncio.to_thread(command, store, "EVAL", busy, "0") == 1
+            assert watch.restarts == 0
+        finally:
+            await watch.stop()
+
+    asyncio.run(run())
+
+
+def test_store_whose_data_is_damaged_at_the_end_comes_up_repaired(make_store: MakeStore) -> None:
+    store = make_store()
+    store.start()
+    command(store, "SET", "a", "1")
+    store.stop()
+    (aof,) = (store.folder.path / "appendonlydir").glob("*.incr.aof")
+    aof.write_bytes(aof.read_bytes() + bytes(512))
+
+    async def run() -> None:
+        watch = StoreWatch(store)
+        await watch.start()
+        try:
+            assert await asyncio.to_thread(command, store, "GET", "a") == "1"
+        finally:
+            await watch.stop()
+
+    asyncio.run(run())
+    assert len(list((store.folder.path / "damaged").iterdir())) == 1

@@ -1,0 +1,187 @@
+"""The command `hero-unix-server`: the quick start of the Rust system, with real actors and the embedded store."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.eventually import eventually
+from tests.supervisor.rpc.raw_client import RawClient, job, request
+from tests.valkey_server import ValkeyServer
+
+
+class ServerProcess:
+    """The command, running."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.path = folder / "baobab.ipc"
+        command = [sys.executable, "-m", "hero_supervisor.unix_server", "--socket", "./baobab.ipc", *arguments]
+        with (folder / "log").open("a") as log:
+            self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
+
+    def ready_line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def ended(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        return self.process.wait(30)
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """End it gracefully, or else for good; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+
+StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start the command with some flags, all in one folder; what a test leaves running is stopped."""
+    started: list[ServerProcess] = []
+
+    def start(*arguments: str) -> ServerProcess:
+        started.append(ServerProcess(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> ServerProcess:
+    server = start_server("--db-path", "./db")
+    assert "ready" in server.ready_line(), server.log()
+    return server
+
+
+def test_the_quick_start_jobs_run_on_a_fresh_folder(server: ServerProcess) -> None:
+    with RawClient(server.path) as client:
+        job_id = client.call("create_job", job(script="40 + 2"))
+        assert client.call("start_job", [job_id]) == {"success": True}
+        assert eventually(lambda: client.call("get_job_output", [job_id])) == "42"
+
+        assert client.call("run_job", job(script="let x = 6; x * 7", script_type="OSIS")) == "42"
+        assert client.call("play", ["let x = 10; x * 2"]) == {"output": "20"}
+
+        failed = client.fail("run_job", job(script="let x = 1;\n  x.nothing()"))
+        assert failed["code"] == ErrorCode.JOB_FAILED
+        assert failed["data"]["line"] == 2
+        assert isinstance(failed["data"]["column"], int)
+        assert "nothing" in failed["data"]["message"]
+
+        late = client.fail("run_job", job(script="loop {}", timeout=0.3))
+        assert (late["code"], late["data"]["kind"]) == (ErrorCode.JOB_FAILED, "timeout")
+
+        actors = {actor["name"]: actor["script_type"] for actor in client.call("list_actors")}
+        assert actors == {"osis-1": "OSIS", "sal-1": "SAL"}
+
+
+def test_slow_jobs_of_one_connection_run_side_by_side(server: ServerProcess) -> None:
+    with RawClient(server.path) as client:
+        began_mono = time.monotonic()
+        for i in range(8):
+            client.send(request("run_job", job(script="sleep(1); 1"), request_id=i))
+        client.send(request("version", request_id="quick"))
+
+        ids = [client.read()["id"] for _ in range(9)]
+
+        assert ids[0] == "quick"
+        assert set(ids[1:]) == set(range(8))
+        assert time.monotonic() - began_mono < 6
+
+
+def test_jobs_survive_a_restart(server: ServerProcess, start_server: StartServer) -> None:
+    with RawClient(server.path) as client:
+        client.call("run_job", job(id="j1"))
+    code = server.stop()
+
+    again = start_server("--db-path", "./db")
+    assert "ready" in again.ready_line()
+    with RawClient(again.path) as client:
+        output = client.call("get_job_output", ["j1"])
+
+    assert code == 0
+    assert output == "42"
+
+
+def test_the_socket_of_a_killed_server_is_taken_over(tmp_path: Path, start_server: StartServer) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "baobab.ipc"))
+
+    server = start_server("--db-path", "./db", "--no-actors")
+
+    assert "actors: none" in server.ready_line()
+    with RawClient(server.path) as client:
+        assert client.call("health")["status"] == "ok"
+
+
+def test_a_live_server_keeps_its_socket(server: ServerProcess, start_server: StartServer) -> None:
+    code = start_server("--db-path", "./other", "--no-actors").ended()
+
+    assert code == 69
+    with RawClient(server.path) as client:
+        assert client.call("health")["status"] == "ok"
+    assert "a server is listening there already" in server.log()
+
+
+def test_a_given_redis_is_used_and_no_store_is_started(
+    tmp_path: Path, own_valkey: ValkeyServer, start_server: StartServer
+) -> None:
+    server = start_server("--redis-url", own_valkey.url, "--no-actors")
+    line = server.ready_line()
+    with RawClient(server.path) as client:
+        client.call("create_job", job(id="j1"))
+    code = server.stop()
+
+    assert "the given Redis" in line
+    assert own_valkey.command("EXISTS", "hero:job:j1") == 1
+    assert not (tmp_path / "db").exists()
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--redis-url", "http://localhost"], "http://localhost"),
+        (["--sokcet", "x"], "unrecognized arguments"),
+        (["--log-level", "loud"], "invalid choice"),
+    ],
+)
+def test_wrong_usage_is_said_and_ends_with_exit_code_2(
+    start_server: StartServer, arguments: list[str], said: str
+) -> None:
+    server = start_server(*arguments)
+
+    assert server.ended() == 2
+    assert said in server.log()
+    assert "Traceback" not in server.log()
+
+
+def test_ctrl_c_ends_it_gracefully_and_the_socket_is_gone(server: ServerProcess) -> None:
+    code = server.stop(signal.SIGINT)
+
+    assert code == 0
+    assert not server.path.exists()
+    assert "Traceback" not in server.log()

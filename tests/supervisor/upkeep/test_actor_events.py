@@ -1,0 +1,38 @@
+"""What a supervisor tells of its actors, and that an outage of the store costs it no more than the oldest of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.operations.events import BEGINNING, Events
+from hero_supervisor.upkeep import actor_events as news
+from tests.valkey_server import ValkeyServer
+
+
+def test_news_of_an_outage_are_written_when_it_is_over_the_oldest_beyond_the_limit_left_out(
+    own_valkey: ValkeyServer,
+) -> None:
+    async def run() -> list[dict[str, str]]:
+        events = Events()
+        async with AsyncStore(own_valkey.url) as store:
+            told = news.News(store, events, "here")
+            telling = asyncio.create_task(told.run())
+            own_valkey.kill()
+            for n in range(news.MAX_WAITING + 10):
+                told.tell("ready", f"sal-{n}", "sal", "", "")
+            own_valkey.start()
+            try:
+                async with asyncio.timeout(60):
+                    while True:
+                        found = await store.run(events.entries(events.keys.actor_events, BEGINNING, 1000))
+                        if found and found[-1][1]["name"] == f"sal-{news.MAX_WAITING + 9}":
+                            return [fields for _, fields in found]
+                        await asyncio.sleep(0.01)
+            finally:
+                await end_task(telling)
+
+    written = asyncio.run(run())
+
+    assert written[-1] == {"event": "ready", "name": "sal-265", "suffix": "sal", "host": "here"}
+    assert len(written) == news.MAX_WAITING

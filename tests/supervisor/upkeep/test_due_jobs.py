@@ -1,0 +1,93 @@
+"""What is due is done once, however many supervisors look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from hero_job import JobBuilder, JobLimits, JobStatus, ScriptType
+from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.operations.operations import Operations
+from hero_job.operations.schedules import Schedule, Schedules
+from hero_job.protocol.op import Op
+from hero_supervisor.upkeep.due_jobs import Clock
+from tests.valkey_server import ValkeyServer
+
+JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
+
+
+def on_store(valkey: ValkeyServer, test: Callable[[AsyncStore], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with AsyncStore(valkey.url) as store:
+            await test(store)
+
+    asyncio.run(main())
+
+
+def clock(store: AsyncStore, namespace: str) -> Clock:
+    return Clock(store, Operations(namespace), Schedules(namespace), limits=JobLimits(), roll=lambda: 0.0)
+
+
+async def queued(store: AsyncStore, operations: Operations) -> int:
+    return await store.run(operations.queue_length(ScriptType.OSIS))
+
+
+def test_delayed_jobs_are_queued_once_by_five_supervisors(
+    valkey: ValkeyServer, namespace: str, operations: Operations
+) -> None:
+    async def test(store: AsyncStore) -> None:
+        for _ in range(20):
+            job = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").delay(0.05).build()
+            await store.run(operations.create(job, start=True))
+        tasks = [asyncio.create_task(clock(store, namespace).run()) for _ in range(5)]
+        async with asyncio.timeout(20):
+            while await queued(store, operations) < 20:  # noqa: ASYNC110 - the event is in another process
+                await asyncio.sleep(0.01)
+        for task in tasks:
+            await end_task(task)
+        ids: list[str] = await store.run(Op(("LRANGE", operations.keys.work("osis"), 0, -1), list))
+        assert len(ids) == len(set(ids)) == 20
+
+    on_store(valkey, test)
+
+
+@pytest.mark.parametrize("overlap", ["skip", "allow"])
+def test_a_schedules_ticks_get_one_job_each_and_an_open_one_holds_up_the_next_where_asked(
+    valkey: ValkeyServer, namespace: str, operations: Operations, overlap: Any
+) -> None:
+    schedules = Schedules(namespace)
+    schedule = Schedule(name="s", job=JOB, interval_s=60, missed="all", overlap=overlap)  # type: ignore[arg-type]
+
+    async def test(store: AsyncStore) -> None:
+        now_s = (await store.run(schedules.due())).now_ms / 1000
+        await store.run(schedules.put(schedule, next(schedule.ticks_after(now_s - 180))))
+        await asyncio.gather(*(clock(store, namespace).run_once() for _ in range(5)))
+        # Three ticks were missed. The first one's job is open, since there is no actor.
+        assert await queued(store, operations) == (1 if overlap == "skip" else 3)
+        assert await clock(store, namespace).run_once() > 0
+
+    on_store(valkey, test)
+
+
+def test_a_schedule_goes_on_after_its_job_has_ended(
+    valkey: ValkeyServer, namespace: str, operations: Operations
+) -> None:
+    schedules = Schedules(namespace)
+    schedule = Schedule(name="s", job=JOB, interval_s=60, missed="once")  # type: ignore[arg-type]
+
+    async def test(store: AsyncStore) -> None:
+        now_ms = (await store.run(schedules.due())).now_ms
+        first, second = now_ms - 61_000, now_ms - 1_000
+        await store.run(schedules.put(schedule, first))
+        await store.run(operations.create(schedule.job_at(first), start=True))
+        await store.run(operations.stop(schedule.job_at(first).id))
+        await store.run(schedules.move_on("s", first, second, schedule.job_at(first).id))
+
+        await clock(store, namespace).run_once()
+
+        assert await store.run(operations.status(schedule.job_at(second).id)) is JobStatus.DISPATCHED
+
+    on_store(valkey, test)

@@ -1,0 +1,116 @@
+"""Recovery of those who died where nobody saw it: another host, another supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvloop
+
+from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.store import Store
+from hero_job.model.errors import StoreUnavailable
+from hero_job.model.job import JobBuilder, ScriptType
+from hero_job.model.status import JobStatus
+from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries
+from hero_job.operations.operations import Operations
+from hero_supervisor.upkeep.recovery import Sweep
+from tests.eventually import eventually
+from tests.supervisor.conftest import StartSupervisor
+from tests.valkey_server import ValkeyServer
+
+
+def claim_elsewhere(store: Store, operations: Operations, namespace: str, *, lease_s: float) -> tuple[str, Claims]:
+    """A job that an actor on another machine has claimed, after which nothing more was heard of it."""
+    job = JobBuilder().caller_id("c").context_id("c").script_type(ScriptType.OSIS).script("6 * 7").build()
+    store.run(operations.create(job, start=True))
+    entry = ActorEntry(
+        incarnation="osis-1.elsewhere.1.x",
+        name="osis-1",
+        script_type=ScriptType.OSIS,
+        host="elsewhere",
+        pid=1,
+        lanes=1,
+        engine="rhai",
+        engine_version="1",
+    )
+    claims = Claims(entry, namespace, lease_s=lease_s)
+    store.run(claims.join())
+    assert [claimed.id for claimed in store.run(claims.turn(0, [], 1)).jobs] == [job.id]
+    return job.id, claims
+
+
+def test_jobs_of_a_lost_host_are_handed_back_when_its_lease_has_ended(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
+) -> None:
+    job_id, _ = claim_elsewhere(store, operations, namespace, lease_s=0.5)
+    supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace)
+    assert supervisor.reply(job_id).output == "42"
+    assert supervisor.record(job_id).redeliveries == 1
+    assert supervisor.wait_event("jobs.recovered")["seen_to_end"] is False
+
+
+def test_jobs_of_the_living_are_left_alone_and_those_of_the_seen_dead_are_not_waited_for(
+    valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
+) -> None:
+    job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=60)
+
+    async def test() -> None:
+        async with AsyncStore(valkey.url) as aio:
+            sweep = Sweep(aio, Recoveries(namespace), every_s=60)
+            await sweep.run_once()
+            assert store.run(operations.status(job_id)) is JobStatus.STARTED
+            await sweep.recover_dead(claims.entry.incarnation)
+            assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
+
+    uvloop.run(test())
+
+
+def test_dead_child_is_recovered_as_soon_as_the_store_is_back(own_valkey: ValkeyServer, namespace: str) -> None:
+    operations = Operations(namespace)
+    with Store(own_valkey.url) as store:
+        job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=60)
+    own_valkey.kill()
+
+    async def test() -> None:
+        async with AsyncStore(own_valkey.url) as aio:
+            sweep = Sweep(aio, Recoveries(namespace), every_s=60)
+            await sweep.recover_dead(claims.entry.incarnation)
+            own_valkey.start()
+            with Store(own_valkey.url) as store:
+                assert store.run(operations.status(job_id)) is JobStatus.STARTED
+                try:
+                    await sweep.run_once()
+                except StoreUnavailable:  # the pool has yet to learn that its connection is a dead server's
+                    await sweep.run_once()
+                assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
+
+    uvloop.run(test())
+    eventually(own_valkey.answers)
+
+
+def test_after_an_outage_the_living_get_a_lease_to_show_themselves(
+    own_valkey: ValkeyServer, namespace: str, operations: Operations
+) -> None:
+    async def test() -> None:
+        with Store(own_valkey.url) as store:
+            job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=0.3)
+            async with AsyncStore(own_valkey.url) as aio:
+                sweep = Sweep(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
+                running = asyncio.create_task(sweep.run())
+                try:
+                    own_valkey.kill()
+                    while not sweep._store_away:  # noqa: ASYNC110 - a round in which nobody answers
+                        await asyncio.sleep(0.01)
+                    own_valkey.start()
+                    actor = operations.keys.actor(claims.entry.incarnation)
+                    eventually(lambda: own_valkey.command("EXISTS", actor) == 0)
+                    # Its presence is gone, and rounds go by: it is spared, and comes back.
+                    for _ in range(5):
+                        await sweep.run_once()
+                    assert own_valkey.command("HGET", operations.keys.job(job_id), "status") == "started"
+                    with Store(own_valkey.url) as again:
+                        assert again.run(claims.beat(busy=1, jobs=0))
+                finally:
+                    await end_task(running)
+
+    uvloop.run(test())

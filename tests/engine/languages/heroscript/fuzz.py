@@ -3,7 +3,8 @@
 Run it in a virtual environment of its own, because atheris instruments the interpreter and is no dependency:
 
     python3 -m venv fuzz-venv && fuzz-venv/bin/pip install atheris
-    PYTHONPATH=engines fuzz-venv/bin/python tests/engine/languages/heroscript/fuzz.py -max_total_time=300 [corpus-folder]
+    cd tests/engine/languages/heroscript
+    PYTHONPATH=../../../../engines ../../../../fuzz-venv/bin/python fuzz.py -max_total_time=300 [corpus-folder]
 
 Every option is libFuzzer's (`-help=1`). What is demanded of each input, as script and as parameter block:
 

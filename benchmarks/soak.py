@@ -58,11 +58,11 @@ def main() -> None:
                     base = JobBuilder().caller_id("a" * 66).context_id("b" * 66).script_type(kind).script("40 + 2")
                     store.run_many([operations.create(base.build(), start=True) for _ in range(step)])
                     done += step
-                    while store.run(operations.queue_length(kind)) > 20_000:
+                    while store.run(operations.admin.queue_length(kind)) > 20_000:
                         time.sleep(0.01)
                     if rss_warm is None and done >= min(100_000, options.jobs // 2):
                         rss_warm = [p.memory_info().rss for p in watched]
-                while any(store.run(operations.queue_length(t)) for t in (ScriptType.OSIS, ScriptType.SAL)):
+                while any(store.run(operations.admin.queue_length(t)) for t in (ScriptType.OSIS, ScriptType.SAL)):
                     time.sleep(0.05)
                 elapsed_s = time.monotonic() - began
                 deadline = time.monotonic() + 60

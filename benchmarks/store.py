@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hero_job import JobBuilder, JobStatus, ScriptType
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import ActorEntry, Claims, Settlement
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Settlement
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
@@ -68,7 +68,7 @@ def turn_times_us(lengths: tuple[int, ...], rounds: int, turns: int) -> dict[int
                         incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
                         engine_version="1",
                     )  # fmt: skip
-                    claims = Claims(entry, namespace, lease_s=3600)
+                    claims = ActorOperations(entry, namespace, lease_s=3600)
                     store.run(claims.join())
                     queue_jobs(store, operations, rounds * turns + 10)
                     # Ids behind the real jobs make the queue as long as wanted without a million hashes.

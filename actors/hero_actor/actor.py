@@ -21,7 +21,7 @@ from types import FrameType
 
 from hero_actor.conditions.missing_engine import Absence
 from hero_actor.conditions.shutdown_flags import Orders, Reason
-from hero_actor.conditions.store_outage import Backoff, Outage
+from hero_actor.conditions.store_outage import Outage
 from hero_actor.exits import ExitCode
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor
@@ -37,10 +37,11 @@ from hero_engine.engine import AsksStore, Engine
 from hero_engine.errors import EngineUnavailable
 from hero_engine.missing import MissingEngine
 from hero_engine.registry import load_engine
+from hero_job.client.backoff import Backoff
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreError
 from hero_job.model.retention import Retention
-from hero_job.operations.actor_operations import ActorEntry, Claims
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.operations import Operations
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ class Actor:
 
     # -- beginning -----------------------------------------------------------------------------------------------------
 
-    def _describe(self, engine: Engine, unavailable: str | None) -> Claims:
+    def _describe(self, engine: Engine, unavailable: str | None) -> ActorOperations:
         spec = self._spec
         entry = ActorEntry(
             incarnation=spec.incarnation,
@@ -164,7 +165,7 @@ class Actor:
             failure_ttl_s=spec.failure_ttl_s,
             max_redeliveries=spec.max_redeliveries,
         )
-        return Claims(
+        return ActorOperations(
             entry,
             spec.namespace,
             lease_s=spec.lease_s,
@@ -173,7 +174,7 @@ class Actor:
             legacy_queues=spec.legacy_queues,
         )
 
-    def _join(self, claims: Claims) -> bool:
+    def _join(self, claims: ActorOperations) -> bool:
         """Enter the registry, however long the store takes to be there. Says no when told to end before that."""
         backoff = Backoff()
         while not self._orders.drain.is_set():
@@ -188,7 +189,7 @@ class Actor:
                 return True
         return False
 
-    def _start_threads(self, engine: Engine, claims: Claims) -> Beat:
+    def _start_threads(self, engine: Engine, claims: ActorOperations) -> Beat:
         spec = self._spec
         executor = Executor(engine, spec.script_type)
         beat = Beat(
@@ -378,7 +379,7 @@ class Actor:
             control.receive()
         return control.lost
 
-    def _leave(self, claims: Claims) -> None:
+    def _leave(self, claims: ActorOperations) -> None:
         # A store of its own: connections of the other may still be waiting for an answer that does not come.
         with Store(self._spec.redis_url, name=self._spec.incarnation, connect_timeout_s=_LEAVE_TIMEOUT_S) as store:
             try:

@@ -19,6 +19,7 @@ from hero_job.model.job import DEFAULT_LIMITS
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.views import ActorPresence, BatchStatus, QueueStatus
 from hero_job.operations import batches
+from hero_job.operations.admin_operations import AdminOperations
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.operations import Op, Operations
 from hero_job.operations.schedules import Schedule, Schedules
@@ -54,6 +55,18 @@ def _awaitable(
         return await self.store.run(build(self.operations, *args, **kwargs))
 
     return method
+
+
+def _admin(
+    build: Callable[Concatenate[AdminOperations, P], Op[T]],
+) -> Callable[Concatenate[Operations, P], Op[T]]:
+    """Reach an operation of `AdminOperations` from `Operations`."""
+
+    @functools.wraps(build)
+    def operation(operations: Operations, /, *args: P.args, **kwargs: P.kwargs) -> Op[T]:
+        return build(operations.admin, *args, **kwargs)
+
+    return operation
 
 
 def _submit(operations: Operations, job: Job) -> Op[str]:
@@ -113,17 +126,17 @@ class Supervisor:
     get_job_status = _blocking(Operations.status)
     get_job_output = _blocking(Operations.output)
     delete_job = _blocking(Operations.delete)
-    list_jobs = _blocking(Operations.page)
-    list_actors = _blocking(Operations.actors)
-    queue_length = _blocking(Operations.queue_length)
+    list_jobs = _blocking(_admin(AdminOperations.page))
+    list_actors = _blocking(_admin(AdminOperations.actors))
+    queue_length = _blocking(_admin(AdminOperations.queue_length))
     stop_job = _blocking(Operations.stop)
     retry_job = _blocking(Operations.retry)
     get_job_log = _blocking(Operations.log)
-    list_dead = _blocking(Operations.dead)
-    count_dead = _blocking(Operations.dead_count)
-    get_queue = _blocking(Operations.queue)
-    pause_queue = _blocking(Operations.pause)
-    resume_queue = _blocking(Operations.resume)
+    list_dead = _blocking(_admin(AdminOperations.dead))
+    count_dead = _blocking(_admin(AdminOperations.dead_count))
+    get_queue = _blocking(_admin(AdminOperations.queue))
+    pause_queue = _blocking(_admin(AdminOperations.pause))
+    resume_queue = _blocking(_admin(AdminOperations.resume))
     get_batch = _blocking(Operations.batch)
     ping = _blocking(Operations.ping)
 
@@ -239,17 +252,17 @@ class AsyncSupervisor:
     get_job_status = _awaitable(Operations.status)
     get_job_output = _awaitable(Operations.output)
     delete_job = _awaitable(Operations.delete)
-    list_jobs = _awaitable(Operations.page)
-    list_actors = _awaitable(Operations.actors)
-    queue_length = _awaitable(Operations.queue_length)
+    list_jobs = _awaitable(_admin(AdminOperations.page))
+    list_actors = _awaitable(_admin(AdminOperations.actors))
+    queue_length = _awaitable(_admin(AdminOperations.queue_length))
     stop_job = _awaitable(Operations.stop)
     retry_job = _awaitable(Operations.retry)
     get_job_log = _awaitable(Operations.log)
-    list_dead = _awaitable(Operations.dead)
-    count_dead = _awaitable(Operations.dead_count)
-    get_queue = _awaitable(Operations.queue)
-    pause_queue = _awaitable(Operations.pause)
-    resume_queue = _awaitable(Operations.resume)
+    list_dead = _awaitable(_admin(AdminOperations.dead))
+    count_dead = _awaitable(_admin(AdminOperations.dead_count))
+    get_queue = _awaitable(_admin(AdminOperations.queue))
+    pause_queue = _awaitable(_admin(AdminOperations.pause))
+    resume_queue = _awaitable(_admin(AdminOperations.resume))
     get_batch = _awaitable(Operations.batch)
     ping = _awaitable(Operations.ping)
 

@@ -157,11 +157,11 @@ class Client:
         eventually(lambda: self.status(job_id) is status, what=f"job is {status}")
 
     def queue_length(self, script_type: str = "osis") -> int:
-        return self._run(self.operations.queue_length(ScriptType.parse(script_type)))
+        return self._run(self.operations.admin.queue_length(ScriptType.parse(script_type)))
 
     def incarnations(self) -> list[str]:
         """Incarnations in the registry."""
-        return [actor.incarnation for actor in self._run(self.operations.actors())]
+        return [actor.incarnation for actor in self._run(self.operations.admin.actors())]
 
 
 def _patiently(run: Callable[[], T]) -> T:

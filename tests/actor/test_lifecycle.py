@@ -105,7 +105,7 @@ def test_a_failing_job_is_repeated_as_often_as_it_asks_and_a_broken_script_is_no
         assert client.status(failing) is JobStatus.SCHEDULED
         # Its pause is a second or more: the clock is moved instead of waited for.
         store.run(Op(("ZADD", operations.keys.scheduled, 1, failing), int))
-        store.run(operations.promote())
+        store.run(operations.admin.promote())
     assert client.reply(failing).status is JobStatus.ERROR
     assert client.record(failing).attempt == 3
 

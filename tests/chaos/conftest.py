@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.job.conftest import make_claims, make_job, recoveries
+from tests.job.conftest import make_actor, make_job, recoveries
 
-__all__ = ["make_claims", "make_job", "recoveries"]
+__all__ = ["make_actor", "make_job", "recoveries"]

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from hero_job import TRANSITIONS, JobBuilder, JobStateError, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import Retention
-from hero_job.operations.actor_operations import ActorEntry, ClaimedJob, Claims, Recoveries, Settlement
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, ClaimedJob, Recoveries, Settlement
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
@@ -69,12 +69,12 @@ class Interleaving(RuleBasedStateMachine):
         self.jobs: dict[str, Model] = {}
         self.queue: collections.deque[str] = collections.deque()
         self.numbers = itertools.count(1)
-        self.actors: list[Claims] = []
+        self.actors: list[ActorOperations] = []
         #: What the model says each incarnation, living or dead, has in its claimed list.
         self.claimed: dict[str, list[str]] = {}
         #: What each incarnation believes that it holds: it may be wrong about that.
         self.held: dict[str, list[ClaimedJob]] = {}
-        self.zombies: list[Claims] = []
+        self.zombies: list[ActorOperations] = []
 
     def teardown(self) -> None:
         self.store.close()
@@ -88,7 +88,7 @@ class Interleaving(RuleBasedStateMachine):
         name = f"osis-{next(self.numbers)}"
         entry = ActorEntry(incarnation=name, name="osis", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1,
                            engine="rhai", engine_version="1")  # fmt: skip
-        claims = Claims(entry, self.keys.namespace, lease_s=600, retention=KEEP)
+        claims = ActorOperations(entry, self.keys.namespace, lease_s=600, retention=KEEP)
         assert self.store.run(claims.join())
         self.actors.append(claims)
         self.claimed[name], self.held[name] = [], []
@@ -133,7 +133,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule()
     def promote(self) -> None:
-        self.store.run(self.operations.promote())
+        self.store.run(self.operations.admin.promote())
         for job_id, job in self.jobs.items():
             if job.status is _S.SCHEDULED:  # all are due at once here
                 job.go(_S.DISPATCHED)
@@ -175,7 +175,7 @@ class Interleaving(RuleBasedStateMachine):
             self.held[me] = self.held[me][:1]
             self._release(claims, behind)
 
-    def _release(self, claims: Claims, behind: list[ClaimedJob]) -> None:
+    def _release(self, claims: ActorOperations, behind: list[ClaimedJob]) -> None:
         me = claims.entry.incarnation
         count = self.store.run(claims.release(0, behind))
         handed_back = 0
@@ -300,7 +300,7 @@ class Late(Interleaving):
     def __init__(self) -> None:
         super().__init__()
         #: Every claim that was ever answered, with who made it.
-        self.given: dict[tuple[str, str, str], tuple[Claims, ClaimedJob]] = {}
+        self.given: dict[tuple[str, str, str], tuple[ActorOperations, ClaimedJob]] = {}
 
     @invariant()
     def nothing_is_lost(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import Claims, Recoveries
+from hero_job.operations.actor_operations import ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol import lua
 from hero_job.protocol.lua import LuaScript
@@ -22,7 +22,7 @@ from hero_job.protocol.op import Op, pairs
 from tests.chaos.checker import Final, Verdict, check, read_history
 from tests.chaos.witness import Witness
 from tests.eventually import eventually
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 from tests.valkey_server import ValkeyServer
 
@@ -69,7 +69,9 @@ class Play:
         return check(read_history(self.witness.read()), jobs, [])
 
 
-def play_zombie(play: Play, job_id: str, frozen: Claims, heir: Claims, recoveries: Recoveries, *, late: str) -> Verdict:
+def play_zombie(
+    play: Play, job_id: str, frozen: ActorOperations, heir: ActorOperations, recoveries: Recoveries, *, late: str
+) -> Verdict:
     """A lane takes a job and is frozen past its lease; another runs it; the first comes back with its own result."""
     store = play.store
     zombie, runner = Lane(store, frozen), Lane(store, heir)
@@ -85,7 +87,7 @@ def play_zombie(play: Play, job_id: str, frozen: Claims, heir: Claims, recoverie
     if late == "before the other has finished":
         play.ended(job_id, 1, "Failed")
         zombie.fail(held, retry_in_s=0)
-        store.run(play.operations.promote())
+        store.run(play.operations.admin.promote())
     play.ended(job_id, 2)
     runner.finish(taken)
     if late == "after the other has finished":
@@ -109,13 +111,13 @@ def test_the_checker_finds_what_a_removed_fence_lets_in(
     store: Store,
     operations: Operations,
     make_job: MakeJob,
-    make_claims: MakeClaims,
+    make_actor: MakeActor,
     recoveries: Recoveries,
     fence: str,
     late: str,
 ) -> None:
     job_id = store.run(operations.create(make_job(), start=True))
-    frozen, heir = make_claims(), make_claims()
+    frozen, heir = make_actor(), make_actor()
     if fence == "is removed":
         status = "if mine then" if late == LATE[1] else None
         cuts = {"owner": "true"} | ({"status": status} if status else {})
@@ -157,7 +159,7 @@ def test_the_checker_finds_what_an_actor_killed_after_a_plain_pop_loses(
     store: Store,
     operations: Operations,
     make_job: MakeJob,
-    make_claims: MakeClaims,
+    make_actor: MakeActor,
     recoveries: Recoveries,
     actor: str,
 ) -> None:
@@ -165,7 +167,7 @@ def test_the_checker_finds_what_an_actor_killed_after_a_plain_pop_loses(
     job_id = store.run(operations.create(make_job(), start=True))
     play.submit(job_id)
     play.witness.note("acknowledged", job=job_id)
-    victim, heir = make_claims(), make_claims()
+    victim, heir = make_actor(), make_actor()
     keys = operations.keys
     claimed = keys.claimed(victim.entry.incarnation, 0)
     program = BLPOP_ACTOR if actor == "pops" else BLMOVE_ACTOR

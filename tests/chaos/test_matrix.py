@@ -172,7 +172,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("moment", ["queued", "claimed", "running", "settling", "replying"])
 def test_a_job_ends_exactly_once_whatever_happens_at_whichever_moment(stage: Stage, moment: str, fault: str) -> None:
-    eventually(lambda: len(stage.store.run(Operations().actors())) == 1, what="one actor is there", within_s=60)
+    eventually(lambda: len(stage.store.run(Operations().admin.actors())) == 1, what="one actor is there", within_s=60)
     stage.reach(moment)
     FAULTS[fault](stage)
 

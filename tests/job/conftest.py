@@ -10,10 +10,10 @@ import pytest
 from hero_job import Job, JobBuilder, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
-from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 
 MakeJob = Callable[..., Job]
-MakeClaims = Callable[..., Claims]
+MakeActor = Callable[..., ActorOperations]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def make_job() -> MakeJob:
 
 
 @pytest.fixture
-def make_claims(namespace: str, store: Store) -> MakeClaims:
+def make_actor(namespace: str, store: Store) -> MakeActor:
     """Make an incarnation that has joined."""
     numbers = itertools.count(1)
 
@@ -40,15 +40,15 @@ def make_claims(namespace: str, store: Store) -> MakeClaims:
         instance: str | None = None,
         lease_s: float = 60,
         retention: Retention = DEFAULT_RETENTION,
-    ) -> Claims:
+    ) -> ActorOperations:
         n = next(numbers)
         entry = ActorEntry(
             incarnation=f"{script_type.suffix}-{n}", name=f"{script_type.suffix}", script_type=script_type, host="here",
             pid=n, lanes=lanes, engine="rhai", engine_version="1", group=group, instance=instance,
         )  # fmt: skip
-        claims = Claims(entry, namespace, lease_s=lease_s, retention=retention)
-        assert store.run(claims.join())
-        return claims
+        actor = ActorOperations(entry, namespace, lease_s=lease_s, retention=retention)
+        assert store.run(actor.join())
+        return actor
 
     return make
 

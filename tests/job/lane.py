@@ -1,23 +1,23 @@
-"""A lane played by a test: claims, settles, and remembers what it was given."""
+"""A lane played by a test: actor, settles, and remembers what it was given."""
 
 from __future__ import annotations
 
 from hero_job import JobStatus
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import ClaimedJob, Claims, Settlement
+from hero_job.operations.actor_operations import ActorOperations, ClaimedJob, Settlement
 
 
 class Lane:
     """Lane 0 of an incarnation."""
 
-    def __init__(self, store: Store, claims: Claims) -> None:
+    def __init__(self, store: Store, actor: ActorOperations) -> None:
         self.store = store
-        self.claims = claims
+        self.actor = actor
         self._held: set[str] = set()
 
     def claim(self, most: int = 100) -> list[ClaimedJob]:
         """Take a turn that settles nothing; gives what is new (a real lane never claims while it holds something)."""
-        jobs = self.store.run(self.claims.turn(0, [], most + len(self._held))).jobs
+        jobs = self.store.run(self.actor.turn(0, [], most + len(self._held))).jobs
         new = [job for job in jobs if job.id not in self._held]
         self._held |= {job.id for job in new}
         return new
@@ -30,20 +30,20 @@ class Lane:
         """Settle jobs as finished; gives the refused."""
         self._held -= {j.id for j in jobs}
         done = [Settlement(j.id, j.attempt, JobStatus.FINISHED, output) for j in jobs]
-        return self.store.run(self.claims.turn(0, done, 0)).refused
+        return self.store.run(self.actor.turn(0, done, 0)).refused
 
     def fail(self, job: ClaimedJob, kind: str = "oops", *, retry_in_s: float | None = None) -> None:
         """Settle a job as failed."""
         self._held.discard(job.id)
         failed = Settlement(job.id, job.attempt, JobStatus.ERROR, error="it broke", error_kind=kind)
         failed.retry_in_s = retry_in_s
-        self.store.run(self.claims.turn(0, [failed], 0))
+        self.store.run(self.actor.turn(0, [failed], 0))
 
     def stop(self, job: ClaimedJob) -> None:
         """Settle a job as stopped."""
         self._held.discard(job.id)
         stopped = Settlement(job.id, job.attempt, JobStatus.STOPPED, error="stopped", error_kind="stopped")
-        self.store.run(self.claims.turn(0, [stopped], 0))
+        self.store.run(self.actor.turn(0, [stopped], 0))
 
     def work_off(self) -> list[str]:
         """Run all there is to run; gives the ids in order."""

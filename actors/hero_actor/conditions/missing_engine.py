@@ -14,8 +14,8 @@ from enum import StrEnum
 from hero_engine.errors import EngineUnavailable
 from hero_engine.registry import load_engine
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import Claims
-from hero_job.operations.operations import Operations
+from hero_job.operations.actor_operations import ActorOperations
+from hero_job.operations.admin_operations import AdminOperations
 
 #: How often its lanes look whether there is a job, in seconds. They do not block on the queue: a job that comes there
 #: must be left to whoever has an engine.
@@ -43,13 +43,13 @@ class Absence:
         claims: Of this incarnation.
     """
 
-    def __init__(self, engine: str, when: WhenMissing, look_s: float, *, store: Store, claims: Claims) -> None:
+    def __init__(self, engine: str, when: WhenMissing, look_s: float, *, store: Store, claims: ActorOperations) -> None:
         self._engine = engine
         self._when = when
         self._look_s = look_s
         self._store = store
         self._claims = claims
-        self._actors = Operations(claims.keys.namespace).actors()
+        self._actors = AdminOperations(claims.keys.namespace).actors()
         self._served_mono: dict[str, float] = {}
         self._look_mono = time.monotonic() + look_s
 

@@ -99,7 +99,7 @@ class Batch:
         """Note what came of the running job and begin the next.
 
         Args:
-            result: To be settled; None to leave the job claimed, for `Claims.leave` to hand back.
+            result: To be settled; None to leave the job claimed, for `ActorOperations.leave` to hand back.
 
         Returns:
             The job to run now; None when there is none, or the batch is closed.

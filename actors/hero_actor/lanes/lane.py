@@ -18,16 +18,17 @@ from typing import TypeVar
 
 from hero_actor.conditions.missing_engine import LOOK_S, Absence
 from hero_actor.conditions.shutdown_flags import Orders, Reason
-from hero_actor.conditions.store_outage import Backoff, Outage
+from hero_actor.conditions.store_outage import Outage
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor, settle, timeout_of
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
 from hero_actor.lanes.pace import Pace
 from hero_engine.engine import TimedOut
+from hero_job.client.backoff import Backoff
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreError
 from hero_job.model.status import JobStatus
-from hero_job.operations.actor_operations import ClaimedJob, Claims, Settlement, Turn
+from hero_job.operations.actor_operations import ActorOperations, ClaimedJob, Settlement, Turn
 from hero_job.operations.operations import Op
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Lane:
         number: int,
         *,
         store: Store,
-        claims: Claims,
+        claims: ActorOperations,
         executor: Executor,
         batch: Batch,
         orders: Orders,

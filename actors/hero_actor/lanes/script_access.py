@@ -129,7 +129,7 @@ class ScriptAccess:
         found: list[dict[str, object]] = []
         cursor = ""
         while len(found) < most and time.monotonic() < asker.deadline_mono:
-            page = self._run(self._operations.page(cursor, 1000))
+            page = self._run(self._operations.admin.page(cursor, 1000))
             found += (
                 _listed(record) for record in page.records if _is_own(asker, record) and wanted in (None, record.status)
             )

@@ -22,7 +22,7 @@ from hero_actor.lanes.lane import Lane, LaneState
 from hero_engine.engine import TimedOut
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreError
-from hero_job.operations.actor_operations import Claims, Settlement
+from hero_job.operations.actor_operations import ActorOperations, Settlement
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,14 @@ class Beat:
     )
 
     def __init__(
-        self, *, store: Store, claims: Claims, lanes: Sequence[Lane], orders: Orders, outage: Outage, grace_s: float
+        self,
+        *,
+        store: Store,
+        claims: ActorOperations,
+        lanes: Sequence[Lane],
+        orders: Orders,
+        outage: Outage,
+        grace_s: float,
     ) -> None:
         self._store = store
         self._claims = claims

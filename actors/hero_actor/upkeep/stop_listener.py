@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Sequence
 
-from hero_actor.conditions.store_outage import Backoff, Outage
+from hero_actor.conditions.store_outage import Outage
 from hero_actor.lanes.lane import Lane
+from hero_job.client.backoff import Backoff
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, StoreError
-from hero_job.operations.actor_operations import Claims, Order
+from hero_job.operations.actor_operations import ActorOperations, Order
 from hero_job.operations.operations import Operations
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Stops:
         self,
         *,
         store: Store,
-        claims: Claims,
+        claims: ActorOperations,
         operations: Operations,
         lanes: Sequence[Lane],
         wanted: set[str],

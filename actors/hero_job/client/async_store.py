@@ -23,8 +23,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hero_job.client.backoff import Backoff
 from hero_job.client.connection import ANSWER_TIMEOUT_S
-from hero_job.client.store import GLANCE_S, Outage
+from hero_job.client.store import GLANCE_S
 from hero_job.client.url import Mode, StoreUrl, parse_url
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.status import JobStatus
@@ -186,14 +187,14 @@ class AsyncStore:
             # The stream must be followed before the first look, or an event between the two is missed. When the server
             # is away the look itself says so.
             await _set_within(follower.following, min(GLANCE_S, wait_s))
-            outage = Outage()
+            backoff = Backoff()
             while True:
                 moved.clear()
                 try:
                     found = await self.run(look)
-                    outage.over()
+                    backoff.reset()
                 except StoreUnavailable as e:
-                    await asyncio.sleep(outage.pause_s(e, deadline_mono))
+                    await asyncio.sleep(backoff.next_wait_before(deadline_mono, e))
                     continue
                 if found is not None:
                     return found

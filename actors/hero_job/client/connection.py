@@ -33,7 +33,7 @@ _WRONG_SERVER = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "
 _MOST_MOVES = 5
 
 
-class Connection:
+class StoreConnection:
     """An open connection; the constructor finds the server, connects, and introduces itself.
 
     Args:
@@ -247,7 +247,7 @@ def find_master(url: StoreUrl, timeout_s: float) -> list[Address]:
             password=url.options.get("sentinel_password"),
         )
         try:
-            connection = Connection(sentinel, name="hero", connect_timeout_s=timeout_s)
+            connection = StoreConnection(sentinel, name="hero", connect_timeout_s=timeout_s)
         except (StoreUnavailable, StoreRefused) as e:
             reasons.append(f"{host}:{port}: {e.reason}")
             continue

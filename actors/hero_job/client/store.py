@@ -5,14 +5,14 @@ Used by lanes (one store each, so one connection each), by programs that submit 
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
-from hero_job.client.connection import Connection
+from hero_job.client.backoff import Backoff
+from hero_job.client.connection import StoreConnection
 from hero_job.client.url import Address, parse_url
 from hero_job.model.errors import StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
@@ -25,36 +25,6 @@ from hero_job.protocol.op import Op, T
 GLANCE_S = 2.0
 #: An idle connection older than this, in seconds, is looked at before it is used: the server may have closed it.
 _IDLE_S = 1.0
-
-
-class Outage:
-    """How long to pause between two tries while the server is away: 50 ms, doubled up to a second, with jitter."""
-
-    __slots__ = ("_next_s",)
-
-    def __init__(self) -> None:
-        self._next_s = 0.05
-
-    def over(self) -> None:
-        """The server answered."""
-        self._next_s = 0.05
-
-    def pause_s(self, error: StoreUnavailable, deadline_mono: float) -> float:
-        """Give the next pause, in seconds.
-
-        Args:
-            error: Why another try is needed.
-            deadline_mono: When the caller gives up, by the monotonic clock.
-
-        Raises:
-            StoreUnavailable: The error, when that time has come.
-        """
-        left_s = deadline_mono - time.monotonic()
-        if left_s <= 0:
-            raise error
-        pause_s = self._next_s * random.uniform(0.5, 1)
-        self._next_s = min(self._next_s * 2, 1.0)
-        return min(pause_s, left_s)
 
 
 class Store:
@@ -73,7 +43,7 @@ class Store:
         self.url = parse_url(url)
         self._name = name
         self._connect_timeout_s = connect_timeout_s
-        self._idle: list[tuple[float, Connection]] = []
+        self._idle: list[tuple[float, StoreConnection]] = []
         self._blocked: set[tuple[Address | None, int]] = set()
         # Of a cluster, the node that had the slot last.
         self._address: Address | None = None
@@ -169,16 +139,16 @@ class Store:
     ) -> T:
         """Block on a list; look elsewhere only when that stays silent."""
         deadline_mono = time.monotonic() + wait_s
-        outage = Outage()
+        backoff = Backoff()
         while True:
             left_s = deadline_mono - time.monotonic()
             try:
                 text = self.run(peek(max(0.001, min(GLANCE_S, left_s))))
                 found = self.run(look) if text is None else read(text)
-                outage.over()
+                backoff.reset()
             except StoreUnavailable as e:
                 # Looking again changes nothing, so a wait outlives a restart of the server.
-                time.sleep(outage.pause_s(e, deadline_mono))
+                time.sleep(backoff.next_wait_before(deadline_mono, e))
                 continue
             if found is not None:
                 return found
@@ -210,7 +180,7 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _run_blocking(self, connection: Connection, op: Op[T]) -> T:
+    def _run_blocking(self, connection: StoreConnection, op: Op[T]) -> T:
         blocked = (connection.address, connection.client_id)
         with self._lock:
             self._blocked.add(blocked)
@@ -220,7 +190,7 @@ class Store:
             with self._lock:
                 self._blocked.discard(blocked)
 
-    def _take(self) -> Connection:
+    def _take(self) -> StoreConnection:
         while True:
             with self._lock:
                 if not self._idle:
@@ -231,10 +201,10 @@ class Store:
             connection.close()
         return self._connect(self._address)
 
-    def _connect(self, address: Address | None) -> Connection:
-        return Connection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address)
+    def _connect(self, address: Address | None) -> StoreConnection:
+        return StoreConnection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address)
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: StoreConnection) -> None:
         with self._lock:
             if not self._closed and connection.open:
                 self._idle.append((time.monotonic(), connection))

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class StreamUpdate:
     """What a listener hears.
 
     Attributes:
@@ -50,7 +50,7 @@ class News:
 class Listener(Protocol):
     """Who hears what is new in a stream."""
 
-    async def hear(self, news: News) -> None:
+    async def hear(self, news: StreamUpdate) -> None:
         """Take it; the next page is read when this returns."""
 
 
@@ -155,7 +155,7 @@ class StreamFollower:
         gap = len(entries) == PAGE and (await self._store.run(Events.edges(key))).gap_after(before)
         stream.last = entries[-1][0]
         for listener in tuple(stream.listeners):
-            await listener.hear(News(entries=entries, gap=gap, cursor=stream.last))
+            await listener.hear(StreamUpdate(entries=entries, gap=gap, cursor=stream.last))
 
     async def _come_back(self) -> None:
         """See what is left of the streams after an outage."""
@@ -175,4 +175,4 @@ class StreamFollower:
         for key, stream in tuple(self._streams.items()):
             gap = (gaps or {}).get(key, False)
             for listener in tuple(stream.listeners):
-                await listener.hear(News(interrupted=interrupted, resumed=resumed, gap=gap, cursor=stream.last))
+                await listener.hear(StreamUpdate(interrupted=interrupted, resumed=resumed, gap=gap, cursor=stream.last))

@@ -1,7 +1,7 @@
-"""The store's operations for those who run jobs, and for recovery: data, like those of `operations.py`.
+"""The operations of those who run jobs and of those who recover them, as data; no I/O.
 
-An actor process makes one `Claims` for its incarnation and shares it among its lanes. Invariant: an id that left a
-queue is in exactly one claimed list until its job is settled or handed back.
+An actor process makes one `ActorOperations` for its incarnation and shares it among its lanes; a supervisor makes
+`Recoveries`. Invariant: an id that left a queue is in exactly one claimed list until its job is settled or handed back.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from hero_job.protocol.op import Op, as_is
 
 __all__ = [
     "ActorEntry",
+    "ActorOperations",
     "ClaimedJob",
-    "Claims",
     "Order",
     "Recoveries",
     "Recovery",
@@ -37,7 +37,7 @@ __all__ = [
 BLOCK_S = 1.0
 
 
-class Claims:
+class ActorOperations:
     """Builds the operations of one incarnation.
 
     Args:

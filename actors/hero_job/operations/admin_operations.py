@@ -1,4 +1,7 @@
-"""Operations on queues, on actors, and on jobs in numbers: pages, dead letters, batches, events. Data, no I/O."""
+"""The operations on queues, dead letters and the registry of actors, as data; no I/O.
+
+`Operations.admin` is the one instance of a namespace. Operators, the supervisor and its scaler call it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,12 @@ from typing import Any
 
 import orjson
 
-from hero_job.model.errors import JobDamaged, JobInvalid, JobNotFound
+from hero_job.model.errors import JobDamaged, JobInvalid
 from hero_job.model.fields import milliseconds
 from hero_job.model.job import ScriptType
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.views import (
     ActorPresence,
-    BatchStatus,
     DeadJob,
     JobPage,
     JobRecord,
@@ -24,10 +26,10 @@ from hero_job.model.views import (
 from hero_job.protocol import lua
 from hero_job.protocol.codec import decode_record
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
-from hero_job.protocol.op import Op, as_is, pairs
+from hero_job.protocol.op import Op, pairs
 
 
-class Queues:
+class AdminOperations:
     """Builds the operations of one namespace that concern more than one job.
 
     Args:
@@ -35,11 +37,11 @@ class Queues:
         retention: How long what has ended is kept.
     """
 
-    __slots__ = ("keep", "keys")
+    __slots__ = ("_keep", "keys")
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE, retention: Retention = DEFAULT_RETENTION) -> None:
         self.keys = Keys(namespace)
-        self.keep = retention.arguments
+        self._keep = retention.arguments
 
     def page(self, cursor: str = "", count: int = 100) -> Op[JobPage]:
         """Read one page of all jobs.
@@ -125,7 +127,7 @@ class Queues:
             How many ids were taken, and how many jobs ended by that.
         """
         queue = self.keys.work(script_type.suffix, group, instance)
-        return Op([queue, self.keys.prefix, most, *self.keep], lambda answer: (answer[0], answer[1]), lua.PURGE, 1)
+        return Op([queue, self.keys.prefix, most, *self._keep], lambda answer: (answer[0], answer[1]), lua.PURGE, 1)
 
     def pause(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
         """Pause a queue: what is in it and what comes waits, what runs goes on.
@@ -165,61 +167,6 @@ class Queues:
         """Take ids out of the dead letters."""
         return Op(("ZREM", self.keys.dead_jobs, *job_ids), int)
 
-    def open_batch(self, batch_id: str, count: int) -> Op[bool]:
-        """Announce a batch before its jobs are created, so that it cannot seem ended while they come.
-
-        Returns:
-            False when a batch with this id and another count exists. One with the same count is taken for the same,
-            announced again after a lost answer: to create its jobs again changes nothing.
-        """
-        source = """
-        local total = redis.call('HGET', KEYS[1], 'asked')
-        if total then return total == ARGV[1] and 1 or 0 end
-        redis.call('HSET', KEYS[1], 'asked', ARGV[1], 'total', ARGV[1])
-        redis.call('HSET', KEYS[1], 'open', ARGV[1])
-        return 1"""
-        return Op(("EVAL", source, 1, self.keys.batch(batch_id), count), bool)
-
-    def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
-        """Take jobs out of a batch that could not be created."""
-        source = """
-        redis.call('HINCRBY', KEYS[1], 'total', -ARGV[1])
-        if redis.call('HINCRBY', KEYS[1], 'open', -ARGV[1]) <= 0 then redis.call('RPUSH', KEYS[2], 'ended') end"""
-        return Op(("EVAL", source, 2, self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by), lambda _: None)
-
-    def batch(self, batch_id: str) -> Op[BatchStatus | None]:
-        """Look at a batch; None when there is none with this id."""
-
-        def decode(answer: Any) -> BatchStatus | None:
-            counts = {name: int(value) for name, value in pairs(answer).items()}
-            if not counts:
-                return None
-            names = ("total", "open", "finished", "error", "stopped")
-            return BatchStatus(batch_id=batch_id, **{name: counts.get(name, 0) for name in names})
-
-        return Op(("HGETALL", self.keys.batch(batch_id)), decode)
-
-    def ended_batch(self, batch_id: str) -> Op[BatchStatus | None]:
-        """Look at a batch; None while jobs of it are open.
-
-        Raises:
-            JobNotFound: There is no batch with this id.
-        """
-        look = self.batch(batch_id)
-
-        def decode(answer: Any) -> BatchStatus | None:
-            status = look.decode(answer)
-            if status is None:
-                raise JobNotFound(f"batch:{batch_id}")
-            return None if status.open > 0 else status
-
-        return Op(look.args, decode)
-
-    def peek_batch(self, batch_id: str, block_s: float) -> Op[str | None]:
-        """Wait until all jobs of a batch have ended; None when the time is up before."""
-        key = self.keys.batch_reply(batch_id)
-        return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
-
     def server(self) -> Op[ServerFacts]:
         """Ask the server what it is and how it keeps its data."""
 
@@ -247,7 +194,7 @@ class Queues:
             return answer[0], None if answer[1] < 0 else answer[1] / 1000
 
         keys = self.keys
-        return Op([keys.scheduled, keys.expiring, keys.prefix, most, *self.keep], decode, lua.PROMOTE, 2)
+        return Op([keys.scheduled, keys.expiring, keys.prefix, most, *self._keep], decode, lua.PROMOTE, 2)
 
 
 def _age_s(at: str, now_s: float) -> float:

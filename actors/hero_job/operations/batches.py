@@ -127,7 +127,7 @@ def purge_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
     ids = yield from _dead_ids(operations, most)
     for chunk in _chunks(ids):
         yield [operations.delete(job_id) for job_id in chunk]
-        yield [operations.forget_dead(chunk)]
+        yield [operations.admin.forget_dead(chunk)]
     return len(ids)
 
 
@@ -135,11 +135,11 @@ def purge_queue(
     operations: Operations, script_type: ScriptType, group: str | None = None, instance: str | None = None
 ) -> Flow[int]:
     """End the jobs that wait in a queue now, page by page; gives how many. What comes meanwhile may stay."""
-    (queue,) = yield [operations.queue(script_type, group, instance)]
+    (queue,) = yield [operations.admin.queue(script_type, group, instance)]
     _raise_any([queue])
     left, count = queue.waiting, 0
     while left > 0:
-        (page,) = yield [operations.purge(script_type, group, instance, min(left, _CHUNK))]
+        (page,) = yield [operations.admin.purge(script_type, group, instance, min(left, _CHUNK))]
         _raise_any([page])
         taken, ended = page
         if not taken:
@@ -153,7 +153,7 @@ def _dead_ids(operations: Operations, most: int) -> Flow[list[str]]:
     """List them before anything is done: a job that fails again at once is a letter of later."""
     ids: list[str] = []
     while len(ids) < most:
-        (letters,) = yield [operations.dead(len(ids), min(_CHUNK, most - len(ids)))]
+        (letters,) = yield [operations.admin.dead(len(ids), min(_CHUNK, most - len(ids)))]
         _raise_any([letters])
         if not letters:
             break

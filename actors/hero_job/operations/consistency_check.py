@@ -83,7 +83,7 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
     """
     keys = operations.keys
     first = Op(("ZRANGE", keys.scheduled, 0, 0, "WITHSCORES"), as_is)
-    answers = yield [operations.actors(), first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
+    answers = yield [operations.admin.actors(), first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
     _raise_any(answers)
     actors, first_due, dead, clock = answers
     now_ms = _ms(clock)
@@ -106,7 +106,7 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
     jobs, cursor = 0, ""
     candidates: list[Stray] = []
     while True:
-        (page,) = yield [operations.page(cursor, _PAGE)]
+        (page,) = yield [operations.admin.page(cursor, _PAGE)]
         _raise_any((page,))
         jobs += len(page.records) + len(page.damaged)
         strays += [Stray(job_id=job_id, trouble=Trouble.DAMAGED, where=reason) for job_id, reason in page.damaged]

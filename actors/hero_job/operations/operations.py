@@ -1,6 +1,7 @@
 """The operations of those who submit a job and look at it, each defined once as data.
 
-What concerns more than one job is in `queues.py`; the operations of actors and of recovery are in `claims.py`.
+`Operations.admin` has those on queues, dead letters and actors; `actor_operations.py` has those of actors and of
+recovery.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from typing import Any
 
 from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFound, JobStateError
 from hero_job.model.job import Job
+from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
-from hero_job.model.views import JobRecord, LogLine, Reply
-from hero_job.operations.admin_operations import Queues
+from hero_job.model.views import BatchStatus, JobRecord, LogLine, Reply
+from hero_job.operations.admin_operations import AdminOperations
 from hero_job.protocol import lua
 from hero_job.protocol.codec import OUTCOME_FIELDS, decode_record, encode_job, has_more, outcome_of, parse_status
+from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, T, as_is, pairs
 
 __all__ = ["Op", "Operations", "T"]
 
 
-class Operations(Queues):
+class Operations:
     """Builds the operations of one namespace.
 
     Args:
@@ -28,7 +31,13 @@ class Operations(Queues):
         retention: How long what has ended is kept.
     """
 
-    __slots__ = ()
+    __slots__ = ("_keep", "admin", "keys")
+
+    def __init__(self, namespace: str = DEFAULT_NAMESPACE, retention: Retention = DEFAULT_RETENTION) -> None:
+        self.keys = Keys(namespace)
+        #: What concerns more than one job: queues, dead letters, actors.
+        self.admin = AdminOperations(namespace, retention)
+        self._keep = retention.arguments
 
     def create(self, job: Job, *, start: bool = False) -> Op[str]:
         """Store a job; with `start` send it on its way in the same round trip.
@@ -58,7 +67,7 @@ class Operations(Queues):
         keys = self.keys
         queue = keys.work(job.script_type.suffix, job.group, job.instance)
         more = "1" if has_more(job) else "0"
-        args = [keys.job_prefix + job_id, queue, keys.prefix, job_id, "1" if start else "0", more, *self.keep]
+        args = [keys.job_prefix + job_id, queue, keys.prefix, job_id, "1" if start else "0", more, *self._keep]
         args += encode_job(job)
         return Op(args, decode, lua.CREATE, 2, job_id)
 
@@ -120,7 +129,7 @@ class Operations(Queues):
                 raise JobDamaged(job_id, answer[1], answer[2])
 
         key_list = [self.keys.job(job_id), *more_keys]
-        return Op([*key_list, self.keys.prefix, job_id, *self.keep], decode, script, len(key_list), job_id)
+        return Op([*key_list, self.keys.prefix, job_id, *self._keep], decode, script, len(key_list), job_id)
 
     def log(self, job_id: str, after: str = "", count: int = 1000) -> Op[list[LogLine]]:
         """Read a job's log.
@@ -218,6 +227,61 @@ class Operations(Queues):
             The entry, or None when none came in time.
         """
         key = self.keys.reply(job_id)
+        return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
+
+    def open_batch(self, batch_id: str, count: int) -> Op[bool]:
+        """Announce a batch before its jobs are created, so that it cannot seem ended while they come.
+
+        Returns:
+            False when a batch with this id and another count exists. One with the same count is taken for the same,
+            announced again after a lost answer: to create its jobs again changes nothing.
+        """
+        source = """
+        local total = redis.call('HGET', KEYS[1], 'asked')
+        if total then return total == ARGV[1] and 1 or 0 end
+        redis.call('HSET', KEYS[1], 'asked', ARGV[1], 'total', ARGV[1])
+        redis.call('HSET', KEYS[1], 'open', ARGV[1])
+        return 1"""
+        return Op(("EVAL", source, 1, self.keys.batch(batch_id), count), bool)
+
+    def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
+        """Take jobs out of a batch that could not be created."""
+        source = """
+        redis.call('HINCRBY', KEYS[1], 'total', -ARGV[1])
+        if redis.call('HINCRBY', KEYS[1], 'open', -ARGV[1]) <= 0 then redis.call('RPUSH', KEYS[2], 'ended') end"""
+        return Op(("EVAL", source, 2, self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by), lambda _: None)
+
+    def batch(self, batch_id: str) -> Op[BatchStatus | None]:
+        """Look at a batch; None when there is none with this id."""
+
+        def decode(answer: Any) -> BatchStatus | None:
+            counts = {name: int(value) for name, value in pairs(answer).items()}
+            if not counts:
+                return None
+            names = ("total", "open", "finished", "error", "stopped")
+            return BatchStatus(batch_id=batch_id, **{name: counts.get(name, 0) for name in names})
+
+        return Op(("HGETALL", self.keys.batch(batch_id)), decode)
+
+    def ended_batch(self, batch_id: str) -> Op[BatchStatus | None]:
+        """Look at a batch; None while jobs of it are open.
+
+        Raises:
+            JobNotFound: There is no batch with this id.
+        """
+        look = self.batch(batch_id)
+
+        def decode(answer: Any) -> BatchStatus | None:
+            status = look.decode(answer)
+            if status is None:
+                raise JobNotFound(f"batch:{batch_id}")
+            return None if status.open > 0 else status
+
+        return Op(look.args, decode)
+
+    def peek_batch(self, batch_id: str, block_s: float) -> Op[str | None]:
+        """Wait until all jobs of a batch have ended; None when the time is up before."""
+        key = self.keys.batch_reply(batch_id)
         return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
 
     def ping(self) -> Op[None]:

@@ -92,7 +92,7 @@ def check_config(path: Path | None) -> tuple[Settings | None, list[Finding]]:
 def check_store(store: Store, operations: Operations) -> Iterator[Finding]:
     """Look at the server: what it is, how it keeps data, how fast it answers, what time it has."""
     try:
-        facts = store.run(operations.server())
+        facts = store.run(operations.admin.server())
         took_ms, off_s = _latency_ms(store), _clock_off_s(store)
     except HeroJobError as e:
         cure = "start the service or the server, or name another with --redis-url or HERO_REDIS_URL"

@@ -76,7 +76,7 @@ class Scaler:
         entries = [entry for entry in self._fleet.entries if entry.scale_max and entry.script_type]
         if not entries:
             return
-        actors = await self._store.run(self._operations.actors())
+        actors = await self._store.run(self._operations.admin.actors())
         for entry in entries:
             load = await self._load(entry, actors)
             bounds = Bounds(
@@ -91,7 +91,7 @@ class Scaler:
     async def _load(self, entry: ActorSpec, actors: Sequence[ActorPresence]) -> Load:
         script_type = ScriptType.parse(entry.script_type)
         groups = (None, entry.group) if entry.group else (None,)
-        queues = [await self._store.run(self._operations.queue_head(script_type, group)) for group in groups]
+        queues = [await self._store.run(self._operations.admin.queue_head(script_type, group)) for group in groups]
         serving = [a for a in actors if a.script_type is script_type and (not entry.group or a.group == entry.group)]
         waiting = sum(head.waiting for head in queues)
         drain = self._drains.setdefault(entry.name, _Drain())

@@ -22,7 +22,7 @@ async def inspect_store(store: AsyncStore, operations: Operations) -> None:
     """Log what the server is, with a warning for each setting that endangers jobs."""
     while True:
         try:
-            facts = await store.run(operations.server())
+            facts = await store.run(operations.admin.server())
         except StoreError:
             await asyncio.sleep(_AGAIN_S)
             continue

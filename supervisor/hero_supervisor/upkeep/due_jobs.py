@@ -70,7 +70,7 @@ class Clock:
         Raises:
             StoreError: The store is away, or refuses.
         """
-        moved, next_job_s = await self._store.run(self._operations.promote())
+        moved, next_job_s = await self._store.run(self._operations.admin.promote())
         due = await self._store.run(self._schedules.due())
         for found in due.schedules:
             await self._fire(found, due.now_ms)

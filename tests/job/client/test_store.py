@@ -26,10 +26,10 @@ from hero_job import (
 )
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import ActorEntry, Claims, Settlement
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Settlement
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.valkey_server import ValkeyServer, free_port
 
 Run = Callable[[Op[Any]], Any]
@@ -61,7 +61,7 @@ def test_a_created_job_is_read_back_whole(run: Run, operations: Operations, make
     assert (record.status, record.attempt, record.output) == (JobStatus.CREATED, 0, None)
     age_s = (datetime.now(UTC) - datetime.fromisoformat(record.created_at)).total_seconds()
     assert -60 < age_s < 60
-    assert run(operations.queue_length(ScriptType.OSIS, "io")) == 0
+    assert run(operations.admin.queue_length(ScriptType.OSIS, "io")) == 0
 
 
 def test_the_same_job_created_twice_is_one_job(run: Run, operations: Operations, make_job: MakeJob) -> None:
@@ -105,7 +105,7 @@ def test_a_started_job_is_queued_once(run: Run, operations: Operations, make_job
         run(operations.start(job.id))
 
     assert (refused.value.status, refused.value.action) == ("dispatched", "start")
-    assert run(operations.queue_length(ScriptType.OSIS)) == 1
+    assert run(operations.admin.queue_length(ScriptType.OSIS)) == 1
 
 
 def test_a_submission_sent_again_queues_once(run: Run, operations: Operations, make_job: MakeJob) -> None:
@@ -113,7 +113,7 @@ def test_a_submission_sent_again_queues_once(run: Run, operations: Operations, m
     for _ in range(3):
         assert run(operations.create(job, start=True)) == job.id
 
-    assert run(operations.queue_length(ScriptType.OSIS)) == 1
+    assert run(operations.admin.queue_length(ScriptType.OSIS)) == 1
 
 
 def test_submitting_a_job_that_was_only_created_queues_it(run: Run, operations: Operations, make_job: MakeJob) -> None:
@@ -122,7 +122,7 @@ def test_submitting_a_job_that_was_only_created_queues_it(run: Run, operations: 
     run(operations.create(job, start=True))
 
     assert run(operations.status(job.id)) is JobStatus.DISPATCHED
-    assert run(operations.queue_length(ScriptType.OSIS)) == 1
+    assert run(operations.admin.queue_length(ScriptType.OSIS)) == 1
 
 
 @pytest.mark.parametrize("name", ["start", "status", "output", "record", "outcome", "delete"])
@@ -144,7 +144,7 @@ def test_a_key_that_is_no_hash_is_a_damaged_job(run: Run, operations: Operations
 
 
 def test_a_deleted_job_is_gone_and_its_id_in_the_queue_is_dropped(
-    run: Run, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    run: Run, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     job, other = make_job(), make_job()
     run(operations.create(job, start=True))
@@ -153,18 +153,18 @@ def test_a_deleted_job_is_gone_and_its_id_in_the_queue_is_dropped(
 
     with pytest.raises(JobNotFound):
         run(operations.status(job.id))
-    turn = run(make_claims().turn(0, [], 10))
+    turn = run(make_actor().turn(0, [], 10))
     assert [j.id for j in turn.jobs] == [other.id]
     with pytest.raises(JobNotFound):
         run(operations.status(job.id))
 
 
 def test_a_running_job_is_not_deleted(
-    run: Run, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    run: Run, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     job = make_job()
     run(operations.create(job, start=True))
-    run(make_claims().turn(0, [], 1))
+    run(make_actor().turn(0, [], 1))
 
     with pytest.raises(JobStateError, match="started"):
         run(operations.delete(job.id))
@@ -177,7 +177,7 @@ def test_paging_finds_every_job_and_names_the_damaged(run: Run, operations: Oper
 
     found, damaged, cursor = set(), set(), ""
     while True:
-        page = run(operations.page(cursor, 20))
+        page = run(operations.admin.page(cursor, 20))
         found |= {r.job.id for r in page.records}
         damaged |= {job_id for job_id, _ in page.damaged}
         cursor = page.cursor
@@ -256,17 +256,17 @@ def test_waiting_for_an_unknown_job_is_an_error_before_the_time_is_up(
 
 
 def test_several_waiters_get_the_one_reply_and_it_stays(
-    valkey: ValkeyServer, store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    valkey: ValkeyServer, store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     job = make_job()
     store.run(operations.create(job, start=True))
-    claims = make_claims()
+    actor = make_actor()
 
     async def main() -> list[str]:
         waits = [asyncio.to_thread(store.wait_reply, operations, job.id, 30) for _ in range(5)]
         tasks = [asyncio.create_task(w) for w in waits]
-        (claimed,) = store.run(claims.turn(0, [], 1)).jobs
-        store.run(claims.turn(0, [Settlement(job.id, claimed.attempt, JobStatus.FINISHED, "42")], 0))
+        (claimed,) = store.run(actor.turn(0, [], 1)).jobs
+        store.run(actor.turn(0, [Settlement(job.id, claimed.attempt, JobStatus.FINISHED, "42")], 0))
         return [(await t).result() for t in tasks]
 
     assert asyncio.run(main()) == ["42"] * 5
@@ -275,12 +275,12 @@ def test_several_waiters_get_the_one_reply_and_it_stays(
 
 
 def test_a_thousand_asyncio_waiters_share_a_handful_of_connections(
-    valkey: ValkeyServer, store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    valkey: ValkeyServer, store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     jobs = [make_job() for _ in range(1000)]
     for job in jobs:
         store.run(operations.create(job, start=True))
-    claims = make_claims()
+    actor = make_actor()
 
     async def main() -> tuple[int, list[str]]:
         before = int(str(valkey.command("INFO", "clients")).partition("connected_clients:")[2].split()[0])
@@ -289,7 +289,7 @@ def test_a_thousand_asyncio_waiters_share_a_handful_of_connections(
             settlements: list[Settlement] = []
             most = 0
             while True:
-                turn = await waiting.run(claims.turn(0, settlements, 64))
+                turn = await waiting.run(actor.turn(0, settlements, 64))
                 settlements = [Settlement(j.id, j.attempt, JobStatus.FINISHED, j.id) for j in turn.jobs]
                 now = int(str(valkey.command("INFO", "clients")).partition("connected_clients:")[2].split()[0])
                 most = max(most, now - before)
@@ -342,11 +342,11 @@ def test_a_wait_outlives_a_restart_of_the_server(
             incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
             engine_version="1",
         )  # fmt: skip
-        claims = Claims(entry, namespace)
+        actor = ActorOperations(entry, namespace)
         with Store(own_valkey.url) as store:
-            store.run(claims.join())
-            (claimed,) = store.run(claims.turn(0, [], 1)).jobs
-            store.run(claims.turn(0, [Settlement(job.id, claimed.attempt, JobStatus.FINISHED, "42")], 0))
+            store.run(actor.join())
+            (claimed,) = store.run(actor.turn(0, [], 1)).jobs
+            store.run(actor.turn(0, [Settlement(job.id, claimed.attempt, JobStatus.FINISHED, "42")], 0))
 
         assert waited.result(60) == "42"
 

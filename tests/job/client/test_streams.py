@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hero_job.client.async_store import AsyncStore
-from hero_job.client.streams import PAGE, News
+from hero_job.client.streams import PAGE, StreamUpdate
 from hero_job.operations.events import BEGINNING, Edges, Events
 from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
@@ -21,15 +21,15 @@ class Listener:
     """Hears, and waits after each piece of news until it may go on."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[News] = asyncio.Queue()
+        self.heard: asyncio.Queue[StreamUpdate] = asyncio.Queue()
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
-    async def hear(self, news: News) -> None:
+    async def hear(self, news: StreamUpdate) -> None:
         self.heard.put_nowait(news)
         await self.may_go_on.wait()
 
-    async def next(self) -> News:
+    async def next(self) -> StreamUpdate:
         async with asyncio.timeout(30):
             return await self.heard.get()
 
@@ -47,7 +47,7 @@ async def add(store: AsyncStore, key: str, *values: int) -> None:
         await store.run(Op(("XADD", key, "*", "n", value), str))
 
 
-def numbers(news: News) -> list[int]:
+def numbers(news: StreamUpdate) -> list[int]:
     return [int(fields["n"]) for _, fields in news.entries]
 
 

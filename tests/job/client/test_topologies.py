@@ -14,8 +14,8 @@ import pytest
 from hero_job import Job, JobStatus, ScriptType, StoreError
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.store import Store
-from hero_job.client.streams import News
-from hero_job.operations.actor_operations import ActorEntry, Claims
+from hero_job.client.streams import StreamUpdate
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.protocol.keys import Keys
@@ -26,21 +26,21 @@ from tests.job.lane import Lane
 from tests.valkey_server import ValkeyServer, binary, free_port
 
 
-def claims(namespace: str) -> Claims:
+def actor(namespace: str) -> ActorOperations:
     entry = ActorEntry(
         incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e", engine_version="1"
     )
-    return Claims(entry, namespace, lease_s=600)
+    return ActorOperations(entry, namespace, lease_s=600)
 
 
 def run_one_job(url: str, namespace: str, job: Job) -> None:
     """From submission to reply, on both runners."""
     operations = Operations(namespace)
     with Store(url) as store:
-        lane = Lane(store, claims(namespace))
-        store.run(lane.claims.join())
+        lane = Lane(store, actor(namespace))
+        store.run(lane.actor.join())
         store.run(operations.create(job, start=True))
-        assert store.run(lane.claims.take(0)) == job.id
+        assert store.run(lane.actor.take(0)) == job.id
         lane.finish(*lane.claim())
         assert store.wait_reply(operations, job.id, 5).result() == "42"
 
@@ -168,7 +168,7 @@ async def follow_one_job(url: str, job: Job) -> list[str]:
     heard: list[str] = []
 
     class Listener:
-        async def hear(self, news: News) -> None:
+        async def hear(self, news: StreamUpdate) -> None:
             heard.extend(status for _, fields in news.entries for status in fields.values())
             if len(heard) == 2:
                 all_heard.set()

@@ -11,12 +11,12 @@ from hero_job import JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.client.transfer import export_lines, import_lines
 from hero_job.model.errors import ExportInvalid, NamespaceInUse
-from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.batches import create_jobs
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op, as_is
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 from tests.valkey_server import ValkeyServer
 
@@ -32,9 +32,9 @@ def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: ob
     return store.run(operations.create(make_job(**fields), start=True))
 
 
-def gone(store: Store, claims: Claims) -> None:
+def gone(store: Store, actor: ActorOperations) -> None:
     """Let the presence of an incarnation end, as it does some seconds after its process."""
-    store.run(Op(("DEL", claims.keys.actor(claims.entry.incarnation)), as_is))
+    store.run(Op(("DEL", actor.keys.actor(actor.entry.incarnation)), as_is))
 
 
 def contents(lines: Iterator[str]) -> list[dict[str, object]]:
@@ -50,19 +50,19 @@ def lane_in(store: Store, namespace: str, incarnation: str) -> Lane:
         incarnation=incarnation, name="osis", script_type=ScriptType.OSIS, host="there", pid=1, lanes=1, engine="rhai",
         engine_version="1",
     )  # fmt: skip
-    claims = Claims(entry, namespace, lease_s=60)
-    assert store.run(claims.join())
-    return Lane(store, claims)
+    actor = ActorOperations(entry, namespace, lease_s=60)
+    assert store.run(actor.join())
+    return Lane(store, actor)
 
 
 def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, namespace: str, other: Store
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
-    claims = make_claims()
-    lane = Lane(store, claims)
+    actor = make_actor()
+    lane = Lane(store, actor)
     finished, failed, running = (submit(store, operations, make_job) for _ in range(3))
     first, second, _ = lane.claim()
-    store.run(claims.write_log(0, first, [("info", "printed")]))
+    store.run(actor.write_log(0, first, [("info", "printed")]))
     lane.finish(first, output="out")
     lane.fail(second)
     queued = [submit(store, operations, make_job, script=f'{n}; "ü"') for n in range(3)]
@@ -72,7 +72,7 @@ def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
     batch = store.drive(create_jobs(operations, [make_job() for _ in range(4)]))
     place = submit(store, operations, make_job, concurrency="k")
     in_line = submit(store, operations, make_job, concurrency="k")
-    store.run(operations.pause(ScriptType.SAL))
+    store.run(operations.admin.pause(ScriptType.SAL))
     store.run(Op(("HSET", operations.keys.job(queued[2]), "theirs", b"\xff\x00bytes"), as_is))
     schedule = Schedule(
         name="nightly",
@@ -80,7 +80,7 @@ def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
         cron="0 3 * * *",
     )
     store.run(Schedules(namespace).put(schedule, 4_000_000_000_000))
-    gone(store, claims)
+    gone(store, actor)
 
     lines = list(export_lines(store, namespace))
     count = import_lines(other, namespace, lines)
@@ -90,16 +90,16 @@ def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
     assert other.run(operations.output(finished)) == "out"
     assert [line.text for line in other.run(operations.log(finished))] == ["printed"]
     assert other.run(operations.record(failed)).status is JobStatus.ERROR
-    assert [letter.job_id for letter in other.run(operations.dead())] == [failed]
+    assert [letter.job_id for letter in other.run(operations.admin.dead())] == [failed]
     assert other.run(operations.record(later)).status is JobStatus.SCHEDULED
     assert other.run(Op(("HGET", operations.keys.job(queued[2]), "theirs"), as_is)) == "\udcff\x00bytes"
-    assert other.run(operations.queue(ScriptType.SAL)).paused_since is not None
+    assert other.run(operations.admin.queue(ScriptType.SAL)).paused_since is not None
     assert [s.name for s in other.run(Schedules(namespace).list())] == ["nightly"]
 
     # There the old incarnation has no presence: a supervisor hands back what it held, and all that is open runs.
     recoveries = Recoveries(namespace)
-    assert other.run(recoveries.expired()) == [claims.entry.incarnation]
-    other.run(recoveries.recover(claims.entry.incarnation, proven_dead=False))
+    assert other.run(recoveries.expired()) == [actor.entry.incarnation]
+    other.run(recoveries.recover(actor.entry.incarnation, proven_dead=False))
     other.run(operations.start(created))
     ran = lane_in(other, namespace, "new").work_off()
     assert sorted(ran) == sorted([running, *queued, waiting, created, *batch.job_ids, place, in_line])
@@ -108,7 +108,7 @@ def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
 
 
 def test_long_lists_and_streams_come_over_whole_and_in_order(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, namespace: str, other: Store
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
     created = store.drive(create_jobs(operations, [make_job() for _ in range(1203)]))
 
@@ -123,13 +123,13 @@ def test_long_lists_and_streams_come_over_whole_and_in_order(
 
 
 def test_expiry_is_kept(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, namespace: str, other: Store
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
-    claims = make_claims()
-    lane = Lane(store, claims)
+    actor = make_actor()
+    lane = Lane(store, actor)
     job_id = submit(store, operations, make_job)
     lane.finish(*lane.claim())
-    gone(store, claims)
+    gone(store, actor)
 
     import_lines(other, namespace, list(export_lines(store, namespace)))
 
@@ -138,12 +138,12 @@ def test_expiry_is_kept(
 
 
 def test_a_namespace_with_actors_is_exported_only_on_demand(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, namespace: str, other: Store
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
-    claims = make_claims()
+    actor = make_actor()
     job_id = submit(store, operations, make_job)
 
-    with pytest.raises(NamespaceInUse, match=claims.entry.incarnation):
+    with pytest.raises(NamespaceInUse, match=actor.entry.incarnation):
         list(export_lines(store, namespace))
 
     import_lines(other, namespace, list(export_lines(store, namespace, live=True)))

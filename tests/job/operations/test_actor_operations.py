@@ -9,10 +9,10 @@ import pytest
 from hero_job import JobFailed, JobNotFound, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import Retention
-from hero_job.operations.actor_operations import Claims, Settlement
+from hero_job.operations.actor_operations import ActorOperations, Settlement
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.valkey_server import ValkeyServer
 
 
@@ -24,31 +24,31 @@ def submit(store: Store, operations: Operations, make_job: MakeJob, count: int, 
     return [store.run(operations.create(make_job(**fields), start=True)) for _ in range(count)]
 
 
-def claimed_ids(store: Store, claims: Claims, lane: int = 0) -> list[str]:
-    return store.run(Op(("LRANGE", claims.keys.claimed(claims.entry.incarnation, lane), 0, -1), list))
+def claimed_ids(store: Store, actor: ActorOperations, lane: int = 0) -> list[str]:
+    return store.run(Op(("LRANGE", actor.keys.claimed(actor.entry.incarnation, lane), 0, -1), list))
 
 
 def test_jobs_are_claimed_in_the_order_of_submission(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     ids = submit(store, operations, make_job, 10)
-    claims = make_claims()
+    actor = make_actor()
 
-    first = store.run(claims.turn(0, [], 4))
-    second = store.run(claims.turn(0, finished(first.jobs), 10))
+    first = store.run(actor.turn(0, [], 4))
+    second = store.run(actor.turn(0, finished(first.jobs), 10))
 
     assert [j.id for j in first.jobs + second.jobs] == ids
-    assert claimed_ids(store, claims) == ids[4:]
+    assert claimed_ids(store, actor) == ids[4:]
     assert {store.run(operations.status(i)) for i in ids[:4]} == {JobStatus.FINISHED}
     assert {store.run(operations.status(i)) for i in ids[4:]} == {JobStatus.STARTED}
 
 
 def test_a_blocked_lane_is_woken_by_a_submission_and_holds_the_id(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    claims = make_claims()
+    actor = make_actor()
     taken: list[str | None] = []
-    lane = threading.Thread(target=lambda: taken.append(store.run(claims.take(0))))
+    lane = threading.Thread(target=lambda: taken.append(store.run(actor.take(0))))
     lane.start()
     eventually(lambda: "blocked_clients:0" not in str(store.run(Op(("INFO", "clients"), str))))
 
@@ -56,16 +56,16 @@ def test_a_blocked_lane_is_woken_by_a_submission_and_holds_the_id(
     lane.join()
 
     assert taken == [job_id]
-    assert claimed_ids(store, claims) == [job_id]
-    assert [j.id for j in store.run(claims.turn(0, [], 1)).jobs] == [job_id]
+    assert claimed_ids(store, actor) == [job_id]
+    assert [j.id for j in store.run(actor.turn(0, [], 1)).jobs] == [job_id]
 
 
-def test_unblock_wakes_a_blocked_lane_with_nothing(store: Store, make_claims: MakeClaims, valkey: ValkeyServer) -> None:
-    claims = make_claims()
+def test_unblock_wakes_a_blocked_lane_with_nothing(store: Store, make_actor: MakeActor, valkey: ValkeyServer) -> None:
+    actor = make_actor()
     with Store(valkey.url) as own:
-        own.run(claims.beat(busy=0, jobs=0))
+        own.run(actor.beat(busy=0, jobs=0))
         taken: list[str | None] = []
-        lane = threading.Thread(target=lambda: taken.append(own.run(claims.take(0))))
+        lane = threading.Thread(target=lambda: taken.append(own.run(actor.take(0))))
         lane.start()
         eventually(lambda: "blocked_clients:0" not in str(store.run(Op(("INFO", "clients"), str))))
         own.unblock()
@@ -75,27 +75,27 @@ def test_unblock_wakes_a_blocked_lane_with_nothing(store: Store, make_claims: Ma
 
 
 def test_instance_and_group_queues_come_before_the_type(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     (by_type,) = submit(store, operations, make_job, 1)
     (by_group,) = submit(store, operations, make_job, 1, group="io")
     (by_instance,) = submit(store, operations, make_job, 1, group="io", instance="7")
     (other,) = submit(store, operations, make_job, 1, group="io", instance="8")
 
-    turn = store.run(make_claims(group="io", instance="7").turn(0, [], 10))
+    turn = store.run(make_actor(group="io", instance="7").turn(0, [], 10))
 
     assert [j.id for j in turn.jobs] == [by_instance, by_group, by_type]
     assert store.run(operations.status(other)) is JobStatus.DISPATCHED
 
 
 def test_a_lost_answer_loses_nothing_and_runs_nothing_twice(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     ids = submit(store, operations, make_job, 3)
-    claims = make_claims()
-    lost = store.run(claims.turn(0, [], 2))
+    actor = make_actor()
+    lost = store.run(actor.turn(0, [], 2))
 
-    again = store.run(claims.turn(0, [], 2))
+    again = store.run(actor.turn(0, [], 2))
 
     assert again.jobs == lost.jobs
     assert [j.id for j in again.jobs] == ids[:2]
@@ -103,14 +103,14 @@ def test_a_lost_answer_loses_nothing_and_runs_nothing_twice(
 
 
 def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
-    claims = make_claims()
-    settlements = finished(store.run(claims.turn(0, [], 1)).jobs)
+    actor = make_actor()
+    settlements = finished(store.run(actor.turn(0, [], 1)).jobs)
 
-    first = store.run(claims.turn(0, settlements, 1))
-    second = store.run(claims.turn(0, settlements, 1))
+    first = store.run(actor.turn(0, settlements, 1))
+    second = store.run(actor.turn(0, settlements, 1))
 
     assert (first.refused, second.refused) == ([], [])
     assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
@@ -119,30 +119,30 @@ def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
 
 
 def test_a_settlement_sent_again_does_not_disturb_what_the_lost_answer_claimed(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     ids = submit(store, operations, make_job, 2)
-    claims = make_claims()
-    settlements = finished(store.run(claims.turn(0, [], 1)).jobs)
-    store.run(claims.turn(0, settlements, 1))  # the answer, with the second job, is lost
+    actor = make_actor()
+    settlements = finished(store.run(actor.turn(0, [], 1)).jobs)
+    store.run(actor.turn(0, settlements, 1))  # the answer, with the second job, is lost
 
-    again = store.run(claims.turn(0, settlements, 1))
+    again = store.run(actor.turn(0, settlements, 1))
 
     assert [j.id for j in again.jobs] == ids[1:]
-    assert claimed_ids(store, claims) == ids[1:]
+    assert claimed_ids(store, actor) == ids[1:]
 
 
 def test_a_failed_job_keeps_kind_message_and_position(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
-    claims = make_claims()
-    (job,) = store.run(claims.turn(0, [], 1)).jobs
+    actor = make_actor()
+    (job,) = store.run(actor.turn(0, [], 1)).jobs
     failure = Settlement(
         job.id, job.attempt, JobStatus.ERROR, error="no such thing", error_kind="ErrorVariableNotFound",
         error_line=3, error_column=7,
     )  # fmt: skip
-    store.run(claims.turn(0, [failure], 0))
+    store.run(actor.turn(0, [failure], 0))
 
     for failed in (
         lambda: store.run(operations.output(job_id)),
@@ -158,14 +158,12 @@ def test_a_failed_job_keeps_kind_message_and_position(
 
 
 def test_ended_jobs_and_their_replies_expire(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     good, bad = submit(store, operations, make_job, 2)
-    claims = make_claims(retention=Retention(reply_ttl_s=10, result_ttl_s=100, failure_ttl_s=1000))
-    first, second = store.run(claims.turn(0, [], 2)).jobs
-    store.run(
-        claims.turn(0, [*finished([first]), Settlement(second.id, second.attempt, JobStatus.ERROR, error="e")], 0)
-    )
+    actor = make_actor(retention=Retention(reply_ttl_s=10, result_ttl_s=100, failure_ttl_s=1000))
+    first, second = store.run(actor.turn(0, [], 2)).jobs
+    store.run(actor.turn(0, [*finished([first]), Settlement(second.id, second.attempt, JobStatus.ERROR, error="e")], 0))
 
     def ttl_s(key: str) -> float:
         return store.run(Op(("PTTL", key), int)) / 1000
@@ -176,10 +174,10 @@ def test_ended_jobs_and_their_replies_expire(
 
 
 def test_released_jobs_go_back_to_the_head_in_order_and_do_not_count_as_attempts(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     ids = submit(store, operations, make_job, 5)
-    slow, quick = make_claims(), make_claims()
+    slow, quick = make_actor(), make_actor()
     held = store.run(slow.turn(0, [], 4)).jobs
 
     assert store.run(slow.release(0, held[1:])) == 3
@@ -192,11 +190,11 @@ def test_released_jobs_go_back_to_the_head_in_order_and_do_not_count_as_attempts
 
 
 def test_an_id_queued_twice_runs_once(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
     store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
-    one, two = make_claims(), make_claims()
+    one, two = make_actor(), make_actor()
 
     held = store.run(one.turn(0, [], 1)).jobs
     assert store.run(two.turn(0, [], 1)).jobs == []
@@ -207,12 +205,12 @@ def test_an_id_queued_twice_runs_once(
 
 
 def test_a_key_that_somebody_overwrote_ends_its_job_in_error_and_the_lane_goes_on(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     broken, good = submit(store, operations, make_job, 2)
     store.run(Op(("SET", operations.keys.job(broken), "gone"), str))
 
-    turn = store.run(make_claims().turn(0, [], 10))
+    turn = store.run(make_actor().turn(0, [], 10))
 
     assert [j.id for j in turn.jobs] == [good]
     with pytest.raises(JobFailed) as failed:
@@ -222,107 +220,112 @@ def test_a_key_that_somebody_overwrote_ends_its_job_in_error_and_the_lane_goes_o
         store.wait_reply(operations, broken, 5).result()
 
 
-def test_presence_tells_who_is_there(store: Store, operations: Operations, make_claims: MakeClaims) -> None:
-    claims = make_claims(ScriptType.SAL, lanes=4, group="io")
-    store.run(claims.beat(busy=3, jobs=17))
+def test_presence_tells_who_is_there(store: Store, operations: Operations, make_actor: MakeActor) -> None:
+    actor = make_actor(ScriptType.SAL, lanes=4, group="io")
+    store.run(actor.beat(busy=3, jobs=17))
 
-    (actor,) = store.run(operations.actors())
-    assert (actor.incarnation, actor.script_type, actor.lanes, actor.group) == ("sal-1", ScriptType.SAL, 4, "io")
-    assert (actor.busy, actor.jobs) == (3, 17)
-    assert actor.beat_at is not None
+    (shown,) = store.run(operations.admin.actors())
+    assert (shown.incarnation, shown.script_type, shown.lanes, shown.group) == (
+        "sal-1",
+        ScriptType.SAL,
+        4,
+        "io",
+    )
+    assert (shown.busy, shown.jobs) == (3, 17)
+    assert shown.beat_at is not None
 
 
 def test_jobs_of_a_foreign_producer_are_claimed_whatever_case_they_are_written_in(
-    store: Store, operations: Operations, make_claims: MakeClaims
+    store: Store, operations: Operations, make_actor: MakeActor
 ) -> None:
     key = operations.keys.job("foreign")
     store.run(Op(("HSET", key, "callerId", "a", "contextId", "b", "scriptType", "osis", "script", "1",
                   "status", "Dispatched"), int))  # fmt: skip
     store.run(Op(("LPUSH", operations.keys.work("osis"), "foreign"), int))
-    claims = make_claims()
+    actor = make_actor()
 
-    (job,) = store.run(claims.turn(0, [], 1)).jobs
-    store.run(claims.turn(0, finished([job], "1"), 0))
+    (job,) = store.run(actor.turn(0, [], 1)).jobs
+    store.run(actor.turn(0, finished([job], "1"), 0))
 
     assert (job.caller_id, job.context_id, job.script_type) == ("a", "b", "osis")
     assert store.run(Op(("BLPOP", operations.keys.reply("foreign"), 1), lambda a: a))[1].startswith("{")
     assert store.run(Op(("HGET", key, "output"), str)) == "1"
 
 
-def test_an_id_without_any_job_is_dropped(store: Store, operations: Operations, make_claims: MakeClaims) -> None:
+def test_an_id_without_any_job_is_dropped(store: Store, operations: Operations, make_actor: MakeActor) -> None:
     store.run(Op(("RPUSH", operations.keys.work("osis"), "ghost"), int))
-    claims = make_claims()
+    actor = make_actor()
 
-    assert store.run(claims.turn(0, [], 1)).jobs == []
-    assert claimed_ids(store, claims) == []
+    assert store.run(actor.turn(0, [], 1)).jobs == []
+    assert claimed_ids(store, actor) == []
     with pytest.raises(JobNotFound):
         store.run(operations.status("ghost"))
 
 
 def test_an_id_queued_twice_is_not_run_by_two_lanes_of_one_actor_nor_twice_in_a_batch(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
     for _ in range(3):
         store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
-    claims = make_claims(lanes=2)
+    actor = make_actor(lanes=2)
 
-    assert [j.id for j in store.run(claims.turn(0, [], 2)).jobs] == [job_id]
-    assert store.run(claims.turn(1, [], 2)).jobs == []
-    assert claimed_ids(store, claims, 0) == [job_id]
-    assert claimed_ids(store, claims, 1) == []
+    assert [j.id for j in store.run(actor.turn(0, [], 2)).jobs] == [job_id]
+    assert store.run(actor.turn(1, [], 2)).jobs == []
+    assert claimed_ids(store, actor, 0) == [job_id]
+    assert claimed_ids(store, actor, 1) == []
 
 
 def test_a_queued_job_that_was_stopped_and_retried_runs_once(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
     store.run(operations.stop(job_id))
     store.run(operations.retry(job_id))
 
-    assert [j.id for j in store.run(make_claims().turn(0, [], 10)).jobs] == [job_id]
+    assert [j.id for j in store.run(make_actor().turn(0, [], 10)).jobs] == [job_id]
 
 
 def test_a_job_stopped_in_a_batch_before_it_began_never_runs(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     ids = submit(store, operations, make_job, 3)
-    claims = make_claims()
-    held = store.run(claims.turn(0, [], 3)).jobs
+    actor = make_actor()
+    held = store.run(actor.turn(0, [], 3)).jobs
     for job_id in ids[1:]:
         store.run(operations.stop(job_id))
 
     # One is handed back by the lane, the other is found as a leftover
-    store.run(claims.release(0, held[1:2]))
+    store.run(actor.release(0, held[1:2]))
     assert store.run(operations.status(ids[1])) is JobStatus.STOPPED
-    store.run(claims.turn(0, finished(held[:1]), 5))
+    store.run(actor.turn(0, finished(held[:1]), 5))
     assert store.run(operations.status(ids[2])) is JobStatus.STOPPED
-    assert claimed_ids(store, claims) == []
+    assert claimed_ids(store, actor) == []
 
 
 def test_the_queues_of_older_programs_are_served_only_where_that_is_asked_for(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, namespace: str
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str
 ) -> None:
     ids = [store.run(operations.create(make_job())) for _ in range(2)]
     for job_id, key in zip(ids, (f"{namespace}:job:actor_queue:osis", f"{namespace}:work_queue:osis"), strict=True):
         store.run(Op(("LPUSH", key, job_id), int))
-    claims = make_claims()
+    actor = make_actor()
 
-    assert store.run(claims.turn(0, [], 10)).jobs == []
-    wider = Claims(claims.entry, namespace, legacy_queues=True)
+    assert store.run(actor.turn(0, [], 10)).jobs == []
+    wider = ActorOperations(actor.entry, namespace, legacy_queues=True)
     assert [j.id for j in store.run(wider.turn(0, [], 10)).jobs] == ids
     assert wider.routed
 
 
 def test_a_release_that_arrives_late_does_not_take_the_job_from_whoever_claimed_it_again(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     submit(store, operations, make_job, 1)
-    claims = make_claims()
-    held = store.run(claims.turn(0, [], 1)).jobs
-    late = claims.release(0, held)
+    actor = make_actor()
+    held = store.run(actor.turn(0, [], 1)).jobs
+    late = actor.release(0, held)
     store.run(late)
-    again = store.run(claims.turn(0, [], 1)).jobs
+    again = store.run(actor.turn(0, [], 1)).jobs
 
     assert store.run(late) == 0
-    assert store.run(claims.turn(0, finished(again), 0)).refused == []
+    assert store.run(actor.turn(0, finished(again), 0)).refused == []

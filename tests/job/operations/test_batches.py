@@ -8,13 +8,13 @@ from hero_job import JobInvalid, JobNotFound, WaitTimeout
 from hero_job.client.store import Store
 from hero_job.operations.batches import create_jobs
 from hero_job.operations.operations import Operations
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 
 
 @pytest.fixture
-def lane(store: Store, make_claims: MakeClaims) -> Lane:
-    return Lane(store, make_claims())
+def lane(store: Store, make_actor: MakeActor) -> Lane:
+    return Lane(store, make_actor())
 
 
 def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:

@@ -9,7 +9,7 @@ from hero_job.client.store import Store
 from hero_job.operations.consistency_check import Survey, Trouble, survey
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, as_is
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 
 LONG_AGO = "2020-01-01T00:00:00.000Z"
@@ -33,9 +33,9 @@ def found(done: Survey) -> dict[str, Trouble]:
 
 
 def test_a_sound_deployment_has_no_strays(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    lane = Lane(store, make_claims())
+    lane = Lane(store, make_actor())
     ended, running = (submit(store, operations, make_job) for _ in range(2))
     first, _ = lane.claim()
     lane.finish(first)
@@ -43,7 +43,7 @@ def test_a_sound_deployment_has_no_strays(
     low = submit(store, operations, make_job, priority="low")
     grouped = submit(store, operations, make_job, group="g")
     held = submit(store, operations, make_job, script_type=ScriptType.SAL)
-    store.run(operations.pause(ScriptType.SAL))
+    store.run(operations.admin.pause(ScriptType.SAL))
     place = submit(store, operations, make_job, concurrency="k")
     in_line = submit(store, operations, make_job, concurrency="k")
     later = submit(store, operations, make_job, delay=3600)
@@ -59,13 +59,13 @@ def test_a_sound_deployment_has_no_strays(
         "q:work:type:osis": 3, "q:work:type:osis:low": 1, "q:work:type:osis:group:g": 1,
         "q:work:type:sal:held": 1,
     }  # fmt: skip
-    assert [actor.incarnation for actor in done.actors] == [lane.claims.entry.incarnation]
+    assert [actor.incarnation for actor in done.actors] == [lane.actor.entry.incarnation]
 
 
 def test_strays_are_found_each_by_its_trouble(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    lane = Lane(store, make_claims())
+    lane = Lane(store, make_actor())
     orphan, late = submit(store, operations, make_job), submit(store, operations, make_job, timeout=1)
     lane.claim()
     lost, damaged, wrong = (submit(store, operations, make_job) for _ in range(3))

@@ -14,13 +14,13 @@ from hero_job.operations.batches import purge_dead, retry_dead
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.eventually import eventually
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 
 
 @pytest.fixture
-def lane(store: Store, make_claims: MakeClaims) -> Lane:
-    return Lane(store, make_claims())
+def lane(store: Store, make_actor: MakeActor) -> Lane:
+    return Lane(store, make_actor())
 
 
 def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
@@ -38,10 +38,10 @@ def test_a_delayed_job_is_scheduled_and_queued_when_its_time_has_come(
     assert store.run(operations.status(job_id)) is JobStatus.SCHEDULED
     assert lane.claim() == []
 
-    eventually(lambda: store.run(operations.promote())[0])
+    eventually(lambda: store.run(operations.admin.promote())[0])
 
     assert lane.claim_ids() == [job_id]
-    moved, due_s = store.run(operations.promote())
+    moved, due_s = store.run(operations.admin.promote())
     assert moved == 0
     assert due_s is not None
     assert 3000 < due_s <= 3600
@@ -70,7 +70,7 @@ def test_many_supervisors_queue_a_due_job_once(
 
     def promote() -> bool:
         nonlocal moved
-        moved += store.run(operations.promote(7))[0]
+        moved += store.run(operations.admin.promote(7))[0]
         return moved == 50
 
     eventually(promote)
@@ -87,7 +87,7 @@ def test_a_job_that_did_not_begin_in_time_ends_as_expired(
     eventually(lambda: store.run(Op(("TIME",), lambda t: int(t[0]) * 1000 + int(t[1]) // 1000)) > now_ms + 40)
 
     if found_by == "sweep":
-        assert store.run(operations.promote())[0] == 1
+        assert store.run(operations.admin.promote())[0] == 1
     assert lane.claim() == []
 
     with pytest.raises(JobFailed, match="not started in its time") as failed:
@@ -123,7 +123,7 @@ def test_a_low_job_alone_wakes_an_idle_lane_like_any_other(
 ) -> None:
     job_id = submit(store, operations, make_job, priority="low")
 
-    assert store.run(lane.claims.take(0)) == job_id
+    assert store.run(lane.actor.take(0)) == job_id
 
 
 def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_back(
@@ -131,13 +131,13 @@ def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_bac
 ) -> None:
     before = [submit(store, operations, make_job) for _ in range(3)]
     (running,) = lane.claim(1)
-    assert store.run(operations.pause(ScriptType.OSIS))
-    assert not store.run(operations.pause(ScriptType.OSIS))
+    assert store.run(operations.admin.pause(ScriptType.OSIS))
+    assert not store.run(operations.admin.pause(ScriptType.OSIS))
     during = [submit(store, operations, make_job) for _ in range(2)]
     low = submit(store, operations, make_job, priority="low")
 
     assert lane.claim() == []
-    status = store.run(operations.queue(ScriptType.OSIS))
+    status = store.run(operations.admin.queue(ScriptType.OSIS))
     assert status.waiting == 5
     assert status.paused_since is not None
     lane.finish(running)
@@ -147,11 +147,11 @@ def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_bac
     foreign = store.run(operations.create(make_job()))
     store.run(Op(("HSET", operations.keys.job(foreign), "status", "dispatched"), int))
     store.run(Op(("RPUSH", operations.keys.work("osis"), foreign), int))
-    assert store.run(operations.resume(ScriptType.OSIS))
-    assert not store.run(operations.resume(ScriptType.OSIS))
+    assert store.run(operations.admin.resume(ScriptType.OSIS))
+    assert not store.run(operations.admin.resume(ScriptType.OSIS))
 
     assert lane.work_off() == [*before[1:], *during, foreign, low]
-    assert store.run(operations.queue(ScriptType.OSIS)).paused_since is None
+    assert store.run(operations.admin.queue(ScriptType.OSIS)).paused_since is None
 
 
 # Failure
@@ -166,7 +166,7 @@ def test_a_failed_run_is_repeated_and_a_success_forgets_the_failure(
     lane.fail(job, retry_in_s=0)
     assert store.run(operations.record(job_id)).error == "it broke"
     assert store.run(operations.status(job_id)) is JobStatus.SCHEDULED
-    store.run(operations.promote())
+    store.run(operations.admin.promote())
     (job,) = lane.claim()
     assert (job.retries, job.failures, job.attempt) == (2, 1, "2")
     lane.finish(job)
@@ -182,24 +182,24 @@ def test_dead_letters_are_listed_retried_and_purged(
     ids = [submit(store, operations, make_job) for _ in range(4)]
     for job in lane.claim():
         lane.fail(job)
-    assert {d.job_id for d in store.run(operations.dead())} == set(ids)
-    assert len(store.run(operations.dead(2, 1))) == 1
+    assert {d.job_id for d in store.run(operations.admin.dead())} == set(ids)
+    assert len(store.run(operations.admin.dead(2, 1))) == 1
 
     store.run(operations.retry(ids[0]))
     assert lane.work_off() == [ids[0]]
     assert store.wait_reply(operations, ids[0], 5).result() == f"out of {ids[0]}"
-    assert store.run(operations.dead_count()) == 3
+    assert store.run(operations.admin.dead_count()) == 3
     with pytest.raises(JobStateError):
         store.run(operations.retry(ids[0]))
 
     assert store.drive(retry_dead(operations)) == 3
-    assert store.run(operations.dead_count()) == 0
+    assert store.run(operations.admin.dead_count()) == 0
     for job in lane.claim():
         lane.fail(job)
     assert store.drive(purge_dead(operations)) == 3
     with pytest.raises(JobNotFound):
         store.run(operations.status(ids[1]))
-    assert store.run(operations.dead_count()) == 0
+    assert store.run(operations.admin.dead_count()) == 0
 
 
 def test_a_dead_letter_that_fails_again_at_once_is_retried_once_a_call(
@@ -222,7 +222,7 @@ def test_a_dead_letter_that_fails_again_at_once_is_retried_once_a_call(
         assert end.value == 3
 
     assert retried == 3
-    assert store.run(operations.dead_count()) == 3
+    assert store.run(operations.admin.dead_count()) == 3
 
 
 # Stop
@@ -258,7 +258,7 @@ def test_a_running_job_is_marked_and_its_actor_told(
     assert store.run(operations.stop(job_id)) is JobStatus.STOPPING
     assert store.run(operations.stop(job_id)) is JobStatus.STOPPING
 
-    assert store.run(lane.claims.orders(1)) == Order("stop", job_id)
+    assert store.run(lane.actor.orders(1)) == Order("stop", job_id)
     lane.stop(job)
     assert store.run(operations.status(job_id)) is JobStatus.STOPPED
 
@@ -282,10 +282,10 @@ def test_a_stopping_job_whose_holder_dies_is_stopped_not_run_again(
     job_id = submit(store, operations, make_job)
     lane.claim()
     store.run(operations.stop(job_id))
-    store.run(recoveries.recover(lane.claims.entry.incarnation, proven_dead=True))
+    store.run(recoveries.recover(lane.actor.entry.incarnation, proven_dead=True))
 
     assert store.run(operations.status(job_id)) is JobStatus.STOPPED
-    assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+    assert store.run(operations.admin.queue_length(ScriptType.OSIS)) == 0
 
 
 def test_a_stopping_job_that_fails_is_not_repeated(
@@ -304,7 +304,7 @@ def test_a_foreign_clients_stop_by_the_types_control_list_is_an_order(
 ) -> None:
     store.run(Op(("LPUSH", operations.keys.control_type("osis"), "some-job"), int))
 
-    assert store.run(lane.claims.orders(1)) == Order("stop", "some-job")
+    assert store.run(lane.actor.orders(1)) == Order("stop", "some-job")
 
 
 def test_an_unknown_job_cannot_be_stopped(store: Store, operations: Operations) -> None:
@@ -321,13 +321,13 @@ def test_a_running_jobs_log_and_progress_are_read_while_it_runs_and_after(
     job_id = submit(store, operations, make_job)
     (job,) = lane.claim()
     assert store.run(
-        lane.claims.write_log(0, job, [("info", "one"), ("debug", "two")], Progress(done=1, total=4, text="x"))
+        lane.actor.write_log(0, job, [("info", "one"), ("debug", "two")], Progress(done=1, total=4, text="x"))
     )
 
     first = store.run(operations.log(job_id))
     assert [(line.level, line.text) for line in first] == [("info", "one"), ("debug", "two")]
     assert store.run(operations.record(job_id)).progress == Progress(done=1, total=4, text="x")
-    store.run(lane.claims.write_log(0, job, [("info", "three")]))
+    store.run(lane.actor.write_log(0, job, [("info", "three")]))
     assert [line.text for line in store.run(operations.log(job_id, first[-1].cursor))] == ["three"]
 
     lane.finish(job)
@@ -336,16 +336,16 @@ def test_a_running_jobs_log_and_progress_are_read_while_it_runs_and_after(
 
 
 def test_a_log_keeps_its_newest_lines_and_belongs_to_the_jobs_holder(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     from hero_job.model.retention import Retention
 
-    lane = Lane(store, make_claims(retention=Retention(log_lines=10)))
+    lane = Lane(store, make_actor(retention=Retention(log_lines=10)))
     job_id = submit(store, operations, make_job)
     (job,) = lane.claim()
-    store.run(lane.claims.write_log(0, job, [("info", str(n)) for n in range(50)]))
+    store.run(lane.actor.write_log(0, job, [("info", str(n)) for n in range(50)]))
     assert [line.text for line in store.run(operations.log(job_id))] == [str(n) for n in range(40, 50)]
 
-    store.run(recoveries.recover(lane.claims.entry.incarnation, proven_dead=True))
-    assert not store.run(lane.claims.write_log(0, job, [("info", "late")]))
+    store.run(recoveries.recover(lane.actor.entry.incarnation, proven_dead=True))
+    assert not store.run(lane.actor.write_log(0, job, [("info", "late")]))
     assert len(store.run(operations.log(job_id))) == 10

@@ -13,13 +13,13 @@ from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.eventually import eventually
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 
 
 @pytest.fixture
-def lane(store: Store, make_claims: MakeClaims) -> Lane:
-    return Lane(store, make_claims())
+def lane(store: Store, make_actor: MakeActor) -> Lane:
+    return Lane(store, make_actor())
 
 
 def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
@@ -30,17 +30,17 @@ def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: ob
 
 
 def test_jobs_of_one_context_run_one_after_another_in_order_over_many_actors(
-    store: Store, operations: Operations, make_claims: MakeClaims, namespace: str
+    store: Store, operations: Operations, make_actor: MakeActor, namespace: str
 ) -> None:
     from hero_job import JobBuilder
-    from hero_job.operations.actor_operations import Claims
+    from hero_job.operations.actor_operations import ActorOperations
 
     def job(context: str, n: int) -> str:
         builder = JobBuilder().id(f"{context}{n}").caller_id("c").context_id(context).script("1").script_type("osis")
         return store.run(operations.create(builder.build(), start=True))
 
     ids = [job(context, n) for n in range(3) for context in ("a", "b")]
-    lanes = [Lane(store, Claims(make_claims().entry, namespace, by_context=True)) for _ in range(3)]
+    lanes = [Lane(store, ActorOperations(make_actor().entry, namespace, by_context=True)) for _ in range(3)]
 
     first = [lane.claim(1) for lane in lanes]
     assert [[j.id for j in jobs] for jobs in first] == [["a0"], ["b0"], []]
@@ -92,11 +92,11 @@ def limited(make_job: MakeJob, operations: Operations, store: Store, **fields: o
 
 
 def test_a_concurrency_key_lets_the_next_in_line_run_when_one_ends(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     ids = [limited(make_job, operations, store) for _ in range(5)]
     free = submit(store, operations, make_job)
-    one, two = Lane(store, make_claims()), Lane(store, make_claims())
+    one, two = Lane(store, make_actor()), Lane(store, make_actor())
 
     (running, other) = one.claim()
     assert [running.id, other.id] == [ids[0], free]
@@ -109,7 +109,7 @@ def test_a_concurrency_key_lets_the_next_in_line_run_when_one_ends(
     two.fail(second, retry_in_s=3600)
     (third,) = two.claim()
     assert third.id == ids[2]
-    store.run(recoveries.recover(two.claims.entry.incarnation, proven_dead=True))
+    store.run(recoveries.recover(two.actor.entry.incarnation, proven_dead=True))
     (third,) = one.claim()
     assert third.id == ids[2], "it keeps its place over the death of its holder"
     assert store.run(operations.stop(ids[3])) is JobStatus.STOPPED
@@ -134,7 +134,7 @@ def test_a_rate_key_lets_so_many_begin_and_delays_the_others(
     began: list[str] = []
 
     def promote() -> bool:
-        store.run(operations.promote())
+        store.run(operations.admin.promote())
         began.extend(i for i in lane.claim_ids() if i not in ids[:3] and i not in began)
         return len(began) == 2
 

@@ -11,13 +11,13 @@ from hero_job import JobFailed, JobInvalid, JobNotFound, JobStatus
 from hero_job.client.store import Store
 from hero_job.operations.batches import create_jobs, creation_order
 from hero_job.operations.operations import Operations
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 
 
 @pytest.fixture
-def lane(store: Store, make_claims: MakeClaims) -> Lane:
-    return Lane(store, make_claims())
+def lane(store: Store, make_actor: MakeActor) -> Lane:
+    return Lane(store, make_actor())
 
 
 def test_a_job_waits_until_its_last_prerequisite_has_finished_and_reads_their_outputs(

@@ -13,17 +13,17 @@ from hero_job.model.status import JobStatus
 from hero_job.operations.batches import purge_queue
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 
 OSIS = ScriptType.OSIS
 
 
 def test_jobs_that_wait_end_as_stopped_with_their_replies_and_what_runs_goes_on(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     runs = store.run(operations.create(make_job(), start=True))
-    claims = make_claims()
-    (held,) = store.run(claims.turn(0, [], 1)).jobs
+    actor = make_actor()
+    (held,) = store.run(actor.turn(0, [], 1)).jobs
     assert held.id == runs
     waiting = [store.run(operations.create(make_job(), start=True)) for _ in range(3)]
     low = store.run(operations.create(make_job(priority="low"), start=True))
@@ -38,7 +38,7 @@ def test_jobs_that_wait_end_as_stopped_with_their_replies_and_what_runs_goes_on(
         assert store.run(operations.status(job_id)) is JobStatus.STOPPED
     assert store.run(operations.status(dependent)) is JobStatus.ERROR
     assert store.run(operations.status(runs)) is JobStatus.STARTED
-    assert store.run(operations.queue(OSIS)).waiting == 0
+    assert store.run(operations.admin.queue(OSIS)).waiting == 0
     with pytest.raises(JobNotFound):
         store.run(operations.status(gone))
     assert store.drive(purge_queue(operations, OSIS)) == 0
@@ -49,31 +49,31 @@ def test_paused_queue_of_a_group_is_purged_page_by_page_and_stays_paused(
 ) -> None:
     other = store.run(operations.create(make_job(), start=True))
     ids = store.run_many([operations.create(make_job(group="g"), start=True) for _ in range(3)])
-    store.run(operations.pause(OSIS, "g"))
+    store.run(operations.admin.pause(OSIS, "g"))
     ids += store.run_many([operations.create(make_job(group="g"), start=True) for _ in range(1200)])
 
-    assert store.run(operations.purge(OSIS, "g", most=2)) == (2, 2)
+    assert store.run(operations.admin.purge(OSIS, "g", most=2)) == (2, 2)
     assert [store.run(operations.status(str(i))) for i in ids[:3]] == ["stopped", "stopped", "dispatched"]
     assert store.drive(purge_queue(operations, OSIS, "g")) == 1201
-    assert store.run(operations.queue(OSIS, "g")).paused_since is not None
+    assert store.run(operations.admin.queue(OSIS, "g")).paused_since is not None
     assert store.run(operations.status(other)) is JobStatus.DISPATCHED
 
 
 def test_head_of_a_queue_says_how_long_it_has_waited(
     store: Store, operations: Operations, make_job: MakeJob, namespace: str
 ) -> None:
-    assert store.run(operations.queue_head(OSIS)) == store.run(operations.queue_head(OSIS, "g"))
-    assert store.run(operations.queue_head(OSIS)).waiting == 0
+    assert store.run(operations.admin.queue_head(OSIS)) == store.run(operations.admin.queue_head(OSIS, "g"))
+    assert store.run(operations.admin.queue_head(OSIS)).waiting == 0
     job_id = store.run(operations.create(make_job(), start=True))
     made_mono = time.monotonic()
     store.run(operations.create(make_job(), start=True))
-    first = store.run(operations.queue_head(OSIS))
+    first = store.run(operations.admin.queue_head(OSIS))
     assert first.waiting == 2
     assert 0 <= first.wait_s <= time.monotonic() - made_mono + 1
     key = f"{namespace}:job:{job_id}"
     store.run(Op(("HSET", key, "updated_at", "2020-01-01T00:00:00.000Z"), int))
-    assert store.run(operations.queue_head(OSIS)).wait_s > 1e7
+    assert store.run(operations.admin.queue_head(OSIS)).wait_s > 1e7
     store.run(Op(("HSET", key, "updated_at", "yesterday"), int))
-    assert store.run(operations.queue_head(OSIS)).wait_s == 0.0
-    store.run(operations.pause(OSIS))
-    assert store.run(operations.queue_head(OSIS)).waiting == 0
+    assert store.run(operations.admin.queue_head(OSIS)).wait_s == 0.0
+    store.run(operations.admin.pause(OSIS))
+    assert store.run(operations.admin.queue_head(OSIS)).waiting == 0

@@ -9,10 +9,10 @@ import pytest
 from hero_job import JobFailed, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import Retention
-from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries, Settlement
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries, Settlement
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 from tests.valkey_server import ValkeyServer
 
 
@@ -24,15 +24,15 @@ def submit(store: Store, operations: Operations, make_job: MakeJob, count: int, 
     return [store.run(operations.create(make_job(**fields), start=True)) for _ in range(count)]
 
 
-def claimed_ids(store: Store, claims: Claims, lane: int = 0) -> list[str]:
-    return store.run(Op(("LRANGE", claims.keys.claimed(claims.entry.incarnation, lane), 0, -1), list))
+def claimed_ids(store: Store, actor: ActorOperations, lane: int = 0) -> list[str]:
+    return store.run(Op(("LRANGE", actor.keys.claimed(actor.entry.incarnation, lane), 0, -1), list))
 
 
 def test_a_late_zombie_changes_nothing(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
-    zombie, heir = make_claims(), make_claims()
+    zombie, heir = make_actor(), make_actor()
     held = store.run(zombie.turn(0, [], 1)).jobs
     store.run(recoveries.recover(zombie.entry.incarnation, proven_dead=True))
 
@@ -50,10 +50,10 @@ def test_a_late_zombie_changes_nothing(
 
 
 def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     ids = submit(store, operations, make_job, 6)
-    dead = make_claims()
+    dead = make_actor()
     store.run(dead.turn(0, [], 3))
     store.run(Op(("BLMOVE", operations.keys.work("osis"), operations.keys.claimed(dead.entry.incarnation, 0),
                   "LEFT", "RIGHT", 1), str))  # fmt: skip
@@ -61,16 +61,16 @@ def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
     recovery = store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
 
     assert sorted(recovery.handed_back) == sorted(ids[:4])
-    assert [j.id for j in store.run(make_claims().turn(0, [], 10)).jobs] == ids
+    assert [j.id for j in store.run(make_actor().turn(0, [], 10)).jobs] == ids
     assert store.run(operations.record(ids[0])).redeliveries == 1
     assert store.run(operations.record(ids[3])).redeliveries == 0, "it had been taken, not started"
 
 
 def test_recovery_covers_every_lane(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     ids = submit(store, operations, make_job, 8, script_type=ScriptType.SAL)
-    dead = make_claims(ScriptType.SAL, lanes=4)
+    dead = make_actor(ScriptType.SAL, lanes=4)
     for lane in range(4):
         store.run(dead.turn(lane, [], 2))
 
@@ -80,11 +80,11 @@ def test_recovery_covers_every_lane(
 
 
 def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
     for _ in range(4):
-        holder = make_claims()
+        holder = make_actor()
         assert [j.id for j in store.run(holder.turn(0, [], 1)).jobs] == [job_id]
         recovery = store.run(recoveries.recover(holder.entry.incarnation, proven_dead=True))
 
@@ -93,14 +93,14 @@ def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
     assert (record.status, record.error_kind, record.attempt) == (JobStatus.ERROR, "lost", 4)
     with pytest.raises(JobFailed, match="lost 4 times"):
         store.wait_reply(operations, job_id, 5).result()
-    assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+    assert store.run(operations.admin.queue_length(ScriptType.OSIS)) == 0
 
 
 def test_a_living_incarnation_is_left_alone_and_an_expired_one_is_found(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     ids = submit(store, operations, make_job, 2)
-    living, expiring = make_claims(), make_claims(lease_s=0.05)
+    living, expiring = make_actor(), make_actor(lease_s=0.05)
     store.run(living.turn(0, [], 1))
     store.run(expiring.turn(0, [], 1))
     found = eventually(lambda: store.run(recoveries.expired()))
@@ -112,9 +112,9 @@ def test_a_living_incarnation_is_left_alone_and_an_expired_one_is_found(
 
 
 def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_sweep(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    frozen = make_claims()
+    frozen = make_actor()
     incarnation = frozen.entry.incarnation
     store.run(recoveries.recover(incarnation, proven_dead=True))
     (job_id,) = submit(store, operations, make_job, 1)
@@ -122,35 +122,37 @@ def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_swe
 
     assert incarnation in store.run(recoveries.buried())
     assert store.run(recoveries.recover(incarnation, proven_dead=False)).handed_back == [job_id]
-    assert [j.id for j in store.run(make_claims().turn(0, [], 1)).jobs] == [job_id]
+    assert [j.id for j in store.run(make_actor().turn(0, [], 1)).jobs] == [job_id]
 
 
 def test_a_leaving_incarnation_hands_back_without_counting_and_is_forgotten(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     (job_id,) = submit(store, operations, make_job, 1)
-    leaving = make_claims()
+    leaving = make_actor()
     store.run(leaving.turn(0, [], 1))
 
     assert store.run(leaving.leave()).handed_back == [job_id]
 
     assert store.run(operations.record(job_id)).redeliveries == 0
-    assert store.run(operations.actors()) == []
+    assert store.run(operations.admin.actors()) == []
     assert store.run(recoveries.expired()) == store.run(recoveries.buried()) == []
 
 
 def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
-    store: Store, operations: Operations, make_job: MakeJob, make_claims: MakeClaims, recoveries: Recoveries
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     """Twenty seeded walks over four incarnations; a model outside Redis counts terminal transitions and replies."""
     for seed in range(20):
         rng = random.Random(seed)
         ids = submit(store, operations, make_job, 30)
-        claims = [make_claims(retention=Retention(max_redeliveries=100)) for _ in range(4)]
-        held: dict[str, list] = {c.entry.incarnation: [] for c in claims}
+        actors = [make_actor(retention=Retention(max_redeliveries=100)) for _ in range(4)]
+        held: dict[str, list] = {c.entry.incarnation: [] for c in actors}
         accepted: dict[str, int] = dict.fromkeys(ids, 0)
 
-        def settle(c: Claims, jobs: list, most: int, held: dict[str, list] = held, accepted: dict = accepted) -> None:
+        def settle(
+            c: ActorOperations, jobs: list, most: int, held: dict[str, list] = held, accepted: dict = accepted
+        ) -> None:
             turn = store.run(c.turn(0, finished(jobs, c.entry.incarnation), most))
             for job in jobs:
                 if job.id not in turn.refused:
@@ -159,7 +161,7 @@ def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
             held[c.entry.incarnation] = kept + [j for j in turn.jobs if j not in kept]
 
         while any(accepted[i] == 0 for i in ids):
-            c = rng.choice(claims)
+            c = rng.choice(actors)
             mine = held[c.entry.incarnation]
             match rng.randrange(5):
                 case 0 | 1:
@@ -171,9 +173,9 @@ def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
                     store.run(Recoveries(operations.keys.namespace, Retention(max_redeliveries=100)).recover(
                         c.entry.incarnation, proven_dead=True))  # fmt: skip
                     settle(c, list(mine), 1)  # the zombie tries
-                    claims.remove(c)
-                    claims.append(make_claims(retention=Retention(max_redeliveries=100)))
-                    held[claims[-1].entry.incarnation] = []
+                    actors.remove(c)
+                    actors.append(make_actor(retention=Retention(max_redeliveries=100)))
+                    held[actors[-1].entry.incarnation] = []
                 case _:
                     settle(c, [], 0)
 
@@ -181,7 +183,7 @@ def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
         for job_id in ids:
             assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1, f"seed {seed}"
             assert store.run(operations.status(job_id)) is JobStatus.FINISHED
-        assert store.run(operations.queue_length(ScriptType.OSIS)) == 0
+        assert store.run(operations.admin.queue_length(ScriptType.OSIS)) == 0
 
 
 def test_a_full_server_does_not_cost_an_actor_its_lease(
@@ -189,12 +191,12 @@ def test_a_full_server_does_not_cost_an_actor_its_lease(
 ) -> None:
     entry = ActorEntry(incarnation="i", name="i", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1, engine="e",
                        engine_version="1")  # fmt: skip
-    claims = Claims(entry, namespace, lease_s=60)
+    actor = ActorOperations(entry, namespace, lease_s=60)
     with Store(own_valkey.url) as store:
-        store.run(claims.join())
+        store.run(actor.join())
         store.run(Op(("PEXPIRE", operations.keys.actor("i"), 5000), int))
         own_valkey.command("CONFIG", "SET", "maxmemory", "1")
 
-        store.run(claims.beat(busy=0, jobs=0))
+        store.run(actor.beat(busy=0, jobs=0))
 
         assert store.run(Op(("PTTL", operations.keys.actor("i")), int)) > 30_000

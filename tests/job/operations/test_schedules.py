@@ -115,7 +115,7 @@ def test_of_many_supervisors_each_tick_gets_one_job(store: Store, operations: Op
         moved += store.run(schedules.move_on("s", found.tick_ms, following, "last"))
 
     assert moved == 1
-    assert store.run(operations.queue_length(ScriptType.OSIS)) == len(made)
+    assert store.run(operations.admin.queue_length(ScriptType.OSIS)) == len(made)
     assert store.run(schedules.list()) == [schedule]
     assert store.run(schedules.delete("s"))
     assert not store.run(schedules.delete("s"))

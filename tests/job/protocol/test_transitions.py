@@ -16,7 +16,7 @@ from hero_job.operations.actor_operations import ClaimedJob, Recoveries, Settlem
 from hero_job.operations.operations import Op, Operations
 from hero_job.protocol import lua
 from hero_job.protocol.lua import LuaScript
-from tests.job.conftest import MakeClaims, MakeJob
+from tests.job.conftest import MakeActor, MakeJob
 
 ROOT = Path(__file__).parents[3]
 LUA = ROOT / "actors/hero_job/protocol/lua"
@@ -75,15 +75,15 @@ def test_no_script_makes_a_transition_that_it_does_not_declare(
     store: Store,
     operations: Operations,
     make_job: MakeJob,
-    make_claims: MakeClaims,
+    make_actor: MakeActor,
     recoveries: Recoveries,
     status: str,
     action: str,
 ) -> None:
     # Given a job in some status, owned and held by an incarnation, and in its queue too
     job = make_job(id="j")
-    claims = make_claims()
-    me = claims.entry.incarnation
+    actor = make_actor()
+    me = actor.entry.incarnation
     store.run(operations.create(job))
     store.run(Op(("HSET", operations.keys.job("j"), "status", status, "owner", f"{me}/0", "attempt", "1"), int))
     store.run(Op(("RPUSH", operations.keys.claimed(me, 0), "j"), int))
@@ -91,13 +91,13 @@ def test_no_script_makes_a_transition_that_it_does_not_declare(
     ops: dict[str, tuple[LuaScript, Op]] = {
         "create": (lua.CREATE, operations.create(job, start=True)),
         "start": (lua.START, operations.start("j")),
-        "turn": (lua.TURN, claims.turn(0, [], 5)),
-        "settle": (lua.TURN, claims.turn(0, [Settlement("j", "1", JobStatus.FINISHED, "42")], 0)),
-        "repeat": (lua.TURN, claims.turn(0, [Settlement("j", "1", JobStatus.ERROR, error="e", retry_in_s=60)], 0)),
+        "turn": (lua.TURN, actor.turn(0, [], 5)),
+        "settle": (lua.TURN, actor.turn(0, [Settlement("j", "1", JobStatus.FINISHED, "42")], 0)),
+        "repeat": (lua.TURN, actor.turn(0, [Settlement("j", "1", JobStatus.ERROR, error="e", retry_in_s=60)], 0)),
         "stop": (lua.STOP, operations.stop("j")),
-        "promote": (lua.PROMOTE, operations.promote()),
+        "promote": (lua.PROMOTE, operations.admin.promote()),
         "retry": (lua.RETRY, operations.retry("j")),
-        "release": (lua.RELEASE, claims.release(0, [ClaimedJob("j", "1", None, None, None, None, None, None)])),
+        "release": (lua.RELEASE, actor.release(0, [ClaimedJob("j", "1", None, None, None, None, None, None)])),
         "recover": (lua.RECOVER, recoveries.recover(me, proven_dead=True)),
     }
     script, op = ops[action]

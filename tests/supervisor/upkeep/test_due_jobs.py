@@ -32,7 +32,7 @@ def clock(store: AsyncStore, namespace: str) -> Clock:
 
 
 async def queued(store: AsyncStore, operations: Operations) -> int:
-    return await store.run(operations.queue_length(ScriptType.OSIS))
+    return await store.run(operations.admin.queue_length(ScriptType.OSIS))
 
 
 def test_delayed_jobs_are_queued_once_by_five_supervisors(

@@ -11,7 +11,7 @@ from hero_job.client.store import Store
 from hero_job.model.errors import StoreUnavailable
 from hero_job.model.job import JobBuilder, ScriptType
 from hero_job.model.status import JobStatus
-from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
 from hero_supervisor.upkeep.recovery import Sweep
 from tests.eventually import eventually
@@ -19,7 +19,9 @@ from tests.supervisor.conftest import StartSupervisor
 from tests.valkey_server import ValkeyServer
 
 
-def claim_elsewhere(store: Store, operations: Operations, namespace: str, *, lease_s: float) -> tuple[str, Claims]:
+def claim_elsewhere(
+    store: Store, operations: Operations, namespace: str, *, lease_s: float
+) -> tuple[str, ActorOperations]:
     """A job that an actor on another machine has claimed, after which nothing more was heard of it."""
     job = JobBuilder().caller_id("c").context_id("c").script_type(ScriptType.OSIS).script("6 * 7").build()
     store.run(operations.create(job, start=True))
@@ -33,7 +35,7 @@ def claim_elsewhere(store: Store, operations: Operations, namespace: str, *, lea
         engine="rhai",
         engine_version="1",
     )
-    claims = Claims(entry, namespace, lease_s=lease_s)
+    claims = ActorOperations(entry, namespace, lease_s=lease_s)
     store.run(claims.join())
     assert [claimed.id for claimed in store.run(claims.turn(0, [], 1)).jobs] == [job.id]
     return job.id, claims

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from hero_client.api import AsyncSupervisor
-from hero_job.client.streams import PAGE, News
+from hero_job.client.streams import PAGE, StreamUpdate
 from hero_job.model.errors import JobNotFound, StoreError
 from hero_job.model.views import LogLine
 from hero_job.operations.events import BEGINNING, Entry, Events, JobFacts, order
@@ -80,7 +80,7 @@ class StreamFeed:
         self._live = False
         self._streams.leave(self._key, self)
 
-    async def hear(self, news: News) -> None:
+    async def hear(self, news: StreamUpdate) -> None:
         """Take what is new in the stream."""
         if not self._live:
             return

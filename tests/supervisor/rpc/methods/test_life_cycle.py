@@ -12,7 +12,7 @@ import pytest
 
 from hero_job import JobBuilder, ScriptType
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import ActorEntry, Claims
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.deployment import Deployment
@@ -298,7 +298,7 @@ def test_queues_of_groups_are_listed_while_an_actor_serves_them(client: Client, 
         incarnation="sal-1", name="sal", script_type=ScriptType.SAL, host="here", pid=1, lanes=2, engine="rhai",
         engine_version="1", group="blue", instance="1",
     )  # fmt: skip
-    store.run(Claims(entry, namespace, lease_s=60).join())
+    store.run(ActorOperations(entry, namespace, lease_s=60).join())
 
     queues = client.call("list_queues")
     counts = client.call("stats")["actors"]

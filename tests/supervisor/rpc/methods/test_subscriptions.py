@@ -11,7 +11,7 @@ import pytest
 from hero_job import Job
 from hero_job.client.store import Store
 from hero_job.model.job import ScriptType
-from hero_job.operations.actor_operations import ActorEntry, Claims, Recoveries
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from hero_supervisor.rpc.protocol.wire import ErrorCode
@@ -53,17 +53,17 @@ def lane(store: Store, namespace: str) -> Lane:
     return Lane(store, claims(namespace))
 
 
-def claims(namespace: str, name: str = "sal-1") -> Claims:
+def claims(namespace: str, name: str = "sal-1") -> ActorOperations:
     """An incarnation that has not joined."""
     entry = ActorEntry(
         incarnation=f"{name}.here", name=name, script_type=ScriptType.SAL, host="here", pid=1, lanes=1, engine="rhai",
         engine_version="1", group=None, instance=None,
     )  # fmt: skip
-    return Claims(entry, namespace, lease_s=60)
+    return ActorOperations(entry, namespace, lease_s=60)
 
 
 def joined(lane: Lane) -> Lane:
-    assert lane.store.run(lane.claims.join())
+    assert lane.store.run(lane.actor.join())
     return lane
 
 
@@ -194,7 +194,7 @@ def test_a_job_whose_record_is_gone_is_told_without_it(follower: Client, store: 
 
 
 def write_log(store: Store, lane: Lane, held: Any, *texts: str) -> None:
-    assert store.run(lane.claims.write_log(0, held, [("info", text) for text in texts]))
+    assert store.run(lane.actor.write_log(0, held, [("info", text) for text in texts]))
 
 
 def test_a_log_is_followed_while_the_job_runs_and_ends_with_it(

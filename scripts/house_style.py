@@ -1,8 +1,8 @@
 """Checks the rules of the source tree that no linter knows; `scripts/check` runs it.
 
-It reports: a class name that two modules define; a file of more than 400 lines; a package with more modules than a reader
-can take in; a circle of imports between modules; phrases that are not plain English; lines of prose in Markdown that are
-too long. Each report names the file, and each exception stands in this file with its reason.
+It reports: a class name that two modules define; a file of more than 400 lines; a package with more modules than a
+reader can take in; a circle of imports between modules; phrases that are not plain English; lines of prose in Markdown
+that are too long. Each report names the file, and each exception stands in this file with its reason.
 """
 
 from __future__ import annotations

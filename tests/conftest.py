@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
+from tests.known_skips import is_known
 from tests.valkey_server import ValkeyServer
 
 
@@ -60,3 +62,15 @@ def store(valkey: ValkeyServer) -> Iterator[Store]:
 def operations(namespace: str) -> Operations:
     """Operations of the test's namespace."""
     return Operations(namespace)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI, fail a run that skipped a test which is not on the list of known skips."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("CI") or exitstatus != pytest.ExitCode.OK:
+        return
+    skipped = [report for report in reporter.stats.get("skipped", []) if not is_known(str(report.longrepr))]
+    for report in skipped:
+        reporter.write_line(f"skipped, and not on the list in tests/known_skips.py: {report.nodeid}: {report.longrepr}")
+    if skipped:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

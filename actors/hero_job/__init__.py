@@ -6,6 +6,7 @@ everything here imports lightly.
 
 from __future__ import annotations
 
+from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import (
     HeroJobError,
     JobConflict,
@@ -20,7 +21,7 @@ from hero_job.model.errors import (
     StoreUrlInvalid,
     WaitTimeout,
 )
-from hero_job.model.job import Job, JobBuilder, JobLimits, Priority, ScriptType
+from hero_job.model.job import Job, JobLimits, Priority, ScriptType
 from hero_job.model.status import TRANSITIONS, JobStatus
 from hero_job.model.views import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, LogLine, QueueStatus, Reply
 

@@ -7,7 +7,8 @@ import os
 from protocol import REDIS_URL, drive
 
 from hero_client.api import SupervisorBuilder
-from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.builder import JobBuilder
+from hero_job.model.job import Job, ScriptType
 
 SCRIPT_TYPE = ScriptType.parse(os.environ.get("BENCH_HERO_TYPE", "osis"))
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hero_job.client.store import Store
+from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import StoreError
-from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.job import Job, ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.operations import Op, Operations

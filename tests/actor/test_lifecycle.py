@@ -11,7 +11,7 @@ import pytest
 
 from hero_job import JobStatus
 from hero_job.client.store import Store
-from hero_job.model.job import JobBuilder
+from hero_job.model.builder import JobBuilder
 from hero_job.model.views import Progress
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from hero_job.client.store import Store
-from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.builder import JobBuilder
+from hero_job.model.job import Job, ScriptType
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.operations import Operations
 from tests.eventually import eventually

@@ -13,8 +13,9 @@ import uvloop
 
 from hero_client.api import AsyncSupervisor, SupervisorBuilder
 from hero_config.model.settings import ActorSettings, EmbeddedSettings, RpcSettings, Settings
+from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import JobNotFound
-from hero_job.model.job import JobBuilder, ScriptType
+from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_supervisor.children.policy import Phase
 from hero_supervisor.errors import StoreBinaryMissing

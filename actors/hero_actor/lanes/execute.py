@@ -15,8 +15,8 @@ from hero_job.model.errors import JobInvalid
 from hero_job.model.job import ScriptType
 from hero_job.model.retries import retry_in_s
 from hero_job.model.status import JobStatus
+from hero_job.model.wire_values import parse_env_vars, parse_signatures, parse_timeout
 from hero_job.operations.actor_operations import ClaimedJob, Settlement
-from hero_job.protocol.codec import parse_env_vars, parse_signatures, parse_timeout
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from hero_job.model.errors import StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.batches import Flow
 from hero_job.operations.operations import Operations
-from hero_job.protocol.codec import decode_reply
 from hero_job.protocol.op import Op, T
+from hero_job.protocol.replies import decode_reply
 
 #: A waiter looks at the job's hash this often, in seconds: an actor of another make may write there and send no reply.
 GLANCE_S = 2.0

@@ -1,4 +1,7 @@
-"""What passes between the store and those who run jobs: who they are, what they claim, how it ended. Plain data."""
+"""The values that actors and the store exchange: who an actor is, what a lane claims, how a job ended. Plain data.
+
+Built and read by `actor_operations.py`, used by the lanes and by recovery.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from hero_job.model.status import JobStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorEntry:
-    """What an incarnation tells of itself when it joins; the fields are those of `ActorPresence`."""
+    """How an incarnation describes itself when it joins the registry; `ActorPresence` explains the fields."""
 
     incarnation: str
     name: str
@@ -29,18 +32,18 @@ class ActorEntry:
 
 @dataclass(slots=True)
 class ClaimedJob:
-    """A job that a lane has claimed, with its fields as they came: `execute` reads and checks them.
+    """A job that a lane has claimed. Its fields are unchecked texts from the hash; None means the hash lacks the field.
 
     Attributes:
         id: The job.
-        attempt: Fencing token, as text; goes back with the settlement.
-        script_type: In whatever case; None where the hash has none. So for the other fields.
+        attempt: Fencing token, as text; the settlement must repeat it.
+        script_type: In any case.
         script: Source text.
-        caller_id: Who asks.
-        context_id: For which context.
+        caller_id: The submitter.
+        context_id: The context that it runs for.
         timeout: Seconds, as text.
         env_vars: JSON object, as text.
-        more: None for a plain job; else retries, failures, the outputs of prerequisites, log path, signatures.
+        more: None for a plain job; else retries, failures, outputs of prerequisites, log path, signatures.
     """
 
     id: str
@@ -60,40 +63,40 @@ class ClaimedJob:
 
     @property
     def failures(self) -> int:
-        """How often it has failed before."""
+        """How many runs have failed so far."""
         return int(self.more[1] or 0) if self.more else 0
 
     @property
     def prerequisites(self) -> dict[str, str | None]:
-        """Outputs of its prerequisites by id; None for one that ended without, or is past its retention."""
+        """Outputs of its prerequisites by id; None for one without output or past its retention."""
         return dict(zip(self.more[2][::2], self.more[2][1::2], strict=True)) if self.more else {}
 
     @property
     def log_path(self) -> str | None:
-        """File below the deployment's log folder that its printed lines also go to."""
+        """File below the deployment's log folder that also receives the printed lines."""
         return self.more[3] if self.more and len(self.more) > 3 else None
 
     @property
     def signatures(self) -> str | None:
-        """Who has signed it, as a JSON array."""
+        """The signatures of the job, as a JSON array."""
         return self.more[4] if self.more and len(self.more) > 4 else None
 
 
 @dataclass(slots=True)
 class Settlement:
-    """How a claimed job ended.
+    """How a run of a claimed job ended.
 
     Attributes:
         job_id: The job.
-        attempt: The token of the claim.
+        attempt: The fencing token of the claim.
         status: A terminal status.
-        output: Result as text, of a finished job.
+        output: Result as text, if the job finished.
         output_json: The typed result as JSON, where it says more than `output`.
-        error: Message of any other.
+        error: Message, if the job did not finish.
         error_kind: Kind of the error.
         error_line: Line in the script, from 1.
         error_column: Column in the script, from 1.
-        retry_in_s: Repeat the failed job after so many seconds; None to end it.
+        retry_in_s: Repeat the failed run after this many seconds; None ends the job.
     """
 
     job_id: str
@@ -110,11 +113,11 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn of a lane brought.
+    """The answer to one turn of a lane.
 
     Attributes:
-        alive: False when the incarnation was declared dead: it must stop and start anew.
-        refused: Jobs whose settlement did not count, since they are no longer this incarnation's.
+        alive: False if the incarnation was declared dead: it must stop and start as a new one.
+        refused: Jobs whose settlement did not count because this incarnation no longer holds them.
         jobs: What to run next, in order.
     """
 
@@ -125,12 +128,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What recovery of an incarnation did.
+    """What the recovery of an incarnation did.
 
     Attributes:
-        alive: True when it was left alone, since its presence has not expired.
-        handed_back: Jobs put back at the head of their queues.
-        lost: Jobs ended in error, since too many holders had died.
+        alive: True if nothing was done because its presence has not expired.
+        handed_back: Jobs that returned to the head of their queues.
+        lost: Jobs that ended in error because they lost their holder too often.
     """
 
     alive: bool
@@ -140,7 +143,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an actor is told through a control list.
+    """A request to an actor, sent through a control list.
 
     Attributes:
         command: "stop" is the only one.

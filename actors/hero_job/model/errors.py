@@ -6,16 +6,16 @@
     +-- JobConflict           the id exists with other content
     +-- JobStateError         the job's status does not allow this
     +-- JobFailed             the script ended in an error, timed out or was stopped
-    +-- JobDamaged            a job's hash in Redis cannot be read
-    +-- NamespaceInUse        an export needs a namespace that is still, an import an empty one
-    +-- ExportInvalid         a file is no export, or not a whole one
-    +-- WaitTimeout           the caller's patience ended before the job did (also a TimeoutError)
+    +-- JobDamaged            a job's hash in Redis is unreadable
+    +-- NamespaceInUse        an export needs a namespace without running jobs, an import needs an empty one
+    +-- ExportInvalid         a file is not a complete export
+    +-- WaitTimeout           the wait ended before the job did (also a TimeoutError)
     +-- StoreError
-        +-- StoreUrlInvalid   the URL names no store
+        +-- StoreUrlInvalid   the URL cannot be used
         +-- StoreUnavailable  no connection, or it broke: the outcome of the last command is unknown
         +-- StoreRefused      the store answered with an error (out of memory, read-only, no permission ...)
 
-Exceptions carry data and build their own message; callers match on the class and the attributes.
+Exceptions carry data and build their message from it. Callers match on the class and its attributes, never on the text.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class HeroJobError(Exception):
 
 
 class JobInvalid(HeroJobError):
-    """A field of a job is missing, of a wrong type, or out of its range.
+    """A field of a job is missing, of a wrong type, or out of range.
 
     Args:
         field: Name of the field, in snake_case.
-        reason: What is wrong and what would be right, without the field's name.
+        reason: What is wrong and what would be accepted, without the field's name.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -43,7 +43,7 @@ class JobInvalid(HeroJobError):
 
 
 class JobNotFound(HeroJobError):
-    """There is no job with this id (never created, deleted, or past its retention)."""
+    """No job has this id: it was never created, was deleted, or is past its retention."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(job_id)
@@ -54,7 +54,7 @@ class JobNotFound(HeroJobError):
 
 
 class JobConflict(HeroJobError):
-    """A job with this id exists already and differs in content.
+    """A job with this id exists and has other content.
 
     Args:
         job_id: The id.
@@ -76,7 +76,7 @@ class JobStateError(HeroJobError):
     Args:
         job_id: The id.
         status: The status that the job has.
-        action: What was asked for, as a verb ("start", "delete").
+        action: What the caller asked for, as a verb ("start", "delete").
     """
 
     def __init__(self, job_id: str, status: str, action: str) -> None:
@@ -118,11 +118,11 @@ class JobFailed(HeroJobError):
 
 
 class JobDamaged(HeroJobError):
-    """What Redis holds under a job's key cannot be read as a job.
+    """The value under a job's key cannot be read as a job.
 
     Args:
         job_id: The id.
-        field: The field that cannot be read; "" for the key as a whole.
+        field: The unreadable field; "" for the whole key.
         reason: What is wrong with it.
     """
 
@@ -138,11 +138,11 @@ class JobDamaged(HeroJobError):
 
 
 class WaitTimeout(HeroJobError, TimeoutError):
-    """The wait for a reply ended before the job did; the job goes on.
+    """The wait for a reply ended before the job did; the job continues.
 
     Args:
         job_id: The id.
-        waited_s: Seconds waited.
+        waited_s: Length of the wait, in seconds.
     """
 
     def __init__(self, job_id: str, waited_s: float) -> None:
@@ -155,7 +155,7 @@ class WaitTimeout(HeroJobError, TimeoutError):
 
 
 class StoreError(HeroJobError):
-    """Something between us and Redis."""
+    """The store could not be reached, or refused a command."""
 
 
 class StoreUrlInvalid(StoreError):
@@ -176,7 +176,7 @@ class StoreUrlInvalid(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """No connection to the store, or it broke while a command was under way (whose outcome is then unknown).
+    """There is no connection to the store, or it broke during a command, whose outcome is then unknown.
 
     Args:
         url: The URL, its password hidden.
@@ -197,7 +197,7 @@ class StoreRefused(StoreError):
 
     Args:
         code: First word of the server's answer: OOM, READONLY, NOAUTH, NOPERM, WRONGTYPE, ERR ...
-        reason: The answer, whole.
+        reason: The whole answer.
     """
 
     def __init__(self, code: str, reason: str) -> None:
@@ -210,10 +210,14 @@ class StoreRefused(StoreError):
 
 
 class NamespaceInUse(HeroJobError):
-    """A namespace that an export or import needs still, or empty, is not."""
+    """An export found running jobs in its namespace, or an import found its namespace not empty.
+
+    Args:
+        namespace: The namespace.
+        reason: What is in it.
+    """
 
     def __init__(self, namespace: str, reason: str) -> None:
-        """Keep the namespace and what is there."""
         super().__init__(namespace, reason)
         self.namespace = namespace
         self.reason = reason
@@ -223,10 +227,14 @@ class NamespaceInUse(HeroJobError):
 
 
 class ExportInvalid(HeroJobError):
-    """A file is no export, or not a whole one."""
+    """A file is not a complete export.
+
+    Args:
+        place: Line of the file.
+        reason: What is wrong with it.
+    """
 
     def __init__(self, place: str, reason: str) -> None:
-        """Keep the line and what is wrong with it."""
         super().__init__(place, reason)
         self.place = place
         self.reason = reason

@@ -1,4 +1,7 @@
-"""How long what has ended is kept. Plain data; travels with every operation that may end a job."""
+"""How long ended jobs, their replies and their traces are kept. Plain data.
+
+Every operation that may end a job carries a `Retention` to its Lua script.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long what has ended is kept, and how often a job is redelivered.
+    """How long ended jobs are kept, and how often a job is redelivered.
 
     Attributes:
-        reply_ttl_s: A reply that nobody took.
-        result_ttl_s: A finished job.
-        failure_ttl_s: A job that ended in error or was stopped.
-        events_max: Entries of the event stream (about).
-        dead_max: Dead letters.
-        log_lines: Lines of a job's log.
+        reply_ttl_s: Seconds that a reply is kept.
+        result_ttl_s: Seconds that a finished job is kept.
+        failure_ttl_s: Seconds that a job is kept that ended in error or was stopped.
+        events_max: Approximate number of entries in the event stream.
+        dead_max: Largest number of dead letters.
+        log_lines: Largest number of lines in a job's log.
         max_redeliveries: How often a job may lose its holder before it ends as lost.
-        tomb_s: How long the claimed lists of a dead incarnation are looked at again. A day covers a host that was
-            frozen, not dead, and whose lane still had one blocked claim under way.
+        tomb_s: Seconds for which recovery looks again at the claimed lists of a dead incarnation. A day covers a host
+            that was only frozen and whose lane still had one blocked claim pending.
     """
 
     reply_ttl_s: float = 300
@@ -32,7 +35,7 @@ class Retention:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The five arguments of every script that may end a job; see lua/parts/ending.lua."""
+        """The five arguments of every script that may end a job; `lua/parts/ending.lua` reads them."""
         return (
             str(int(self.reply_ttl_s * 1000)),
             str(int(self.result_ttl_s * 1000)),

@@ -1,11 +1,11 @@
-"""When a failed job is repeated. Pure."""
+"""Decides whether, and after how long, a failed run is repeated. Pure; called by the lanes."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-#: The runtime's own kinds of error that come again however often the job is run. Of theirs the engines tell themselves.
+#: Errors of the runtime that a retry cannot fix. Engines mark their own with `Failed.permanent`.
 PERMANENT = frozenset(
     {
         "damaged",
@@ -18,7 +18,7 @@ PERMANENT = frozenset(
     }
 )
 
-#: First pause, in seconds; doubled for each further one.
+#: First pause, in seconds. Each further pause is twice as long.
 FIRST_S = 1.0
 #: Longest pause, in seconds.
 LONGEST_S = 300.0
@@ -28,14 +28,14 @@ def retry_in_s(kind: str, failures: int, retries: int, roll: Callable[[], float]
     """Decide whether a failed run is repeated.
 
     Args:
-        kind: Kind of its error.
+        kind: Kind of the error.
         failures: How often the job had failed before.
-        retries: How often it is to be repeated.
-        roll: Gives chances in [0, 1).
+        retries: How often a failed run may be repeated.
+        roll: Returns random numbers in [0, 1).
 
     Returns:
-        After how many seconds: the pause doubles each time up to its longest, less up to a half by chance, so that jobs
-        which failed together do not come back together. None when it is not repeated.
+        Seconds to wait, or None if the run is not repeated. The pause doubles each time up to `LONGEST_S`; chance takes
+        up to half of it away, so that jobs which failed together do not all run again together.
     """
     if failures >= retries or kind in PERMANENT:
         return None

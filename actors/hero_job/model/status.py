@@ -1,7 +1,7 @@
-"""The states of a job and the one table of their transitions.
+"""The states of a job and the table of all transitions between them.
 
-Every Lua script that writes a status names its transitions in its header; a test holds this table, those headers, the
-scripts' behaviour and the diagram in ARCHITECTURE.md together.
+The table is the only one in Python. Every Lua script that writes a status lists its transitions in its header; a test
+compares the table with those headers, with the scripts' behaviour, and with the diagram in ARCHITECTURE.md.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 
 class JobStatus(StrEnum):
-    """Where a job is in its life. The values are what Redis and the wire carry.
+    """Where a job is in its life. Redis and the wire carry these values.
 
-    Source: state names of the Rust system; terminal states end a job for good.
+    Source: state names of the Rust system.
     """
 
     CREATED = "created"
@@ -29,7 +29,7 @@ class JobStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Is this a state that nothing leaves but by an operator's retry?"""
+        """Has the job ended? Only an operator's retry leaves a terminal state."""
         return self in TERMINAL
 
 
@@ -39,24 +39,24 @@ _S = JobStatus
 
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = MappingProxyType(
     {
-        # start_job, or its prerequisite has failed by then; claimed although never started, when a foreign producer
-        # queued it without touching its status
+        # start_job: the job goes on its way, or ends because a prerequisite has failed. Claimed without a start: a
+        # foreign producer queued the job and left its status alone.
         _S.CREATED: frozenset(
             {_S.WAITING_FOR_PREREQUISITES, _S.SCHEDULED, _S.DISPATCHED, _S.STARTED, _S.ERROR, _S.STOPPED}
         ),
-        # the last prerequisite finished; one failed; it expired
+        # The last prerequisite finished, one failed, or the job expired.
         _S.WAITING_FOR_PREREQUISITES: frozenset({_S.DISPATCHED, _S.SCHEDULED, _S.ERROR, _S.STOPPED}),
-        # its time has come; it expired
+        # Its time has come, or it expired.
         _S.SCHEDULED: frozenset({_S.DISPATCHED, _S.ERROR, _S.STOPPED}),
-        # claimed by a lane; too many of its rate key; expired, or its key turned out damaged
+        # Claimed by a lane; held back by its rate key; expired, or its key turned out to be damaged.
         _S.DISPATCHED: frozenset({_S.STARTED, _S.SCHEDULED, _S.ERROR, _S.STOPPED}),
-        # settled; to be stopped; to be repeated later; handed back to the queue, by recovery or unstarted by a lane
-        # with a slow job; lost with its holder
+        # Settled; asked to stop; to be repeated later; handed back to the queue by recovery, or unstarted by a lane
+        # with a slow job; lost with its holder.
         _S.STARTED: frozenset({_S.FINISHED, _S.ERROR, _S.STOPPED, _S.STOPPING, _S.SCHEDULED, _S.DISPATCHED}),
-        # settled, or its holder died
+        # Settled, or its holder died.
         _S.STOPPING: frozenset({_S.FINISHED, _S.ERROR, _S.STOPPED}),
         _S.FINISHED: frozenset(),
-        # an operator has it run again: a new life
+        # An operator retries the job.
         _S.ERROR: frozenset({_S.DISPATCHED}),
         _S.STOPPED: frozenset({_S.DISPATCHED}),
     }

@@ -1,4 +1,7 @@
-"""What is read back from Redis: jobs with what became of them, replies, actors. Plain data, no I/O."""
+"""What is read back from Redis: jobs with their outcome, replies, queues, actors. Plain data.
+
+The operations decode the server's answers into these types; the API, the RPC methods and `heroctl` show them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from hero_job.model.status import JobStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a running script says it is.
+    """The progress that a running script reports.
 
     Attributes:
-        done: So much is done, in the script's own unit.
-        total: Of so much.
-        text: What it is doing.
+        done: Amount done, in the script's own unit.
+        total: Amount to do, in the same unit.
+        text: What the script is doing.
     """
 
     done: float
@@ -29,9 +32,9 @@ class LogLine:
     """One line of a job's log.
 
     Attributes:
-        cursor: Its place; give it to read what comes after.
+        cursor: Its place in the log; pass it to read the lines after it.
         at_ms: When it was stored, in milliseconds since 1970.
-        level: info for what a script prints, debug for what it debugs.
+        level: `info` for printed lines, `debug` for debug output.
         text: The line.
     """
 
@@ -43,12 +46,12 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job as it stands in Redis.
+    """A job as it is stored in Redis.
 
     Attributes:
-        job: What was asked for.
+        job: What the submitter asked for.
         status: Where it is in its life.
-        output: Result as text; None until it finished.
+        output: Result as text; None until the job has finished.
         output_json: The typed result as JSON, where it says more than `output`.
         error: Message of a job that ended without a result.
         error_kind: The engine's or the runtime's name for the error.
@@ -59,10 +62,10 @@ class JobRecord:
         started_at: Time of the current or last claim.
         finished_at: Time of the terminal transition.
         attempt: How often it was claimed to run.
-        redeliveries: How often its holder was lost.
-        failures: How often a run failed and was to be repeated.
-        owner: Who runs or ran it: incarnation/lane.
-        progress: How far its script says it is.
+        redeliveries: How often it lost its holder.
+        failures: How many failed runs were followed by a retry.
+        owner: The lane that runs or ran it: incarnation/lane.
+        progress: The last progress that its script reported.
     """
 
     job: Job
@@ -91,7 +94,7 @@ class Reply:
     Attributes:
         job_id: The job.
         status: A terminal status.
-        output: Result as text; None unless it finished.
+        output: Result as text; None unless the job finished.
         error: Message of a job that ended without a result.
         error_kind: The engine's or the runtime's name for the error.
         line: Line in the script, from 1.
@@ -107,10 +110,10 @@ class Reply:
     column: int | None = None
 
     def result(self) -> str:
-        """Give the output.
+        """Return the output.
 
         Raises:
-            JobFailed: The job ended without one.
+            JobFailed: The job ended without a result.
         """
         if self.status is JobStatus.FINISHED:
             return self.output or ""
@@ -123,9 +126,9 @@ class JobPage:
     """One page of jobs.
 
     Attributes:
-        records: The jobs, in no order.
-        damaged: Ids of keys that cannot be read as jobs, each with the reason.
-        cursor: Give it to the next call; "" when this was the last page.
+        records: The jobs, in no particular order.
+        damaged: Ids whose keys cannot be read as jobs, each with the reason.
+        cursor: Pass it to the next call; "" after the last page.
     """
 
     records: tuple[JobRecord, ...]
@@ -135,22 +138,22 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorPresence:
-    """An actor process as the registry knows it.
+    """An actor process as the registry describes it.
 
     Attributes:
-        incarnation: Unique name of this process start.
-        name: Configured name, the same over restarts.
-        script_type: What it runs.
+        incarnation: Unique name of this start of the process.
+        name: Configured name, which restarts keep.
+        script_type: Type of the scripts that it runs.
         host: Host name of its machine.
         pid: Process id there.
-        lanes: How many jobs it runs at once.
+        lanes: How many jobs it can run simultaneously.
         engine: Name of its engine.
         engine_version: Version of the engine.
-        group: Group whose queue it serves too.
-        instance: Instance whose queue it serves too.
+        group: Group whose queue it also serves.
+        instance: Instance whose queue it also serves.
         started_at: ISO 8601 in UTC.
-        unavailable: Why its engine cannot run anything, and what to do; None when it can.
-        beat_at: Time of the last beat, ISO 8601 in UTC; None when its presence has expired.
+        unavailable: Why its engine cannot run scripts and what to do about it; None if it can.
+        beat_at: Time of the last beat, ISO 8601 in UTC; None if its presence has expired.
         busy: Lanes that ran a job at the last beat.
         jobs: Jobs it has run.
     """
@@ -174,14 +177,14 @@ class ActorPresence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
-    """A queue.
+    """A queue and how full it is.
 
     Attributes:
-        script_type: Whose.
-        group: Of a group only.
-        instance: Of an instance only.
-        waiting: Ids in it.
-        paused_since: ISO 8601 in UTC; None when it is not paused.
+        script_type: The script type that the queue belongs to.
+        group: Set if it is the queue of a group.
+        instance: Set if it is the queue of one instance of the group.
+        waiting: Number of ids in it.
+        paused_since: ISO 8601 in UTC; None unless it is paused.
     """
 
     script_type: ScriptType
@@ -193,11 +196,11 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueHead:
-    """How a queue moves.
+    """How long the first job of a queue has waited.
 
     Attributes:
-        waiting: Ids in it; none while it is paused, since its actors cannot do anything about those.
-        wait_s: How long the job at its head has waited, in seconds by the store's clock; 0 where that is not known.
+        waiting: Number of ids in it; 0 while it is paused, because more actors would not empty it.
+        wait_s: Seconds that the job at its head has waited, by the store's clock; 0 if unknown.
     """
 
     waiting: int
@@ -209,7 +212,7 @@ class DeadJob:
     """A dead letter: a job that ended in error for good.
 
     Attributes:
-        job_id: The job; its hash may be past its retention.
+        job_id: The job; its hash may have expired already.
         died_ms: When it ended, in milliseconds since 1970.
     """
 
@@ -219,15 +222,15 @@ class DeadJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStatus:
-    """How far a batch is.
+    """How many jobs of a batch have ended, and how.
 
     Attributes:
         batch_id: The batch.
-        total: Jobs in it.
-        open: Jobs that have not ended.
-        finished: Jobs that have a result.
-        error: Jobs that ended in error.
-        stopped: Jobs that were stopped.
+        total: Number of jobs in it.
+        open: Number of jobs that have not ended.
+        finished: Number of jobs with a result.
+        error: Number of jobs that ended in error.
+        stopped: Number of jobs that were stopped.
     """
 
     batch_id: str
@@ -240,14 +243,14 @@ class BatchStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What the store's server says of itself.
+    """Properties of the store's server, as it reports them.
 
     Attributes:
-        name: redis or valkey.
+        name: `redis` or `valkey`.
         version: Its version.
-        maxmemory: Bytes it may use; 0 for no limit.
-        maxmemory_policy: What it does at the limit. Anything but noeviction throws jobs away.
-        appendonly: It writes every command to its append-only file.
+        maxmemory: Bytes that it may use; 0 for no limit.
+        maxmemory_policy: What it does at the limit. Every policy except `noeviction` discards jobs.
+        appendonly: Whether it writes every command to an append-only file.
     """
 
     name: str

@@ -18,9 +18,9 @@ from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, Progress, Reply
 from hero_job.protocol import lua
-from hero_job.protocol.codec import encode_reply, encode_result
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, as_is
+from hero_job.protocol.replies import encode_reply, encode_result
 
 __all__ = [
     "ActorEntry",

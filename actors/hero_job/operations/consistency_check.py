@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from hero_job.model.checks import milliseconds
 from hero_job.model.errors import HeroJobError
-from hero_job.model.fields import milliseconds
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, JobRecord
 from hero_job.operations.batches import Flow

@@ -12,13 +12,15 @@ from typing import Any
 from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFound, JobStateError
 from hero_job.model.job import Job
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
+from hero_job.model.spellings import parse_status
 from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, JobRecord, LogLine, Reply
 from hero_job.operations.admin_operations import AdminOperations
 from hero_job.protocol import lua
-from hero_job.protocol.codec import OUTCOME_FIELDS, decode_record, encode_job, has_more, outcome_of, parse_status
+from hero_job.protocol.codec import decode_record, encode_job, has_more
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, T, as_is, pairs
+from hero_job.protocol.replies import OUTCOME_FIELDS, outcome_of
 
 __all__ = ["Op", "Operations", "T"]
 

@@ -1,29 +1,40 @@
-"""Between our types and what Redis holds: the job's hash and the reply. Pure.
+"""How a job is written to its hash in Redis and read back. Pure.
 
-Written: snake_case fields, times in ISO 8601, JSON for `env_vars` and the id lists. Read: also camelCase, any case of
-status and script type, and replies that are plain strings. Source: the hash fields and replies of the Rust system.
+We write snake_case fields, times in ISO 8601, JSON for `env_vars` and the id lists. We also read foreign spellings; see
+`spellings.py`.
+
+Source: the hash fields of the Rust system.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import orjson
 
+from hero_job.model.checks import milliseconds
 from hero_job.model.errors import JobDamaged, JobInvalid
-from hero_job.model.fields import milliseconds
-from hero_job.model.job import CAMEL_CASE, DEFAULT_LIMITS, Job, Priority, ScriptType
-from hero_job.model.signatures import Signature, signature_tuple
-from hero_job.model.status import JobStatus
-from hero_job.model.views import JobRecord, Progress, Reply
+from hero_job.model.job import Job, Priority, ScriptType
+from hero_job.model.spellings import CAMEL_CASE, parse_status
+from hero_job.model.views import JobRecord
+from hero_job.model.wire_values import (
+    format_seconds,
+    parse_env_vars,
+    parse_ids,
+    parse_position,
+    parse_progress,
+    parse_seconds,
+    parse_signatures,
+    parse_timeout,
+    parse_whole,
+)
 
 
 def encode_job(job: Job) -> list[str]:
-    """Flat name, value list of the fields that never change.
+    """Return the submitter's fields as a flat list: name, value, name, value ...
 
-    Empty lists and defaults are written too: an actor of the Rust family may insist on the fields. Only `log_path` and
-    our own routing fields are left out where they are not set.
+    The fields of the Rust family are written even if they have their default, because its actors may insist on them.
+    `log_path` and our own fields are written only if they are set.
     """
     fields = [
         "id", job.id,
@@ -44,7 +55,7 @@ def encode_job(job: Job) -> list[str]:
 
 
 def has_more(job: Job) -> bool:
-    """Is there more to a job than a script and the end of a queue? Only then do the scripts in Lua look closer."""
+    """Does the job set an option? Only then do the Lua scripts read more of it than script and queue."""
     return bool(
         job.retries
         or job.priority is not Priority.NORMAL
@@ -63,7 +74,7 @@ def has_more(job: Job) -> bool:
 
 
 def _options(job: Job) -> Iterator[tuple[str, str]]:
-    """Fields of our own, and `log_path`, each only where it is set."""
+    """Yield the fields that are written only if they are set."""
     if job.log_path is not None:
         yield "log_path", job.log_path
     if job.group is not None:
@@ -101,11 +112,11 @@ def _options(job: Job) -> Iterator[tuple[str, str]]:
 
 
 def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
-    """Read a job's whole hash.
+    """Read the whole hash of a job.
 
     Args:
-        job_id: The id in the key; the one in the hash may be missing.
-        fields: The hash, in either spelling.
+        job_id: The id in the key; the hash may lack it.
+        fields: The hash, in any spelling.
 
     Raises:
         JobDamaged: A field is missing or cannot be read.
@@ -119,12 +130,12 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             script=_need(f, "script"),
             script_type=ScriptType.parse(_need(f, "script_type")),
             timeout=parse_timeout(f.get("timeout")),
-            retries=_whole(f, "retries"),
+            retries=parse_whole("retries", f.get("retries")),
             concurrent=f.get("concurrent", "").lower() in ("true", "1"),
             log_path=f.get("log_path") or None,
             env_vars=parse_env_vars(f.get("env_vars")),
-            prerequisites=_ids(f, "prerequisites"),
-            dependents=_ids(f, "dependents"),
+            prerequisites=parse_ids("prerequisites", f.get("prerequisites")),
+            dependents=parse_ids("dependents", f.get("dependents")),
             group=f.get("group") or None,
             instance=f.get("instance") or None,
             priority=Priority(p) if (p := f.get("priority")) in tuple(Priority) else Priority.NORMAL,
@@ -134,9 +145,9 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             unique_key=f.get("unique_key"),
             unique_for_s=_seconds(f, "unique_for_s"),
             concurrency_key=f.get("concurrency_key"),
-            concurrency_max=_whole(f, "concurrency_max") or 1,
+            concurrency_max=parse_whole("concurrency_max", f.get("concurrency_max")) or 1,
             rate_key=f.get("rate_key"),
-            rate_max=_whole(f, "rate_max") or 1,
+            rate_max=parse_whole("rate_max", f.get("rate_max")) or 1,
             rate_window_s=_seconds(f, "rate_window_s") or 1,
             run_after_failure=f.get("run_after_failure") == "true",
             batch=f.get("batch"),
@@ -156,174 +167,15 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             updated_at=f.get("updated_at"),
             started_at=f.get("started_at"),
             finished_at=f.get("finished_at"),
-            # What was handed back unstarted was a claim, not an attempt.
-            attempt=_whole(f, "attempt") - _whole(f, "released"),
-            redeliveries=_whole(f, "redeliveries"),
-            failures=_whole(f, "failures"),
+            # A claim that was handed back unstarted was not an attempt.
+            attempt=parse_whole("attempt", f.get("attempt")) - parse_whole("released", f.get("released")),
+            redeliveries=parse_whole("redeliveries", f.get("redeliveries")),
+            failures=parse_whole("failures", f.get("failures")),
             progress=parse_progress(f.get("progress")),
             owner=f.get("owner"),
         )
     except JobInvalid as e:
         raise JobDamaged(job_id, e.field, e.reason) from e
-
-
-def encode_reply(reply: Reply) -> bytes:
-    """Write a reply as the JSON object that goes onto the reply list."""
-    data: dict[str, Any] = {
-        "job_id": reply.job_id,
-        "status": reply.status.value,
-        "output": reply.output,
-        "error": reply.error,
-        "error_kind": reply.error_kind,
-    }
-    if reply.line is not None:
-        data["line"] = reply.line
-        data["column"] = reply.column
-    return orjson.dumps(data)
-
-
-def encode_result(job_id: str, output: str) -> bytes:
-    """Write the reply of a finished job: `encode_reply` without a Reply, which costs more than all the rest of it."""
-    return orjson.dumps({"job_id": job_id, "status": "finished", "output": output, "error": None, "error_kind": None})
-
-
-def decode_reply(job_id: str, text: str) -> Reply:
-    """Read an entry of a reply list: our JSON object, one of another make, or a plain string, which is the output."""
-    try:
-        data = orjson.loads(text)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict) or not data.keys() & {"status", "output", "result", "error"}:
-        return Reply(job_id=job_id, status=JobStatus.FINISHED, output=text)
-    error = data.get("error")
-    output = data.get("output", data.get("result"))
-    status = parse_status(str(data["status"])) if data.get("status") else None
-    if status is None or not status.terminal:
-        status = JobStatus.ERROR if error is not None else JobStatus.FINISHED
-    return Reply(
-        job_id=job_id,
-        status=status,
-        output=_text(output) if status is JobStatus.FINISHED else None,
-        error=_text(error),
-        error_kind=_text(data.get("error_kind")),
-        line=data.get("line") if isinstance(data.get("line"), int) else None,
-        column=data.get("column") if isinstance(data.get("column"), int) else None,
-    )
-
-
-def outcome_of(job_id: str, values: Sequence[str | None]) -> Reply | None:
-    """How a job ended, from its hash.
-
-    Args:
-        job_id: The id.
-        values: The fields of `OUTCOME_FIELDS`, in that order.
-
-    Returns:
-        The reply; None while the job has not ended.
-
-    Raises:
-        JobDamaged: Its status is none that we know.
-    """
-    raw_status, output, error, error_kind, error_at = values
-    try:
-        status = parse_status(raw_status)
-    except JobInvalid as e:
-        raise JobDamaged(job_id, e.field, e.reason) from e
-    if not status.terminal:
-        return None
-    line, column = parse_position(error_at)
-    return Reply(
-        job_id=job_id, status=status, output=output, error=error, error_kind=error_kind, line=line, column=column
-    )
-
-
-OUTCOME_FIELDS = ("status", "output", "error", "error_kind", "error_at")
-
-#: Names of states in older programs of the Rust family -> ours.
-_OLD_STATUS = {
-    "pending": JobStatus.CREATED,
-    "processing": JobStatus.STARTED,
-    "running": JobStatus.STARTED,
-    "completed": JobStatus.FINISHED,
-    "failed": JobStatus.ERROR,
-    "waitingforprerequisites": JobStatus.WAITING_FOR_PREREQUISITES,
-}
-_STATUS = {s.value: s for s in JobStatus} | _OLD_STATUS
-
-
-def parse_status(text: str | None) -> JobStatus:
-    """Read a status in any case; a hash without one is a created job.
-
-    Raises:
-        JobInvalid: No status that we know.
-    """
-    if not text:
-        return JobStatus.CREATED
-    status = _STATUS.get(text) or _STATUS.get(text.lower())
-    if status is None:
-        raise JobInvalid("status", f"unknown status {text!r:.80}")
-    return status
-
-
-def parse_timeout(text: str | None) -> float:
-    """Read a timeout in seconds; a hash without one has the default.
-
-    Raises:
-        JobInvalid: Not a number of seconds above zero.
-    """
-    if text is None or text == "":
-        return DEFAULT_LIMITS.default_timeout_s
-    try:
-        return int(text) if text.isascii() and text.isdigit() else float(text)
-    except ValueError as e:
-        raise JobInvalid("timeout", f"must be a number of seconds, not {text!r:.80}") from e
-
-
-def parse_env_vars(text: str | None) -> dict[str, str]:
-    """Read the JSON object of environment variables.
-
-    Raises:
-        JobInvalid: Not a JSON object.
-    """
-    if not text or text == "{}":
-        return {}
-    try:
-        value = orjson.loads(text)
-    except ValueError as e:
-        raise JobInvalid("env_vars", f"is not JSON: {e}") from e
-    if not isinstance(value, dict):
-        raise JobInvalid("env_vars", "is not a JSON object")
-    return {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in value.items()}
-
-
-def parse_signatures(text: str | None) -> tuple[Signature, ...]:
-    """Read who has signed a job. None where a program of the Rust family has written what is not our form: such a
-    signature says nothing here, and must not make its job unreadable.
-    """
-    try:
-        return signature_tuple(orjson.loads(text)) if text else ()
-    except (ValueError, JobInvalid):
-        return ()
-
-
-def parse_position(text: str | None) -> tuple[int | None, int | None]:
-    """Read "line:column"; what is missing or odd is None: a position never hides an error."""
-    line, _, column = (text or "").partition(":")
-    return (int(line) if line.isdecimal() else None, int(column) if column.isdecimal() else None)
-
-
-def parse_progress(text: str | None) -> Progress | None:
-    """Read a job's progress; what is missing or odd is None: it never hides a job."""
-    try:
-        data = orjson.loads(text or "null")
-        return Progress(done=float(data["done"]), total=float(data["total"]), text=str(data["text"])) if data else None
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def format_seconds(value: float) -> str:
-    """Write seconds without a fraction where they are whole: programs of the Rust family parse an integer."""
-    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _need(fields: Mapping[str, str], name: str) -> str:
@@ -333,40 +185,6 @@ def _need(fields: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _whole(fields: Mapping[str, str], name: str) -> int:
-    text = fields.get(name) or "0"
-    try:
-        return int(text)
-    except ValueError as e:
-        raise JobInvalid(name, f"must be a whole number, not {text!r:.80}") from e
-
-
 def _seconds(fields: Mapping[str, str], name: str) -> float | None:
     text = fields.get(name)
-    if text is None:
-        return None
-    try:
-        return int(text) if text.isdigit() else float(text)
-    except ValueError as e:
-        raise JobInvalid(name, f"must be a number of seconds, not {text!r:.80}") from e
-
-
-def _ids(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
-    text = fields.get(name)
-    if not text or text == "[]":
-        return ()
-    try:
-        value = orjson.loads(text)
-    except ValueError as e:
-        raise JobInvalid(name, f"is not JSON: {e}") from e
-    return tuple(value) if isinstance(value, list) else _not_a_list(name)
-
-
-def _not_a_list(name: str) -> tuple[str, ...]:
-    raise JobInvalid(name, "is not a JSON array")
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
+    return None if text is None else parse_seconds(name, text)

@@ -1,4 +1,8 @@
-"""One round trip to the store, as data. No I/O: `store.py` runs it synchronously, `aio.py` on asyncio."""
+"""One round trip to the store, as data. Pure.
+
+The operations build an `Op`; `store.py` runs it synchronously, `async_store.py` on asyncio. Invariant: running the same
+`Op` with either gives the same result.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ class Op(Generic[T]):
     """One round trip, as data.
 
     Attributes:
-        args: A whole command; or, with a script, its keys and arguments.
-        decode: Makes the result of the server's answer; raises the operation's own errors.
-        script: The Lua script to run, None for a plain command.
+        args: A whole command, or with a script its keys and arguments.
+        decode: Turns the server's answer into the result; raises the operation's own errors.
+        script: The Lua script to run; None for a plain command.
         key_count: How many of the first `args` are keys of the script.
-        job_id: Names the job in the error when the server says WRONGTYPE.
-        block_s: How long the server may hold the answer back, in seconds.
+        job_id: The job to name in the error if the server answers WRONGTYPE.
+        block_s: How long the server may delay the answer, in seconds.
     """
 
     args: Sequence[Arg]
@@ -34,19 +38,19 @@ class Op(Generic[T]):
     block_s: float = 0
 
     def translate(self, error: StoreRefused) -> HeroJobError:
-        """Say what a server's error means for this operation."""
+        """Turn the server's error into the one that this operation raises."""
         if error.code == "WRONGTYPE" and self.job_id is not None:
             return JobDamaged(self.job_id, "", "it is not a hash")
         return error
 
 
 def as_is(answer: Any) -> Any:
-    """Decode nothing."""
+    """Return the answer unchanged."""
     return answer
 
 
 def pairs(answer: Any) -> dict[str, str]:
-    """Read a flat list of names and values, or what a client has made a dict of already."""
+    """Read a flat list of names and values, which some clients have turned into a dict already."""
     if isinstance(answer, dict):
         return answer
     return dict(zip(answer[::2], answer[1::2], strict=True))

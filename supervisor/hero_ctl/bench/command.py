@@ -25,7 +25,8 @@ import multiprocessing_logging  # type: ignore[import-untyped]  # ships no type 
 
 from hero_ctl.bench.producer import STOP_SIGNALS, Counters, produce
 from hero_ctl.bench.summary import Produced, Summary, summarize
-from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.builder import JobBuilder
+from hero_job.model.job import Job, ScriptType
 
 if TYPE_CHECKING:
     from rich.console import Console

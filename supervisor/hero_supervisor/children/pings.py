@@ -19,8 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import HeroJobError, StoreError, WaitTimeout
-from hero_job.model.job import Job, JobBuilder
+from hero_job.model.job import Job
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
 from hero_supervisor.children.policy import Phase

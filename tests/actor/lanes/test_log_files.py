@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
-from hero_job.model.job import JobBuilder
+from hero_job.model.builder import JobBuilder
 from tests.actor.conftest import StartActor
 from tests.actor.process import Client
 

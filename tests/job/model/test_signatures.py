@@ -17,12 +17,12 @@ from hero_job.model.signatures import (
     MAX_SIGNATURES,
     Signature,
     key_text,
-    sign_job,
     signature_tuple,
-    signed_bytes,
     verify,
 )
-from hero_job.protocol.codec import decode_record, encode_job, parse_signatures
+from hero_job.model.signing import sign_job, signed_bytes
+from hero_job.model.wire_values import parse_signatures
+from hero_job.protocol.codec import decode_record, encode_job
 from tests.keypair import ORDER, KeyPair, OpensslKey, digest, openssl_accepts
 
 ALICE, BOB = KeyPair(7), KeyPair(8)

@@ -10,17 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hero_job import Job, JobBuilder, JobDamaged, JobStatus, Reply, ScriptType
-from hero_job.model.fields import time_text
+from hero_job.model.checks import time_text
 from hero_job.model.job import Priority
-from hero_job.protocol.codec import (
-    decode_record,
-    decode_reply,
-    encode_job,
-    encode_reply,
-    encode_result,
-    format_seconds,
-    parse_timeout,
-)
+from hero_job.model.wire_values import format_seconds, parse_timeout
+from hero_job.protocol.codec import decode_record, encode_job
+from hero_job.protocol.replies import decode_reply, encode_reply, encode_result
 
 text = st.text(min_size=1).filter(lambda s: not s.isspace()).filter(lambda s: s.isprintable())
 ids = st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)

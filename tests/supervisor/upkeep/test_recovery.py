@@ -8,8 +8,9 @@ import uvloop
 
 from hero_job.client.async_store import AsyncStore, end_task
 from hero_job.client.store import Store
+from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import StoreUnavailable
-from hero_job.model.job import JobBuilder, ScriptType
+from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.operations import Operations

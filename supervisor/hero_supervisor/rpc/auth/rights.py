@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from hero_config.model.settings import RightSettings, RpcSettings
 from hero_job import Job
 from hero_job.model.errors import JobInvalid
-from hero_job.model.signatures import key_text, signed_bytes, verify
+from hero_job.model.signatures import key_text, verify
+from hero_job.model.signing import signed_bytes
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
 

@@ -18,7 +18,8 @@ from weakref import WeakSet
 from hero_config.model.settings import RpcSettings
 from hero_job.client.async_store import end_task
 from hero_job.model.errors import StoreError
-from hero_job.model.job import CAMEL_CASE, Job
+from hero_job.model.job import Job
+from hero_job.model.spellings import CAMEL_CASE
 from hero_job.operations.credentials import Credentials
 from hero_supervisor.rpc.auth.scopes import (
     FREE_NONCES,

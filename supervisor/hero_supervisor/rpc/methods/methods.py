@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
+from hero_job.model.checks import time_text
 from hero_job.model.errors import HeroJobError, JobInvalid
-from hero_job.model.fields import time_text
-from hero_job.model.job import CAMEL_CASE, Job, JobLimits, ScriptType
+from hero_job.model.job import Job, JobLimits, ScriptType
+from hero_job.model.spellings import CAMEL_CASE, parse_status
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord
-from hero_job.protocol.codec import parse_status
 from hero_supervisor.rpc.methods import actors, aliases, batches, openrpc, queues, results, shapes, subscriptions
 from hero_supervisor.rpc.methods.shapes import JobId, JobObject
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher

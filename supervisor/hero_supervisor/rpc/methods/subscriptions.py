@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, cast
 from pydantic import ValidationError, WithJsonSchema
 
 from hero_job.model.job import ScriptType
-from hero_job.protocol.codec import parse_status
+from hero_job.model.spellings import parse_status
 from hero_supervisor.rpc.methods import notices
 from hero_supervisor.rpc.methods.feeds import ActorFeed, FactFinder, JobFeed, JobFilter, LogFeed, MetricsFeed, Snapshots
 from hero_supervisor.rpc.methods.notices import Topic

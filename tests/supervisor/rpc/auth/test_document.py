@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hero_config.layers.load import load
 from hero_job import Job
-from hero_job.model.signatures import signed_bytes
+from hero_job.model.signing import signed_bytes
 from tests.deployment import Deployment
 
 ROOT = Path(__file__).parents[4]

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from hero_job import Job
-from hero_job.model.signatures import sign_job
+from hero_job.model.signing import sign_job
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.keypair import KeyPair
 from tests.supervisor.rpc.auth.test_rights import runner_job

@@ -1,4 +1,8 @@
-"""Checks of the single fields of a job. Pure; every complaint names its field."""
+"""Checks of single values of a job. Pure.
+
+Called by `Job` and by everything else that takes a job's id, a route or a time from outside. Each check names the field
+in its `JobInvalid`, and most return the value in the form in which a job holds it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,15 @@ from hero_job.model.errors import JobInvalid
 _ID = re.compile(r"[!-~]{1,200}")
 # No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
 _ROUTE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_MAX_SECONDS = 315_360_000
 
 
 def check_id(name: str, value: object) -> None:
-    """Refuse what cannot be a job id.
+    """Refuse a value that cannot be a job id.
+
+    Args:
+        name: Field, for the error.
+        value: The id.
 
     Raises:
         JobInvalid: Not 1 to 200 printable ASCII characters without spaces.
@@ -25,7 +34,11 @@ def check_id(name: str, value: object) -> None:
 
 
 def check_timeout(value: object, max_timeout_s: float) -> None:
-    """Refuse what cannot be a timeout.
+    """Refuse a value that cannot be a timeout.
+
+    Args:
+        value: Seconds.
+        max_timeout_s: Largest timeout that is accepted.
 
     Raises:
         JobInvalid: Not a number of seconds above zero and up to the maximum.
@@ -41,6 +54,15 @@ def check_timeout(value: object, max_timeout_s: float) -> None:
 
 
 def check_text(name: str, value: object) -> None:
+    """Refuse a value that is not a text with visible characters.
+
+    Args:
+        name: Field, for the error.
+        value: The text.
+
+    Raises:
+        JobInvalid: Not a string, empty, only white space, or not valid Unicode.
+    """
     if not isinstance(value, str):
         raise JobInvalid(name, f"must be a string, not {type(value).__name__}")
     if not value or value.isspace():
@@ -52,7 +74,72 @@ def check_text(name: str, value: object) -> None:
             raise JobInvalid(name, f"is not valid Unicode: {e.reason}") from e
 
 
+def check_route(name: str, value: object) -> None:
+    """Refuse a value that cannot name a group or an instance.
+
+    Args:
+        name: Field, for the error.
+        value: The name.
+
+    Raises:
+        JobInvalid: Not 1 to 100 letters, digits, '_', '.', '-'.
+    """
+    if not isinstance(value, str) or not _ROUTE.fullmatch(value):
+        raise JobInvalid(name, f"must be 1 to 100 letters, digits, '_', '.', '-', not {value!r:.80}")
+
+
+def check_key(name: str, value: object) -> None:
+    """Refuse a value that cannot be a key of uniqueness or of a limit.
+
+    Args:
+        name: Field, for the error.
+        value: The key.
+
+    Raises:
+        JobInvalid: Not a string of 1 to 500 characters.
+    """
+    check_text(name, value)
+    if len(str(value)) > 500:
+        raise JobInvalid(name, "must have at most 500 characters")
+
+
+def check_seconds(name: str, value: object, *, least: float = 0) -> None:
+    """Refuse a value that cannot be a duration.
+
+    Args:
+        name: Field, for the error.
+        value: Seconds.
+        least: The duration must be longer than this.
+
+    Raises:
+        JobInvalid: Not a finite number of seconds above `least`, up to ten years.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least < value <= _MAX_SECONDS:
+        raise JobInvalid(name, f"must be a number of seconds above {least:g}, ten years at most, not {value!r:.80}")
+
+
+def check_count(name: str, value: object, *, most: int, least: int = 1) -> None:
+    """Refuse a value that cannot be a count.
+
+    Args:
+        name: Field, for the error.
+        value: The count.
+        most: Largest count that is accepted.
+        least: Smallest count that is accepted.
+
+    Raises:
+        JobInvalid: Not a whole number from `least` to `most`.
+    """
+    if type(value) is not int or not least <= value <= most:
+        raise JobInvalid(name, f"must be a whole number from {least} to {most}, not {value!r:.80}")
+
+
 def env_mapping(values: object) -> Mapping[str, str]:
+    """Copy the environment variables of a job.
+
+    Raises:
+        JobInvalid: Not a mapping of names to strings that a process can be given.
+    """
     if not isinstance(values, Mapping):
         raise JobInvalid("env_vars", f"must be an object of strings, not {type(values).__name__}")
     for key, value in values.items():
@@ -64,62 +151,30 @@ def env_mapping(values: object) -> Mapping[str, str]:
 
 
 def id_tuple(name: str, values: object) -> tuple[str, ...]:
+    """Bring a list of job ids into its immutable form.
+
+    Args:
+        name: Field, for the error.
+        values: Any iterable of ids, except a string.
+
+    Raises:
+        JobInvalid: Not a list of ids, or an id is listed twice.
+    """
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise JobInvalid(name, f"must be a list of job ids, not {values!r:.80}")
     ids = tuple(values)
     for value in ids:
         check_id(name, value)
     if len(set(ids)) != len(ids):
-        raise JobInvalid(name, "names a job twice")
+        raise JobInvalid(name, "lists a job twice")
     return ids
-
-
-def check_route(name: str, value: object) -> None:
-    """Refuse what cannot be the name of a group or instance.
-
-    Raises:
-        JobInvalid: Not 1 to 100 letters, digits, '_', '.', '-'.
-    """
-    if not isinstance(value, str) or not _ROUTE.fullmatch(value):
-        raise JobInvalid(name, f"must be 1 to 100 letters, digits, '_', '.', '-', not {value!r:.80}")
-
-
-def check_key(name: str, value: object) -> None:
-    """Refuse what cannot be a key of uniqueness or of a limit.
-
-    Raises:
-        JobInvalid: Not a string of 1 to 500 characters.
-    """
-    check_text(name, value)
-    if len(str(value)) > 500:
-        raise JobInvalid(name, "must have at most 500 characters")
-
-
-def check_seconds(name: str, value: object, *, least: float = 0) -> None:
-    """Refuse what cannot be a span of time.
-
-    Raises:
-        JobInvalid: Not a finite number of seconds above `least`, up to ten years.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least < value <= 315_360_000:
-        raise JobInvalid(name, f"must be a number of seconds above {least:g}, ten years at most, not {value!r:.80}")
-
-
-def check_count(name: str, value: object, *, most: int) -> None:
-    """Refuse what cannot be a count.
-
-    Raises:
-        JobInvalid: Not a whole number from 1 to `most`.
-    """
-    if type(value) is not int or not 1 <= value <= most:
-        raise JobInvalid(name, f"must be a whole number from 1 to {most}, not {value!r:.80}")
 
 
 def time_text(name: str, value: object) -> str:
     """Bring a point in time into the one form in which it is stored: ISO 8601 in UTC, to the millisecond.
 
     Args:
-        name: Field, for the complaint.
+        name: Field, for the error.
         value: A datetime with its zone, or ISO 8601 text with its zone.
 
     Raises:
@@ -136,5 +191,5 @@ def time_text(name: str, value: object) -> str:
 
 
 def milliseconds(text: str) -> int:
-    """Give a stored time in milliseconds since 1970."""
+    """Convert a stored time to milliseconds since 1970."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,126 @@
+"""How single values are written as texts in a job's hash, and how they are read back. Pure.
+
+Used by the codec for whole hashes and by the lanes for the few fields of a claimed job. Invariant: what we write is
+read back as it was; what foreign programs write is read as generously as it can be without guessing.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from hero_job.model.errors import JobInvalid
+from hero_job.model.job import DEFAULT_LIMITS
+from hero_job.model.signatures import Signature, signature_tuple
+from hero_job.model.views import Progress
+
+
+def format_seconds(value: float) -> str:
+    """Write seconds, without a fraction if they are whole: programs of the Rust family parse an integer."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def parse_timeout(text: str | None) -> float:
+    """Read a timeout in seconds. An absent or empty one means the default.
+
+    Raises:
+        JobInvalid: Not a number.
+    """
+    return parse_seconds("timeout", text) if text else DEFAULT_LIMITS.default_timeout_s
+
+
+def parse_seconds(name: str, text: str) -> float:
+    """Read a duration in seconds.
+
+    Args:
+        name: Field, for the error.
+        text: The number.
+
+    Raises:
+        JobInvalid: Not a number.
+    """
+    try:
+        return int(text) if text.isascii() and text.isdigit() else float(text)
+    except ValueError as e:
+        raise JobInvalid(name, f"must be a number of seconds, not {text!r:.80}") from e
+
+
+def parse_whole(name: str, text: str | None) -> int:
+    """Read a whole number. An absent or empty one means 0.
+
+    Args:
+        name: Field, for the error.
+        text: The number.
+
+    Raises:
+        JobInvalid: Not a whole number.
+    """
+    try:
+        return int(text or 0)
+    except ValueError as e:
+        raise JobInvalid(name, f"must be a whole number, not {text!r:.80}") from e
+
+
+def parse_env_vars(text: str | None) -> dict[str, str]:
+    """Read the JSON object of environment variables. An absent or empty one means none.
+
+    Raises:
+        JobInvalid: Not a JSON object.
+    """
+    if not text or text == "{}":
+        return {}
+    value = _parse_json("env_vars", text)
+    if not isinstance(value, dict):
+        raise JobInvalid("env_vars", "is not a JSON object")
+    return {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in value.items()}
+
+
+def parse_ids(name: str, text: str | None) -> tuple[str, ...]:
+    """Read a JSON array of job ids. An absent or empty one means none.
+
+    Args:
+        name: Field, for the error.
+        text: The JSON.
+
+    Raises:
+        JobInvalid: Not a JSON array.
+    """
+    if not text or text == "[]":
+        return ()
+    value = _parse_json(name, text)
+    if not isinstance(value, list):
+        raise JobInvalid(name, "is not a JSON array")
+    return tuple(value)
+
+
+def parse_signatures(text: str | None) -> tuple[Signature, ...]:
+    """Read the signatures of a job.
+
+    Signatures in the form of another program count as none: they prove nothing here, and must not make the job
+    unreadable.
+    """
+    try:
+        return signature_tuple(orjson.loads(text)) if text else ()
+    except (ValueError, JobInvalid):
+        return ()
+
+
+def parse_position(text: str | None) -> tuple[int | None, int | None]:
+    """Read "line:column". A missing or odd part is None, so that a position never hides an error."""
+    line, _, column = (text or "").partition(":")
+    return (int(line) if line.isdecimal() else None, int(column) if column.isdecimal() else None)
+
+
+def parse_progress(text: str | None) -> Progress | None:
+    """Read a job's progress. A missing or odd one is None, so that it never hides a job."""
+    try:
+        data = orjson.loads(text or "null")
+        return Progress(done=float(data["done"]), total=float(data["total"]), text=str(data["text"])) if data else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _parse_json(name: str, text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except ValueError as e:
+        raise JobInvalid(name, f"is not JSON: {e}") from e

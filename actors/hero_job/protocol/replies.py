@@ -1,0 +1,96 @@
+"""Replies: how the end of a job is written to its reply list, and how it is read from there or from the hash. Pure.
+
+Source: the replies of the Rust system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from hero_job.model.errors import JobDamaged, JobInvalid
+from hero_job.model.spellings import parse_status
+from hero_job.model.status import JobStatus
+from hero_job.model.views import Reply
+from hero_job.model.wire_values import parse_position
+
+#: Fields of a job's hash that `outcome_of` reads, in this order.
+OUTCOME_FIELDS = ("status", "output", "error", "error_kind", "error_at")
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Write a reply as the JSON object that goes onto the reply list."""
+    data: dict[str, Any] = {
+        "job_id": reply.job_id,
+        "status": reply.status.value,
+        "output": reply.output,
+        "error": reply.error,
+        "error_kind": reply.error_kind,
+    }
+    if reply.line is not None:
+        data["line"] = reply.line
+        data["column"] = reply.column
+    return orjson.dumps(data)
+
+
+def encode_result(job_id: str, output: str) -> bytes:
+    """Write the reply of a finished job as `encode_reply` does, without the cost of a `Reply`."""
+    return orjson.dumps({"job_id": job_id, "status": "finished", "output": output, "error": None, "error_kind": None})
+
+
+def decode_reply(job_id: str, text: str) -> Reply:
+    """Read an entry of a reply list: our JSON object, a foreign one, or a plain string, which is the output."""
+    try:
+        data = orjson.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict) or not data.keys() & {"status", "output", "result", "error"}:
+        return Reply(job_id=job_id, status=JobStatus.FINISHED, output=text)
+    error = data.get("error")
+    output = data.get("output", data.get("result"))
+    status = parse_status(str(data["status"])) if data.get("status") else None
+    if status is None or not status.terminal:
+        status = JobStatus.ERROR if error is not None else JobStatus.FINISHED
+    return Reply(
+        job_id=job_id,
+        status=status,
+        output=_text(output) if status is JobStatus.FINISHED else None,
+        error=_text(error),
+        error_kind=_text(data.get("error_kind")),
+        line=data.get("line") if isinstance(data.get("line"), int) else None,
+        column=data.get("column") if isinstance(data.get("column"), int) else None,
+    )
+
+
+def outcome_of(job_id: str, values: Sequence[str | None]) -> Reply | None:
+    """Read from a job's hash how it ended.
+
+    Args:
+        job_id: The id.
+        values: The fields of `OUTCOME_FIELDS`, in that order.
+
+    Returns:
+        The reply, or None while the job has not ended.
+
+    Raises:
+        JobDamaged: Its status is unknown.
+    """
+    raw_status, output, error, error_kind, error_at = values
+    try:
+        status = parse_status(raw_status)
+    except JobInvalid as e:
+        raise JobDamaged(job_id, e.field, e.reason) from e
+    if not status.terminal:
+        return None
+    line, column = parse_position(error_at)
+    return Reply(
+        job_id=job_id, status=status, output=output, error=error, error_kind=error_kind, line=line, column=column
+    )
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

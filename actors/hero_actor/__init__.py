@@ -1,1 +1,1 @@
-"""The actor process: takes jobs from its queue, runs them in an engine, writes back what came of them."""
+"""The actor process: claims jobs from its queues, runs their scripts in an engine and writes the results back."""

@@ -1,38 +1,36 @@
-"""The actor process: brings up engine, presence, lanes and beat, watches over them, and ends them in order.
+"""The actor process: starts engine, lanes and beat, watches over them, and ends them in order.
 
-The main thread owns the signals and the control socket and never talks to the store while lanes run: it reports once a
-second whatever the store does. What it decides goes to the other threads through `Orders`.
+`cli.py` makes one `Actor` and runs it in the main thread, which never talks to the store while lanes run: it reports to
+the supervisor once a second, even if the store does not answer. It ends the other threads through `ShutdownFlags`.
 
-Order of the end: nothing new is claimed; lanes finish and settle what they run; the beat, which kept the incarnation
-alive until then, ends; the incarnation leaves the registry, which hands back what is still claimed in its name.
+Order of the end: no lane claims any more; the lanes finish and settle what they run; the beat, which kept the
+incarnation alive until then, ends; the incarnation leaves the registry, which hands back what is still claimed in its
+name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import os
-import select
-import signal
 import time
-from collections import deque
-from types import FrameType
 
-from hero_actor.conditions.missing_engine import Absence
-from hero_actor.conditions.shutdown_flags import Orders, Reason
-from hero_actor.conditions.store_outage import Outage
+from hero_actor.conditions.missing_engine import MissingEnginePolicy
+from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
+from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.exits import ExitCode
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor
-from hero_actor.lanes.lane import Lane, LaneState
+from hero_actor.lanes.lane import Lane
 from hero_actor.lanes.script_access import ScriptAccess
-from hero_actor.spec import ActorSpec
-from hero_actor.upkeep.beat import Beat
-from hero_actor.upkeep.control import Control, die_with_parent
-from hero_actor.upkeep.kill_leftovers import end_remains
+from hero_actor.options import ActorOptions
+from hero_actor.upkeep.beat import BeatThread
+from hero_actor.upkeep.control import ControlSocket, die_with_parent
+from hero_actor.upkeep.drain import Drain
+from hero_actor.upkeep.kill_leftovers import kill_leftovers
 from hero_actor.upkeep.report import lane_report, rss_bytes
-from hero_actor.upkeep.stop_listener import Stops
+from hero_actor.upkeep.stop_listener import StopListener
+from hero_actor.upkeep.wake_ups import WakeUps
 from hero_engine.engine import AsksStore, Engine
 from hero_engine.errors import EngineUnavailable
 from hero_engine.missing import MissingEngine
@@ -46,20 +44,13 @@ from hero_job.operations.operations import Operations
 
 log = logging.getLogger(__name__)
 
-#: The supervisor hears from us this often, in seconds.
+#: Time between two reports to the supervisor, in seconds.
 REPORT_S = 1.0
-#: While draining, idle lanes are woken this often, in seconds: one may have begun to block just after the last time.
+#: While draining, idle lanes are woken this often, in seconds: one may have started to block just after the last time.
 _DRAIN_LOOK_S = 0.05
 #: The store counts as gone when it has owed the beat an answer for this long, in seconds.
 _STORE_SILENT_S = 3.0
-#: An actor whose supervisor is gone lets its jobs run on for so long, in seconds; then they are handed back, for the
-#: actors of the next supervisor. Nobody watches over it now, so it must not stay.
-_ORPHAN_S = 1.0
-#: And an engine that cannot be cancelled does not keep it longer than this, in seconds.
-_ORPHAN_FORCE_S = 0.5
-#: How much later than the signal of its death a supervisor's end of the socket closes at most, in seconds.
-_SOCKET_CLOSES_S = 0.3
-#: For the last command, in seconds. If the store does not take it, our lease's end says the same.
+#: Time limit of the last command, in seconds. If the store does not take it, the end of the lease has the same effect.
 _LEAVE_TIMEOUT_S = 2.0
 
 _EXIT_OF: dict[Reason, ExitCode] = {
@@ -76,239 +67,212 @@ class Actor:
     """One actor process. Made and run once, in the main thread.
 
     Args:
-        spec: What it is to be.
+        options: The options of the process.
 
     Raises:
-        StoreUrlInvalid: The store's URL cannot be used.
-        OSError: The control descriptor is no socket.
+        StoreUrlInvalid: The URL of the store is invalid.
+        OSError: The control descriptor is not a socket.
     """
 
-    def __init__(self, spec: ActorSpec) -> None:
-        self._spec = spec
-        self._orders = Orders()
-        self._outage = Outage()
-        self._store = Store(spec.redis_url, name=spec.incarnation, connect_timeout_s=_STORE_SILENT_S)
-        self._control = Control(spec.control_fd) if spec.control_fd is not None else None
+    def __init__(self, options: ActorOptions) -> None:
+        self._options = options
+        self._shutdown = ShutdownFlags()
+        self._outage = StoreOutage()
+        self._store = Store(options.redis_url, name=options.incarnation, connect_timeout_s=_STORE_SILENT_S)
+        self._control = ControlSocket(options.control_fd) if options.control_fd is not None else None
+        self._wake_ups = WakeUps(self._shutdown, self._control)
         self._lanes: list[Lane] = []
-        self._wanted_stops: set[str] = set()
-        self._signals: deque[int] = deque()
-        self._interrupts = 0
-        self._terminated = False
-        self._told_draining = False
         self._ready: dict[str, object] = {}
-        self._told_ready = False
-        self._absence: Absence | None = None
-        self._stopped = False
+        self._announced_ready = False
+        self._missing_engine: MissingEnginePolicy | None = None
 
     def run(self) -> ExitCode:
-        """Live until told to end.
+        """Run until told to end.
 
         Returns:
-            The exit code. Threads that are stuck in an engine may still exist: the caller must end the process.
+            The exit code. A thread may still be stuck in an engine: the caller must end the process.
         """
-        self._take_signals()
+        options = self._options
+        self._wake_ups.take_signals()
         if self._control is not None:
             die_with_parent()
         engine: Engine
         unavailable = None
         try:
-            engine = load_engine(self._spec.engine)
+            engine = load_engine(options.engine)
         except EngineUnavailable as e:
             log.critical("engine.unavailable", extra={"engine": e.name, "reason": e.reason, "remedy": e.remedy})
             if not e.missing:
                 return ExitCode.ENGINE_UNAVAILABLE
             engine, unavailable = MissingEngine(e), str(e)
-        claims = self._describe(engine, unavailable)
+        operations = self._describe(engine, unavailable)
         if unavailable is not None:
-            spec = self._spec
-            self._absence = Absence(
-                spec.engine, spec.missing_engine, spec.look_for_engine_s, store=self._store, claims=claims
+            self._missing_engine = MissingEnginePolicy(
+                options.engine,
+                options.missing_engine,
+                options.look_for_engine_s,
+                store=self._store,
+                operations=operations,
             )
         if isinstance(engine, AsksStore):
-            engine.give_access(ScriptAccess(self._store, self._spec.namespace, claims.retention))
-        if not self._join(claims):
+            engine.give_access(ScriptAccess(self._store, options.namespace, operations.retention))
+        if not self._join(operations):
             return ExitCode.DRAINED
-        beat = self._start_threads(engine, claims)
-        # What was made so far lives as long as the process: the collector need not look at it again and again.
+        beat = self._start_threads(engine, operations)
+        # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()
         self._watch(beat)
         beat.end()
-        if self._supervisor_is_gone():
-            end_remains(self._spec.incarnation)
-        self._leave(claims)
-        reason = self._orders.reason or Reason.SIGNAL
-        log.info("actor.ended", extra={"incarnation": self._spec.incarnation, "reason": reason.value})
+        if self._wake_ups.supervisor_is_gone():
+            kill_leftovers(options.incarnation)
+        self._leave(operations)
+        reason = self._shutdown.reason or Reason.SIGNAL
+        log.info("actor.ended", extra={"incarnation": options.incarnation, "reason": reason.value})
         return _EXIT_OF.get(reason, ExitCode.DRAINED)
 
-    # -- beginning -----------------------------------------------------------------------------------------------------
+    # -- start ---------------------------------------------------------------------------------------------------------
 
     def _describe(self, engine: Engine, unavailable: str | None) -> ActorOperations:
-        spec = self._spec
+        options = self._options
         entry = ActorEntry(
-            incarnation=spec.incarnation,
-            name=spec.name,
-            script_type=spec.script_type,
+            incarnation=options.incarnation,
+            name=options.name,
+            script_type=options.script_type,
             host=os.uname().nodename,
             pid=os.getpid(),
-            lanes=spec.lanes,
+            lanes=options.lanes,
             engine=engine.name,
             engine_version=engine.version,
-            group=spec.group,
-            instance=spec.instance,
+            group=options.group,
+            instance=options.instance,
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             unavailable=unavailable,
         )
         retention = Retention(
-            reply_ttl_s=spec.reply_ttl_s,
-            result_ttl_s=spec.result_ttl_s,
-            failure_ttl_s=spec.failure_ttl_s,
-            max_redeliveries=spec.max_redeliveries,
+            reply_ttl_s=options.reply_ttl_s,
+            result_ttl_s=options.result_ttl_s,
+            failure_ttl_s=options.failure_ttl_s,
+            max_redeliveries=options.max_redeliveries,
         )
         return ActorOperations(
             entry,
-            spec.namespace,
-            lease_s=spec.lease_s,
+            options.namespace,
+            lease_s=options.lease_s,
             retention=retention,
-            by_context=spec.by_context,
-            legacy_queues=spec.legacy_queues,
+            by_context=options.by_context,
+            legacy_queues=options.legacy_queues,
         )
 
-    def _join(self, claims: ActorOperations) -> bool:
-        """Enter the registry, however long the store takes to be there. Says no when told to end before that."""
+    def _join(self, operations: ActorOperations) -> bool:
+        """Enter the registry; wait for the store if it is away. Return False when told to end before that."""
         backoff = Backoff()
-        while not self._orders.drain.is_set():
+        while not self._shutdown.drain.is_set():
             try:
-                self._store.run(claims.join())
+                self._store.run(operations.join())
             except StoreError as e:
                 self._outage.begin("join", e)
-                self._wait_for_events(backoff.next_wait_s())
+                self._wake_ups.wait(backoff.next_wait_s())
                 self._report()
             else:
                 self._outage.end("join")
                 return True
         return False
 
-    def _start_threads(self, engine: Engine, claims: ActorOperations) -> Beat:
-        spec = self._spec
-        executor = Executor(engine, spec.script_type)
-        beat = Beat(
+    def _start_threads(self, engine: Engine, operations: ActorOperations) -> BeatThread:
+        options = self._options
+        executor = Executor(engine, options.script_type)
+        wanted_stops: set[str] = set()
+        beat = BeatThread(
             store=self._store,
-            claims=claims,
+            operations=operations,
             lanes=self._lanes,
-            orders=self._orders,
+            shutdown=self._shutdown,
             outage=self._outage,
-            grace_s=spec.grace_s,
+            grace_s=options.grace_s,
         )
         self._lanes += (
             Lane(
                 number,
                 store=self._store,
-                claims=claims,
+                operations=operations,
                 executor=executor,
-                batch=Batch(engine.new_run, self._wanted_stops),
-                orders=self._orders,
+                batch=Batch(engine.new_run, wanted_stops),
+                shutdown=self._shutdown,
                 outage=self._outage,
-                on_batch=beat.look_in,
-                give_up_s=spec.lease_s,
-                log_dir=spec.log_dir,
-                absence=self._absence,
+                on_batch=beat.watch_lanes,
+                give_up_s=options.lease_s,
+                log_dir=options.log_dir,
+                missing_engine=self._missing_engine,
             )
-            for number in range(spec.lanes)
+            for number in range(options.lanes)
         )
         self._ready = {
-            "incarnation": spec.incarnation,
-            "lanes": spec.lanes,
+            "incarnation": options.incarnation,
+            "lanes": options.lanes,
             "engine": engine.name,
             "engine_version": engine.version,
             "pid": os.getpid(),
-            "unavailable": claims.entry.unavailable or "",
+            "unavailable": operations.entry.unavailable or "",
         }
         for lane in self._lanes:
             lane.start()
         beat.start()
-        Stops(
+        StopListener(
             store=self._store,
-            claims=claims,
-            operations=Operations(spec.namespace, claims.retention),
+            operations=operations,
+            job_operations=Operations(options.namespace, operations.retention),
             lanes=self._lanes,
-            wanted=self._wanted_stops,
+            wanted_stops=wanted_stops,
             outage=self._outage,
         ).start()
         return beat
 
-    # -- watching ------------------------------------------------------------------------------------------------------
+    # -- watch ---------------------------------------------------------------------------------------------------------
 
-    def _watch(self, beat: Beat) -> None:
-        """Report, obey and judge until all lanes have ended."""
+    def _watch(self, beat: BeatThread) -> None:
+        """Report, check the quotas and drain when asked to, until the drain is complete."""
+        drain = Drain(
+            shutdown=self._shutdown,
+            store=self._store,
+            outage=self._outage,
+            lanes=self._lanes,
+            beat=beat,
+            control=self._control,
+            grace_s=self._options.grace_s,
+        )
         report_mono = time.monotonic()
-        give_up_mono: float | None = None
-        orphan_mono: float | None = None
         while True:
             now_mono = time.monotonic()
-            self._tell_ready()
-            if self._control is not None and self._control.lost:
-                orphan_mono = orphan_mono or now_mono
-                if now_mono - orphan_mono > _ORPHAN_S:
-                    self._orders.give(Reason.CONTROL_LOST, stop=True)
+            self._announce_ready()
             if now_mono >= report_mono:
                 report_mono = now_mono + REPORT_S
                 self._report(beat)
                 self._check_quotas()
-                if self._absence is not None and self._absence.is_over():
-                    self._orders.give(Reason.ENGINE_FOUND)
-            if self._orders.drain.is_set():
-                if give_up_mono is None and self._orders.stop.is_set():
-                    give_up_mono = now_mono + (_ORPHAN_FORCE_S if orphan_mono else self._spec.grace_s)
-                if self._finish_drain(beat, forced=give_up_mono is not None and now_mono > give_up_mono):
-                    return
-                self._wait_for_events(_DRAIN_LOOK_S)
-            else:
-                self._wait_for_events(report_mono - now_mono)
+                if self._missing_engine is not None and self._missing_engine.engine_found():
+                    self._shutdown.request(Reason.ENGINE_FOUND)
+            if drain.advance(now_mono):
+                return
+            self._wake_ups.wait(_DRAIN_LOOK_S if self._shutdown.drain.is_set() else report_mono - now_mono)
 
-    def _tell_ready(self) -> None:
+    def _announce_ready(self) -> None:
         """Say once that jobs run here: the engine is loaded, and each lane has claimed or waits on its queue."""
-        if self._told_ready or not all(lane.turned for lane in self._lanes):
+        if self._announced_ready or not all(lane.turned for lane in self._lanes):
             return
-        self._told_ready = True
+        self._announced_ready = True
         if self._control is not None:
             self._control.send({"event": "ready", **self._ready})
-        extra = {"script_type": self._spec.script_type.value, "store": self._store.url.shown}
+        extra = {"script_type": self._options.script_type.value, "store": self._store.url.shown}
         log.info("actor.ready", extra={**self._ready, **extra})
 
-    def _finish_drain(self, beat: Beat, *, forced: bool) -> bool:
-        """Press on with the drain. Says whether it is complete."""
-        orders = self._orders
-        if not self._told_draining and orders.reason is not None:
-            self._told_draining = True
-            busy = sum(lane.state is LaneState.RUNNING for lane in self._lanes)
-            log.info("actor.draining", extra={"reason": orders.reason.value, "running": busy})
-            if self._control is not None:
-                self._control.send({"event": "draining", "reason": orders.reason.value})
-        if orders.stop.is_set() and not self._stopped:
-            self._stopped = True
-            for lane in self._lanes:
-                lane.batch.stop()
-        if all(lane.ended for lane in self._lanes):
-            # A timed-out job that the store has not taken is worth waiting for, as long as there is a store.
-            if not beat.has_unsettled or self._outage.active:
-                return True
-        elif forced:
-            log.error("actor.forced", extra={"lanes": sum(not lane.ended for lane in self._lanes)})
-            return True
-        elif any(lane.state is LaneState.IDLE for lane in self._lanes):
-            with contextlib.suppress(StoreError):  # the lanes hear of it too
-                self._store.unblock()
-        return False
-
     def _check_quotas(self) -> None:
-        spec = self._spec
-        if spec.max_jobs and sum(lane.jobs for lane in self._lanes) >= spec.max_jobs:
-            self._orders.give(Reason.MAX_JOBS)
-        if spec.max_rss_bytes and rss_bytes() > spec.max_rss_bytes:
-            self._orders.give(Reason.MEMORY)
+        options = self._options
+        if options.max_jobs and sum(lane.jobs for lane in self._lanes) >= options.max_jobs:
+            self._shutdown.request(Reason.MAX_JOBS)
+        if options.max_rss_bytes and rss_bytes() > options.max_rss_bytes:
+            self._shutdown.request(Reason.MEMORY)
 
-    def _report(self, beat: Beat | None = None) -> None:
+    def _report(self, beat: BeatThread | None = None) -> None:
         if self._control is None:
             return
         now_mono = time.monotonic()
@@ -323,67 +287,15 @@ class Actor:
             }
         )
 
-    # -- events --------------------------------------------------------------------------------------------------------
-
-    def _take_signals(self) -> None:
-        # The wake-up pipe ends the poll; Python runs the handler in this thread right after it.
-        # Source: https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
-        signal.set_wakeup_fd(self._orders.wake_write_fd, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        # Nothing else: this may interrupt the main thread while it holds a lock of the orders.
-        self._signals.append(number)
-
-    def _obey_signals(self) -> None:
-        while self._signals:
-            number = self._signals.popleft()
-            self._interrupts += number == signal.SIGINT
-            self._terminated = self._terminated or number == signal.SIGTERM
-            self._orders.give(Reason.SIGNAL, stop=self._interrupts >= 2)
-
-    def _wait_for_events(self, wait_s: float) -> None:
-        """Wait for a signal, a thread's word or the supervisor's, or until the time is up; act on what came."""
-        poll = select.poll()
-        poll.register(self._orders.wake_read_fd, select.POLLIN)
-        control = self._control
-        if control is not None and not control.lost:
-            poll.register(control.fileno(), select.POLLIN)
-        poll.poll(max(0.0, wait_s) * 1000)
-        self._orders.clear_wake()
-        self._obey_signals()
-        if control is None:
-            return
-        for message in control.receive():
-            command = message.get("command")
-            if command in ("drain", "stop"):
-                self._orders.give(Reason.CONTROL, stop=command == "stop")
-            else:
-                log.warning("control.unknown_command", extra={"command": str(command)})
-        if control.lost:  # found by reading now, or by the last report
-            self._orders.give(Reason.CONTROL_LOST)
-
     # -- end -----------------------------------------------------------------------------------------------------------
 
-    def _supervisor_is_gone(self) -> bool:
-        control = self._control
-        if control is None:
-            return False
-        if self._terminated and not control.lost:
-            # Perhaps by the kernel, for our parent's death. It sends that when the parent's first thread ends, and
-            # closes the socket when the last one does, a little later.
-            poll = select.poll()
-            poll.register(control.fileno(), select.POLLIN)
-            poll.poll(_SOCKET_CLOSES_S * 1000)
-            control.receive()
-        return control.lost
-
-    def _leave(self, claims: ActorOperations) -> None:
-        # A store of its own: connections of the other may still be waiting for an answer that does not come.
-        with Store(self._spec.redis_url, name=self._spec.incarnation, connect_timeout_s=_LEAVE_TIMEOUT_S) as store:
+    def _leave(self, operations: ActorOperations) -> None:
+        # A store of its own: connections of the other may still wait for an answer that does not come.
+        with Store(
+            self._options.redis_url, name=self._options.incarnation, connect_timeout_s=_LEAVE_TIMEOUT_S
+        ) as store:
             try:
-                recovery = store.run(claims.leave())
+                recovery = store.run(operations.leave())
             except StoreError as e:
                 log.warning("actor.left_unsaid", extra={"error": str(e), "next": "the lease ends by itself"})
                 return

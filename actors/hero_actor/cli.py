@@ -1,6 +1,7 @@
-"""The command `hero-actor`: one actor process, started by a supervisor or by hand on any machine.
+"""The command `hero-actor`: reads the command line and runs one actor process.
 
-argparse and nothing more: the libraries that make prettier command lines cost more time and memory than the actor.
+A supervisor starts it, or an operator on any machine. It uses argparse because the libraries for prettier command lines
+take more time and memory than the rest of the actor.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from collections.abc import Sequence
 from hero_actor.actor import Actor
 from hero_actor.conditions.missing_engine import WhenMissing
 from hero_actor.exits import ExitCode
-from hero_actor.spec import DEFAULT_ENGINE, DEFAULT_LANES, ActorSpec
-from hero_actor.upkeep.kill_leftovers import wait_for_inherited
+from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, ActorOptions
+from hero_actor.upkeep.kill_leftovers import reap_inherited_children
 from hero_config.logs import setup as logs
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
@@ -27,20 +28,19 @@ DEFAULT_URL = "redis://127.0.0.1:6379/"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one actor until it is told to end.
+    """Run one actor until it is told to end, then end the process.
 
     Args:
-        argv: Arguments without the program's name; those of the process by default.
+        argv: Arguments without the program's name; by default those of the process.
 
     Returns:
-        Never when the actor has run, since it ends the process itself: a thread may be stuck in an engine. Otherwise
-        the exit code.
+        An exit code, only if the actor could not be set up. Otherwise this function does not return.
     """
-    options = _parser().parse_args(argv)
-    wait_for_inherited()
-    logs.configure(options.log_level, options.log_format)
+    arguments = _parser().parse_args(argv)
+    reap_inherited_children()
+    logs.configure(arguments.log_level, arguments.log_format)
     try:
-        actor = Actor(_spec(options))
+        actor = Actor(_options(arguments))
     except (StoreUrlInvalid, JobInvalid, OSError) as e:
         log.critical("actor.usage", extra={"error": str(e)})
         return ExitCode.USAGE
@@ -49,80 +49,78 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:
         log.critical("actor.crashed", exc_info=True)
         code = ExitCode.CRASHED
-    with contextlib.suppress(OSError):  # who has read our log is gone
+    with contextlib.suppress(OSError):  # the reader of our log is gone
         sys.stdout.flush()
         sys.stderr.flush()
-    if code is ExitCode.REPLACE and options.control_fd is None:
+    if code is ExitCode.REPLACE and arguments.control_fd is None:
         _replace_process()
-    # Not sys.exit: at its end the interpreter waits for threads, and one may be stuck in an engine for good.
+    # Not sys.exit: it waits for all threads, and one may be stuck in an engine forever.
     os._exit(code)
 
 
 def _replace_process() -> None:
-    """Start over in the same process: nobody else does it for an actor without a supervisor.
+    """Run the same command again in this process, for an actor without a supervisor that would do it.
 
-    It becomes a new incarnation; an old thread that is stuck ends with the program it is in.
+    The new program is a new incarnation. A thread that is stuck ends with the old program.
     """
     arguments = []
-    skip = False
-    for argument in sys.orig_argv[1:]:
-        if not skip and not argument.startswith("--incarnation="):
-            skip = argument == "--incarnation"
-            if not skip:
-                arguments.append(argument)
-        else:
-            skip = False
+    rest = iter(sys.orig_argv[1:])
+    for argument in rest:
+        if argument == "--incarnation":
+            next(rest, None)
+        elif not argument.startswith("--incarnation="):
+            arguments.append(argument)
     log.info("actor.restarts_itself")
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
-def _spec(options: argparse.Namespace) -> ActorSpec:
-    script_type = ScriptType.parse(options.type)
-    name = options.name or script_type.suffix
+def _options(arguments: argparse.Namespace) -> ActorOptions:
+    script_type = ScriptType.parse(arguments.type)
+    name = arguments.name or script_type.suffix
     random = os.urandom(4).hex()
-    return ActorSpec(
+    return ActorOptions(
         script_type=script_type,
-        redis_url=options.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
-        namespace=options.namespace,
+        redis_url=arguments.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
+        namespace=arguments.namespace,
         name=name,
-        incarnation=options.incarnation or f"{name}.{os.uname().nodename}.{os.getpid()}.{random}",
-        lanes=options.lanes or DEFAULT_LANES[script_type],
-        group=options.group,
-        instance=options.instance,
-        engine=options.engine or DEFAULT_ENGINE[script_type],
-        by_context=options.by_context,
-        legacy_queues=options.legacy_queues,
-        grace_s=options.grace_s,
-        lease_s=options.lease_s,
-        max_redeliveries=options.max_redeliveries,
-        result_ttl_s=options.result_ttl_s,
-        failure_ttl_s=options.failure_ttl_s,
-        reply_ttl_s=options.reply_ttl_s,
-        max_jobs=options.max_jobs,
-        max_rss_bytes=options.max_rss_bytes,
-        log_dir=options.log_dir,
-        missing_engine=WhenMissing(options.missing_engine),
-        look_for_engine_s=options.look_for_engine_s,
-        control_fd=options.control_fd,
+        incarnation=arguments.incarnation or f"{name}.{os.uname().nodename}.{os.getpid()}.{random}",
+        lanes=arguments.lanes or DEFAULT_LANES[script_type],
+        group=arguments.group,
+        instance=arguments.instance,
+        engine=arguments.engine or DEFAULT_ENGINE[script_type],
+        by_context=arguments.by_context,
+        legacy_queues=arguments.legacy_queues,
+        grace_s=arguments.grace_s,
+        lease_s=arguments.lease_s,
+        max_redeliveries=arguments.max_redeliveries,
+        result_ttl_s=arguments.result_ttl_s,
+        failure_ttl_s=arguments.failure_ttl_s,
+        reply_ttl_s=arguments.reply_ttl_s,
+        max_jobs=arguments.max_jobs,
+        max_rss_bytes=arguments.max_rss_bytes,
+        log_dir=arguments.log_dir,
+        missing_engine=WhenMissing(arguments.missing_engine),
+        look_for_engine_s=arguments.look_for_engine_s,
+        control_fd=arguments.control_fd,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-actor",
-        description="Takes jobs of one script type from Redis, runs them, writes back what came of them.",
+        description="Runs jobs of one script type: claims them from Redis, runs them, and writes the results back.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     types = [script_type.suffix for script_type in ScriptType]
-    add("--type", required=True, type=str.lower, choices=types, help="script type whose queue it serves")
-    add("--redis-url", help=f"the store; default: the environment's HERO_REDIS_URL, then {DEFAULT_URL}")
-    add("--namespace", default="hero", type=_word, help="prefix of every key (%(default)s)")
-    add("--name", type=_word, help="name among people; default: its script type")
-    add("--incarnation", type=_word, help="name in Redis, never used twice; default: made up")
-    add("--lanes", type=_count, help="jobs it runs at once; default: 16 for sal, else 1")
-    add("--group", type=_word, help="serve the queue of this group too")
-    add("--instance", type=_word, help="serve the queue of this instance of the group too")
+    add("--type", required=True, type=str.lower, choices=types, help="script type of the jobs")
+    add("--redis-url", help=f"URL of the store; default: HERO_REDIS_URL from the environment, then {DEFAULT_URL}")
+    add("--namespace", default="hero", type=_word, help="prefix of every key (default: %(default)s)")
+    add("--name", type=_word, help="name shown to operators; default: the script type")
+    add("--incarnation", type=_word, help="unique name in Redis, never used twice; default: generated")
+    add("--lanes", type=_count, help="number of jobs run concurrently; default: 16 for sal, else 1")
+    add("--group", type=_word, help="also serve the queue of this group")
+    add("--instance", type=_word, help="also serve the queue of this instance of the group")
     add(
         "--engine",
         help="name of an engine, or module:factory; default: rhai for osis and sal, heroscript for python, v for v",
@@ -131,46 +129,73 @@ def _parser() -> argparse.ArgumentParser:
         "--missing-engine",
         choices=[when.value for when in WhenMissing],
         default=WhenMissing.FAIL.value,
-        help="while the engine is not installed, jobs fail at once or wait (%(default)s)",
+        help="while the engine is not installed, let jobs fail immediately or wait (default: %(default)s)",
     )
-    add("--look-for-engine-s", type=_seconds, default=60.0, help="how often it is then looked for (%(default)s)")
-    add("--legacy-queues", action="store_true", help="serve the queues of older programs of the Rust family too")
-    add("--by-context", action="store_true", help="one job of a context at once, in order, over all actors with this")
     add(
-        "--grace-s", type=_seconds, default=1.0, help="how long past its deadline a job may take to yield (%(default)s)"
+        "--look-for-engine-s",
+        type=_seconds,
+        default=60.0,
+        help="seconds between two looks for a missing engine (default: %(default)s)",
     )
-    add("--lease-s", type=_seconds, default=8.0, help="silent for so long it is declared dead (%(default)s)")
-    add("--max-redeliveries", type=_number, default=3, help="for a job whose holders died (%(default)s)")
-    add("--result-ttl-s", type=_count, default=86_400, help="how long a finished job is kept (%(default)s)")
-    add("--failure-ttl-s", type=_count, default=604_800, help="how long a failed job is kept (%(default)s)")
-    add("--reply-ttl-s", type=_count, default=300, help="how long a reply waits for its reader (%(default)s)")
-    add("--max-jobs", type=_number, default=0, help="asks to be replaced after so many jobs; 0: never (%(default)s)")
-    add("--max-rss-bytes", type=_number, default=0, help="asks to be replaced above it; 0: never (%(default)s)")
-    add("--log-dir", default="", help="folder of the log files that jobs name by log_path; default: none are written")
-    add("--log-level", type=str.lower, choices=logs.LEVELS, default="info", help="(%(default)s)")
-    add("--log-format", choices=logs.FORMATS, default="text", help="(%(default)s)")
-    add("--control-fd", type=_number, help="socket to its supervisor, inherited")
+    add("--legacy-queues", action="store_true", help="also serve the queues of older Rust programs")
+    add(
+        "--by-context",
+        action="store_true",
+        help="run one job per context at a time, in queue order, across all actors with this flag",
+    )
+    add(
+        "--grace-s",
+        type=_seconds,
+        default=1.0,
+        help="seconds that a job may run past its deadline before it is given up (default: %(default)s)",
+    )
+    add(
+        "--lease-s",
+        type=_seconds,
+        default=8.0,
+        help="seconds of silence after which the actor is declared dead (default: %(default)s)",
+    )
+    add(
+        "--max-redeliveries",
+        type=_number,
+        default=3,
+        help="how often a job is redelivered after its holder died (default: %(default)s)",
+    )
+    add("--result-ttl-s", type=_count, default=86_400, help="seconds to keep a finished job (default: %(default)s)")
+    add("--failure-ttl-s", type=_count, default=604_800, help="seconds to keep a failed job (default: %(default)s)")
+    add("--reply-ttl-s", type=_count, default=300, help="seconds to keep a reply for its reader (default: %(default)s)")
+    add("--max-jobs", type=_number, default=0, help="ask to be replaced after this many jobs; 0: never (default: 0)")
+    add(
+        "--max-rss-bytes",
+        type=_number,
+        default=0,
+        help="ask to be replaced above this resident memory; 0: never (default: 0)",
+    )
+    add("--log-dir", default="", help="folder for log files that jobs name by log_path; default: write none")
+    add("--log-level", type=str.lower, choices=logs.LEVELS, default="info", help="(default: %(default)s)")
+    add("--log-format", choices=logs.FORMATS, default="text", help="(default: %(default)s)")
+    add("--control-fd", type=_number, help="descriptor of the inherited socket to the supervisor")
     return parser
 
 
 def _number(text: str) -> int:
     value = int(text)
     if value < 0:
-        raise argparse.ArgumentTypeError(f"must not be below zero: {text}")
+        raise argparse.ArgumentTypeError(f"must be 0 or more: {text}")
     return value
 
 
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"must be above zero: {text}")
+        raise argparse.ArgumentTypeError(f"must be 1 or more: {text}")
     return value
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds above zero: {text}")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0: {text}")
     return value
 
 

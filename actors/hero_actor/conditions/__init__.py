@@ -1,1 +1,1 @@
-"""Conditions that every thread of an actor has to know: it shuts down, its store is away, its engine is missing."""
+"""Conditions that all threads of an actor share: it is shutting down, its store is away, its engine is missing."""

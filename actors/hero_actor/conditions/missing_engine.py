@@ -1,7 +1,8 @@
-"""An actor whose engine is not installed: which queues it answers with that error, and when it looks again.
+"""What an actor does while its engine is not installed.
 
-It leaves a queue alone that an actor with an engine serves, or has served a minute ago: a job is not to fail here that
-runs elsewhere. Used by the lanes, and by the main thread for the look. Invariant: told to wait, it takes no job.
+The lanes ask which queues to serve: from those, they claim jobs and fail them with an error that says how to install
+the engine. The main thread asks whether the engine has been installed. Invariant: an actor that was told to wait claims
+no job, and no actor fails a job that another actor with the engine could run.
 """
 
 from __future__ import annotations
@@ -17,58 +18,64 @@ from hero_job.client.store import Store
 from hero_job.operations.actor_operations import ActorOperations
 from hero_job.operations.admin_operations import AdminOperations
 
-#: How often its lanes look whether there is a job, in seconds. They do not block on the queue: a job that comes there
-#: must be left to whoever has an engine.
+#: How often a lane looks for jobs, in seconds. It does not block on the queue, because blocking would claim a job that
+#: an actor with the engine can run.
 LOOK_S = 0.25
-#: A queue stays left alone for so long after an actor with an engine was last seen, in seconds: one that is replaced or
-#: restarted comes back within it.
+#: How long a queue is left alone after an actor with the engine last served it, in seconds: enough for that actor to be
+#: replaced or restarted.
 SERVED_S = 60.0
 
 
 class WhenMissing(StrEnum):
-    """What becomes of jobs whose engine is not installed."""
+    """What happens to jobs while the engine is not installed."""
 
     FAIL = "fail"
     WAIT = "wait"
 
 
-class Absence:
-    """What an actor without its engine does.
+class MissingEnginePolicy:
+    """Which queues an actor without its engine serves, and whether the engine is there now.
 
     Args:
         engine: Name of the engine.
-        when: What becomes of jobs.
-        look_s: How often the engine is looked for again, in seconds.
+        when: What happens to jobs.
+        look_s: How often to look for the engine, in seconds.
         store: Shared with the lanes.
-        claims: Of this incarnation.
+        operations: Operations of this incarnation.
     """
 
-    def __init__(self, engine: str, when: WhenMissing, look_s: float, *, store: Store, claims: ActorOperations) -> None:
+    def __init__(
+        self, engine: str, when: WhenMissing, look_s: float, *, store: Store, operations: ActorOperations
+    ) -> None:
         self._engine = engine
         self._when = when
         self._look_s = look_s
         self._store = store
-        self._claims = claims
-        self._actors = AdminOperations(claims.keys.namespace).actors()
+        self._operations = operations
+        self._list_actors = AdminOperations(operations.keys.namespace).actors()
         self._served_mono: dict[str, float] = {}
         self._look_mono = time.monotonic() + look_s
 
     def queues(self) -> Sequence[str]:
-        """The queues whose jobs it is to answer now. From any lane.
+        """List the queues whose jobs the actor fails now. Called by the lanes.
 
         Raises:
-            StoreError: The store is away.
+            StoreError: The store is unreachable.
         """
         if self._when is WhenMissing.WAIT:
             return ()
-        actors = self._store.run(self._actors)
-        served = self._claims.served_elsewhere(actors)
+        actors = self._store.run(self._list_actors)
+        served = self._operations.served_elsewhere(actors)
         now_mono = time.monotonic()
         self._served_mono.update(dict.fromkeys(served, now_mono))
-        return [q for q in self._claims.queues if now_mono - self._served_mono.get(q, -SERVED_S) >= SERVED_S]
+        return [q for q in self._operations.queues if now_mono - self._served_mono.get(q, -SERVED_S) >= SERVED_S]
 
-    def is_over(self) -> bool:
-        """Is the engine there now? Looks for it when it is time to; from the main thread."""
+    def engine_found(self) -> bool:
+        """Look for the engine if it is time to. Called by the main thread.
+
+        Returns:
+            Whether the engine was found.
+        """
         now_mono = time.monotonic()
         if now_mono < self._look_mono:
             return False

@@ -1,4 +1,8 @@
-"""What the main thread tells the other threads of its actor, and what they tell it."""
+"""The flags by which the threads of an actor tell each other that the process has to end, and why.
+
+Any thread may ask for a drain or a stop. Lanes and beat read the flags; the main thread waits on the wake-up pipe and
+carries the shutdown out. Invariant: a flag that is set stays set, and the first reason stays.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why an actor drains; the supervisor reads it on the control socket."""
+    """Why an actor drains; its supervisor reads the value on the control socket."""
 
     SIGNAL = "signal"
     CONTROL = "control"
@@ -22,13 +26,13 @@ class Reason(StrEnum):
     ENGINE_FOUND = "engine_found"
 
 
-class Orders:
-    """Orders and their echo. Thread-safe; each only ever goes from no to yes.
+class ShutdownFlags:
+    """Flags for the shutdown of one actor. Thread-safe.
 
     Attributes:
-        drain: Claim nothing more; finish and settle what runs.
-        stop: Also end what runs; leave what did not finish to be handed back.
-        reason: Why; the first reason stays. None before.
+        drain: Claim no more jobs; finish and settle the running ones.
+        stop: Also cancel the running jobs; those that did not finish are handed back.
+        reason: The first reason for the drain; None until there is one.
     """
 
     __slots__ = ("_lock", "_wake_read", "_wake_write", "drain", "reason", "stop")
@@ -43,8 +47,13 @@ class Orders:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
 
-    def give(self, reason: Reason, *, stop: bool = False) -> None:
-        """Order to drain, and with `stop` to stop, and wake the main thread."""
+    def request(self, reason: Reason, *, stop: bool = False) -> None:
+        """Request a drain and wake the main thread.
+
+        Args:
+            reason: Kept if it is the first one.
+            stop: Request a stop too.
+        """
         with self._lock:
             if self.reason is None:
                 self.reason = reason
@@ -55,21 +64,21 @@ class Orders:
 
     def wake(self) -> None:
         """Wake the main thread."""
-        with contextlib.suppress(BlockingIOError):  # a full pipe is reason enough to wake up
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes it just as well
             os.write(self._wake_write, b"\0")
 
     @property
     def wake_read_fd(self) -> int:
-        """For the main thread's poll."""
+        """The end of the wake-up pipe that the main thread polls."""
         return self._wake_read
 
     @property
     def wake_write_fd(self) -> int:
-        """For `signal.set_wakeup_fd`."""
+        """The end of the wake-up pipe for `signal.set_wakeup_fd`."""
         return self._wake_write
 
     def clear_wake(self) -> None:
-        """Empty the pipe."""
+        """Empty the wake-up pipe."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
                 pass

@@ -1,4 +1,8 @@
-"""What an actor logs about an outage of its store: one line when the outage begins and one when it ends."""
+"""What the threads of an actor know and log about a store that they cannot reach.
+
+Lanes, beat and stop listener report failures and successes here. Invariant: an outage is logged once when it begins and
+once when it ends, however many threads notice it.
+"""
 
 from __future__ import annotations
 
@@ -11,45 +15,45 @@ from hero_job.model.errors import StoreError
 log = logging.getLogger(__name__)
 
 
-class Outage:
-    """Who in this process has trouble with the store: its lanes and its beat, each by name. Thread-safe."""
+class StoreOutage:
+    """The threads of this process that cannot reach the store, by name. Thread-safe."""
 
-    __slots__ = ("_lock", "_since_mono", "_troubled")
+    __slots__ = ("_lock", "_since_mono", "_threads")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._troubled: set[str] = set()
+        self._threads: set[str] = set()
         self._since_mono = 0.0
 
     @property
     def active(self) -> bool:
-        """Has anybody trouble?"""
-        return bool(self._troubled)
+        """Is there a thread that cannot reach the store?"""
+        return bool(self._threads)
 
-    def begin(self, who: str, error: StoreError) -> None:
-        """Note trouble. Logged when nobody else has any.
+    def begin(self, thread: str, error: StoreError) -> None:
+        """Note that a thread cannot reach the store, and log it if it is the first one.
 
         Args:
-            who: Name of a lane, or of the beat.
-            error: What the store's client said; its URL has the password hidden.
+            thread: Name of the thread: a lane, the beat, ...
+            error: The error of the store's client, which hides the password of the URL.
         """
         with self._lock:
-            first = not self._troubled
-            self._troubled.add(who)
+            first = not self._threads
+            self._threads.add(thread)
             if first:
                 self._since_mono = time.monotonic()
         if first:
-            log.warning("store.lost", extra={"who": who, "error": str(error), "next": "trying until it is back"})
+            log.warning("store.lost", extra={"who": thread, "error": str(error), "next": "retrying until it is back"})
 
-    def end(self, who: str) -> None:
-        """Note that the store has answered. Logged when nobody else has trouble."""
-        if not self._troubled:
+    def end(self, thread: str) -> None:
+        """Note that the store has answered a thread, and log it if no other thread is waiting for an answer."""
+        if not self._threads:
             return
         with self._lock:
-            if who not in self._troubled:
+            if thread not in self._threads:
                 return
-            self._troubled.discard(who)
-            last = not self._troubled
+            self._threads.discard(thread)
+            last = not self._threads
             down_s = time.monotonic() - self._since_mono
         if last:
             log.info("store.back", extra={"down_s": round(down_s, 3)})

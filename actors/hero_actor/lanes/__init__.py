@@ -1,1 +1,1 @@
-"""The lanes of an actor: each claims jobs, runs them in the engine and settles them."""
+"""The lanes of an actor. Each lane is a thread that claims jobs, runs them in the engine and settles them."""

@@ -1,13 +1,13 @@
-"""What one lane holds: jobs not begun, the job that runs, and results not yet settled.
+"""What one lane holds: jobs that have not started, the running job, and results that are not settled yet.
 
-The lane works it off; the beat's thread looks in and takes away what must not wait behind a slow job. Two locks keep
-them apart:
+The lane works through it. The beat looks in from its own thread and takes away what must not wait behind a slow job.
+Two locks keep them apart:
 
-- the inner one, held for a few instructions, guards the three collections;
-- `trips` is held by whoever makes a round trip for this lane's claims, because a lane reads its claimed list for
-  leftovers: while a result is on its way to the store, its id is in that list and would be run again.
+- `_lock` guards the three collections and is held for a few instructions only;
+- `trips` is held during a round trip for the claims of this lane. A lane reads its claimed list for leftovers, and the
+  id of a result that is on its way to the store is still in that list: without the lock the job would run again.
 
-A result is in exactly one place, here or on its way, until the store has answered.
+Invariant: until the store has answered, a result is in exactly one place, here or on its way.
 """
 
 from __future__ import annotations
@@ -16,30 +16,46 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence, Set
+from typing import NamedTuple
 
 from hero_actor.lanes.execute import timeout_of
-from hero_actor.lanes.job_log import Journal
+from hero_actor.lanes.job_log import JobLogBuffer
 from hero_engine.engine import RunHandle
 from hero_job.model.views import Progress
 from hero_job.operations.actor_operations import ClaimedJob, Settlement
+
+
+class HeldUp(NamedTuple):
+    """What waits behind a slow job."""
+
+    results: list[Settlement]
+    unstarted: list[ClaimedJob]
+
+
+class LogPart(NamedTuple):
+    """What a job has logged since the last time: lines (level and text), and its progress if there is news of it."""
+
+    job: ClaimedJob
+    lines: list[tuple[str, str]]
+    progress: Progress | None
 
 
 class Batch:
     """The holdings of one lane.
 
     Args:
-        new_run: Makes the handle of one run; the engine's.
-        wanted: Ids of jobs that are to be stopped.
+        new_run: Makes the handle of one run; the engine's `new_run`.
+        wanted_stops: Ids of jobs to stop; a job with such an id is cancelled before it starts.
 
     Attributes:
-        journal: What the running script prints.
+        log: What the running script has logged.
         trips: Held during a round trip for this lane.
-        running: The job that runs, None between jobs.
-        run: Its handle.
-        started_mono: When it began; when the last one ended, if none runs.
-        slowest_s: Longest run since the last `load`.
-        out_of_time: The running job was cancelled because its deadline has passed.
-        abandoned: It would not yield and was settled by the beat; the lane's thread is lost.
+        running: The running job; None between jobs.
+        run: Handle of that job.
+        started_mono: Start of the running job; end of the last one if none is running.
+        slowest_s: Longest run since the last `load`, in seconds.
+        out_of_time: The running job was cancelled because its deadline passed.
+        abandoned: The running job did not yield and the beat settled it; the lane's thread is lost.
     """
 
     __slots__ = (
@@ -49,9 +65,9 @@ class Batch:
         "_results",
         "_unreleased",
         "_unstarted",
-        "_wanted",
+        "_wanted_stops",
         "abandoned",
-        "journal",
+        "log",
         "out_of_time",
         "run",
         "running",
@@ -60,15 +76,15 @@ class Batch:
         "trips",
     )
 
-    def __init__(self, new_run: Callable[[], RunHandle], wanted: Set[str] = frozenset()) -> None:
-        self._wanted = wanted
-        self.journal = Journal()
+    def __init__(self, new_run: Callable[[], RunHandle], wanted_stops: Set[str] = frozenset()) -> None:
+        self._wanted_stops = wanted_stops
+        self.log = JobLogBuffer()
         self.trips = threading.Lock()
         self._lock = threading.Lock()
         self._new_run = new_run
         self._unstarted: deque[ClaimedJob] = deque()
         self._results: list[Settlement] = []
-        # Taken away by the beat to be handed back, which has failed or may have.
+        # Jobs that the beat took away to hand them back, without an answer from the store.
         self._unreleased: list[ClaimedJob] = []
         self._closed = False
         self.running: ClaimedJob | None = None
@@ -78,10 +94,10 @@ class Batch:
         self.out_of_time = False
         self.abandoned = False
 
-    # -- the lane's side -----------------------------------------------------------------------------------------------
+    # -- for the lane --------------------------------------------------------------------------------------------------
 
     def load(self, jobs: Sequence[ClaimedJob]) -> ClaimedJob | None:
-        """Take in claimed jobs and begin the first.
+        """Add claimed jobs and start the first one.
 
         Args:
             jobs: In the order in which they are to run.
@@ -93,13 +109,13 @@ class Batch:
             self._unstarted.extend(jobs)
             self.slowest_s = 0.0
             self.started_mono = time.monotonic()
-            return self._begin()
+            return self._start_next()
 
     def advance(self, result: Settlement | None) -> ClaimedJob | None:
-        """Note what came of the running job and begin the next.
+        """Record the result of the running job and start the next one.
 
         Args:
-            result: To be settled; None to leave the job claimed, for `ActorOperations.leave` to hand back.
+            result: The settlement to send; None to leave the job claimed, so that leaving the registry hands it back.
 
         Returns:
             The job to run now; None when there is none, or the batch is closed.
@@ -111,23 +127,24 @@ class Batch:
             self.started_mono = now
             if result is not None and not self.abandoned:
                 self._results.append(result)
-            return self._begin()
+            return self._start_next()
 
-    def _begin(self) -> ClaimedJob | None:
+    def _start_next(self) -> ClaimedJob | None:
         self.out_of_time = False
         if not self._unstarted or self._closed:
             self.running = None
             return None
         self.running = job = self._unstarted.popleft()
         self.run = self._new_run()
-        if self._wanted and job.id in self._wanted:
+        if self._wanted_stops and job.id in self._wanted_stops:
             self.run.cancel()
         return job
 
     def take_results(self) -> list[Settlement]:
-        """Take the results out, to be settled under `trips`.
+        """Take out the results, to settle them under `trips`.
 
-        What could not be handed back is forgotten with it: the turn that settles brings it again if it is still ours.
+        Jobs that could not be handed back are forgotten: the turn that settles the results returns those that are
+        still ours.
         """
         with self._lock:
             self._unreleased.clear()
@@ -135,11 +152,11 @@ class Batch:
             return results
 
     def put_back(self, results: list[Settlement], unreleased: Sequence[ClaimedJob] = ()) -> None:
-        """Bring back what a failed round trip has not, or may not have, done.
+        """Put back what a failed round trip may not have done.
 
         Args:
-            results: To be settled again: the store counts them once.
-            unreleased: To be handed back again, never to be run from here: another lane may have them by now.
+            results: To be settled again; the store counts them once.
+            unreleased: To be handed back again. They are never run from here, because another lane may have them now.
         """
         with self._lock:
             self._results[:0] = results
@@ -147,55 +164,55 @@ class Batch:
 
     @property
     def has_results(self) -> bool:
-        """Is anything waiting to be settled?"""
+        """Are there results to settle?"""
         return bool(self._results)
 
-    # -- the side of other threads -------------------------------------------------------------------------------------
+    # -- for other threads ---------------------------------------------------------------------------------------------
 
     @property
     def holds_more(self) -> bool:
-        """Does it hold anything beside the job that runs?"""
+        """Does it hold anything besides the running job?"""
         return bool(self._unstarted or self._results or self._unreleased)
 
-    def take_held_up(self, now_mono: float, slow_s: float) -> tuple[list[Settlement], list[ClaimedJob]]:
-        """Take away what waits behind a job that has run for too long. Under `trips`.
+    def take_held_up(self, now_mono: float, slow_s: float) -> HeldUp:
+        """Take out what waits behind a slow job. Call it under `trips`.
 
         Args:
-            now_mono: The time.
-            slow_s: From how many seconds on a job is slow.
+            now_mono: The current time.
+            slow_s: Running time from which a job is slow, in seconds.
 
         Returns:
-            Results to settle and unstarted jobs to hand back; both empty when nothing is held up.
+            Results to settle and jobs to hand back; both lists are empty when no slow job is running.
         """
         with self._lock:
             if self.running is None or now_mono - self.started_mono < slow_s:
-                return [], []
+                return HeldUp([], [])
             results, self._results = self._results, []
             unstarted = [*self._unreleased, *self._unstarted]
             self._unreleased.clear()
             self._unstarted.clear()
-            return results, unstarted
+            return HeldUp(results, unstarted)
 
     def overdue_s(self, now_mono: float) -> float | None:
-        """How far past its deadline is the running job, in seconds? Negative before it; None when no job runs."""
+        """How far is the running job past its deadline, in seconds? Negative before it; None when no job is running."""
         with self._lock:
             if self.running is None:
                 return None
             return now_mono - self.started_mono - timeout_of(self.running)
 
-    def take_words(self) -> tuple[ClaimedJob, list[tuple[str, str]], Progress | None] | None:
-        """Take out what the running job has said. Under `trips`, so that words are written in the order of saying.
+    def take_log(self) -> LogPart | None:
+        """Take out what the running job has logged. Call it under `trips`, which keeps the lines in order.
 
         Returns:
-            The job, its lines, how far it is; None when it has said nothing, or none runs.
+            The log since the last call; None when there is none, or no job is running.
         """
         with self._lock:
-            if self.running is None or not self.journal.dirty:
+            if self.running is None or not self.log.dirty:
                 return None
-            return self.running, *self.journal.take()
+            return LogPart(self.running, *self.log.take())
 
     def cancel(self, job_id: str) -> bool:
-        """Cancel the running job if it is this one. Says whether it is."""
+        """Cancel the running job if it has this id, and return whether it has."""
         with self._lock:
             if self.running is None or self.running.id != job_id:
                 return False
@@ -210,7 +227,7 @@ class Batch:
                 self.run.cancel()
 
     def abandon_overdue(self, now_mono: float, grace_s: float) -> ClaimedJob | None:
-        """Give up the running job if it is past its deadline and grace. Whatever comes of it later is not recorded.
+        """Give up the running job if it is past its deadline and the grace period; its own result is then ignored.
 
         Returns:
             The job, to be settled as timed out; None when there is no such job.
@@ -224,7 +241,7 @@ class Batch:
             return job
 
     def stop(self) -> None:
-        """Cancel the running job and begin no other."""
+        """Cancel the running job and start no other."""
         with self._lock:
             self._closed = True
             if self.running is not None:

@@ -1,8 +1,8 @@
-"""From a claimed job to its settlement: reads and checks the fields, runs the script, says what came of it.
+"""Turns a claimed job into its settlement: checks the fields, runs the script in the engine, states the outcome.
 
-Pure but for the engine: no store, no clock. The only place of the actor where whatever an engine raises is caught.
-Everything a script can do wrong, and everything somebody can have done to a job's hash, ends in a settlement here: the
-lane goes on.
+The lanes call `Executor.execute`; the beat calls `settle` for a job that does not yield. Apart from the engine this
+module does no I/O: it uses neither store nor clock. Invariant: no script, no damaged job hash and no defect of an
+engine raises out of here. Each ends in a settlement, and the lane goes on.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from hero_job.operations.actor_operations import ClaimedJob, Settlement
 
 log = logging.getLogger(__name__)
 
-#: A health check by the supervisor: answered without the engine.
-#: Source: actor loop of the Rust system
+#: The script of a health check. The actor answers it without its engine.
+#: Source: the actor loop of the Rust system
 PING = "ping"
 PONG = "pong"
 
-#: A result above it is an error. The server's own limit, 512 MiB, would cut the connection, and again at each attempt.
-#: Source: https://valkey.io/topics/protocol (proto-max-bulk-len)
+#: A larger result is an error. The server closes a connection that sends more than 512 MiB, and would do so again at
+#: every attempt. Source: https://valkey.io/topics/protocol (proto-max-bulk-len)
 MAX_OUTPUT_CHARS = 64 * 1024 * 1024
 MAX_ERROR_CHARS = 64 * 1024
 
-#: No run is longer, whatever a foreign client wrote: ten years, which every clock and engine can still add to its now.
+#: Upper limit of a timeout that a foreign client may have written: ten years. Every clock and engine can add it to the
+#: current time without an overflow.
 _MAX_TIMEOUT_S = 315_360_000.0
 
 _MAX_KEPT_LIMITS = 256
 
 
 class Executor:
-    """Runs the jobs of one actor; shared by its lanes.
+    """Runs the jobs of one actor. Thread-safe: all lanes share it.
 
     Args:
         engine: Runs the scripts.
-        script_type: What this actor runs. A job of any other type ends in an error.
+        script_type: The script type of this actor. A job of another type ends in an error.
     """
 
     __slots__ = ("_engine", "_limits", "_script_type")
@@ -55,12 +56,12 @@ class Executor:
         """Run a job to its end in the calling thread.
 
         Args:
-            job: With its fields as they came.
-            run: A fresh handle of the engine.
-            log_to: Where what it prints goes.
+            job: The claimed job, with unchecked fields.
+            run: A new handle of the engine.
+            log_to: Receives what the script logs.
 
         Returns:
-            How it ended; never raises for what a job does.
+            How it ended. Nothing that a job does raises.
         """
         try:
             if job.script == PING:
@@ -78,7 +79,7 @@ class Executor:
                 "CONTEXT_ID": context_id,
                 "JOB_ID": job.id,
                 "ENV": parse_env_vars(job.env_vars),
-                # A plain job has neither, and pays for neither.
+                # A plain job has neither, and must not pay for them.
                 "PREREQUISITES": job.prerequisites if job.more else {},
                 "SIGNATORIES": _signatories(job) if job.more else (),
             }
@@ -91,27 +92,27 @@ class Executor:
             log.warning("job.damaged", extra={"job": job.id, "field": e.field, "reason": e.reason})
             outcome = Failed("damaged", str(e))
         except Exception as e:
-            # An engine promises outcomes: this is its defect or ours, and the script is not to blame.
+            # An engine must return an outcome for everything that a script does, so this is a defect of the engine.
             log.exception("engine.raised", extra={"job": job.id, "engine": self._engine.name})
             outcome = Failed("engine_defect", f"the engine raised {type(e).__name__}: {e}")
         return settle(job, outcome)
 
     def _check_type(self, job: ClaimedJob) -> None:
-        """Refuse a job of another type.
+        """Refuse a job of another script type.
 
         Raises:
-            JobInvalid: No known type, or not this actor's.
+            JobInvalid: The type is missing, unknown, or not this actor's.
         """
         if job.script_type is None:
             raise JobInvalid("script_type", "is missing")
         if ScriptType.parse(job.script_type) is not self._script_type:
             raise JobInvalid(
-                "script_type", f"is {job.script_type}, but the job stood in a queue of {self._script_type.value}"
+                "script_type", f"is {job.script_type}, but the job was in a queue of {self._script_type.value} actors"
             )
 
     def _keep_limits(self, timeout: str | None) -> Limits:
         timeout_s = parse_timeout(timeout)
-        if not timeout_s > 0:  # not a number compares false too
+        if not timeout_s > 0:  # also true for NaN
             raise JobInvalid("timeout", f"must be above zero, not {timeout!r:.80}")
         if len(self._limits) >= _MAX_KEPT_LIMITS:
             self._limits.clear()
@@ -120,7 +121,10 @@ class Executor:
 
 
 def timeout_of(job: ClaimedJob) -> float:
-    """How long may this job run, in seconds? The default where its hash says nonsense: it will not run long then."""
+    """Return how long a job may run, in seconds.
+
+    An invalid timeout counts as the default: such a job ends in an error before its script starts.
+    """
     try:
         timeout_s = parse_timeout(job.timeout)
     except JobInvalid:
@@ -129,12 +133,7 @@ def timeout_of(job: ClaimedJob) -> float:
 
 
 def settle(job: ClaimedJob, outcome: Outcome) -> Settlement:
-    """Put an outcome into the terms of the store.
-
-    Args:
-        job: The claimed job.
-        outcome: How its run ended.
-    """
+    """Translate the outcome of a run into a settlement for the store."""
     match outcome:
         case Done():
             return _finished(job, outcome)
@@ -179,7 +178,7 @@ def _first_missing(job: ClaimedJob) -> str:
 
 
 def _clean(text: str) -> str:
-    """Make an error's text one that the store can carry: bounded, and without lone surrogates."""
+    """Make an error text fit for the store: limit its length and escape lone surrogates."""
     if len(text) > MAX_ERROR_CHARS:
         text = text[:MAX_ERROR_CHARS] + " ..."
     return text if _is_unicode(text) else text.encode("utf-8", "backslashreplace").decode()

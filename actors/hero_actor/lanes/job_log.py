@@ -1,8 +1,8 @@
-"""What the script of one lane prints and how far it is, on its way to the job's log.
+"""Buffers what the running script of one lane prints, and the progress it reports, until they are written to the store.
 
-The engine writes into it in the lane's thread; the lane empties it when the job ends, the beat while it runs, so that a
-log can be read before its job has ended. Bounded: a script that prints without end costs memory and the store no more
-than the log keeps anyway.
+The engine adds lines in the lane's thread. The lane empties the buffer when the job ends; the beat empties it every
+second while the job runs, so that a log can be read before the job has ended. Invariant: the buffer holds no more lines
+than the store keeps, however much a script prints.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from collections import deque
 
 from hero_job.model.views import Progress
 
-#: Lines that wait to be written; the oldest give way.
+#: Most lines in the buffer; further ones replace the oldest.
 _MAX_LINES = 1000
-#: Characters of one line; the rest is cut off and said so.
+#: Most characters of one line; a longer line is cut and says how long it was.
 _MAX_CHARS = 8192
 
 
-class Journal:
-    """The words of one lane's running script. Thread-safe.
+class JobLogBuffer:
+    """The log lines and the progress of one lane's running script; the `RunLog` of its engine. Thread-safe.
 
     Attributes:
-        dirty: There is something to write. Read without the lock: a late look is as good as a lock.
+        dirty: There is something to write. It is read without the lock: a writer that comes too late for one look is
+            seen by the next.
     """
 
     __slots__ = ("_lines", "_lock", "_progress", "dirty")
@@ -34,7 +35,7 @@ class Journal:
         self.dirty = False
 
     def line(self, level: str, text: str) -> None:
-        """Take a line; of several each."""
+        """Add a text, line by line."""
         with self._lock:
             for part in text.split("\n") if "\n" in text else (text,):
                 cut = part if len(part) <= _MAX_CHARS else f"{part[:_MAX_CHARS]} ... ({len(part)} characters)"
@@ -42,13 +43,13 @@ class Journal:
             self.dirty = True
 
     def progress(self, done: float, total: float, text: str) -> None:
-        """Take the news how far it is; only the last counts."""
+        """Replace the progress."""
         with self._lock:
             self._progress = Progress(done=done, total=total, text=text[:_MAX_CHARS])
             self.dirty = True
 
     def take(self) -> tuple[list[tuple[str, str]], Progress | None]:
-        """Take out what there is to write."""
+        """Empty the buffer and return its lines (level and text) and the progress, if there is news of it."""
         with self._lock:
             lines, progress = list(self._lines), self._progress
             self._lines.clear()

@@ -1,10 +1,13 @@
-"""A lane: one thread that claims, executes, settles, and nothing else.
+"""A lane: one thread that claims jobs, runs them, and settles them.
 
-Idle it blocks on the queue of its type; woken, it takes turns with the store until a turn brings nothing, and blocks
-again. A turn settles what was run and claims what to run next, so a busy lane makes one round trip a job, or a batch.
+An idle lane blocks on the queue of its script type. When a job wakes it, it takes turns with the store until a turn
+brings no job, and blocks again. A turn settles the finished jobs and claims the next ones, so a busy lane makes one
+round trip per job or per batch.
 
-Invariants: a result is kept until the store has answered for it, over any number of broken connections (the store
-counts it once); a turn is never made while the beat has results or jobs of this lane on their way (`Batch.trips`).
+Invariants:
+
+- A result is kept until the store has answered for it, over any number of broken connections; the store counts it once.
+- The lane takes no turn while the beat has results or jobs of this lane on their way (`Batch.trips`).
 """
 
 from __future__ import annotations
@@ -16,9 +19,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
-from hero_actor.conditions.missing_engine import LOOK_S, Absence
-from hero_actor.conditions.shutdown_flags import Orders, Reason
-from hero_actor.conditions.store_outage import Outage
+from hero_actor.conditions.missing_engine import LOOK_S, MissingEnginePolicy
+from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
+from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor, settle, timeout_of
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
@@ -37,7 +40,7 @@ T = TypeVar("T")
 
 
 class LaneState(StrEnum):
-    """What a lane does; the supervisor reads it on the control socket."""
+    """What a lane is doing; the supervisor reads the value on the control socket."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -49,40 +52,40 @@ class Lane:
     """One lane of an actor.
 
     Args:
-        number: From 0; names its claimed list.
-        store: Shared by the actor's lanes; each operation has a connection to itself.
-        claims: Of this incarnation.
+        number: From 0; part of the name of its claimed list.
+        store: Shared by the actor's threads; each operation has a connection of its own.
+        operations: Operations of this incarnation.
         executor: Runs the jobs.
-        batch: What it holds.
-        orders: When to end.
-        outage: Where trouble with the store is noted.
+        batch: Holds its jobs and results.
+        shutdown: Tells it when to end.
+        outage: Where it reports trouble with the store.
         on_batch: Called when it holds more than one job.
-        give_up_s: How long it tries to settle its last results when it is to end and the store does not answer; then
-            the incarnation is as good as dead and its jobs are given out again.
-        log_dir: Folder of the log files that jobs name; "" for none.
-        absence: The engine is missing; None when it is there.
+        give_up_s: How long a lane that must end tries to settle its last results while the store is unreachable, in
+            seconds. Afterwards the incarnation counts as dead and its jobs are redelivered.
+        log_dir: Folder for the log files that jobs ask for; "" to write none.
+        missing_engine: What to do while the engine is missing; None when there is an engine.
 
     Attributes:
-        batch: What it holds.
-        state: What it does.
-        since_mono: Since when; while it runs jobs, `batch.started_mono` says more.
-        jobs: Jobs run so far.
+        batch: Holds its jobs and results.
+        state: What it is doing.
+        since_mono: Start of that state. While it runs jobs, `batch.started_mono` is more precise.
+        jobs: Number of jobs run so far.
         crashed: A defect ended its thread.
-        turned: It has had its first answer from the store: it runs what it has claimed, or waits on its queue.
+        turned: The store has answered its first turn: it runs what it claimed, or waits on its queue.
     """
 
     __slots__ = (
-        "_absence",
         "_backoff",
-        "_claims",
         "_executor",
         "_give_up_s",
         "_log_dir",
+        "_missing_engine",
         "_name",
         "_on_batch",
-        "_orders",
+        "_operations",
         "_outage",
         "_pace",
+        "_shutdown",
         "_store",
         "_thread",
         "batch",
@@ -99,15 +102,15 @@ class Lane:
         number: int,
         *,
         store: Store,
-        claims: ActorOperations,
+        operations: ActorOperations,
         executor: Executor,
         batch: Batch,
-        orders: Orders,
-        outage: Outage,
+        shutdown: ShutdownFlags,
+        outage: StoreOutage,
         on_batch: Callable[[], None],
         give_up_s: float,
         log_dir: str = "",
-        absence: Absence | None = None,
+        missing_engine: MissingEnginePolicy | None = None,
     ) -> None:
         self.number = number
         self.batch = batch
@@ -117,43 +120,43 @@ class Lane:
         self.crashed = False
         self.turned = False
         self._store = store
-        self._claims = claims
+        self._operations = operations
         self._executor = executor
-        self._orders = orders
+        self._shutdown = shutdown
         self._outage = outage
         self._on_batch = on_batch
         self._give_up_s = give_up_s
         self._log_dir = log_dir
-        self._absence = absence
+        self._missing_engine = missing_engine
         self._name = f"lane-{number}"
         self._pace = Pace()
         self._backoff = Backoff()
-        # A daemon: a thread that is stuck in an engine must not keep the process from ending.
+        # A daemon thread: one that is stuck in an engine must not keep the process from ending.
         self._thread = threading.Thread(target=self._main, name=self._name, daemon=True)
 
     def start(self) -> None:
-        """Begin to claim."""
+        """Start to claim jobs."""
         self._thread.start()
 
     @property
     def ended(self) -> bool:
-        """Is its thread over, or lost in a job that will not yield?"""
+        """Has its thread ended, or is it lost in a job that does not yield?"""
         return self.batch.abandoned or not self._thread.is_alive()
 
     def _main(self) -> None:
         try:
             self._loop()
         except BaseException:
-            # A dead lane is a dead claimed list: the process says so and ends, whoever started it recovers the jobs.
+            # Nobody would serve this lane's claimed list any more, so the process ends and its jobs are recovered.
             self.crashed = True
             log.critical("lane.crashed", extra={"lane": self.number}, exc_info=True)
-            self._orders.give(Reason.CRASHED)
+            self._shutdown.request(Reason.CRASHED)
         finally:
-            self._orders.wake()
+            self._shutdown.wake()
 
     def _loop(self) -> None:
-        drain = self._orders.drain
-        # Not idle at first: jobs may be waiting, and after a broken connection the claimed list may hold some.
+        drain = self._shutdown.drain
+        # The first round does not block: jobs may be queued, and after a broken connection some may be claimed.
         idle = False
         while True:
             try:
@@ -161,7 +164,7 @@ class Lane:
                     if self.batch.has_results and not self.batch.abandoned:
                         self._take_turn(0)
                     return
-                if self._absence is not None:
+                if self._missing_engine is not None:
                     if idle:
                         self._move_to(LaneState.IDLE)
                         drain.wait(LOOK_S)
@@ -169,13 +172,13 @@ class Lane:
                             continue
                 elif idle:
                     self._move_to(LaneState.IDLE)
-                    # Whether an id came or the time was up: the turn reads it from the claimed list, and looks at the
-                    # queues that do not wake a lane. After a drain the id stays in that list; leaving hands it back.
-                    self._run(self._claims.take(self.number))
+                    # The turn below reads the id from the claimed list; it also looks at the queues that do not wake a
+                    # lane. After a drain the id stays in the claimed list, and leaving the registry hands it back.
+                    self._run(self._operations.take(self.number))
                     if drain.is_set():
                         continue
                     self._pace.pause()
-                queues = None if self._absence is None else self._absence.queues()
+                queues = None if self._missing_engine is None else self._missing_engine.queues()
                 turn = self._take_turn(self._pace.next_ask(), queues)
             except StoreError as e:
                 idle = False
@@ -184,28 +187,28 @@ class Lane:
                 continue
             if not self.turned:
                 self.turned = True
-                self._orders.wake()
+                self._shutdown.wake()
             if not turn.alive:
-                self._orders.give(Reason.DECLARED_DEAD, stop=True)
+                self._shutdown.request(Reason.DECLARED_DEAD, stop=True)
                 return
             if turn.jobs:
-                self._work_off(turn.jobs)
+                self._run_jobs(turn.jobs)
                 if self.batch.abandoned:
                     return
             idle = not turn.jobs
 
     def _take_turn(self, max_jobs: int, queues: Sequence[str] | None = None) -> Turn:
-        """Settle what was run, claim what to run next.
+        """Settle the results and claim the next jobs.
 
         Raises:
-            StoreError: Nothing is lost: the results are back in the batch.
+            StoreError: The store did not answer; the results are back in the batch.
         """
         with self.batch.trips:
             results = self.batch.take_results()
             if results:
                 self._move_to(LaneState.SETTLING)
             try:
-                turn = self._run(self._claims.turn(self.number, results, max_jobs, queues))
+                turn = self._run(self._operations.turn(self.number, results, max_jobs, queues))
             except BaseException:
                 self.batch.put_back(results)
                 raise
@@ -222,24 +225,24 @@ class Lane:
         return answer
 
     def _wait_out(self, error: StoreError) -> bool:
-        """Wait before another try. Says no when there is nothing left to try for."""
+        """Wait before another try. Return False when there is nothing left to try."""
         self._move_to(LaneState.CONNECTING)
         self._outage.begin(self._name, error)
         wait_s = self._backoff.next_wait_s()
         since_mono = self._backoff.since_mono or 0.0
-        if not self._orders.drain.is_set():
-            self._orders.drain.wait(wait_s)
+        if not self._shutdown.drain.is_set():
+            self._shutdown.drain.wait(wait_s)
             return True
         if not self.batch.has_results:
             return False
         if time.monotonic() - since_mono > self._give_up_s:
             log.error("lane.results_lost", extra={"lane": self.number, "error": str(error)})
             return False
-        return not self._orders.stop.wait(wait_s)
+        return not self._shutdown.stop.wait(wait_s)
 
-    def _work_off(self, jobs: list[ClaimedJob]) -> None:
+    def _run_jobs(self, jobs: list[ClaimedJob]) -> None:
         batch, execute = self.batch, self._executor.execute
-        # A line a job, at ten thousands of jobs a second, is for those who look for something.
+        # At ten thousand jobs per second even the call of a disabled logger costs.
         debug = log.isEnabledFor(logging.DEBUG)
         self._move_to(LaneState.RUNNING)
         count = 0
@@ -247,13 +250,13 @@ class Lane:
         if len(jobs) > 1:
             self._on_batch()
         while job is not None:
-            result: Settlement | None = execute(job, batch.run, batch.journal)
+            result: Settlement | None = execute(job, batch.run, batch.log)
             count += 1
-            if batch.journal.dirty and not batch.abandoned:
+            if batch.log.dirty and not batch.abandoned:
                 with batch.trips:
                     self.write_log()
             if result is not None and result.status is JobStatus.STOPPED:
-                result = self._stopped(job, result)
+                result = self._explain_stop(job, result)
             if debug:
                 log.debug(
                     "job.ran", extra={"job": job.id, "lane": self.number, "status": result and result.status.value}
@@ -264,18 +267,19 @@ class Lane:
             self._pace.note(count, batch.started_mono - self.since_mono, batch.slowest_s)
 
     def write_log(self) -> None:
-        """Write what the running job has said: before its result, so that who has the one can read the other.
+        """Write what the running job has logged.
 
-        Called under `batch.trips`, by the lane's own thread or by the beat's.
+        Called under `batch.trips`, by the lane's own thread or by the beat's. The lane writes the log before the
+        result, so that a client that has the result can read the log.
         """
-        words = self.batch.take_words()
-        if words is None:
+        part = self.batch.take_log()
+        if part is None:
             return
-        job, lines, progress = words
+        job, lines, progress = part
         try:
-            self._store.run(self._claims.write_log(self.number, job, lines, progress))
+            self._store.run(self._operations.write_log(self.number, job, lines, progress))
         except StoreError as e:
-            # The result is worth waiting for a store that is away, what was printed beside it is not.
+            # Log lines are dropped while the store is away; only results wait for it.
             log.warning("job.log_lost", extra={"job": job.id, "lines": len(lines), "error": str(e)})
         if job.log_path and self._log_dir and lines:
             try:
@@ -283,12 +287,12 @@ class Lane:
             except (LogPathRefused, OSError) as e:
                 log.warning("job.log_file_refused", extra={"job": job.id, "error": str(e)})
 
-    def _stopped(self, job: ClaimedJob, result: Settlement) -> Settlement | None:
-        """Say why a job was cancelled: its time was up, the actor stops, or somebody stopped the job."""
+    def _explain_stop(self, job: ClaimedJob, result: Settlement) -> Settlement | None:
+        """Say why a job was cancelled: its deadline passed, the actor stops, or somebody stopped the job."""
         if self.batch.out_of_time:
             return settle(job, TimedOut(timeout_of(job)))
-        # It did not end by itself: it stays claimed, and leaving hands it back.
-        return None if self._orders.stop.is_set() else result
+        # When the actor stops, the job stays claimed, and leaving the registry hands it back.
+        return None if self._shutdown.stop.is_set() else result
 
     def _move_to(self, state: LaneState) -> None:
         self.state = state

@@ -1,7 +1,7 @@
-"""Job logs as files, below one configured folder and nowhere else.
+"""Writes job logs to files below one configured folder.
 
-A job's `log_path` comes from its submitter, who must not be able to write elsewhere: it is walked component by
-component from the folder's descriptor, and no step follows a symbolic link or goes up.
+A job's `log_path` comes from its submitter, who must not be able to write anywhere else. Invariant: the path is opened
+component by component, relative to the folder's descriptor, and no step follows a symbolic link or goes up.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 
 class LogPathRefused(Exception):
-    """A log path leads out of the folder, or through a link.
+    """A log path leads out of the folder, through a link, or to something that is not a file.
 
     Args:
-        path: As the job names it.
+        path: The path from the job.
         reason: What is wrong with it.
     """
 
@@ -30,24 +30,24 @@ class LogPathRefused(Exception):
 
 
 def append_lines(folder: str, path: str, job_id: str, lines: Sequence[tuple[str, str]]) -> None:
-    """Append lines to a job's log file; missing folders below the folder are made.
+    """Append lines to a log file; create the folders on the way.
 
     Args:
-        folder: The configured folder; exists or can be made.
-        path: Relative path below it.
-        job_id: Stands in each line, since several jobs may share a file.
-        lines: Level and text of each.
+        folder: The configured folder; created if it does not exist.
+        path: Path of the file, relative to the folder.
+        job_id: Written into each line, because several jobs may share a file.
+        lines: Level and text of each line.
 
     Raises:
-        LogPathRefused: The path is absolute, empty, goes up, or leads through a link or a file.
-        OSError: The folder cannot be written to.
+        LogPathRefused: The path is absolute or empty, goes up, or leads through a link or a file.
+        OSError: The folder is not writable.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or not parts or "\0" in path:
         raise LogPathRefused(path, "must be a relative path that does not go up")
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = "".join(f"{now} {level} {job_id} {line}\n" for level, line in lines)
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103  pathlib costs an actor its import
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103  importing pathlib would cost every actor memory
     at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in parts[:-1]:
@@ -56,6 +56,7 @@ def append_lines(folder: str, path: str, job_id: str, lines: Sequence[tuple[str,
             below = _open(path, part, os.O_RDONLY | os.O_DIRECTORY, at)
             os.close(at)
             at = below
+        # O_NONBLOCK: opening a named pipe that nobody reads must fail instead of blocking the lane.
         file = _open(path, parts[-1], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, at)
         try:
             os.write(file, text.encode("utf-8", "backslashreplace"))

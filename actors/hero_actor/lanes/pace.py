@@ -1,12 +1,12 @@
-"""How many jobs a lane asks for at once.
+"""How many jobs a lane claims in one round trip.
 
-More than one job a round trip pays only while jobs are so short that the trip costs more than they do; and what a lane
-holds, no other lane can run. So a batch is sized to about two milliseconds of work, by what the last ones took.
+Claiming several jobs pays only if they take less time than the round trip, and no other lane can run a job that this
+one holds. A batch is therefore sized to about two milliseconds of work, estimated from the previous batches.
 """
 
 from __future__ import annotations
 
-#: Work in one batch, in seconds. The round trip of a turn costs some 0.1 ms: a twentieth of it.
+#: Work in one batch, in seconds. A round trip costs about 0.1 ms: a twentieth of that.
 BATCH_S = 0.002
 MAX_JOBS = 64
 #: Weight of the last batch in the moving average.
@@ -23,26 +23,26 @@ class Pace:
         self._asked = 0
 
     def next_ask(self) -> int:
-        """How many jobs should the next turn claim?
+        """Say how many jobs the next turn should claim.
 
-        At most twice as many as the last one: the first jobs after a pause are spread over all idle lanes, and
-        nobody knows yet how long they take.
+        It is at most twice the previous number: after a pause nobody knows how long the jobs take, so the first ones
+        are spread over all idle lanes.
         """
         fitting = int(BATCH_S / self._mean_s) if self._mean_s > 0 else MAX_JOBS
         self._asked = max(1, min(fitting, self._asked * 2, MAX_JOBS))
         return self._asked
 
     def pause(self) -> None:
-        """Note that the queue was empty: the next ask is for one job."""
+        """Note that the queue was empty: the next turn claims one job."""
         self._asked = 0
 
     def note(self, jobs: int, took_s: float, slowest_s: float) -> None:
         """Note how long a batch took.
 
         Args:
-            jobs: Jobs run, above zero.
-            took_s: For all of them, in seconds.
-            slowest_s: For the longest, in seconds. A single slow one brings the next asks down to one job at once.
+            jobs: Number of jobs, above zero.
+            took_s: Time for all of them, in seconds.
+            slowest_s: Time of the longest, in seconds. One slow job makes the next turn claim a single job.
         """
         if slowest_s >= BATCH_S:
             self._mean_s = BATCH_S

@@ -1,8 +1,8 @@
-"""What scripts may ask of the store: jobs of their own caller and context, and values of their context.
+"""Gives scripts access to the store: to jobs of their own caller and context, and to the values of their context.
 
-Given to engines that ask for it. The asker comes from the lane, never from the script, and nothing that belongs to
-another caller or context is shown, changed or waited for: it is as if it were not there. Errors of the store become
-refusals here.
+The actor hands it to engines that offer such functions to scripts. The engine states which job asks; the script cannot.
+Invariant: jobs of another caller or context are treated as if they did not exist: they cannot be read, changed or
+waited for. Errors of the store become refusals here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from hero_job.protocol.op import Op
 
 T = TypeVar("T")
 
-#: What a script says of a job that it creates. Not who asks, nor who has signed, nor a batch that others count.
+#: The fields of a new job that a script may choose. It may choose neither caller and context, nor signatures, nor a
+#: batch, whose jobs others count.
 _FIELDS: Final = frozenset(
     {
         *("id", "script", "script_type", "timeout", "retries", "env_vars", "prerequisites", "run_after_failure"),
@@ -33,19 +34,19 @@ _FIELDS: Final = frozenset(
         *("concurrency_key", "concurrency_max", "rate_key", "rate_max", "rate_window_s"),
     }
 )
-#: One wait blocks for no longer, in seconds: a script that is stopped leaves nothing behind for longer than that.
+#: Longest single wait, in seconds. It bounds how long a wait outlives a script that was stopped.
 MAX_WAIT_S: Final = 2.0
 _MAX_LISTED: Final = 1000
 _MAX_LOG_LINES: Final = 1000
 
 
 class ScriptAccess:
-    """The way from scripts to the store; the `StoreAccess` of engines.
+    """Access of scripts to the store; the `StoreAccess` of engines. Thread-safe.
 
     Args:
         store: Shared by the actor's threads.
-        namespace: Of the actor.
-        retention: How long what has ended is kept.
+        namespace: Prefix of every key.
+        retention: How long jobs that have ended are kept.
     """
 
     def __init__(self, store: Store, namespace: str, retention: Retention) -> None:
@@ -71,17 +72,17 @@ class ScriptAccess:
         }
 
     def call(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
-        """Do what a script asks for; see `StoreAccess`."""
+        """Carry out one request of a script; see `StoreAccess`."""
         run = self._methods.get(method)
         if run is None:
-            raise AccessRefused(f"there is no {method:.80}")
+            raise AccessRefused(f"unknown method {method:.80}")
         try:
             return run(asker, params)
         except HeroJobError as e:
             raise AccessRefused(str(e)) from e
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            # A script can send anything that is JSON, past the actions that check it.
-            raise AccessRefused(f"{method}: the params are not what they should be: {e!r:.200}") from e
+            # The actions check their params, but a script can send any JSON without them.
+            raise AccessRefused(f"{method}: invalid params: {e!r:.200}") from e
 
     def _run(self, op: Op[T]) -> T:
         return self._store.run(op)
@@ -99,7 +100,7 @@ class ScriptAccess:
             if name not in _FIELDS:
                 raise JobInvalid(str(name), "cannot be chosen by a script")
         job = Job.from_fields({**params["fields"], "caller_id": asker.caller_id, "context_id": asker.context_id})
-        # Its outputs would come to the new job's script.
+        # The new job's script will read the outputs of these jobs.
         for job_id in job.prerequisites:
             self._own(asker, job_id)
         return self._run(self._operations.create(job, start=params["start"] is True))
@@ -142,7 +143,7 @@ class ScriptAccess:
         return self._own(asker, params["id"]).status.value
 
     def _wait(self, asker: Asker, params: Mapping[str, Any]) -> dict[str, object]:
-        """Wait a little. Gives the status, and, when the job has ended, what came of it."""
+        """Wait for a short time; return the status, and the result if the job has ended."""
         record = self._own(asker, params["id"])
         wait_s = min(float(params["wait_s"]), MAX_WAIT_S, asker.deadline_mono - time.monotonic())
         if record.status.terminal:

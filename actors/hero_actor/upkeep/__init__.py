@@ -1,1 +1,1 @@
-"""What keeps an actor visible and controllable while its lanes work."""
+"""What runs beside the lanes: presence and deadlines, stop requests, the supervisor's socket, and the shutdown."""

@@ -1,11 +1,12 @@
-"""The beat: the thread that keeps this incarnation alive in the store and looks after what lanes cannot.
+"""The beat: the thread that keeps an incarnation alive in the store and does for the lanes what they cannot do.
 
-Three duties. Every second it refreshes presence, and learns whether the incarnation was declared dead. While lanes hold
-more than they run, it looks in on them every few milliseconds: behind a job that turns out slow nothing waits, finished
-results are settled and unstarted jobs handed back. And a job that will not yield after its deadline and grace is
-settled as timed out in the lane's place; the process then drains, since a thread cannot be killed.
+- Every second it refreshes the presence of the incarnation, and learns whether the incarnation was declared dead.
+- While a lane holds more than the job that it runs, it looks at the lane every few milliseconds. When that job turns
+  out to be slow, it settles the results before it and hands the jobs behind it back.
+- It settles a job that does not yield after its deadline and grace period as timed out. The process then drains,
+  because a thread cannot be killed.
 
-The reports to the supervisor are the main thread's: a store that does not answer may hold up this thread, not those.
+The main thread makes the reports to the supervisor, because a store that does not answer may block this thread.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from hero_actor.conditions.shutdown_flags import Orders, Reason
-from hero_actor.conditions.store_outage import Outage
+from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
+from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.execute import settle, timeout_of
 from hero_actor.lanes.lane import Lane, LaneState
 from hero_engine.engine import TimedOut
@@ -26,39 +27,39 @@ from hero_job.operations.actor_operations import ActorOperations, Settlement
 
 log = logging.getLogger(__name__)
 
-#: Presence is refreshed this often, in seconds, or four times a lease if that is more often.
+#: Longest time between two refreshes, in seconds. A short lease is refreshed four times as often as it expires.
 EVERY_S = 1.0
-#: A job is slow from here on, in seconds: five batches' worth of work.
+#: Running time from which a job is slow, in seconds: five batches' worth of work.
 SLOW_S = 0.010
-#: How often lanes that hold more than they run are looked at, in seconds.
+#: Time between two looks at lanes that hold more than they run, in seconds.
 LOOK_S = 0.005
 
 _NAME = "beat"
 
 
-class Beat:
+class BeatThread:
     """The beat of one actor.
 
     Args:
-        store: Shared with the lanes; each operation has a connection to itself.
-        claims: Of this incarnation, which has joined.
+        store: Shared by the actor's threads; each operation has a connection of its own.
+        operations: Operations of this incarnation, which has joined.
         lanes: All lanes of the actor.
-        orders: Where to say that the actor must end.
-        outage: Where trouble with the store is noted.
-        grace_s: How long past its deadline a job may take to yield, in seconds.
+        shutdown: Where it asks for the end of the process.
+        outage: Where it reports trouble with the store.
+        grace_s: How long a job may run past its deadline, in seconds.
     """
 
     __slots__ = (
-        "_claims",
+        "_asked_mono",
         "_ended",
         "_every_s",
         "_grace_s",
         "_lanes",
         "_look",
-        "_orders",
+        "_operations",
         "_outage",
         "_overdue",
-        "_since_mono",
+        "_shutdown",
         "_store",
         "_thread",
     )
@@ -67,57 +68,58 @@ class Beat:
         self,
         *,
         store: Store,
-        claims: ActorOperations,
+        operations: ActorOperations,
         lanes: Sequence[Lane],
-        orders: Orders,
-        outage: Outage,
+        shutdown: ShutdownFlags,
+        outage: StoreOutage,
         grace_s: float,
     ) -> None:
         self._store = store
-        self._claims = claims
+        self._operations = operations
         self._lanes = lanes
-        self._orders = orders
+        self._shutdown = shutdown
         self._outage = outage
         self._grace_s = grace_s
-        self._every_s = min(EVERY_S, claims.lease_ms / 4000)
+        self._every_s = min(EVERY_S, operations.lease_ms / 4000)
         self._look = threading.Event()
         self._ended = threading.Event()
-        # Timed-out jobs of lost lanes that the store has not taken yet: (lane, settlement).
+        # Timed-out jobs of lost lanes that the store has not taken yet.
         self._overdue: list[tuple[Lane, Settlement]] = []
-        self._since_mono: float | None = None
+        # Start of the refresh that the store has not answered yet.
+        self._asked_mono: float | None = None
         self._thread = threading.Thread(target=self._main, name=_NAME, daemon=True)
 
     def start(self) -> None:
-        """Begin to beat; the incarnation has joined."""
+        """Start to beat; the incarnation has joined."""
         self._thread.start()
 
     def end(self) -> None:
-        """End the thread soon."""
+        """Let the thread end soon."""
         self._ended.set()
         self._look.set()
 
-    def look_in(self) -> None:
-        """Look in on the lanes from now on until none holds more than it runs. Called by lanes, once a batch."""
+    def watch_lanes(self) -> None:
+        """Look at the lanes from now on, until none holds more than it runs. Called by lanes, once per batch."""
         if not self._look.is_set():
             self._look.set()
 
     @property
     def has_unsettled(self) -> bool:
-        """Does it still hold a timed-out job that the store has not taken?"""
+        """Is there a timed-out job that the store has not taken yet?"""
         return bool(self._overdue)
 
     def waits_for_store_s(self, now_mono: float) -> float:
-        """For how long has the store owed this thread an answer, in seconds?"""
-        since_mono = self._since_mono
-        return 0.0 if since_mono is None else now_mono - since_mono
+        """Return how long the current refresh has been waiting for its answer, in seconds."""
+        asked_mono = self._asked_mono
+        return 0.0 if asked_mono is None else now_mono - asked_mono
 
     def _main(self) -> None:
         try:
             self._loop()
         except BaseException:
-            # Without its beat the incarnation would be declared dead while its lanes work on.
+            # Without its beat the incarnation would be declared dead while its lanes go on.
             log.critical("beat.crashed", exc_info=True)
-            self._orders.give(Reason.CRASHED)
+            self._shutdown.request(Reason.CRASHED)
 
     def _loop(self) -> None:
         due_mono = time.monotonic()
@@ -127,14 +129,14 @@ class Beat:
                 due_mono = now_mono + self._every_s
                 self._refresh()
             self._end_overdue(time.monotonic())
-            if self._look.wait(self._until_next(due_mono)) and not self._ended.wait(LOOK_S):
-                # Cleared before the look: a lane that loads a batch during it sets it again.
+            if self._look.wait(self._until_next_s(due_mono)) and not self._ended.wait(LOOK_S):
+                # Cleared before the look: a lane that loads a batch meanwhile sets it again.
                 self._look.clear()
                 if self._relieve_lanes(time.monotonic()):
                     self._look.set()
 
-    def _until_next(self, due_mono: float) -> float:
-        """How long to wait, in seconds: to the next refresh, or to the first deadline or end of grace before it."""
+    def _until_next_s(self, due_mono: float) -> float:
+        """Return the time until the next refresh, deadline or end of a grace period, in seconds."""
         now_mono = time.monotonic()
         wait_s = due_mono - now_mono
         for lane in self._lanes:
@@ -146,48 +148,48 @@ class Beat:
     def _refresh(self) -> None:
         busy = sum(lane.state is LaneState.RUNNING for lane in self._lanes)
         jobs = sum(lane.jobs for lane in self._lanes)
-        self._since_mono = time.monotonic()
+        self._asked_mono = time.monotonic()
         try:
-            alive = self._store.run(self._claims.beat(busy=busy, jobs=jobs))
+            alive = self._store.run(self._operations.beat(busy=busy, jobs=jobs))
         except StoreError as e:
             self._outage.begin(_NAME, e)
             return
         finally:
-            self._since_mono = None
+            self._asked_mono = None
         self._outage.end(_NAME)
         self._write_logs()
         if any(lane.batch.holds_more for lane in self._lanes):
-            self.look_in()
-        if not alive and not self._orders.stop.is_set():
-            log.error("actor.declared_dead", extra={"incarnation": self._claims.entry.incarnation})
-            self._orders.give(Reason.DECLARED_DEAD, stop=True)
+            self.watch_lanes()
+        if not alive and not self._shutdown.stop.is_set():
+            log.error("actor.declared_dead", extra={"incarnation": self._operations.entry.incarnation})
+            self._shutdown.request(Reason.DECLARED_DEAD, stop=True)
 
     def _write_logs(self) -> None:
-        """Write what running scripts have printed since the last time."""
+        """Write what running scripts have logged since the last refresh."""
         for lane in self._lanes:
-            if lane.batch.journal.dirty and lane.batch.trips.acquire(blocking=False):
+            if lane.batch.log.dirty and lane.batch.trips.acquire(blocking=False):
                 try:
                     lane.write_log()
                 finally:
                     lane.batch.trips.release()
 
     def _relieve_lanes(self, now_mono: float) -> bool:
-        """Take away what waits behind slow jobs. Says whether any lane still holds more than it runs."""
+        """Take away what waits behind slow jobs. Return whether a lane still holds more than it runs."""
         more = False
         for lane in self._lanes:
             batch = lane.batch
-            # A lane that makes a round trip itself needs no relief.
+            # A lane in the middle of a round trip of its own needs no relief.
             if not batch.holds_more or not batch.trips.acquire(blocking=False):
                 continue
             try:
                 results, unstarted = batch.take_held_up(now_mono, SLOW_S)
                 try:
                     if unstarted:
-                        self._store.run(self._claims.release(lane.number, unstarted))
+                        self._store.run(self._operations.release(lane.number, unstarted))
                     if results:
-                        self._store.run(self._claims.turn(lane.number, results, 0))
+                        self._store.run(self._operations.turn(lane.number, results, 0))
                 except StoreError as e:
-                    # Tried again after the next refresh that works, unless the lane's own turn comes before it.
+                    # The next successful refresh tries again, unless the lane's own turn comes first.
                     batch.put_back(results, unstarted)
                     self._outage.begin(_NAME, e)
                     return False
@@ -197,7 +199,7 @@ class Beat:
         return more
 
     def _end_overdue(self, now_mono: float) -> None:
-        """Cancel jobs past their deadline; settle those that will not yield, and have the process replaced."""
+        """Cancel jobs past their deadline. Settle those that do not yield, and have the process replaced."""
         for lane in self._lanes:
             batch = lane.batch
             over_s = batch.overdue_s(now_mono)
@@ -208,7 +210,7 @@ class Beat:
             if job is not None:
                 log.error("job.stuck", extra={"job": job.id, "lane": lane.number, "overdue_s": round(over_s, 3)})
                 self._overdue.append((lane, settle(job, TimedOut(timeout_of(job)))))
-                self._orders.give(Reason.STUCK)
+                self._shutdown.request(Reason.STUCK)
         self._settle_overdue()
 
     def _settle_overdue(self) -> None:
@@ -217,7 +219,7 @@ class Beat:
             with lane.batch.trips:
                 results = lane.batch.take_results()
                 try:
-                    self._store.run(self._claims.turn(lane.number, [*results, settlement], 0))
+                    self._store.run(self._operations.turn(lane.number, [*results, settlement], 0))
                 except StoreError as e:
                     lane.batch.put_back(results)
                     self._outage.begin(_NAME, e)

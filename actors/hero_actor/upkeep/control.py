@@ -1,7 +1,7 @@
 """The actor's end of the socket to its supervisor.
 
-JSON lines both ways. The socket never blocks the actor: a supervisor that does not read loses beats, nothing else. Its
-end of file means that the supervisor is gone.
+The main thread sends reports and receives commands, as JSON lines. Invariant: the socket never blocks the actor. A
+supervisor that does not read loses reports and nothing else; end of file means that the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ import orjson
 
 log = logging.getLogger(__name__)
 
-#: What may wait for a supervisor that does not read. A report has some 100 bytes a lane.
+#: Most bytes that wait for a supervisor that does not read. A report has about 100 bytes per lane.
 _MAX_UNSENT_BYTES = 64 * 1024
-#: A command is a short line; more than this without a newline is not one.
+#: Most bytes of one command. What is longer and has no newline is not a command.
 _MAX_LINE_BYTES = 64 * 1024
 #: Source: Linux include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 
 
-class Control:
-    """Reports to the supervisor and its orders. Used by the main thread only.
+class ControlSocket:
+    """Sends reports to the supervisor and receives its commands. Used by the main thread only.
 
     Args:
-        fd: An inherited, connected Unix stream socket; owned from here on.
+        fd: An inherited, connected Unix stream socket; this object owns it from now on.
+
+    Attributes:
+        lost: The supervisor is gone.
 
     Raises:
-        OSError: The descriptor is no socket.
+        OSError: The descriptor is not a socket.
     """
 
     __slots__ = ("_received", "_socket", "_unsent", "lost")
@@ -40,21 +43,21 @@ class Control:
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
-        # A child process of a job must not keep the socket open: the supervisor reads its end as ours.
+        # The supervisor takes the end of this socket for the end of the actor: no child process may keep it open.
         self._socket.set_inheritable(False)
         self._received = bytearray()
         self._unsent = bytearray()
         self.lost = False
 
     def fileno(self) -> int:
-        """The descriptor, for poll."""
+        """Return the descriptor, for poll."""
         return self._socket.fileno()
 
     def send(self, message: Mapping[str, object]) -> None:
-        """Send one message, or keep what the socket does not take for the next call.
+        """Send one message; keep what the socket does not take for the next call.
 
         Args:
-            message: Becomes one JSON line. Dropped when too much waits already.
+            message: Becomes one JSON line. It is dropped when too many bytes are waiting already.
         """
         if self.lost:
             return
@@ -69,10 +72,10 @@ class Control:
             self.lost = True
 
     def receive(self) -> list[dict[str, Any]]:
-        """Read what has arrived, without waiting; sets `lost` at the end of file.
+        """Read what has arrived, without waiting; set `lost` at the end of file.
 
         Returns:
-            The complete messages. What is not a JSON object is logged and dropped.
+            The complete messages. A line that is not a JSON object is logged and dropped.
         """
         if self.lost:
             return []
@@ -88,15 +91,12 @@ class Control:
         self._received = rest if len(rest) <= _MAX_LINE_BYTES else bytearray()
         return [message for line in lines if line.strip() and (message := _parse(line)) is not None]
 
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
 
 def die_with_parent() -> None:
-    """Have the kernel send TERM when the thread that started this process ends: the belt to the socket's end of file.
+    """Have the kernel send SIGTERM to this process when the thread that started it ends.
 
-    TERM, not KILL: it drains, like the end of file, so a running job still gets its result written. Linux only.
+    It backs up the end of file on the control socket. SIGTERM drains, like that end of file, so that a running job can
+    still write its result. Linux only.
 
     Source: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
     """

@@ -1,8 +1,8 @@
-"""Ends what an actor's jobs have left running, when there is no supervisor any more to see to it.
+"""Kills the processes that an actor's jobs have left running, for an actor whose supervisor is gone.
 
-Such processes are known by the mark that the supervisor puts into an actor's environment, which everything that the
-actor starts inherits, whatever session it moves to and whoever its parent has become. With the supervisor alive none
-of this is needed: it is the parent of all that is orphaned, and ends it after the actor.
+The supervisor marks the environment of each actor. Everything that the actor starts inherits the mark, in whatever
+session it runs and whoever its parent is, so the mark identifies its processes. While the supervisor lives, nothing of
+this is needed: it adopts the orphans of its actors and kills them.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ import threading
 
 log = logging.getLogger(__name__)
 
-#: The supervisor has the same (it must not import this package); a test holds the two together.
+#: The supervisor uses the same name. The two packages do not import each other; a test compares them.
 MARK = "HERO_INCARNATION"
 
 
-def end_remains(incarnation: str) -> int:
-    """Kill all processes with the mark of an incarnation but this one.
+def kill_leftovers(incarnation: str) -> int:
+    """Kill all other processes that carry the mark of an incarnation.
 
     Args:
-        incarnation: The name that the mark holds.
+        incarnation: Name of the incarnation, the value of the mark.
 
     Returns:
-        How many were killed.
+        How many processes were killed.
     """
     mark = f"{MARK}={incarnation}".encode()
     count = 0
-    # Twice: what one of them starts during the first look is there for the second.
+    # The second round finds what one of them started during the first.
     for _ in range(2):
-        for name in os.listdir("/proc"):  # noqa: PTH208  pathlib costs an actor its import
+        for name in os.listdir("/proc"):  # noqa: PTH208  importing pathlib would cost every actor memory
             if name.isdecimal() and int(name) != os.getpid():
-                count += _end_if_marked(int(name), mark)
+                count += _kill_if_marked(int(name), mark)
     if count:
         log.warning("actor.remains_ended", extra={"processes": count})
     return count
 
 
-def _end_if_marked(pid: int, mark: bytes) -> bool:
-    # The descriptor first: a number may be another's between the look and the signal.
+def _kill_if_marked(pid: int, mark: bytes) -> bool:
+    # A descriptor is opened first: between the look and the signal the pid may pass to another process.
     with contextlib.suppress(OSError):
         fd = os.pidfd_open(pid)
         try:
@@ -54,19 +54,19 @@ def _end_if_marked(pid: int, mark: bytes) -> bool:
     return False
 
 
-def wait_for_inherited() -> None:
-    """Take the exit status of the children that this process had before it became this program.
+def reap_inherited_children() -> None:
+    """Reap the children that this process had before it became this program.
 
-    An actor that starts over in its own process leaves those of its engine, which end by themselves and which nobody
-    but this process can bury. Call it before anything is started: nobody else waits for what is there then.
+    An actor that replaces its own program keeps the child processes of its former engine. They end by themselves, but
+    only this process can reap them. Call this before the program starts any child of its own.
     """
     with contextlib.suppress(OSError):  # a kernel without CONFIG_PROC_CHILDREN
         with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as children:  # noqa: PTH123  as above
             pids = children.read().split()
         for pid in pids:
-            threading.Thread(target=_wait_for, args=(int(pid),), name=f"bury {int(pid)}", daemon=True).start()
+            threading.Thread(target=_reap, args=(int(pid),), name=f"reap {int(pid)}", daemon=True).start()
 
 
-def _wait_for(pid: int) -> None:
+def _reap(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)

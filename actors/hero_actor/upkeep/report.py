@@ -1,4 +1,8 @@
-"""What an actor tells its supervisor of itself: memory, and what each lane does and since when. Used by `actor.py`."""
+"""The figures that an actor reports to its supervisor: its memory, and what each lane is doing.
+
+Called by the main thread, which must be able to report while the store is unreachable: nothing here does any I/O
+besides reading /proc.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,24 @@ from hero_actor.lanes.lane import Lane
 
 
 def rss_bytes() -> int:
-    """Resident memory of this process, in bytes.
+    """Return the resident memory of this process, in bytes.
 
     Source: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
     """
     try:
-        with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123  pathlib costs an actor its import
+        with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123  pathlib costs memory
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         import resource
         import sys
 
-        # The most it ever had, which is what other systems tell cheaply; in KiB, but on macOS in bytes.
+        # Without /proc only the peak is cheap to read. It is in KiB, on macOS in bytes.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
 
 
 def lane_report(lane: Lane, now_mono: float) -> dict[str, object]:
-    """Say what a lane does, since when, and how far it is past its job's deadline, in milliseconds."""
+    """Describe a lane: its state, since when, its job, and how far that is past its deadline (0 before it)."""
     job = lane.batch.running
     since_mono = lane.since_mono if job is None else lane.batch.started_mono
     overdue_s = 0.0 if job is None else now_mono - since_mono - timeout_of(job)

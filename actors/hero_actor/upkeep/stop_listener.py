@@ -1,7 +1,7 @@
-"""Listens for orders to stop a job, and has them obeyed.
+"""Receives requests to stop a job, and cancels the job.
 
-Orders come through a list in the store, so that one given while the actor was cut off is found when it is back. One
-thread with its own connection, since lanes are busy with scripts and the beat must not block.
+The requests come through a list in the store, so an actor that was cut off finds them when it is back. A thread of its
+own waits for them, because the lanes are busy with scripts and the beat must not block.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from hero_actor.conditions.store_outage import Outage
+from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.lane import Lane
 from hero_job.client.backoff import Backoff
 from hero_job.client.store import Store
@@ -22,85 +22,94 @@ from hero_job.operations.operations import Operations
 log = logging.getLogger(__name__)
 
 _NAME = "stops"
-#: How long one wait for orders takes at most, in seconds.
+#: Longest single wait for a request, in seconds.
 _BLOCK_S = 5.0
-#: How long an order is kept for a job that is not here yet, in seconds: the answer that brings it may be under way.
+#: How long a request is remembered, in seconds: its job may still be on its way to this actor.
 _KEPT_S = 60.0
 
 
-class Stops:
-    """Obeys the stop orders of one incarnation.
+class StopListener:
+    """Carries out the stop requests for one incarnation.
 
     Args:
-        store: Shared with the lanes; each operation has a connection to itself.
-        claims: Of this incarnation.
-        operations: Of its namespace, for jobs that others run.
+        store: Shared by the actor's threads; each operation has a connection of its own.
+        operations: Operations of this incarnation.
+        job_operations: Operations of its namespace, for jobs that other actors hold.
         lanes: All lanes of the actor.
-        wanted: Ids of jobs to stop; shared with the batches of the lanes, which look before they begin a job.
-        outage: Where trouble with the store is noted.
+        wanted_stops: Ids of jobs to stop; the batches of the lanes look them up before they start a job.
+        outage: Where it reports trouble with the store.
     """
 
-    __slots__ = ("_claims", "_lanes", "_operations", "_outage", "_since", "_store", "_thread", "_wanted")
+    __slots__ = (
+        "_job_operations",
+        "_lanes",
+        "_operations",
+        "_outage",
+        "_since_mono",
+        "_store",
+        "_thread",
+        "_wanted_stops",
+    )
 
     def __init__(
         self,
         *,
         store: Store,
-        claims: ActorOperations,
-        operations: Operations,
+        operations: ActorOperations,
+        job_operations: Operations,
         lanes: Sequence[Lane],
-        wanted: set[str],
-        outage: Outage,
+        wanted_stops: set[str],
+        outage: StoreOutage,
     ) -> None:
         self._store = store
-        self._claims = claims
         self._operations = operations
+        self._job_operations = job_operations
         self._lanes = lanes
-        self._wanted = wanted
+        self._wanted_stops = wanted_stops
         self._outage = outage
-        self._since: dict[str, float] = {}
+        self._since_mono: dict[str, float] = {}
         self._thread = threading.Thread(target=self._loop, name=_NAME, daemon=True)
 
     def start(self) -> None:
-        """Begin to listen; the thread ends with the process."""
+        """Start to listen; the thread ends with the process."""
         self._thread.start()
 
     def _loop(self) -> None:
         backoff = Backoff()
         while True:
             try:
-                order = self._store.run(self._claims.orders(_BLOCK_S))
+                order = self._store.run(self._operations.orders(_BLOCK_S))
                 if order is not None:
-                    self._obey(order)
+                    self._carry_out(order)
             except StoreError as e:
                 self._outage.begin(_NAME, e)
                 time.sleep(backoff.next_wait_s())
             else:
                 self._outage.end(_NAME)
                 backoff.reset()
-            self._forget()
+            self._forget_old()
 
-    def _obey(self, order: Order) -> None:
+    def _carry_out(self, order: Order) -> None:
         if order.command != "stop":
             log.warning("order.unknown", extra={"command": order.command, "job": order.job_id})
             return
-        # Wanted first, then the look: a job that begins between the two sees it is wanted.
-        self._since[order.job_id] = time.monotonic()
-        self._wanted.add(order.job_id)
+        # The id is added before the lanes are searched: a job that starts in between finds it.
+        self._since_mono[order.job_id] = time.monotonic()
+        self._wanted_stops.add(order.job_id)
         if any(lane.batch.cancel(order.job_id) for lane in self._lanes):
             log.info("job.stopping", extra={"job": order.job_id})
             return
-        # Not here: perhaps a foreign client spoke to whoever serves the type. The store knows who has it, and for one
-        # that is on its way to us it changes nothing.
+        # No lane runs the job. A foreign client sends its request to any actor of the script type, so another actor may
+        # hold the job: the store knows. If the job is on its way to this actor, this changes nothing.
         try:
-            self._store.run(self._operations.stop(order.job_id))
+            self._store.run(self._job_operations.stop(order.job_id))
         except StoreError:
             raise
         except HeroJobError as e:
             log.warning("order.impossible", extra={"job": order.job_id, "error": str(e)})
 
-    def _forget(self) -> None:
+    def _forget_old(self) -> None:
         past_mono = time.monotonic() - _KEPT_S
-        for job_id in [i for i, since_mono in self._since.items() if since_mono < past_mono]:
-            del self._since[job_id]
-            self._wanted.discard(job_id)
+        for job_id in [i for i, since_mono in self._since_mono.items() if since_mono < past_mono]:
+            del self._since_mono[job_id]
+            self._wanted_stops.discard(job_id)

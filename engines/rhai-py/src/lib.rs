@@ -1,35 +1,21 @@
 //! `rhai._rhai`, the native half of the Python package `rhai`.
 //!
-//! Table of contents: `engine` (what Python calls), `core` (compile and run, without Python), `watch` (budgets and
-//! stop signals), `meter` (the counting allocator), `stack` (where scripts run), `builtins`, `guards`, `text` and `equal` (safe
-//! versions of built-in functions), `report` and `errors`, `from_py`, `to_py` and `depth` (values), and the small ones:
-//! `limits`, `run`, `script`, `cache`, `current`.
+//! The rooms from bottom to top. Each imports only from those above it in this list, and
+//! `tests/rhai/test_crate_imports.py` checks that no files import each other in a circle.
+//!
+//! - `bounds`: limits, the stop signal, the counting allocator, the large stack
+//! - `values`: conversion between Python objects and values of scripts
+//! - `builtins`: the built-in functions of scripts, within the limits
+//! - `errors`: failed evaluations as reports and as Python exceptions
+//! - `scripts`: compiled scripts, their cache, importable modules
+//! - `evaluation`: the `Engine` class, compiling and evaluating
 
+mod bounds;
 mod builtins;
-mod cache;
-mod core;
-mod current;
-mod depth;
-mod engine;
-mod equal;
 mod errors;
-mod from_py;
-mod function;
-mod guards;
-mod host;
-mod limits;
-mod meter;
-mod modules;
-mod opaque;
-mod program;
-mod report;
-mod resolver;
-mod run;
-mod script;
-mod stack;
-mod text;
-mod to_py;
-mod watch;
+mod evaluation;
+mod scripts;
+mod values;
 
 /// The native module; `rhai/__init__.py` re-exports what is public.
 #[pyo3::pymodule(gil_used = false)]
@@ -40,11 +26,11 @@ mod _rhai {
     use pyo3::types::PyModule;
     use pyo3::{Bound, PyResult, ffi};
 
-    use super::current;
+    use super::bounds::current;
 
-    /// Refuses sub-interpreters: classes and caches are static, and PyO3 checks only single-phase initialisation.
-    /// Silences panics inside of evaluations: each becomes an exception, and a script that provokes one over and over
-    /// must not fill the log.
+    /// Refuses sub-interpreters, because classes and caches are static and PyO3 checks only single-phase modules.
+    /// Silences panics inside of evaluations, because each becomes an exception, and a script that provokes one in a
+    /// loop must not fill the log.
     #[pymodule_init]
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         // SAFETY: the interpreter is attached, because it is running this function.
@@ -62,17 +48,19 @@ mod _rhai {
     }
 
     #[pymodule_export]
-    use super::engine::{Engine, remaining_s};
+    use super::bounds::limits::Limits;
     #[pymodule_export]
-    use super::function::Function;
+    use super::evaluation::engine::Engine;
     #[pymodule_export]
-    use super::limits::Limits;
+    use super::evaluation::entry::remaining_s;
     #[pymodule_export]
-    use super::modules::{FolderModules, MemoryModules};
+    use super::evaluation::run::{Run, Usage};
     #[pymodule_export]
-    use super::opaque::Timestamp;
+    use super::scripts::modules::{FolderModules, MemoryModules};
     #[pymodule_export]
-    use super::run::{Run, Usage};
+    use super::scripts::script::Script;
     #[pymodule_export]
-    use super::script::Script;
+    use super::values::function::Function;
+    #[pymodule_export]
+    use super::values::opaque::Timestamp;
 }

@@ -1,0 +1,213 @@
+//! A large stack for the parser and the evaluator.
+//!
+//! The parser and the evaluator recurse as deeply as source and data are nested, and so do clone, comparison and drop
+//! of a value. On a thread's own 8 MiB, a script such as `loop { a = [a] }` would end the process. So every evaluation
+//! runs on a mapped stack of its own, which costs address space and only as much memory as the script touches.
+//! `meter.rs` limits the depth of data to what that stack can bear. Python code goes back to the stack of its thread
+//! (`at_home`), because CPython may check addresses against the bounds that it knows.
+//! Invariant: no panic crosses a switch of stacks. Each is caught on the stack where it happens and resumed on the
+//! other one.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+
+/// Address space, not memory; `Room` says how it is used.
+const STACK_BYTES: usize = 2 << 30;
+/// Where address space is scarce (`ulimit -v`, strict overcommit), `map` tries smaller stacks down to this size.
+const LEAST_BYTES: usize = 16 << 20;
+/// What a thread's own stack is assumed to offer if no stack can be mapped.
+const OWN_BYTES: usize = 1 << 20;
+const GUARD_BYTES: usize = 64 << 10;
+/// Memory at the top of the stack that is kept between two runs: as much as a usual script touches.
+pub const WARM_BYTES: usize = 256 << 10;
+/// Space left free below the stack pointer of the home stack; a red zone is 128 bytes.
+const SLACK_BYTES: usize = 256;
+
+thread_local! {
+    static SPARE: RefCell<Option<Stack>> = const { RefCell::new(None) };
+    /// The stack pointer of the thread's own stack while a large one is in use, otherwise 0.
+    static HOME: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How a stack is divided.
+#[derive(Clone, Copy)]
+pub struct Room {
+    /// The highest address; the stack grows down from here.
+    pub top: usize,
+    /// What nested evaluation and parsing may use.
+    pub evaluation_bytes: usize,
+    /// What recursion over nested data may use in addition.
+    pub data_bytes: usize,
+}
+
+impl Room {
+    fn of(top: usize, bytes: usize) -> Self {
+        // A usual call takes 1 to 2 KiB, so this is enough for any sensible `call_levels`.
+        let evaluation_bytes = (bytes / 4).min(256 << 20);
+        Self { top, evaluation_bytes, data_bytes: bytes - evaluation_bytes - GUARD_BYTES }
+    }
+}
+
+/// Approximately the current stack pointer.
+#[inline(always)]
+pub fn pointer() -> usize {
+    let here = 0_u8;
+    ptr::from_ref(std::hint::black_box(&here)) as usize
+}
+
+/// A mapped stack; its lowest pages are inaccessible.
+struct Stack {
+    base: *mut c_void,
+    bytes: usize,
+}
+
+impl Stack {
+    fn map() -> Option<Self> {
+        let mut bytes = STACK_BYTES;
+        while bytes >= LEAST_BYTES {
+            // SAFETY: a fresh private mapping at an address that the kernel picks.
+            let base = unsafe {
+                libc::mmap(
+                    ptr::null_mut(),
+                    bytes,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                    -1,
+                    0,
+                )
+            };
+            if base != libc::MAP_FAILED {
+                // SAFETY: the lowest pages of the mapping just made.
+                unsafe { libc::mprotect(base, GUARD_BYTES, libc::PROT_NONE) };
+                return Some(Self { base, bytes });
+            }
+            bytes /= 2;
+        }
+        None
+    }
+
+    fn top(&self) -> usize {
+        self.base as usize + self.bytes
+    }
+
+    /// Gives the touched pages back to the kernel, except for `WARM_BYTES` at the top.
+    fn cool(&self) {
+        let cold = self.bytes - GUARD_BYTES - WARM_BYTES;
+        // SAFETY: the range is inside of the mapping and above the guard; nothing runs on this stack.
+        unsafe { libc::madvise(self.base.byte_add(GUARD_BYTES), cold, libc::MADV_DONTNEED) };
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: unmaps what `map` mapped; a stack is dropped only when nothing runs on it.
+        unsafe { libc::munmap(self.base, self.bytes) };
+    }
+}
+
+/// Runs `f` on a large stack. `f` gets the division of that stack; `deep` says whether `f` may have used much of it.
+///
+/// # Panics
+/// Resumes a panic of `f`.
+pub fn on_large<R>(f: impl FnOnce(Room) -> R, deep: impl FnOnce(&R) -> bool) -> R {
+    // A nested run takes a second stack, because the first is in use beneath it.
+    // `try_with`, because a thread that is ending no longer has a spare.
+    let spare = SPARE.try_with(RefCell::take).ok().flatten();
+    let Some(stack) = spare.or_else(Stack::map) else {
+        return f(Room::of(pointer(), OWN_BYTES));
+    };
+    let home = HOME.get();
+    let result = run_at(stack.top(), |here| {
+        HOME.set(here);
+        f(Room::of(stack.top(), stack.bytes))
+    });
+    HOME.set(home);
+    match result {
+        Ok(result) => {
+            if deep(&result) {
+                stack.cool();
+            }
+            let _ending = SPARE.try_with(|spare| spare.replace(Some(stack)));
+            result
+        }
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// Runs `f` on the thread's own stack, whether or not the caller is inside of `on_large`.
+///
+/// # Panics
+/// Resumes a panic of `f`.
+pub fn at_home<R>(f: impl FnOnce() -> R) -> R {
+    let home = HOME.replace(0);
+    if home == 0 {
+        return f();
+    }
+    let result = run_at((home - SLACK_BYTES) & !15, |_| f());
+    HOME.set(home);
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+struct Call<F, R> {
+    body: Option<F>,
+    result: MaybeUninit<Result<R, Box<dyn Any + Send>>>,
+}
+
+/// Calls `f` with the stack pointer at `top`. `f` gets the stack pointer from before.
+fn run_at<R>(top: usize, f: impl FnOnce(usize) -> R) -> Result<R, Box<dyn Any + Send>> {
+    unsafe extern "C" fn enter<F: FnOnce(usize) -> R, R>(data: *mut c_void, from: usize) {
+        // SAFETY: `data` is the `Call` of the frame that called `switch` and waits for this function.
+        let call = unsafe { &mut *data.cast::<Call<F, R>>() };
+        if let Some(body) = call.body.take() {
+            call.result.write(catch_unwind(AssertUnwindSafe(|| body(from))));
+        }
+    }
+    fn enter_of<F: FnOnce(usize) -> R, R>(_: &Call<F, R>) -> Enter {
+        enter::<F, R>
+    }
+    let mut call = Call { body: Some(f), result: MaybeUninit::uninit() };
+    let enter = enter_of(&call);
+    // SAFETY: `top` is the aligned top of an unused part of a stack, `enter` fits `data` and does not unwind.
+    unsafe { switch(top, ptr::from_mut(&mut call).cast(), enter) };
+    // SAFETY: `enter` has written the result.
+    unsafe { call.result.assume_init() }
+}
+
+/// Gets the data and the stack pointer from before the switch.
+type Enter = unsafe extern "C" fn(*mut c_void, usize);
+
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+unsafe extern "C" fn switch(top: usize, data: *mut c_void, enter: Enter) {
+    core::arch::naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "mov rsp, rdi",
+        "mov rdi, rsi",
+        "mov rsi, rbp",
+        "call rdx",
+        "mov rsp, rbp",
+        "pop rbp",
+        "ret",
+    )
+}
+
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+unsafe extern "C" fn switch(top: usize, data: *mut c_void, enter: Enter) {
+    core::arch::naked_asm!(
+        "stp x29, x30, [sp, #-16]!",
+        "mov x29, sp",
+        "mov sp, x0",
+        "mov x0, x1",
+        "mov x1, x29",
+        "blr x2",
+        "mov sp, x29",
+        "ldp x29, x30, [sp], #16",
+        "ret",
+    )
+}

@@ -1,0 +1,98 @@
+//! `==` and `!=` of arrays and maps, with small stack frames and regular looks at the deadline.
+//!
+//! The crate compares nested containers through a full native call per level, with about 2.5 KiB of stack each. That
+//! would limit the depth of all data for the sake of a rare operation. The answers are the crate's own: items of
+//! different types are unequal in an array, but an error in a map unless a function compares them.
+
+use rhai::{Array, Dynamic, EvalAltResult, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
+
+use crate::bounds::current::{self, Answer};
+use crate::builtins::budget::LOOK_EVERY;
+
+/// Registers the operators.
+pub fn register(module: &mut Module) {
+    let pure = |name: &str| FuncRegistration::new(name).with_purity(true);
+    pure("==").set_into_module(module, |context: NativeCallContext<'_>, a: &mut Array, b: Array| {
+        Comparison::new(&context).arrays(a, &b)
+    });
+    pure("!=").set_into_module(module, |context: NativeCallContext<'_>, a: &mut Array, b: Array| {
+        Comparison::new(&context).arrays(a, &b).map(|equal| !equal)
+    });
+    pure("==").set_into_module(module, |context: NativeCallContext<'_>, a: &mut Map, b: Map| {
+        Comparison::new(&context).maps(a, &b)
+    });
+    pure("!=").set_into_module(module, |context: NativeCallContext<'_>, a: &mut Map, b: Map| {
+        Comparison::new(&context).maps(a, &b).map(|equal| !equal)
+    });
+}
+
+struct Comparison<'a> {
+    context: &'a NativeCallContext<'a>,
+    steps: usize,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(context: &'a NativeCallContext<'a>) -> Self {
+        Self { context, steps: 0 }
+    }
+
+    fn arrays(&mut self, a: &Array, b: &Array) -> Answer<bool> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        for (a, b) in a.iter().zip(b) {
+            let equal = self.items(a, b).or_else(|error| match *error {
+                EvalAltResult::ErrorFunctionNotFound(ref name, _)
+                    if name.starts_with("==") && a.type_id() != b.type_id() =>
+                {
+                    Ok(false)
+                }
+                _ => Err(error),
+            })?;
+            if !equal {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn maps(&mut self, a: &Map, b: &Map) -> Answer<bool> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        for (key, a) in a {
+            match b.get(key) {
+                Some(b) if self.items(a, b)? => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn items(&mut self, a: &Dynamic, b: &Dynamic) -> Answer<bool> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(LOOK_EVERY) {
+            current::poll()?;
+        }
+        if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
+            return Ok(a == b);
+        }
+        if let (Some(a), Some(b)) = (a.read_lock::<Array>(), b.read_lock::<Array>()) {
+            return self.arrays(&a, &b);
+        }
+        if let (Some(a), Some(b)) = (a.read_lock::<Map>(), b.read_lock::<Map>()) {
+            return self.maps(&a, &b);
+        }
+        if let (Some(a), Some(b)) = (a.read_lock::<ImmutableString>(), b.read_lock::<ImmutableString>()) {
+            return Ok(*a == *b);
+        }
+        self.others(a, b)
+    }
+
+    #[inline(never)]
+    fn others(&self, a: &Dynamic, b: &Dynamic) -> Answer<bool> {
+        let (mut a, mut b) = (a.clone(), b.clone());
+        let equal = self.context.call_native_fn_raw("==", true, &mut [&mut a, &mut b])?;
+        Ok(equal.as_bool().unwrap_or(false))
+    }
+}

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from hero_job.model.job import ScriptType
-from tests.supervisor.process import SupervisorProcess
+from tests.supervisor.supervisor_process import SupervisorProcess
 
 BASE = '[rpc]\nunix_socket = "hero.ipc"\n'
 FOUR = BASE + '[[actors]]\ntype = "osis"\n[[actors]]\ntype = "sal"\ncount = 3\nlanes = 4\n'

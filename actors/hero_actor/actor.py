@@ -18,7 +18,6 @@ import time
 from hero_actor.conditions.missing_engine import MissingEnginePolicy
 from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
-from hero_actor.exits import ExitCode
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor
 from hero_actor.lanes.lane import Lane
@@ -41,6 +40,7 @@ from hero_job.model.errors import StoreError
 from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.operations import Operations
+from hero_process.exit_codes import ExitCode
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ _EXIT_OF: dict[Reason, ExitCode] = {
     Reason.MEMORY: ExitCode.REPLACE,
     Reason.STUCK: ExitCode.REPLACE,
     Reason.DECLARED_DEAD: ExitCode.REPLACE,
-    Reason.CRASHED: ExitCode.CRASHED,
+    Reason.CRASHED: ExitCode.DEFECT,
     Reason.ENGINE_FOUND: ExitCode.REPLACE,
 }
 
@@ -103,7 +103,7 @@ class Actor:
         except EngineUnavailable as e:
             log.critical("engine.unavailable", extra={"engine": e.name, "reason": e.reason, "remedy": e.remedy})
             if not e.missing:
-                return ExitCode.ENGINE_UNAVAILABLE
+                return ExitCode.UNAVAILABLE
             engine, unavailable = MissingEngine(e), str(e)
         operations = self._describe(engine, unavailable)
         if unavailable is not None:
@@ -117,7 +117,7 @@ class Actor:
         if isinstance(engine, AsksStore):
             engine.give_access(ScriptAccess(self._store, options.namespace, operations.retention))
         if not self._join(operations):
-            return ExitCode.DRAINED
+            return ExitCode.OK
         beat = self._start_threads(engine, operations)
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.collect()
@@ -129,7 +129,7 @@ class Actor:
         self._leave(operations)
         reason = self._shutdown.reason or Reason.SIGNAL
         log.info("actor.ended", extra={"incarnation": options.incarnation, "reason": reason.value})
-        return _EXIT_OF.get(reason, ExitCode.DRAINED)
+        return _EXIT_OF.get(reason, ExitCode.OK)
 
     # -- start ---------------------------------------------------------------------------------------------------------
 

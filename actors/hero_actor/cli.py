@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 from hero_actor.actor import Actor
 from hero_actor.conditions.missing_engine import WhenMissing
-from hero_actor.exits import ExitCode
 from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, ActorOptions
 from hero_actor.upkeep.kill_leftovers import reap_inherited_children
 from hero_config.logs import setup as logs
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
+from hero_process.exit_codes import ExitCode
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = actor.run()
     except Exception:
         log.critical("actor.crashed", exc_info=True)
-        code = ExitCode.CRASHED
+        code = ExitCode.DEFECT
     with contextlib.suppress(OSError):  # the reader of our log is gone
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""The processes of this host: who descends from whom, and how to end a whole tree."""
+"""The processes of this host: reading /proc, signalling safely, ending a whole tree, and what exit codes mean."""

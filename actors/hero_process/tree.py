@@ -1,4 +1,9 @@
-"""Processes as trees: who descends from whom, and ending all of it. Linux; elsewhere the process group must do."""
+"""Ends a process together with everything that descends from it.
+
+The engines end the process of a job with it; the supervisor uses `kill_group` and `adopt_orphans`. Linux only;
+elsewhere ending the process group has to do. Invariant: no process outside the tree is signalled, even when a process
+id is reused while the tree is being ended.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +14,32 @@ import signal
 import sys
 from collections.abc import Callable
 
+from hero_process.proc import children_of, stat_of
+from hero_process.signals import kill_if
+
 #: Source: Linux include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-#: Rounds of looking for new descendants; each can only find what was forked during the one before.
+#: Rounds of looking for new descendants. A round can only find what was forked during the one before.
 _MAX_ROUNDS = 100
 
 
-def adopt_orphans() -> None:
-    """Become the parent of all descendants whose own parent ends, so that none gets out of sight.
+def adopt_orphans() -> bool:
+    """Become the parent of every descendant whose own parent ends, so that none gets out of sight.
+
+    Returns:
+        Whether the kernel does so from now on.
 
     Source: https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
     """
-    if sys.platform == "linux":
-        _prctl()(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return sys.platform == "linux" and _prctl()(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent, of this pid, ends; ends it if that has happened already.
+    """Have the kernel kill this process when its parent ends; ends it now if the parent has already ended.
+
+    Args:
+        parent: Process id of the parent.
 
     Source: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
     """
@@ -36,54 +49,45 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
-@functools.cache
-def _prctl() -> Callable[..., int]:
-    # Loaded once, by the template: a child that loads it writes to as many pages as for the job itself.
-    import ctypes
-
-    call: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
-    return call
-
-
-def children_of(pid: int) -> list[int]:
-    """Child processes of a process, dead ones that nobody has waited for included.
-
-    Source: https://man7.org/linux/man-pages/man5/proc_pid_task.5.html (children)
-    """
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208  this runs once a job
-            with (
-                contextlib.suppress(OSError),
-                open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as children,  # noqa: PTH123  as above
-            ):
-                found += map(int, children.read().split())
-    return found
-
-
 def kill_tree(leader: int) -> None:
     """Kill a process that leads its group and adopts its orphans, and everything that descends from it.
 
-    The leader must be a child of the caller that was not waited for yet: then its pid is its own, dead or alive.
+    Args:
+        leader: A child of the caller that was not waited for yet, so that its process id is its own, dead or alive.
     """
-    # Stopped first, it forks no more and stays to adopt what its dying children leave.
-    _signal(leader, signal.SIGSTOP)
+    # While it is stopped it forks no more, and stays to adopt what its dying children leave.
+    _signal_leader(leader, signal.SIGSTOP)
     killed: set[int] = set()
     for _ in range(_MAX_ROUNDS):
         new = _descendants(leader) - killed
         if not new:
             break
+        belongs_here = functools.partial(_has_parent_in, {leader, *new, *killed})
         for pid in new:
-            _signal(pid, signal.SIGKILL)
+            kill_if(pid, belongs_here)
         killed |= new
     kill_group(leader)
-    _signal(leader, signal.SIGKILL)
+    _signal_leader(leader, signal.SIGKILL)
 
 
 def kill_group(leader: int) -> None:
-    """Kill the processes that are still in the group of this leader, who was not waited for yet."""
+    """Kill the processes that are still in a group.
+
+    Args:
+        leader: The group's leader: a child of the caller that was not waited for yet.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+@functools.cache
+def _prctl() -> Callable[..., int]:
+    # The template process of the HeroScript engine loads it once. A child that loaded it itself would write to as many
+    # pages of memory as its job does.
+    import ctypes
+
+    call: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    return call
 
 
 def _descendants(pid: int) -> set[int]:
@@ -96,6 +100,11 @@ def _descendants(pid: int) -> set[int]:
     return found
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _has_parent_in(tree: set[int], pid: int) -> bool:
+    stat = stat_of(pid)
+    return stat is not None and stat.parent in tree
+
+
+def _signal_leader(leader: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+        os.kill(leader, number)

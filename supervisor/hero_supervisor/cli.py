@@ -19,10 +19,10 @@ from hero_config.layers.problems import ConfigError
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.model.errors import StoreUrlInvalid
+from hero_process.exit_codes import ExitCode
 from hero_supervisor import config_cli
-from hero_supervisor.children.exits import Exit
-from hero_supervisor.children.policy import Phase
 from hero_supervisor.errors import HeroSupervisorError
+from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
 
 log = logging.getLogger(__name__)
@@ -47,25 +47,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-supervisor: {problem}\n")
-        return Exit.USAGE
+        return ExitCode.USAGE
     settings = config.settings
     try:
         log_targets.configure(settings.supervisor)
     except OSError as e:
         sys.stderr.write(f"hero-supervisor: no log to {settings.supervisor.log_to}: {e}\n")
-        return Exit.UNAVAILABLE
+        return ExitCode.UNAVAILABLE
     _tell(config)
     try:
         return _run(settings, flags)
     except StoreUrlInvalid as e:
         sys.stderr.write(f"hero-supervisor: {e}\n")
-        return Exit.USAGE
+        return ExitCode.USAGE
     except (HeroSupervisorError, OSError) as e:
         sys.stderr.write(f"hero-supervisor: {e}\n")
-        return Exit.UNAVAILABLE
+        return ExitCode.UNAVAILABLE
     except Exception:
         log.exception("service.defect")
-        return Exit.DEFECT
+        return ExitCode.DEFECT
 
 
 def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
@@ -116,7 +116,7 @@ async def _serve(service: Service, *, once_ready: bool, ready_fd: int | None) ->
     finally:
         watching.cancel()
     if once_ready and watching.done() and not watching.cancelled() and not watching.result():
-        return Exit.UNAVAILABLE
+        return ExitCode.UNAVAILABLE
     return code
 
 

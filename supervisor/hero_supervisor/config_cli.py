@@ -13,7 +13,7 @@ from typing import Any
 
 from hero_config.layers.load import Flag, load_config
 from hero_config.layers.problems import ConfigError
-from hero_supervisor.children.exits import Exit
+from hero_process.exit_codes import ExitCode
 
 #: `config check --strict` found what is legal and odd.
 _SUSPICIOUS = 1
@@ -112,7 +112,7 @@ def run(flags: argparse.Namespace) -> int:
         from hero_config.report.schema import schema_text  # each command loads its own part only
 
         sys.stdout.write(schema_text())
-        return Exit.OK
+        return ExitCode.OK
     flags.config = getattr(flags, "file", None) or flags.config
     flags.settings = [*flags.settings, *flags.command_settings]
     return run_show(flags) if flags.action == "show" else run_check(flags)
@@ -129,7 +129,7 @@ def run_show(flags: argparse.Namespace) -> int:
     sys.stdout.write((as_json if flags.json else as_toml)(config, changed=flags.changed))
     for note in config.notes:
         sys.stderr.write(f"warning: {note}\n")
-    return Exit.OK
+    return ExitCode.OK
 
 
 def run_check(flags: argparse.Namespace) -> int:
@@ -146,14 +146,14 @@ def run_check(flags: argparse.Namespace) -> int:
     warnings = f", {_count(len(found), 'warning')}" if found else ""
     sources = ", ".join(config.files) or "defaults and environment"
     sys.stdout.write(f"{sources}: valid{warnings}\n")
-    return _SUSPICIOUS if found and flags.strict else Exit.OK
+    return _SUSPICIOUS if found and flags.strict else ExitCode.OK
 
 
 def _refuse(error: ConfigError) -> int:
     for problem in error.problems:
         sys.stderr.write(f"error: {problem}\n")
     sys.stderr.write(f"{_count(len(error.problems), 'error')}; the service does not start with this configuration\n")
-    return Exit.USAGE
+    return ExitCode.USAGE
 
 
 def _count(number: int, what: str) -> str:

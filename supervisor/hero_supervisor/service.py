@@ -1,8 +1,9 @@
-"""The whole service in one object: store, recovery, actor processes, RPC; started in this order and ended in the other.
+"""The whole service in one object: store, recovery, actor processes, RPC.
 
-Owned here: what belongs to a running service and the order of its start and end. The programs `hero-supervisor`,
-`hero-unix-server` and `scripts/run` all run this. Invariant: what has been started is ended, whatever fails between;
-jobs are refused before actors drain, and the store ends last, since draining actors still write to it.
+Owned here: the parts of a running service, and the order in which they start and end. `hero-supervisor`,
+`hero-unix-server` and `scripts/run` all run this. Invariants: every part that was started is ended, even when a later
+part fails to start; requests are refused before the actors drain; the store ends last, since draining actors still
+write to it.
 """
 
 from __future__ import annotations
@@ -12,44 +13,47 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, Protocol
 
 from hero_client.api import AsyncSupervisor, SupervisorBuilder
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.client.async_store import AsyncStore, end_task
-from hero_job.model.job import JobLimits
-from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedules
-from hero_supervisor.children.exits import Exit
+from hero_process.exit_codes import ExitCode
+from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.orphans import Orphans
 from hero_supervisor.children.pings import Pings
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.slot import ChildView
-from hero_supervisor.children.spec import actor_specs
 from hero_supervisor.children.supervise import Supervision, host_name
 from hero_supervisor.fleet.fleet import Fleet, FleetChanges
-from hero_supervisor.fleet.reload import Reload
+from hero_supervisor.fleet.reload import ConfigReload
 from hero_supervisor.fleet.scaler import Scaler
 from hero_supervisor.fleet.signals import fleet_signals
+from hero_supervisor.limits import job_limits, retention
+from hero_supervisor.process.spec import actor_specs
+from hero_supervisor.service_status import ServiceStatus
 from hero_supervisor.store.embedded import EmbeddedStore
 from hero_supervisor.store.store_warnings import inspect_store
 from hero_supervisor.store.watch import StoreWatch
 from hero_supervisor.systemd.activation import PassedSockets, take_sockets
 from hero_supervisor.systemd.notify import Notifier
-from hero_supervisor.upkeep.actor_events import News
-from hero_supervisor.upkeep.due_jobs import Clock
-from hero_supervisor.upkeep.recovery import Sweep
+from hero_supervisor.upkeep.actor_events import ActorEvents
+from hero_supervisor.upkeep.due_jobs import DueJobs
+from hero_supervisor.upkeep.recovery import JobRecovery
 
 log = logging.getLogger(__name__)
 
+#: READY is sent after this many seconds even when actors are not ready. A crash loop, or a store that is away, must not
+#: keep the service manager waiting until it gives up.
+_READY_WAIT_S = 30.0
+
 
 class Server(Protocol):
-    """What serves requests: a transport of the RPC."""
+    """A transport of the RPC."""
 
     async def start(self) -> None:
         """Begin to serve."""
@@ -62,10 +66,10 @@ class Service:
     """A supervisor with everything that its settings ask for.
 
     Args:
-        settings: All of them.
+        settings: All settings.
         environ: The environment for actors and service manager; that of this process when None.
-        load: Loads the settings again, from where they came; None where they cannot change.
-        owns_process: This process is nothing but the service: it ends whatever its actors leave behind.
+        load: Loads the settings again from their sources; None when they cannot change.
+        owns_process: This process is nothing but the service, so the service ends everything its actors leave behind.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class Service:
         self._load = load
         self._environ = os.environ if environ is None else environ
         self._notifier = Notifier(self._environ)
-        self._watchdog_due = 0.0
+        self._status = ServiceStatus(self._notifier, self.children)
         self._watch: StoreWatch | None = None
         self._supervision: Supervision | None = None
         self._fleet: Fleet | None = None
@@ -96,19 +100,14 @@ class Service:
         """Where the store is: the configured URL, or that of the embedded store."""
         return self.settings.store.redis_url or (self._watch.store.url if self._watch else "")
 
-    def _processes(self) -> dict[int, str]:
-        return self._supervision.processes() if self._supervision else {}
-
-    def _other_pids(self) -> tuple[int, ...]:
-        pid = self._watch.store.pid if self._watch else None
-        return () if pid is None else (pid,)
-
     def children(self) -> tuple[ChildView, ...]:
-        """The actor processes, each as it is now."""
+        """Show the actor processes as they are now."""
         return self._supervision.children() if self._supervision else ()
 
+    # Start, run, stop
+
     async def start(self) -> None:
-        """Start everything. Call it in the main thread; when it raises, nothing is left running.
+        """Start everything. Call it in the main thread. When it raises, nothing is left running.
 
         Raises:
             EmbeddedStoreError: The embedded store does not come up.
@@ -126,14 +125,14 @@ class Service:
         """Wait until each actor takes jobs, cannot start, or has crashed more than once.
 
         Returns:
-            The actors as they are then: whose phase is not `running` needs somebody's attention.
+            The actors at that moment. One whose phase is not `running` needs an operator's attention.
         """
         await self._started.wait()
         assert self._supervision is not None
         return await self._supervision.settled()
 
     async def stop(self, *, now: bool = False) -> None:
-        """End everything: refuse, drain, terminate, kill; then the store.
+        """End everything: refuse requests; drain, terminate and kill the actors; then end the store.
 
         Args:
             now: Give running jobs no time; they are handed back.
@@ -146,16 +145,16 @@ class Service:
         log.info("service.stopped")
 
     def ask_to_stop(self, *, now: bool = False) -> None:
-        """Have `run` end; a second time, or with `now`, without giving running jobs any time."""
+        """Have `run` end. A second call, or one with `now`, gives running jobs no time."""
         if now or self._stop_asked.is_set():
             self._stop_now.set()
         self._stop_asked.set()
 
-    async def run(self) -> Exit:
-        """Start, serve until TERM or INT or `ask_to_stop`, and end everything.
+    async def run(self) -> ExitCode:
+        """Start, serve until TERM, INT or `ask_to_stop`, and end everything.
 
         Returns:
-            The exit code of the program: 0, or 70 when a defect has ended it.
+            The exit code of the program: 0, or 70 when a defect has ended the service.
 
         Raises:
             EmbeddedStoreError: The embedded store does not come up.
@@ -176,7 +175,7 @@ class Service:
                     await self.stop()
                 finally:
                     self._notifier.close()
-        return Exit.DEFECT if self._defect else Exit.OK
+        return ExitCode.DEFECT if self._defect else ExitCode.OK
 
     @contextlib.contextmanager
     def _signals_taken(self) -> Iterator[None]:
@@ -191,8 +190,96 @@ class Service:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
                 loop.remove_signal_handler(number)
 
+    async def _serve(self) -> None:
+        """Start, report that the service is up, and go on until cancelled. Returns early only if the start fails."""
+        await self.start()
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the result.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READY_WAIT_S):
+                await self.ready()
+        self._status.ready("embedded" if self._watch else "external")
+        await asyncio.Event().wait()
+
+    # The parts, in the order in which they start. `_ends` ends them in the opposite order.
+
+    async def _start(self) -> None:
+        # The sockets belong to this process, even when `environ` is another environment. They come first, so that
+        # nothing that is started later inherits them.
+        passed = take_sockets(os.environ)
+        self._ends.callback(passed.close)
+        settings = self.settings.model_copy(update={"rpc": passed.applied_to(self.settings.rpc)})
+        if not settings.store.redis_url:
+            self._watch = StoreWatch(EmbeddedStore.configured(settings.embedded))
+            # Registered before the store starts: it may read its data for minutes, and may be told to end meanwhile.
+            self._ends.push_async_callback(self._watch.stop)
+            self._guard(await self._watch.start())
+        store = AsyncStore(self.redis_url, connect_timeout_s=settings.store.connect_timeout_s)
+        self._ends.push_async_callback(store.aclose)
+        namespace, keeps = settings.store.namespace, retention(settings.jobs)
+        operations = Operations(namespace, keeps)
+        recovery = self._start_upkeep(settings, store, operations)
+        # It is closed after the servers that use it, so that clients waiting for running jobs get their answers.
+        client = (
+            SupervisorBuilder()
+            .redis_url(self.redis_url)
+            .namespace(namespace)
+            .limits(job_limits(settings.jobs))
+            .retention(keeps)
+            .build_async()
+        )
+        self._ends.push_async_callback(client.aclose)
+        supervision, fleet = self._start_actors(settings, store, recovery)
+        self._run_in_background("scaler", Scaler(store, operations, fleet).run())
+        pings = Pings(
+            store,
+            operations,
+            Recoveries(namespace, keeps),
+            children=supervision.children,
+            silent=supervision.silent,
+            idle_s=settings.supervisor.ping_idle_s,
+            wait_s=settings.supervisor.ping_wait_s,
+        )
+        self._run_in_background("pings", pings.run())
+        servers: list[Server] = []
+        self._ends.push_async_callback(self._stop_serving, supervision, servers)
+        for server in _rpc_servers(client, settings, passed, fleet):
+            servers.append(server)  # before it starts: a server that is told to end while it starts must be closed too
+            await server.start()
+
+    def _start_upkeep(self, settings: Settings, store: AsyncStore, operations: Operations) -> JobRecovery:
+        namespace, supervisor = settings.store.namespace, settings.supervisor
+        recoveries = Recoveries(namespace, retention(settings.jobs))
+        recovery = JobRecovery(store, recoveries, every_s=supervisor.sweep_s, lease_s=supervisor.lease_s)
+        self._ends.push_async_callback(recovery.close)
+        self._run_in_background("sweep", recovery.run())
+        self._run_in_background("inspect", inspect_store(store, operations), required=False)
+        due_jobs = DueJobs(store, operations, Schedules(namespace), limits=job_limits(settings.jobs))
+        self._run_in_background("clock", due_jobs.run())
+        return recovery
+
+    def _start_actors(self, settings: Settings, store: AsyncStore, recovery: JobRecovery) -> tuple[Supervision, Fleet]:
+        orphans = self._orphans
+        if orphans is not None:
+            orphans.adopt()
+            self._ends.push_async_callback(orphans.close)
+        events = ActorEvents(store, Events(settings.store.namespace), host_name())
+        self._run_in_background("news", events.run())
+        self._supervision = supervision = Supervision(
+            recovery,
+            on_tick=self._on_tick,
+            environ=self._environ,
+            on_exit=orphans.look if orphans is not None else lambda: None,
+            tell=events.add,
+        )
+        self._ends.callback(supervision.logs.close)
+        reload = ConfigReload(self._load, self._notifier, lambda: self.settings, self._take) if self._load else None
+        self._fleet = fleet = Fleet(supervision, reload=reload)
+        fleet.apply(actor_specs(settings, self.redis_url))
+        self._guard(supervision.start())
+        return supervision, fleet
+
     def _take(self, settings: Settings) -> FleetChanges:
-        """Go on with other settings, which differ in nothing but what a running service can change."""
+        """Go on with other settings. They differ only in what a running service can change."""
         assert self._fleet is not None
         self.settings = settings
         try:
@@ -201,111 +288,8 @@ class Service:
             log.exception("log.not_changed", extra={"log_to": settings.supervisor.log_to, "reason": str(e)})
         return self._fleet.apply(actor_specs(settings, self.redis_url))
 
-    # In order
-
-    async def _start(self) -> None:
-        settings = self.settings
-        # Of the process, whatever environment the actors get. First, so that nothing started later inherits them.
-        passed = take_sockets(os.environ)
-        self._ends.callback(passed.close)
-        settings = settings.model_copy(update={"rpc": passed.applied_to(settings.rpc)})
-        if not settings.store.redis_url:
-            self._watch = StoreWatch(_embedded_store(settings))
-            # Before it starts: reading its data may take minutes, in which somebody may want us to end.
-            self._ends.push_async_callback(self._watch.stop)
-            self._guard(await self._watch.start())
-        store = AsyncStore(self.redis_url, connect_timeout_s=settings.store.connect_timeout_s)
-        self._ends.push_async_callback(store.aclose)
-        supervision = settings.supervisor
-        sweep = Sweep(store, self._recoveries(), every_s=supervision.sweep_s, lease_s=supervision.lease_s)
-        self._ends.push_async_callback(sweep.close)
-        sweeping = self._guard(asyncio.create_task(sweep.run(), name="sweep"))
-        self._ends.push_async_callback(end_task, sweeping)
-        namespace = settings.store.namespace
-        operations = Operations(namespace, self._retention())
-        inspecting = asyncio.create_task(inspect_store(store, operations), name="inspect")
-        self._ends.push_async_callback(end_task, inspecting)
-        clock = Clock(store, operations, Schedules(namespace), limits=_job_limits(settings))
-        ticking = self._guard(asyncio.create_task(clock.run(), name="clock"))
-        self._ends.push_async_callback(end_task, ticking)
-        # Closed after the servers that use it, so that who waits for a running job still gets its answer.
-        supervisor = self._client()
-        self._ends.push_async_callback(supervisor.aclose)
-        orphans = self._orphans
-        if orphans is not None:
-            orphans.adopt()
-            self._ends.push_async_callback(orphans.close)
-        news = News(store, Events(namespace), host_name())
-        telling = self._guard(asyncio.create_task(news.run(), name="news"))
-        self._ends.push_async_callback(end_task, telling)
-        self._supervision = Supervision(
-            sweep,
-            on_tick=self._on_tick,
-            environ=self._environ,
-            on_exit=orphans.look if orphans is not None else lambda: None,
-            tell=news.tell,
-        )
-        self._ends.callback(self._supervision.logs.close)
-        again = Reload(self._load, self._notifier, lambda: self.settings, self._take) if self._load else None
-        self._fleet = Fleet(self._supervision, reload=again)
-        self._fleet.apply(actor_specs(settings, self.redis_url))
-        self._guard(self._supervision.start())
-        scaler = Scaler(store, operations, self._fleet)
-        scaling = self._guard(asyncio.create_task(scaler.run(), name="scaler"))
-        self._ends.push_async_callback(end_task, scaling)
-        pings = Pings(
-            store,
-            operations,
-            self._recoveries(),
-            children=self._supervision.children,
-            silent=self._supervision.silent,
-            idle_s=supervision.ping_idle_s,
-            wait_s=supervision.ping_wait_s,
-        )
-        pinging = self._guard(asyncio.create_task(pings.run(), name="pings"))
-        self._ends.push_async_callback(end_task, pinging)
-        servers: list[Server] = []
-        self._ends.push_async_callback(self._stop_serving, self._supervision, servers)
-        for server in _rpc_servers(supervisor, settings, passed, self._fleet):
-            servers.append(server)  # before: one that is told to end while it starts has something to close too
-            await server.start()
-
-    def _guard(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
-        """End the service when a task ends that should not: half a service is worse than one that is started anew."""
-
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (defect := task.exception()) is not None:
-                log.critical("service.task_ended", extra={"task": task.get_name()}, exc_info=defect)
-                self._defect = defect
-                self.ask_to_stop()
-
-        task.add_done_callback(ended)
-        return task
-
-    def _client(self) -> AsyncSupervisor:
-        return (
-            SupervisorBuilder()
-            .redis_url(self.redis_url)
-            .namespace(self.settings.store.namespace)
-            .limits(_job_limits(self.settings))
-            .retention(self._retention())
-            .build_async()
-        )
-
-    def _recoveries(self) -> Recoveries:
-        return Recoveries(self.settings.store.namespace, self._retention())
-
-    def _retention(self) -> Retention:
-        jobs = self.settings.jobs
-        return Retention(
-            reply_ttl_s=jobs.reply_ttl_s,
-            result_ttl_s=jobs.result_ttl_s,
-            failure_ttl_s=jobs.failure_ttl_s,
-            max_redeliveries=jobs.max_redeliveries,
-        )
-
     async def _stop_serving(self, supervision: Supervision, servers: list[Server]) -> None:
-        # At once, not one after the other: who waits for a job that runs gets its answer while it drains.
+        # Simultaneously: a client that waits for a running job gets its answer while the actor drains.
         await asyncio.gather(*(server.close() for server in servers), self._stop_children(supervision))
 
     async def _stop_children(self, supervision: Supervision) -> None:
@@ -317,82 +301,54 @@ class Service:
         hurried.cancel()
         await draining
 
-    async def _serve(self) -> None:
-        """Start, say so, and go on until cancelled; ends by itself only when it cannot start."""
-        await self.start()
-        await self._tell_ready()
-        await asyncio.Event().wait()
+    # Background tasks
 
-    # What the service manager hears
+    def _run_in_background(self, name: str, coroutine: Coroutine[Any, Any, None], *, required: bool = True) -> None:
+        """Run a coroutine until the service ends.
 
-    async def _tell_ready(self) -> None:
-        # A crash loop or a store that is away must not keep the service manager waiting until it gives up on us.
-        # (Not wait_for, which in Python 3.11 loses a cancellation that comes together with the result.)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(30.0):
-                await self.ready()
-        children = self.children()
-        log.info(
-            "service.ready",
-            extra={
-                "store": "embedded" if self._watch else "external",
-                "ready": _ready_count(children),
-                "of": len(children),
-            },
-        )
-        self._notifier.ready()
+        Args:
+            name: Names the task in the log.
+            coroutine: What to run.
+            required: An exception in it ends the service.
+        """
+        task = asyncio.create_task(coroutine, name=name)
+        self._ends.push_async_callback(end_task, task)
+        if required:
+            self._guard(task)
+
+    def _guard(self, task: asyncio.Task[None]) -> None:
+        """End the service when a task fails: half a service is worse than one that is restarted."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (defect := task.exception()) is not None:
+                log.critical("service.task_ended", extra={"task": task.get_name()}, exc_info=defect)
+                self._defect = defect
+                self.ask_to_stop()
+
+        task.add_done_callback(ended)
 
     def _on_tick(self) -> None:
         if self._orphans is not None:
             self._orphans.look()
-        children = self.children()
-        not_ready = [
-            f"{child.slot} {'unavailable' if child.unavailable else child.phase}"
-            for child in children
-            if child.phase is not Phase.RUNNING or child.unavailable
-        ]
-        text = f"{_ready_count(children)} of {len(children)} actors ready"
-        self._notifier.status(text + (f": {', '.join(not_ready[:8])}" if not_ready else ""))
-        if self._notifier.watchdog_s is not None:
-            now = asyncio.get_running_loop().time()
-            if now >= self._watchdog_due:
-                self._watchdog_due = now + self._notifier.watchdog_s
-                self._notifier.alive()
+        self._status.tick()
+
+    def _processes(self) -> dict[int, str]:
+        return self._supervision.processes() if self._supervision else {}
+
+    def _other_pids(self) -> tuple[int, ...]:
+        pid = self._watch.store.pid if self._watch else None
+        return () if pid is None else (pid,)
 
 
-def _job_limits(settings: Settings) -> JobLimits:
-    jobs = settings.jobs
-    return JobLimits(
-        max_script_bytes=jobs.max_script_bytes,
-        max_timeout_s=jobs.max_timeout_s,
-        default_timeout_s=jobs.default_timeout_s,
-    )
-
-
-def _ready_count(children: tuple[ChildView, ...]) -> int:
-    return sum(child.phase is Phase.RUNNING and not child.unavailable for child in children)
-
-
-def _embedded_store(settings: Settings) -> EmbeddedStore:
-    embedded = settings.embedded
-    return EmbeddedStore(
-        dir=embedded.dir,
-        port=embedded.port,
-        binary=embedded.binary,
-        appendfsync=embedded.appendfsync,
-        maxmemory=embedded.maxmemory,
-    )
-
-
-def _rpc_servers(supervisor: AsyncSupervisor, settings: Settings, passed: PassedSockets, fleet: Fleet) -> list[Server]:
-    """The one place where the RPC is wired in; only who offers a transport pays for its modules."""
+def _rpc_servers(client: AsyncSupervisor, settings: Settings, passed: PassedSockets, fleet: Fleet) -> list[Server]:
+    """Make the servers of the RPC. The modules of a transport are imported only when it is offered."""
     servers: list[Server] = []
     if settings.rpc.unix_socket or passed.unix is not None:
         from hero_supervisor.rpc.unix import server as unix
 
-        servers.append(unix.serve(supervisor, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
+        servers.append(unix.serve(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
     if settings.rpc.port:
         from hero_supervisor.rpc.tcp import server as web
 
-        servers.append(web.serve(supervisor, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
+        servers.append(web.serve(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
     return servers

@@ -21,10 +21,10 @@ from hero_config.layers.problems import ConfigError
 from hero_config.logs import setup as logs
 from hero_config.model.settings import Settings
 from hero_job.model.errors import StoreUrlInvalid
-from hero_supervisor.children.exits import Exit
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.slot import ChildView
+from hero_process.exit_codes import ExitCode
+from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.errors import HeroSupervisorError
+from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
 
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-unix-server: {problem}\n")
-        return Exit.USAGE
+        return ExitCode.USAGE
     logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
     import uvloop  # after the flags: --help needs none of it
 
@@ -51,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return uvloop.run(_serve(Service(settings, owns_process=True)))
     except StoreUrlInvalid as e:
         sys.stderr.write(f"hero-unix-server: {e}\n")
-        return Exit.USAGE
+        return ExitCode.USAGE
     except (HeroSupervisorError, OSError) as e:
         sys.stderr.write(f"hero-unix-server: {e}\n")
-        return Exit.UNAVAILABLE
+        return ExitCode.UNAVAILABLE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from hero_job.client.store import Store
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
-from hero_supervisor.upkeep.recovery import Sweep
+from hero_supervisor.upkeep.recovery import JobRecovery
 from tests.actor.process import ActorProcess, Client
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
@@ -44,7 +44,7 @@ def test_an_id_that_a_frozen_lane_is_given_after_its_recovery_is_handed_back_by_
             async def recover() -> str:
                 # No round comes in this test: only the looks that follow from its being seen to end.
                 async with AsyncStore(own_valkey.url) as aio:
-                    sweep = Sweep(aio, Recoveries(namespace), every_s=3600)
+                    sweep = JobRecovery(aio, Recoveries(namespace), every_s=3600)
                     await sweep.recover_dead(incarnation)
                     # Nothing else has run on this loop since: the second look is yet to come.
                     job_id = client.submit("40 + 2")

@@ -10,7 +10,7 @@ import pytest
 from hero_job.client.store import Store
 from hero_job.operations.operations import Op
 from hero_supervisor.store.embedded import EmbeddedStore
-from tests.supervisor.process import SupervisorProcess
+from tests.supervisor.supervisor_process import SupervisorProcess
 
 StartSupervisor = Callable[..., SupervisorProcess]
 MakeStore = Callable[..., EmbeddedStore]

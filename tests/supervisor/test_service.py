@@ -12,9 +12,9 @@ from hero_job.client.store import Store
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from tests.eventually import eventually
-from tests.supervisor.children.test_supervise import gone
 from tests.supervisor.conftest import OSIS, StartSupervisor
-from tests.supervisor.process import SupervisorProcess
+from tests.supervisor.supervising import gone
+from tests.supervisor.supervisor_process import SupervisorProcess
 from tests.valkey_server import ValkeyServer
 
 TWO_TYPES = OSIS + '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 4\n'

@@ -17,8 +17,8 @@ from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import JobNotFound
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
-from hero_supervisor.children.policy import Phase
 from hero_supervisor.errors import StoreBinaryMissing
+from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import threading
 
-log = logging.getLogger(__name__)
+from hero_process.mark import kill_marked
+from hero_process.proc import children_of
 
-#: The supervisor uses the same name. The two packages do not import each other; a test compares them.
-MARK = "HERO_INCARNATION"
+log = logging.getLogger(__name__)
 
 
 def kill_leftovers(incarnation: str) -> int:
@@ -28,30 +27,10 @@ def kill_leftovers(incarnation: str) -> int:
     Returns:
         How many processes were killed.
     """
-    mark = f"{MARK}={incarnation}".encode()
-    count = 0
-    # The second round finds what one of them started during the first.
-    for _ in range(2):
-        for name in os.listdir("/proc"):  # noqa: PTH208  importing pathlib would cost every actor memory
-            if name.isdecimal() and int(name) != os.getpid():
-                count += _kill_if_marked(int(name), mark)
+    count = kill_marked(incarnation)
     if count:
         log.warning("actor.remains_ended", extra={"processes": count})
     return count
-
-
-def _kill_if_marked(pid: int, mark: bytes) -> bool:
-    # A descriptor is opened first: between the look and the signal the pid may pass to another process.
-    with contextlib.suppress(OSError):
-        fd = os.pidfd_open(pid)
-        try:
-            with open(f"/proc/{pid}/environ", "rb", buffering=0) as environ:  # noqa: PTH123  as above
-                if mark in environ.read().split(b"\0"):
-                    signal.pidfd_send_signal(fd, signal.SIGKILL)
-                    return True
-        finally:
-            os.close(fd)
-    return False
 
 
 def reap_inherited_children() -> None:
@@ -60,11 +39,8 @@ def reap_inherited_children() -> None:
     An actor that replaces its own program keeps the child processes of its former engine. They end by themselves, but
     only this process can reap them. Call this before the program starts any child of its own.
     """
-    with contextlib.suppress(OSError):  # a kernel without CONFIG_PROC_CHILDREN
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as children:  # noqa: PTH123  as above
-            pids = children.read().split()
-        for pid in pids:
-            threading.Thread(target=_reap, args=(int(pid),), name=f"reap {int(pid)}", daemon=True).start()
+    for pid in children_of(os.getpid()):
+        threading.Thread(target=_reap, args=(pid,), name=f"reap {pid}", daemon=True).start()
 
 
 def _reap(pid: int) -> None:

@@ -1,1 +1,1 @@
-"""The actor processes of this host: how they are started, watched, restarted and replaced."""
+"""The actor processes of this host: one slot per process, kept running, restarted, replaced and cleaned up after."""

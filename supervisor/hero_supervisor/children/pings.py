@@ -1,9 +1,9 @@
-"""Gives an actor that has been idle for long an empty job, and has it replaced when no answer comes.
+"""Gives an empty job to an actor that has been idle for long, and has it replaced when it does not answer.
 
-Owned here: when which actor is pinged, and the ping jobs from their making to their deletion. Run by `service.py`,
-beside the loop of the children. A beat says that a lane moves; an answer says that a job gets through: claimed,
-executed, settled. Invariants: a ping goes to one lane of one incarnation, past all queues, so it is in nobody's way
-and nobody else can answer it; an actor is blamed only for a time in which its store was there.
+A heartbeat says that a lane moves. An answer to a ping says that a job is claimed, executed and settled. Owned here:
+when an actor is pinged, and the ping jobs from creation to deletion. The service runs this beside the loop of the
+children. Invariants: a ping goes to one lane of one incarnation and passes no queue, so it delays no job and no other
+actor can answer it; an actor is not blamed for a time in which its store was away.
 
 Source: actor loop of the Rust system (a job whose script is `ping` is answered `pong`).
 """
@@ -24,20 +24,20 @@ from hero_job.model.errors import HeroJobError, StoreError, WaitTimeout
 from hero_job.model.job import Job
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.slot import ChildView
+from hero_supervisor.children.child_view import ChildView
+from hero_supervisor.policy.child_state import Phase
 
 log = logging.getLogger(__name__)
 
-#: Between two looks, in seconds.
+#: Seconds between two looks.
 _LOOK_S = 1.0
-#: Route of the ping jobs: a group that no actor serves.
+#: Group of the ping jobs. No actor serves it.
 _GROUP = "ping"
 
 
 @dataclass(slots=True)
 class _Idle:
-    """Since when an incarnation has had no job, and how many pings it was given."""
+    """Since when an incarnation has had no job, and how many pings it got."""
 
     jobs: int
     since_mono: float
@@ -50,10 +50,10 @@ class Pings:
 
     Args:
         store: Where the jobs are.
-        operations: Of the namespace.
-        recoveries: Of the namespace.
-        children: The actors as they are now.
-        silent: Told the incarnation that has not answered, and for how many seconds.
+        operations: Builds the operations on jobs.
+        recoveries: Builds the operation that hands a job to a lane.
+        children: Gives the actors as they are now.
+        silent: Called with the incarnation that has not answered, and for how many seconds.
         idle_s: Seconds without a job after which an actor is pinged.
         wait_s: Seconds that it has to answer.
     """
@@ -79,7 +79,7 @@ class Pings:
         self._idle: dict[str, _Idle] = {}
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look repeatedly, until cancelled."""
         try:
             while True:
                 await asyncio.sleep(_LOOK_S)
@@ -90,7 +90,7 @@ class Pings:
                     await end_task(idle.asking)
 
     def _look(self, now_mono: float) -> None:
-        # Whoever does not speak of its lanes (a foreign program) has none of its own that a job could be given to.
+        # A third-party program reports no lanes, so there is none that could be given a job.
         ready = {c.incarnation: c for c in self._children() if c.phase is Phase.RUNNING and c.lanes}
         for incarnation in [i for i, idle in self._idle.items() if i not in ready and idle.asking is None]:
             del self._idle[incarnation]
@@ -114,7 +114,7 @@ class Pings:
             log.warning("ping.unanswered", extra={"child": child.slot, "incarnation": child.incarnation})
             self._silent(child.incarnation, time.monotonic() - asked_mono)
         except StoreError as e:
-            # Whose job cannot be given nobody need answer for. The next look tries again.
+            # The ping could not be queued, so the actor is not to blame. The next look tries again.
             log.debug("ping.not_given", extra={"child": child.slot, "reason": str(e)})
         else:
             after_s = round(time.monotonic() - asked_mono, 3)
@@ -125,7 +125,7 @@ class Pings:
             await self._tidy_up(job)
 
     async def _tidy_up(self, job: Job) -> None:
-        # Ended first: what is still open cannot be deleted. What a lost store keeps of it expires.
+        # Stopped first, because an open job cannot be deleted. If the store is lost meanwhile, the job expires.
         with contextlib.suppress(HeroJobError):
             await self._store.run(self._operations.stop(job.id))
         with contextlib.suppress(HeroJobError):

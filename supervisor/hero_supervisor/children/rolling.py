@@ -1,10 +1,11 @@
-"""Replaces processes by others of the same slot, one at a time: the rolling restart.
+"""The rolling restart: replaces the processes of slots, one at a time.
 
-Owned here: which slot is next, its successor, and whom it succeeds. `supervise.py` calls `advance` whenever something
-has changed. Two ways: a **successor first** comes up beside the owner, and when it is ready becomes the owner itself,
-in the same step as the former owner is told to drain; or, where two at once would break the order of a queue, the owner
-**drains first** and the new process starts when it has gone. Invariants: a slot has one owner; at most one process more
-runs than is wanted; a new process that does not become ready ends the roll, and whoever was there stays.
+Owned here: which slot is next, its successor, and which process that replaces. `supervise.py` calls `advance` whenever
+something has changed. There are two ways. **Successor first**: the new process comes up beside the owner; when it is
+ready, it becomes the owner, and in the same step the old one is told to drain. **Drain first**: where two simultaneous
+processes would break the order of a queue, the owner drains, and the new process starts when it has gone. Invariants: a
+slot has one owner; at most one process more runs than is wanted; a new process that does not become ready ends the
+roll, and the processes that have not been replaced stay.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.policy_events import Stop, Tick
 from hero_supervisor.children.slot import Slot
-from hero_supervisor.children.spec import ActorSpec, ChildSpec
+from hero_supervisor.policy.child_state import Phase
+from hero_supervisor.policy.events import Stop, Tick
+from hero_supervisor.process.spec import ActorSpec, ChildSpec
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollReport:
-    """What became of a rolling restart.
+    """The result of a rolling restart.
 
     Attributes:
-        replaced: Slots that have a new process, in order.
-        failed: The slot whose new process did not become ready; empty when all went well.
-        reason: What is known about that.
-        kept: Slots that keep the process, or the settings, that they had.
+        replaced: Slots that have a new process, in order of replacement.
+        failed: The slot whose new process did not become ready; empty when none failed.
+        reason: Why it failed, as far as known.
+        kept: Slots that keep their old process or their old settings.
     """
 
     replaced: tuple[str, ...] = ()
@@ -57,9 +58,9 @@ class Rolling:
     """The rolling restart of one supervisor.
 
     Args:
-        make: Makes a slot for a spec, that has been started and held so often before.
-        slots: The owners, by name; replaced here when a successor takes over.
-        wanted: What should run, by name; put back here for slots that keep what they had.
+        make: Makes the successor of a slot for a spec; it goes on counting the starts and holds of the old one.
+        slots: The owners, by name. This class replaces one when its successor takes over.
+        wanted: What should run, by name. This class restores the old spec of slots that keep their process.
     """
 
     def __init__(
@@ -71,19 +72,19 @@ class Rolling:
         self._marked: dict[str, None] = {}
         self._step: _Step | None = None
         self._leaving: list[Slot] = []
-        # Of the slots that kept what they had: what was refused to them, so that it is not tried for ever.
+        # By slot, the spec whose process did not become ready. It is not tried again.
         self._refused: dict[str, ActorSpec] = {}
         self._replaced: list[str] = []
         self._waiting: list[asyncio.Future[RollReport]] = []
 
     def mark(self, names: Iterable[str]) -> None:
-        """Have these slots replaced although they are as they should be."""
+        """Have the processes of these slots replaced, even though they run what is wanted."""
         for name in names:
             self._marked[name] = None
             self._refused.pop(name, None)
 
     def finished(self) -> asyncio.Future[RollReport]:
-        """Tells when there is nothing left to replace, or the roll has failed."""
+        """Give a future that is done when nothing is left to replace, or the roll has failed."""
         future: asyncio.Future[RollReport] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         return future
@@ -94,14 +95,14 @@ class Rolling:
         return self._step.name if self._step else ""
 
     def others(self) -> tuple[tuple[str, Slot], ...]:
-        """The slots that are not owners, each with its role."""
+        """List the slots that are not owners, each with its role."""
         step, found = self._step, [("retiring", slot) for slot in self._leaving]
         if step is not None and step.successor is not None:
             found.append(("retiring", step.old) if step.promoted else ("successor", step.successor))
         return tuple(found)
 
     def accept(self, name: str, spec: ChildSpec) -> ChildSpec:
-        """Give what is wanted of a slot: this, or what it kept when this was refused."""
+        """Give the spec that a slot should run: this one, or the old one if this one has failed before."""
         refused = self._refused.get(name)
         if refused is None or name not in self._slots:
             return spec
@@ -111,7 +112,7 @@ class Rolling:
         return spec
 
     def advance(self) -> None:
-        """Go on as far as possible, without waiting."""
+        """Go as far as possible without waiting."""
         self._leaving = [slot for slot in self._leaving if slot.child.phase is not Phase.STOPPED]
         while True:
             if self._step is not None and not self._go_on(self._step):
@@ -128,13 +129,13 @@ class Rolling:
         slot, spec = self._slots.get(name), self._wanted[name]
         if slot is None or slot.set_aside:
             return False
-        # One that is about to stop starts anew as it is wanted.
+        # A slot that is about to stop will start with the wanted spec anyway.
         return name in self._marked or (slot.spec != spec and not slot.child.stopping)
 
     def _begin(self, name: str) -> None:
         old, spec = self._slots[name], self._wanted[name]
         self._marked.pop(name, None)
-        # What does not run has nothing to lose by being stopped first.
+        # A process that does not run can be stopped first without a loss.
         ran = old.child.phase is Phase.RUNNING
         together = ran and spec.actor.successor_first and old.spec.actor.successor_first
         successor = self._make(spec, old) if together else None
@@ -146,20 +147,20 @@ class Rolling:
             successor.happens(Tick())
 
     def _go_on(self, step: _Step) -> bool:
-        """Move a step on. Says whether it is over."""
+        """Move a step on, and say whether it is over."""
         if step.name not in self._wanted or step.old.set_aside:
             self._dismiss(step)
             return True
         new = step.successor
         if new is not None and not step.promoted and self._slots.get(step.name) is not step.old:
-            self._dismiss(step)  # the owner was started anew with others of its group, as it is wanted
+            self._dismiss(step)  # the owner was restarted with its group, and runs the wanted spec
             return True
         if new is None:
             new = self._slots.get(step.name, step.old)
             if new is step.old:
                 return False
             if new.waits_for:
-                return True  # it starts when its time has come; the others are not held up for that
+                return True  # it starts when its time has come; the other slots do not wait for it
         elif step.promoted:
             if step.old.child.phase is not Phase.STOPPED:
                 return False
@@ -181,7 +182,7 @@ class Rolling:
             return True
         if new.child.failures or new.child.phase in (Phase.FAILED, Phase.ENDED, Phase.STOPPED):
             if self._wanted[step.name] != step.spec:
-                self._dismiss(step)  # something else is wanted by now: that is tried next
+                self._dismiss(step)  # another spec is wanted by now, and is tried next
             elif step.ran:
                 self._fail(step, new)
             else:

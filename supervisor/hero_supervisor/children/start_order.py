@@ -1,7 +1,7 @@
-"""Who starts after whom, and who is started anew together. Pure; `supervise.py` asks.
+"""Which slots start after which, and which are restarted together. Pure; `supervise.py` asks.
 
-Owned here: the meaning of `after` and of the restart strategies. Slots are named in the order of the config; that is
-the order of the strategies too.
+Owned here: the meaning of `after` and of the restart strategies. The slots are given in the order of the config, which
+is also the order that the strategies use.
 
 Source: restart strategies of OTP, https://www.erlang.org/doc/system/sup_princ.html
 """
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hero_supervisor.children.spec import ChildSpec, Strategy
+from hero_supervisor.process.spec import ChildSpec, Strategy
 
 
 def earlier(name: str, wanted: Mapping[str, ChildSpec]) -> tuple[str, ...]:
-    """The slots that must be up before this one starts for the first time, or anew with others.
+    """List the slots that must be up before a slot starts for the first time, or restarts with its group.
 
     Args:
         name: A slot that is wanted.
-        wanted: All that are, by name, in their order.
+        wanted: All slots that are wanted, by name, in order.
     """
     actor = wanted[name].actor
     named = [slot for slot, spec in wanted.items() if spec.actor.name in actor.after and slot != name]
@@ -28,12 +28,12 @@ def earlier(name: str, wanted: Mapping[str, ChildSpec]) -> tuple[str, ...]:
     return tuple(named)
 
 
-def fallen_with(name: str, wanted: Mapping[str, ChildSpec]) -> tuple[str, ...]:
-    """The slots that are started anew when this one has crashed, in their order.
+def restarted_with(name: str, wanted: Mapping[str, ChildSpec]) -> tuple[str, ...]:
+    """List the other slots that are restarted when a slot has crashed, in order.
 
     Args:
         name: The slot that has crashed.
-        wanted: All that are wanted, by name, in their order.
+        wanted: All slots that are wanted, by name, in order.
     """
     if name not in wanted:
         return ()
@@ -48,11 +48,11 @@ def fallen_with(name: str, wanted: Mapping[str, ChildSpec]) -> tuple[str, ...]:
 
 
 def _group(name: str, wanted: Mapping[str, ChildSpec]) -> list[str]:
-    key = _key(wanted[name])
-    return [slot for slot, spec in wanted.items() if _key(spec) == key]
+    key = _group_key(wanted[name])
+    return [slot for slot, spec in wanted.items() if _group_key(spec) == key]
 
 
-def _key(spec: ChildSpec) -> tuple[bool, str]:
-    """A group is that of its name, or the entry alone; the two must not be mixed up."""
+def _group_key(spec: ChildSpec) -> tuple[bool, str]:
+    """Identify the group: a named one, or the entry alone. An entry may have the name of a group."""
     actor = spec.actor
     return (True, actor.strategy_group) if actor.strategy_group else (False, actor.name)

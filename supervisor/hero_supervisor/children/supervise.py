@@ -1,9 +1,9 @@
 """The loop that keeps the wanted actor processes running.
 
-Owned here: which slots there are, in which order they start, and who is started anew with whom. What happens inside of
-one is `slot.py`'s, their replacement one by one is `rolling.py`'s. Used by `service.py`, on its asyncio loop and in the
-main thread. Invariant: at every tick what runs is compared with what is wanted, so an event that went missing only
-delays; and nothing here waits for a child, so a stuck one delays nobody.
+Owned here: which slots there are, the order in which they start, and which are restarted together. `slot.py` handles
+what happens within a slot, and `rolling.py` replaces processes one by one. `service.py` and the fleet use this on the
+asyncio loop of the main thread. Invariants: every tick compares what runs with what is wanted, so a lost event only
+causes a delay; nothing here waits for a child, so a stuck child delays no other.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from hero_supervisor.children.child_log import ActorLogs
-from hero_supervisor.children.policy import Phase, Restart
-from hero_supervisor.children.policy_events import Silent, Start, Stop, Tick
-from hero_supervisor.children.previous_supervisor import Former
+from hero_supervisor.children.child_view import ChildView
+from hero_supervisor.children.previous_supervisor import PreviousProcesses
 from hero_supervisor.children.rolling import Rolling, RollReport
-from hero_supervisor.children.slot import RECOVER_WAIT_S, ChildView, Slot, Surroundings
-from hero_supervisor.children.spec import ActorSpec, ChildSpec
-from hero_supervisor.children.start_order import earlier, fallen_with
-from hero_supervisor.upkeep.recovery import Sweep
+from hero_supervisor.children.slot import RECOVER_WAIT_S, Slot, SlotContext
+from hero_supervisor.children.start_order import earlier, restarted_with
+from hero_supervisor.policy.child_state import Phase, Restart
+from hero_supervisor.policy.events import Silent, Start, Stop, Tick
+from hero_supervisor.process.child_log import ActorLogs
+from hero_supervisor.process.spec import ActorSpec, ChildSpec
+from hero_supervisor.upkeep.actor_events import SlotEvent
+from hero_supervisor.upkeep.recovery import JobRecovery
 
 log = logging.getLogger(__name__)
 
-#: Time between two general ticks, in seconds. Starts, deadlines and the like have timers of their own.
+#: Seconds between two general ticks. Starts and deadlines have their own timers.
 TICK_S = 0.5
 
 
 def host_name() -> str:
-    """Name of this machine as it stands in incarnations."""
+    """Give the name of this machine as it stands in incarnations."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname()) or "localhost"
 
 
@@ -42,48 +44,48 @@ class Supervision:
     """Keeps actor processes running.
 
     Args:
-        sweep: Hands back the jobs of a child that has ended.
-        on_tick: Called at every tick, for what must prove that this loop turns.
+        recovery: Hands back the jobs of a child that has ended.
+        on_tick: Called at every tick.
         roll: Gives chances in [0, 1).
         environ: The environment that children inherit; that of this process when None.
         on_exit: Called after every end of a process.
-        tell: Called with what others may want to know of a process; see `news.py`.
+        tell: Called with each event that other programs may follow (`upkeep/actor_events.py`).
     """
 
     def __init__(
         self,
-        sweep: Sweep,
+        recovery: JobRecovery,
         *,
         on_tick: Callable[[], None] = lambda: None,
         roll: Callable[[], float] = random.random,
         environ: Mapping[str, str] | None = None,
         on_exit: Callable[[], None] = lambda: None,
-        tell: Callable[[str, str, str, str, str], None] = lambda *_: None,
+        tell: Callable[[SlotEvent], None] = lambda _: None,
     ) -> None:
         self._on_tick = on_tick
-        self._around = Surroundings(
-            sweep=sweep,
+        self._context = SlotContext(
+            recovery=recovery,
             roll=roll,
             environ=os.environ if environ is None else environ,
             host=host_name(),
-            changed=self._on_change,
-            crashed=self._on_crash,
-            ended=on_exit,
+            on_event=self._on_event,
+            on_crash=self._on_crash,
+            on_exit=on_exit,
             tell=tell,
         )
         self._wanted: dict[str, ChildSpec] = {}
         self._slots: dict[str, Slot] = {}
         self._rolling = Rolling(self._successor, self._slots, self._wanted)
-        self._former = Former(self._around.host, lambda: self._on_change(True))
+        self._previous = PreviousProcesses(self._context.host, lambda: self._on_event(True))
         self._changed = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._reconcile_due = False
 
     def want(self, specs: Iterable[ActorSpec]) -> None:
-        """Say which processes there should be. Those that should not are drained, those that are missing are started.
+        """Set which processes there should be. Missing ones are started, and others are drained.
 
         Args:
-            specs: All that are wanted. Slots whose spec has changed are replaced, one at a time.
+            specs: All entries that are wanted. Processes whose spec has changed are replaced, one at a time.
         """
         wanted = {child.slot: self._rolling.accept(child.slot, child) for spec in specs for child in spec.children()}
         self._wanted.clear()
@@ -92,21 +94,21 @@ class Supervision:
             self._reconcile()
 
     def start(self) -> asyncio.Task[None]:
-        """Begin to keep them running. Call it on the running loop, in the main thread.
+        """Start to keep them running. Call it on the running loop, in the main thread.
 
         Returns:
-            The task that ticks; it ends by itself only by a defect.
+            The task of the loop. It ends by itself only because of a defect.
         """
-        self._ticking = asyncio.create_task(self._tick_for_ever(), name="supervise")
-        self._former.look(self._wanted.values())
+        self._ticking = asyncio.create_task(self._tick_forever(), name="supervise")
+        self._previous.look(self._wanted.values())
         self._reconcile()
         return self._ticking
 
     async def stop(self, *, now: bool = False) -> None:
-        """Stop all children, each with its own time to drain, and wait until the last has ended.
+        """Stop all children, giving each its time to drain, and wait until the last has ended.
 
         Args:
-            now: Kill them instead. May be called while another call waits.
+            now: Kill them instead. This may be called while another call waits.
         """
         self._wanted.clear()
         for slot in self._all():
@@ -117,40 +119,40 @@ class Supervision:
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
-            self._former.close()
-        if self._around.recoveries:
-            await asyncio.wait(self._around.recoveries, timeout=RECOVER_WAIT_S)
+            self._previous.close()
+        if self._context.recoveries:
+            await asyncio.wait(self._context.recoveries, timeout=RECOVER_WAIT_S)
 
     async def settled(self) -> tuple[ChildView, ...]:
         """Wait until each wanted child is ready, has ended, cannot start, or has crashed more than once.
 
         Returns:
-            The children as they are then.
+            The children at that moment.
         """
         while not all(self._is_settled(name) for name in self._wanted):
             await self._change()
         return self.children()
 
     def children(self) -> tuple[ChildView, ...]:
-        """All slots, in the order of the config; after them what a rolling restart adds."""
+        """Show all slots, in the order of the config, and after them those that a rolling restart adds."""
         ordered = sorted(self._slots.values(), key=lambda slot: self._place.get(slot.name, len(self._place)))
         return tuple(slot.view() for slot in ordered) + tuple(slot.view(role) for role, slot in self._rolling.others())
 
     @property
     def logs(self) -> ActorLogs:
-        """What the processes write."""
-        return self._around.logs
+        """What the processes print."""
+        return self._context.logs
 
     def processes(self) -> dict[int, str]:
-        """The running processes: process id -> incarnation."""
+        """Give the running processes: process id -> incarnation."""
         return {view.pid: view.incarnation for view in self.children() if view.pid is not None}
 
     def silent(self, incarnation: str, for_s: float) -> None:
-        """Replace an actor that has not answered, if its store was there all the time.
+        """Replace an actor that has not answered a ping, unless it lost its store meanwhile.
 
         Args:
-            incarnation: Which.
-            for_s: Seconds that it had.
+            incarnation: The actor.
+            for_s: Seconds that it had to answer.
         """
         now = time.monotonic()
         for slot in self._all():
@@ -158,17 +160,17 @@ class Supervision:
             if slot.view().incarnation == incarnation and up_since is not None and now - up_since >= for_s:
                 slot.happens(Silent(f"no answer to a ping for {for_s:.1f} s"))
 
-    # What operators want of single slots
+    # Commands of operators for single slots
 
     def set_aside(self, names: Iterable[str]) -> None:
-        """Stop slots until they are started again; they drain first."""
+        """Stop slots until an operator starts them again. They drain first."""
         for name in names:
             slot = self._slots[name]
             slot.set_aside = True
             slot.happens(Stop())
 
     def start_again(self, names: Iterable[str]) -> None:
-        """Start slots now: those that were stopped, have ended, cannot start, or pause before their next start."""
+        """Start slots now, whether they were stopped, have ended, failed to start, or pause before their next start."""
         for name in names:
             slot = self._slots[name]
             if slot.set_aside:
@@ -181,7 +183,7 @@ class Supervision:
         """Replace the processes of slots, one at a time.
 
         Returns:
-            Tells when all are replaced, or a new one did not become ready.
+            A future of the result: all are replaced, or a new process did not become ready.
         """
         self._rolling.mark(names)
         finished = self._rolling.finished()
@@ -193,7 +195,7 @@ class Supervision:
         """The slot that is being replaced; empty when none is."""
         return self._rolling.rolling
 
-    # What should be and what is
+    # Comparing what runs with what is wanted
 
     @property
     def _place(self) -> dict[str, int]:
@@ -206,7 +208,7 @@ class Supervision:
         slot = self._slots.get(name)
         if slot is None or slot.spec != self._wanted.get(name):
             return False
-        # Who waits for one that does not come up has come to its result too.
+        # A slot that waits for one that does not come up has its result too.
         return slot.child.settled or any(self._is_settled(other) for other in slot.waits_for if other in self._wanted)
 
     def _reconcile(self) -> None:
@@ -218,7 +220,7 @@ class Supervision:
                 if spec is not None:
                     self._slots[name] = self._new(spec, slot)
                 else:
-                    self._around.logs.forget(self._slots.keys())
+                    self._context.logs.forget(self._slots.keys())
             elif spec is None:
                 if not slot.child.stopping:
                     slot.happens(Stop())
@@ -231,14 +233,14 @@ class Supervision:
         self._open_gates()
         self._changed.set()
 
-    def _new(self, spec: ChildSpec, former: Slot | None = None) -> Slot:
-        if former is None:
-            return Slot(spec, self._around)
-        return Slot(spec, self._around, starts=former.starts, holds=former.holds)
+    def _new(self, spec: ChildSpec, replaced: Slot | None = None) -> Slot:
+        if replaced is None:
+            return Slot(spec, self._context)
+        return Slot(spec, self._context, starts=replaced.starts, holds=replaced.holds)
 
-    def _successor(self, spec: ChildSpec, former: Slot) -> Slot:
-        successor = self._new(spec, former)
-        successor.fresh = False  # it takes the place of one that has had its turn
+    def _successor(self, spec: ChildSpec, replaced: Slot) -> Slot:
+        successor = self._new(spec, replaced)
+        successor.fresh = False  # the slot has already had its turn in the start order
         return successor
 
     def _open_gates(self) -> None:
@@ -251,13 +253,13 @@ class Supervision:
 
     def _waits_for(self, name: str, slot: Slot) -> tuple[str, ...]:
         going = tuple(other.name for other in slot.outlasts if other.child.phase is not Phase.STOPPED)
-        if self._former.holds(name):
-            going += (f"{name} of a former supervisor",)
+        if self._previous.holds(name):
+            going += (f"{name} of a previous supervisor",)
         if not slot.fresh:
             return going
         return going + tuple(n for n in earlier(name, self._wanted) if n not in self._slots or not self._slots[n].up)
 
-    async def _tick_for_ever(self) -> None:
+    async def _tick_forever(self) -> None:
         planned = time.monotonic()
         while True:
             planned += TICK_S
@@ -273,29 +275,29 @@ class Supervision:
         self._changed.clear()
         await self._changed.wait()
 
-    def _on_change(self, moved: bool) -> None:
+    def _on_event(self, moved: bool) -> None:
         self._changed.set()
         if moved and not self._reconcile_due:
-            # Not at once: whoever is in the middle of something finishes that first.
+            # Deferred, so that the caller finishes its own change first.
             self._reconcile_due = True
             asyncio.get_running_loop().call_soon(self._reconcile)
 
     def _on_crash(self, crashed: Slot) -> None:
-        """Start those anew that stand or fall with a slot that has crashed; it starts again after they have gone."""
+        """Restart the group of a slot that has crashed. The slot itself starts again after they have stopped."""
         if self._slots.get(crashed.name) is not crashed:
             return
-        names = fallen_with(crashed.name, self._wanted)
-        fallen = [self._slots[name] for name in names if name in self._slots]
-        fallen = [slot for slot in fallen if not slot.set_aside and slot.child.phase is not Phase.STOPPED]
-        if not fallen:
+        names = restarted_with(crashed.name, self._wanted)
+        group = [self._slots[name] for name in names if name in self._slots]
+        group = [slot for slot in group if not slot.set_aside and slot.child.phase is not Phase.STOPPED]
+        if not group:
             return
         strategy = crashed.spec.actor.strategy
         log.warning("group.restarted", extra={"child": crashed.name, "strategy": strategy, "with": names})
         crashed.fresh = True
-        crashed.outlasts = tuple(fallen)
-        crashed.waits_for = tuple(slot.name for slot in fallen)
-        for slot in fallen:
-            # One that is never started again is not by this either.
+        crashed.outlasts = tuple(group)
+        crashed.waits_for = tuple(slot.name for slot in group)
+        for slot in group:
+            # TEMPORARY children are not restarted with their group.
             slot.set_aside = slot.spec.actor.limits.restart is Restart.TEMPORARY
             if not slot.child.stopping:
                 slot.happens(Stop())

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from hero_supervisor.children.child_log import ActorLine
+from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.rolling import RollReport
-from hero_supervisor.children.slot import ChildView
-from hero_supervisor.children.spec import ActorSpec
 from hero_supervisor.children.supervise import Supervision
 from hero_supervisor.errors import ActorUnknown, ReloadRefused, RollStopped, ScaleRefused
 from hero_supervisor.fleet.autoscale import ScaleState
+from hero_supervisor.process.child_log import ActorLine
+from hero_supervisor.process.spec import ActorSpec
 
 RollFuture: TypeAlias = asyncio.Future[RollReport]
 

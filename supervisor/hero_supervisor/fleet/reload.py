@@ -58,7 +58,7 @@ def merge(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str, ...
     return running.model_copy(update=sections), tuple(needs_restart)
 
 
-class Reload:
+class ConfigReload:
     """Loads the config again, each time it is called.
 
     Args:

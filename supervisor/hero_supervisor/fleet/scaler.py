@@ -17,11 +17,11 @@ from hero_job.model.errors import StoreError
 from hero_job.model.job import ScriptType
 from hero_job.model.views import ActorPresence
 from hero_job.operations.operations import Operations
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.spec import ActorSpec
 from hero_supervisor.fleet import autoscale
 from hero_supervisor.fleet.autoscale import Bounds, Load, ScaleState
 from hero_supervisor.fleet.fleet import Fleet
+from hero_supervisor.policy.child_state import Phase
+from hero_supervisor.process.spec import ActorSpec
 
 log = logging.getLogger(__name__)
 

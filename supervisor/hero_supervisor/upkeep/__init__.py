@@ -1,1 +1,1 @@
-"""What every supervisor does for the whole deployment: recovery, due jobs, events of actors."""
+"""What every supervisor does for the whole deployment: recovering jobs, queueing due jobs, writing events of actors."""

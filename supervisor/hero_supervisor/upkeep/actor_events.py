@@ -1,8 +1,8 @@
-"""What this supervisor sees of its actors, told to all who follow them, on whichever host.
+"""Writes what this supervisor sees of its actors to the deployment's stream of actor events.
 
-The scripts that join and recover tell of what comes and goes; only a supervisor knows the rest: that a process was
-started, is ready, drains, was killed, or is held. `slot.py` says so here, and `Service` runs the task that writes it to
-the actors' stream. Invariant: telling never waits, and costs a bounded amount of memory while the store is away.
+The scripts that join and recover actors write when an actor comes or goes. Only a supervisor knows the rest: that a
+process was started, is ready, drains, was killed, or is held. `children/slot.py` adds events; the service runs the task
+that writes them. Invariant: adding an event never waits, and costs a bounded amount of memory while the store is away.
 """
 
 from __future__ import annotations
@@ -11,21 +11,41 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from hero_job.client.async_store import AsyncStore
 from hero_job.model.errors import StoreError
 from hero_job.operations.events import Events
 
-#: News that wait for the store; the oldest give way.
+#: Events that wait for the store. Beyond that the oldest are dropped.
 MAX_WAITING: Final = 256
 _PAUSE_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
 
-class News:
-    """Tells of actors.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotEvent:
+    """What has happened to the process of a slot.
+
+    Attributes:
+        event: What has happened, in one word.
+        slot: Name of the slot.
+        script_type: Script type that it serves, as in the names of queues.
+        incarnation: Incarnation of its process; empty without one.
+        reason: Why, in words; empty for no reason.
+    """
+
+    event: str
+    slot: str
+    script_type: str
+    incarnation: str
+    reason: str = ""
+
+
+class ActorEvents:
+    """Takes events of actors and writes them to the stream.
 
     Args:
         store: Where the stream is.
@@ -40,29 +60,21 @@ class News:
         self._waiting: deque[Mapping[str, str]] = deque(maxlen=MAX_WAITING)
         self._filled = asyncio.Event()
 
-    def tell(self, event: str, name: str, script_type: str, incarnation: str, reason: str) -> None:
-        """Take one piece of news.
-
-        Args:
-            event: What has happened, in a word.
-            name: Of the slot.
-            script_type: That it serves, as in queue names.
-            incarnation: Of its process; empty without one.
-            reason: Why, in words; empty for none.
-        """
+    def add(self, event: SlotEvent) -> None:
+        """Take one event; `run` writes it."""
         fields = {
-            "event": event,
-            "name": name,
-            "suffix": script_type,
+            "event": event.event,
+            "name": event.slot,
+            "suffix": event.script_type,
             "host": self._host,
-            "incarnation": incarnation,
-            "reason": reason,
+            "incarnation": event.incarnation,
+            "reason": event.reason,
         }
         self._waiting.append({field: value for field, value in fields.items() if value})
         self._filled.set()
 
     async def run(self) -> None:
-        """Write the news; goes on until cancelled."""
+        """Write the events, until cancelled."""
         away = False
         while True:
             while self._waiting:

@@ -1,8 +1,9 @@
-"""Does what is due: queues the jobs whose time has come, ends those that were not started in theirs, fires schedules.
+"""Queues the jobs whose time has come, ends the jobs that have expired, and fires schedules.
 
-Owned here: when the store is asked what is due. Run by `service.py`, in every supervisor of a deployment; the store
-sees to it that each job is moved once and each tick of a schedule gets one job, whoever asks. Invariant: a tick is
-moved on only after its jobs are there, so a supervisor that dies between the two leaves the tick to the next.
+Owned here: when the store is asked what is due. The service of every supervisor runs this. The store's scripts make
+sure that each job is moved once and that each tick of a schedule gets one job, even when several supervisors ask.
+Invariant: a schedule moves on to its next tick only after the jobs of this tick exist, so when a supervisor dies
+between the two, another one completes the tick.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from hero_job.operations.schedules import DueSchedule, Overlap, Schedules
 
 log = logging.getLogger(__name__)
 
-#: Longest time between two looks, in seconds: what became due meanwhile by somebody else's doing waits so long.
+#: Longest time between two looks, in seconds. A job that another program makes due waits this long at most.
 _LONGEST_S = 0.5
 _SHORTEST_S = 0.01
 
 
-class Clock:
-    """Moves what is due in one namespace.
+class DueJobs:
+    """Moves the due jobs of one namespace.
 
     Args:
         store: Where the jobs are.
         operations: Builds the operations on jobs.
         schedules: Builds those on schedules.
-        limits: What the deployment accepts of scheduled jobs.
+        limits: The limits of the deployment, which scheduled jobs must keep too.
         roll: Gives chances in [0, 1).
     """
 
@@ -52,23 +53,23 @@ class Clock:
         self._roll = roll
 
     async def run(self) -> None:
-        """Look again and again, until cancelled; the store's being away only delays it, and is the sweep's to tell."""
+        """Look repeatedly, until cancelled. An outage of the store only delays this; `JobRecovery` reports it."""
         while True:
             try:
                 wait_s = await self.run_once()
             except StoreError:
                 wait_s = _LONGEST_S
-            # Spread, so that many supervisors do not all ask at the same moment.
+            # With jitter, so that many supervisors do not all ask at the same moment.
             await asyncio.sleep(max(_SHORTEST_S, min(wait_s, _LONGEST_S)) * (1 + self._roll() / 10))
 
     async def run_once(self) -> float:
-        """Do all that is due now.
+        """Move everything that is due now.
 
         Returns:
-            In how many seconds the next is due, as far as is known.
+            Seconds until the next job or tick that is known to become due.
 
         Raises:
-            StoreError: The store is away, or refuses.
+            StoreError: The store is away, or refuses the command.
         """
         moved, next_job_s = await self._store.run(self._operations.admin.promote())
         due = await self._store.run(self._schedules.due())

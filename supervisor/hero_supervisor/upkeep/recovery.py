@@ -1,8 +1,10 @@
-"""Hands back the jobs of the dead: at once those of our own children, in rounds those of anybody whose lease has ended.
+"""Hands back the jobs of actors that have died.
 
-Owned here: when the store's recovery is called, and what is owed to it while the store is away. Called by
-`supervise.py` (a child has ended) and run by `service.py`. Invariant: an incarnation that was seen to end is recovered
-as soon as the store can be reached; nothing about it is kept on disk, since its lease would end anyway.
+The jobs of this supervisor's own children are handed back immediately. Actors of other hosts are found in rounds, by
+their expired leases. Owned here: when the store's recovery is called, and which recoveries wait for a store that is
+away. `children/slot.py` calls this when a child has ended; the service runs the rounds. Invariant: an incarnation that
+was seen to end is recovered as soon as the store can be reached. Nothing about it is kept on disk, since its lease
+expires anyway.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ from hero_job.operations.actor_operations import Recoveries, Recovery
 
 log = logging.getLogger(__name__)
 
-#: Rounds are up to this part shorter than planned, so that many supervisors do not all sweep at the same moment.
+#: A round comes up to this fraction early, so that many supervisors do not all ask at the same moment.
 _SPREAD = 0.2
-#: After so many seconds the claimed lists of a process that was seen to end are looked at once more.
+#: After this many seconds the claimed lists of a process that was seen to end are looked at once more.
 _AGAIN_S = 0.1
 
 
-class Sweep:
-    """Recovers incarnations of one namespace.
+class JobRecovery:
+    """Recovers the jobs of dead incarnations of one namespace.
 
     Args:
         store: Where the jobs are.
@@ -52,58 +54,58 @@ class Sweep:
         self._owed: dict[str, None] = {}
         self._store_away = False
         self._lease_s = lease_s
-        # Nobody is held to have been silent before this time, by the monotonic clock.
-        self._spared_until = 0.0
+        # Until this monotonic time, expired leases are not acted on.
+        self._spared_until_mono = 0.0
         self._looking_again: set[asyncio.Task[None]] = set()
 
     async def recover_dead(self, incarnation: str) -> None:
-        """Hand back the jobs of a process that was seen to end; later, when the store is away now.
+        """Hand back the jobs of a process that was seen to end, or do so later when the store is away.
 
         Args:
             incarnation: Its name in Redis.
         """
         self._owed[incarnation] = None
-        await self._pay(incarnation)
-        # The server may not have read yet that the dead one's connections have ended, and have given an id to a lane
-        # that was blocked on its queue: it would wait for the next round.
+        await self._recover_or_owe(incarnation)
+        # The server may not have noticed yet that the connections of the dead process are closed, and may have given a
+        # job to one of its blocked lanes. Without a second look, that job would wait for the next round.
         again = asyncio.create_task(self._look_again(incarnation))
         self._looking_again.add(again)
         again.add_done_callback(self._looking_again.discard)
 
     async def close(self) -> None:
-        """End what is under way; called when no child is left, before the store goes."""
+        """End what is under way. Call it when no child is left, before the store ends."""
         for looking in tuple(self._looking_again):
             await end_task(looking)
 
     async def _look_again(self, incarnation: str) -> None:
         await asyncio.sleep(_AGAIN_S)
-        await self._pay(incarnation)
+        await self._recover_or_owe(incarnation)
 
     async def run_once(self) -> None:
-        """One round: what is owed, then whoever's lease has ended, on any host.
+        """Do one round: the recoveries that were put off, then the actors of any host whose lease has expired.
 
         Raises:
-            StoreError: The store is away, or refuses.
+            StoreError: The store is away, or refuses the command.
         """
         for incarnation in tuple(self._owed):
             await self._recover(incarnation, proven_dead=True)
             self._owed.pop(incarnation, None)
         for incarnation in await self._store.run(self._recoveries.buried()):
             await self._recover(incarnation, proven_dead=False)
-        asked = time.monotonic()
+        asked_mono = time.monotonic()
         expired = await self._store.run(self._recoveries.expired())
-        now = time.monotonic()
-        if self._store_away or now - asked > self._lease_s / 2:
-            # Leases end by the clock also while the store is away or frozen, when nobody could renew them: whoever
-            # lives gets the time of a lease to say so.
-            self._spared_until = now + self._lease_s
-        if now < self._spared_until:
+        now_mono = time.monotonic()
+        if self._store_away or now_mono - asked_mono > self._lease_s / 2:
+            # While the store was away or frozen, nobody could renew a lease. Living actors now get the time of one
+            # lease to renew theirs.
+            self._spared_until_mono = now_mono + self._lease_s
+        if now_mono < self._spared_until_mono:
             return
         for incarnation in expired:
             await self._recover(incarnation, proven_dead=False)
 
     async def run(self) -> None:
-        """Round after round, until cancelled; the store's being away only delays it."""
+        """Do rounds until cancelled. An outage of the store only delays them."""
         while True:
             try:
                 await self.run_once()
@@ -113,7 +115,7 @@ class Sweep:
                 self._note_back()
             await asyncio.sleep(self._every_s * (1 - _SPREAD * self._roll()))
 
-    async def _pay(self, incarnation: str) -> None:
+    async def _recover_or_owe(self, incarnation: str) -> None:
         try:
             await self._recover(incarnation, proven_dead=True)
         except StoreError as e:

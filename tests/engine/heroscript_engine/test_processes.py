@@ -16,7 +16,7 @@ import pytest
 from hero_engine.engine import Done, Failed, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
 from hero_engine.heroscript_engine.run.settings import Settings
-from hero_process.tree import children_of
+from hero_process.proc import children_of
 from tests.engine.heroscript_engine.conftest import ROOT, VOCABULARY, Bench, MakeBench
 from tests.eventually import eventually
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hero_job.model.status import JobStatus
-from hero_process.tree import children_of
+from hero_process.proc import children_of
 from tests.actor.conftest import StartActor, client, start_actor
 from tests.actor.process import Client
 from tests.deployment import deployed

@@ -11,14 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hero_actor.upkeep import kill_leftovers as remains
 from hero_job.model.job import ScriptType
-from hero_supervisor.children import orphans
 from tests.actor.engines import DAEMON
 from tests.eventually import eventually
-from tests.supervisor.children.test_supervise import gone
 from tests.supervisor.conftest import OSIS, StartSupervisor
-from tests.supervisor.process import SupervisorProcess
+from tests.supervisor.supervising import gone
+from tests.supervisor.supervisor_process import SupervisorProcess
 
 LEAVING = OSIS + 'engine = "tests.actor.engines:LeavingEngine"\n'
 
@@ -68,10 +66,6 @@ def daemon_of(supervisor: SupervisorProcess, path: Path, *how: str) -> psutil.Pr
 def zombies(supervisor: SupervisorProcess) -> list[int]:
     children = psutil.Process(supervisor.process.pid).children()
     return [child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE]
-
-
-def test_mark_is_the_same_on_both_sides() -> None:
-    assert remains.MARK == orphans.MARK
 
 
 def test_ten_thousand_orphans_are_reaped_and_no_exit_status_is_taken_from_who_waits_for_it() -> None:

@@ -13,11 +13,12 @@ from typing import Any
 
 import psutil
 
-from hero_supervisor.children.policy import Limits, Phase
-from hero_supervisor.children.slot import ChildView
-from hero_supervisor.children.spec import ActorSpec
+from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.supervise import Supervision
-from tests.supervisor.children.test_supervise import SPEAKS, child, gone, program, run, soon, supervising
+from hero_supervisor.policy.child_state import Phase, RestartLimits
+from hero_supervisor.process.spec import ActorSpec
+from tests.eventually import eventually_async
+from tests.supervisor.supervising import SPEAKS, all_running, child, gone, program, run, speaking_program, supervising
 from tests.valkey_server import ValkeyServer
 
 BROKEN = "import sys; sys.exit(1)"
@@ -26,14 +27,6 @@ DEAF = SPEAKS.replace('if b"drain" in control.recv(100):', "if not control.recv(
     "signal.signal(signal.SIGINT, signal.SIG_IGN)",
     "signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)",
 )
-
-
-def actor(name: str, code: str = SPEAKS, **fields: object) -> ActorSpec:
-    return program(name, code, "[]", control=True, **fields)  # type: ignore[arg-type]
-
-
-def all_running(supervision: Supervision) -> bool:
-    return all(view.phase is Phase.RUNNING for view in supervision.children())
 
 
 async def watched(supervision: Supervision, until: Callable[[], bool]) -> list[tuple[ChildView, ...]]:
@@ -48,7 +41,7 @@ async def watched(supervision: Supervision, until: Callable[[], bool]) -> list[t
 
 def test_each_process_is_succeeded_by_one_that_was_ready_before_it_was_told_to_drain(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        async with supervising(actor("a", count=3), url=valkey.url) as supervision:
+        async with supervising(speaking_program("a", count=3), url=valkey.url) as supervision:
             before = {view.slot: view.pid for view in await supervision.settled()}
             rolling = supervision.replace(before)
             seen = await watched(supervision, rolling.done)
@@ -70,7 +63,7 @@ def test_each_process_is_succeeded_by_one_that_was_ready_before_it_was_told_to_d
 
 def test_process_that_serves_its_queue_in_order_ends_before_the_next_one_starts(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        async with supervising(actor("a", ordered=True), url=valkey.url) as supervision:
+        async with supervising(speaking_program("a", ordered=True), url=valkey.url) as supervision:
             (before,) = await supervision.settled()
             rolling = supervision.replace(["a-1"])
             seen = await watched(supervision, rolling.done)
@@ -87,17 +80,17 @@ def test_process_that_serves_its_queue_in_order_ends_before_the_next_one_starts(
 
 def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_ones_stay(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        async with supervising(actor("a", count=2), url=valkey.url) as supervision:
+        async with supervising(speaking_program("a", count=2), url=valkey.url) as supervision:
             before = [view.pid for view in await supervision.settled()]
-            supervision.want([actor("a", BROKEN, count=2)])
+            supervision.want([speaking_program("a", BROKEN, count=2)])
             report = await supervision.replace(())
             assert (report.failed, report.reason, report.kept) == ("a-1", "exit 1", ("a-1", "a-2"))
             assert [view.pid for view in supervision.children() if view.role == "owner"] == before
             # What was refused is not tried again; something else is.
-            supervision.want([actor("a", BROKEN, count=2)])
+            supervision.want([speaking_program("a", BROKEN, count=2)])
             assert (await supervision.replace(())).replaced == ()
             assert [view.pid for view in supervision.children() if view.role == "owner"] == before
-            supervision.want([actor("a", SPEAKS + "\n", count=2)])
+            supervision.want([speaking_program("a", SPEAKS + "\n", count=2)])
             assert (await supervision.replace(())).replaced == ("a-1", "a-2")
             assert not {view.pid for view in supervision.children()} & set(before)
 
@@ -106,11 +99,11 @@ def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_ones_st
 
 def test_correction_that_comes_while_the_broken_one_is_tried_is_taken(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        async with supervising(actor("a"), url=valkey.url) as supervision:
+        async with supervising(speaking_program("a"), url=valkey.url) as supervision:
             await supervision.settled()
-            supervision.want([actor("a", "import sys, time; time.sleep(0.3); sys.exit(1)")])
-            await soon(lambda: any(view.role == "successor" for view in supervision.children()))
-            supervision.want([actor("a", SPEAKS + "\n")])
+            supervision.want([speaking_program("a", "import sys, time; time.sleep(0.3); sys.exit(1)")])
+            await eventually_async(lambda: any(view.role == "successor" for view in supervision.children()))
+            supervision.want([speaking_program("a", SPEAKS + "\n")])
             report = await supervision.replace(())
             assert (report.failed, report.replaced) == ("", ("a-1",))
 
@@ -119,29 +112,37 @@ def test_correction_that_comes_while_the_broken_one_is_tried_is_taken(valkey: Va
 
 def test_ordered_process_whose_change_does_not_come_up_runs_as_before_again(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        async with supervising(actor("a", ordered=True), url=valkey.url) as supervision:
+        async with supervising(speaking_program("a", ordered=True), url=valkey.url) as supervision:
             await supervision.settled()
-            supervision.want([actor("a", BROKEN, ordered=True)])
+            supervision.want([speaking_program("a", BROKEN, ordered=True)])
             assert (await supervision.replace(())).failed == "a-1"
-            await soon(lambda: child(supervision, "a-1").phase is Phase.RUNNING, "the old program runs")
+            await eventually_async(
+                lambda: child(supervision, "a-1").phase is Phase.RUNNING, what="the old program runs"
+            )
 
     run(test)
 
 
 def test_old_process_that_will_not_drain_holds_up_the_roll_and_nothing_else(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        limits = Limits(beat_s=600, shutdown_s=600)
-        async with supervising(actor("a", DEAF, limits=limits), actor("b"), url=valkey.url) as supervision:
+        limits = RestartLimits(beat_s=600, shutdown_s=600)
+        async with supervising(
+            speaking_program("a", DEAF, limits=limits), speaking_program("b"), url=valkey.url
+        ) as supervision:
             await supervision.settled()
             old = child(supervision, "a-1").pid
             rolling = supervision.replace(["a-1", "b-1"])
-            await soon(lambda: any(view.role == "retiring" for view in supervision.children()), "it is succeeded")
+            await eventually_async(
+                lambda: any(view.role == "retiring" for view in supervision.children()), what="it is succeeded"
+            )
             (retiring,) = [view for view in supervision.children() if view.role == "retiring"]
             assert (retiring.pid, retiring.phase) == (old, Phase.DRAINING)
             other = child(supervision, "b-1").pid
             assert other is not None
             os.kill(other, signal.SIGKILL)
-            await soon(lambda: child(supervision, "b-1").pid not in (other, None), "the other one is replaced")
+            await eventually_async(
+                lambda: child(supervision, "b-1").pid not in (other, None), what="the other one is replaced"
+            )
             assert not rolling.done()
             assert retiring.pid is not None
             os.kill(retiring.pid, signal.SIGKILL)
@@ -153,29 +154,29 @@ def test_old_process_that_will_not_drain_holds_up_the_roll_and_nothing_else(valk
 def test_slot_that_is_not_wanted_any_more_takes_its_successor_with_it(valkey: ValkeyServer) -> None:
     async def test() -> None:
         # It never says that it is ready.
-        silent = actor("a", "import time; time.sleep(600)", limits=Limits(boot_s=600))
-        async with supervising(actor("a"), url=valkey.url) as supervision:
+        silent = speaking_program("a", "import time; time.sleep(600)", limits=RestartLimits(boot_s=600))
+        async with supervising(speaking_program("a"), url=valkey.url) as supervision:
             await supervision.settled()
             supervision.want([silent])
-            await soon(lambda: {view.role for view in supervision.children()} == {"owner", "successor"})
+            await eventually_async(lambda: {view.role for view in supervision.children()} == {"owner", "successor"})
             supervision.want([])
-            await soon(lambda: supervision.children() == (), "both are gone")
+            await eventually_async(lambda: supervision.children() == (), what="both are gone")
 
     run(test)
 
 
 def test_stopped_slot_stays_so_until_it_is_started(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        async with supervising(actor("a", count=2), url=valkey.url) as supervision:
+        async with supervising(speaking_program("a", count=2), url=valkey.url) as supervision:
             await supervision.settled()
             supervision.set_aside(["a-1"])
-            await soon(lambda: child(supervision, "a-1").phase is Phase.STOPPED)
+            await eventually_async(lambda: child(supervision, "a-1").phase is Phase.STOPPED)
             await supervision.replace(["a-1", "a-2"])
-            supervision.want([actor("a", SPEAKS + "\n", count=2)])
+            supervision.want([speaking_program("a", SPEAKS + "\n", count=2)])
             await supervision.replace(())
             assert child(supervision, "a-1").phase is Phase.STOPPED
             supervision.start_again(["a-1"])
-            await soon(lambda: all_running(supervision))
+            await eventually_async(lambda: all_running(supervision))
             command = psutil.Process(child(supervision, "a-1").pid).cmdline()
             assert any(argument.endswith("\n\n") for argument in command), "what it was told to be meanwhile"
 
@@ -184,25 +185,25 @@ def test_stopped_slot_stays_so_until_it_is_started(valkey: ValkeyServer) -> None
 
 def test_start_ends_a_pause_and_a_hold_early(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        limits = Limits(max_restarts=1, backoff_min_s=600, backoff_max_s=600, healthy_s=0.1, shutdown_s=0.3)
+        limits = RestartLimits(max_restarts=1, backoff_min_s=600, backoff_max_s=600, healthy_s=0.1, shutdown_s=0.3)
         async with supervising(program("a", BROKEN, limits=limits), url=valkey.url) as supervision:
-            await soon(lambda: child(supervision, "a-1").held)
+            await eventually_async(lambda: child(supervision, "a-1").held)
             before: Any = child(supervision, "a-1")
             assert before.starts_in_s > 200
             assert before.holds == 1
             supervision.start_again(["a-1"])
-            await soon(lambda: child(supervision, "a-1").restarts == before.restarts + 1)
+            await eventually_async(lambda: child(supervision, "a-1").restarts == before.restarts + 1)
 
     run(test)
 
 
 def test_processes_are_killed_when_all_is_stopped_in_the_middle_of_a_roll(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        limits = Limits(beat_s=600, shutdown_s=0.1, term_s=0.1)
-        async with supervising(actor("a", DEAF, limits=limits), url=valkey.url) as supervision:
+        limits = RestartLimits(beat_s=600, shutdown_s=0.1, term_s=0.1)
+        async with supervising(speaking_program("a", DEAF, limits=limits), url=valkey.url) as supervision:
             await supervision.settled()
             supervision.replace(["a-1"])
-            await soon(lambda: any(view.role == "retiring" for view in supervision.children()))
+            await eventually_async(lambda: any(view.role == "retiring" for view in supervision.children()))
             async with asyncio.timeout(20):
                 await supervision.stop()
             assert supervision.children() == ()
@@ -213,13 +214,13 @@ def test_processes_are_killed_when_all_is_stopped_in_the_middle_of_a_roll(valkey
 def test_no_slot_ever_has_two_owners_whatever_is_asked_and_whoever_dies(valkey: ValkeyServer) -> None:
     """Commands and kills at random; the operating system is asked who runs."""
     chance = random.Random(7)
-    limits = Limits(max_restarts=1000, backoff_min_s=0.01, backoff_max_s=0.05, shutdown_s=0.3, term_s=0.2)
+    limits = RestartLimits(max_restarts=1000, backoff_min_s=0.01, backoff_max_s=0.05, shutdown_s=0.3, term_s=0.2)
 
     def specs(count: int, ordered: int, version: int) -> list[ActorSpec]:
         code = SPEAKS + "\n" * version
         return [
-            actor("many", code, count=count, limits=limits),
-            actor("ordered", code, count=ordered, ordered=True, limits=limits),
+            speaking_program("many", code, count=count, limits=limits),
+            speaking_program("ordered", code, count=ordered, ordered=True, limits=limits),
         ]
 
     def slots_that_run() -> Counter[str]:
@@ -261,7 +262,9 @@ def test_no_slot_ever_has_two_owners_whatever_is_asked_and_whoever_dies(valkey: 
             supervision.want(specs(2, 1, 9))
             supervision.start_again(view.slot for view in supervision.children() if view.role == "owner")
             await supervision.replace(())
-            await soon(lambda: all_running(supervision) and len(supervision.children()) == 3, "it comes to rest")
+            await eventually_async(
+                lambda: all_running(supervision) and len(supervision.children()) == 3, what="it comes to rest"
+            )
             assert slots_that_run() == {"many-1": 1, "many-2": 1, "ordered-1": 1}
 
     run(test)
@@ -270,9 +273,11 @@ def test_no_slot_ever_has_two_owners_whatever_is_asked_and_whoever_dies(valkey: 
 def test_limits_and_order_change_without_a_new_process() -> None:
     async def test() -> None:
         async with supervising(program("a", "import time; time.sleep(600)"), program("b", BROKEN)) as supervision:
-            await soon(lambda: child(supervision, "a-1").phase is Phase.RUNNING)
+            await eventually_async(lambda: child(supervision, "a-1").phase is Phase.RUNNING)
             pid = child(supervision, "a-1").pid
-            supervision.want([program("a", "import time; time.sleep(600)", after=("b",), limits=Limits(term_s=9))])
+            supervision.want(
+                [program("a", "import time; time.sleep(600)", after=("b",), limits=RestartLimits(term_s=9))]
+            )
             await supervision.replace(())
             assert child(supervision, "a-1").pid == pid
 

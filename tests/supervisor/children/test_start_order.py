@@ -9,34 +9,30 @@ from pathlib import Path
 import pytest
 
 from hero_config.model.settings import ActorSettings, Settings
-from hero_supervisor.children.policy import Child, Limits, Phase, Restart, decide
-from hero_supervisor.children.policy_events import Exited, Start, Stop, Tick
-from hero_supervisor.children.spec import ActorSpec, Strategy
 from hero_supervisor.children.supervise import Supervision
-from tests.supervisor.children.test_supervise import NEEDS_FILE, QUICK, SLEEP, child, program, run, soon, supervising
+from hero_supervisor.policy.child_state import ChildState, Phase, Restart, RestartLimits
+from hero_supervisor.policy.decide import decide
+from hero_supervisor.policy.events import Exited, Start, Stop, Tick
+from hero_supervisor.process.spec import ActorSpec, Strategy
+from tests.eventually import eventually_async
+from tests.supervisor.supervising import NEEDS_FILE, QUICK, SLEEP, all_running, child, pid_of, program, run, supervising
 
 
 def pids(supervision: Supervision) -> dict[str, int | None]:
     return {view.slot: view.pid for view in supervision.children()}
 
 
-def all_run(supervision: Supervision) -> bool:
-    return all(view.phase is Phase.RUNNING and view.pid for view in supervision.children())
-
-
 def kill(supervision: Supervision, slot: str) -> None:
-    pid = child(supervision, slot).pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid_of(supervision, slot), signal.SIGKILL)
 
 
 def test_entry_starts_when_those_named_are_up_and_says_whom_it_waits_for() -> None:
     async def test() -> None:
-        first = program("first", "import time; time.sleep(0.3)", limits=Limits(restart=Restart.TEMPORARY))
+        first = program("first", "import time; time.sleep(0.3)", limits=RestartLimits(restart=Restart.TEMPORARY))
         async with supervising(program("second", SLEEP, after=("first",)), first) as supervision:
             assert child(supervision, "second-1").waits_for == ("first-1",)
             # A program without the protocol is up as soon as it runs, and one that has ended for good stays up.
-            await soon(lambda: child(supervision, "second-1").pid is not None)
+            await eventually_async(lambda: child(supervision, "second-1").pid is not None)
         missing = ActorSpec(name="first", script_type="", command=("/none",), control=False, limits=QUICK)
         async with supervising(program("second", SLEEP, after=("first",)), missing) as supervision:
             views = {view.slot: view for view in await supervision.settled()}
@@ -59,10 +55,12 @@ def test_those_fall_together_whose_strategy_says_so(strategy: Strategy, killed: 
     async def test() -> None:
         group = [program(name, SLEEP, strategy=strategy, strategy_group="g") for name in "abc"]
         async with supervising(*group, program("other", SLEEP, strategy=strategy)) as supervision:
-            await soon(lambda: all_run(supervision))
+            await eventually_async(lambda: all_running(supervision))
             before = pids(supervision)
             kill(supervision, killed)
-            await soon(lambda: all_run(supervision) and all(pids(supervision)[slot] != before[slot] for slot in anew))
+            await eventually_async(
+                lambda: all_running(supervision) and all(pids(supervision)[slot] != before[slot] for slot in anew)
+            )
             after = pids(supervision)
             assert {slot for slot in after if after[slot] != before[slot]} == anew
             assert list(after) == ["a-1", "b-1", "c-1", "other-1"]
@@ -73,10 +71,12 @@ def test_those_fall_together_whose_strategy_says_so(strategy: Strategy, killed: 
 def test_processes_of_one_entry_are_a_group_of_their_own() -> None:
     async def test() -> None:
         async with supervising(program("a", SLEEP, count=3, strategy=Strategy.ONE_FOR_ALL)) as supervision:
-            await soon(lambda: all_run(supervision))
+            await eventually_async(lambda: all_running(supervision))
             before = pids(supervision)
             kill(supervision, "a-2")
-            await soon(lambda: all_run(supervision) and not set(before.values()) & set(pids(supervision).values()))
+            await eventually_async(
+                lambda: all_running(supervision) and not set(before.values()) & set(pids(supervision).values())
+            )
 
     run(test)
 
@@ -87,9 +87,11 @@ def test_group_falls_again_and_again_with_one_that_loops_and_rises_when_it_does(
         loops = program("a", NEEDS_FILE, needed, strategy=Strategy.ONE_FOR_ALL, strategy_group="g")
         other = program("b", SLEEP, strategy=Strategy.ONE_FOR_ALL, strategy_group="g")
         async with supervising(loops, other) as supervision:
-            await soon(lambda: child(supervision, "a-1").held, "the loop is held")
+            await eventually_async(lambda: child(supervision, "a-1").held, what="the loop is held")
             needed.touch()
-            await soon(lambda: not child(supervision, "a-1").held and all_run(supervision), "both are up")
+            await eventually_async(
+                lambda: not child(supervision, "a-1").held and all_running(supervision), what="both are up"
+            )
             assert child(supervision, "a-1").holds == 1
 
     run(test)
@@ -97,19 +99,21 @@ def test_group_falls_again_and_again_with_one_that_loops_and_rises_when_it_does(
 
 def test_one_that_is_never_started_again_is_not_by_its_group_either() -> None:
     async def test() -> None:
-        once = Limits(restart=Restart.TEMPORARY, shutdown_s=1)
+        once = RestartLimits(restart=Restart.TEMPORARY, shutdown_s=1)
         specs = [
             program("a", SLEEP, strategy=Strategy.ONE_FOR_ALL, strategy_group="g"),
             program("b", SLEEP, strategy=Strategy.ONE_FOR_ALL, strategy_group="g", limits=once),
         ]
         async with supervising(*specs) as supervision:
-            await soon(lambda: all_run(supervision))
+            await eventually_async(lambda: all_running(supervision))
             before = pids(supervision)
             kill(supervision, "a-1")
-            await soon(lambda: child(supervision, "b-1").phase is Phase.STOPPED)
-            await soon(lambda: child(supervision, "a-1").pid not in (None, before["a-1"]))
+            await eventually_async(lambda: child(supervision, "b-1").phase is Phase.STOPPED)
+            await eventually_async(lambda: child(supervision, "a-1").pid not in (None, before["a-1"]))
             kill(supervision, "a-1")  # what is stopped holds nobody up
-            await soon(lambda: child(supervision, "a-1").restarts == 2 and child(supervision, "a-1").pid is not None)
+            await eventually_async(
+                lambda: child(supervision, "a-1").restarts == 2 and child(supervision, "a-1").pid is not None
+            )
 
     run(test)
 
@@ -118,17 +122,17 @@ def test_transient_and_temporary_processes_end_for_good_when_they_may(tmp_path: 
     async def test() -> None:
         # Exit 0 at the second start; the first was no success.
         code = "import os, sys; p = sys.argv[1]; e = os.path.exists(p); open(p, 'w').close(); sys.exit(0 if e else 3)"
-        transient = Limits(restart=Restart.TRANSIENT, backoff_min_s=0.01)
+        transient = RestartLimits(restart=Restart.TRANSIENT, backoff_min_s=0.01)
         specs = [
             program("transient", code, tmp_path / "mark", limits=transient),
-            program("temporary", "import sys; sys.exit(3)", limits=Limits(restart=Restart.TEMPORARY)),
+            program("temporary", "import sys; sys.exit(3)", limits=RestartLimits(restart=Restart.TEMPORARY)),
         ]
         async with supervising(*specs) as supervision:
-            await soon(lambda: all(view.phase is Phase.ENDED for view in supervision.children()))
+            await eventually_async(lambda: all(view.phase is Phase.ENDED for view in supervision.children()))
             views = supervision.children()
             assert [(view.last_exit, view.restarts) for view in views] == [("exit 0", 1), ("exit 3", 0)]
             supervision.start_again(["temporary-1"])
-            await soon(lambda: child(supervision, "temporary-1").restarts == 1)
+            await eventually_async(lambda: child(supervision, "temporary-1").restarts == 1)
 
     run(test)
 
@@ -136,7 +140,7 @@ def test_transient_and_temporary_processes_end_for_good_when_they_may(tmp_path: 
 @pytest.mark.parametrize("restart", Restart)
 @pytest.mark.parametrize("code", [0, 1, 70, 75, -9, None])
 def test_restart_rule_decides_which_exits_are_the_end(restart: Restart, code: int | None) -> None:
-    running = Child(limits=Limits(restart=restart), phase=Phase.RUNNING, started=0.0, ready=1.0)
+    running = ChildState(limits=RestartLimits(restart=restart), phase=Phase.RUNNING, started=0.0, ready=1.0)
     after, _ = decide(running, Exited(code, 0.5), 100.0)
     ends = restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and code == 0)
     assert after.phase is (Phase.ENDED if ends else Phase.WAITING)
@@ -146,13 +150,13 @@ def test_restart_rule_decides_which_exits_are_the_end(restart: Restart, code: in
 
 
 def test_patient_stop_has_no_end_until_somebody_is_in_a_hurry() -> None:
-    running = Child(limits=Limits(shutdown_s=3), phase=Phase.RUNNING, ready=1.0, heard=5.0)
+    running = ChildState(limits=RestartLimits(shutdown_s=3), phase=Phase.RUNNING, ready=1.0, heard=5.0)
     patient, _ = decide(running, Stop(patient=True), 5.0)
     assert (patient.phase, patient.due) == (Phase.DRAINING, None)
     assert decide(patient, Stop(patient=True), 6.0)[0] == patient
     assert decide(patient, Stop(), 6.0)[0].due == 9.0
     assert decide(patient, Stop(now=True), 6.0)[0].phase is Phase.KILLED
-    foreign = Child(limits=Limits(shutdown_s=3), control=False, phase=Phase.RUNNING, ready=1.0)
+    foreign = ChildState(limits=RestartLimits(shutdown_s=3), control=False, phase=Phase.RUNNING, ready=1.0)
     assert decide(foreign, Stop(patient=True), 5.0)[0].due == 8.0
 
 

@@ -12,13 +12,13 @@ from hero_job.client.async_store import AsyncStore
 from hero_job.model.job import ScriptType
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
-from hero_supervisor.children.policy import Phase, Restart
-from hero_supervisor.children.spec import Strategy, actor_specs
 from hero_supervisor.errors import ActorUnknown, ReloadRefused, ScaleRefused
 from hero_supervisor.fleet.fleet import Fleet
 from hero_supervisor.fleet.scaler import Scaler
-from tests.supervisor.children.test_rolling import actor
-from tests.supervisor.children.test_supervise import SLEEP, program, run, soon, supervising
+from hero_supervisor.policy.child_state import Phase, Restart
+from hero_supervisor.process.spec import Strategy, actor_specs
+from tests.eventually import eventually_async
+from tests.supervisor.supervising import SLEEP, program, run, speaking_program, supervising
 from tests.valkey_server import ValkeyServer
 
 
@@ -39,7 +39,7 @@ def test_number_that_an_operator_gave_holds_until_the_configs_own_changes() -> N
             assert fleet.apply([a, replace(b, scale_max=2)]).scaled == ("b",)
             assert fleet.apply([replace(a, count=2), b]).scaled == ("a",)
             assert counts(fleet) == {"a": 2, "b": 2}
-            await soon(lambda: [v.slot for v in fleet.children()] == ["a-1", "a-2", "b-1", "b-2"])
+            await eventually_async(lambda: [v.slot for v in fleet.children()] == ["a-1", "a-2", "b-1", "b-2"])
             assert fleet.apply([a]).removed == ("b",)
 
     run(test)
@@ -87,7 +87,7 @@ def test_jobs_of_a_foreign_producer_wake_an_entry_that_had_no_process(valkey: Va
             store = AsyncStore(valkey.url)
             fleet = Fleet(supervision)
             scaler = Scaler(store, operations, fleet)
-            spec = actor("v", script_type="v", count=0, scale_max=2, scale_wait_s=0.1, scale_idle_s=0.1)
+            spec = speaking_program("v", script_type="v", count=0, scale_max=2, scale_wait_s=0.1, scale_idle_s=0.1)
             fleet.apply([spec])
             await scaler.look()
             assert counts(fleet) == {"v": 0}
@@ -97,7 +97,7 @@ def test_jobs_of_a_foreign_producer_wake_an_entry_that_had_no_process(valkey: Va
             while counts(fleet) == {"v": 0}:
                 assert time.monotonic() < deadline_mono
                 await scaler.look()
-            await soon(lambda: [view.phase for view in fleet.children()] == [Phase.RUNNING])
+            await eventually_async(lambda: [view.phase for view in fleet.children()] == [Phase.RUNNING])
             assert "jobs wait" in fleet.scaling["v"].reason
             await store.run(Op(("DEL", operations.keys.work(ScriptType.V.suffix)), int))
             while counts(fleet) != {"v": 0}:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 from hero_config.model.settings import ActorSettings, JobsSettings, Settings, StoreSettings, SupervisorSettings
@@ -13,7 +12,7 @@ from hero_job.model.status import JobStatus
 from hero_supervisor.fleet.reload import merge
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
-from tests.supervisor.process import SupervisorProcess
+from tests.supervisor.supervisor_process import SupervisorProcess
 from tests.supervisor.systemd.test_notify import heard
 
 SAL = '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 4\n'
@@ -134,17 +133,17 @@ def test_rolling_restarts_under_load_fail_no_job_and_run_none_twice(start_superv
     supervisor.wait_ready()
     jobs: list[str] = []
 
-    def load_until(rolled: Callable[[], bool]) -> None:
+    def load_until(replaced: int) -> None:
         def probe() -> bool:
             jobs.extend(supervisor.submit(f"sleep(0.05); {n}", kind) for n, kind in enumerate(kinds))
-            return rolled()
+            return len(supervisor.events("roll.replaced")) == replaced
 
         eventually(probe, within_s=60, every_s=0.05)
 
     kinds = [ScriptType.OSIS, ScriptType.SAL, ScriptType.SAL]
-    for number in range(1, 4):
+    for replaced in (3, 6, 9):
         supervisor.signal(signal.SIGUSR2)
-        load_until(lambda n=number: len(supervisor.events("roll.replaced")) == 3 * n)
+        load_until(replaced)
     ends = [supervisor.reply(job, 60) for job in jobs]
     assert {end.status for end in ends} == {JobStatus.FINISHED}
     assert {supervisor.record(job).attempt for job in jobs} == {1}

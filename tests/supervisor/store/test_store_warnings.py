@@ -20,7 +20,7 @@ def warnings_for(server: ValkeyServer, caplog: pytest.LogCaptureFixture) -> list
 
     with caplog.at_level(logging.INFO):
         asyncio.run(main())
-    return [str(r.setting) for r in caplog.records if r.message == "store.dangerous_setting"]
+    return [str(vars(r)["setting"]) for r in caplog.records if r.message == "store.dangerous_setting"]
 
 
 def test_a_server_that_keeps_jobs_gets_no_warning(own_valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,33 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 
 import pytest
 
 from hero_supervisor.store.embedded import EmbeddedStore, Readiness
-from hero_supervisor.store.watch import StoreWatch
+from hero_supervisor.store.watch import FROZEN_S, StoreWatch
+from tests.eventually import eventually_async
 from tests.supervisor.conftest import MakeStore, command
 
 
-async def until_restarted(watch: StoreWatch, times: int) -> None:
-    deadline_mono = time.monotonic() + 60.0
-    while watch.restarts < times:
-        assert time.monotonic() < deadline_mono, "not started anew"
-        await asyncio.sleep(0.02)
-
-
-def run_watched(store: EmbeddedStore, damage: signal.Signals, **settings: float) -> int | None:
+def run_watched(store: EmbeddedStore, damage: signal.Signals, *, frozen_s: float = FROZEN_S) -> int | None:
     """Bring a store to an end and give the process id of its successor."""
 
     async def run() -> int | None:
-        watch = StoreWatch(store, **settings)
+        watch = StoreWatch(store, frozen_s=frozen_s)
         await watch.start()
         try:
             pid = store.pid
             assert pid is not None
             os.kill(pid, damage)
-            await until_restarted(watch, 1)
+            await eventually_async(lambda: watch.restarts, within_s=60, what="it is restarted")
             assert await asyncio.to_thread(store.probe) is Readiness.READY
             assert store.pid != pid
             return store.pid

@@ -6,7 +6,7 @@ import asyncio
 
 from hero_job.client.async_store import AsyncStore, end_task
 from hero_job.operations.events import BEGINNING, Events
-from hero_supervisor.upkeep import actor_events as news
+from hero_supervisor.upkeep.actor_events import MAX_WAITING, ActorEvents, SlotEvent
 from tests.valkey_server import ValkeyServer
 
 
@@ -16,23 +16,23 @@ def test_news_of_an_outage_are_written_when_it_is_over_the_oldest_beyond_the_lim
     async def run() -> list[dict[str, str]]:
         events = Events()
         async with AsyncStore(own_valkey.url) as store:
-            told = news.News(store, events, "here")
-            telling = asyncio.create_task(told.run())
+            actor_events = ActorEvents(store, events, "here")
+            writing = asyncio.create_task(actor_events.run())
             own_valkey.kill()
-            for n in range(news.MAX_WAITING + 10):
-                told.tell("ready", f"sal-{n}", "sal", "", "")
+            for n in range(MAX_WAITING + 10):
+                actor_events.add(SlotEvent(event="ready", slot=f"sal-{n}", script_type="sal", incarnation=""))
             own_valkey.start()
             try:
                 async with asyncio.timeout(60):
                     while True:
                         found = await store.run(events.entries(events.keys.actor_events, BEGINNING, 1000))
-                        if found and found[-1][1]["name"] == f"sal-{news.MAX_WAITING + 9}":
+                        if found and found[-1][1]["name"] == f"sal-{MAX_WAITING + 9}":
                             return [fields for _, fields in found]
                         await asyncio.sleep(0.01)
             finally:
-                await end_task(telling)
+                await end_task(writing)
 
     written = asyncio.run(run())
 
     assert written[-1] == {"event": "ready", "name": "sal-265", "suffix": "sal", "host": "here"}
-    assert len(written) == news.MAX_WAITING
+    assert len(written) == MAX_WAITING

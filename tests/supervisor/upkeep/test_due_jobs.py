@@ -13,7 +13,7 @@ from hero_job.client.async_store import AsyncStore, end_task
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
-from hero_supervisor.upkeep.due_jobs import Clock
+from hero_supervisor.upkeep.due_jobs import DueJobs
 from tests.valkey_server import ValkeyServer
 
 JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
@@ -27,8 +27,8 @@ def on_store(valkey: ValkeyServer, test: Callable[[AsyncStore], Awaitable[None]]
     asyncio.run(main())
 
 
-def clock(store: AsyncStore, namespace: str) -> Clock:
-    return Clock(store, Operations(namespace), Schedules(namespace), limits=JobLimits(), roll=lambda: 0.0)
+def clock(store: AsyncStore, namespace: str) -> DueJobs:
+    return DueJobs(store, Operations(namespace), Schedules(namespace), limits=JobLimits(), roll=lambda: 0.0)
 
 
 async def queued(store: AsyncStore, operations: Operations) -> int:

@@ -14,7 +14,7 @@ from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
-from hero_supervisor.upkeep.recovery import Sweep
+from hero_supervisor.upkeep.recovery import JobRecovery
 from tests.eventually import eventually
 from tests.supervisor.conftest import StartSupervisor
 from tests.valkey_server import ValkeyServer
@@ -59,7 +59,7 @@ def test_jobs_of_the_living_are_left_alone_and_those_of_the_seen_dead_are_not_wa
 
     async def test() -> None:
         async with AsyncStore(valkey.url) as aio:
-            sweep = Sweep(aio, Recoveries(namespace), every_s=60)
+            sweep = JobRecovery(aio, Recoveries(namespace), every_s=60)
             await sweep.run_once()
             assert store.run(operations.status(job_id)) is JobStatus.STARTED
             await sweep.recover_dead(claims.entry.incarnation)
@@ -76,7 +76,7 @@ def test_dead_child_is_recovered_as_soon_as_the_store_is_back(own_valkey: Valkey
 
     async def test() -> None:
         async with AsyncStore(own_valkey.url) as aio:
-            sweep = Sweep(aio, Recoveries(namespace), every_s=60)
+            sweep = JobRecovery(aio, Recoveries(namespace), every_s=60)
             await sweep.recover_dead(claims.entry.incarnation)
             own_valkey.start()
             with Store(own_valkey.url) as store:
@@ -98,7 +98,7 @@ def test_after_an_outage_the_living_get_a_lease_to_show_themselves(
         with Store(own_valkey.url) as store:
             job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=0.3)
             async with AsyncStore(own_valkey.url) as aio:
-                sweep = Sweep(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
+                sweep = JobRecovery(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
                 running = asyncio.create_task(sweep.run())
                 try:
                     own_valkey.kill()

@@ -31,7 +31,8 @@ from hero_engine.heroscript_engine.run.script import run_script
 from hero_engine.heroscript_engine.run.settings import Settings
 from hero_engine.languages.heroscript import Playbook
 from hero_engine.languages.heroscript.playbook.action import Action
-from hero_process.tree import adopt_orphans, children_of, die_with
+from hero_process.proc import children_of
+from hero_process.tree import adopt_orphans, die_with
 
 #: The interpreter rewrites code that has run a few times: in the template, all children share the result.
 #: Source: https://peps.python.org/pep-0659/

@@ -27,7 +27,8 @@ from hero_engine.heroscript_engine.children.child import Voice, prepare, serve
 from hero_engine.heroscript_engine.run.actions import VocabularyError, load_actions
 from hero_engine.heroscript_engine.run.script import bind_vocabulary
 from hero_engine.heroscript_engine.run.settings import Settings
-from hero_process.tree import adopt_orphans, children_of, kill_group, kill_tree
+from hero_process.proc import children_of
+from hero_process.tree import adopt_orphans, kill_group, kill_tree
 
 _ORDER_FDS = 3
 #: SIGKILL takes a moment; a process that the kernel holds takes longer than this, in seconds, and is left for later.

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
-from hero_supervisor.children.child_log import ActorLine
-from hero_supervisor.children.slot import ChildView
+from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.errors import (
     ActorElsewhere,
     ActorUnknown,
@@ -25,6 +24,7 @@ from hero_supervisor.errors import (
 )
 from hero_supervisor.fleet import fleet as fleets
 from hero_supervisor.fleet.fleet import Fleet, FleetChanges
+from hero_supervisor.process.child_log import ActorLine
 from hero_supervisor.rpc.methods import shapes
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError

@@ -16,11 +16,11 @@ from hero_job.model.job import Job, ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.operations.schedules import Schedule
-from hero_supervisor.children.child_log import ActorLine
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.slot import ChildView
-from hero_supervisor.children.spec import ActorSpec
+from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.fleet.fleet import EntryView, FleetChanges
+from hero_supervisor.policy.child_state import Phase
+from hero_supervisor.process.child_log import ActorLine
+from hero_supervisor.process.spec import ActorSpec
 from hero_supervisor.rpc.methods import actors, aliases, results, shapes
 
 CALLER: Final = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"

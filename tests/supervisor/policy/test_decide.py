@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hero_supervisor.children.policy import Child, Limits, Phase, backoff_s, decide, next_due
-from hero_supervisor.children.policy_events import (
-    Beat,
+from hero_supervisor.policy.child_state import ChildState, Phase, RestartLimits, backoff_s
+from hero_supervisor.policy.decide import decide, next_due
+from hero_supervisor.policy.events import (
     Drain,
     Draining,
     Event,
     Exited,
+    Heartbeat,
     Kill,
-    Lane,
+    LaneReport,
     Ready,
     Report,
     Spawn,
@@ -25,16 +26,16 @@ from hero_supervisor.children.policy_events import (
     Tick,
 )
 
-LIMITS = Limits(max_restarts=3, window_s=60, backoff_min_s=1, backoff_max_s=30)
+LIMITS = RestartLimits(max_restarts=3, window_s=60, backoff_min_s=1, backoff_max_s=30)
 
 
-def child_in(phase: Phase, **changes: object) -> Child:
+def child_in(phase: Phase, **changes: object) -> ChildState:
     """A child that came into a phase now, after having been ready for a moment."""
-    child = Child(limits=LIMITS, phase=phase, since=100.0, started=100.0, ready=100.0, heard=100.0)
+    child = ChildState(limits=LIMITS, phase=phase, since=100.0, started=100.0, ready=100.0, heard=100.0)
     return replace(child, **changes)  # type: ignore[arg-type]
 
 
-def after(child: Child, *events: Event, now: float = 100.0) -> tuple[Child, list[object]]:
+def after(child: ChildState, *events: Event, now: float = 100.0) -> tuple[ChildState, list[object]]:
     """The child after some events at one time, and all actions but the reports."""
     done: list[object] = []
     for event in events:
@@ -43,7 +44,7 @@ def after(child: Child, *events: Event, now: float = 100.0) -> tuple[Child, list
     return child, done
 
 
-def reports(child: Child, event: Event, now: float = 100.0) -> list[str]:
+def reports(child: ChildState, event: Event, now: float = 100.0) -> list[str]:
     return [action.what for action in decide(child, event, now)[1] if isinstance(action, Report)]
 
 
@@ -51,7 +52,7 @@ def reports(child: Child, event: Event, now: float = 100.0) -> list[str]:
 
 
 def test_child_that_is_wanted_is_started_at_the_first_tick() -> None:
-    child, done = after(Child(limits=LIMITS), Tick())
+    child, done = after(ChildState(limits=LIMITS), Tick())
     assert (child.phase, done) == (Phase.STARTING, [Spawn()])
 
 
@@ -66,7 +67,7 @@ def test_child_runs_when_it_says_that_it_is_ready() -> None:
 
 
 def test_program_without_control_protocol_runs_once_it_is_started() -> None:
-    assert after(Child(limits=LIMITS, control=False), Tick())[0].phase is Phase.RUNNING
+    assert after(ChildState(limits=LIMITS, control=False), Tick())[0].phase is Phase.RUNNING
 
 
 def test_start_gets_longer_than_a_beat_to_show_a_sign_of_life() -> None:
@@ -81,7 +82,7 @@ def test_start_gets_longer_than_a_beat_to_show_a_sign_of_life() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.DRAINING])
 def test_child_without_beats_is_killed(phase: Phase) -> None:
-    child, _ = after(child_in(phase), Beat())
+    child, _ = after(child_in(phase), Heartbeat())
     assert after(child, Tick(), now=100 + LIMITS.beat_s - 0.1)[1] == []
     killed, (kill,) = after(child, Tick(), now=100 + LIMITS.beat_s + 0.1)
     assert isinstance(kill, Kill)
@@ -103,33 +104,33 @@ def test_nobody_is_killed_for_the_supervisor_having_slept() -> None:
 @pytest.mark.parametrize(
     ("lane", "killed"),
     [
-        (Lane("running", 3_600_000, 0), False),
-        (Lane("running", 3_600_000, 4_000), False),
-        (Lane("running", 3_600_000, 6_000), True),
-        (Lane("idle", 900, 0), False),
-        (Lane("idle", 11_000, 0), True),
-        (Lane("settling", 11_000, 0), True),
-        (Lane("connecting", 60_000, 0), False),
-        (Lane("word of a later version", 60_000, 0), False),
+        (LaneReport("running", 3_600_000, 0), False),
+        (LaneReport("running", 3_600_000, 4_000), False),
+        (LaneReport("running", 3_600_000, 6_000), True),
+        (LaneReport("idle", 900, 0), False),
+        (LaneReport("idle", 11_000, 0), True),
+        (LaneReport("settling", 11_000, 0), True),
+        (LaneReport("connecting", 60_000, 0), False),
+        (LaneReport("word of a later version", 60_000, 0), False),
     ],
 )
-def test_lane_that_will_not_move_on_is_the_death_of_its_process(lane: Lane, killed: bool) -> None:
+def test_lane_that_will_not_move_on_is_the_death_of_its_process(lane: LaneReport, killed: bool) -> None:
     child = child_in(Phase.RUNNING, store_up_since=0.0)
-    assert [type(action) for action in after(child, Beat((Lane("idle", 1, 0), lane)))[1]] == [Kill] * killed
+    assert [type(action) for action in after(child, Heartbeat((LaneReport("idle", 1, 0), lane)))[1]] == [Kill] * killed
 
 
 def test_lane_that_stands_still_is_excused_while_the_store_is_away_and_for_a_while_after() -> None:
-    stuck = (Lane("settling", 60_000, 0),)
-    child, done = after(child_in(Phase.RUNNING, store_up_since=0.0), Beat(stuck, store_up=False))
+    stuck = (LaneReport("settling", 60_000, 0),)
+    child, done = after(child_in(Phase.RUNNING, store_up_since=0.0), Heartbeat(stuck, store_up=False))
     assert done == []
-    child, done = after(child, Beat(stuck, store_up=True), now=101.0)
+    child, done = after(child, Heartbeat(stuck, store_up=True), now=101.0)
     assert done == []
-    assert after(child, Beat(stuck, store_up=True), now=110.0)[1] == []
-    assert len(after(child, Beat(stuck, store_up=True), now=111.5)[1]) == 1
+    assert after(child, Heartbeat(stuck, store_up=True), now=110.0)[1] == []
+    assert len(after(child, Heartbeat(stuck, store_up=True), now=111.5)[1]) == 1
 
 
 def test_actor_that_drains_because_of_a_stuck_job_may_finish_its_other_jobs() -> None:
-    overdue = Beat((Lane("running", 90_000, 60_000),))
+    overdue = Heartbeat((LaneReport("running", 90_000, 60_000),))
     child, _ = after(child_in(Phase.RUNNING), Draining("stuck"))
     assert child.phase is Phase.DRAINING
     assert after(child, overdue)[1] == []
@@ -182,9 +183,9 @@ def test_kill_counts_as_a_crash_even_with_the_exit_code_of_a_boot_failure() -> N
 # Crash loops
 
 
-def crash_loop(crashes: int, numbers: Limits = LIMITS) -> tuple[Child, list[float], list[str]]:
+def crash_loop(crashes: int, numbers: RestartLimits = LIMITS) -> tuple[ChildState, list[float], list[str]]:
     """Crash as soon as started, again and again; gives the pauses and what was reported."""
-    child, now, pauses, told = Child(limits=numbers), 100.0, [], []
+    child, now, pauses, told = ChildState(limits=numbers), 100.0, [], []
     for _ in range(crashes):
         child, _ = decide(child, Tick(), now)
         child, actions = decide(child, Exited(1, 0.999999), now)
@@ -205,7 +206,7 @@ def test_crash_loop_backs_off_and_is_held_at_the_cap_visibly_and_goes_on() -> No
 
 def test_slow_crash_loop_is_held_when_it_exceeds_the_intensity() -> None:
     patient = replace(LIMITS, backoff_min_s=0.001)
-    child, now = Child(limits=patient), 100.0
+    child, now = ChildState(limits=patient), 100.0
     for _ in range(4):  # ready for long enough to be healthy each time
         child, _ = decide(child, Tick(), now)
         child, _ = decide(child, Ready(), now)
@@ -297,7 +298,7 @@ def test_child_that_hangs_while_it_is_stopped_is_killed_for_it() -> None:
 failures = st.integers(min_value=1, max_value=10_000)
 rolls = st.floats(min_value=0, max_value=1, exclude_max=True)
 limits = st.builds(
-    Limits,
+    RestartLimits,
     backoff_min_s=st.floats(min_value=0.001, max_value=10),
     backoff_max_s=st.floats(min_value=10, max_value=3600),
 )
@@ -305,7 +306,7 @@ limits = st.builds(
 
 @given(limits, failures, rolls, st.booleans())
 def test_backoff_is_never_above_the_cap_and_at_least_half_of_the_pause_without_chance(
-    numbers: Limits, count: int, roll: float, held: bool
+    numbers: RestartLimits, count: int, roll: float, held: bool
 ) -> None:
     pause_s = backoff_s(numbers, count, held=held, roll=roll)
     whole_s = backoff_s(numbers, count, held=held, roll=1.0)
@@ -314,7 +315,7 @@ def test_backoff_is_never_above_the_cap_and_at_least_half_of_the_pause_without_c
 
 @given(limits, failures, rolls)
 def test_backoff_without_jitter_never_falls_and_is_zero_only_for_the_first_crash(
-    numbers: Limits, count: int, roll: float
+    numbers: RestartLimits, count: int, roll: float
 ) -> None:
     now_s = backoff_s(numbers, count, held=False, roll=roll)
     assert (now_s == 0) == (count == 1)
@@ -324,7 +325,9 @@ def test_backoff_without_jitter_never_falls_and_is_zero_only_for_the_first_crash
 events = st.one_of(
     st.builds(Tick, st.floats(min_value=0, max_value=5)),
     st.just(Ready()),
-    st.builds(Beat, st.tuples(st.builds(Lane, st.just("running"), st.just(1), st.integers(0, 9000))), st.booleans()),
+    st.builds(
+        Heartbeat, st.tuples(st.builds(LaneReport, st.just("running"), st.just(1), st.integers(0, 9000))), st.booleans()
+    ),
     st.builds(Draining, st.sampled_from(["signal", "stuck", "memory"])),
     st.builds(Exited, st.sampled_from([0, 1, 75, -9, None]), rolls),
 )
@@ -335,7 +338,7 @@ def test_child_that_is_wanted_and_can_start_always_has_something_that_moves_it_o
     history: list[tuple[Event, float]],
 ) -> None:
     """Whatever happens, it is judged by its beats or has a time at which it is started; never both, never neither."""
-    child, now, process = Child(limits=LIMITS), 0.0, False
+    child, now, process = ChildState(limits=LIMITS), 0.0, False
     for event, passed_s in [(Tick(), 0.0), *history]:
         now += passed_s
         if not process and not isinstance(event, Tick):

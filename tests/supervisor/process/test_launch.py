@@ -14,13 +14,13 @@ import pytest
 
 from hero_config.model.settings import ActorSettings, Settings, StoreSettings
 from hero_job.model.job import ScriptType
-from hero_supervisor.children.launch import Launch, Who
-from hero_supervisor.children.policy import Phase
-from hero_supervisor.children.spec import ActorSpec, actor_specs
 from hero_supervisor.errors import LaunchRefused
-from tests.eventually import eventually
-from tests.supervisor.children.test_supervise import SLEEP, child, program, run, soon, supervising
+from hero_supervisor.policy.child_state import Phase
+from hero_supervisor.process.launch import LaunchOptions, ProcessUser
+from hero_supervisor.process.spec import ActorSpec, actor_specs
+from tests.eventually import eventually, eventually_async
 from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.supervising import SLEEP, child, pid_of, program, run, supervising
 from tests.valkey_server import ValkeyServer
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process as another user")
@@ -48,9 +48,9 @@ time.sleep(600)
 def test_everything_asked_for_holds_before_the_program_runs(tmp_path: Path) -> None:
     async def test() -> None:
         told, cpu = tmp_path / "told", min(os.sched_getaffinity(0))
-        launch = Launch(cwd=str(tmp_path), nice=7, cpu_affinity=(cpu,), memory_max_bytes=100 << 20)
+        launch = LaunchOptions(cwd=str(tmp_path), nice=7, cpu_affinity=(cpu,), memory_max_bytes=100 << 20)
         async with supervising(program("x", TELLS, told, launch=launch)):
-            await soon(told.exists)
+            await eventually_async(told.exists)
         facts = json.loads(told.read_text())
         assert (facts["cwd"], facts["nice"], facts["cpus"]) == (str(tmp_path), 7, [cpu])
         assert facts["data"] == 100 << 20
@@ -72,13 +72,11 @@ def test_user_is_dropped_to_with_its_groups(tmp_path: Path) -> None:
         command = ("/bin/sh", "-c", f"id -u > {told}.part; id -G >> {told}.part; mv {told}.part {told}; exec sleep 600")
         # Ahead of others, which that user itself might not ask for.
         spec = ActorSpec(
-            name="x", script_type="", command=command, control=False, launch=Launch(user="nobody", nice=-3)
+            name="x", script_type="", command=command, control=False, launch=LaunchOptions(user="nobody", nice=-3)
         )
         async with supervising(spec) as supervision:
-            await soon(told.exists)
-            pid = child(supervision, "x-1").pid
-            assert pid is not None
-            assert os.getpriority(os.PRIO_PROCESS, pid) == -3
+            await eventually_async(told.exists)
+            assert os.getpriority(os.PRIO_PROCESS, pid_of(supervision, "x-1")) == -3
         uid, groups = told.read_text().splitlines()
         assert int(uid) == nobody.pw_uid
         assert set(map(int, groups.split())) == set(os.getgrouplist("nobody", nobody.pw_gid))
@@ -89,21 +87,20 @@ def test_user_is_dropped_to_with_its_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("launch", "setting"),
     [
-        (Launch(user="no-such-user"), "user"),
-        (Launch(cwd="/no/such/folder"), "cwd"),
-        (Launch(cpu_affinity=(8000,)), "cpu_affinity"),
+        (LaunchOptions(user="no-such-user"), "user"),
+        (LaunchOptions(cwd="/no/such/folder"), "cwd"),
+        (LaunchOptions(cpu_affinity=(8000,)), "cpu_affinity"),
     ],
 )
 def test_what_cannot_be_had_is_named_once_and_not_tried_again(
-    launch: Launch, setting: str, caplog: pytest.LogCaptureFixture
+    launch: LaunchOptions, setting: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
         async with supervising(program("x", SLEEP, launch=launch), program("other", SLEEP)) as supervision:
             await supervision.settled()
-            await soon(lambda: child(supervision, "x-1").phase is Phase.FAILED)
-            other = child(supervision, "other-1").pid
-            os.kill(other or 0, signal.SIGKILL)
-            await soon(lambda: child(supervision, "other-1").restarts == 1, "more events pass")
+            await eventually_async(lambda: child(supervision, "x-1").phase is Phase.FAILED)
+            os.kill(pid_of(supervision, "other-1"), signal.SIGKILL)
+            await eventually_async(lambda: child(supervision, "other-1").restarts == 1, what="more events pass")
             assert child(supervision, "x-1").phase is Phase.FAILED
 
     run(test)
@@ -115,9 +112,9 @@ def test_what_cannot_be_had_is_named_once_and_not_tried_again(
 def test_another_user_needs_root() -> None:
     if os.geteuid() != 0:
         with pytest.raises(LaunchRefused, match="root"):
-            Who.of("root")
-    assert Who.of(str(os.geteuid())).environ["HOME"]
-    assert Who.of("") == Who({}, {})
+            ProcessUser.find("root")
+    assert ProcessUser.find(str(os.geteuid())).environ["HOME"]
+    assert ProcessUser.find("") == ProcessUser()
 
 
 def test_memory_above_the_limit_is_refused_to_the_program(tmp_path: Path) -> None:
@@ -125,12 +122,12 @@ def test_memory_above_the_limit_is_refused_to_the_program(tmp_path: Path) -> Non
         greedy = "import sys; bytearray(200 << 20); open(sys.argv[1], 'w').close()"
         held, free = tmp_path / "held", tmp_path / "free"
         specs = (
-            program("held", greedy, held, launch=Launch(memory_max_bytes=64 << 20)),
-            program("free", greedy, free, launch=Launch(memory_max_bytes=1 << 30)),
+            program("held", greedy, held, launch=LaunchOptions(memory_max_bytes=64 << 20)),
+            program("free", greedy, free, launch=LaunchOptions(memory_max_bytes=1 << 30)),
         )
         async with supervising(*specs) as supervision:
-            await soon(free.exists, "the one with enough has its memory")
-            await soon(lambda: child(supervision, "held-1").restarts >= 2, "the other one fails")
+            await eventually_async(free.exists, what="the one with enough has its memory")
+            await eventually_async(lambda: child(supervision, "held-1").restarts >= 2, what="the other one fails")
             lines = [line.text for line in supervision.logs.tail("held-1")]
             assert "MemoryError" in lines
             assert not held.exists()
@@ -143,9 +140,7 @@ def test_codes_of_our_actors_mean_nothing_from_a_foreign_program() -> None:
         # 2 of ours: a wrong config, not tried again. 75 of ours: replace me, not counted.
         specs = [program(f"x{code}", f"raise SystemExit({code})") for code in (2, 69, 75)]
         async with supervising(*specs) as supervision:
-            for spec in specs:
-                name = f"{spec.name}-1"
-                await soon(lambda name=name: child(supervision, name).held, "it is a crash loop")  # type: ignore[misc]
+            await eventually_async(lambda: all(view.held for view in supervision.children()), what="all loop")
 
     run(test)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hero_supervisor.children.child_log import MAX_LINE_BYTES, ActorLogs, open_pipe
-from tests.eventually import eventually
-from tests.supervisor.children.test_supervise import child, program, run, soon, supervising
+from hero_supervisor.process.child_log import MAX_LINE_BYTES, ActorLogs, open_pipe
+from tests.eventually import eventually, eventually_async
 from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.supervising import child, program, run, supervising
 
 LINE = (
     b'{"at":"2026-01-02T03:04:05.678Z","level":"warning","logger":"hero_actor.x","pid":7,'
@@ -37,7 +37,7 @@ def test_line_of_an_actor_comes_out_as_the_record_that_it_was(caplog: pytest.Log
         os.write(
             write, LINE + b'{"level":"info","event":"x","logger":"hero_actor.x","name":"n","args":[1],"child":"lie"}\n'
         )
-        await soon(lambda: len(texts(logs)) == 2)
+        await eventually_async(lambda: len(texts(logs)) == 2)
         os.close(write)
         logs.close()
         first, second = logs.tail("a-1")
@@ -72,7 +72,7 @@ def test_foreign_and_broken_lines_are_wrapped(caplog: pytest.LogCaptureFixture) 
         write = follow(logs)
         os.write(write, b"\n".join(words) + b"\n\n  \nno end")
         os.close(write)
-        await soon(lambda: len(texts(logs)) == len(words) + 1)
+        await eventually_async(lambda: len(texts(logs)) == len(words) + 1)
 
     with caplog.at_level("INFO"):
         run(test)
@@ -93,7 +93,7 @@ def test_lines_come_whole_however_they_are_cut_and_never_too_long() -> None:
             logs.catch_up("a-1.h.0")
         os.write(write, b"rest\nthree\n")
         os.close(write)
-        await soon(lambda: texts(logs)[-1] == "three")
+        await eventually_async(lambda: texts(logs)[-1] == "three")
         assert texts(logs) == ["one", "two", "x" * MAX_LINE_BYTES, "three"]
 
     run(test)
@@ -101,11 +101,11 @@ def test_lines_come_whole_however_they_are_cut_and_never_too_long() -> None:
 
 def test_newest_lines_are_kept_and_can_be_read_on_from_where_one_was() -> None:
     async def test() -> None:
-        logs = ActorLogs(max_lines=50, max_bytes=1000)
+        logs = ActorLogs(max_lines=50, max_chars=1000)
         write = follow(logs)
         os.write(write, b"".join(b"%d\n" % number for number in range(200)))
         os.close(write)
-        await soon(lambda: texts(logs)[-1:] == ["199"])
+        await eventually_async(lambda: texts(logs)[-1:] == ["199"])
         assert texts(logs) == [str(number) for number in range(150, 200)]
         assert texts(logs, count=2) == ["198", "199"]
         assert texts(logs, count=2, after=160) == ["160", "161"]
@@ -114,7 +114,7 @@ def test_newest_lines_are_kept_and_can_be_read_on_from_where_one_was() -> None:
         long = follow(logs)
         os.write(long, b"y" * 600 + b"\n" + b"z" * 600 + b"\n")
         os.close(long)
-        await soon(lambda: texts(logs)[-1] == "z" * 600)
+        await eventually_async(lambda: texts(logs)[-1] == "z" * 600)
         assert texts(logs) == ["z" * 600]
         logs.forget({"b-1"})
         assert texts(logs) == []
@@ -128,13 +128,13 @@ def test_flood_is_counted_and_costs_no_more_than_its_share(caplog: pytest.LogCap
         async with supervising(
             program("flood", flood), program("quiet", "print('hush', flush=True); import time; time.sleep(600)")
         ) as s:
-            await soon(lambda: texts(s.logs, "quiet-1") == ["hush"], "the quiet one is heard")
-            await soon(lambda: s.logs.tail("flood-1", after=20_000), "much was read")
+            await eventually_async(lambda: texts(s.logs, "quiet-1") == ["hush"], what="the quiet one is heard")
+            await eventually_async(lambda: s.logs.tail("flood-1", after=20_000), what="much was read")
             assert len(s.logs.tail("flood-1", count=10_000)) == 1000
             pid = child(s, "flood-1").pid
             assert pid is not None  # it was not held up
-            await soon(
-                lambda: any(r.message == "child.lines_dropped" for r in caplog.records), "what was dropped is told"
+            await eventually_async(
+                lambda: any(r.message == "child.lines_dropped" for r in caplog.records), what="what was dropped is told"
             )
 
     with caplog.at_level("INFO"):
@@ -149,7 +149,7 @@ def test_last_words_are_read_to_the_end_before_the_news_of_it(caplog: pytest.Log
         async with supervising(
             program("x", "print('word\\n' * 1500 + 'the last'); raise SystemExit('why')")
         ) as supervision:
-            await soon(lambda: child(supervision, "x-1").restarts > 0)
+            await eventually_async(lambda: child(supervision, "x-1").restarts > 0)
 
     with caplog.at_level("INFO"):
         run(test)

@@ -1,17 +1,19 @@
-"""What can happen to a child, and what can be done about it: the words between the supervise loop and the policy.
+"""What can happen to a child, and what can be done about it: the vocabulary between a slot and the policy.
 
-Plain data, no logic. `supervise.py` makes the events and carries out the actions; `policy.py` turns one into the other.
+Plain data without logic. `children/slot.py` makes the events and carries out the actions; `decide.py` turns an event
+into actions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 # Events
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed. `late_s` is how much later than planned the tick came."""
+    """Time has passed. `late_s` says how much later than planned the tick came."""
 
     late_s: float = 0.0
 
@@ -22,8 +24,8 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """What one lane said of itself in a beat: its state, for how long, and how far past its job's deadline."""
+class LaneReport:
+    """One lane in a heartbeat: its state, for how long it has been in it, and how far its job is past its deadline."""
 
     state: str
     for_ms: int
@@ -31,10 +33,10 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """The process lives, and this is what its lanes do."""
+class Heartbeat:
+    """The process is alive, and says what its lanes do and whether it reaches the store."""
 
-    lanes: tuple[Lane, ...] = ()
+    lanes: tuple[LaneReport, ...] = ()
     store_up: bool = True
 
 
@@ -47,9 +49,9 @@ class Draining:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process has ended (or could not be made: `code` is None). `roll` in [0, 1) is the chance for the jitter.
+    """The process has ended, or could not be started (`code` is None). `roll` in [0, 1) is the chance for the jitter.
 
-    With `refused` it was not made because of its settings, which the next try would find the same.
+    `refused` says which of its settings kept it from being started; another try would fail in the same way.
     """
 
     code: int | None
@@ -59,16 +61,16 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """It was asked to run an empty job, and has not answered. `reason` says more."""
+    """It was asked to run an empty job and has not answered. `reason` says more."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """It is not wanted any more.
+    """The child is no longer wanted.
 
-    With `now` there is no time to drain; with `patient` it may take as long as its jobs, each of which has its own.
+    With `now` it gets no time to drain. With `patient` it gets as long as its jobs take, each of which has a timeout.
     """
 
     now: bool = False
@@ -77,11 +79,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Somebody wants it to start now: a pause, a failed start or an end of its own is over."""
+    """An operator wants it to start now: this ends a pause, and starts a child that failed to start or has ended."""
 
 
-Event = Tick | Ready | Beat | Draining | Exited | Silent | Stop | Start
-
+Event = Tick | Ready | Heartbeat | Draining | Exited | Silent | Stop | Start
 
 # Actions
 
@@ -110,7 +111,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Write a line to the log: what happened, how bad it is, and how long until the next start."""
+    """Write a line to the log: what happened, its level, why, and how long until the next start."""
 
     what: str
     level: str

@@ -1,11 +1,11 @@
 """One actor process as its supervisor holds it: a pidfd, a control socket, a process group.
 
-Owned here: making the process (`launch.py` knows how), speaking to it, signalling it, and taking its exit code. Called
-by `slot.py` from the main thread only. Invariant: a signal never reaches a process that is not ours. The process is
-signalled through its pidfd; its group by number, but only until the exit code is taken: for that long the kernel gives
-the number to nobody.
+Owned here: starting the process (with `launch.py`), exchanging messages with it, signalling it, and taking its exit
+code. Called by `children/slot.py` from the main thread only. Invariant: a signal never reaches a process that is not
+ours. The process is signalled through its pidfd. Its group is signalled by number, but only until the exit code is
+taken, since the kernel gives the number to no other process before that.
 
-Source: pidfd_open(2), pidfd_send_signal(2); gunicorn #371 is what a recycled number does.
+Source: pidfd_open(2), pidfd_send_signal(2); gunicorn #371 shows what a reused process id does.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from typing import Any
 
 import orjson
 
-from hero_supervisor.children.child_log import open_pipe
-from hero_supervisor.children.launch import Who, launch
-from hero_supervisor.children.orphans import MARK
-from hero_supervisor.children.spec import ChildSpec
+from hero_process.mark import MARK
+from hero_process.signals import send_signal
+from hero_process.tree import kill_group
+from hero_supervisor.process.child_log import open_pipe
+from hero_supervisor.process.launch import ProcessUser, launch
+from hero_supervisor.process.spec import ChildSpec
 
 log = logging.getLogger(__name__)
 
-# A beat has some 100 bytes a lane. More than this without a newline is no message.
+# A heartbeat has about 100 bytes per lane. More than this without a newline is not a message.
 _MAX_LINE_BYTES = 1024 * 1024
 
 
 class ChildProcess:
-    """A running process. Made by `spawn`; ends with `finish`, which must be called when `pidfd` becomes readable.
+    """A running process. `spawn` makes it; when `pidfd` becomes readable, `finish` must be called.
 
     Attributes:
-        pid: Its process id, and that of its group.
+        pid: Its process id, which is also the number of its group.
         pidfd: Readable once the process has ended.
         control: Our end of the control socket; None for a program that does not speak the protocol, and after its end.
-        output_fd: Reading end of what it writes to stdout and stderr; whoever made the process closes it.
+        output_fd: Reading end of its stdout and stderr. The caller of `spawn` closes it.
     """
 
     __slots__ = ("_popen", "_received", "control", "output_fd", "pid", "pidfd")
@@ -48,7 +50,7 @@ class ChildProcess:
         self._popen = popen
         self._received = b""
         self.pid = popen.pid
-        # The process may have ended already: until its exit code is taken, its number is still its own.
+        # The process may have ended already, but its id is its own until its exit code is taken.
         self.pidfd = os.pidfd_open(popen.pid)
         self.control = control
         self.output_fd = output_fd
@@ -57,7 +59,7 @@ class ChildProcess:
     def spawn(cls, spec: ChildSpec, incarnation: str, environ: Mapping[str, str]) -> ChildProcess:
         """Start a process.
 
-        The main thread must call this: actors ask the kernel for a signal at the death of the thread that made them.
+        Call it in the main thread: actors ask the kernel for a signal when the thread that started them ends.
 
         Args:
             spec: What to run.
@@ -65,11 +67,10 @@ class ChildProcess:
             environ: The environment of this service.
 
         Raises:
-            LaunchRefused: What its settings ask for cannot be had.
+            LaunchRefused: Its settings cannot be met.
             OSError: The program does not exist or cannot be executed, or there are no more processes or descriptors.
         """
-        how = spec.actor.launch
-        who = Who.of(how.user)
+        user = ProcessUser.find(spec.actor.launch.user)
         with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as theirs:
             output_fd, their_output = open_pipe()
             on_failure.callback(os.close, output_fd)
@@ -84,39 +85,39 @@ class ChildProcess:
                 control_fds = (their_end.fileno(),)
             popen = launch(
                 spec.argv(incarnation, *(control_fds or (None,))),
-                how,
-                who,
-                environ=spec.environ({**environ, **who.environ}) | {MARK: incarnation},
+                spec.actor.launch,
+                user,
+                environ=spec.environ({**environ, **user.environ}) | {MARK: incarnation},
                 pass_fds=control_fds,
                 output_fd=their_output,
-                speaks=spec.actor.control,
+                control=spec.actor.control,
             )
             on_failure.pop_all()
         return cls(popen, ours, output_fd)
 
     def send(self, message: Mapping[str, object]) -> bool:
-        """Send one message, unless the process does not read.
+        """Send one message, without waiting.
 
         Args:
-            message: Becomes one JSON line.
+            message: Is sent as one JSON line.
 
         Returns:
-            False when it cannot be sent, which a signal has to make up for.
+            False when the process does not read; a signal then has to tell it.
         """
         if self.control is None:
             return False
         try:
-            # A command is far smaller than a socket's buffer: it goes whole or, to a child that hangs, not at all.
+            # A command is far smaller than the socket's buffer, so it is sent whole or not at all.
             self.control.send(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE), socket.MSG_NOSIGNAL)
         except OSError:
             return False
         return True
 
     def receive(self) -> list[dict[str, Any]] | None:
-        """Read what the process has said, without waiting.
+        """Read the messages of the process, without waiting.
 
         Returns:
-            The complete messages; None at the end of file. What is not a JSON object is logged and dropped.
+            The complete messages; None at the end of file. A line that is not a JSON object is logged and dropped.
         """
         if self.control is None:
             return None
@@ -134,24 +135,24 @@ class ChildProcess:
         return [message for line in lines if (message := self._parse(line)) is not None]
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the process; nothing happens when it has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, number)
+        """Signal the process; does nothing when it has ended."""
+        send_signal(self.pidfd, number)
 
     def kill_group(self) -> None:
-        """Kill the process and everything in its group, that is what it has started and not moved elsewhere."""
+        """Kill the process and everything that it has started and that is still in its group."""
         if self._popen.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            kill_group(self.pid)
 
     def hang_up(self) -> None:
-        """Close the control socket: to the process this means that its supervisor is gone."""
+        """Close the control socket. The process understands this as the end of its supervisor."""
         if self.control is not None:
             self.control.close()
             self.control = None
 
     def finish(self) -> int:
-        """End what is left of the group, take the exit code, close everything. Only after `pidfd` became readable.
+        """Kill what is left of the group, take the exit code, and close everything.
+
+        Call it only after `pidfd` became readable.
 
         Returns:
             The exit code, or the signal that ended it as a negative number.

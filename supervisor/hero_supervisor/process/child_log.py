@@ -1,12 +1,12 @@
-"""What the processes of the slots write to stdout and stderr: read, kept for a while, and put into the service's log.
+"""Reads what the processes of the slots print, keeps the newest lines, and writes them to the service's log.
 
-Owned here: the reading ends of their pipes, the newest lines of each slot, and how a line becomes one of the service's
-log. Used by `slot.py` on the supervisor's loop. Invariants: reading never waits; whatever a process writes costs a
-bounded amount of memory and of time; it never waits for us while the loop turns, since a line too many is dropped and
-counted.
+Owned here: the reading ends of the processes' pipes, the newest lines of each slot, and how a line becomes a record of
+the service's log. Used by `children/slot.py` on the supervisor's loop. Invariants: reading never waits; the output of a
+process costs a bounded amount of memory and time; while the loop turns, a process never waits for us, since lines that
+come too fast are dropped and counted.
 
-A line of an actor is a JSON object and comes out as the record that it was, under its own time, level and logger, with
-`child` and `incarnation`. Anything else, of a foreign program or of a crash, comes out as `child.said`.
+A line of an actor is a JSON object. It becomes a record with its own time, level and logger, and with `child` and
+`incarnation`. Any other line, from a third-party program or a crash, becomes a `child.said` record.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ import orjson
 
 log = logging.getLogger(__name__)
 
-#: Longest line that is kept whole, in bytes; the rest of a longer one is dropped.
+#: Longest line that is kept whole, in bytes. The rest of a longer line is dropped.
 MAX_LINE_BYTES = 16 * 1024
-#: Bytes taken from a pipe at once. When so many are there, the next look comes after a pause: 6 MB/s at most.
+#: Bytes that one read takes from a pipe. After a full read there is a pause, so that a process gets 6 MB/s at most.
 _CHUNK_BYTES = 64 * 1024
 _PAUSE_S = 0.01
-#: What a process may write while this one is busy or stopped, in bytes. An unprivileged user may ask for 1 MiB a pipe,
-#: and for 64 MiB in all. Source: pipe(7), /proc/sys/fs/pipe-user-pages-soft
+#: Size of a pipe: what a process may write while the supervisor is busy or stopped, in bytes. An unprivileged user may
+#: have 1 MiB per pipe and 64 MiB in all. Source: pipe(7), /proc/sys/fs/pipe-user-pages-soft
 _PIPE_BYTES = 256 * 1024
-#: Attributes of every record: a field of such a name must not overwrite one.
+#: Attributes that every log record has. A field of the same name must not overwrite one.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-#: Of an actor's line, what is not a field.
+#: Keys of an actor's line that become attributes of the record rather than fields.
 _HEAD = frozenset({"at", "level", "logger", "pid", "event"})
 
 
@@ -46,11 +46,11 @@ class ActorLine:
     """One line that a process of a slot has written.
 
     Attributes:
-        number: Counts the lines of the slot from 1; lines that were dropped have one too.
-        at: When it was read, in ISO 8601, UTC.
-        incarnation: Name of the process's start.
-        level: Its level, `info` where the line does not say.
-        text: The line as it was written, without its end.
+        number: Number of the line in its slot, from 1. Dropped lines are counted too.
+        at: When it was read, in ISO 8601 and UTC.
+        incarnation: Incarnation of the process.
+        level: Its level; `info` when the line does not say.
+        text: The line as it was written, without the line end.
     """
 
     number: int
@@ -63,18 +63,18 @@ class ActorLine:
 class _Ring:
     """The newest lines of one slot."""
 
-    __slots__ = ("bytes", "count", "lines")
+    __slots__ = ("chars", "count", "lines")
 
     def __init__(self) -> None:
         self.lines: deque[ActorLine] = deque()
-        self.bytes = 0
+        self.chars = 0
         self.count = 0
 
-    def add(self, line: ActorLine, max_lines: int, max_bytes: int) -> None:
+    def add(self, line: ActorLine, max_lines: int, max_chars: int) -> None:
         self.lines.append(line)
-        self.bytes += len(line.text)
-        while len(self.lines) > max_lines or (self.bytes > max_bytes and len(self.lines) > 1):
-            self.bytes -= len(self.lines.popleft().text)
+        self.chars += len(line.text)
+        while len(self.lines) > max_lines or (self.chars > max_chars and len(self.lines) > 1):
+            self.chars -= len(self.lines.popleft().text)
 
 
 class _Pipe:
@@ -98,29 +98,30 @@ class ActorLogs:
     """The output of all processes of a supervisor.
 
     Args:
-        max_lines: Lines that are kept of a slot.
-        max_bytes: And their length, in characters.
-        lines_per_s: Lines of a process that go into the service's log in the long run; more are only kept.
-        burst: Lines that may come at once.
+        max_lines: Lines that are kept per slot.
+        max_chars: Their total length, in characters.
+        lines_per_s: Lines per second of one process that go to the service's log in the long run. Further lines are
+            kept, but not logged.
+        burst: Lines that one process may print before `lines_per_s` applies.
     """
 
     def __init__(
-        self, *, max_lines: int = 1000, max_bytes: int = 256 * 1024, lines_per_s: float = 1000.0, burst: int = 5000
+        self, *, max_lines: int = 1000, max_chars: int = 256 * 1024, lines_per_s: float = 1000.0, burst: int = 5000
     ) -> None:
         self._max_lines = max_lines
-        self._max_bytes = max_bytes
+        self._max_chars = max_chars
         self._lines_per_s = lines_per_s
         self._burst = burst
         self._rings: dict[str, _Ring] = {}
         self._pipes: dict[int, _Pipe] = {}
 
     def tail(self, slot: str, count: int = 100, after: int = 0) -> tuple[ActorLine, ...]:
-        """The lines of a slot, oldest first; of all its processes, those that have ended too.
+        """Give the newest lines of a slot, oldest first, including those of processes that have ended.
 
         Args:
-            slot: Its name. One that has written nothing has no lines.
-            count: Most lines to give.
-            after: The number up to which they were read: those that follow it. With 0, the newest.
+            slot: Its name. A slot that has printed nothing has no lines.
+            count: Largest number of lines to give.
+            after: Give the lines that follow this number; 0 gives the newest ones.
         """
         ring = self._rings.get(slot)
         if ring is None or count <= 0:
@@ -130,30 +131,30 @@ class ActorLogs:
         return tuple(line for line in ring.lines if line.number > after)[:count]
 
     def follow(self, slot: str, incarnation: str, pid: int, fd: int) -> None:
-        """Read a process's output from now on, until all that hold the other end have ended.
+        """Read a process's output from now on, until every process that holds the writing end has ended.
 
         Args:
             slot: Its slot.
-            incarnation: Name of its start.
+            incarnation: Its incarnation.
             pid: Its process id.
-            fd: Reading end of its pipe, non-blocking; owned from here on.
+            fd: Reading end of its pipe, non-blocking. It is closed here.
         """
         self._pipes[fd] = pipe = _Pipe(slot, incarnation, pid, fd, self._burst)
         asyncio.get_running_loop().add_reader(fd, self._on_readable, pipe)
 
     def catch_up(self, incarnation: str) -> None:
-        """Read what an ended process has left in its pipe: its last words come before the news of its end."""
+        """Read what an ended process has left in its pipe, so that its last words come before the report of its end."""
         for pipe in [pipe for pipe in self._pipes.values() if pipe.incarnation == incarnation]:
-            # No more than a pipe holds: a process that it left behind may go on writing.
+            # Not more than a pipe holds: a process that it left behind may go on writing.
             for _ in range(_PIPE_BYTES // _CHUNK_BYTES):
                 if self._read(pipe) < _CHUNK_BYTES:
                     break
 
     def forget(self, slots: Collection[str]) -> None:
-        """Drop the lines of slots that are no more.
+        """Drop the lines of slots that no longer exist.
 
         Args:
-            slots: Names of those that there are.
+            slots: Names of the slots that exist.
         """
         followed = {pipe.slot for pipe in self._pipes.values()}
         for name in [name for name in self._rings if name not in slots and name not in followed]:
@@ -169,7 +170,7 @@ class ActorLogs:
     def _on_readable(self, pipe: _Pipe) -> None:
         if self._read(pipe) < _CHUNK_BYTES or pipe.fd not in self._pipes:
             return
-        # It writes faster than is good: the others come first.
+        # It prints too fast: let the loop serve the others first.
         loop = asyncio.get_running_loop()
         loop.remove_reader(pipe.fd)
         loop.call_later(_PAUSE_S, self._go_on, pipe)
@@ -179,7 +180,7 @@ class ActorLogs:
             asyncio.get_running_loop().add_reader(pipe.fd, self._on_readable, pipe)
 
     def _read(self, pipe: _Pipe) -> int:
-        """Read once; gives the number of bytes. Ends the pipe at its end."""
+        """Read once and give the number of bytes. Closes the pipe at the end of file."""
         if self._pipes.get(pipe.fd) is not pipe:
             return 0
         try:
@@ -194,7 +195,7 @@ class ActorLogs:
         *lines, rest = (pipe.rest + data).split(b"\n")
         for line in lines:
             if pipe.cutting:
-                pipe.cutting = False  # the end of a line whose beginning was taken already
+                pipe.cutting = False  # the end of a long line, whose beginning was kept
             else:
                 self._take(pipe, line)
         if len(rest) > MAX_LINE_BYTES:
@@ -216,7 +217,7 @@ class ActorLogs:
         ring.add(
             ActorLine(number=ring.count, at=at, incarnation=pipe.incarnation, level=level, text=text),
             self._max_lines,
-            self._max_bytes,
+            self._max_chars,
         )
         if self._allows(pipe):
             _forward(pipe, entry, text)
@@ -226,7 +227,7 @@ class ActorLogs:
         refill = (now_mono - pipe.refilled_mono) * self._lines_per_s
         pipe.allowance = min(float(self._burst), pipe.allowance + refill)
         pipe.refilled_mono = now_mono
-        # After a flood a second's worth is saved up first, so that it is reported once and not with every line.
+        # After a flood, wait until a second's worth of lines is allowed. Otherwise each line would report drops.
         if pipe.allowance < (min(self._lines_per_s, self._burst) if pipe.dropped else 1.0):
             pipe.dropped += 1
             return False
@@ -251,20 +252,20 @@ def open_pipe() -> tuple[int, int]:
     """Make a pipe for a process's output.
 
     Returns:
-        The end to read, non-blocking, and the end to write, blocking: a program need not know that it may not wait.
+        The reading end, non-blocking, and the writing end, blocking: programs expect their output to block.
 
     Raises:
-        OSError: There are no more descriptors.
+        OSError: This process has no descriptors left.
     """
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)
-    with contextlib.suppress(OSError):  # a smaller one will do
+    with contextlib.suppress(OSError):  # a smaller pipe will do
         fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return ours, theirs
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """Read a line of an actor; None for any other."""
+    """Read a line of an actor; None when it is something else."""
     if not line.startswith(b"{"):
         return None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hero_actor.cli import _parser
 from hero_config.model.settings import ActorSettings, Settings
-from hero_supervisor.children.spec import ActorSpec, actor_specs
+from hero_supervisor.process.spec import ActorSpec, actor_specs
 
 SETTINGS = Settings(
     actors=(

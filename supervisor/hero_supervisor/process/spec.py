@@ -1,8 +1,8 @@
-"""What is wanted: which actor processes there should be, as data made from the settings.
+"""Which actor processes there should be, as data made from the settings.
 
-Owned here: the command line and environment of an actor, and the names of its slots. Made by `service.py`, compared
-with what runs by `supervise.py`. Pure and frozen: a changed config gives another value, and the difference says what to
-do.
+Owned here: the command line and environment of an actor, and the names of its slots. `service.py` makes the specs;
+`children/supervise.py` compares them with what runs. Pure and frozen: a changed config gives another value, and the
+difference says what to do.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hero_config.model.settings import ActorSettings, Settings
-from hero_supervisor.children.launch import Launch
-from hero_supervisor.children.policy import Limits, Restart
-from hero_supervisor.children.third_party import Places, fill_slot, fill_slots
+from hero_supervisor.policy.child_state import Restart, RestartLimits
+from hero_supervisor.process.launch import LaunchOptions
+from hero_supervisor.process.third_party import Placeholders, fill_slot, fill_slots
 
 _PREFIX = "HERO_"
 _KEPT = frozenset({"HERO_REDIS_URL"})
-# The service's own dealings with its service manager, and its settings, which reach an actor as flags.
+# These are between the service and its service manager.
 _SERVICE_ONLY = frozenset(
     {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID"}
 )
 
 
 class Strategy(StrEnum):
-    """Who is started anew when a process of a group has crashed."""
+    """Which processes of a group are restarted when one of them has crashed."""
 
     ONE_FOR_ONE = "one_for_one"
-    """That one."""
+    """That process."""
     REST_FOR_ONE = "rest_for_one"
-    """That one and those after it, in the order of the config."""
+    """That process and those after it, in the order of the config."""
     ONE_FOR_ALL = "one_for_all"
-    """All of the group."""
+    """All processes of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,38 +42,39 @@ class ActorSpec:
 
     Attributes:
         name: Its processes are called `NAME-1`, `NAME-2` and so on.
-        script_type: Script type it serves, in lower case; empty for a program that serves none.
-        command: Program and arguments. One that speaks the control protocol is given `--name`, `--incarnation` and
-            `--control-fd` besides.
-        group: Group whose queue it serves too; each process is then an instance of it under the name of its slot.
+        script_type: Script type that it serves, in lower case; empty for a program that serves none.
+        command: Program and arguments. A program that speaks the control protocol also gets `--name`, `--incarnation`
+            and `--control-fd`.
+        group: Group whose queue it serves too. Each process is then an instance of the group, named after its slot.
         count: Number of processes.
-        control: Whether it speaks the control protocol (ready, beat, drain); any other program counts as ready once it
+        control: Whether it speaks the control protocol (ready, beat, drain). Any other program counts as ready once it
             runs, and is drained by TERM.
-        env: Environment variables laid over the service's own.
-        launch: As whom, where, and held to what it runs.
+        env: Environment variables that override the service's own.
+        launch: User, folder, priority and limits of its processes.
         limits: How it is watched, restarted and stopped.
-        ordered: Two processes at once would break the order of its queue: one is not replaced before it has ended.
+        ordered: Two simultaneous processes would break the order of its queue, so a process is not replaced before it
+            has ended.
         after: Entries whose processes must be up before these start.
-        strategy: Who is started anew with one that has crashed.
-        strategy_group: Whose entries form the group for that; empty for this entry alone.
-        scale_min: Fewest processes that scaling leaves.
-        scale_max: Most processes that it makes; 0 when it is not scaled by itself.
+        strategy: Which processes are restarted together with one that has crashed.
+        strategy_group: Entries with this group name form one group for that; empty for this entry alone.
+        scale_min: Lowest number of processes that scaling leaves.
+        scale_max: Highest number of processes that scaling makes; 0 when the entry is not scaled automatically.
         scale_wait_s: Wait in the queue, in seconds, above which a process is added.
-        scale_idle_s: Seconds of low use after which one is taken away.
+        scale_idle_s: Seconds of low use after which a process is removed.
     """
 
     name: str
     script_type: str
     command: tuple[str, ...]
     group: str = ""
-    # Not part of what a process is: with another count, those that stay need not be replaced.
+    # Not compared: when only the count changes, the processes that stay are not replaced.
     count: int = field(default=1, compare=False)
     control: bool = True
-    # Kept out of the representation, like everything that may hold a password.
+    # Not shown in the representation, like everything that may hold a password.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    launch: Launch = field(default_factory=Launch)
-    # Nor is what only its supervisor goes by.
-    limits: Limits = field(default_factory=Limits, compare=False)
+    launch: LaunchOptions = field(default_factory=LaunchOptions)
+    # Not compared: only the supervisor uses these, so a change needs no new process.
+    limits: RestartLimits = field(default_factory=RestartLimits, compare=False)
     ordered: bool = field(default=False, compare=False)
     after: tuple[str, ...] = field(default=(), compare=False)
     strategy: Strategy = field(default=Strategy.ONE_FOR_ONE, compare=False)
@@ -85,11 +86,11 @@ class ActorSpec:
 
     @property
     def successor_first(self) -> bool:
-        """Whether a process may come up beside the one that it replaces."""
+        """Whether a new process may start beside the one that it replaces."""
         return self.control and not self.ordered
 
     def children(self) -> Iterable[ChildSpec]:
-        """The slots of its processes, in order."""
+        """List the slots of its processes, in order."""
         return (ChildSpec(slot=f"{self.name}-{number}", actor=self) for number in range(1, self.count + 1))
 
 
@@ -106,7 +107,7 @@ class ChildSpec:
     actor: ActorSpec
 
     def argv(self, incarnation: str, control_fd: int | None) -> list[str]:
-        """The command line of one start.
+        """Make the command line of one start.
 
         Args:
             incarnation: Name of this start in Redis.
@@ -114,15 +115,13 @@ class ChildSpec:
         """
         if control_fd is None:
             return [fill_slot(part, self.slot) for part in self.actor.command]
-        argv = list(self.actor.command)
-        if control_fd is not None:
-            argv += ["--name", self.slot, "--incarnation", incarnation, "--control-fd", str(control_fd)]
-            if self.actor.group:
-                argv += ["--group", self.actor.group, "--instance", self.slot]
+        argv = [*self.actor.command, "--name", self.slot, "--incarnation", incarnation, "--control-fd", str(control_fd)]
+        if self.actor.group:
+            argv += ["--group", self.actor.group, "--instance", self.slot]
         return argv
 
     def environ(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the process.
+        """Make the environment of the process.
 
         Args:
             inherited: The service's own environment.
@@ -141,10 +140,10 @@ def actor_specs(settings: Settings, redis_url: str) -> tuple[ActorSpec, ...]:
 
     Args:
         settings: The settings of the service.
-        redis_url: Where the actors find the store. It is passed by environment: an argument is public on the machine.
+        redis_url: Where the actors find the store. They get it in the environment, since every user can read arguments.
 
     Returns:
-        One spec an `[[actors]]` entry, in their order.
+        One spec per `[[actors]]` entry, in the same order.
     """
     return tuple(_actor_spec(actor, settings, redis_url) for actor in settings.actors)
 
@@ -160,7 +159,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         "--failure-ttl-s": settings.jobs.failure_ttl_s,
         "--reply-ttl-s": settings.jobs.reply_ttl_s,
         "--log-level": settings.supervisor.log_level,
-        # Its lines go through the service's log, which reads them and has a format of its own.
+        # The service reads these lines and writes them to its own log, in its own format.
         "--log-format": "json",
     }
     if actor.lanes:
@@ -180,19 +179,19 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         arguments.append("--by-context")
     if actor.legacy_queues:
         arguments.append("--legacy-queues")
-    places = Places(redis_url=redis_url, namespace=settings.store.namespace, script_type=actor.type)
-    # -P: a file in the folder that the service happens to run in must not pass for the module.
+    placeholders = Placeholders(redis_url=redis_url, namespace=settings.store.namespace, script_type=actor.type)
+    # -P: a file in the folder where the service runs must not be taken for the module.
     command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
     env = {"HERO_REDIS_URL": redis_url, **actor.env}
     if actor.command:
-        command = tuple(map(places.fill, actor.command))
-        env = {**places.environ(), **{name: places.fill(value) for name, value in actor.env.items()}}
+        command = tuple(map(placeholders.fill, actor.command))
+        env = {**placeholders.environ(), **{name: placeholders.fill(value) for name, value in actor.env.items()}}
     return ActorSpec(
         name=actor.base_name,
         script_type=actor.type,
         command=command,
         control=not actor.command,
-        launch=Launch(
+        launch=LaunchOptions(
             user=actor.user,
             cwd=actor.cwd,
             nice=actor.nice,
@@ -202,7 +201,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         group=actor.group,
         count=max(actor.min, min(actor.count, actor.max)) if actor.max else actor.count,
         env=env,
-        limits=Limits(
+        limits=RestartLimits(
             restart=Restart(actor.restart),
             max_restarts=actor.max_restarts,
             window_s=actor.window_s,
@@ -210,7 +209,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
             backoff_max_s=actor.backoff_max_s,
             overdue_s=actor.grace_s + 3.0,
             shutdown_s=actor.shutdown_s or settings.supervisor.shutdown_s,
-            # It gives its running jobs the grace, then hands them back.
+            # The actor gives its running jobs the grace time, then hands them back.
             term_s=actor.grace_s + 2.0,
         ),
         ordered=actor.type == "osis" and not actor.by_context,

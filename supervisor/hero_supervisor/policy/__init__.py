@@ -1,0 +1,1 @@
+"""What to do about one child process, as pure functions: no clock, no randomness, no process."""

@@ -1,0 +1,25 @@
+"""Exit codes are a contract between actors, supervisors and service managers."""
+
+from __future__ import annotations
+
+from hero_process.exit_codes import NO_RESTART, ExitCode, describe
+
+
+def test_codes_have_the_numbers_that_unit_files_and_other_supervisors_rely_on() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "USAGE": 2,
+        "UNAVAILABLE": 69,
+        "DEFECT": 70,
+        "REPLACE": 75,
+    }
+
+
+def test_every_code_that_is_not_orderly_and_forbids_no_restart_is_a_crash() -> None:
+    known = {ExitCode.OK, ExitCode.REPLACE, *NO_RESTART}
+    assert [code for code in ExitCode if code not in known] == [ExitCode.DEFECT]
+
+
+def test_ends_are_described_in_words() -> None:
+    assert describe(69) == "exit 69"
+    assert describe(-9) == "signal 9 (Killed)"

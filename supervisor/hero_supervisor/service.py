@@ -19,7 +19,8 @@ from typing import Any, Protocol
 from hero_client.api import AsyncSupervisor, SupervisorBuilder
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
-from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations

@@ -16,7 +16,7 @@ from hero_job.client.connection import StoreConnection
 from hero_job.client.url import Address, parse_url
 from hero_job.model.errors import StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
-from hero_job.operations.batches import Flow
+from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, T
 from hero_job.protocol.replies import decode_reply

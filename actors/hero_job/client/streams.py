@@ -1,9 +1,9 @@
-"""Follows any number of streams on one connection, however many listen to them.
+"""Follows any number of streams on one connection, for any number of listeners.
 
-Used by the supervisor for the subscriptions of its clients; made by `AsyncStore.streams`. A stream is read while
-somebody listens to it, and nothing is read while nobody does. Invariants: a listener hears every entry after the cursor
-that `join` gave, in order, or is told that some may be missing; and the follower reads on only when its listeners have
-taken what it read last, so that it holds one page of each stream at most.
+`AsyncStore` has two followers: one for programs that subscribe to streams, and one that wakes those who wait for the
+end of a job. A stream is read only while it has a listener. Invariants: a listener hears every entry after the cursor
+that `join` returned, in order, or hears that some may be missing; and the follower reads the next page only after all
+listeners have taken the last one, so it holds at most one page of each stream.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from hero_job.client.async_store import end_task
+from hero_job.client.backoff import Backoff
+from hero_job.client.cancellation import end_task
 from hero_job.model.errors import StoreError
 from hero_job.operations.events import BEGINNING, Entry, Events
+from hero_job.protocol.op import Op, T
 
-if TYPE_CHECKING:
-    from hero_job.client.async_store import AsyncStore
-
-#: Entries of each stream that are read at once. Small: lines of a log may be long.
+#: Entries of each stream in one read. Small, because the lines of a log may be long.
 PAGE: Final = 200
 _BLOCK_S: Final = 5.0
 
@@ -34,10 +33,10 @@ class StreamUpdate:
 
     Attributes:
         entries: New entries, in order.
-        gap: Between what was heard before and these, some may be missing.
-        interrupted: The store cannot be reached; what comes is heard later.
-        resumed: It can again.
-        cursor: Of the last entry that was read.
+        gap: Entries may be missing between the previous update and this one.
+        interrupted: The store cannot be reached; entries that are written now arrive later.
+        resumed: The store can be reached again.
+        cursor: Cursor of the last entry that was read.
     """
 
     entries: Sequence[Entry] = ()
@@ -48,10 +47,20 @@ class StreamUpdate:
 
 
 class Listener(Protocol):
-    """Who hears what is new in a stream."""
+    """Takes what is new in a stream."""
 
-    async def hear(self, news: StreamUpdate) -> None:
-        """Take it; the next page is read when this returns."""
+    async def hear(self, update: StreamUpdate) -> None:
+        """Take an update; the follower reads on when all listeners have returned."""
+
+
+class AsyncRunner(Protocol):
+    """The part of `AsyncStore` that a follower calls."""
+
+    async def run(self, op: Op[T]) -> T:
+        """Run an operation on one of the bounded connections."""
+
+    async def run_aside(self, op: Op[T]) -> T:
+        """Run an operation that blocks, on a connection of its own."""
 
 
 @dataclass(slots=True)
@@ -65,100 +74,114 @@ class StreamFollower:
 
     Args:
         store: Runs the operations.
+        name: What it follows, for logs and the name of its asyncio task.
+        page: Most entries of each stream in one read.
     """
 
-    def __init__(self, store: AsyncStore) -> None:
+    def __init__(self, store: AsyncRunner, name: str = "streams", page: int = PAGE) -> None:
         self._store = store
+        self._name = name
+        self._page = page
         self._streams: dict[str, _Stream] = {}
-        self._changed = asyncio.Event()
+        # Done when the set of streams has changed since the read under way began.
+        self._changed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._away = False
 
     async def join(self, key: str, listener: Listener) -> str:
         """Listen to a stream from now on.
 
+        Args:
+            key: Key of the stream; it need not exist.
+            listener: Hears what is new.
+
         Returns:
-            The cursor after which everything is heard.
+            The cursor after which the listener hears everything.
 
         Raises:
-            StoreError: The store cannot be asked where the stream is.
+            StoreError: The end of the stream cannot be read.
         """
         if key not in self._streams:
             newest = (await self._store.run(Events.edges(key))).newest or BEGINNING
-            self._streams.setdefault(key, _Stream(newest))  # somebody else may have come meanwhile
-            self._changed.set()
+            # Another listener may have joined during the question.
+            self._streams.setdefault(key, _Stream(newest))
+            self._note_change()
         stream = self._streams[key]
         stream.listeners.append(listener)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="follow streams")
+            self._task = asyncio.create_task(self._run(), name=f"follow {self._name}")
         return stream.last
 
     def leave(self, key: str, listener: Listener) -> None:
-        """Listen no more; nothing happens to who does not listen."""
+        """Stop listening; does nothing when the listener has not joined the stream."""
         stream = self._streams.get(key)
         if stream is None or listener not in stream.listeners:
             return
         stream.listeners.remove(listener)
         if not stream.listeners:
             del self._streams[key]
-            self._changed.set()
+            self._note_change()
 
     def position(self, key: str) -> str:
-        """Cursor up to which a stream that somebody listens to has been read."""
+        """Cursor up to which a stream with listeners has been read."""
         return self._streams[key].last
 
     async def aclose(self) -> None:
-        """Follow nothing any more."""
+        """Stop following all streams."""
         self._streams.clear()
         if self._task is not None:
             await end_task(self._task)
 
+    def _note_change(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
     async def _run(self) -> None:
-        pause_s = 0.05
+        backoff = Backoff()
         while self._streams:
             asked = {key: stream.last for key, stream in self._streams.items()}
-            self._changed.clear()
             try:
                 if self._away:
-                    await self._come_back()
-                    pause_s = 0.05
+                    await self._resume()
+                    backoff.reset()
                     continue
                 found = await self._read(asked)
+                gaps = {key: await self._has_gap(key, entries, asked[key]) for key, entries in found.items()}
             except StoreError as e:
                 if not self._away:
                     self._away = True
-                    _log.warning("streams_interrupted", extra={"error": str(e)})
+                    _log.warning("streams_interrupted", extra={"follower": self._name, "error": str(e)})
                     await self._tell_all(interrupted=True)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 1.0)
+                await asyncio.sleep(backoff.next_wait_s())
                 continue
             for key, entries in found.items():
-                await self._hand_out(key, entries, asked[key])
+                await self._hand_out(key, entries, before=asked[key], gap=gaps[key])
 
     async def _read(self, asked: Mapping[str, str]) -> Mapping[str, list[Entry]]:
-        """Wait for what is new, or until other streams are to be read."""
-        reading = asyncio.ensure_future(self._store.run_aside(Events.follow(asked, PAGE, _BLOCK_S)))
-        changed = asyncio.ensure_future(self._changed.wait())
+        """Wait for new entries, or until the set of streams changes."""
+        changed = self._changed = asyncio.get_running_loop().create_future()
+        reading = asyncio.ensure_future(self._store.run_aside(Events.follow(asked, self._page, _BLOCK_S)))
         try:
             await asyncio.wait((reading, changed), return_when=asyncio.FIRST_COMPLETED)
-            # What a read that is given up had found is found by the next one.
+            # A read that is abandoned loses nothing: the next one starts at the same cursors.
             return reading.result() if reading.done() else {}
         finally:
-            changed.cancel()
             await end_task(reading)
 
-    async def _hand_out(self, key: str, entries: Sequence[Entry], before: str) -> None:
+    async def _has_gap(self, key: str, entries: Sequence[Entry], before: str) -> bool:
+        # Where a bounded stream has dropped entries that we had not read, what is left fills a whole page.
+        return len(entries) == self._page and (await self._store.run(Events.edges(key))).gap_after(before)
+
+    async def _hand_out(self, key: str, entries: Sequence[Entry], *, before: str, gap: bool) -> None:
         stream = self._streams.get(key)
         if stream is None or stream.last != before:
-            return  # left, and perhaps joined again elsewhere in it
-        # A stream that is cut while we lag behind still has more than a page for us.
-        gap = len(entries) == PAGE and (await self._store.run(Events.edges(key))).gap_after(before)
+            return  # All listeners left, and perhaps one has joined again at another cursor.
         stream.last = entries[-1][0]
         for listener in tuple(stream.listeners):
             await listener.hear(StreamUpdate(entries=entries, gap=gap, cursor=stream.last))
 
-    async def _come_back(self) -> None:
-        """See what is left of the streams after an outage."""
+    async def _resume(self) -> None:
+        """Look at both ends of each stream after an outage, and tell the listeners what may be missing."""
         gaps = {}
         for key, stream in tuple(self._streams.items()):
             edges = await self._store.run(Events.edges(key))
@@ -166,7 +189,7 @@ class StreamFollower:
             if edges.was_reset(stream.last):
                 stream.last = BEGINNING
         self._away = False
-        _log.info("streams_resumed")
+        _log.info("streams_resumed", extra={"follower": self._name})
         await self._tell_all(resumed=True, gaps=gaps)
 
     async def _tell_all(

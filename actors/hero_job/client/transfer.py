@@ -1,12 +1,11 @@
-"""Everything of a namespace as lines of JSON, and back: how a deployment moves to another server.
+"""Exports a namespace as lines of JSON and imports them again: how a deployment moves to another server.
 
-Owned here: the format of an export and the commands that read and write it. Called by ``heroctl export`` and ``import``
-with the synchronous runner. What is written is what the keys hold, not a dump in the server's own format, which no
-older server and no other make can read. Invariant: an import goes into an empty namespace or not at all, and a file
-that is not whole is refused.
+Owns the format of an export. ``heroctl export`` and ``import`` call it with the synchronous store. A line has what a
+key holds, and not a dump in the server's own format, which neither an older server nor a different one could read.
+Invariants: an import goes into an empty namespace only; an incomplete file is refused.
 
-Not written is the presence of actors: in the new store they are dead, and what they held is handed back by the sweep of
-the first supervisor there.
+Actor presence is not exported. In the new store the actors count as dead, and the recovery of the first supervisor
+there requeues their jobs.
 """
 
 from __future__ import annotations
@@ -17,33 +16,33 @@ from typing import Any, Final
 
 from hero_job.client.store import Store
 from hero_job.model.errors import ExportInvalid, NamespaceInUse
+from hero_job.operations.flow import PAGE, chunks, find_keys, raise_first_error
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is
 
 FORMAT: Final = 1
-# So many entries of a list, set or stream in a line, and so many lines in a round trip.
-_PAGE: Final = 500
-_LINES: Final = 200
+#: Commands that an import sends in one round trip.
+_COMMANDS: Final = 200
 
 
 def export_lines(store: Store, namespace: str, *, live: bool = False) -> Iterator[str]:
-    """Write a namespace as lines of JSON: a head, a line for each key or each part of a long one, an end.
+    """Write a namespace as lines of JSON: a head, one line for each key or each page of a long one, an end.
 
     Args:
-        store: Where it is.
-        namespace: Its name; keys are written without it.
-        live: Do it although actors run. A job that moves meanwhile may then be in it twice, or not at all.
+        store: The server to read.
+        namespace: Its name; lines have keys without it.
+        live: Export while actors run. A job that moves meanwhile may then be exported twice, or not at all.
 
     Raises:
-        NamespaceInUse: Actors run, or jobs have moved meanwhile; what has been written is of no use.
-        StoreError: The store is away, or refuses.
+        NamespaceInUse: Actors run, or jobs moved meanwhile; the lines so far are of no use.
+        StoreError: The store failed.
     """
     keys = Keys(namespace)
     presence = keys.actor("")
     before = _last_event(store, keys)
     yield json.dumps({"hero_export": FORMAT, "namespace": namespace, "live": live})
     count = 0
-    for key in _scan(store, keys.prefix):
+    for key in store.drive(find_keys(keys.prefix)):
         if key.startswith(presence):
             if not live:
                 raise NamespaceInUse(
@@ -61,23 +60,23 @@ def export_lines(store: Store, namespace: str, *, live: bool = False) -> Iterato
 
 
 def import_lines(store: Store, namespace: str, lines: Iterable[str]) -> int:
-    """Write what `export_lines` gave into an empty namespace.
+    """Write the lines of `export_lines` into an empty namespace.
 
     Args:
-        store: Where to.
-        namespace: Its name, as it was: some values spell whole keys.
-        lines: The lines; those of a file that ends too soon are written before that is noticed.
+        store: The server to write to.
+        namespace: Its name, the same as at the export, because some values hold whole keys.
+        lines: The lines. Those of an incomplete file are written before its missing end is noticed.
 
     Returns:
         How many keys were written.
 
     Raises:
         NamespaceInUse: The namespace is not empty.
-        ExportInvalid: A line is none of an export, or the last one is missing; names the line.
-        StoreError: The store is away, or refuses.
+        ExportInvalid: A line does not belong to an export, or the last one is missing; names the line.
+        StoreError: The store failed.
     """
     keys = Keys(namespace)
-    if next(_scan(store, keys.prefix), None) is not None:
+    if store.drive(find_keys(keys.prefix, at_least=1)):
         raise NamespaceInUse(namespace, "it is not empty")
     ops: list[Op[Any]] = []
     written: set[str] = set()
@@ -89,7 +88,7 @@ def import_lines(store: Store, namespace: str, lines: Iterable[str]) -> int:
             if line.get("hero_export") != FORMAT:
                 raise ExportInvalid("line 1", f"this is no export that can be read here (format {FORMAT})")
             if (before := line.get("namespace")) != namespace:
-                raise ExportInvalid("line 1", f"it is of the namespace {before!r}, which is not {namespace!r}")
+                raise ExportInvalid("line 1", f"it exports the namespace {before!r}; import it into {before!r}")
             continue
         if ended:
             raise ExportInvalid(f"line {number}", "there is something behind the end")
@@ -104,31 +103,17 @@ def import_lines(store: Store, namespace: str, lines: Iterable[str]) -> int:
             raise ExportInvalid(f"line {number}", f"cannot be read: {e}") from e
         written.add(line["key"])
         seen += 1
-        if len(ops) >= _LINES:
-            _run_all(store, ops)
+        if len(ops) >= _COMMANDS:
+            raise_first_error(store.run_many(ops))
             ops = []
-    _run_all(store, ops)
+    if ops:
+        raise_first_error(store.run_many(ops))
     if not ended:
-        raise ExportInvalid("its end", "is missing; delete what was imported, and import a whole one")
+        raise ExportInvalid("its end", "is missing; delete what was imported, and import a complete file")
     return len(written)
 
 
 # Reading
-
-
-def _scan(store: Store, prefix: str) -> Iterator[str]:
-    pattern = "".join(f"\\{c}" if c in "*?[]\\" else c for c in prefix) + "*"
-    cursor = "0"
-    seen: set[str] = set()
-    while True:
-        cursor, found = store.run(Op(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), as_is))
-        for key in found:
-            # A table that grows or shrinks meanwhile gives some of its keys twice.
-            if key not in seen:
-                seen.add(key)
-                yield key
-        if cursor in ("0", 0):
-            return
 
 
 def _last_event(store: Store, keys: Keys) -> str:
@@ -152,28 +137,27 @@ def _key_lines(store: Store, key: str, prefix: str) -> Iterator[dict[str, Any]]:
         for page in _ranges(store, ("ZRANGE", key), "WITHSCORES"):
             yield head | {"value": list(zip(page[::2], page[1::2], strict=True))}
     elif kind == "set":
-        members = sorted(store.run(Op(("SMEMBERS", key), as_is)))
-        yield from (head | {"value": members[i : i + _PAGE]} for i in range(0, len(members), _PAGE))
+        yield from (head | {"value": page} for page in chunks(sorted(store.run(Op(("SMEMBERS", key), as_is)))))
     elif kind == "stream":
         yield from _stream_lines(store, key, head)
-    # "none": it has expired since it was found.
+    # The type is "none" when the key has expired since it was found.
 
 
 def _ranges(store: Store, command: Sequence[str], *options: str) -> Iterator[list[Any]]:
     first = 0
-    while page := store.run(Op((*command, first, first + _PAGE - 1, *options), as_is)):
+    while page := store.run(Op((*command, first, first + PAGE - 1, *options), as_is)):
         yield page
-        first += _PAGE
+        first += PAGE
 
 
 def _stream_lines(store: Store, key: str, head: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    facts = store.run(Op(("XINFO", "STREAM", key), as_is))
-    facts = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
+    flat = store.run(Op(("XINFO", "STREAM", key), as_is))
+    facts = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
     start = "-"
-    while page := store.run(Op(("XRANGE", key, start, "+", "COUNT", _PAGE), as_is)):
+    while page := store.run(Op(("XRANGE", key, start, "+", "COUNT", PAGE), as_is)):
         yield {**head, "value": page}
         start = f"({page[-1][0]}"
-    # Followers go on from the ids that they know: the next one must be greater than any before.
+    # Followers continue after the ids that they know, so the next id must be greater than any before.
     yield {**head, "value": [], "last_id": facts["last-generated-id"]}
 
 
@@ -196,7 +180,7 @@ def _write_ops(prefix: str, line: Mapping[str, Any]) -> list[Op[Any]]:
         case "string":
             commands: list[list[Any]] = [["SET", key, value]]
         case "hash":
-            commands = [["HSET", key, *(part for pair in value.items() for part in pair)]]
+            commands = [["HSET", key, *_flat(value)]]
         case "list":
             commands = [["RPUSH", key, *value]]
         case "zset":
@@ -208,7 +192,7 @@ def _write_ops(prefix: str, line: Mapping[str, Any]) -> list[Op[Any]]:
             if "last_id" in line:
                 commands.append(["XSETID", key, line["last_id"]])
         case other:
-            raise ValueError(f"the type {other!r}")
+            raise ValueError(f"the type {other!r} is unknown")
     if "expires_at_ms" in line:
         commands.append(["PEXPIREAT", key, int(line["expires_at_ms"])])
     return [Op([_bytes(part) for part in command], as_is) for command in commands]
@@ -219,11 +203,5 @@ def _flat(fields: Any) -> list[Any]:
 
 
 def _bytes(part: Any) -> bytes:
-    # As it came out of the store: what is no UTF-8 is kept in surrogates.
+    # Reading kept bytes that are not UTF-8 as surrogates; write the same bytes.
     return str(part).encode("utf-8", "surrogateescape")
-
-
-def _run_all(store: Store, ops: Sequence[Op[Any]]) -> None:
-    for result in store.run_many(ops) if ops else ():
-        if isinstance(result, Exception):
-            raise result

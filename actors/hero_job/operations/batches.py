@@ -1,40 +1,33 @@
-"""Many jobs at once: the order in which they are created, and the steps of doing so. Pure.
+"""Procedures on many jobs: create a batch, retry or delete the dead letters, purge a queue. Pure.
 
-A `Flow` is a generator that yields lists of operations and is sent their results; the stores drive it, synchronously or
-on asyncio, so that each procedure of several round trips is written once.
+Each is a `Flow` (see `flow.py`), which both stores drive. The Python API, the RPC and `heroctl` call them. Invariant: a
+batch is announced with its number of jobs before the first one is created, so it cannot seem to have ended too early.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, TypeVar
 
 from hero_job.model.errors import HeroJobError, JobInvalid
 from hero_job.model.job import Job, ScriptType
+from hero_job.operations.flow import PAGE, Flow, chunks, raise_first_error
 from hero_job.operations.operations import Operations
-from hero_job.protocol.op import Op
 
-T = TypeVar("T")
-
-#: A procedure of several round trips: yields operations to run together, is sent a result or an error for each.
-Flow = Generator[Sequence[Op[Any]], list[Any], T]
-
-#: Operations sent together. More would only make the server's answers wait in memory.
-_CHUNK = 500
+__all__ = ["BatchCreated", "Flow", "create_jobs", "creation_order", "purge_dead", "purge_queue", "retry_dead"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCreated:
-    """What became of a batch.
+    """The jobs of a batch that were created, and those that were refused.
 
     Attributes:
         batch_id: The batch.
         job_ids: The jobs that were created, in the order in which they were given.
-        refused: Why the others were not, by id.
+        refused: The error of each other job, by id.
     """
 
     batch_id: str
@@ -43,10 +36,16 @@ class BatchCreated:
 
 
 def creation_order(jobs: Sequence[Job]) -> list[Job]:
-    """Put jobs into an order in which each comes after those that it names.
+    """Sort jobs so that each comes after those that it names.
+
+    Args:
+        jobs: They may name each other as prerequisites and dependents, in any order.
+
+    Returns:
+        The same jobs; in the given order when none names another.
 
     Raises:
-        JobInvalid: Two have one id, or some wait for each other.
+        JobInvalid: Two jobs have the same id, or jobs wait for each other.
     """
     by_id = {job.id: job for job in jobs}
     if len(by_id) != len(jobs):
@@ -61,7 +60,7 @@ def creation_order(jobs: Sequence[Job]) -> list[Job]:
         tuple(TopologicalSorter(waits_for).static_order())
     except CycleError as e:
         raise JobInvalid("prerequisites", f"these jobs wait for each other: {' -> '.join(e.args[1])}") from e
-    # Created is first what is named, be it as prerequisite or as dependent.
+    # A job that another one names must exist first, no matter at which end of the edge it stands.
     named = {job.id: (set(job.prerequisites) | set(job.dependents)) & by_id.keys() for job in jobs}
     try:
         return [by_id[i] for i in TopologicalSorter(named).static_order()]
@@ -77,12 +76,16 @@ def create_jobs(
     Args:
         operations: Of the namespace.
         jobs: One or more.
-        start: Send them on their way too.
-        batch_id: Chosen by the caller; a UUID otherwise.
+        start: Start them too.
+        batch_id: Chosen by the caller; None for a new UUID.
+
+    Returns:
+        The jobs that were created and those that were refused.
 
     Raises:
-        JobInvalid: No jobs, an id twice, a cycle, a key of uniqueness, or a batch with this id exists.
-        StoreError: What was done before stays done.
+        JobInvalid: There are no jobs, two have the same id, jobs wait for each other, a job has a unique key, or
+            another batch has this id.
+        StoreError: The store failed; the jobs that were created before stay.
     """
     if not jobs:
         raise JobInvalid("jobs", "a batch has at least one")
@@ -95,37 +98,53 @@ def create_jobs(
     (opened,) = yield [operations.open_batch(batch, len(ordered))]
     if opened is False:
         raise JobInvalid("batch", f"a batch with the id '{batch}' exists")
-    _raise_any([opened])
-    # A dependent must exist, unstarted, when the job is created that it is to wait for.
-    at_once = start and not any(job.dependents for job in ordered)
+    raise_first_error([opened])
+    # A job that names a dependent requires that the dependent exists and has not been started.
+    start_with_create = start and not any(job.dependents for job in ordered)
     refused: dict[str, HeroJobError] = {}
-    for chunk in _chunks(ordered):
-        results = yield [operations.create(job, start=at_once) for job in chunk]
+    for chunk in chunks(ordered):
+        results = yield [operations.create(job, start=start_with_create) for job in chunk]
         refused |= {job.id: r for job, r in zip(chunk, results, strict=True) if isinstance(r, HeroJobError)}
     created = tuple(job.id for job in jobs if job.id not in refused)
-    if start and not at_once:
-        for ids in _chunks(created):
-            _raise_any((yield [operations.start(job_id) for job_id in ids]))
+    if start and not start_with_create:
+        for ids in chunks(created):
+            raise_first_error((yield [operations.start(job_id) for job_id in ids]))
     if refused:
-        _raise_any((yield [operations.shrink_batch(batch, len(refused))]))
+        raise_first_error((yield [operations.shrink_batch(batch, len(refused))]))
     return BatchCreated(batch_id=batch, job_ids=created, refused=refused)
 
 
 def retry_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
-    """Run the dead letters of now again, each once, the oldest last; gives how many."""
+    """Run the current dead letters again, each once, the newest first.
+
+    Args:
+        operations: Of the namespace.
+        most: Most jobs to run again.
+
+    Returns:
+        How many jobs will run again.
+    """
     ids = yield from _dead_ids(operations, most)
     count = 0
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         results = yield [operations.retry(job_id) for job_id in chunk]
-        # A letter whose job is past its retention leaves the list; one that is damaged stays.
+        # An expired job leaves the list of dead letters here; a damaged one stays in it.
         count += sum(not isinstance(r, HeroJobError) for r in results)
     return count
 
 
 def purge_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
-    """Delete the dead letters of now with their jobs; gives how many."""
+    """Delete the current dead letters and their jobs.
+
+    Args:
+        operations: Of the namespace.
+        most: Most jobs to delete.
+
+    Returns:
+        How many letters were deleted.
+    """
     ids = yield from _dead_ids(operations, most)
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         yield [operations.delete(job_id) for job_id in chunk]
         yield [operations.admin.forget_dead(chunk)]
     return len(ids)
@@ -134,13 +153,23 @@ def purge_dead(operations: Operations, most: int = 10_000) -> Flow[int]:
 def purge_queue(
     operations: Operations, script_type: ScriptType, group: str | None = None, instance: str | None = None
 ) -> Flow[int]:
-    """End the jobs that wait in a queue now, page by page; gives how many. What comes meanwhile may stay."""
+    """Stop the jobs that wait in a queue now; jobs that are queued meanwhile may stay.
+
+    Args:
+        operations: Of the namespace.
+        script_type: The queue's script type.
+        group: The queue's group; None for the queue of the type.
+        instance: The queue's instance in the group; None for the queue of the group.
+
+    Returns:
+        How many jobs were stopped.
+    """
     (queue,) = yield [operations.admin.queue(script_type, group, instance)]
-    _raise_any([queue])
+    raise_first_error([queue])
     left, count = queue.waiting, 0
     while left > 0:
-        (page,) = yield [operations.admin.purge(script_type, group, instance, min(left, _CHUNK))]
-        _raise_any([page])
+        (page,) = yield [operations.admin.purge(script_type, group, instance, min(left, PAGE))]
+        raise_first_error([page])
         taken, ended = page
         if not taken:
             break
@@ -150,22 +179,12 @@ def purge_queue(
 
 
 def _dead_ids(operations: Operations, most: int) -> Flow[list[str]]:
-    """List them before anything is done: a job that fails again at once is a letter of later."""
+    """List all ids first: a job that runs again and fails immediately would otherwise be listed twice."""
     ids: list[str] = []
     while len(ids) < most:
-        (letters,) = yield [operations.admin.dead(len(ids), min(_CHUNK, most - len(ids)))]
-        _raise_any([letters])
+        (letters,) = yield [operations.admin.dead(len(ids), min(PAGE, most - len(ids)))]
+        raise_first_error([letters])
         if not letters:
             break
         ids += [letter.job_id for letter in letters]
     return ids
-
-
-def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))
-
-
-def _raise_any(results: Iterable[object]) -> None:
-    for result in results:
-        if isinstance(result, HeroJobError):
-            raise result

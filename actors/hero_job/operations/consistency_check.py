@@ -1,13 +1,14 @@
-"""Looks for jobs that stand where nobody will find them. Reads only.
+"""Looks for jobs that are where no actor will find them. Reads only; a `Flow`.
 
-Called by ``heroctl doctor``. Nothing of this can happen by our own scripts, which move jobs whole; it comes of foreign
-clients, of keys that somebody deleted, of a store that lost its last writes, and of nobody being there. What looks
-stray is looked at twice: between two questions any job may move.
+``heroctl doctor`` calls it. Our own scripts move a job in one step and leave none behind. Strays come from other
+programs, from keys that somebody deleted, from a store that lost its last writes, and from actors that died while no
+supervisor ran. Invariant: what looks stray is looked at a second time before it is reported, because any job may move
+between two questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -16,14 +17,13 @@ from hero_job.model.checks import milliseconds
 from hero_job.model.errors import HeroJobError
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, JobRecord
-from hero_job.operations.batches import Flow
+from hero_job.operations.flow import PAGE, Flow, chunks, find_keys, raise_first_error
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, as_is
 
-_PAGE: Final = 500
-# A job that was touched so recently may be on its way.
+# A job that changed so recently may be on its way between two keys.
 _RECENT_MS: Final = 5_000
-# A job past its timeout by so much should have been ended: the actor's grace and the sweep together take less.
+# An actor's grace and the supervisor's recovery together end a job sooner than this after its timeout.
 _OVERDUE_MS: Final = 60_000
 
 
@@ -40,7 +40,7 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stray:
-    """One job, or id, that nobody will find where it is.
+    """One job, or id in a queue, that no actor will find where it is.
 
     Attributes:
         job_id: The id.
@@ -55,15 +55,15 @@ class Stray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What was found.
+    """The result of a check.
 
     Attributes:
-        jobs: So many jobs were looked at.
-        complete: Those were all.
+        jobs: How many jobs were looked at.
+        complete: Whether those were all jobs.
         strays: What is wrong, in no order.
-        waiting: Ids in each queue that has any: its key without the namespace, `q:work:type:osis`.
+        waiting: Number of ids in each queue that has any, by its key without the namespace: `q:work:type:osis`.
         actors: All registered actors.
-        late_s: For how long the first of the delayed jobs is due; 0 when none is.
+        late_s: How long the first of the delayed jobs has been due, in seconds; 0 when none is due.
     """
 
     jobs: int
@@ -79,17 +79,23 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
 
     Args:
         operations: Of the namespace.
-        most: Look at so many jobs at most, and at so many ids a queue.
+        most: Most jobs to look at, and most ids in each queue.
+
+    Returns:
+        What was found.
+
+    Raises:
+        StoreError: The store failed.
     """
     keys = operations.keys
     first = Op(("ZRANGE", keys.scheduled, 0, 0, "WITHSCORES"), as_is)
     answers = yield [operations.admin.actors(), first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
-    _raise_any(answers)
+    raise_first_error(answers)
     actors, first_due, dead, clock = answers
     now_ms = _ms(clock)
     known = {actor.incarnation for actor in actors} | set(dead)
 
-    queues = yield from _keys(keys.work("") + "*")
+    queues = yield from find_keys(keys.work(""))
     held: set[str] = set()
     waiting: dict[str, int] = {}
     strays: list[Stray] = []
@@ -99,15 +105,15 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
         name = queue.removeprefix(keys.prefix)
         waiting[name] = len(ids)
         strays += yield from _misplaced(operations, name, ids)
-    for pattern in ("meta:claimed:*", "limit:wait:*", "job:actor_queue:*", "work_queue:*"):
-        for key in (yield from _keys(keys.prefix + pattern)):
+    for prefix in ("meta:claimed:", "limit:wait:", "job:actor_queue:", "work_queue:"):
+        for key in (yield from find_keys(keys.prefix + prefix)):
             held |= set((yield from _ids(key, most)))
 
     jobs, cursor = 0, ""
     candidates: list[Stray] = []
     while True:
-        (page,) = yield [operations.admin.page(cursor, _PAGE)]
-        _raise_any((page,))
+        (page,) = yield [operations.admin.page(cursor, PAGE)]
+        raise_first_error((page,))
         jobs += len(page.records) + len(page.damaged)
         strays += [Stray(job_id=job_id, trouble=Trouble.DAMAGED, where=reason) for job_id, reason in page.damaged]
         candidates += [found for record in page.records if (found := _judge(record, held, known, now_ms)) is not None]
@@ -127,6 +133,14 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
 
 
 def _judge(record: JobRecord, held: set[str], known: set[str], now_ms: float) -> Stray | None:
+    """Decide whether a job looks stray.
+
+    Args:
+        record: The job.
+        held: Ids in all queues and claimed lists.
+        known: Incarnations that are registered, or declared dead and still to be recovered.
+        now_ms: The store's time.
+    """
     job = record.job
     if now_ms - _time_ms(record.updated_at or record.created_at, now_ms - _RECENT_MS) < _RECENT_MS:
         return None
@@ -135,38 +149,38 @@ def _judge(record: JobRecord, held: set[str], known: set[str], now_ms: float) ->
     if record.status not in (JobStatus.STARTED, JobStatus.STOPPING):
         return None
     owner = (record.owner or "").partition("/")[0]
-    # An actor of another make signs with no owner: nobody can say whether it lives.
+    # A third-party actor writes no owner, so nobody can say whether it is alive.
     if owner and owner not in known:
         return Stray(job_id=job.id, trouble=Trouble.DEAD_OWNER, where=owner)
     ends_ms = _time_ms(record.started_at, now_ms) + job.timeout * 1000
     if now_ms - ends_ms > _OVERDUE_MS:
-        return Stray(job_id=job.id, trouble=Trouble.OVERDUE, where=owner or "an actor of another make")
+        return Stray(job_id=job.id, trouble=Trouble.OVERDUE, where=owner or "a third-party actor")
     return None
 
 
 def _second_look(operations: Operations, candidates: Sequence[Stray], most: int) -> Flow[list[Stray]]:
-    """Those whose job still stands as it did, and is still in no queue."""
+    """Keep the candidates whose job has not moved meanwhile, and is still in no queue."""
     found: list[Stray] = []
-    for chunk in _chunks(candidates):
+    for chunk in chunks(candidates):
         records = yield [operations.record(stray.job_id) for stray in chunk]
         for stray, record in zip(chunk, records, strict=True):
             if isinstance(record, HeroJobError):
-                continue  # it has ended and gone, or is damaged and listed as such
+                continue  # The job has expired, or it is damaged and listed as such.
             running = record.status in (JobStatus.STARTED, JobStatus.STOPPING)
             if running == (stray.trouble is not Trouble.IN_NO_QUEUE) and not record.status.terminal:
                 found.append(stray)
     lost = {stray.job_id for stray in found if stray.trouble is Trouble.IN_NO_QUEUE}
     if lost:
-        for queue in (yield from _keys(operations.keys.work("") + "*")):
+        for queue in (yield from find_keys(operations.keys.work(""))):
             lost -= set((yield from _ids(queue, most)))
     return [stray for stray in found if stray.trouble is not Trouble.IN_NO_QUEUE or stray.job_id in lost]
 
 
 def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[list[Stray]]:
-    """Ids in a queue that are no jobs, or jobs of another script type."""
+    """Find the ids in a queue that belong to no job, or to a job of another script type."""
     suffix = queue.removeprefix("q:work:type:").partition(":")[0]
     found: list[Stray] = []
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         answers = yield [Op(("HGET", operations.keys.job(job_id), "script_type"), as_is) for job_id in chunk]
         for job_id, script_type in zip(chunk, answers, strict=True):
             if script_type is None:
@@ -176,41 +190,20 @@ def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[l
     return found
 
 
-def _keys(pattern: str) -> Flow[list[str]]:
-    found: set[str] = set()
-    cursor = "0"
-    escaped = "".join(f"\\{c}" if c in "?[]\\" else c for c in pattern)
-    while True:
-        (answer,) = yield [Op(("SCAN", cursor, "MATCH", escaped, "COUNT", 1000), as_is)]
-        _raise_any((answer,))
-        cursor = str(answer[0])
-        found |= set(answer[1])
-        if cursor == "0":
-            return sorted(found)
-
-
 def _ids(key: str, most: int) -> Flow[list[str]]:
+    """Read a list of ids page by page."""
     ids: list[str] = []
     while len(ids) < most:
-        (page,) = yield [Op(("LRANGE", key, len(ids), len(ids) + _PAGE - 1), as_is)]
-        _raise_any((page,))
+        (page,) = yield [Op(("LRANGE", key, len(ids), len(ids) + PAGE - 1), as_is)]
+        raise_first_error((page,))
         ids += page
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
             break
     return ids
 
 
-def _raise_any(results: Iterable[object]) -> None:
-    for result in results:
-        if isinstance(result, HeroJobError):
-            raise result
-
-
-def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (items[i : i + _PAGE] for i in range(0, len(items), _PAGE))
-
-
 def _second(answer: Sequence[Any]) -> Any:
+    """Read the score of the only entry; redis-py nests entry and score, hiredis alone does not."""
     return answer[0][1] if isinstance(answer[0], list | tuple) else answer[1]
 
 
@@ -222,4 +215,4 @@ def _time_ms(text: str | None, otherwise: float) -> float:
     try:
         return float(milliseconds(text or ""))
     except ValueError:
-        return otherwise  # a foreign client wrote no time, or not one that can be read
+        return otherwise  # A third-party client wrote no time, or one that cannot be read.

@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import HeroJobError, StoreError, WaitTimeout
 from hero_job.model.job import Job

@@ -15,7 +15,8 @@ import random
 import time
 from collections.abc import Callable
 
-from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.model.errors import StoreError
 from hero_job.operations.actor_operations import Recoveries, Recovery
 

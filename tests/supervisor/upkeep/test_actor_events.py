@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.operations.events import BEGINNING, Events
 from hero_supervisor.upkeep.actor_events import MAX_WAITING, ActorEvents, SlotEvent
 from tests.valkey_server import ValkeyServer

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hero_job import JobBuilder, JobLimits, JobStatus, ScriptType
-from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op

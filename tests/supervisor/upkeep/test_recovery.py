@@ -6,7 +6,8 @@ import asyncio
 
 import uvloop
 
-from hero_job.client.async_store import AsyncStore, end_task
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.client.store import Store
 from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import StoreUnavailable

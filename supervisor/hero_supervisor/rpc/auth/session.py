@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from hero_config.model.settings import RpcSettings
-from hero_job.client.async_store import end_task
+from hero_job.client.cancellation import end_task
 from hero_job.model.errors import StoreError
 from hero_job.model.job import Job
 from hero_job.model.spellings import CAMEL_CASE

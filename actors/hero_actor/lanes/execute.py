@@ -80,8 +80,8 @@ class Executor:
                 "JOB_ID": job.id,
                 "ENV": parse_env_vars(job.env_vars),
                 # A plain job has neither, and must not pay for them.
-                "PREREQUISITES": job.prerequisites if job.more else {},
-                "SIGNATORIES": _signatories(job) if job.more else (),
+                "PREREQUISITES": job.prerequisites if job.options else {},
+                "SIGNATORIES": _signatories(job) if job.options else (),
             }
             outcome = self._engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
@@ -170,7 +170,7 @@ def _finished(job: ClaimedJob, done: Done) -> Settlement:
 
 
 def _retry_in_s(job: ClaimedJob, kind: str) -> float | None:
-    return retry_in_s(kind, job.failures, job.retries) if job.more else None
+    return retry_in_s(kind, job.failures, job.retries) if job.options else None
 
 
 def _first_missing(job: ClaimedJob) -> str:

@@ -6,7 +6,6 @@ Built and read by `actor_operations.py`, used by the lanes and by recovery.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
@@ -31,6 +30,25 @@ class ActorEntry:
 
 
 @dataclass(slots=True)
+class ClaimedOptions:
+    """What a claimed job that sets options needs beyond its script. Texts from the hash; None if the hash lacks it.
+
+    Attributes:
+        retries: How often a failed run is repeated.
+        failures: How many runs have failed so far.
+        outputs: Outputs of its prerequisites, flat: id, output, id, output ...
+        log_path: File below the deployment's log folder that also receives the printed lines.
+        signatures: Its signatures, as a JSON array.
+    """
+
+    retries: str | None
+    failures: str | None
+    outputs: list[str | None]
+    log_path: str | None
+    signatures: str | None
+
+
+@dataclass(slots=True)
 class ClaimedJob:
     """A job that a lane has claimed. Its fields are unchecked texts from the hash; None means the hash lacks the field.
 
@@ -43,7 +61,7 @@ class ClaimedJob:
         context_id: The context that it runs for.
         timeout: Seconds, as text.
         env_vars: JSON object, as text.
-        more: None for a plain job; else retries, failures, outputs of prerequisites, log path, signatures.
+        options: None for a plain job.
     """
 
     id: str
@@ -54,32 +72,35 @@ class ClaimedJob:
     context_id: str | None
     timeout: str | None
     env_vars: str | None
-    more: list[Any] | None = None
+    options: ClaimedOptions | None = None
 
     @property
     def retries(self) -> int:
         """How often a failed run is repeated."""
-        return int(self.more[0] or 0) if self.more else 0
+        return int(self.options.retries or 0) if self.options else 0
 
     @property
     def failures(self) -> int:
         """How many runs have failed so far."""
-        return int(self.more[1] or 0) if self.more else 0
+        return int(self.options.failures or 0) if self.options else 0
 
     @property
     def prerequisites(self) -> dict[str, str | None]:
         """Outputs of its prerequisites by id; None for one without output or past its retention."""
-        return dict(zip(self.more[2][::2], self.more[2][1::2], strict=True)) if self.more else {}
+        if not self.options:
+            return {}
+        flat = self.options.outputs
+        return {str(job_id): output for job_id, output in zip(flat[::2], flat[1::2], strict=True)}
 
     @property
     def log_path(self) -> str | None:
         """File below the deployment's log folder that also receives the printed lines."""
-        return self.more[3] if self.more and len(self.more) > 3 else None
+        return self.options.log_path if self.options else None
 
     @property
     def signatures(self) -> str | None:
-        """The signatures of the job, as a JSON array."""
-        return self.more[4] if self.more and len(self.more) > 4 else None
+        """Its signatures, as a JSON array."""
+        return self.options.signatures if self.options else None
 
 
 @dataclass(slots=True)

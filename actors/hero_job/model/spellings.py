@@ -34,6 +34,8 @@ FOREIGN_STATUS: Mapping[str, JobStatus] = MappingProxyType(
         "running": JobStatus.STARTED,
         "completed": JobStatus.FINISHED,
         "failed": JobStatus.ERROR,
+        "timeout": JobStatus.ERROR,
+        "cancelled": JobStatus.STOPPED,
         "waitingforprerequisites": JobStatus.WAITING_FOR_PREREQUISITES,
     }
 )

@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from hero_job.model.claim_types import ActorEntry, ClaimedJob, Order, Recovery, Settlement, Turn
+from hero_job.model.claim_types import ActorEntry, ClaimedJob, ClaimedOptions, Order, Recovery, Settlement, Turn
 from hero_job.model.job import Job
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, Progress, Reply
 from hero_job.protocol import lua
-from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
+from hero_job.protocol.keys import DEFAULT_NAMESPACE, KeyPart, Keys
 from hero_job.protocol.op import Op, as_is
 from hero_job.protocol.replies import encode_reply, encode_result
 
@@ -84,7 +84,7 @@ class ActorOperations:
                 queues.insert(0, self.keys.work(suffix, entry.group, entry.instance))
         self._type_queue = queues[-1]
         # What is low comes after everything else.
-        self._queues = queues + [f"{queue}:low" for queue in queues]
+        self._queues = queues + [queue + KeyPart.LOW for queue in queues]
         if legacy_queues:
             self._queues += self.keys.legacy(suffix, entry.name)
         self._several = entry.group is not None or legacy_queues
@@ -122,7 +122,7 @@ class ActorOperations:
                 served.add(self.keys.work(suffix, actor.group))
                 if actor.instance:
                     served.add(self.keys.work(suffix, actor.group, actor.instance))
-        return {queue for queue in self._queues if queue.removesuffix(":low") in served}
+        return {queue for queue in self._queues if queue.removesuffix(KeyPart.LOW) in served}
 
     def _owner(self, lane: int) -> str:
         """Who holds what a lane has claimed: two lanes of one actor are no more one another than two actors are."""
@@ -334,8 +334,20 @@ def _decode_order(text: str) -> Order:
 
 
 def _decode_turn(answer: list[Any]) -> Turn:
-    return Turn(answer[0] == 1, answer[1], [ClaimedJob(*fields) for fields in answer[2]])
+    alive, refused, rows = answer
+    # A plain job has a shorter row: its last value, the options, is missing.
+    jobs = [
+        ClaimedJob(*row) if len(row) == 8 else _with_options(row) for row in rows
+    ]
+    return Turn(alive == 1, refused, jobs)
 
 
 def _decode_recovery(answer: list[Any]) -> Recovery:
     return Recovery(answer[0] == 1, answer[1], answer[2])
+
+
+def _with_options(row: list[Any]) -> ClaimedJob:
+    *plain, options = row
+    job = ClaimedJob(*plain)
+    job.options = ClaimedOptions(*options)
+    return job

@@ -19,6 +19,7 @@ from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, JobRecord
 from hero_job.operations.flow import PAGE, Flow, chunks, find_keys, raise_first_error
 from hero_job.operations.operations import Operations
+from hero_job.protocol.keys import KeyPart
 from hero_job.protocol.op import Op, as_is
 
 # A job that changed so recently may be on its way between two keys.
@@ -105,8 +106,8 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
         name = queue.removeprefix(keys.prefix)
         waiting[name] = len(ids)
         strays += yield from _misplaced(operations, name, ids)
-    for prefix in ("meta:claimed:", "limit:wait:", "job:actor_queue:", "work_queue:"):
-        for key in (yield from find_keys(keys.prefix + prefix)):
+    for prefix in keys.holder_prefixes:
+        for key in (yield from find_keys(prefix)):
             held |= set((yield from _ids(key, most)))
 
     jobs, cursor = 0, ""
@@ -145,7 +146,7 @@ def _judge(record: JobRecord, held: set[str], known: set[str], now_ms: float) ->
     if now_ms - _time_ms(record.updated_at or record.created_at, now_ms - _RECENT_MS) < _RECENT_MS:
         return None
     if record.status is JobStatus.DISPATCHED and job.id not in held:
-        return Stray(job_id=job.id, trouble=Trouble.IN_NO_QUEUE, where=f"q:work:type:{job.script_type.suffix}")
+        return Stray(job_id=job.id, trouble=Trouble.IN_NO_QUEUE, where=KeyPart.QUEUE + job.script_type.suffix)
     if record.status not in (JobStatus.STARTED, JobStatus.STOPPING):
         return None
     owner = (record.owner or "").partition("/")[0]
@@ -178,7 +179,7 @@ def _second_look(operations: Operations, candidates: Sequence[Stray], most: int)
 
 def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[list[Stray]]:
     """Find the ids in a queue that belong to no job, or to a job of another script type."""
-    suffix = queue.removeprefix("q:work:type:").partition(":")[0]
+    suffix = queue.removeprefix(KeyPart.QUEUE).partition(":")[0]
     found: list[Stray] = []
     for chunk in chunks(ids):
         answers = yield [Op(("HGET", operations.keys.job(job_id), "script_type"), as_is) for job_id in chunk]

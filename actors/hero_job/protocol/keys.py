@@ -1,21 +1,107 @@
-"""Every key in Redis, spelled here alone.
+"""Every key in Redis. No other module and no Lua script spells one.
 
-All keys start with the namespace. A namespace in braces, `{hero}`, puts a whole deployment into one Cluster slot.
-Source: the key table in ARCHITECTURE.md, which follows the queue naming of the Rust system.
+A key is the namespace, a colon, and a `KeyPart`; some go on with an id. Python composes keys with `Keys`; the Lua
+scripts get the parts that they use as constants (see `lua/__init__.py`). A namespace in braces, `{hero}`, puts a whole
+deployment into one Cluster slot. docs/redis.md describes each key.
+
+Source: the queue names of the Rust system.
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from hero_job.model.errors import JobInvalid
 
 DEFAULT_NAMESPACE = "hero"
 
 
+class KeyPart(StrEnum):
+    """What follows the namespace in a key. A part that ends in a colon is followed by an id or a name."""
+
+    #: Hash: a job.
+    JOB = "job:"
+    #: Stream, bounded: what a job's script prints.
+    LOG = "log:"
+    #: Hash: the counts of a batch.
+    BATCH = "batch:"
+    #: Hash, by context: name -> value that scripts keep; the empty name holds the size in bytes.
+    VALUES = "values:"
+    #: Stream, bounded: one entry per script run that moved jobs; its fields are id -> new status.
+    EVENTS = "events"
+    #: Stream, bounded: actors that join and leave, and what supervisors observe of them.
+    ACTOR_EVENTS = "events:actors"
+
+    #: List of ids, by script type: a queue.
+    QUEUE = "q:work:type:"
+    #: List: the reply of a job, expires.
+    REPLY = "q:reply:"
+    #: List: one entry once all jobs of a batch have ended, expires.
+    BATCH_REPLY = "q:reply:batch:"
+    #: Sorted set: delayed jobs, by due time in ms.
+    SCHEDULED = "q:scheduled"
+    #: Sorted set: jobs that expire unless they run, by expiry in ms.
+    EXPIRING = "q:expiring"
+    #: Sorted set: dead letters, by the time of their end in ms.
+    DEAD_LETTERS = "q:dead"
+    #: Sorted set: schedules, by their next tick in ms.
+    TICKS = "q:ticks"
+    #: List, by incarnation: orders to an actor, as JSON.
+    CONTROL = "q:ctl:actor:"
+    #: List, by script type: ids of jobs to stop, from foreign clients.
+    CONTROL_TYPE = "q:ctl:type:"
+
+    #: Hash: incarnation -> its description as JSON. An entry lives from join to leave or recovery; it is the fence.
+    ACTORS = "meta:actors"
+    #: Hash, by incarnation: presence, expires.
+    PRESENCE = "meta:actor:"
+    #: List of ids, by incarnation and lane: claimed and not yet settled jobs.
+    CLAIMED = "meta:claimed:"
+    #: Hash: dead incarnation -> JSON: its description, and until when recovery looks at its claimed lists again.
+    DEAD = "meta:dead"
+    #: Hash: paused queue -> since when.
+    PAUSED = "meta:paused"
+    #: Hash: name of a token -> JSON of its scope, hash and times.
+    TOKENS = "meta:tokens"
+    #: String: the public key that was given this nonce to sign.
+    NONCE = "meta:nonce:"
+    #: Hash: schedule -> its JSON; "schedule last" -> id of its last job.
+    SCHEDULES = "meta:schedules"
+    #: Set of ids, by job: the jobs that wait for it.
+    DEPENDENTS = "meta:dependents:"
+    #: String, by key of uniqueness: id of the job that holds it.
+    UNIQUE = "meta:unique:"
+
+    #: Set of ids, by concurrency key: the jobs that hold a place.
+    LIMIT_RUNNING = "limit:run:"
+    #: List of ids, by concurrency key: the jobs that wait in line for a place.
+    LIMIT_WAITING = "limit:wait:"
+    #: String, by rate key: until when the rate is used up, in ms.
+    LIMIT_RATE = "limit:rate:"
+
+    #: List of ids, by script type: a queue of older programs of the Rust family.
+    LEGACY_TYPE_QUEUE = "job:actor_queue:"
+    #: List of ids, by name of an actor: a queue of older programs of the Rust family.
+    LEGACY_NAME_QUEUE = "work_queue:"
+
+    #: In a queue's key, before the name of a group.
+    GROUP = ":group:"
+    #: In a queue's key, before the name of an instance.
+    INSTANCE = ":inst:"
+    #: After a queue's key: the list of its jobs of low priority.
+    LOW = ":low"
+    #: After a queue's key: the list of ids that a paused queue holds aside.
+    HELD = ":held"
+
+
 class Keys:
-    """Spells the keys of one namespace.
+    """Composes the keys of one namespace.
 
     Args:
         namespace: Prefix of every key, without the colon.
+
+    Raises:
+        JobInvalid: The namespace is empty or contains white space.
     """
 
     __slots__ = (
@@ -29,6 +115,7 @@ class Keys:
         "namespace",
         "paused",
         "prefix",
+        "queue_prefix",
         "reply_prefix",
         "scheduled",
         "schedules",
@@ -38,93 +125,89 @@ class Keys:
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE) -> None:
         if not namespace or any(c.isspace() for c in namespace):
-            raise JobInvalid("namespace", "must not be empty nor hold white space")
+            raise JobInvalid("namespace", "must not be empty and must not contain white space")
         self.namespace = namespace
         self.prefix = f"{namespace}:"
-        self.job_prefix = f"{namespace}:job:"
-        self.reply_prefix = f"{namespace}:q:reply:"
-        #: Hash: incarnation -> JSON of what it is. An entry lives from join to leave or recovery; it is the fence.
-        self.actors = f"{namespace}:meta:actors"
-        #: Sorted set: incarnations declared dead, by time; their claimed lists are looked at again for a day.
-        self.dead = f"{namespace}:meta:dead"
-        #: Sorted set: scheduled jobs by due time, ms.
-        self.scheduled = f"{namespace}:q:scheduled"
-        #: Sorted set: jobs that must have begun by then, ms.
-        self.expiring = f"{namespace}:q:expiring"
-        #: Sorted set: dead letters by the time of their end, ms.
-        self.dead_jobs = f"{namespace}:q:dead"
-        #: Hash: paused queue -> since when.
-        self.paused = f"{namespace}:meta:paused"
-        #: Hash: schedule -> JSON of it, and "schedule last" -> id of its last job.
-        self.schedules = f"{namespace}:meta:schedules"
-        #: Sorted set: schedules by their next tick, ms.
-        self.ticks = f"{namespace}:q:ticks"
-        #: Hash: name of a token -> JSON of its scope, hash and times.
-        self.tokens = f"{namespace}:meta:tokens"
-        #: Stream, bounded: each entry has, as its fields, id -> new status of the jobs that one script moved.
-        self.events = f"{namespace}:events"
-        #: Stream, bounded: actors that come, go, and what their supervisors see of them.
-        self.actor_events = f"{namespace}:events:actors"
+        self.job_prefix = self.prefix + KeyPart.JOB
+        self.reply_prefix = self.prefix + KeyPart.REPLY
+        self.queue_prefix = self.prefix + KeyPart.QUEUE
+        self.actors = self.prefix + KeyPart.ACTORS
+        self.dead = self.prefix + KeyPart.DEAD
+        self.scheduled = self.prefix + KeyPart.SCHEDULED
+        self.expiring = self.prefix + KeyPart.EXPIRING
+        self.dead_jobs = self.prefix + KeyPart.DEAD_LETTERS
+        self.paused = self.prefix + KeyPart.PAUSED
+        self.schedules = self.prefix + KeyPart.SCHEDULES
+        self.ticks = self.prefix + KeyPart.TICKS
+        self.tokens = self.prefix + KeyPart.TOKENS
+        self.events = self.prefix + KeyPart.EVENTS
+        self.actor_events = self.prefix + KeyPart.ACTOR_EVENTS
 
     def job(self, job_id: str) -> str:
-        """Hash: the job."""
+        """Key of a job's hash."""
         return self.job_prefix + job_id
 
     def work(self, suffix: str, group: str | None = None, instance: str | None = None) -> str:
-        """List of ids: the queue of a script type, of a group of it, or of one actor in the group.
+        """Key of the queue of a script type, of a group, or of one actor in the group.
 
         Args:
             suffix: Lower-case script type: osis, sal, v, python.
             group: Group, or None for the queue of the type.
             instance: Instance within the group.
         """
-        key = f"{self.prefix}q:work:type:{suffix}"
+        key = self.queue_prefix + suffix
         if group:
-            key += f":group:{group}"
+            key += KeyPart.GROUP + group
             if instance:
-                key += f":inst:{instance}"
+                key += KeyPart.INSTANCE + instance
         return key
 
     def reply(self, job_id: str) -> str:
-        """List: one reply, expires."""
+        """Key of a job's reply list."""
         return self.reply_prefix + job_id
 
     def actor(self, incarnation: str) -> str:
-        """Hash with a time to live: presence of an incarnation."""
-        return f"{self.prefix}meta:actor:{incarnation}"
+        """Key of the presence of an incarnation."""
+        return f"{self.prefix}{KeyPart.PRESENCE}{incarnation}"
 
     def claimed(self, incarnation: str, lane: int) -> str:
-        """List of ids: what a lane of an incarnation has taken and not settled."""
-        return f"{self.prefix}meta:claimed:{incarnation}:{lane}"
+        """Key of the claimed list of a lane."""
+        return f"{self.prefix}{KeyPart.CLAIMED}{incarnation}:{lane}"
 
     def log(self, job_id: str) -> str:
-        """Stream: what a job's script prints, bounded."""
-        return f"{self.prefix}log:{job_id}"
+        """Key of a job's log."""
+        return f"{self.prefix}{KeyPart.LOG}{job_id}"
 
     def batch(self, batch_id: str) -> str:
-        """Hash: counts of a batch."""
-        return f"{self.prefix}batch:{batch_id}"
+        """Key of the counts of a batch."""
+        return f"{self.prefix}{KeyPart.BATCH}{batch_id}"
 
     def batch_reply(self, batch_id: str) -> str:
-        """List: one entry when all jobs of a batch have ended, expires."""
-        return f"{self.prefix}q:reply:batch:{batch_id}"
+        """Key of the list on which the end of a batch is announced."""
+        return f"{self.prefix}{KeyPart.BATCH_REPLY}{batch_id}"
 
     def nonce(self, nonce: str) -> str:
-        """String: the public key that this nonce was given to, until it is used or expires."""
-        return f"{self.prefix}meta:nonce:{nonce}"
+        """Key of a nonce."""
+        return f"{self.prefix}{KeyPart.NONCE}{nonce}"
 
     def values(self, context_id: str) -> str:
-        """Hash: name -> value of what scripts of a context keep; under the empty name, how many bytes it holds."""
-        return f"{self.prefix}values:{context_id}"
+        """Key of the values that the scripts of a context keep."""
+        return f"{self.prefix}{KeyPart.VALUES}{context_id}"
 
     def control(self, incarnation: str) -> str:
-        """List: orders to an incarnation, JSON."""
-        return f"{self.prefix}q:ctl:actor:{incarnation}"
+        """Key of the list of orders to an incarnation."""
+        return f"{self.prefix}{KeyPart.CONTROL}{incarnation}"
 
     def control_type(self, suffix: str) -> str:
-        """List: ids of jobs of a type to stop, from foreign clients."""
-        return f"{self.prefix}q:ctl:type:{suffix}"
+        """Key of the list on which foreign clients ask to stop jobs of a type."""
+        return f"{self.prefix}{KeyPart.CONTROL_TYPE}{suffix}"
 
     def legacy(self, suffix: str, name: str) -> list[str]:
-        """Lists of ids: the queues of older programs of the Rust family, by type and by name of the actor."""
-        return [f"{self.prefix}job:actor_queue:{suffix}", f"{self.prefix}work_queue:{name}"]
+        """Keys of the queues of older programs of the Rust family, by type and by name of the actor."""
+        return [self.prefix + KeyPart.LEGACY_TYPE_QUEUE + suffix, self.prefix + KeyPart.LEGACY_NAME_QUEUE + name]
+
+    @property
+    def holder_prefixes(self) -> tuple[str, ...]:
+        """What the keys of the lists begin with that hold ids of jobs to run, apart from the queues."""
+        parts = (KeyPart.CLAIMED, KeyPart.LIMIT_WAITING, KeyPart.LEGACY_TYPE_QUEUE, KeyPart.LEGACY_NAME_QUEUE)
+        return tuple(self.prefix + part for part in parts)

@@ -28,6 +28,7 @@ from hero_job.model.errors import HeroJobError
 from hero_job.model.job import ScriptType
 from hero_job.operations.consistency_check import Survey, Trouble, survey
 from hero_job.operations.operations import Operations
+from hero_job.protocol.keys import KeyPart
 from hero_job.protocol.op import Op, as_is
 from hero_supervisor.rpc.unix import client as unix_client
 from hero_supervisor.store.store_warnings import dangers
@@ -223,7 +224,7 @@ def _waiting(done: Survey) -> Iterator[tuple[str, str | None, int]]:
     """Script type, group and length of each queue that is not paused."""
     known = {script_type.suffix for script_type in ScriptType}
     for name, count in done.waiting.items():
-        suffix, *rest = name.removeprefix("q:work:type:").split(":")
+        suffix, *rest = name.removeprefix(KeyPart.QUEUE).split(":")
         if suffix in known and "held" not in rest:
             yield suffix, rest[1] if rest[:1] == ["group"] else None, count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime
 
 import pytest
@@ -141,4 +140,6 @@ def test_a_rate_key_lets_so_many_begin_and_delays_the_others(
     eventually(promote)
     starts = [datetime.fromisoformat(store.run(operations.record(i)).started_at or "").timestamp() for i in ids]
     starts.sort()
-    assert all(later - earlier >= 0.19 for earlier, later in itertools.pairwise(starts[2:]))
+    # However late a supervisor promotes them, none starts before the rate allows it.
+    assert starts[3] - starts[0] >= 0.19
+    assert starts[4] - starts[0] >= 0.39

@@ -1,44 +1,85 @@
-"""Keys: all of them stand in ARCHITECTURE.md, and all that tests leave behind are known."""
+"""Keys: the page documents all of them, and only keys.py spells them."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from hero_job.protocol.keys import Keys
+import pytest
+
+from hero_job.protocol import lua
+from hero_job.protocol.keys import KeyPart
 
 ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs/redis.md").read_text("utf-8")
+LUA_FILES = sorted((ROOT / "actors/hero_job/protocol/lua").rglob("*.lua"))
+PYTHON_FILES = sorted(
+    path
+    for folder in ("actors", "supervisor", "engines/hero_engine", "config")
+    for path in (ROOT / folder).rglob("*.py")
+    if path.name != "keys.py" or path.parent.name != "protocol"
+)
+#: The events also call a batch `batch:ID`, so this word alone is no key.
+SUBJECT = KeyPart.BATCH
 
 
-def documented() -> set[str]:
-    """The keys of the table, without their variable parts."""
-    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-    table = text[text.index("| key | type | what | lives |") :]
-    table = table[: table.index("\n\n")]
-    return {re.sub(r"\{[^}]*\}", "*", key) for key in re.findall(r"^\| `(hero:[^`]*)`", table, re.MULTILINE)}
+def test_the_page_describes_every_key_and_no_other() -> None:
+    documented = {key.partition("{")[0] for key in re.findall(r"^\| `hero:([^`]*)`", PAGE, re.MULTILINE)}
+
+    assert documented == {part for part in KeyPart if not part.startswith(":")}
 
 
-def spelled() -> set[str]:
-    """The keys that Keys and the scripts in Lua spell, without their variable parts."""
-    keys = Keys("hero")
+@pytest.mark.parametrize("part", [part for part in KeyPart if part.startswith(":")], ids=lambda part: part.name)
+def test_the_page_describes_the_parts_of_a_queues_key(part: KeyPart) -> None:
+    assert part in PAGE
+
+
+def spells_a_key(text: str) -> bool:
+    """Does a literal begin with a key, or contain one after something like a namespace?"""
+    return any(
+        text == part or (part.endswith(":") and re.search(rf"(^|:){re.escape(part)}", text))
+        for part in KeyPart
+        if part is not SUBJECT and part not in (KeyPart.EVENTS, KeyPart.LOG)
+    )
+
+
+def lua_literals(source: str) -> Iterator[str]:
+    """The string literals of a Lua file, without its comments."""
+    for comment, literal in re.findall(r"(--.*)|'((?:[^'\\]|\\.)*)'", source):
+        if not comment:
+            yield literal
+
+
+@pytest.mark.parametrize("path", LUA_FILES, ids=lambda path: path.stem)
+def test_no_lua_script_spells_a_key(path: Path) -> None:
+    literals = set(lua_literals(path.read_text("utf-8")))
+
+    assert {literal for literal in literals if spells_a_key(literal)} == set()
+    assert literals & {KeyPart.EVENTS, KeyPart.LOG, KeyPart.BATCH} == set()
+
+
+def python_literals(tree: ast.Module) -> Iterator[str]:
+    """The string literals of a module, without its docstrings and other strings that stand alone."""
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+def test_no_other_python_module_spells_a_key() -> None:
     found = {
-        value for name in Keys.__slots__ if isinstance(value := getattr(keys, name), str) and not value.endswith(":")
+        (str(path.relative_to(ROOT)), literal)
+        for path in PYTHON_FILES
+        for literal in python_literals(ast.parse(path.read_text("utf-8")))
+        if spells_a_key(literal)
     }
-    found.discard("hero")
-    found |= {
-        keys.job("*"), keys.work("*"), keys.work("*", "*"), keys.work("*", "*", "*"), keys.reply("*"), keys.actor("*"),
-        keys.claimed("*", 0).replace(":0", ":*"), keys.log("*"), keys.batch("*"), keys.batch_reply("*"),
-        keys.control("*"), keys.control_type("*"), keys.nonce("*"), keys.values("*"),
-    }  # fmt: skip
-    for path in (ROOT / "actors/hero_job/protocol/lua").rglob("*.lua"):
-        for part in re.findall(r"ns \.\. '([a-z:]+)'", path.read_text("utf-8")):
-            found.add(f"hero:{part}*" if part.endswith(":") else f"hero:{part}")
-    return found - {"hero:q:reply:*batch:*"}
+
+    assert found == set()
 
 
-def test_every_key_stands_in_the_architecture_page_and_the_page_names_no_other() -> None:
-    # The claimed list of a lane is spelled in two parts in Lua, as is a queue with its group and instance.
-    in_two_parts = {"hero:meta:claimed:*", "hero:job:*"}
-
-    assert spelled() - in_two_parts - documented() == set()
-    assert documented() - spelled() == set()
+def test_each_script_is_given_the_key_parts_that_it_names() -> None:
+    assert f"local UNIQUE = '{KeyPart.UNIQUE}'\n" in lua.CREATE.source
+    assert "local UNIQUE" not in lua.PAUSE.source
+    assert "local SCHEDULED" in lua.PROMOTE.source

@@ -1,20 +1,33 @@
-"""The Lua scripts, one a transition, loaded as data. All writes of a job's status are in them."""
+"""The Lua scripts, one per transition, loaded as data. Only they write a job's status.
+
+Each file is one script; its header states its guarantee, keys, arguments, answer and transitions. A script runs behind
+the parts that it shares with others (`parts/`) and behind its constants: the key parts of `keys.py` under their names
+there, and the camelCase names of `spellings.py`, `FOREIGN_SCRIPT_TYPE` for `scriptType`. So no script spells either.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hero_job.model.spellings import CAMEL_CASE
+from hero_job.protocol.keys import KeyPart
+
 _FOLDER = Path(__file__).parent
+_CONSTANTS = {part.name: part.value for part in KeyPart} | {
+    f"FOREIGN_{name.upper()}": foreign for foreign, name in CAMEL_CASE.items()
+}
+_COMMENT_OR_STRING = re.compile(r"--.*|'(?:[^'\\]|\\.)*'")
 
 
 @dataclass(frozen=True, slots=True)
 class LuaScript:
-    """One script: its source with the shared parts before it, and the digest by which the server knows it.
+    """One script: its source with its constants and shared parts, and the digest by which the server knows it.
 
     Attributes:
-        name: File name without its ending.
+        name: Name of the file, without its ending.
         source: What EVAL sends.
         sha: SHA-1 of the source in hex, what EVALSHA sends.
     """
@@ -25,13 +38,20 @@ class LuaScript:
 
 
 def _load(name: str, *parts: str) -> LuaScript:
-    shared = "".join((_FOLDER / "parts" / f"{part}.lua").read_text("utf-8") for part in parts)
-    source = shared + (_FOLDER / f"{name}.lua").read_text("utf-8")
-    # SHA-1 is the server's name for a script, no protection: Source: redis.io/commands/evalsha
+    files = [_FOLDER / "parts" / f"{part}.lua" for part in parts] + [_FOLDER / f"{name}.lua"]
+    body = "".join(file.read_text("utf-8") for file in files)
+    source = _constants(body) + body
+    # The server names scripts by SHA-1; it protects nothing. Source: redis.io/commands/evalsha
     return LuaScript(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-_ENDING = ("time", "queue", "limits", "ending")
+def _constants(body: str) -> str:
+    """Declare the constants that the code of a script mentions, each as a local variable."""
+    mentioned = set(re.findall(r"\b[A-Z_]{3,}\b", _COMMENT_OR_STRING.sub("", body)))
+    return "".join(f"local {name} = '{_CONSTANTS[name]}'\n" for name in sorted(mentioned & _CONSTANTS.keys()))
+
+
+_ENDING = ("time", "spellings", "queue", "limits", "ending")
 
 CREATE = _load("create", *_ENDING)
 START = _load("start", *_ENDING)
@@ -42,8 +62,8 @@ STOP = _load("stop", *_ENDING)
 PROMOTE = _load("promote", *_ENDING)
 RETRY = _load("retry", *_ENDING)
 DELETE = _load("delete", *_ENDING)
-PRESENCE = _load("presence", "time")
 PURGE = _load("purge", *_ENDING)
+PRESENCE = _load("presence", "time")
 PAUSE = _load("pause", "time")
 RESUME = _load("resume")
 LOG = _load("log")

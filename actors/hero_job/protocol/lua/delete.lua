@@ -1,23 +1,28 @@
--- Remove a job that does not run. Its id may stay in a queue, where the claim drops it: that keeps this O(1).
+-- Delete a job that is not running. Its id may stay in a queue, where the claim drops it; so this is O(1).
 --
--- Guarantee: a running job is never removed under its actor; one that others wait for is stopped first.
+-- Guarantee: a running job is never deleted; a job with options that has not ended is stopped first, which releases the
+--   jobs, keys and limits that depend on it.
 -- Transitions: (any but started, stopping) -> (none)
--- KEYS[1] job hash     KEYS[2] reply list
--- ARGV[1] namespace prefix     ARGV[2] job id     ARGV[3..7] retention (see ending.lua)
--- Returns {0} removed, {1} no such job, {2, status} it runs
-local ns, id, keep = ARGV[1], ARGV[2], retention(3)
-local v = redis.pcall('HMGET', KEYS[1], 'status', 'extra')
-if not v.err then
-  local status = string.lower(v[1] or '')
+-- KEYS[1] job hash
+-- KEYS[2] reply list
+-- ARGV[1] namespace prefix, with its colon
+-- ARGV[2] job id
+-- ARGV[3..7] retention (see ending.lua)
+-- Returns {0} deleted, {1} no such job, {2, status} it is running
+local ns, id, retention = ARGV[1], ARGV[2], read_retention(3)
+local hash = redis.pcall('HMGET', KEYS[1], 'status', 'extra')
+if not hash.err then
+  local status_text, options = unpack(hash)
+  local status = read_status(status_text)
   if status == 'started' or status == 'stopping' then return { 2, status } end
-  if status == 'scheduled' then redis.call('ZREM', ns .. 'q:scheduled', id) end
-  if v[2] and status ~= 'finished' and status ~= 'error' and status ~= 'stopped' then
-    fail(ns, id, 'stopped', 'stopped', 'deleted', keep, true)
-    settle_tails(ns, keep)
-    tell_all(ns, keep)
+  if status == 'scheduled' then redis.call('ZREM', ns .. SCHEDULED, id) end
+  if options and not is_terminal(status) then
+    end_without_result(ns, id, 'stopped', 'stopped', 'deleted', retention, true)
+    settle_ended(ns, retention)
+    write_events(ns, retention)
   end
 end
 if redis.call('DEL', KEYS[1]) == 0 then return { 1 } end
-redis.call('DEL', KEYS[2], ns .. 'log:' .. id)
-redis.call('ZREM', ns .. 'q:dead', id)
+redis.call('DEL', KEYS[2], ns .. LOG .. id)
+redis.call('ZREM', ns .. DEAD_LETTERS, id)
 return { 0 }

@@ -1,11 +1,13 @@
--- Which incarnations are in the registry although their presence has expired.
+-- List the incarnations that are in the registry although their presence has expired.
 --
 -- Guarantee: reads only.
 -- Transitions: (none)
--- KEYS[1] registry     ARGV[1] namespace prefix
+-- KEYS[1] registry
+-- ARGV[1] namespace prefix, with its colon
 -- Returns {incarnation ...}
+local ns = ARGV[1]
 local found = {}
 for _, incarnation in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if redis.call('EXISTS', ARGV[1] .. 'meta:actor:' .. incarnation) == 0 then found[#found + 1] = incarnation end
+  if redis.call('EXISTS', ns .. PRESENCE .. incarnation) == 0 then found[#found + 1] = incarnation end
 end
 return found

@@ -1,12 +1,13 @@
--- Pause a queue: lanes find it empty, what is in it and what comes is held aside, in order.
+-- Pause a queue: its ids, and those that are pushed from now on, are held aside in order, so that lanes find it empty.
 --
--- Guarantee: O(1) in the length of the queue; ids pushed by foreign producers meanwhile are served.
+-- Guarantee: O(1) in the length of the queue. Ids that foreign producers push meanwhile are still served.
 -- Transitions: (none)
--- KEYS[1] hash of paused queues     KEYS[2] the queue
--- Returns 1, or 0 when it was paused already
-if redis.call('HSETNX', KEYS[1], KEYS[2], at) == 0 then return 0 end
-for _, part in ipairs({ '', ':low' }) do
-  local held = KEYS[2] .. ':held' .. part
-  if redis.call('EXISTS', KEYS[2] .. part) == 1 then redis.call('RENAME', KEYS[2] .. part, held) end
+-- KEYS[1] hash of paused queues
+-- KEYS[2] the queue
+-- Returns 1 paused, 0 it was paused already
+local paused, queue = KEYS[1], KEYS[2]
+if redis.call('HSETNX', paused, queue, at) == 0 then return 0 end
+for _, low in ipairs({ '', LOW }) do
+  if redis.call('EXISTS', queue .. low) == 1 then redis.call('RENAME', queue .. low, queue .. HELD .. low) end
 end
 return 1

@@ -1,22 +1,30 @@
--- Join the registry, or refresh presence in it.
+-- Join the registry, or refresh the presence of an incarnation in it.
 --
--- Guarantee: an incarnation that was declared dead does not come back: a refresh does not join.
+-- Guarantee: an incarnation that was declared dead does not come back, because a refresh does not join.
 -- Transitions: (none)
--- KEYS[1] registry     KEYS[2] presence hash     KEYS[3] the actors' event stream
--- ARGV[1] 'join' or 'beat'     ARGV[2] incarnation     ARGV[3] lease, ms     ARGV[4] JSON of what it is (join)
+-- KEYS[1] registry
+-- KEYS[2] presence hash
+-- KEYS[3] event stream of the actors
+-- ARGV[1] 'join' or 'beat'
+-- ARGV[2] incarnation
+-- ARGV[3] lease, in ms
+-- ARGV[4] description as JSON (join)
 -- ARGV[5..] name, value ... of the presence hash
 -- Returns 1 alive, 0 declared dead
-if ARGV[1] == 'join' then
-  -- Joined once, however often it is said: the first answer may have been lost.
-  if redis.call('HSET', KEYS[1], ARGV[2], ARGV[4]) == 1 then
-    redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'event', 'joined', 'incarnation', ARGV[2], 'entry', ARGV[4])
+local registry, presence, actor_events = KEYS[1], KEYS[2], KEYS[3]
+local mode, incarnation, lease_ms, description = unpack(ARGV, 1, 4)
+if mode == 'join' then
+  -- A repeated join, after a lost answer, adds no second event.
+  if redis.call('HSET', registry, incarnation, description) == 1 then
+    redis.call('XADD', actor_events, 'MAXLEN', '~', 1000, '*', 'event', 'joined', 'incarnation', incarnation, 'entry',
+      description)
   end
-elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
+elseif redis.call('HEXISTS', registry, incarnation) == 0 then
   return 0
 end
--- First, since a full server refuses a script at its first write that needs memory: this one needs none, so the lease is
--- kept and nobody is declared dead for want of memory.
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-redis.call('HSET', KEYS[2], 'beat_at', at, unpack(ARGV, 5))
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
+-- A full server refuses a script at its first write that needs memory. This one needs none: it keeps the lease, so that
+-- nobody is declared dead because memory is short.
+redis.call('PEXPIRE', presence, lease_ms)
+redis.call('HSET', presence, 'beat_at', at, unpack(ARGV, 5))
+redis.call('PEXPIRE', presence, lease_ms)
 return 1

@@ -1,16 +1,18 @@
--- Resume a queue.
+-- Resume a paused queue.
 --
--- Guarantee: what was held comes before what foreign producers pushed meanwhile, in its old order.
+-- Guarantee: held ids come in their old order, before the ids that foreign producers pushed during the pause.
 -- Transitions: (none)
--- KEYS[1] hash of paused queues     KEYS[2] the queue
--- Returns 1, or 0 when it was not paused
-if redis.call('HDEL', KEYS[1], KEYS[2]) == 0 then return 0 end
-for _, part in ipairs({ '', ':low' }) do
-  local held, queue = KEYS[2] .. ':held' .. part, KEYS[2] .. part
+-- KEYS[1] hash of paused queues
+-- KEYS[2] the queue
+-- Returns 1 resumed, 0 it was not paused
+local paused, queue = KEYS[1], KEYS[2]
+if redis.call('HDEL', paused, queue) == 0 then return 0 end
+for _, low in ipairs({ '', LOW }) do
+  local held, target = queue .. HELD .. low, queue .. low
   if redis.call('EXISTS', held) == 1 then
-    -- The few of foreign producers go behind the held, which may be many.
-    while redis.call('LMOVE', queue, held, 'LEFT', 'RIGHT') do end
-    redis.call('RENAME', held, queue)
+    -- The few ids of foreign producers move behind the held ones, which may be many.
+    while redis.call('LMOVE', target, held, 'LEFT', 'RIGHT') do end
+    redis.call('RENAME', held, target)
   end
 end
 return 1

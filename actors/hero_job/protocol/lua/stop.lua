@@ -1,32 +1,35 @@
--- Stop a job, wherever it is.
+-- Stop a job in any state.
 --
--- Guarantee: a job that has not begun ends here; one that runs is marked and its actor told, through a list, so that the
--- word waits for an actor that is cut off; one that has ended keeps its result.
+-- Guarantee: a job that is not running ends here. A running job is marked, and its actor is told through a list that
+--   waits for it should it be cut off. A job that has ended keeps its result.
 -- Transitions: created -> stopped, waiting_for_prerequisites -> stopped, scheduled -> stopped, dispatched -> stopped,
 --   started -> stopping
 -- KEYS[1] job hash
--- ARGV[1] namespace prefix     ARGV[2] job id     ARGV[3..7] retention (see ending.lua)
--- Returns {0, status that it has now}, {1} no such job, {3, field, reason} damaged
-local ns, key, id, keep = ARGV[1], KEYS[1], ARGV[2], retention(3)
-local v = redis.pcall('HMGET', key, 'status', 'owner', 'extra')
-if v.err then return { 3, '', 'it is not a hash' } end
+-- ARGV[1] namespace prefix, with its colon
+-- ARGV[2] job id
+-- ARGV[3..7] retention (see ending.lua)
+-- Returns {0, its status now}, {1} no such job, {3, field, reason} its hash is damaged
+local key, ns, id, retention = KEYS[1], ARGV[1], ARGV[2], read_retention(3)
+local hash = redis.pcall('HMGET', key, 'status', 'owner', 'extra')
+if hash.err then return { 3, '', 'it is not a hash' } end
 if redis.call('EXISTS', key) == 0 then return { 1 } end
-local status = v[1] and string.lower(v[1]) or 'created'
+local status_text, owner, options = unpack(hash)
+local status = read_status(status_text)
 if status == 'started' then
-  redis.call('HSET', key, 'status', 'stopping', 'updated_at', at)
-  if v[2] then
-    local control = ns .. 'q:ctl:actor:' .. string.match(v[2], '^[^/]*')
+  status = 'stopping'
+  redis.call('HSET', key, 'status', status, 'updated_at', at)
+  if owner then
+    local control = ns .. CONTROL .. string.match(owner, '^[^/]*')
     redis.call('RPUSH', control, cjson.encode({ command = 'stop', job_id = id }))
     redis.call('PEXPIRE', control, 3600000)
   end
-  status = 'stopping'
-  tell(id, status)
+  note_event(id, status)
 elseif status == 'created' or status == 'dispatched' or status == 'scheduled' or status == 'waiting_for_prerequisites' then
-  -- Its id may stay in a queue, where the claim drops it: that keeps this O(1).
-  if status == 'scheduled' then redis.call('ZREM', ns .. 'q:scheduled', id) end
-  fail(ns, id, 'stopped', 'stopped', 'stopped', keep, v[3])
+  -- Its id may stay in a queue, where the claim drops it; so this is O(1).
+  if status == 'scheduled' then redis.call('ZREM', ns .. SCHEDULED, id) end
   status = 'stopped'
+  end_without_result(ns, id, status, 'stopped', 'stopped', retention, options)
 end
-settle_tails(ns, keep)
-tell_all(ns, keep)
+settle_ended(ns, retention)
+write_events(ns, retention)
 return { 0, status }

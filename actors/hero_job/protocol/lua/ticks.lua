@@ -1,17 +1,20 @@
--- The schedules whose next tick has come.
+-- List the schedules whose next tick has come.
 --
--- Guarantee: reads only.
+-- Guarantee: changes nothing, except that it drops ticks of schedules that no longer exist.
 -- Transitions: (none)
--- KEYS[1] sorted set of next ticks     KEYS[2] hash of schedules     ARGV[1] most
--- Returns {now, ms until a tick is due (-1: none), {name, ms of the tick, JSON of the schedule, id of its last job} ...}
+-- KEYS[1] sorted set of next ticks
+-- KEYS[2] hash of schedules
+-- ARGV[1] most schedules to list
+-- Returns {now, ms until the next tick (-1: none), {name, tick in ms, schedule as JSON, id of its last job} ...}
+local ticks, schedules, max_schedules = KEYS[1], KEYS[2], ARGV[1]
 local found = {}
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local schedule = redis.call('HGET', KEYS[2], name)
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', ticks, '-inf', now, 'LIMIT', 0, max_schedules)) do
+  local schedule, last_job_id = unpack(redis.call('HMGET', schedules, name, name .. ' last'))
   if schedule then
-    found[#found + 1] = { name, redis.call('ZSCORE', KEYS[1], name), schedule, redis.call('HGET', KEYS[2], name .. ' last') }
+    found[#found + 1] = { name, redis.call('ZSCORE', ticks, name), schedule, last_job_id }
   else
-    redis.call('ZREM', KEYS[1], name)
+    redis.call('ZREM', ticks, name)
   end
 end
-local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return { now, first[2] and math.max(0, math.ceil(tonumber(first[2]) - now)) or -1, found }
+local _, next_ms = unpack(redis.call('ZRANGE', ticks, 0, 0, 'WITHSCORES'))
+return { now, next_ms and math.max(0, math.ceil(tonumber(next_ms) - now)) or -1, found }

@@ -1,145 +1,167 @@
--- How jobs end, and what their end sets free. Needs time, queue, limits.
+-- How jobs end, and what their end releases. Needs time, spellings, queue, limits.
 --
--- Every script that ends a job may, by settle_tails, move the jobs that wait for it.
+-- Every script that ends a job may, through settle_ended, move the jobs that wait for it.
 -- Transitions: waiting_for_prerequisites -> dispatched, waiting_for_prerequisites -> scheduled,
 --   waiting_for_prerequisites -> error
 
--- Transitions of this call: id, status, id, status ... One stream entry tells them all: an entry a job costs the server
--- more than everything else that a settlement writes.
-local told = {}
--- Ended jobs with more to them than a reply, id, status ...: worked off by settle_tails, in turn, without recursion.
-local tails = {}
-local failures = false
+-- Transitions made by this call: id, status, id, status ... They go into one stream entry, because an entry per job
+-- would cost the server more than everything else that a settlement writes.
+local noted = {}
+-- Jobs with options that ended in this call: id, status, id, status ... settle_ended works through them in a loop, so
+-- that a chain of dependents needs no recursion.
+local ended = {}
+local has_dead_letters = false
 
-local function tell(id, status)
-  told[#told + 1] = id
-  told[#told + 1] = status
+local function note_event(id, status)
+  noted[#noted + 1] = id
+  noted[#noted + 1] = status
 end
 
--- Put the transitions of this call on the event stream. In pieces: unpack has a limit of some thousands.
-local function tell_all(ns, keep)
-  for first = 1, #told, 1000 do
-    redis.call('XADD', ns .. 'events', 'MAXLEN', '~', keep.events, '*', unpack(told, first, math.min(first + 999, #told)))
+-- Write the transitions of this call to the event stream, and trim the dead letters.
+local function write_events(ns, retention)
+  -- In pieces, because unpack has a limit of some thousand values.
+  for first = 1, #noted, 1000 do
+    redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', retention.events, '*',
+      unpack(noted, first, math.min(first + 999, #noted)))
   end
-  if failures then
-    local dead = ns .. 'q:dead'
-    redis.call('ZREMRANGEBYSCORE', dead, '-inf', now - keep.failure_ms)
-    redis.call('ZREMRANGEBYRANK', dead, 0, -1 - keep.dead)
-    redis.call('PEXPIRE', dead, keep.failure_ms)
+  if has_dead_letters then
+    local dead_letters = ns .. DEAD_LETTERS
+    redis.call('ZREMRANGEBYSCORE', dead_letters, '-inf', now - retention.failure_ms)
+    redis.call('ZREMRANGEBYRANK', dead_letters, 0, -1 - retention.dead)
+    redis.call('PEXPIRE', dead_letters, retention.failure_ms)
   end
 end
 
--- Retention, from four arguments of the script and on: reply, finished job, failed job (ms), events, dead letters.
-local function retention(first)
-  return { reply_ms = ARGV[first], result_ms = ARGV[first + 1], failure_ms = tonumber(ARGV[first + 2]),
-    events = ARGV[first + 3], dead = tonumber(ARGV[first + 4]) }
+-- Read the retention from five arguments of the script: ms to keep a reply, a finished job and a failed job, entries of
+-- the event stream, number of dead letters.
+local function read_retention(first)
+  local reply_ms, result_ms, failure_ms, events, dead = unpack(ARGV, first, first + 4)
+  return { reply_ms = reply_ms, result_ms = result_ms, failure_ms = tonumber(failure_ms), events = events,
+    dead = tonumber(dead) }
 end
 
--- What every terminal transition leaves behind, once: the reply, its expiry, the job's expiry, word of it.
--- Status and result fields are the caller's to write; so are the calls of settle_tails and tell_all at the end.
-local function conclude(ns, id, status, reply, keep, extra)
-  local reply_key = ns .. 'q:reply:' .. id
+-- Do what every end of a job needs, once: push the reply, set the expiries, note the event.
+-- The caller writes the status and the result, and calls settle_ended and write_events when it is done.
+-- options: the hash field `extra`, false for a plain job.
+local function conclude(ns, id, status, reply, retention, options)
+  local reply_key = ns .. REPLY .. id
   redis.call('RPUSH', reply_key, reply)
-  redis.call('PEXPIRE', reply_key, keep.reply_ms)
-  redis.call('PEXPIRE', ns .. 'job:' .. id, status == 'finished' and keep.result_ms or keep.failure_ms)
+  redis.call('PEXPIRE', reply_key, retention.reply_ms)
+  redis.call('PEXPIRE', ns .. JOB .. id, status == 'finished' and retention.result_ms or retention.failure_ms)
   if status == 'error' then
-    redis.call('ZADD', ns .. 'q:dead', now, id)
-    failures = true
+    redis.call('ZADD', ns .. DEAD_LETTERS, now, id)
+    has_dead_letters = true
   end
-  tell(id, status)
-  if extra then
-    tails[#tails + 1] = id
-    tails[#tails + 1] = status
+  note_event(id, status)
+  if options then
+    ended[#ended + 1] = id
+    ended[#ended + 1] = status
   end
 end
 
--- End a job without a result, by the runtime's own decision, whatever its key holds.
-local function fail(ns, id, status, kind, message, keep, extra)
-  redis.call('HSET', ns .. 'job:' .. id, 'id', id, 'status', status, 'error', message, 'error_kind', kind,
+-- End a job without a result, by a decision of the runtime. Works for any content of its hash.
+-- status: error or stopped.
+local function end_without_result(ns, id, status, kind, message, retention, options)
+  redis.call('HSET', ns .. JOB .. id, 'id', id, 'status', status, 'error', message, 'error_kind', kind,
     'finished_at', at, 'updated_at', at)
   local reply = cjson.encode({ job_id = id, status = status, error = message, error_kind = kind, output = cjson.null })
-  conclude(ns, id, status, reply, keep, extra)
+  conclude(ns, id, status, reply, retention, options)
 end
 
--- Send a job on its way: to wait for its prerequisites, for its time, or to its queue. Returns its new status.
--- again: it has been on its way before (a freed prerequisite, a due time), so its expiry is set already.
-local function dispatch(ns, id, keep, again)
-  local key = ns .. 'job:' .. id
-  local v = redis.call('HMGET', key, 'script_type', 'group', 'instance', 'priority', 'extra', 'scriptType')
-  local queue = queue_of(ns, v[1] or v[6], v[2], v[3])
+-- Send a job on its way: to wait for its prerequisites, to wait for its time, or to its queue. Returns its new status.
+-- again: 'released' by its last prerequisite, or 'due' because its time has come; nil at its first start. Its expiry
+-- counts from the first start.
+local function dispatch(ns, id, retention, again)
+  local key = ns .. JOB .. id
+  local script_type, group, instance, priority, options, foreign_script_type = unpack(redis.call('HMGET', key,
+    'script_type', 'group', 'instance', 'priority', 'extra', FOREIGN_SCRIPT_TYPE))
+  local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
   if not queue then
-    fail(ns, id, 'error', 'damaged', 'script_type is missing or unknown', keep, v[5])
+    end_without_result(ns, id, 'error', 'damaged', 'script_type is missing or unknown', retention, options)
     return 'error'
   end
   local status = 'dispatched'
-  if v[5] then
-    local x = redis.call('HMGET', key, 'pending', 'prerequisite_failed', 'due_ms', 'delay_s', 'expires_s')
-    if x[5] and not again then
-      local until_ms = now + tonumber(x[5]) * 1000
+  if options then
+    local pending, prerequisite_failed, due_ms, delay_s, expires_s = unpack(redis.call('HMGET', key, 'pending',
+      'prerequisite_failed', 'due_ms', 'delay_s', 'expires_s'))
+    if expires_s and not again then
+      local until_ms = now + tonumber(expires_s) * 1000
       redis.call('HSET', key, 'expires_ms', until_ms)
-      redis.call('ZADD', ns .. 'q:expiring', until_ms, id)
+      redis.call('ZADD', ns .. EXPIRING, until_ms, id)
     end
-    if x[2] then
-      fail(ns, id, 'error', 'prerequisite_failed', x[2], keep, true)
+    if prerequisite_failed then
+      end_without_result(ns, id, 'error', 'prerequisite_failed', prerequisite_failed, retention, true)
       return 'error'
     end
-    if tonumber(x[1] or 0) > 0 then
+    if tonumber(pending or 0) > 0 then
       status = 'waiting_for_prerequisites'
     elseif again ~= 'due' then
-      local due = math.max(tonumber(x[3] or 0), now + tonumber(x[4] or 0) * 1000)
+      local due = math.max(tonumber(due_ms or 0), now + tonumber(delay_s or 0) * 1000)
       if due > now then
         status = 'scheduled'
-        redis.call('ZADD', ns .. 'q:scheduled', due, id)
+        redis.call('ZADD', ns .. SCHEDULED, due, id)
       end
     end
   end
   redis.call('HSET', key, 'status', status, 'updated_at', at)
-  if status == 'dispatched' then enqueue(ns, id, queue, v[4], false) end
-  tell(id, status)
+  if status == 'dispatched' then enqueue(ns, id, queue, priority, false) end
+  note_event(id, status)
   return status
 end
 
--- Work off what the ended jobs of this call set free: uniqueness, places in limits, batches, dependents.
-local function settle_tails(ns, keep)
+-- Count a job that ended for its batch, and announce the end of the batch.
+local function count_for_batch(ns, batch_id, status, retention)
+  local batch, reply = ns .. BATCH .. batch_id, ns .. BATCH_REPLY .. batch_id
+  redis.call('HINCRBY', batch, status, 1)
+  if redis.call('HINCRBY', batch, 'open', -1) == 0 then
+    redis.call('RPUSH', reply, 'ended')
+    redis.call('PEXPIRE', reply, retention.failure_ms)
+    redis.call('PEXPIRE', batch, retention.failure_ms)
+    note_event(BATCH .. batch_id, 'ended')
+  end
+end
+
+-- Tell a job that one of its prerequisites has ended; the last one releases it, a failed one ends it.
+local function settle_dependent(ns, id, prerequisite, prerequisite_status, retention)
+  local key = ns .. JOB .. id
+  local hash = redis.pcall('HMGET', key, 'status', 'run_after_failure')
+  if hash.err then return end
+  local status_text, run_after_failure = unpack(hash)
+  local status = read_status(status_text)
+  if status ~= 'created' and status ~= 'waiting_for_prerequisites' then return end
+  if not status_text and redis.call('EXISTS', key) == 0 then return end -- it was deleted
+  local left = redis.call('HINCRBY', key, 'pending', -1)
+  if prerequisite_status ~= 'finished' and run_after_failure ~= 'true' then
+    local message = 'its prerequisite ' .. prerequisite .. ' ended as ' .. prerequisite_status
+    if status == 'created' then
+      redis.call('HSET', key, 'prerequisite_failed', message)
+    else
+      end_without_result(ns, id, 'error', 'prerequisite_failed', message, retention, true)
+    end
+  elseif left <= 0 and status == 'waiting_for_prerequisites' then
+    dispatch(ns, id, retention, 'released')
+  end
+end
+
+-- Release what the ended jobs of this call held: keys of uniqueness, places under limits, batches, dependents.
+local function settle_ended(ns, retention)
   local i = 1
-  while i <= #tails do
-    local id, status = tails[i], tails[i + 1]
+  while i <= #ended do
+    local id, status = ended[i], ended[i + 1]
     i = i + 2
-    local f = redis.call('HMGET', ns .. 'job:' .. id, 'unique_key', 'unique_for_s', 'concurrency_key', 'batch')
-    redis.call('ZREM', ns .. 'q:expiring', id)
-    if f[1] and not f[2] and redis.call('GET', ns .. 'meta:unique:' .. f[1]) == id then
-      redis.call('DEL', ns .. 'meta:unique:' .. f[1])
+    local unique_key, unique_for_s, concurrency_key, batch_id = unpack(redis.call('HMGET', ns .. JOB .. id,
+      'unique_key', 'unique_for_s', 'concurrency_key', 'batch'))
+    redis.call('ZREM', ns .. EXPIRING, id)
+    if unique_key and not unique_for_s and redis.call('GET', ns .. UNIQUE .. unique_key) == id then
+      redis.call('DEL', ns .. UNIQUE .. unique_key)
     end
-    if f[3] then leave_limit(ns, f[3], id) end
-    if f[4] then
-      local batch = ns .. 'batch:' .. f[4]
-      redis.call('HINCRBY', batch, status, 1)
-      if redis.call('HINCRBY', batch, 'open', -1) == 0 then
-        redis.call('RPUSH', ns .. 'q:reply:batch:' .. f[4], 'ended')
-        redis.call('PEXPIRE', ns .. 'q:reply:batch:' .. f[4], keep.failure_ms)
-        redis.call('PEXPIRE', batch, keep.failure_ms)
-        tell('batch:' .. f[4], 'ended')
-      end
-    end
-    local dependents = ns .. 'meta:dependents:' .. id
-    for _, waiting in ipairs(redis.call('SMEMBERS', dependents)) do
-      local key = ns .. 'job:' .. waiting
-      local w = redis.pcall('HMGET', key, 'status', 'run_after_failure')
-      if not w.err and (w[1] == 'created' or w[1] == 'waiting_for_prerequisites') then
-        local left = redis.call('HINCRBY', key, 'pending', -1)
-        if status ~= 'finished' and w[2] ~= 'true' then
-          local message = 'its prerequisite ' .. id .. ' ended as ' .. status
-          if w[1] == 'created' then
-            redis.call('HSET', key, 'prerequisite_failed', message)
-          else
-            fail(ns, waiting, 'error', 'prerequisite_failed', message, keep, true)
-          end
-        elseif left <= 0 and w[1] == 'waiting_for_prerequisites' then
-          dispatch(ns, waiting, keep, 'released')
-        end
-      end
+    if concurrency_key then leave_limit(ns, concurrency_key, id) end
+    if batch_id then count_for_batch(ns, batch_id, status, retention) end
+    local dependents = ns .. DEPENDENTS .. id
+    for _, dependent in ipairs(redis.call('SMEMBERS', dependents)) do
+      settle_dependent(ns, dependent, id, status, retention)
     end
     redis.call('DEL', dependents)
   end
-  tails = {}
+  ended = {}
 end

@@ -1,40 +1,45 @@
--- Limits by key: how many jobs with one key run at once, and how many start in a while. Needs queue.
+-- Limits by key: how many jobs with one key run simultaneously, and how many start in a period. Needs spellings, queue.
 
--- Take a place among the running jobs of a key; false when there is none, the job then waits in line.
--- Whoever is handed a freed place holds it from then on, so that the line is kept although the queue lies between.
-local function enter_limit(ns, key, id, most)
-  local running = ns .. 'limit:run:' .. key
+-- Take a place among the running jobs of a concurrency key. Returns false if all are taken; the job then waits in line.
+-- A job that was handed a freed place already holds it here, so jobs keep their order although they pass the queue.
+local function enter_limit(ns, key, id, max_running)
+  local running = ns .. LIMIT_RUNNING .. key
   if redis.call('SISMEMBER', running, id) == 1 then return true end
-  if redis.call('SCARD', running) < most then
+  if redis.call('SCARD', running) < max_running then
     redis.call('SADD', running, id)
     return true
   end
-  redis.call('RPUSH', ns .. 'limit:wait:' .. key, id)
+  redis.call('RPUSH', ns .. LIMIT_WAITING .. key, id)
   return false
 end
 
--- Give a place back and hand it to the first in line that is still to be run.
+-- Give a place back and hand it to the first job in line that is still waiting to run.
 local function leave_limit(ns, key, id)
-  local running, waiting = ns .. 'limit:run:' .. key, ns .. 'limit:wait:' .. key
+  local running, waiting = ns .. LIMIT_RUNNING .. key, ns .. LIMIT_WAITING .. key
   if redis.call('SREM', running, id) == 0 then return end
   while true do
     local heir = redis.call('LPOP', waiting)
     if not heir then return end
-    local v = redis.pcall('HMGET', ns .. 'job:' .. heir, 'status', 'script_type', 'group', 'instance')
-    local queue = not v.err and v[1] == 'dispatched' and queue_of(ns, v[2], v[3], v[4])
-    if queue then
-      redis.call('SADD', running, heir)
-      enqueue(ns, heir, queue, nil, true)
-      return
+    local hash = redis.pcall('HMGET', ns .. JOB .. heir, 'status', 'script_type', 'group', 'instance',
+      FOREIGN_SCRIPT_TYPE)
+    if not hash.err then
+      local status, script_type, group, instance, foreign_script_type = unpack(hash)
+      local queue = read_status(status) == 'dispatched' and
+        queue_of(ns, script_type or foreign_script_type, group, instance)
+      if queue then
+        redis.call('SADD', running, heir)
+        enqueue(ns, heir, queue, nil, true)
+        return
+      end
     end
   end
 end
 
--- May a job of this key start now? 0, or after how many ms. The generic cell rate algorithm: one number a key, the time
--- at which all that was allowed has been used up at the steady rate.
-local function rate_wait_ms(ns, key, most, window_ms)
-  local name = ns .. 'limit:rate:' .. key
-  local step = window_ms / most
+-- May a job with this rate key start now? Returns 0, or the ms to wait. This is the generic cell rate algorithm: it
+-- keeps one number per key, the time at which everything allowed so far is used up at the steady rate.
+local function rate_wait_ms(ns, key, max_starts, window_ms)
+  local name = ns .. LIMIT_RATE .. key
+  local step = window_ms / max_starts
   local used_up = math.max(tonumber(redis.call('GET', name) or 0), now)
   local wait = used_up + step - window_ms - now
   if wait > 0 then return math.ceil(wait) end

@@ -336,9 +336,7 @@ def _decode_order(text: str) -> Order:
 def _decode_turn(answer: list[Any]) -> Turn:
     alive, refused, rows = answer
     # A plain job has a shorter row: its last value, the options, is missing.
-    jobs = [
-        ClaimedJob(*row) if len(row) == 8 else _with_options(row) for row in rows
-    ]
+    jobs = [ClaimedJob(*row) if len(row) == 8 else _with_options(row) for row in rows]
     return Turn(alive == 1, refused, jobs)
 
 

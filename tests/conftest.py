@@ -1,4 +1,4 @@
-"""What all tests share: one Valkey for the session, one namespace a test."""
+"""Fixtures for all tests: one Valkey server per session, one namespace per test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.valkey_server import ValkeyServer
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """The server that most tests share; each keeps to its namespace and leaves the server running."""
+    """Return the server that most tests share. A test uses its own namespace and leaves the server running."""
     server = ValkeyServer(tmp_path_factory.mktemp("valkey")).start()
     _shared.append(server)
     yield server
@@ -30,8 +30,8 @@ _shared: list[ValkeyServer] = []
 
 
 @pytest.fixture(scope="module", autouse=True)
-def empty_again() -> Iterator[None]:
-    """Empty the shared server after each module, so that what one leaves behind does not make the next one slow."""
+def empty_shared_server() -> Iterator[None]:
+    """Empty the shared server after each module, so that leftovers of one module do not slow down the next."""
     yield
     for server in _shared:
         server.command("FLUSHALL")
@@ -39,7 +39,7 @@ def empty_again() -> Iterator[None]:
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A server of the test's own, to be killed and frozen."""
+    """Return a server that only this test uses and may kill or freeze."""
     server = ValkeyServer(tmp_path).start()
     yield server
     server.stop()
@@ -47,20 +47,20 @@ def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def namespace() -> str:
-    """A namespace that no other test uses."""
+    """Return a namespace that no other test uses."""
     return f"t{uuid.uuid4().hex[:10]}"
 
 
 @pytest.fixture
 def store(valkey: ValkeyServer) -> Iterator[Store]:
-    """A synchronous store on the shared server."""
+    """Return a synchronous store on the shared server."""
     with Store(valkey.url) as store:
         yield store
 
 
 @pytest.fixture
 def operations(namespace: str) -> Operations:
-    """Operations of the test's namespace."""
+    """Return the operations of the test's namespace."""
     return Operations(namespace)
 
 

@@ -1,4 +1,4 @@
-"""A whole deployment for tests: the real `hero-supervisor` with its own config, store, actors and socket."""
+"""A whole deployment for tests: a real `hero-supervisor` with its config, its store, its actors and its socket."""
 
 from __future__ import annotations
 
@@ -39,12 +39,18 @@ lanes = 4
 
 
 class Deployment:
-    """One `hero-supervisor` and all that it starts, in one folder.
+    """One `hero-supervisor` and everything that it starts, in one folder.
+
+    Args:
+        folder: Its folder; gets the config.
+        redis_url: URL of a store; "" for the embedded store.
+        actors: The end of the config, from the section `[rpc]` on.
 
     Attributes:
-        log: What the service and its actors write.
-        url: Where its store is.
-        port: Of its RPC, where the test has configured one.
+        log: File with the log of the service and its actors.
+        url: URL of its store.
+        socket: Its Unix socket.
+        port: TCP port of its RPC, if the test has configured one.
     """
 
     def __init__(self, folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> None:
@@ -69,37 +75,39 @@ class Deployment:
                 pass_fds=[write],
             )
         os.close(write)
-        with os.fdopen(ready) as said:
-            answer = said.read()
+        with os.fdopen(ready) as pipe:
+            answer = pipe.read()
         assert answer == "\n", f"not ready: {answer!r}\n{self.log.read_text()}"
         return self
 
     @property
     def pid(self) -> int:
-        """Of the supervisor."""
+        """Process id of the supervisor."""
         assert self._process is not None
         return self._process.pid
 
     def supervisor(self) -> Supervisor:
-        """A client of it."""
+        """Return a client of this deployment."""
         return SupervisorBuilder().redis_url(self.url).build()
 
-    def processes(self, *named: str) -> list[psutil.Process]:
-        """Its living child processes whose command line holds all the words."""
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """List the living descendants of the supervisor whose command line contains all the words."""
         found = []
         for process in psutil.Process(self.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 line = process.cmdline()
-                if process.status() != psutil.STATUS_ZOMBIE and all(any(n in w for w in line) for n in named):
+                if process.status() != psutil.STATUS_ZOMBIE and all(
+                    any(word in argument for argument in line) for word in words
+                ):
                     found.append(process)
         return found
 
     def actors(self, script_type: str) -> list[psutil.Process]:
-        """Its actor processes of a type."""
+        """List its actor processes of a script type."""
         return self.processes("hero_actor", script_type)
 
     def kill(self) -> list[psutil.Process]:
-        """Kill -9 the supervisor alone; gives the processes that it leaves behind."""
+        """Kill the supervisor, but nothing that it started; return the processes that it leaves behind."""
         left = self.processes()
         os.kill(self.pid, signal.SIGKILL)
         assert self._process is not None
@@ -107,7 +115,7 @@ class Deployment:
         return left
 
     def stop(self) -> int:
-        """Stop it as a service manager does; gives its exit code."""
+        """Stop it as a service manager does; return its exit code."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
@@ -116,7 +124,7 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployed(folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> Iterator[Deployment]:
-    """Run a deployment; at the end nothing of it may be left."""
+    """Run a deployment, and check at the end that none of its processes is left."""
     deployment = Deployment(folder, redis_url=redis_url, actors=actors).start()
     everything: list[psutil.Process] = []
     try:
@@ -129,7 +137,7 @@ def deployed(folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> Iter
 
 
 def alive(process: psutil.Process) -> bool:
-    """Does it still run? A zombie that nobody has reaped does not."""
+    """Is the process running? A zombie is not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

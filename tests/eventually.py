@@ -1,4 +1,8 @@
-"""Waits for a condition by polling it: the only way in which a test lets time pass."""
+"""Waits for a condition by polling it, so that no test depends on the speed of the machine.
+
+The condition must stay true once it is true. A state that may be over before the next look, such as a queue that fills
+and empties, makes a test flaky: wait for something that remains, such as a result, or a counter that only grows.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,19 @@ T = TypeVar("T")
 
 
 def eventually(probe: Callable[[], T], *, within_s: float = 20.0, every_s: float = 0.01, what: str = "") -> T:
-    """Call ``probe`` until it returns something true and does not raise ``AssertionError``.
+    """Call `probe` until it returns a true value without raising `AssertionError`.
 
     Args:
-        probe: Called again and again; its last value is returned.
-        within_s: Generous limit in seconds. It bounds a failing test, it never measures speed.
+        probe: Called at least once.
+        within_s: Generous limit in seconds. It ends a failing test; it does not measure speed.
         every_s: Pause between two calls, in seconds.
-        what: Named in the failure.
+        what: What the test waits for; part of the failure message.
 
     Returns:
         The first true value.
 
     Raises:
-        AssertionError: The limit passed; carries the last value or the last assertion.
+        AssertionError: The limit has passed. Carries the last value or the last assertion.
     """
     deadline_mono = time.monotonic() + within_s
     while (value := _look(probe, deadline_mono, within_s, what)) is None:
@@ -34,15 +38,15 @@ def eventually(probe: Callable[[], T], *, within_s: float = 20.0, every_s: float
 async def eventually_async(
     probe: Callable[[], T], *, within_s: float = 20.0, every_s: float = 0.005, what: str = ""
 ) -> T:
-    """Do the same on a running loop, which turns between two calls. See `eventually`."""
+    """Do the same on a running event loop, without blocking it. See `eventually`."""
     deadline_mono = time.monotonic() + within_s
-    while (value := _look(probe, deadline_mono, within_s, what)) is None:  # noqa: ASYNC110  what is waited for is another process
+    while (value := _look(probe, deadline_mono, within_s, what)) is None:  # noqa: ASYNC110  another process changes it
         await asyncio.sleep(every_s)
     return value
 
 
 def _look(probe: Callable[[], T], deadline_mono: float, within_s: float, what: str) -> T | None:
-    """Call the probe once; None when it is to be called again."""
+    """Call the probe once; return None if it has to be called again."""
     failure: AssertionError | None = None
     value = None
     try:
@@ -52,5 +56,5 @@ def _look(probe: Callable[[], T], deadline_mono: float, within_s: float, what: s
     if failure is None and value:
         return value
     if time.monotonic() > deadline_mono:
-        raise failure or AssertionError(f"not within {within_s} s: {what or probe}; last value {value!r}")
+        raise failure or AssertionError(f"not within {within_s:g} s: {what or probe}; last value {value!r}")
     return None

@@ -1,4 +1,4 @@
-"""What the documents name exists."""
+"""The files and pages that the documentation names exist."""
 
 from __future__ import annotations
 

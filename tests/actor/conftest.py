@@ -1,4 +1,4 @@
-"""Actors and a client for the tests of this folder."""
+"""Fixtures that start actors and submit jobs to them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
-from tests.actor.process import ActorProcess, Client
+from tests.actor.process import ActorProcess, JobClient
 from tests.valkey_server import ValkeyServer
 
 
 class StartActor(Protocol):
-    """Starts an actor of a script type and waits until it is ready."""
+    """Starts an actor of a script type; waits until it is ready, unless told not to."""
 
     def __call__(
         self, script_type: str = "osis", *flags: str, control: bool = False, url: str = "", ready: bool = True
@@ -24,7 +24,7 @@ class StartActor(Protocol):
 
 @pytest.fixture
 def start_actor(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> Iterator[StartActor]:
-    """Start actors that end with the test."""
+    """Return a function that starts actors; they are killed at the end of the test."""
     actors: list[ActorProcess] = []
 
     def start(
@@ -42,13 +42,13 @@ def start_actor(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> Iterato
 
 
 @pytest.fixture
-def client(store: Store, operations: Operations) -> Client:
-    """A client on the shared server."""
-    return Client(store, operations)
+def client(store: Store, operations: Operations) -> JobClient:
+    """Return a client on the shared server."""
+    return JobClient(store, operations)
 
 
 @pytest.fixture
-def own_client(own_valkey: ValkeyServer, operations: Operations) -> Iterator[Client]:
-    """A client on the test's own server."""
+def own_client(own_valkey: ValkeyServer, operations: Operations) -> Iterator[JobClient]:
+    """Return a client on the server of this test alone."""
     with Store(own_valkey.url) as store:
-        yield Client(store, operations)
+        yield JobClient(store, operations)

@@ -1,4 +1,7 @@
-"""Engines with defects, for actors started with `--engine tests.actor.engines:...`."""
+"""Engines for tests, used by actors that are started with `--engine tests.actor.engines:...`.
+
+`TestEngine` misbehaves in the way that a script names, or runs until the test lets it end.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +15,41 @@ from pathlib import Path
 
 from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped
 
+#: Flags of an actor that uses `TestEngine`.
+TEST_ENGINE = ("--engine", "tests.actor.engines:TestEngine")
+
 _hoard: list[bytes] = []
 
 
+def until(path: Path, text: str = "") -> str:
+    """Return a script for `TestEngine` that ends once a file exists and contains a text."""
+    return f"until {path} {text}".rstrip()
+
+
 class Handle:
+    """A run that notes its cancellation."""
+
     def __init__(self) -> None:
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
+        """Cancel the run."""
         self.cancelled.set()
 
 
 class TestEngine:
-    """Its scripts are one word: what it does wrong. Anything else is its own result."""
+    """Its scripts are commands; any other script returns itself."""
 
     __test__ = False
     name = "test"
     version = "1"
 
     def check(self, script: Script) -> Failed | None:
+        """Find no errors."""
         return None
 
     def new_run(self) -> RunHandle:
+        """Make the handle of one run."""
         return Handle()
 
     def run(
@@ -45,16 +61,21 @@ class TestEngine:
         run: RunHandle,
         log: RunLog | None = None,
     ) -> Outcome:
+        """Do what the script says."""
         assert isinstance(run, Handle)
         match script.source.split():
-            case ["deaf"]:  # hears neither its deadline nor a cancellation
+            case ["deaf"]:  # ignores its deadline and its cancellation
                 time.sleep(3600)
-            case ["timeless"]:  # knows no deadline, but can be cancelled
+            case ["timeless"]:  # ignores its deadline
                 run.cancelled.wait()
                 return Stopped()
+            case ["until", path, *text]:  # see `until`
+                while not (Path(path).exists() and " ".join(text) in Path(path).read_text()):
+                    if run.cancelled.wait(0.005):
+                        return Stopped()
             case ["nap", seconds]:
                 time.sleep(float(seconds))
-            case ["hoard", mib]:  # keeps memory for good
+            case ["hoard", mib]:  # never frees its memory
                 _hoard.append(b"x" * (int(mib) << 20))
             case ["raise"]:
                 raise RuntimeError("engine is broken")
@@ -66,19 +87,19 @@ class TestEngine:
 
 
 def broken() -> TestEngine:
-    """A factory that fails."""
+    """Fail; an engine factory with a defect."""
     raise RuntimeError("no such library")
 
 
 def slow() -> TestEngine:
-    """A factory that takes its time: until the file exists that the environment names."""
+    """Make an engine as soon as the file exists that TEST_ENGINE_GATE names."""
     gate = os.environ["TEST_ENGINE_GATE"]
     while not Path(gate).exists():
         time.sleep(0.01)
     return TestEngine()
 
 
-#: Moves away from its parent, as a daemon does, twice over: forks, leads a session, forks again.
+#: Leaves its parent like a daemon: forks, starts a session, forks again. Then it writes its process id to a file.
 DAEMON = """
 import os, sys, time
 if os.fork():
@@ -94,7 +115,7 @@ time.sleep(600)
 
 
 class LeavingEngine(TestEngine):
-    """Its script is a path: it starts a daemon, which writes its process id there. With `bare`, without environment."""
+    """Starts a daemon that writes its process id to the path in the script; `PATH bare` empties its environment."""
 
     def run(
         self,
@@ -105,7 +126,8 @@ class LeavingEngine(TestEngine):
         run: RunHandle,
         log: RunLog | None = None,
     ) -> Outcome:
+        """Start the daemon."""
         path, *how = script.source.split()
-        env = {} if how == ["bare"] else None
+        env: dict[str, str] | None = {} if how == ["bare"] else None
         subprocess.run([sys.executable, "-I", "-S", "-c", DAEMON, path], env=env, check=True)
         return Done(path)

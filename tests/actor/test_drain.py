@@ -1,4 +1,4 @@
-"""How an actor ends: by signals, by its supervisor's word, and by its supervisor's silence."""
+"""How an actor ends: by signals, by commands of its supervisor, and when its supervisor is gone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor
-from tests.actor.process import ActorProcess, Client
+from tests.actor.engines import TEST_ENGINE, until
+from tests.actor.process import ActorProcess, JobClient
 from tests.eventually import eventually
 
 
@@ -19,7 +20,7 @@ def ask_to_end(actor: ActorProcess, how: str) -> None:
         case "INT":
             actor.signal(signal.SIGINT)
         case "command":
-            actor.say(b'{"command":"drain"}\n')
+            actor.send(b'{"command":"drain"}\n')
         case "end of control":
             actor.hang_up()
 
@@ -28,23 +29,25 @@ HOWS = ["TERM", "INT", "command", "end of control"]
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_drain_finishes_the_running_job_and_takes_no_other(start_actor: StartActor, client: Client, how: str) -> None:
-    actor = start_actor(control=True)
-    running = client.submit("sleep(0.5); 1")
+def test_drain_finishes_the_running_job_and_takes_no_other(
+    start_actor: StartActor, client: JobClient, how: str
+) -> None:
+    actor = start_actor("osis", *TEST_ENGINE, control=True)
+    script = until(actor.log_path, "actor.draining")
+    running = client.submit_started(script)
     waiting = client.submit("2")
-    client.wait_status(running, JobStatus.STARTED)
 
     ask_to_end(actor, how)
 
     assert actor.wait_exit() == 0
-    assert client.reply(running).result() == "1"
+    assert client.reply(running).result() == script
     assert client.status(waiting) is JobStatus.DISPATCHED
     assert client.queue_length() == 1
     assert client.incarnations() == []
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_idle_actor_ends_at_once(start_actor: StartActor, client: Client, how: str) -> None:
+def test_idle_actor_ends_when_asked_to(start_actor: StartActor, client: JobClient, how: str) -> None:
     actor = start_actor("sal", control=True)
 
     ask_to_end(actor, how)
@@ -56,18 +59,17 @@ def test_idle_actor_ends_at_once(start_actor: StartActor, client: Client, how: s
 def test_draining_actor_says_why(start_actor: StartActor) -> None:
     actor = start_actor(control=True)
 
-    actor.say(b'{"command":"drain"}\n')
+    actor.send(b'{"command":"drain"}\n')
 
     eventually(lambda: actor.events("draining"))
     assert actor.events("draining")[0]["reason"] == "control"
 
 
-def test_stop_command_ends_running_jobs_and_hands_them_back(start_actor: StartActor, client: Client) -> None:
+def test_stop_command_ends_running_jobs_and_hands_them_back(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor(control=True)
-    job_id = client.submit("sleep(60)")
-    client.wait_status(job_id, JobStatus.STARTED)
+    job_id = client.submit_started("sleep(60)")
 
-    actor.say(b'{"command":"stop"}\n')
+    actor.send(b'{"command":"stop"}\n')
 
     assert actor.wait_exit() == 0
     assert client.status(job_id) is JobStatus.DISPATCHED
@@ -75,11 +77,10 @@ def test_stop_command_ends_running_jobs_and_hands_them_back(start_actor: StartAc
 
 @pytest.mark.parametrize(("script", "engine"), [("sleep(60)", "rhai"), ("deaf", "tests.actor.engines:TestEngine")])
 def test_actor_whose_supervisor_is_gone_does_not_stay_for_long_jobs(
-    start_actor: StartActor, client: Client, script: str, engine: str
+    start_actor: StartActor, client: JobClient, script: str, engine: str
 ) -> None:
     actor = start_actor("osis", "--engine", engine, control=True)
-    job_id = client.submit(script)
-    client.wait_status(job_id, JobStatus.STARTED)
+    job_id = client.submit_started(script)
 
     actor.hang_up()
 
@@ -87,7 +88,7 @@ def test_actor_whose_supervisor_is_gone_does_not_stay_for_long_jobs(
     assert client.status(job_id) is JobStatus.DISPATCHED
 
 
-def test_second_interrupt_ends_running_jobs_and_hands_them_back(start_actor: StartActor, client: Client) -> None:
+def test_second_interrupt_ends_running_jobs_and_hands_them_back(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("sal", "--lanes", "2")
     job_ids = [client.submit("sleep(60)", "sal") for _ in range(2)]
     for job_id in job_ids:
@@ -106,13 +107,11 @@ def test_second_interrupt_ends_running_jobs_and_hands_them_back(start_actor: Sta
 
 
 def test_second_interrupt_ends_an_actor_whose_engine_cannot_be_cancelled(
-    start_actor: StartActor, client: Client
+    start_actor: StartActor, client: JobClient
 ) -> None:
-    actor = start_actor("osis", "--engine", "tests.actor.engines:TestEngine", "--grace-s", "0.2")
-    job_id = client.submit("deaf")
-    client.wait_status(job_id, JobStatus.STARTED)
+    actor = start_actor("osis", *TEST_ENGINE, "--grace-s", "0.2")
+    job_id = client.submit_started("deaf")
 
-    actor.signal(signal.SIGINT)
     actor.signal(signal.SIGINT)
     eventually(lambda: "actor.draining" in actor.log())
     actor.signal(signal.SIGINT)
@@ -121,7 +120,7 @@ def test_second_interrupt_ends_an_actor_whose_engine_cannot_be_cancelled(
     assert client.status(job_id) is JobStatus.DISPATCHED
 
 
-def test_actor_that_has_run_its_quota_of_jobs_asks_to_be_replaced(start_actor: StartActor, client: Client) -> None:
+def test_actor_that_has_run_its_quota_of_jobs_asks_to_be_replaced(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("osis", "--max-jobs", "3", control=True)
 
     for i in range(3):

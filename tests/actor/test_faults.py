@@ -1,20 +1,20 @@
-"""Broken connections, dead servers, engines that do not yield, and actors that were taken for dead."""
+"""Faults: broken connections, a dead server, engines that do not yield, and actors that were declared dead."""
 
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import Recoveries
 from tests.actor.conftest import StartActor
-from tests.actor.process import Client
+from tests.actor.engines import TEST_ENGINE, until
+from tests.actor.process import JobClient
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer, free_port
 
-TEST_ENGINE = ("--engine", "tests.actor.engines:TestEngine")
 
-
-def every_job_ended_once(client: Client, valkey: ValkeyServer, job_ids: list[str]) -> None:
+def every_job_ended_once(client: JobClient, valkey: ValkeyServer, job_ids: list[str]) -> None:
     for number, job_id in enumerate(job_ids):
         assert client.reply(job_id).result() == str(number)
     for job_id in job_ids:
@@ -22,7 +22,7 @@ def every_job_ended_once(client: Client, valkey: ValkeyServer, job_ids: list[str
 
 
 def test_connections_cut_in_the_middle_lose_and_double_nothing(
-    start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
 ) -> None:
     start_actor("osis", url=own_valkey.url)
     start_actor("sal", "--lanes", "4", url=own_valkey.url)
@@ -38,19 +38,20 @@ def test_connections_cut_in_the_middle_lose_and_double_nothing(
 
 
 def test_server_killed_and_restarted_under_load_loses_nothing(
-    start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
 ) -> None:
-    actor = start_actor("sal", "--lanes", "4", url=own_valkey.url)
-    job_ids = [own_client.submit(f"sleep(0.002); {number}", "sal") for number in range(1000)]
-    for _ in range(3):
-        left = own_client.queue_length("sal")
-        eventually(lambda left=left: own_client.queue_length("sal") < left)  # type: ignore[misc]
+    lanes, kills = 4, 3
+    actor = start_actor("sal", "--lanes", f"{lanes}", url=own_valkey.url)
+    job_ids = [own_client.submit(f"sleep(0.005); {number}", "sal") for number in range(1000)]
+    for number in range(kills):
+        own_client.reply(job_ids[300 * number])
         own_valkey.kill()
         own_valkey.start()
 
     every_job_ended_once(own_client, own_valkey, job_ids)
     assert actor.process.poll() is None
-    assert actor.log().count("store.lost") <= 3 * 5
+    # Each lane, the beat and the stop listener notice each outage once.
+    assert actor.log().count("store.lost") <= kills * (lanes + 2)
 
 
 def test_actor_waits_for_a_store_that_is_not_there_and_says_where_it_looks(
@@ -68,7 +69,7 @@ def test_actor_waits_for_a_store_that_is_not_there_and_says_where_it_looks(
 
 
 def test_actor_joins_when_the_store_comes_up(
-    start_actor: StartActor, own_valkey: ValkeyServer, own_client: Client
+    start_actor: StartActor, own_valkey: ValkeyServer, own_client: JobClient
 ) -> None:
     own_valkey.kill()
     actor = start_actor(url=own_valkey.url, ready=False)
@@ -90,27 +91,32 @@ def test_draining_actor_ends_although_the_store_is_gone(start_actor: StartActor,
 
 
 def test_drain_with_a_result_waits_for_the_store_to_take_it(
-    start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
 ) -> None:
-    actor = start_actor(url=own_valkey.url)
-    job_id = own_client.submit("sleep(0.5); 1")
-    own_client.wait_status(job_id, JobStatus.STARTED)
+    # The lease bounds how long the actor waits.
+    actor = start_actor("osis", *TEST_ENGINE, "--lease-s", "60", url=own_valkey.url, control=True)
+    script = until(actor.log_path, "actor.draining")
+    job_id = own_client.submit_started(script)
     own_valkey.kill()
     actor.signal(signal.SIGTERM)
-    eventually(lambda: "store.lost" in actor.log() and "actor.draining" in actor.log())
+
+    def lane_cannot_settle() -> bool:
+        return any(lane["state"] == "connecting" for beat in actor.events("beat") for lane in beat["lanes"])
+
+    eventually(lane_cannot_settle, what="the lane has a result and no store")
 
     own_valkey.start()
 
     assert actor.wait_exit() == 0
-    assert own_client.reply(job_id).result() == "1"
+    assert own_client.reply(job_id).result() == script
 
 
 def test_job_that_will_not_yield_is_settled_as_timed_out_and_the_actor_is_replaced(
-    start_actor: StartActor, client: Client
+    start_actor: StartActor, client: JobClient
 ) -> None:
     actor = start_actor("sal", "--lanes", "2", "--grace-s", "0.3", *TEST_ENGINE, control=True)
-    other = client.submit("nap 2", "sal")
-    client.wait_status(other, JobStatus.STARTED)
+    script = until(actor.log_path, "actor.draining")
+    other = client.submit_started(script, "sal")
     stuck = client.submit("deaf", "sal", timeout_s=0.3)
 
     reply = client.reply(stuck)
@@ -118,12 +124,12 @@ def test_job_that_will_not_yield_is_settled_as_timed_out_and_the_actor_is_replac
     assert (reply.status, reply.error_kind) == (JobStatus.ERROR, "timeout")
     assert actor.wait_exit() == 75
     assert actor.events("draining")[0]["reason"] == "stuck"
-    assert client.reply(other).result() == "nap 2"
+    assert client.reply(other).result() == script
     assert client.incarnations() == []
 
 
 def test_actor_without_a_supervisor_replaces_itself_when_a_job_is_stuck(
-    start_actor: StartActor, client: Client
+    start_actor: StartActor, client: JobClient
 ) -> None:
     actor = start_actor("osis", "--grace-s", "0.2", "--incarnation", "first", *TEST_ENGINE)
 
@@ -135,7 +141,7 @@ def test_actor_without_a_supervisor_replaces_itself_when_a_job_is_stuck(
     assert actor.process.poll() is None
 
 
-def test_engine_that_knows_no_deadline_is_cancelled_at_it(start_actor: StartActor, client: Client) -> None:
+def test_engine_that_knows_no_deadline_is_cancelled_at_it(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("osis", "--grace-s", "20", *TEST_ENGINE)
 
     assert client.run("timeless", timeout_s=0.2).error_kind == "timeout"
@@ -143,7 +149,7 @@ def test_engine_that_knows_no_deadline_is_cancelled_at_it(start_actor: StartActo
     assert actor.log().count("actor.ready") == 1
 
 
-def test_engine_that_raises_fails_the_job_and_the_lane_goes_on(start_actor: StartActor, client: Client) -> None:
+def test_engine_that_raises_fails_the_job_and_the_lane_goes_on(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("osis", *TEST_ENGINE)
 
     reply = client.run("raise")
@@ -157,20 +163,21 @@ def test_engine_that_raises_fails_the_job_and_the_lane_goes_on(start_actor: Star
 
 
 def test_actor_declared_dead_while_frozen_starts_anew_and_its_late_result_does_not_count(
-    start_actor: StartActor, client: Client
+    start_actor: StartActor, client: JobClient, tmp_path: Path
 ) -> None:
-    frozen = start_actor("osis", "--lease-s", "0.5", "--incarnation", "frozen", control=True)
-    job_id = client.submit("sleep(1); JOB_ID")
-    client.wait_status(job_id, JobStatus.STARTED)
-    frozen.signal(signal.SIGSTOP)
+    frozen = start_actor("osis", *TEST_ENGINE, "--lease-s", "0.5", "--incarnation", "frozen", control=True)
+    gate = tmp_path / "gate"
+    job_id = client.submit_started(until(gate))
+    frozen.freeze()
+    gate.touch()
     recoveries = Recoveries(client.operations.keys.namespace)
     eventually(lambda: client.store.run(recoveries.expired()) == ["frozen"])
 
     recovery = client.store.run(recoveries.recover("frozen", proven_dead=False))
     assert recovery.handed_back == [job_id]
-    start_actor("osis")
-    assert client.reply(job_id).result() == job_id
-    frozen.signal(signal.SIGCONT)
+    start_actor("osis", *TEST_ENGINE)
+    assert client.reply(job_id).result() == until(gate)
+    frozen.thaw()
 
     assert frozen.wait_exit() == 75
     assert frozen.events("draining")[0]["reason"] == "declared_dead"
@@ -178,21 +185,23 @@ def test_actor_declared_dead_while_frozen_starts_anew_and_its_late_result_does_n
     assert (record.status, record.attempt, record.redeliveries) == (JobStatus.FINISHED, 2, 1)
 
 
-def test_standalone_actor_declared_dead_becomes_a_new_incarnation(start_actor: StartActor, client: Client) -> None:
+def test_standalone_actor_declared_dead_becomes_a_new_incarnation(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("osis", "--lease-s", "0.5", "--incarnation=frozen")
-    actor.signal(signal.SIGSTOP)
+    actor.freeze()
     recoveries = Recoveries(client.operations.keys.namespace)
     eventually(lambda: client.store.run(recoveries.expired()) == ["frozen"])
     client.store.run(recoveries.recover("frozen", proven_dead=False))
 
-    actor.signal(signal.SIGCONT)
+    actor.thaw()
 
     assert client.run("1").result() == "1"
     assert client.incarnations() != ["frozen"]
     assert actor.process.poll() is None
 
 
-def test_frozen_server_is_survived(start_actor: StartActor, own_client: Client, own_valkey: ValkeyServer) -> None:
+def test_actor_survives_a_frozen_server(
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
+) -> None:
     actor = start_actor(url=own_valkey.url, control=True)
     own_valkey.freeze()
     eventually(lambda: any(not beat["store_up"] for beat in actor.events("beat")))

@@ -1,4 +1,4 @@
-"""How an actor starts: what it refuses, what it loads, and what it costs."""
+"""How an actor starts: the arguments that it refuses, the libraries that it loads, its memory and its time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.actor.conftest import StartActor
-from tests.actor.process import Client
+from tests.actor.process import JobClient
 from tests.eventually import eventually
 
 
@@ -30,7 +30,7 @@ def run_actor(*flags: str) -> subprocess.CompletedProcess[str]:
         (("--type", "osis", "--control-fd", "77"), "Bad file descriptor"),
     ],
 )
-def test_bad_usage_is_named_and_exits_with_2(flags: tuple[str, ...], named: str) -> None:
+def test_invalid_usage_is_reported_and_exits_with_2(flags: tuple[str, ...], named: str) -> None:
     done = run_actor(*flags)
 
     assert done.returncode == 2
@@ -67,7 +67,7 @@ def test_actor_process_loads_none_of_the_heavy_libraries() -> None:
     assert sorted(set(heavy) & set(loaded)) == []
 
 
-def test_idle_osis_actor_has_at_most_35_megabytes_resident(start_actor: StartActor, client: Client) -> None:
+def test_idle_osis_actor_has_at_most_35_megabytes_resident(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("osis", control=True)
     assert client.run("40 + 2").result() == "42"
 
@@ -76,15 +76,24 @@ def test_idle_osis_actor_has_at_most_35_megabytes_resident(start_actor: StartAct
     assert actor.events("beat")[-1]["rss_bytes"] <= 35 * 1024 * 1024
 
 
-def test_first_job_is_finished_a_quarter_of_a_second_after_launch(start_actor: StartActor, client: Client) -> None:
+#: Starts Python and loads a part of its library. On a quiet machine, on which an actor's first job takes 0.08 s, this
+#: takes `REFERENCE_S` seconds.
+REFERENCE = [sys.executable, "-I", "-c", "import asyncio, email.message, http.client, unittest.mock, xml.dom.minidom"]
+REFERENCE_S = 0.06
+
+
+def test_first_job_is_finished_a_quarter_of_a_second_after_launch(start_actor: StartActor, client: JobClient) -> None:
     def fast_enough() -> bool:
-        # On a quiet machine; a busy one gets a few tries.
-        begun_mono = time.monotonic()
+        # The limit grows with the time that the reference takes now: the machine may be slow or busy.
+        began_mono = time.monotonic()
+        subprocess.run(REFERENCE, check=True)
+        limit_s = 0.25 * max(1.0, (time.monotonic() - began_mono) / REFERENCE_S)
+        began_mono = time.monotonic()
         job_id = client.submit("40 + 2")
         actor = start_actor("osis", ready=False)
         client.reply(job_id)
-        took_s = time.monotonic() - begun_mono
+        took_s = time.monotonic() - began_mono
         actor.close()
-        return took_s <= 0.25
+        return took_s <= limit_s
 
-    eventually(fast_enough, within_s=30, what="launch to first finished job within 0.25 s")
+    eventually(fast_enough, within_s=60, what="the first job finishes within 0.25 s after the launch")

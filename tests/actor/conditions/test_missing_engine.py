@@ -1,4 +1,4 @@
-"""An actor whose engine is missing: it answers its queue, leaves it to others, and ends when the engine is there."""
+"""An actor without its engine: it fails its jobs, leaves them to others or waits, and ends when the engine is there."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pytest
 
 from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor
-from tests.actor.process import Client
+from tests.actor.process import JobClient
 from tests.engine.v.test_engine import STAND_IN
 from tests.eventually import eventually
 
 
-def missing(monkeypatch: pytest.MonkeyPatch, program: str = "no-such-hero") -> None:
+def without_engine(monkeypatch: pytest.MonkeyPatch, program: str = "no-such-hero") -> None:
     monkeypatch.setenv("HERO_V_COMMAND", f"{program} {{file}}")
 
 
-def present(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_V_COMMAND", STAND_IN)
 
 
-def test_job_of_a_missing_engine_ends_at_once_and_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, start_actor: StartActor, client: Client
+def test_job_of_a_missing_engine_fails_and_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, start_actor: StartActor, client: JobClient
 ) -> None:
-    missing(monkeypatch)
+    without_engine(monkeypatch)
     waiting = client.submit("!!test.nothing", "v", retries=3)
     actor = start_actor("v", "--lanes", "2", control=True)
 
@@ -42,10 +42,10 @@ def test_job_of_a_missing_engine_ends_at_once_and_says_how_to_get_it(
     assert ready["unavailable"] == presence.unavailable
 
 
-def test_without_rhai_it_is_the_same(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start_actor: StartActor, client: Client
+def test_job_fails_in_the_same_way_without_the_wheel_of_rhai(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start_actor: StartActor, client: JobClient
 ) -> None:
-    # What a start without the wheel meets, and nothing else: the import of the module fails as a missing one does.
+    # As without the wheel, the import of the module fails; everything else works.
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
         "class Missing:\n"
@@ -63,49 +63,49 @@ def test_without_rhai_it_is_the_same(
     assert "rhai-py" in (reply.error or "")
 
 
-def test_jobs_wait_when_the_actor_is_told_so(
-    monkeypatch: pytest.MonkeyPatch, start_actor: StartActor, client: Client
+def test_jobs_wait_for_the_engine_when_the_actor_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, start_actor: StartActor, client: JobClient
 ) -> None:
-    missing(monkeypatch)
+    without_engine(monkeypatch)
     job_id = client.submit("!!test.print text:on", "v")
     actor = start_actor("v", "--missing-engine", "wait", control=True)
     eventually(lambda: len(actor.events("beat")) >= 2)
 
     assert client.queue_length("v") == 1
-    present(monkeypatch)
+    with_engine(monkeypatch)
     start_actor("v")
 
     assert client.reply(job_id).result() == "on"
 
 
-def test_no_job_fails_here_that_another_actor_can_run(
-    monkeypatch: pytest.MonkeyPatch, start_actor: StartActor, client: Client
+def test_actor_without_its_engine_fails_no_job_that_another_actor_can_run(
+    monkeypatch: pytest.MonkeyPatch, start_actor: StartActor, client: JobClient
 ) -> None:
-    present(monkeypatch)
+    with_engine(monkeypatch)
     able = start_actor("v")
-    missing(monkeypatch)
+    without_engine(monkeypatch)
     start_actor("v", "--lanes", "4", "--group", "far")
 
     jobs = [client.submit("!!test.print text:on", "v") for _ in range(20)]
 
     assert {client.reply(job_id).result() for job_id in jobs} == {"on"}
-    # Its group is served by nobody else.
+    # No other actor serves this group.
     assert client.run("!!test.nothing", "v", group="far").error_kind == "engine_unavailable"
 
-    # Gone for a moment, as in a restart: the job waits for it.
+    # The able actor is gone for a moment, as in a restart: the job waits for it.
     able.close()
     eventually(lambda: len([a for a in client.store.run(client.operations.admin.actors()) if a.beat_at]) == 1)
     job_id = client.submit("!!test.print text:back", "v")
-    present(monkeypatch)
+    with_engine(monkeypatch)
     start_actor("v")
     assert client.reply(job_id).result() == "back"
 
 
-def test_actor_asks_to_be_replaced_when_its_engine_has_come(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start_actor: StartActor, client: Client
+def test_actor_asks_to_be_replaced_when_its_engine_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start_actor: StartActor, client: JobClient
 ) -> None:
     program = tmp_path / "hero"
-    missing(monkeypatch, str(program))
+    without_engine(monkeypatch, str(program))
     actor = start_actor("v", "--look-for-engine-s", "0.1", "--missing-engine", "wait", control=True)
     eventually(lambda: len(actor.events("beat")) >= 2)
     assert actor.process.poll() is None
@@ -120,11 +120,11 @@ def test_actor_asks_to_be_replaced_when_its_engine_has_come(
     assert draining["reason"] == "engine_found"
 
 
-def test_actor_without_a_supervisor_starts_itself_again_with_its_engine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start_actor: StartActor, client: Client
+def test_actor_without_a_supervisor_restarts_itself_when_its_engine_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start_actor: StartActor, client: JobClient
 ) -> None:
     program = tmp_path / "hero"
-    missing(monkeypatch, str(program))
+    without_engine(monkeypatch, str(program))
     job_id = client.submit("!!test.print text:on", "v")
     start_actor("v", "--look-for-engine-s", "0.1", "--missing-engine", "wait")
 

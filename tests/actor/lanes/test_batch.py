@@ -1,4 +1,4 @@
-"""The holdings of a lane, and who may take what from them."""
+"""What a lane holds, and what the beat may take away from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def later_mono(seconds: float) -> float:
     return time.monotonic() + seconds
 
 
-def test_jobs_are_begun_in_order_and_their_results_wait_to_be_taken() -> None:
+def test_jobs_start_in_order_and_their_results_wait_to_be_taken() -> None:
     batch = Batch(Handle)
 
     assert batch.load([job("a"), job("b")]) == job("a")
@@ -84,7 +84,7 @@ def test_jobs_whose_handing_back_failed_are_handed_back_again_and_never_run() ->
     assert batch.advance(result("a")) is None
 
 
-def test_stopped_batch_cancels_the_running_job_and_begins_no_other() -> None:
+def test_stopped_batch_cancels_the_running_job_and_starts_no_other() -> None:
     batch = Batch(Handle)
     batch.load([job("a"), job("b")])
     assert isinstance(batch.run, Handle)

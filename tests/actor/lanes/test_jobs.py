@@ -1,4 +1,4 @@
-"""What becomes of one job: results, errors, and hashes that somebody has damaged."""
+"""What becomes of one job: its result, its error, and what happens if its hash is damaged."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 
 from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor
-from tests.actor.process import Client
+from tests.actor.process import JobClient
 from tests.valkey_server import ValkeyServer
 
 
 @pytest.mark.parametrize("script_type", ["osis", "sal"])
-def test_result_of_a_script_comes_back_as_a_reply_and_in_the_record(
-    start_actor: StartActor, client: Client, script_type: str
+def test_result_of_a_script_is_in_the_reply_and_in_the_record(
+    start_actor: StartActor, client: JobClient, script_type: str
 ) -> None:
     start_actor(script_type)
 
@@ -25,7 +25,7 @@ def test_result_of_a_script_comes_back_as_a_reply_and_in_the_record(
     assert record.attempt == 1
 
 
-def test_string_result_has_no_second_typed_form(start_actor: StartActor, client: Client) -> None:
+def test_string_result_is_stored_without_a_typed_form(start_actor: StartActor, client: JobClient) -> None:
     start_actor()
 
     job_id = client.submit('"42"')
@@ -34,13 +34,13 @@ def test_string_result_has_no_second_typed_form(start_actor: StartActor, client:
     assert client.record(job_id).output_json is None
 
 
-def test_ping_is_answered_pong_without_the_engine(start_actor: StartActor, client: Client) -> None:
+def test_ping_is_answered_pong_without_the_engine(start_actor: StartActor, client: JobClient) -> None:
     start_actor()
 
     assert client.run("ping").result() == "pong"
 
 
-def test_script_sees_its_constants_inside_functions_too(start_actor: StartActor, client: Client) -> None:
+def test_script_sees_its_constants_inside_functions_too(start_actor: StartActor, client: JobClient) -> None:
     start_actor()
     script = 'fn who() { `${CALLER_ID} ${CONTEXT_ID} ${JOB_ID} ${ENV["COLOR"]}` } who()'
 
@@ -49,7 +49,7 @@ def test_script_sees_its_constants_inside_functions_too(start_actor: StartActor,
     assert client.reply(job_id).result() == f"caller-1 context-1 {job_id} red"
 
 
-def test_failed_script_says_kind_message_and_place(start_actor: StartActor, client: Client) -> None:
+def test_failed_script_reports_kind_message_and_line(start_actor: StartActor, client: JobClient) -> None:
     start_actor()
 
     reply = client.run('let x = 1;\nthrow "no " + x;')
@@ -61,8 +61,8 @@ def test_failed_script_says_kind_message_and_place(start_actor: StartActor, clie
 
 
 @pytest.mark.parametrize("script", ["loop {}", "sleep(60)", "let a = []; loop { a.push(1); a.clear(); }"])
-def test_script_past_its_timeout_ends_as_timed_out_and_the_lane_goes_on(
-    start_actor: StartActor, client: Client, script: str
+def test_script_past_its_timeout_is_ended_and_the_lane_goes_on(
+    start_actor: StartActor, client: JobClient, script: str
 ) -> None:
     start_actor()
 
@@ -88,7 +88,7 @@ def test_script_past_its_timeout_ends_as_timed_out_and_the_lane_goes_on(
     ids=lambda value: " ".join(value[2:]) if isinstance(value, tuple) else "",
 )
 def test_damaged_job_ends_in_an_error_that_names_the_damage_and_the_lane_goes_on(
-    start_actor: StartActor, client: Client, valkey: ValkeyServer, damage: tuple[str, ...], named: str
+    start_actor: StartActor, client: JobClient, valkey: ValkeyServer, damage: tuple[str, ...], named: str
 ) -> None:
     job_id = client.submit("40 + 2")
     valkey.command(*(arg.format(job=client.operations.keys.job(job_id)) if "{job}" in arg else arg for arg in damage))
@@ -102,7 +102,7 @@ def test_damaged_job_ends_in_an_error_that_names_the_damage_and_the_lane_goes_on
 
 
 def test_script_that_is_not_utf8_ends_in_an_error(
-    start_actor: StartActor, client: Client, valkey: ValkeyServer
+    start_actor: StartActor, client: JobClient, valkey: ValkeyServer
 ) -> None:
     job_id = client.submit("40 + 2")
     valkey.command(
@@ -116,7 +116,7 @@ def test_script_that_is_not_utf8_ends_in_an_error(
 
 
 def test_job_of_a_foreign_client_with_camel_case_fields_is_run(
-    start_actor: StartActor, client: Client, valkey: ValkeyServer
+    start_actor: StartActor, client: JobClient, valkey: ValkeyServer
 ) -> None:
     keys = client.operations.keys
     start_actor()
@@ -128,7 +128,7 @@ def test_job_of_a_foreign_client_with_camel_case_fields_is_run(
     assert client.reply("j1").result() == "a1"
 
 
-def test_result_that_the_store_could_not_carry_ends_in_an_error(start_actor: StartActor, client: Client) -> None:
+def test_result_that_is_too_large_for_the_store_ends_in_an_error(start_actor: StartActor, client: JobClient) -> None:
     start_actor()
 
     reply = client.run('let s = "x"; s.pad(70_000_000, "x"); s')

@@ -1,4 +1,4 @@
-"""Log files below one folder, and nowhere else."""
+"""Log files are written below one folder and nowhere else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
 from hero_job.model.builder import JobBuilder
 from tests.actor.conftest import StartActor
-from tests.actor.process import Client
+from tests.actor.process import JobClient
 
 LINES = [("info", "hello")]
 
@@ -25,14 +25,14 @@ def test_lines_are_appended_below_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "", ".", "/", "a\0b", "a/.."])
-def test_a_path_that_leads_out_is_refused(tmp_path: Path, path: str) -> None:
+def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(LogPathRefused):
         append_lines(str(tmp_path / "logs"), path, "j", LINES)
 
     assert list(tmp_path.rglob("x")) == []
 
 
-def test_a_link_is_not_followed_be_it_folder_or_file(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     logs, outside = tmp_path / "logs", tmp_path / "outside"
     logs.mkdir()
     outside.mkdir()
@@ -47,15 +47,15 @@ def test_a_link_is_not_followed_be_it_folder_or_file(tmp_path: Path) -> None:
     assert [p.name for p in outside.iterdir()] == ["secret"]
 
 
-def test_a_pipe_in_the_place_of_the_file_does_not_block_the_lane(tmp_path: Path) -> None:
+def test_a_named_pipe_in_place_of_the_file_does_not_block_the_lane(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(LogPathRefused):
         append_lines(str(tmp_path), "pipe", "j", LINES)
 
 
-def test_a_jobs_log_path_writes_its_lines_there_too_and_a_wrong_one_harms_nothing(
-    start_actor: StartActor, client: Client, tmp_path: Path
+def test_a_jobs_lines_go_to_its_log_path_and_a_refused_path_does_not_fail_the_job(
+    start_actor: StartActor, client: JobClient, tmp_path: Path
 ) -> None:
     start_actor("osis", "--log-dir", str(tmp_path / "logs"))
 

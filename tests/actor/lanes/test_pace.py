@@ -1,4 +1,4 @@
-"""How many jobs a lane asks for at once."""
+"""How many jobs a lane claims in one round trip."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def test_after_an_empty_queue_the_next_ask_is_for_one_job() -> None:
     assert pace.next_ask() == 1
 
 
-def test_jobs_too_fast_for_the_clock_are_asked_for_by_the_most() -> None:
+def test_jobs_too_fast_for_the_clock_are_claimed_in_the_largest_batches() -> None:
     assert grown(Pace(), 0.0)[-1] == MAX_JOBS

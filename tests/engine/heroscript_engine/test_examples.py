@@ -17,7 +17,7 @@ from hero_engine.errors import EngineUnavailable
 from hero_engine.heroscript_engine.run.settings import Settings
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
-from tests.actor.process import ActorProcess, Client
+from tests.actor.process import ActorProcess, JobClient
 from tests.engine.heroscript_engine.builtin.test_git import Origin
 from tests.engine.heroscript_engine.builtin.test_http import serve
 from tests.engine.heroscript_engine.builtin.test_node import ME, Machine, machine
@@ -37,7 +37,9 @@ NODES = next(heading for heading in EXAMPLES if "node.new" in heading)
 
 
 @pytest.fixture(scope="module")
-def allowing(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, dict[str, str]]]:
+def allowing(
+    valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[JobClient, dict[str, str]]]:
     """An actor that allows everything which the examples do, and the variables of a job with such an example."""
     folder = tmp_path_factory.mktemp("examples")
     namespace = f"t{uuid.uuid4().hex[:10]}"
@@ -68,21 +70,21 @@ def allowing(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> 
             for actor in actors:
                 actor.wait_ready()
             words = {"SITE": f"http://127.0.0.1:{port}", "REPO": str(origin.bare)}
-            yield Client(store, Operations(namespace)), words
+            yield JobClient(store, Operations(namespace)), words
         finally:
             for actor in actors:
                 actor.close()
             stop_site()
 
 
-def run(client: Client, example: str, words: dict[str, str]) -> list[Any]:
+def run(client: JobClient, example: str, words: dict[str, str]) -> list[Any]:
     output = client.run(example, "python", env_vars=words).result()
     return [entry.get("result") for entry in json.loads(output)]
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @pytest.mark.parametrize("heading", [heading for heading in EXAMPLES if heading != NODES])
-def test_example_of_the_documentation_runs(allowing: tuple[Client, dict[str, str]], heading: str) -> None:
+def test_example_of_the_documentation_runs(allowing: tuple[JobClient, dict[str, str]], heading: str) -> None:
     results = run(allowing[0], EXAMPLES[heading], allowing[1])
 
     expected: dict[str, object] = {
@@ -113,7 +115,7 @@ def test_example_of_a_node_runs(
     try:
         actor.wait_ready()
         with Store(valkey.url) as store:
-            client = Client(store, Operations(namespace))
+            client = JobClient(store, Operations(namespace))
             results = run(client, EXAMPLES[NODES], {"NODE": address, "NODE_USER": ME})
     finally:
         actor.close()

@@ -16,7 +16,7 @@ from hero_engine.errors import EngineUnavailable
 from hero_engine.heroscript_engine.run.settings import Settings
 from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor, client, start_actor
-from tests.actor.process import Client
+from tests.actor.process import JobClient
 from tests.engine.heroscript_engine.conftest import ROOT, VOCABULARY, MakeBench
 from tests.engine.heroscript_engine.test_processes import is_gone
 from tests.eventually import eventually
@@ -53,7 +53,7 @@ def test_package_is_loaded_if_it_is_allowed(installed: None, make_bench: MakeBen
     assert Settings.from_environ({}).actions == ("*",)
 
 
-def test_job_goes_from_queue_to_reply(installed: None, start_actor: StartActor, client: Client) -> None:
+def test_job_goes_from_queue_to_reply(installed: None, start_actor: StartActor, client: JobClient) -> None:
     start_actor("python")
     script = SEND + "!!wallet.send from:alice to:bob amount:2.50 tags:a,b\n!!wallet.balance name:bob"
 
@@ -79,7 +79,7 @@ def test_job_goes_from_queue_to_reply(installed: None, start_actor: StartActor, 
     ],
 )
 def test_error_reaches_the_reply_with_its_line(
-    installed: None, start_actor: StartActor, client: Client, action: str, kind: str, message: str
+    installed: None, start_actor: StartActor, client: JobClient, action: str, kind: str, message: str
 ) -> None:
     start_actor("python")
 
@@ -98,7 +98,7 @@ def vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("how", ["timeout", "stop"])
 def test_job_that_must_end_takes_its_tree_with_it_and_the_actor_goes_on(
-    vocabulary: None, start_actor: StartActor, client: Client, tmp_path: Path, how: str
+    vocabulary: None, start_actor: StartActor, client: JobClient, tmp_path: Path, how: str
 ) -> None:
     start_actor("python")
 
@@ -119,7 +119,7 @@ def test_job_that_must_end_takes_its_tree_with_it_and_the_actor_goes_on(
     [("!!test.die code:1", "crashed"), ("!!test.exit code:1", "exited"), ("!!test.eat", "out_of_memory")],
 )
 def test_crash_is_the_job_s_error_and_the_actor_goes_on(
-    vocabulary: None, start_actor: StartActor, client: Client, script: str, kind: str
+    vocabulary: None, start_actor: StartActor, client: JobClient, script: str, kind: str
 ) -> None:
     actor = start_actor("python")
 
@@ -130,7 +130,7 @@ def test_crash_is_the_job_s_error_and_the_actor_goes_on(
 
 
 def test_outputs_of_prerequisites_are_words_of_the_script(
-    vocabulary: None, start_actor: StartActor, client: Client
+    vocabulary: None, start_actor: StartActor, client: JobClient
 ) -> None:
     start_actor("python")
     first = client.submit("!!play.output result:last\n!!test.number value:41", "python")
@@ -139,7 +139,9 @@ def test_outputs_of_prerequisites_are_words_of_the_script(
     assert client.run(script, "python", prerequisites=[first]).result() == "after 41"
 
 
-def test_lanes_run_jobs_side_by_side(vocabulary: None, start_actor: StartActor, client: Client, tmp_path: Path) -> None:
+def test_lanes_run_jobs_side_by_side(
+    vocabulary: None, start_actor: StartActor, client: JobClient, tmp_path: Path
+) -> None:
     start_actor("python", "--lanes", "3")
     slow = [client.submit("!!test.sleep seconds:60", "python", timeout_s=60) for _ in range(2)]
     for job_id in slow:
@@ -153,7 +155,7 @@ def test_lanes_run_jobs_side_by_side(vocabulary: None, start_actor: StartActor, 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_its_actor(
-    vocabulary: None, start_actor: StartActor, client: Client, number: signal.Signals
+    vocabulary: None, start_actor: StartActor, client: JobClient, number: signal.Signals
 ) -> None:
     actor = start_actor("python")
     (template,) = (int(line) for line in Path(f"/proc/{actor.pid}/task/{actor.pid}/children").read_text().split())

@@ -13,7 +13,7 @@ import pytest
 from hero_job.model.status import JobStatus
 from hero_process.proc import children_of
 from tests.actor.conftest import StartActor, client, start_actor
-from tests.actor.process import Client
+from tests.actor.process import JobClient
 from tests.deployment import deployed
 from tests.engine.heroscript_engine.test_processes import is_gone
 from tests.engine.v.test_engine import STAND_IN
@@ -28,7 +28,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_V_COMMAND", STAND_IN)
 
 
-def test_v_job_goes_from_queue_to_reply(stand_in: None, start_actor: StartActor, client: Client) -> None:
+def test_v_job_goes_from_queue_to_reply(stand_in: None, start_actor: StartActor, client: JobClient) -> None:
     start_actor("v", "--lanes", "2")
 
     job_id = client.submit("!!test.constant name:JOB_ID\n!!test.color", "v")
@@ -40,7 +40,7 @@ def test_v_job_goes_from_queue_to_reply(stand_in: None, start_actor: StartActor,
     ("script", "kind", "line"), [("!!test.nothing\n!!a.b.c", "syntax", 2), ("!!test.fail", "v_failed", None)]
 )
 def test_error_of_a_v_job_reaches_its_reply(
-    stand_in: None, start_actor: StartActor, client: Client, script: str, kind: str, line: int | None
+    stand_in: None, start_actor: StartActor, client: JobClient, script: str, kind: str, line: int | None
 ) -> None:
     start_actor("v")
 
@@ -51,7 +51,7 @@ def test_error_of_a_v_job_reaches_its_reply(
 
 
 def test_v_job_ends_at_its_timeout_and_when_it_is_stopped(
-    stand_in: None, start_actor: StartActor, client: Client
+    stand_in: None, start_actor: StartActor, client: JobClient
 ) -> None:
     start_actor("v")
 
@@ -63,7 +63,7 @@ def test_v_job_ends_at_its_timeout_and_when_it_is_stopped(
     assert client.run("!!test.print text:on", "v").result() == "on"
 
 
-def test_program_does_not_outlive_its_actor(stand_in: None, start_actor: StartActor, client: Client) -> None:
+def test_program_does_not_outlive_its_actor(stand_in: None, start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("v")
     client.wait_status(client.submit("!!test.sleep", "v"), JobStatus.STARTED)
     (program,) = eventually(lambda: children_of(actor.pid))

@@ -20,7 +20,7 @@ from hero_job.model.status import JobStatus
 from hero_job.model.views import Reply
 from hero_job.operations.operations import Operations
 from hero_job.operations.values import MAX_CONTEXT_BYTES, MAX_VALUE_BYTES, Values
-from tests.actor.process import ActorProcess, Client, make_job
+from tests.actor.process import ActorProcess, JobClient, make_job
 from tests.engine.heroscript_engine.conftest import VOCABULARY, MakeBench
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
@@ -29,7 +29,7 @@ LAST = "!!play.output result:last\n"
 
 
 @pytest.fixture(scope="module")
-def actors(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def actors(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobClient]:
     """An actor of type Python with two lanes and one of type OSIS, and a client of theirs."""
     namespace = f"t{uuid.uuid4().hex[:10]}"
     folder: Path = tmp_path_factory.mktemp("actors")
@@ -45,23 +45,23 @@ def actors(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> It
         try:
             for actor in started:
                 actor.wait_ready()
-            yield Client(store, Operations(namespace))
+            yield JobClient(store, Operations(namespace))
         finally:
             for actor in started:
                 actor.close()
 
 
-def run(actors: Client, script: str, **fields: Any) -> Reply:
+def run(actors: JobClient, script: str, **fields: Any) -> Reply:
     return actors.run(LAST + script, "python", **fields)
 
 
-def error(actors: Client, script: str, **fields: Any) -> str:
+def error(actors: JobClient, script: str, **fields: Any) -> str:
     reply = run(actors, script, **fields)
     assert reply.status is JobStatus.ERROR, reply
     return str(reply.error)
 
 
-def test_script_creates_a_job_starts_it_and_waits_for_its_output(actors: Client) -> None:
+def test_script_creates_a_job_starts_it_and_waits_for_its_output(actors: JobClient) -> None:
     script = (
         "!!job.create job_id:'{JOB_ID}-a' script:'40 + 2' script_type:osis\n"
         "!!job.status job_id:'{JOB_ID}-a' result_to:before\n"
@@ -78,7 +78,7 @@ def test_script_creates_a_job_starts_it_and_waits_for_its_output(actors: Client)
     assert json.loads(whole)["script"] == "40 + 2"
 
 
-def test_created_job_has_caller_and_context_of_the_script_and_the_fields_it_chose(actors: Client) -> None:
+def test_created_job_has_caller_and_context_of_the_script_and_the_fields_it_chose(actors: JobClient) -> None:
     script = (
         '!!job.create script_type:OSIS timeout:7.5 retries:2 priority:high env_vars:\'{"A":"b c"}\'\n'
         "    script: '\n"
@@ -95,26 +95,26 @@ def test_created_job_has_caller_and_context_of_the_script_and_the_fields_it_chos
 
 
 @pytest.mark.parametrize("key", ["caller_id", "context_id", "signatures", "batch"])
-def test_script_cannot_choose_who_its_jobs_belong_to(actors: Client, key: str) -> None:
+def test_script_cannot_choose_who_its_jobs_belong_to(actors: JobClient, key: str) -> None:
     assert f"there is no parameter {key}" in error(actors, f"!!job.create script:1 script_type:osis {key}:other")
     # Nor past the action that checks it: the actor looks itself.
     assert f"'{key}': cannot be chosen by a script" in error(actors, f"!!test.ask_for_a_job_of key:{key}")
 
 
-def test_script_may_be_of_its_own_type_when_there_is_another_lane(actors: Client) -> None:
+def test_script_may_be_of_its_own_type_when_there_is_another_lane(actors: JobClient) -> None:
     inner = "        !!play.output result:last\n        !!play.echo content:in\n"
     script = f"!!job.run script_type:python\n    script: '\n{inner}        '"
     assert run(actors, script).result() == "in"
 
 
-def test_failed_job_is_an_error_of_the_script_that_waits(actors: Client) -> None:
+def test_failed_job_is_an_error_of_the_script_that_waits(actors: JobClient) -> None:
     message = error(actors, "!!job.run script:'1 +' script_type:osis")
 
     assert "job.run: JobNotDone: job '" in message
     assert "failed (UnexpectedEOF) at line 1" in message
 
 
-def test_wait_ends_before_the_scripts_own_deadline_and_says_why(actors: Client) -> None:
+def test_wait_ends_before_the_scripts_own_deadline_and_says_why(actors: JobClient) -> None:
     # No actor serves this type: as for a script that waits for its own lane.
     message = error(actors, "!!job.run script:'!!a.b' script_type:v", timeout_s=3)
 
@@ -130,7 +130,7 @@ def test_script_that_waits_for_its_own_lane_ends_in_time_and_what_it_waited_for_
     try:
         actor.wait_ready()
         with Store(valkey.url) as store:
-            client = Client(store, Operations(namespace))
+            client = JobClient(store, Operations(namespace))
             inner = "!!play.echo content:late"
             reply = client.run(f"!!job.run job_id:inner script_type:python script:'{inner}'", "python", timeout_s=3)
             late = client.reply("inner")
@@ -142,13 +142,13 @@ def test_script_that_waits_for_its_own_lane_ends_in_time_and_what_it_waited_for_
     assert json.loads(late.result())[0]["result"] == "late"
 
 
-def test_wait_of_its_own_is_shorter(actors: Client) -> None:
+def test_wait_of_its_own_is_shorter(actors: JobClient) -> None:
     script = "!!job.create script:1 script_type:osis job_id:'{JOB_ID}-c'\n!!job.wait job_id:'{JOB_ID}-c' wait_s:0.05"
 
     assert "has not ended after 0.05 s: it is created" in error(actors, script)
 
 
-def test_script_that_waits_is_stopped_at_once(actors: Client) -> None:
+def test_script_that_waits_is_stopped_at_once(actors: JobClient) -> None:
     job_id = actors.submit("!!job.run script:'!!a.b' script_type:v", "python", timeout_s=3600)
     actors.wait_status(job_id, JobStatus.STARTED)
     eventually(lambda: actors.queue_length("v") > 0)
@@ -158,7 +158,7 @@ def test_script_that_waits_is_stopped_at_once(actors: Client) -> None:
     assert actors.reply(job_id).error_kind == "stopped"
 
 
-def test_jobs_of_other_callers_and_contexts_are_as_if_not_there(actors: Client) -> None:
+def test_jobs_of_other_callers_and_contexts_are_as_if_not_there(actors: JobClient) -> None:
     own = make_job("7", "osis")
     others = [
         replace(own, id=uuid.uuid4().hex, caller_id="other"),
@@ -179,7 +179,7 @@ def test_jobs_of_other_callers_and_contexts_are_as_if_not_there(actors: Client) 
     assert {job.id for job in others}.isdisjoint(entry["id"] for entry in listed)
 
 
-def test_jobs_are_listed_stopped_repeated_and_deleted(actors: Client) -> None:
+def test_jobs_are_listed_stopped_repeated_and_deleted(actors: JobClient) -> None:
     script = (
         "!!job.create job_id:'{JOB_ID}-a' script:1 script_type:osis\n"
         "!!job.stop job_id:'{JOB_ID}-a' result_to:stopped\n"
@@ -201,7 +201,7 @@ def test_jobs_are_listed_stopped_repeated_and_deleted(actors: Client) -> None:
     assert "no job with id" in error(actors, f"!!job.get job_id:{reply.job_id}-b")
 
 
-def test_log_of_a_job_can_be_read(actors: Client) -> None:
+def test_log_of_a_job_can_be_read(actors: JobClient) -> None:
     script = (
         "!!job.run job_id:'{JOB_ID}-a' script:'print(7)' script_type:osis\n"
         "!!job.log job_id:'{JOB_ID}-a' result_to:log\n"
@@ -210,7 +210,7 @@ def test_log_of_a_job_can_be_read(actors: Client) -> None:
     assert json.loads(run(actors, script + "!!play.echo content:'{log}'").result()) == ["7"]
 
 
-def test_value_is_kept_for_the_next_script_of_the_context(actors: Client) -> None:
+def test_value_is_kept_for_the_next_script_of_the_context(actors: JobClient) -> None:
     run(actors, "!!store.set key:greeting value:'good day'").result()
 
     assert run(actors, "!!store.get key:greeting").result() == "good day"
@@ -224,13 +224,13 @@ def test_value_is_kept_for_the_next_script_of_the_context(actors: Client) -> Non
     assert run(actors, "!!store.exists key:greeting").result() == "false"
 
 
-def test_answer_of_any_size_comes_through(actors: Client) -> None:
+def test_answer_of_any_size_comes_through(actors: JobClient) -> None:
     script = "!!job.run script_type:osis script:'let a = `0123456789`; for i in 0..20 { a += a }; a' result_to:big\n"
 
     assert len(run(actors, script + "!!play.echo content:'{big}'").result()) == 10 * 2**20
 
 
-def test_number_counts_what_scripts_add_at_the_same_time(actors: Client) -> None:
+def test_number_counts_what_scripts_add_at_the_same_time(actors: JobClient) -> None:
     jobs = [actors.submit("!!store.incr key:count by:2", "python") for _ in range(8)]
     for job_id in jobs:
         actors.reply(job_id).result()
@@ -239,7 +239,7 @@ def test_number_counts_what_scripts_add_at_the_same_time(actors: Client) -> None
     assert "is not a whole number" in error(actors, "!!store.set key:word value:x\n!!store.incr key:word")
 
 
-def test_marks_are_set_printed_and_reset(actors: Client) -> None:
+def test_marks_are_set_printed_and_reset(actors: JobClient) -> None:
     script = "!!osal.done_set key:a val:1\n!!osal.done_set key:b val:2\n!!osal.done_delete key:a\n!!osal.done_print"
 
     reply = run(actors, script)

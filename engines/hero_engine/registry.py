@@ -23,7 +23,7 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
     {
         "heroscript": "hero_engine.heroscript_engine.engine:create_engine",
         "rhai": "hero_engine.rhai:create_engine",
-        "v": "hero_engine.v.engine.engine:create_engine",
+        "v": "hero_engine.v.engine:create_engine",
     }
 )
 

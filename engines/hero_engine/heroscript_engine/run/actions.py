@@ -18,18 +18,8 @@ ENTRY_POINT_GROUP = "hero.actions"
 #: Before the name of a module in the setting, that is to be loaded though no entry point names it.
 MODULE_PREFIX = "module:"
 
-#: Modules of this package with the actions that are always there.
-_BUILTIN = (
-    "builtin",
-    "builtin_git",
-    "builtin_http",
-    "builtin_job",
-    "builtin_node",
-    "builtin_osal",
-    "builtin_package",
-    "builtin_python",
-    "builtin_store",
-)
+#: The modules of `builtin` with the actions that are always there.
+_BUILTIN = ("core", "git", "http", "job", "node", "osal", "package", "python", "store")
 
 Handler = Callable[..., Any]
 H = TypeVar("H", bound=Handler)
@@ -125,7 +115,7 @@ def load_actions(allowed: Iterable[str]) -> list[str]:
     from hero_engine.languages.heroscript.text.glob import is_glob
 
     for name in _BUILTIN:
-        import_module(f"hero_engine.heroscript_engine.{name}")
+        import_module(f"hero_engine.heroscript_engine.builtin.{name}")
     loaded: list[str] = []
     wanted = list(allowed)
     missing = {item for item in wanted if not is_glob(item)}

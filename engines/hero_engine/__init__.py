@@ -1,1 +1,1 @@
-"""Engines: what runs a script. The protocol, the registry, and the engines of this project."""
+"""Engines, which run scripts: the contract between actor and engine, the registry, and the built-in engines."""

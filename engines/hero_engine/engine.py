@@ -1,11 +1,10 @@
-"""The contract between an actor and what runs its scripts.
+"""The contract between an actor and the engine that runs its scripts.
 
-An actor makes one engine at its start and runs every script with it, from as many threads at once as it has lanes. An
-engine never raises for what a script does: how a run ended is an `Outcome`. What does raise is the engine's own defect,
-which the actor reports as such.
+An actor makes one engine at its start and runs every script with it, from one thread per lane. Each run ends in an
+`Outcome`, also when the script fails. An exception is a defect of the engine, and the actor reports it as one.
 
-An engine must end a run at its deadline and soon after `cancel()`. One that does neither costs the actor its process:
-a thread cannot be killed.
+An engine must end a run at its deadline, and soon after `cancel()`. If it does neither, the actor has to end its own
+process, because a thread cannot be killed.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from typing import Protocol, TypeAlias, runtime_checkable
 # Not frozen: one is made for every job, and a frozen one takes four times as long to make.
 @dataclass(slots=True, kw_only=True)
 class Script:
-    """What is to be run; not to be changed.
+    """The script to run. Treat it as immutable.
 
     Attributes:
         source: Source text.
-        name: Named in messages of the engine; "" for a script without a name.
+        name: Name for the engine's messages; "" for a script without a name.
     """
 
     source: str
@@ -31,12 +30,12 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one run may use. An engine that cannot hold a limit ignores it, except for the time.
+    """What one run may use. An engine ignores a limit that it cannot enforce, but never the timeout.
 
     Attributes:
         timeout_s: Longest run time, in seconds.
-        operations: Most steps, in the engine's own unit; None for no limit.
-        memory_bytes: Most memory held at once by the run; None for the engine's default.
+        operations: Maximum number of steps, in the engine's own unit; None for no limit.
+        memory_bytes: Maximum memory that the run may hold; None for the engine's default.
     """
 
     timeout_s: float
@@ -49,8 +48,8 @@ class Done:
     """The script ran to its end.
 
     Attributes:
-        output: Text of a scalar result, JSON of an array or map, "" for no result.
-        output_json: JSON of the typed result; None when the result is the string `output` itself, or nothing.
+        output: The text of a scalar result, the JSON of an array or map, "" for no result.
+        output_json: The JSON of the typed result; None if the result is the string `output` itself, or nothing.
     """
 
     output: str
@@ -64,9 +63,9 @@ class Failed:
     Attributes:
         kind: The engine's name for this kind of error.
         message: What went wrong.
-        line: Line in the script, from 1, where known.
-        column: Column in the script, from 1, where known.
-        permanent: It fails again however often it is run, like a script that does not compile.
+        line: Line in the script, from 1, if known.
+        column: Column in the script, from 1, if known.
+        permanent: A retry would fail in the same way; for example, the script does not compile.
     """
 
     kind: str
@@ -81,7 +80,7 @@ class TimedOut:
     """The deadline ended the run.
 
     Attributes:
-        after_s: The limit that was reached, in seconds.
+        after_s: The timeout that was reached, in seconds.
     """
 
     after_s: float
@@ -96,23 +95,23 @@ Outcome: TypeAlias = Done | Failed | TimedOut | Stopped
 
 
 class RunLog(Protocol):
-    """Where a running script's words go. Called in the thread that runs the script."""
+    """Receives what a running script prints and reports. Called in the thread that runs the script."""
 
     def line(self, level: str, text: str) -> None:
-        """Take a line.
+        """Receive output.
 
         Args:
-            level: "info" for what it prints, "debug" for what it debugs.
-            text: The line, or several.
+            level: "info" for printed text, "debug" for debug output.
+            text: One line, or several.
         """
 
     def progress(self, done: float, total: float, text: str) -> None:
-        """Take the news how far the script is.
+        """Receive a progress report.
 
         Args:
-            done: So much is done, in the script's own unit.
-            total: Of so much.
-            text: What it is doing.
+            done: How much is done, in the script's own unit.
+            total: How much there is to do, in the same unit.
+            text: What the script is doing.
         """
 
 
@@ -120,7 +119,7 @@ class RunHandle(Protocol):
     """One run, as seen from other threads."""
 
     def cancel(self) -> None:
-        """End the run soon, or before it begins. From any thread; more than once is harmless."""
+        """End the run soon, or before it starts. Safe to call from any thread, and more than once."""
 
 
 class Engine(Protocol):
@@ -128,11 +127,11 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Name in the registry, or the specification it was made from."""
+        """Name in the registry, or the specification that the engine was made from."""
 
     @property
     def version(self) -> str:
-        """Version of what runs the scripts."""
+        """Version of the program or library that runs the scripts."""
 
     def check(self, script: Script) -> Failed | None:
         """Look for errors that can be found without running the script.
@@ -160,26 +159,26 @@ class Engine(Protocol):
 
         Args:
             script: The script.
-            constants: Names the script sees everywhere and cannot change: None, bool, int, float, str, bytes, lists
-                and string-keyed maps of these.
+            constants: Names that the script can read everywhere and cannot change. Values are None, bool, int, float,
+                str, bytes, and lists and string-keyed maps of these.
             limits: What the run may use.
-            run: A handle of this engine's `new_run`, not used before.
-            log: Where its words go; None to drop them.
+            run: An unused handle from this engine's `new_run`.
+            log: Receives the script's output; None to discard it.
 
         Returns:
-            How it ended.
+            How the run ended.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """The running job that asks for something; told by the engine, never by its script.
+    """The running job that makes a request. The engine fills this in; the script has no influence on it.
 
     Attributes:
         job_id: The job.
-        caller_id: Who gave it.
-        context_id: For which context it runs.
-        deadline_mono: When it is ended, on the clock of `time.monotonic`.
+        caller_id: The caller who submitted it.
+        context_id: The context it runs in.
+        deadline_mono: When the job must end, on the clock of `time.monotonic`.
     """
 
     job_id: str
@@ -189,30 +188,30 @@ class Asker:
 
 
 class StoreAccess(Protocol):
-    """What scripts may ask of the store, through their actor: jobs, and values that outlive a run."""
+    """What scripts may request of the store, through their actor: jobs, and values that outlive a run."""
 
     def call(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
-        """Do what a script asks for. From any thread.
+        """Carry out a script's request. Safe to call from any thread.
 
         Args:
-            asker: The job that asks; nothing beyond its caller and context is reached.
+            asker: The job that makes the request; it reaches nothing beyond its own caller and context.
             method: `job.*` or `store.*`.
-            params: What JSON can say, unchecked.
+            params: JSON values, unchecked.
 
         Returns:
-            What JSON can say.
+            A JSON value.
 
         Raises:
-            AccessRefused: It cannot be done, and why.
+            AccessRefused: The request is not allowed, or cannot be carried out.
         """
 
 
 @runtime_checkable
 class AsksStore(Protocol):
-    """An engine whose scripts may ask for jobs and values. Others need not have this method."""
+    """An engine whose scripts may use jobs and values of the store. Other engines need not have this method."""
 
     def give_access(self, access: StoreAccess) -> None:
-        """Take the way to the store, before the first run.
+        """Receive the access to the store, before the first run.
 
         Args:
             access: The actor's.

@@ -1,10 +1,10 @@
-"""Every exception that this package raises.
+"""Every exception that this package raises for its callers.
 
     HeroEngineError
     +-- EngineUnavailable   the engine is unknown, not installed, or does not load
-    +-- AccessRefused       the actor does not do what a script asks of the store
+    +-- AccessRefused       the actor refuses a script's request to the store
 
-A script that fails is none of them: it is an `Outcome`.
+A failing script raises none of them: it is an `Outcome`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ class HeroEngineError(Exception):
 
 
 class EngineUnavailable(HeroEngineError):
-    """An engine is unknown, not installed, or does not load: no job can be run with it.
+    """An engine is unknown, not installed, or does not load; it cannot run any job.
 
     Args:
-        name: The engine asked for.
+        name: The requested engine.
         reason: What is wrong.
-        remedy: What to do about it, as a sentence for an operator.
-        missing: It is a thing to install, and works as soon as it is there: nothing else is wrong.
+        remedy: What the operator can do, as a sentence.
+        missing: The only problem is that something is not installed; the engine works once it is.
     """
 
     def __init__(self, name: str, reason: str, remedy: str, *, missing: bool = False) -> None:
@@ -36,7 +36,7 @@ class EngineUnavailable(HeroEngineError):
 
 
 class AccessRefused(HeroEngineError):
-    """The actor does not do, or cannot do, what a script asks of the store.
+    """The actor refuses a script's request to the store, or cannot carry it out.
 
     Args:
         reason: Why, as a sentence for the script's author.

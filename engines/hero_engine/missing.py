@@ -1,6 +1,6 @@
-"""Stands in the place of an engine that is not installed: every job ends at once, with the reason and what to do.
+"""The engine that stands in for one that is not installed: it fails every job immediately and says what to install.
 
-Made by the actor, so that a queue is answered also where its engine is missing. Invariant: it runs nothing.
+The actor creates it so that clients get an answer even where the real engine is missing. It never runs a script.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from hero_engine.errors import EngineUnavailable
 
 
 class MissingRun:
-    """A run that is over before it can be cancelled."""
+    """A run that ends before anybody can cancel it."""
 
     __slots__ = ()
 
     def cancel(self) -> None:
-        """Nothing runs."""
+        """Do nothing: there is nothing to cancel."""
 
 
 class MissingEngine:
-    """Answers every script with the error that says why its engine is not there.
+    """Answers every script with the error that explains why the engine is missing.
 
     Args:
-        error: Which engine, why, and what to do about it.
+        error: Which engine is missing, why, and what to do about it.
     """
 
     version = ""
 
     def __init__(self, error: EngineUnavailable) -> None:
         self.name = error.name
-        # Permanent: a repetition of the job would find the same, a minute from now at the soonest.
+        # Permanent: the actor looks for the engine once a minute, so a retry would only fail again.
         self._failed = Failed("engine_unavailable", str(error), permanent=True)
 
     def check(self, script: Script) -> Failed | None:
-        """Say that it cannot be run."""
+        """Return the error; no script can run."""
         return self._failed
 
     def new_run(self) -> RunHandle:
-        """Make a handle that cancels nothing."""
+        """Make a handle whose `cancel` does nothing."""
         return MissingRun()
 
     def run(
@@ -51,5 +51,5 @@ class MissingEngine:
         run: RunHandle,
         log: RunLog | None = None,
     ) -> Outcome:
-        """Say that it cannot be run."""
+        """Return the error; no script can run."""
         return self._failed

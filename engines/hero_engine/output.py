@@ -1,6 +1,6 @@
-"""A script's result as the two texts that a job carries: `output` and `output_json`.
+"""Turns a script's result, a Python value, into the two texts of a job: `output` and `output_json`.
 
-Engines whose results are Python values share this. The hot types come first: this runs once a job.
+The Rhai and HeroScript engines call it once for every job, so the most frequent types come first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import orjson
 
 from hero_engine.engine import Done, Failed
 
-#: Beyond these magnitudes Rhai writes a float with an exponent. They are 1e13 and 1e-13 as 32-bit floats.
+#: Outside this range Rhai writes a float with an exponent. The bounds are 1e13 and 1e-13 as 32-bit floats.
 #: Source: rhai src/types/float.rs, MAX_NATURAL_FLOAT_FOR_DISPLAY and MIN_NATURAL_FLOAT_FOR_DISPLAY.
 _MAX_PLAIN = 9_999_999_827_968.0
 _MIN_PLAIN = 9.999999824516700e-14
@@ -25,11 +25,11 @@ def present_value(value: object) -> Done | Failed:
     """Turn a script's result into an outcome.
 
     Args:
-        value: None, bool, int, float, Decimal, str, bytes, sequences and string-keyed maps of these; anything else is
-            shown by its `str`.
+        value: None, bool, int, float, Decimal, str, bytes, and sequences and string-keyed maps of these. For any
+            other value the result is its `str`.
 
     Returns:
-        `Done`; `Failed` of kind `result_not_presentable` when the value is nested too deep to be written as JSON.
+        `Done`, or `Failed` of kind `result_not_presentable` if the value is nested too deeply for JSON.
     """
     kind = value.__class__
     if kind is str:
@@ -57,17 +57,20 @@ def present_value(value: object) -> Done | Failed:
 
 
 def float_text(value: float) -> str:
-    """Write a float as Rhai does: never without a point or exponent, no plus sign in exponents.
+    """Write a float as Rhai does: always with a point or an exponent, and without a plus sign in the exponent.
 
     Args:
         value: Any float.
+
+    Returns:
+        The text, for example `1.0` or `1e-20`.
 
     Source: rhai src/types/float.rs, Display of FloatWrapper; Rust's Display and LowerExp of f64.
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if value == 0:
-        return "0.0"  # Rhai does not show the sign of a zero
+        return "0.0"  # Rhai does not show the sign of zero
     if not _MIN_PLAIN <= abs(value) <= _MAX_PLAIN:
         digits, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
         return f"{digits}e{int(exponent)}"
@@ -80,9 +83,9 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Give orjson something that it knows for a type that it does not."""
+    """Convert a type that orjson does not know to one that it does."""
     if isinstance(value, Decimal):
-        # Its digits as they are: a float would lose some of them.
+        # Keep all digits: a float would lose some.
         return orjson.Fragment(f"{value:f}")
     if isinstance(value, bytes | bytearray):
         return list(value)

@@ -1,7 +1,7 @@
-"""From an engine's name to the engine. Loads nothing but the engine that is asked for.
+"""Finds an engine by its name and loads it. No other engine is imported.
 
-A name is one of this project's engines, or an entry point of the group `hero.engines` that an installed distribution
-offers, or a specification `module:factory`. A factory takes no arguments and returns an `Engine`.
+The name is one of three things: a built-in engine, an entry point of the group `hero.engines` of an installed
+distribution, or a specification `module:factory`. A factory takes no arguments and returns an `Engine`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ENTRY_POINT_GROUP = "hero.engines"
 
 EngineFactory = Callable[[], Engine]
 
-#: This project's engines: name -> specification.
+#: The built-in engines: name -> specification.
 BUILTIN: Mapping[str, str] = MappingProxyType(
     {
         "heroscript": "hero_engine.heroscript_engine.engine:create_engine",
@@ -29,7 +29,7 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
 
 
 def load_engine(name: str) -> Engine:
-    """Make the engine of this name.
+    """Load the engine of this name.
 
     Args:
         name: A registered name, or `module:factory`.
@@ -38,30 +38,30 @@ def load_engine(name: str) -> Engine:
         The engine, ready to run scripts.
 
     Raises:
-        EngineUnavailable: Unknown, not installed, or it does not load.
+        EngineUnavailable: The engine is unknown, not installed, or does not load.
     """
     factory = _find_factory(name)
     try:
         return factory()
     except EngineUnavailable:
         raise
-    # A factory is foreign code: whatever it raises means the same to the operator, an engine that does not load.
+    # A factory is foreign code. To the operator, any exception means the same: the engine does not load.
     except Exception as e:
         raise EngineUnavailable(name, f"its factory failed: {_describe(e)}", "Repair or reinstall the engine.") from e
 
 
 def _find_factory(name: str) -> EngineFactory:
     if ":" in name:
-        return _import_factory(name, name, "Name it as module:factory, and see that the module can be imported.")
+        return _import_factory(name, name, "Name it as module:factory, and check that the module can be imported.")
     if name in BUILTIN:
         return _import_factory(name, BUILTIN[name], f"Install the engine '{name}' into this environment.")
-    # Costs some 20 ms and reads the disk, so only names that are not ours pay for it.
+    # Imported here: it takes some 20 ms and reads the disk, which the built-in engines need not pay for.
     from importlib.metadata import entry_points
 
     found = tuple(entry_points(group=ENTRY_POINT_GROUP, name=name))
     if not found:
         known = sorted({*BUILTIN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
-        remedy = f"Known are: {', '.join(known)}; any other as module:factory."
+        remedy = f"Known engines: {', '.join(known)}. Name any other engine as module:factory."
         raise EngineUnavailable(name, "no engine has this name", remedy)
     return _import_factory(name, found[0].value, "Repair or reinstall the distribution that offers it.")
 
@@ -73,7 +73,7 @@ def _import_factory(name: str, spec: str, remedy: str) -> EngineFactory:
     except EngineUnavailable:
         raise
     except Exception as e:
-        # Of a name that is not ours nobody knows whether it is misspelt.
+        # Only a built-in name is known to be spelled correctly, so only there can we say that something is missing.
         missing = name in BUILTIN and isinstance(e, ModuleNotFoundError)
         reason = f"module '{module_name}' does not import: {_describe(e)}"
         raise EngineUnavailable(name, reason, remedy, missing=missing) from e

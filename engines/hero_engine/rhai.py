@@ -1,7 +1,7 @@
 """The Rhai engine: a thin adapter over the wheel `rhai-py`.
 
-All that this module adds is translation: limits and results into the wheel's terms and back, its exceptions into
-outcomes. It runs once a job on the hot path, so nothing here is created that can be kept.
+It only translates: our limits to the wheel's, the wheel's results and exceptions to our outcomes. It is on the hot path
+of every job, so it caches what it can.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ except ImportError as e:
 if TYPE_CHECKING:
     from rhai import Run
 
-#: Different limits kept translated. Jobs of one deployment use a handful of timeouts; a stranger who uses a new one for
-#: each job only makes the table start over.
-_MAX_KEPT_LIMITS = 256
+#: Size of the cache of translated limits. The jobs of one deployment use a handful of different timeouts; a caller who
+#: uses a new one for every job only causes the cache to be cleared.
+_MAX_CACHED_LIMITS = 256
 
 
 class RhaiEngine:
-    """Runs Rhai scripts. Compiled scripts are kept by the wheel, keyed by source."""
+    """Runs Rhai scripts. The wheel caches compiled scripts by their source."""
 
-    __slots__ = ("_engine", "_kept_limits", "_running")
+    __slots__ = ("_engine", "_limits_cache", "_running")
 
     name = "rhai"
 
     def __init__(self) -> None:
         self._engine = rhai.Engine()
-        self._kept_limits: dict[Limits, rhai.Limits] = {}
-        # The log of the script that this thread runs: functions offered to scripts belong to the engine, not to a run.
+        self._limits_cache: dict[Limits, rhai.Limits] = {}
+        # A registered function belongs to the engine, not to a run, so it finds its script's log by its thread.
         self._running = threading.local()
         self._engine.register("progress", self._progress)
 
@@ -65,7 +65,7 @@ class RhaiEngine:
         return None
 
     def new_run(self) -> RunHandle:
-        """Make a handle that `run` takes once."""
+        """Make the handle for one call of `run`."""
         return rhai.Run()
 
     def run(
@@ -77,9 +77,9 @@ class RhaiEngine:
         run: RunHandle,
         log: RunLog | None = None,
     ) -> Outcome:
-        """Run a script; the interpreter lock is free while it runs."""
+        """Run a script. The wheel releases the interpreter lock meanwhile."""
         native_run = cast("Run", run)
-        native_limits = self._kept_limits.get(limits) or self._keep(limits)
+        native_limits = self._limits_cache.get(limits) or self._translate(limits)
         self._running.log = log
         try:
             value = self._engine.eval(
@@ -98,16 +98,16 @@ class RhaiEngine:
             return _failed(e)
         return present_value(value)
 
-    def _keep(self, limits: Limits) -> rhai.Limits:
-        if len(self._kept_limits) >= _MAX_KEPT_LIMITS:
-            self._kept_limits.clear()
+    def _translate(self, limits: Limits) -> rhai.Limits:
+        if len(self._limits_cache) >= _MAX_CACHED_LIMITS:
+            self._limits_cache.clear()
         native = rhai.Limits(timeout_s=limits.timeout_s, operations=limits.operations, memory_bytes=limits.memory_bytes)
-        self._kept_limits[limits] = native
+        self._limits_cache[limits] = native
         return native
 
 
 def create_engine() -> RhaiEngine:
-    """Make the engine; the registry's factory for `rhai`."""
+    """Make the engine. The registry calls this for `rhai`."""
     return RhaiEngine()
 
 

@@ -1,6 +1,6 @@
-"""Runs HeroScript: an action is a call of a handler, a script a list of calls.
+"""Runs HeroScript: each action calls a handler, a Python function.
 
-What a package with handlers needs is here, and light: neither pydantic nor the parser is loaded by it.
+A package with handlers imports what it needs from here. The import is light: it loads neither pydantic nor the parser.
 
     from hero_engine.heroscript_engine import Context, action
 
@@ -8,12 +8,15 @@ What a package with handlers needs is here, and light: neither pydantic nor the 
     def send(ctx: Context, to: str, amount: Decimal) -> dict[str, str]:
         ...
 
-How it runs: the actor's process (`engine`) keeps one template process (`template`), which has loaded parser, pydantic
-and all handlers and does nothing but fork; every job runs in a fork of it (`child`), which is killed with its whole
-tree when the job has ended or may not go on.
+The actor's process (`engine`) keeps one template process (`children.template`), which has loaded the parser, pydantic
+and all handlers, and which only forks. Every job runs in a fork of it (`children.child`). The fork is killed, with all of
+its descendants, when the job has ended or must not continue.
 """
 
 from hero_engine.heroscript_engine.run.actions import VOCABULARY, VocabularyError, action
-from hero_engine.heroscript_engine.run.context import Context, Session
+from hero_engine.heroscript_engine.run.context import Context, ScriptSession
 
-__all__ = ["VOCABULARY", "Context", "Session", "VocabularyError", "action"]
+#: The former name, for packages that still import it.
+Session = ScriptSession
+
+__all__ = ["VOCABULARY", "Context", "ScriptSession", "Session", "VocabularyError", "action"]

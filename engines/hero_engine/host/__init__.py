@@ -1,1 +1,1 @@
-"""What the functions that are offered to scripts stand on: programs of the host, and rules of what is allowed."""
+"""What functions that are offered to scripts build on: the operator's allow-lists, and running programs of the host."""

@@ -1,4 +1,4 @@
-"""Runs a program for an action and waits for it: without a shell, bounded in time and in what is kept of its words."""
+"""Runs a program for a script's action and waits for it, without a shell and with bounds on time and output."""
 
 from __future__ import annotations
 
@@ -11,42 +11,58 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-#: Where programs are looked for: never in the `PATH` that the job's submitter chooses.
+#: Where programs are looked up. Never the `PATH` of the job, which its submitter chooses.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-TAIL_CHARS = 2000
+_TAIL_CHARS = 2000
 
 
 class ProgramFailed(Exception):
-    """A program did not end as it should."""
+    """A program reported an error, or did not end in time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProgramResult:
     """How a program ended.
 
     Attributes:
-        code: Exit code; below zero the signal that ended it.
-        output: What it wrote to its standard output, 4 MiB at most.
-        error: What it wrote to its standard error, if that was kept apart.
+        code: Exit code; if negative, the number of the signal that ended it.
+        output: What it wrote to standard output, up to 4 MiB.
+        error: What it wrote to standard error, unless that was joined to its standard output.
     """
 
     code: int
     output: str
     error: str
 
+    def check(self, title: str) -> None:
+        """Demand exit code 0.
+
+        Args:
+            title: The program, for the message.
+
+        Raises:
+            ProgramFailed: It ended with another code; the message has the end of its output.
+        """
+        if self.code != 0:
+            said = (self.error or self.output)[-_TAIL_CHARS:].strip()
+            raise ProgramFailed(f"{title} ended with exit code {self.code}: {said}")
+
 
 def run_program(
     words: Sequence[str], *, folder: Path, env: Mapping[str, str], timeout_s: float, joined: bool = False
-) -> Ended:
-    """Run a program to its end; at the end of its time it is killed with its process group.
+) -> ProgramResult:
+    """Run a program to its end. When its time is up, it is killed together with its process group.
 
     Args:
         words: Path of the program, and its arguments.
-        folder: Where it works.
-        env: Its environment, whole.
-        timeout_s: Its time, in seconds.
-        joined: Its standard error goes where its standard output goes.
+        folder: Its working folder.
+        env: Its whole environment.
+        timeout_s: Longest run time, in seconds.
+        joined: Send its standard error to its standard output.
+
+    Returns:
+        How it ended, whatever its exit code.
 
     Raises:
         ProgramFailed: Its time was up.
@@ -59,7 +75,8 @@ def run_program(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if joined else error,
-            # A group of its own, to be killed as one. It stays a descendant of the job's process, which ends with it.
+            # A group of its own, so that all of it can be killed. It remains a descendant of the job's process, and
+            # dies with that.
             process_group=0,
         )
         try:
@@ -70,7 +87,7 @@ def run_program(
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        return Ended(code, _read(output), _read(error))
+        return ProgramResult(code, _read(output), _read(error))
 
 
 def _read(file: IO[bytes]) -> str:

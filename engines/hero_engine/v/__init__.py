@@ -1,1 +1,1 @@
-"""The V engine: runs HeroScript with the `hero` program of the V side."""
+"""The V engine: runs HeroScript with the V implementation's program, `hero`."""

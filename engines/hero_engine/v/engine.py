@@ -1,10 +1,11 @@
-"""The V engine: runs a HeroScript with herolib's `hero`, or with any program that is called alike, one process a job.
+"""The V engine: runs each HeroScript in a process of its own, by herolib's `hero` or a program with the same interface.
 
-The program is called in its short form with a temporary file: that is the form which installs nothing and reads no
-standard input. Its standard output is the result; its exit code and the end of its standard error make the error.
+The program gets the script as a temporary file, in the short form of its command line, because only that form installs
+nothing and does not read standard input. Its standard output is the result. Its exit code and the end of its standard
+error make the error.
 
-A launcher leads a group of its own, adopts what the program leaves behind, and is not waited for before the group is
-killed, so that its pid is its own.
+A launcher (`launcher`) leads the process group and adopts every process that the program leaves behind. The engine
+kills the group before it waits for the launcher, so the pid that it signals cannot belong to another process.
 
 Source: notes on how herolib 6741eac runs a script (invocation, exit code and output, environment).
 """
@@ -16,121 +17,50 @@ import re
 import select
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from typing import cast
 
 from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
+from hero_engine.process_run import ProcessRun, signal_name
 from hero_process.tree import kill_tree
 
-#: `{file}` is the script's temporary file.
+#: `{file}` stands for the script's temporary file.
 DEFAULT_COMMAND = "hero {file}"
 COMMAND_VARIABLE = "HERO_V_COMMAND"
 
+_LAUNCHER = os.path.join(os.path.dirname(__file__), "launcher.py")  # noqa: PTH118, PTH120  pathlib is slow to import
 _READ_BYTES = 256 * 1024
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
-#: Kept of the standard error, and shown with an error.
+#: How much of the end of standard error is kept, and shown with an error.
 _MAX_TAIL_BYTES = 4096
-#: Where the kernel offers no descriptor of a process, its end is looked for so often, in seconds.
+#: How often to check whether the process has ended, in seconds, where the kernel has no pidfd.
 _LOOK_S = 0.02
-#: Of the actor's environment the program is to know these; of the job's, all. The last is how the supervisor knows
-#: whose it is.
+#: The variables of the actor's environment that the program gets, besides all of the job's. By the last one the
+#: supervisor recognises the actor's processes.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "HERO_INCARNATION")
-#: Terminal control: CSI and OSC sequences, then the short ones.
-#: Source: ECMA-48, section 5.4 and 5.6
+#: Terminal control sequences: CSI, OSC, and short ones.
+#: Source: ECMA-48, sections 5.4 and 5.6
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
-#: Says that everything was run, and then lists what nobody has marked as done.
+#: herolib writes this after running a script, followed by the actions that are not marked as done.
 _LEFT_MARK = "There are actions left to execute, see below:"
 _LEFT_ACTION = re.compile(r"^\s*!{1,4}([a-z0-9_]+)\.([a-z0-9_]+)\b", re.MULTILINE)
-#: Actions that this version of herolib runs and never marks; an exit code of 1 for these alone is no failure [Q44].
+#: Actions that this version of herolib runs but never marks as done. Exit code 1 for these alone is no failure [Q44].
 _NEVER_MARKED = re.compile(r"play\.echo|git\..*|node\.new|cmd\.run|bizmodel\..*|incatokens\..*")
 
 
-#: Starts the program and stays as its parent: the kernel kills it when the actor has been killed, and the program with
-#: it. Whatever the program leaves behind, in whatever session, becomes its child and is killed before it ends, as the
-#: program has ended: with the same code, or by the same signal, of which no core is to be left. Costs some 15 ms.
-#: Source: prctl(2): 1 PR_SET_PDEATHSIG, 36 PR_SET_CHILD_SUBREAPER, 4 PR_SET_DUMPABLE.
-_LAUNCHER = """
-import ctypes, os, signal, sys
-prctl = ctypes.CDLL(None).prctl
-prctl(1, signal.SIGKILL, 0, 0, 0)
-prctl(36, 1, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
-    os._exit(0)
-launcher = os.getpid()
-program = os.fork()
-if program == 0:
-    prctl(1, signal.SIGKILL, 0, 0, 0)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if os.getppid() == launcher:
-        try:
-            os.execv(sys.argv[2], sys.argv[2:])
-        except OSError as e:
-            os.write(2, f"{sys.argv[2]} does not start: {e.strerror}".encode())
-    os._exit(127)
-ended = 0
-while ended != program:
-    ended, status = os.waitpid(-1, 0)
-spared = set()
-while True:
-    with open(f"/proc/self/task/{launcher}/children") as children:
-        left = set(map(int, children.read().split())) - spared
-    if not left:
-        break
-    for pid in left:
-        try:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        except PermissionError:
-            spared.add(pid)
-code = os.waitstatus_to_exitcode(status)
-if code < 0:
-    prctl(4, 0, 0, 0, 0)
-    signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
-    os.kill(launcher, -code)
-os._exit(code)
-"""
-
-
-class VRun:
-    """One run: links a cancellation to the process group that is to be killed."""
-
-    __slots__ = ("_group", "_lock", "cancelled")
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._group: int | None = None
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        """Kill the process, or have none begin."""
-        with self._lock:
-            self.cancelled = True
-            if self._group is not None:
-                kill_tree(self._group)
-
-    def attach(self, group: int | None) -> None:
-        """Set, or take away, whom to kill; kills at once when the run is cancelled already."""
-        with self._lock:
-            self._group = group
-            if group is not None and self.cancelled:
-                kill_tree(group)
-
-
 class VEngine:
-    """Runs HeroScript by a program.
+    """Runs HeroScript with a program.
 
     Args:
-        command: Command line with `{file}` in the place of the script's file.
+        command: Command line, with `{file}` in the place of the script's file.
 
     Raises:
-        EngineUnavailable: There is no such program, or the command line cannot be used.
+        EngineUnavailable: The program does not exist, or the command line is malformed.
     """
 
     name = "v"
@@ -155,24 +85,19 @@ class VEngine:
 
     @property
     def version(self) -> str:
-        """The program: asking it for its version may start things that a version is not worth."""
-        return os.path.basename(self._words[0])  # noqa: PTH119  pathlib costs an actor its import
+        """The name of the program. Its version is not asked for, because that may start other programs."""
+        return os.path.basename(self._words[0])  # noqa: PTH119  pathlib is slow to import
 
     def check(self, script: Script) -> Failed | None:
-        """Parse the script with our parser: an error costs no process and has a line."""
-        # Here, so that an actor without work has not loaded the parser.
-        from hero_engine.heroscript_engine.run.reading import failed, read_playbook
-        from hero_engine.languages.heroscript import HeroScriptError
+        """Parse the script with our own parser, which costs no process and gives the line of an error."""
+        # Imported here: an idle actor has no use for the parser.
+        from hero_engine.parsing import check_heroscript
 
-        try:
-            read_playbook(script.source)
-        except HeroScriptError as e:
-            return failed(e)
-        return None
+        return check_heroscript(script)
 
     def new_run(self) -> RunHandle:
-        """Make a handle that `run` takes once."""
-        return VRun()
+        """Make the handle for one call of `run`."""
+        return ProcessRun()
 
     def run(
         self,
@@ -183,8 +108,8 @@ class VEngine:
         run: RunHandle,
         log: RunLog | None = None,
     ) -> Outcome:
-        """Run a script by the program; the interpreter lock is free while it runs."""
-        handle = cast("VRun", run)
+        """Run a script with the program. The interpreter lock is released meanwhile."""
+        handle = cast("ProcessRun", run)
         deadline_mono = time.monotonic() + limits.timeout_s
         if handle.cancelled:
             return Stopped()
@@ -193,7 +118,7 @@ class VEngine:
             return found
         with tempfile.TemporaryDirectory(prefix="hero-v-") as folder:
             path = f"{folder}/script.hero"
-            with open(path, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  as above
+            with open(path, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  pathlib is slow to import
                 file.write(script.source)
             command = [word.replace("{file}", path) for word in self._words]
             env = _environ(constants)
@@ -206,21 +131,21 @@ class VEngine:
         if handle.cancelled:
             return Stopped()
         if listening.overflowed:
-            return Failed("result_too_large", f"it prints more than {_MAX_OUTPUT_BYTES} bytes")
+            return Failed("result_too_large", f"the program prints more than {_MAX_OUTPUT_BYTES} bytes")
         if not listening.ended:
             return TimedOut(limits.timeout_s)
         return _outcome(process.returncode, _text(listening.output), _text(listening.tail), log)
 
 
 def create_engine() -> VEngine:
-    """Make the engine; the registry's factory for `v`."""
+    """Make the engine. The registry calls this for `v`."""
     return VEngine(os.environ.get(COMMAND_VARIABLE) or DEFAULT_COMMAND)
 
 
 def _start(command: list[str], folder: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     if sys.platform == "linux":
-        # A function of ours between fork and exec is unsafe in a process with threads, so a program does it.
-        command = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
+        # A program of its own, because running Python between fork and exec is unsafe in a process with threads.
+        command = [sys.executable, "-I", "-S", _LAUNCHER, str(os.getpid()), *command]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -232,24 +157,33 @@ def _start(command: list[str], folder: str, env: Mapping[str, str]) -> subproces
     )
 
 
-def _listen(process: subprocess.Popen[bytes], handle: VRun, deadline_mono: float, log: RunLog | None) -> _Listening:
-    """Read what a program prints until it ends or must end; then it is dead, and what descends from it."""
+def _listen(
+    process: subprocess.Popen[bytes], handle: ProcessRun, deadline_mono: float, log: RunLog | None
+) -> _Listening:
+    """Read what a program prints until it ends or is out of time. Afterwards it and its descendants are dead."""
     assert process.stdout is not None
     assert process.stderr is not None
-    handle.attach(process.pid)
+    listening = _Listening(process.pid, process.stdout.fileno(), process.stderr.fileno(), log)
     try:
-        listening = _Listening(process.pid, process.stdout.fileno(), process.stderr.fileno(), log)
-        listening.until(deadline_mono)
+        if handle.attach(lambda: kill_tree(process.pid)):
+            listening.until(deadline_mono)
     finally:
-        # In this order: nobody signals a pid that may be somebody else's.
-        handle.attach(None)
+        # In this order: after `wait`, the pid may belong to another process.
+        handle.detach()
         kill_tree(process.pid)
         process.wait()
     return listening
 
 
 class _Listening:
-    """Reads what a program prints until it ends."""
+    """Reads what a program prints until it ends.
+
+    Attributes:
+        output: Its standard output.
+        tail: The end of its standard error.
+        overflowed: It printed more than the job may return.
+        ended: It ended by itself.
+    """
 
     def __init__(self, pid: int, out_fd: int, err_fd: int, log: RunLog | None) -> None:
         self._pid = pid
@@ -262,7 +196,7 @@ class _Listening:
         self.ended = False
 
     def until(self, deadline_mono: float) -> None:
-        """Listen until the end of the process, or the deadline."""
+        """Listen until the process ends, prints too much, or reaches the deadline."""
         os.set_blocking(self._out_fd, False)
         os.set_blocking(self._err_fd, False)
         poll = select.poll()
@@ -272,7 +206,7 @@ class _Listening:
         try:
             if pid_fd is not None:
                 poll.register(pid_fd, select.POLLIN)
-            # Not the end of the pipes: a process left behind may hold them open for ever.
+            # The end of the pipes would not do: a process that is left behind may hold them open forever.
             while not self._has_ended():
                 wait_s = deadline_mono - time.monotonic()
                 if wait_s <= 0:
@@ -283,7 +217,7 @@ class _Listening:
                 if self.overflowed:
                     return
             for fd in (self._out_fd, self._err_fd):
-                # What it had printed is in the pipe, which holds 1 MiB at most.
+                # Everything that it printed is in the pipe by now, which holds 1 MiB at most.
                 for _ in range(16):
                     if not self._read(fd, at_end=True):
                         break
@@ -296,7 +230,11 @@ class _Listening:
         return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _read(self, fd: int, *, at_end: bool = False) -> bool:
-        """Read what is there. Says no when nothing comes any more."""
+        """Read what has arrived.
+
+        Returns:
+            False if nothing more will come.
+        """
         try:
             data = os.read(fd, _READ_BYTES)
         except BlockingIOError:
@@ -325,7 +263,7 @@ def _outcome(code: int, output: str, tail: str, log: RunLog | None) -> Outcome:
         return Failed("unknown_action", said, permanent=True)
     end = tail.strip() or output.strip()[-_MAX_TAIL_BYTES:]
     if code < 0:
-        return Failed("crashed", f"the program was ended by {_signal_name(-code)}\n{end}".strip())
+        return Failed("crashed", f"the program was ended by signal {signal_name(-code)}\n{end}".strip())
     return Failed("v_failed", f"exit code {code}: {end}" if end else f"exit code {code}")
 
 
@@ -335,7 +273,7 @@ def _left_over(text: str) -> list[str]:
 
 
 def _environ(constants: Mapping[str, object]) -> dict[str, str]:
-    """The environment of the program: a little of ours, all of the job's, and the constants by their names."""
+    """The environment of the program: some of the actor's variables, all of the job's, and the constants by name."""
     env = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     of_job = constants.get("ENV")
     texts = of_job.items() if isinstance(of_job, Mapping) else ()
@@ -343,7 +281,7 @@ def _environ(constants: Mapping[str, object]) -> dict[str, str]:
     keys = constants.get("SIGNATORIES")
     signatories = ",".join(map(str, keys)) if isinstance(keys, tuple | list) else ""
     for name, value in (*texts, *scalars, ("SIGNATORIES", signatories)):
-        # What no environment can hold is left out: it is the script's submitter who chooses it.
+        # The submitter chooses these, so a name or value that no environment can hold is skipped, not an error.
         if name and not set(name) & {"=", "\0"} and "\0" not in str(value):
             env[str(name)] = str(value)
     return env
@@ -351,10 +289,3 @@ def _environ(constants: Mapping[str, object]) -> dict[str, str]:
 
 def _text(data: bytes | bytearray) -> str:
     return _ANSI.sub("", data.decode(errors="replace"))
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -12,7 +12,7 @@ import pytest
 
 from hero_engine.engine import Limits, Outcome, RunHandle, Script
 from hero_engine.heroscript_engine.engine import HeroScriptEngine
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 
 ROOT = Path(__file__).parents[3]
 VOCABULARY = "module:tests.engine.heroscript_engine.vocabulary"
@@ -77,7 +77,7 @@ def make_bench(python_path: None) -> Iterator[MakeBench]:
     engines: list[HeroScriptEngine] = []
 
     def make(**settings: Any) -> Bench:
-        engine = HeroScriptEngine(Settings(**{"actions": (VOCABULARY,), **settings}))
+        engine = HeroScriptEngine(EngineSettings(**{"actions": (VOCABULARY,), **settings}))
         engines.append(engine)
         return Bench(engine)
 
@@ -88,7 +88,7 @@ def make_bench(python_path: None) -> Iterator[MakeBench]:
 
 @pytest.fixture(scope="session")
 def shared_engine(python_path: None) -> Iterator[HeroScriptEngine]:
-    engine = HeroScriptEngine(Settings(actions=(VOCABULARY,)))
+    engine = HeroScriptEngine(EngineSettings(actions=(VOCABULARY,)))
     yield engine
     engine.close()
 

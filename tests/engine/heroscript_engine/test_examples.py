@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hero_engine.errors import EngineUnavailable
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from tests.actor.process import ActorProcess, JobClient
@@ -137,11 +137,11 @@ def test_every_setting_is_read_and_stands_in_the_documentation() -> None:
     assert documented == set(re.findall(r"`(HERO_\w+)`", source))
     values = dict.fromkeys(documented, "3")
     values |= dict.fromkeys(("HERO_ALLOW_JOBS", "HERO_ALLOW_STORE", "HERO_ALLOW_PYTHON"), "true")
-    changed, unchanged = Settings.from_environ(values | {"HERO_OUTPUT": "last"}), Settings()
-    assert all(getattr(changed, f.name) != getattr(unchanged, f.name) for f in fields(Settings))
+    changed, unchanged = EngineSettings.from_environ(values | {"HERO_OUTPUT": "last"}), EngineSettings()
+    assert all(getattr(changed, f.name) != getattr(unchanged, f.name) for f in fields(EngineSettings))
 
 
 @pytest.mark.parametrize("name", ["HERO_ALLOW_JOBS", "HERO_ALLOW_STORE", "HERO_ALLOW_PYTHON"])
 def test_switch_is_true_or_false(name: str) -> None:
     with pytest.raises(EngineUnavailable, match=rf"{name} is 'yes'\. It must be true or false"):
-        Settings.from_environ({name: "yes"})
+        EngineSettings.from_environ({name: "yes"})

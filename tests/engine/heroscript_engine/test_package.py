@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hero_engine.errors import EngineUnavailable
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor, client, start_actor
 from tests.actor.process import JobClient
@@ -50,7 +50,7 @@ def test_package_is_loaded_if_it_is_allowed(installed: None, make_bench: MakeBen
     assert make_bench(actions=(VOCABULARY, "other*")).engine._pool.loaded == [VOCABULARY]
     with pytest.raises(EngineUnavailable):
         make_bench(actions=("wallet", "other"))
-    assert Settings.from_environ({}).actions == ("*",)
+    assert EngineSettings.from_environ({}).actions == ("*",)
 
 
 def test_job_goes_from_queue_to_reply(installed: None, start_actor: StartActor, client: JobClient) -> None:

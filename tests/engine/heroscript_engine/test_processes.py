@@ -15,7 +15,7 @@ import pytest
 
 from hero_engine.engine import Done, Failed, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_process.proc import children_of
 from tests.engine.heroscript_engine.conftest import ROOT, VOCABULARY, Bench, MakeBench
 from tests.eventually import eventually
@@ -199,8 +199,8 @@ def test_everything_ends_with_the_process_that_has_the_engine(tmp_path: Path) ->
         "import sys, os\n"
         "from hero_engine.engine import Limits, Script\n"
         "from hero_engine.heroscript_engine.engine import HeroScriptEngine\n"
-        "from hero_engine.heroscript_engine.run.settings import Settings\n"
-        f"engine = HeroScriptEngine(Settings(actions=({VOCABULARY!r},)))\n"
+        "from hero_engine.heroscript_engine.run.settings import EngineSettings\n"
+        f"engine = HeroScriptEngine(EngineSettings(actions=({VOCABULARY!r},)))\n"
         "print(engine._pool._process.pid, flush=True)\n"
         f"script = \"!!test.spawn folder:'{tmp_path}'\"\n"
         "engine.run(Script(source=script), constants={}, limits=Limits(timeout_s=60), run=engine.new_run())\n"
@@ -260,7 +260,7 @@ def test_allowed_package_that_is_not_installed_is_an_unavailable_engine(make_ben
 )
 def test_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(EngineUnavailable, match=f"{name} is '{value}'"):
-        Settings.from_environ({name: value})
+        EngineSettings.from_environ({name: value})
 
 
 def test_process_with_the_engine_loads_neither_pydantic_nor_the_parser() -> None:

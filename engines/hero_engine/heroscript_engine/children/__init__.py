@@ -1,1 +1,1 @@
-"""The processes of the HeroScript engine: a template, and the children that it forks."""
+"""The processes of the HeroScript engine: the template, which forks one child per job, and the engine's side of them."""

@@ -1,4 +1,7 @@
-"""The engine's end of its processes: the template, and children that are ready before a job comes."""
+"""The engine's side of its processes: starts the template, and keeps children ready so that a job need not wait for one.
+
+Any lane's thread may call it. It starts a template again that has ended.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,28 @@ from typing import Any
 
 from hero_engine.errors import EngineUnavailable
 from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
-#: Loading the handlers of all packages takes no longer, in seconds, or something is wrong with one.
+#: How long loading the handlers of all packages may take, in seconds. A package that takes longer is broken.
 _START_LIMIT_S = 60.0
 _END_LIMIT_S = 5.0
-#: What the template, and with it every job, is to know of the actor's environment. Addresses and passwords of the
-#: store are not among it; a job's own variables replace all of it. The last is how the supervisor knows whose it is.
+#: The variables of the actor's environment that the template, and with it every handler module, gets. Addresses and
+#: passwords of the store are not among them. By the last one the supervisor recognises the actor's processes. A job's
+#: own variables replace them all.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "HERO_INCARNATION")
 _KEPT_PREFIXES = ("PYTHON", "LC_", "COVERAGE")
+_REMEDY = "See what it wrote to the actor's standard error."
 
 
-class Child:
-    """One child process, from outside. Used by one thread at a time, but for `kill`.
+class JobChild:
+    """The engine's side of one child process. Used by one thread at a time, except for `kill`.
 
     Attributes:
-        job: Socket to it.
-        output: What it and its own children print.
-        life: To the template: shut down to kill it, read for its exit status.
+        job: Socket to the child.
+        output: Descriptor of what the child and its own children print.
+        life: Socket to the template: shutting it down kills the child, and the exit status is read from it.
     """
 
     __slots__ = ("job", "life", "output")
@@ -50,37 +55,40 @@ class Child:
 
     @property
     def is_dead(self) -> bool:
-        """Has it ended, or the template?"""
+        """Whether the child, or the template, has ended."""
         poll = select.poll()
         poll.register(self.life, select.POLLIN)
         return bool(poll.poll(0))
 
     def kill(self) -> None:
-        """Kill it with its whole tree. From any thread before `close`."""
+        """Kill the child and all of its descendants. Safe to call from any thread before `close`."""
         with contextlib.suppress(OSError):
             self.life.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Let go of it; it is killed if it lives."""
+        """Release the descriptors. A child that is still alive is killed."""
         self.job.close()
         os.close(self.output)
         self.life.close()
 
 
-class Pool:
-    """Keeps as many children ready as there were jobs at once.
+class ChildPool:
+    """Keeps as many children ready as there were jobs simultaneously.
 
     Args:
         settings: The engine's.
 
     Raises:
         EngineUnavailable: The template does not start, or a package with handlers does not load.
+
+    Attributes:
+        loaded: The packages with handlers that the template has loaded.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._ready: deque[Child] = deque()
+        self._ready: deque[JobChild] = deque()
         self._taken = 0
         self._wanted = 1
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,11 +98,11 @@ class Pool:
             self._start()
             self._ready += (self._order(), self._order())
 
-    def take(self, *, fresh: bool = False) -> Child:
-        """A child that waits for a job.
+    def take(self, *, fresh: bool = False) -> JobChild:
+        """Take a child that waits for a job.
 
         Args:
-            fresh: One that was made just now.
+            fresh: Fork it now, instead of taking one that is ready.
 
         Raises:
             EngineUnavailable: The template has ended and does not start again.
@@ -104,12 +112,12 @@ class Pool:
             self._wanted = max(self._wanted, self._taken)
             return (None if fresh else self._take_ready()) or self._order()
 
-    def give_back(self, child: Child, *, reusable: bool) -> None:
-        """Say that a job has ended.
+    def give_back(self, child: JobChild, *, reusable: bool) -> None:
+        """Return a child whose job has ended.
 
         Args:
-            child: It ran there.
-            reusable: The child is as it was before.
+            child: The child.
+            reusable: It can run another job; otherwise it is killed.
         """
         with self._lock:
             self._taken -= 1
@@ -117,21 +125,21 @@ class Pool:
                 self._ready.append(child)
             else:
                 child.close()
-            # Now, not when the job begins: a fork takes processor time that the job could use. One more than there
-            # are jobs at once, so that the next job does not wait for this fork.
+            # New children are forked now, not when a job starts, because a fork takes processor time that the job
+            # could use. One more than the number of simultaneous jobs, so that the next job need not wait for a fork.
             try:
                 while len(self._ready) + self._taken <= self._wanted:
                     self._ready.append(self._order())
             except EngineUnavailable as e:
-                # This job has its result; the next one tries again and says so.
+                # This job has its result. The next one tries again and reports the error.
                 log.error("heroscript.no_child", extra={"error": str(e)})
 
     def close(self) -> None:
-        """Kill all children and the template, and wait for it."""
+        """Kill all children and the template, and wait for the template."""
         with self._lock:
             self._end()
 
-    def _take_ready(self) -> Child | None:
+    def _take_ready(self) -> JobChild | None:
         while self._ready:
             child = self._ready.popleft()
             if not child.is_dead:
@@ -139,12 +147,13 @@ class Pool:
             child.close()
         return None
 
-    def _order(self) -> Child:
+    def _order(self) -> JobChild:
+        """Have the template fork a child; start the template again if it has ended."""
         for _ in range(2):
             job, job_theirs = socket.socketpair()
             life, life_theirs = socket.socketpair()
             output, output_theirs = os.pipe()
-            child = Child(job, output, life)
+            child = JobChild(job, output, life)
             try:
                 assert self._control is not None
                 socket.send_fds(self._control, [b"c"], [job_theirs.fileno(), output_theirs, life_theirs.fileno()])
@@ -164,13 +173,13 @@ class Pool:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                # -P: what lies in the actor's working folder is no module.
+                # -P: files in the actor's working folder are not modules.
                 [sys.executable, "-P", "-m", "hero_engine.heroscript_engine.children.template", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what packages print while they load
                 env=_environ(os.environ, self._settings.keep_env),
                 pass_fds=[theirs.fileno()],
-                # Signals of a terminal are for the actor, which lets jobs end before it does.
+                # A terminal's signals are for the actor, which lets its jobs end before it ends.
                 start_new_session=True,
             )
         self._control = ours
@@ -193,7 +202,7 @@ class Pool:
 
     @staticmethod
     def _read_answer(control: socket.socket) -> list[Any] | None:
-        reader = wire.Reader()
+        reader = wire.MessageReader()
         while data := control.recv(65536):
             for message in reader.feed(data):
                 return message
@@ -210,9 +219,6 @@ class Pool:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-
-
-_REMEDY = "See what it wrote to the actor's standard error."
 
 
 def _environ(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str]:

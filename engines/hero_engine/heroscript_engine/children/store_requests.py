@@ -1,7 +1,7 @@
-"""What a child asks its engine for: taken on behalf of the job, answered by a thread of its own.
+"""Answers the store requests of one run, on behalf of its job, in a thread of its own.
 
-The lane's thread goes on listening while the store takes its time, so the deadline and a stop are kept. The answer
-comes back over a pair of sockets that belongs to this one conversation: one that is late reaches nobody.
+The lane's thread meanwhile keeps listening to the child, so a slow store delays neither the deadline nor a stop. Each
+answer comes back through a socket pair that belongs to this run alone, so a late answer cannot reach another run.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 from hero_engine.engine import Asker, StoreAccess
 from hero_engine.errors import AccessRefused
 from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
 
 
-class Asking:
-    """The questions of one run.
+class StoreRequests:
+    """The requests of one run, one after the other.
 
     Args:
-        access: The actor's way to the store; None without an actor.
-        settings: Say what scripts may ask.
+        access: The actor's access to the store; None without an actor.
+        settings: Say what scripts may request.
         asker: The job.
     """
 
     __slots__ = ("_access", "_answering", "_asker", "_closed", "_lock", "_ours", "_pending", "_settings", "_theirs")
 
-    def __init__(self, access: StoreAccess | None, settings: Settings, asker: Asker) -> None:
+    def __init__(self, access: StoreAccess | None, settings: EngineSettings, asker: Asker) -> None:
         self._access = access
         self._settings = settings
         self._asker = asker
@@ -46,15 +46,18 @@ class Asking:
 
     @property
     def fd(self) -> int | None:
-        """Where an answer can be read; None before the first question."""
+        """Descriptor that an answer can be read from; None before the first request."""
         return None if self._ours is None else self._ours.fileno()
 
     def ask(self, method: Any, params: Any) -> bool:
-        """Take a question. Says no when there is one already.
+        """Start to answer a request.
 
         Args:
-            method: As the child sent it.
-            params: As the child sent them.
+            method: As the child sent it, unchecked.
+            params: As the child sent them, unchecked.
+
+        Returns:
+            False if the request before this one has no answer yet.
         """
         if self._pending:
             return False
@@ -63,23 +66,23 @@ class Asking:
             self._ours, self._theirs = socket.socketpair()
         with self._lock:
             self._answering += 1
-        # A daemon: the actor does not wait, at its end, for what a script has asked for.
-        threading.Thread(target=self._answer, args=(str(method), params), name="asking", daemon=True).start()
+        # A daemon thread, so that a request does not delay the end of the actor.
+        threading.Thread(target=self._answer, args=(str(method), params), name="store-request", daemon=True).start()
         return True
 
     def read(self) -> bytes:
-        """Read what there is of the answer, framed for the child."""
+        """Read what has arrived of the answer, framed for the child."""
         assert self._ours is not None
         self._pending = False
         return self._ours.recv(_READ_BYTES)
 
     def close(self) -> None:
-        """Have no more to do with it."""
+        """Release the sockets; an answer that is still to come is dropped."""
         if self._ours is not None and self._theirs is not None:
             self._ours.close()
             with self._lock:
                 self._closed = True
-                # A thread may be about to send: it notices that nobody reads.
+                # A thread that is about to send must still own its socket; it finds out that nobody reads.
                 self._close_theirs()
 
     def _answer(self, method: str, params: Any) -> None:
@@ -90,7 +93,7 @@ class Asking:
         except AccessRefused as e:
             answer = wire.pack([False, e.reason])
         except Exception as e:
-            # A defect of the actor's or ours: the script hears of it, and the log has the place.
+            # A defect, of the actor or of this package: the script gets its type, and the log has the traceback.
             log.exception("heroscript.ask_failed", extra={"method": method})
             answer = wire.pack([False, f"{method}: the actor failed: {type(e).__name__}"])
         with contextlib.suppress(OSError):

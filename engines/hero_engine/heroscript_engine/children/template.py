@@ -1,10 +1,11 @@
-"""The template process: loads everything once, then forks a child for each job, and buries it.
+"""The template process: loads all handlers once, forks one child per job, and kills and reaps the children.
 
-Single-threaded, which is what makes forking safe; it runs no job itself. It alone waits for the children, so it alone
-signals them: a pid is its own until then. Three descriptors come with each order: the child's socket, the child's
-output, and a socket of ours on which an end of file means kill, and on which the exit status is our last word.
+It is single-threaded, which makes forking safe, and runs no job itself. Only the template waits for its children, and
+only it signals them, so that no pid it signals can belong to another process. Three descriptors come with each order for
+a child: the child's socket, the child's output, and the template's socket for this child. End of file on the last one
+means "kill the child", and the template writes the exit status to it.
 
-It ends with the engine: the end of the control socket kills every child.
+When the engine ends, so does the control socket; then the template kills every child and ends too.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from dataclasses import dataclass
 from types import FrameType
 
 from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.children.child import Voice, prepare, serve
+from hero_engine.heroscript_engine.children.child import EngineChannel, prepare, serve
 from hero_engine.heroscript_engine.run.actions import VocabularyError, load_actions
-from hero_engine.heroscript_engine.run.script import bind_vocabulary
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.run_script import bind_vocabulary
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_process.proc import children_of
 from hero_process.tree import adopt_orphans, kill_group, kill_tree
 
 _ORDER_FDS = 3
-#: SIGKILL takes a moment; a process that the kernel holds takes longer than this, in seconds, and is left for later.
+#: How long to wait for a killed process, in seconds. One that hangs in the kernel takes longer and is left for later.
 _STRAYS_WAIT_S = 0.1
-#: It is looked at again after so long, in milliseconds.
+#: How often to look again at one that was left, in milliseconds.
 _STRAYS_LOOK_MS = 100
 
 
@@ -44,18 +45,18 @@ class _Child:
 
 
 class Template:
-    """The loop.
+    """The template's event loop.
 
     Args:
-        control: To the engine.
+        control: Socket to the engine.
         settings: The engine's.
-        voice: The children's.
+        channel: Sends the messages of the children; each one sets its own socket.
     """
 
-    def __init__(self, control: socket.socket, settings: Settings, voice: Voice) -> None:
+    def __init__(self, control: socket.socket, settings: EngineSettings, channel: EngineChannel) -> None:
         self._control = control
         self._settings = settings
-        self._voice = voice
+        self._channel = channel
         self._children: dict[int, _Child] = {}
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -64,7 +65,7 @@ class Template:
         self._strays = False
 
     def run(self) -> None:
-        """Serve until the engine is gone, then kill what is left."""
+        """Serve orders until the engine ends, then kill the children that are left."""
         signal.set_wakeup_fd(self._wake_write)
         signal.signal(signal.SIGCHLD, _wake)
         adopt_orphans()
@@ -76,12 +77,12 @@ class Template:
                 with contextlib.suppress(BlockingIOError):
                     while os.read(self._wake_read, 4096):
                         pass
-            # The next child first: the former one, which is told to end when its job has, then mostly has ended.
-            told = ready & self._children.keys()
+            # Fork the next child first: the one whose job has ended has mostly exited by then, and need not be killed.
+            doomed = ready & self._children.keys()
             if self._control.fileno() in ready and not self._obey():
                 break
             self._reap()
-            for life_fd in told & self._children.keys():
+            for life_fd in doomed & self._children.keys():
                 child = self._children[life_fd]
                 kill_tree(child.pid)
                 self._bury(child)
@@ -90,8 +91,8 @@ class Template:
             self._bury(child)
 
     def _obey(self) -> bool:
-        """Take an order. Says no at the end of the orders."""
-        # One byte an order: the kernel does not join what descriptors came with.
+        """Carry out one order. Returns False if there will be no more."""
+        # One byte per order: the kernel does not merge messages that carry descriptors.
         data, fds, _, _ = socket.recv_fds(self._control, 1, _ORDER_FDS)
         if not data:
             return False
@@ -115,10 +116,10 @@ class Template:
             os.close(output_fd)
             for fd in (self._wake_read, self._wake_write):
                 os.close(fd)
-            # Kept open here they would hide the end of the engine, and of children, from each other.
+            # If the child kept these open, nobody would see the end of the engine, or of another child.
             for sock in (self._control, life, *(child.life for child in self._children.values())):
                 sock.close()
-            serve(socket.socket(fileno=job_fd), self._settings, template_pid, self._voice)
+            serve(socket.socket(fileno=job_fd), self._settings, template_pid, self._channel)
         finally:
             os._exit(70)
 
@@ -130,7 +131,7 @@ class Template:
             self._kill_strays()
 
     def _bury(self, child: _Child) -> None:
-        """Wait for a child that ends, kill what it has left, and give its status to the engine."""
+        """Reap a child, kill the processes that it has left, and report its exit status to the engine."""
         life_fd = child.life.fileno()
         kill_group(child.pid)
         _, status = os.waitpid(child.pid, 0)
@@ -142,7 +143,7 @@ class Template:
         child.life.close()
 
     def _kill_strays(self) -> None:
-        """Kill and wait for what dead children have left to us."""
+        """Kill and reap the processes that the template has adopted from dead children."""
         leaders = {child.pid for child in self._children.values()}
         give_up_mono = time.monotonic() + _STRAYS_WAIT_S
         while strays := [pid for pid in children_of(os.getpid()) if pid not in leaders]:
@@ -158,34 +159,34 @@ class Template:
 
 
 def main() -> int:
-    """Load, say whether that went well, and serve."""
+    """Load all handlers, report the result to the engine, and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     size = int.from_bytes(control.recv(wire.LENGTH_BYTES, socket.MSG_WAITALL))
-    settings: Settings = pickle.loads(control.recv(size, socket.MSG_WAITALL))
+    settings: EngineSettings = pickle.loads(control.recv(size, socket.MSG_WAITALL))
     try:
         loaded = load_actions(settings.actions)
         bind_vocabulary()
-        voice = prepare(settings)
+        channel = prepare(settings)
     except VocabularyError as e:
         traceback.print_exception(e.__cause__)
         control.sendall(wire.pack(["unavailable", str(e)]))
         return 1
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    # Children share what was made so far as long as the collector does not write into it.
+    # The children share the memory of these objects as long as the garbage collector does not write to it.
     # Source: https://docs.python.org/3/library/gc.html#gc.freeze
     gc.disable()
     gc.collect()
     gc.freeze()
     control.sendall(wire.pack(["ready", loaded]))
-    Template(control, settings, voice).run()
+    Template(control, settings, channel).run()
     return 0
 
 
 def _wake(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: a handler must exist for the wake-up descriptor to be written to."""
+    """Do nothing. Python writes to the wake-up descriptor only for signals that have a handler."""
 
 
 if __name__ == "__main__":

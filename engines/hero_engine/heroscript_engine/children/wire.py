@@ -1,6 +1,7 @@
-"""Messages between the engine and its processes: a length in four bytes, then JSON; pure.
+"""Messages between the engine and its processes: a length of four bytes, then JSON. Pure.
 
-A child is not trusted with more than JSON. What the engine sends to a child is pickled, because constants may be bytes.
+The engine reads nothing but JSON from a child, because a script could send anything. What the engine sends to a child is
+pickled, because constants may be bytes.
 """
 
 from __future__ import annotations
@@ -10,26 +11,29 @@ from typing import Any
 
 import orjson
 
-#: A longer message ends the child: a result may have 64 Mi characters, each up to four bytes, or six when escaped.
+#: A longer message ends the child. A result has at most 64 Mi characters, each of up to four bytes, or six if escaped.
 MAX_MESSAGE_BYTES = 448 * 1024 * 1024
 LENGTH_BYTES = 4
 
 
 class MessageTooLong(Exception):
-    """A message is longer than any that makes sense."""
+    """A message is longer than `MAX_MESSAGE_BYTES`."""
 
 
 def pack(message: object) -> bytes:
-    """Write a message.
+    """Write a message, with its length.
 
     Args:
-        message: What JSON can say.
+        message: A JSON value.
+
+    Raises:
+        TypeError: It is not a JSON value, or has text that is not Unicode.
     """
     return frame(orjson.dumps(message))
 
 
 def unpack(data: bytes) -> list[Any]:
-    """Read a message without its length."""
+    """Read a message that comes without its length."""
     message: list[Any] = orjson.loads(data)
     return message
 
@@ -39,8 +43,8 @@ def frame(data: bytes) -> bytes:
     return len(data).to_bytes(LENGTH_BYTES) + data
 
 
-class Reader:
-    """Takes bytes as they come, gives messages."""
+class MessageReader:
+    """Splits a stream of bytes into messages."""
 
     __slots__ = ("_received",)
 
@@ -48,16 +52,17 @@ class Reader:
         self._received = bytearray()
 
     def feed(self, data: bytes) -> Iterator[list[Any]]:
-        """Take bytes in.
+        """Take the next bytes.
 
         Args:
-            data: The next bytes.
+            data: The bytes, in any split.
 
         Yields:
-            Each message that is complete now.
+            Each message that is now complete.
 
         Raises:
-            MessageTooLong: It is longer than `MAX_MESSAGE_BYTES`.
+            MessageTooLong: A message is longer than `MAX_MESSAGE_BYTES`.
+            ValueError: A message is not JSON.
         """
         received = self._received
         received += data

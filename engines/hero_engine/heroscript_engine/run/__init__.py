@@ -1,1 +1,1 @@
-"""One run of a HeroScript, inside a child process."""
+"""One run of a script, inside a child process: its settings, its context, its actions and their handlers."""

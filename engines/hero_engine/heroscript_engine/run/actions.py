@@ -1,7 +1,7 @@
-"""The vocabulary: which handler an action's name means, and how packages add theirs.
+"""The vocabulary: maps the names of actions to handlers, and loads the packages that add handlers.
 
-A name is found exactly before any glob, and globs in the order of their registration. The same name twice is an error:
-what a script does must not depend on the order in which packages were loaded.
+An exact name takes precedence over globs, and globs are tried in the order of their registration. Registering a name
+twice is an error, because what a script does must not depend on the order in which packages are loaded.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from hero_engine.languages.heroscript.text.glob import Glob
 
 ENTRY_POINT_GROUP = "hero.actions"
-#: Before the name of a module in the setting, that is to be loaded though no entry point names it.
+#: In the setting, this prefix marks a module that is loaded although no entry point names it.
 MODULE_PREFIX = "module:"
 
-#: The modules of `builtin` with the actions that are always there.
+#: The modules of `builtin`, whose actions are always loaded.
 _BUILTIN = ("core", "git", "http", "job", "node", "osal", "package", "python", "store")
 
 Handler = Callable[..., Any]
@@ -26,11 +26,11 @@ H = TypeVar("H", bound=Handler)
 
 
 class VocabularyError(Exception):
-    """Handlers cannot be registered or loaded: a mistake of a package, reported when the engine starts."""
+    """A package's handlers cannot be registered or loaded. Reported when the engine starts."""
 
 
 class Vocabulary:
-    """Handlers by name of their action."""
+    """Handlers by the name of their action."""
 
     def __init__(self) -> None:
         self._exact: dict[str, Handler] = {}
@@ -40,13 +40,13 @@ class Vocabulary:
         """Register a handler.
 
         Args:
-            name: `actor.name`; `*`, `?` and `[...]` make it a glob.
-            handler: What is called.
+            name: `actor.name`; with `*`, `?` or `[...]` it is a glob.
+            handler: The function to call.
 
         Raises:
-            VocabularyError: The name is none, or taken.
+            VocabularyError: The name is malformed, or taken.
         """
-        # Here, because the parser comes with it, and the actor's process has no use for either.
+        # Imported here: it loads the parser, which the actor's process does not need.
         from hero_engine.languages.heroscript.text.glob import Glob, is_glob
 
         actor, dot, rest = name.partition(".")
@@ -61,7 +61,7 @@ class Vocabulary:
             self._exact[name] = handler
 
     def find(self, name: str) -> Handler | None:
-        """The handler of an action, None if there is none."""
+        """Return the handler of an action, or None."""
         handler = self._exact.get(name)
         if handler is None:
             handler = next((handler for glob, handler in self._globs.values() if glob.matches(name)), None)
@@ -81,13 +81,13 @@ def action(*names: str) -> Callable[[H], H]:
     """Register the decorated function as the handler of these actions.
 
     Args:
-        names: `actor.name` each, globs allowed.
+        names: Each one is `actor.name`, globs allowed.
 
     Returns:
-        A decorator that gives the function back unchanged.
+        A decorator that returns the function unchanged.
 
     Raises:
-        VocabularyError: A name is none, or taken.
+        VocabularyError: A name is malformed, or taken.
     """
 
     def register(handler: H) -> H:
@@ -99,16 +99,16 @@ def action(*names: str) -> Callable[[H], H]:
 
 
 def load_actions(allowed: Iterable[str]) -> list[str]:
-    """Load the packages that offer handlers, as far as they are allowed.
+    """Load the built-in handlers, and the packages with handlers that are allowed.
 
     Args:
-        allowed: See `Settings.actions`.
+        allowed: See `EngineSettings.actions`.
 
     Returns:
-        What was loaded, for the log.
+        The packages that were loaded, for the log.
 
     Raises:
-        VocabularyError: A package does not load, or something is allowed by name and not there.
+        VocabularyError: A package does not load, or one that is allowed by name is not installed.
     """
     from importlib.metadata import entry_points
 
@@ -144,7 +144,7 @@ def _load(spec: str, title: str) -> None:
             target = getattr(target, name)
     except VocabularyError as e:
         raise VocabularyError(f"{title}: {e}") from e
-    # Foreign code: whatever it raises means the same to the operator, a package that does not load.
+    # A package is foreign code. To the operator, any exception means the same: it does not load.
     except Exception as e:
         raise VocabularyError(f"{title} does not load: {type(e).__name__}: {e}") from e
 

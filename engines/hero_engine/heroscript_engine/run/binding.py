@@ -1,8 +1,10 @@
-"""From an action's params to a handler's arguments, by its annotations. Runs in children only: it loads pydantic.
+"""Turns an action's parameters into a handler's arguments, guided by its annotations, and calls it.
 
-A handler's parameters are keys of the action, but for these: the one named `ctx` or annotated `Context` gets the
-context, one annotated `Action` or `Params` gets that, `*names` gets the arguments without key, `**names` all other
+Each parameter of a handler is a key of the action, with these exceptions: one named `ctx` or annotated `Context` gets the
+context; one annotated `Action` or `Params` gets that; `*names` gets the arguments without a key; `**names` gets all other
 keys. A trailing underscore is not part of the key (`from_`).
+
+It loads pydantic, so only the template and its children import it.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from hero_engine.heroscript_engine.run.actions import Handler, VocabularyError
 from hero_engine.heroscript_engine.run.context import Context
 from hero_engine.languages.heroscript import Action, ParamError, Params, did_you_mean
 
-#: Understood for every action: the run goes on though the action fails.
+#: A parameter of every action: the run continues if the action fails.
 IGNORE_ERROR = "ignore_error"
-#: Understood for every action: the name of the word that its result becomes, for the actions that follow.
+#: A parameter of every action: the word `{NAME}` that its result becomes, for the actions that follow.
 RESULT_TO = "result_to"
 _ALWAYS_KNOWN = frozenset({IGNORE_ERROR, RESULT_TO})
 
@@ -31,7 +33,7 @@ _EMPTY = inspect.Parameter.empty
 
 
 class _Key:
-    """One parameter of a handler that is a key of the action."""
+    """A parameter of a handler that is a key of the action."""
 
     def __init__(self, name: str, annotation: Any, default: Any) -> None:
         self.key = name.rstrip("_")
@@ -67,13 +69,13 @@ class _Key:
 
 
 class Binding:
-    """A handler and how to call it.
+    """A handler, prepared for calls.
 
     Args:
         handler: The function.
 
     Raises:
-        VocabularyError: Its signature cannot be filled from an action.
+        VocabularyError: An action cannot fill its parameters.
     """
 
     def __init__(self, handler: Handler) -> None:
@@ -93,19 +95,19 @@ class Binding:
         self._takes_args = gets_params or inspect.Parameter.VAR_POSITIONAL in kinds
 
     def ignores_error(self, action: Action) -> bool:
-        """Is the run to go on though this action fails?"""
+        """Whether the run continues if this action fails."""
         return IGNORE_ERROR not in self._keys and action.params.get_default_false(IGNORE_ERROR)
 
     def word_of_result(self, action: Action) -> str:
-        """Name of the word that the result becomes; "" for none."""
+        """The name of the word that the result becomes; "" for none."""
         return "" if RESULT_TO in self._keys else action.params.get_default(RESULT_TO, "")
 
     def call(self, ctx: Context) -> object:
         """Call the handler for the context's action.
 
         Raises:
-            ParamError: A parameter is missing, unknown, or not what is expected.
-            Exception: Whatever the handler raises.
+            ParamError: A parameter is missing, unknown or invalid.
+            Exception: Any exception of the handler.
         """
         action = ctx.action
         self._check_unknown(action)
@@ -171,7 +173,7 @@ def _is_nested(annotation: Any) -> bool:
 
 
 def _kinds(annotation: Any) -> list[Any]:
-    """The classes that an annotation allows, without text, which is a sequence only by accident."""
+    """The classes that an annotation allows, except text, which is technically a sequence."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _kinds(typing.get_args(annotation)[0])

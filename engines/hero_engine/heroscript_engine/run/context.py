@@ -1,4 +1,7 @@
-"""What a handler sees of the job it works for."""
+"""What a handler sees of the job it runs for: the context, and the values that the actions of one run share.
+
+Handlers get a `Context`; `run_script` makes one per run. Packages with handlers import this module, so it stays light.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hero_engine.heroscript_engine.run.settings import Settings
+    from hero_engine.heroscript_engine.run.settings import EngineSettings
     from hero_engine.languages.heroscript import Action, Playbook
 
 
 @dataclass(slots=True)
-class Session:
-    """The values of one run; what `session.*` and `core.*` set.
+class ScriptSession:
+    """The values that the actions of one run share.
 
     Attributes:
-        env: Words for `{NAME}`, by the name as the script gave it.
+        env: Words for `{NAME}`, by name as the script spells it; set by `session.env_set`.
         params: Set by `core.params_session_set`.
-        context_params: Set by `core.params_context_set`; they last as long as the run.
+        context_params: Set by `core.params_context_set`; like everything here, they last as long as the run.
         coderoot: Set by `core.coderoot_set`.
-        values: Free for handlers, which share it.
+        values: For handlers to use as they like.
     """
 
     env: dict[str, str] = field(default_factory=dict)
@@ -38,26 +41,26 @@ class Context:
     """One run, as its handlers see it.
 
     Attributes:
-        action: The action that is being run.
-        playbook: All actions of the script; a handler may add more, which run after those that are there.
-        constants: What every script is given: `CALLER_ID`, `CONTEXT_ID`, `JOB_ID`, `ENV`, `PREREQUISITES` and
+        action: The action that is running.
+        playbook: All actions of the script. A handler may append more, which run after the others.
+        constants: What every script gets: `CALLER_ID`, `CONTEXT_ID`, `JOB_ID`, `ENV`, `PREREQUISITES` and
             `SIGNATORIES`.
-        session: Values of this run.
-        results: Results of the actions so far, in the order in which they ran: id of the action to its result.
+        session: The values that the actions share.
+        results: The results of the actions so far, in the order in which they ran, by the action's id.
         settings: The engine's settings.
         deadline_mono: When the run is ended, on the clock of `time.monotonic`.
-        log: Its records go to the job's log, like everything printed.
-        send_progress: Takes what `progress` says.
-        last_result: The output of the job is its last result; set by `play.output`.
-        ask_actor: Asks the job's actor for something of the store; see `ask`.
+        log: A logger whose records go to the job's log, like printed text.
+        send_progress: Sends what `progress` reports.
+        last_result: The job's output is its last result; set by `play.output`.
+        ask_actor: Sends a request to the job's actor; see `ask`.
     """
 
     action: Action
     playbook: Playbook
     constants: Mapping[str, object]
-    session: Session
+    session: ScriptSession
     results: dict[int, object]
-    settings: Settings
+    settings: EngineSettings
     deadline_mono: float
     log: logging.Logger
     send_progress: Callable[[float, float, str], None]
@@ -66,32 +69,32 @@ class Context:
 
     @property
     def caller_id(self) -> str:
-        """Who gave the job."""
+        """Who submitted the job."""
         return str(self.constants.get("CALLER_ID", ""))
 
     @property
     def context_id(self) -> str:
-        """The context, or circle, it runs in."""
+        """The context, or circle, that the job runs in."""
         return str(self.constants.get("CONTEXT_ID", ""))
 
     @property
     def job_id(self) -> str:
-        """The job."""
+        """The id of the job."""
         return str(self.constants.get("JOB_ID", ""))
 
     @property
     def signatories(self) -> tuple[str, ...]:
-        """Public keys of those who have signed the job."""
+        """The public keys that have signed the job."""
         return signatories(self.constants)
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The job's environment variables, which are the process's too."""
+        """The job's environment variables, which are also the process's."""
         return _texts(self.constants.get("ENV"))
 
     @property
     def prerequisites(self) -> Mapping[str, str]:
-        """Outputs of the jobs that this one waited for, by their ids; "" for one whose output is gone."""
+        """Outputs of the jobs that this one waited for, by job id; "" if an output is no longer stored."""
         return _texts(self.constants.get("PREREQUISITES"))
 
     @property
@@ -100,35 +103,43 @@ class Context:
         return max(0.0, self.deadline_mono - time.monotonic())
 
     def ask(self, method: str, **params: object) -> Any:
-        """Ask the job's actor for something of the store, and wait for its answer.
+        """Send a request to the store, through the job's actor, and wait for the answer.
 
         Args:
             method: `job.*` or `store.*`.
-            params: What JSON can say.
+            params: JSON values.
+
+        Returns:
+            A JSON value.
 
         Raises:
-            AccessRefused: It is not allowed, or cannot be done.
+            AccessRefused: The request is not allowed, or cannot be carried out.
         """
         return self.ask_actor(method, params)
 
     def progress(self, done: float, total: float, text: str = "") -> None:
-        """Say how far the job is.
+        """Report the progress of the job.
 
         Args:
-            done: So much is done, in a unit of its own.
-            total: Of so much.
-            text: What it is doing.
+            done: How much is done, in a unit of your choice.
+            total: How much there is to do, in the same unit.
+            text: What the script is doing.
         """
         self.send_progress(done, total, text)
 
 
 def set_word(ctx: Context, name: str, text: str) -> None:
-    """Set a word for `{NAME}` in the params of the actions that follow.
+    """Set a word for `{NAME}` in the parameters of the actions that follow.
+
+    Args:
+        ctx: The run's context.
+        name: Name of the word.
+        text: What replaces it.
 
     Raises:
-        ValueError: It is a constant of the job.
+        ValueError: The name is a constant of the job.
     """
-    # Here, because packages with handlers import this module, and the parser is slow to load.
+    # Imported here: packages with handlers import this module, and the parser is slow to load.
     from hero_engine.languages.heroscript import name_fix
 
     if name_fix(name) in map(name_fix, ctx.constants):
@@ -137,7 +148,7 @@ def set_word(ctx: Context, name: str, text: str) -> None:
 
 
 def signatories(constants: Mapping[str, object]) -> tuple[str, ...]:
-    """Read who has signed the job from what every script is given."""
+    """Read the public keys that have signed the job from the constants."""
     keys = constants.get("SIGNATORIES", ())
     return tuple(str(key) for key in keys) if isinstance(keys, tuple | list) else ()
 

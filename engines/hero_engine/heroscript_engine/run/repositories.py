@@ -4,7 +4,7 @@ A copy lies at `provider/account/name` below the folder of code. Nothing but wha
 of the system or the user, no variable of the job, no hook of a repository, no other protocol than the one that was
 allowed, no redirect, and it never asks anybody.
 
-Source: https://git-scm.com/docs/git (environment variables), https://git-scm.com/docs/git-config
+RepositorySource: https://git-scm.com/docs/git (environment variables), https://git-scm.com/docs/git-config
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CONFIG = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RepositorySource:
     """Where a repository is fetched from.
 
     Attributes:
@@ -58,7 +58,7 @@ class Source:
     path: str
 
     @classmethod
-    def parse(cls, url: str) -> Source:
+    def parse(cls, url: str) -> RepositorySource:
         """Read an address: a URL, `user@host:path`, or the path of a folder on this machine.
 
         Raises:
@@ -89,7 +89,7 @@ class Source:
         return cls(url, scheme, host.lower(), path)
 
     def allowed_by(self, items: Iterable[str]) -> bool:
-        """Is it on a list? See `Settings.git`."""
+        """Is it on a list? See `EngineSettings.git`."""
         shown = f"{self.host}/{self.path}"
         for item in items:
             scheme, _, wanted = item.removesuffix(".git").rpartition("://")
@@ -132,14 +132,14 @@ def find_copies(root: Path) -> Iterator[Copy]:
             yield Copy(folder, *folder.relative_to(root).parts)
 
 
-def check_source(ctx: Context, url: str) -> Source:
+def check_source(ctx: Context, url: str) -> RepositorySource:
     """Read an address and hold it against the list.
 
     Raises:
         PermissionError: It is not allowed.
         ValueError: It is no address.
     """
-    source = Source.parse(url)
+    source = RepositorySource.parse(url)
     if not source.allowed_by(ctx.settings.git):
         known = ", ".join(ctx.settings.git) or "nothing"
         raise PermissionError(f"{source.url} is not allowed here; HERO_ALLOW_GIT allows: {known}")

@@ -10,8 +10,8 @@ is `load_playbook`, `!!play.include` is `follow_includes`.
 """
 
 from hero_engine.languages.heroscript.params.money import Amount
+from hero_engine.languages.heroscript.params.param_store import Param
 from hero_engine.languages.heroscript.params.params import Params
-from hero_engine.languages.heroscript.params.store import Param
 from hero_engine.languages.heroscript.playbook.action import Action, ActionType
 from hero_engine.languages.heroscript.playbook.export import (
     export_action,
@@ -30,14 +30,14 @@ from hero_engine.languages.heroscript.text.diagnostic import Diagnostic, Place, 
 from hero_engine.languages.heroscript.text.errors import HeroScriptError, LoadError, ParamError, ParseError, SelectError
 from hero_engine.languages.heroscript.text.names import name_fix, name_fix_no_underscore
 from hero_engine.languages.heroscript.tools.check import check_script
-from hero_engine.languages.heroscript.tools.codec import (
+from hero_engine.languages.heroscript.tools.format import format_script
+from hero_engine.languages.heroscript.tools.mapping import decode_params, encode_params
+from hero_engine.languages.heroscript.tools.params_codec import (
     params_from_json,
     params_from_resp,
     params_to_json,
     params_to_resp,
 )
-from hero_engine.languages.heroscript.tools.format import format_script
-from hero_engine.languages.heroscript.tools.mapping import decode_params, encode_params
 
 __all__ = [
     "Action",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hero_engine.engine import Done, Failed
-from hero_engine.heroscript_engine.run.repositories import Source
+from hero_engine.heroscript_engine.run.repositories import RepositorySource
 from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 from tests.eventually import eventually
 
@@ -300,7 +300,7 @@ def test_repository_comes_over_the_network(make_bench: MakeBench, tmp_path: Path
     ],
 )
 def test_repository_is_held_against_scheme_host_and_path(url: str, items: tuple[str, ...], allowed: bool) -> None:
-    assert Source.parse(url).allowed_by(items) is allowed
+    assert RepositorySource.parse(url).allowed_by(items) is allowed
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_repository_is_held_against_scheme_host_and_path(url: str, items: tuple[
 )
 def test_what_is_no_address_of_a_repository_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"is no address|has more than|has no path"):
-        Source.parse(url)
+        RepositorySource.parse(url)
 
 
 def _output(bench: Bench, script: str) -> str:

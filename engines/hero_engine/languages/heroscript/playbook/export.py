@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hero_engine.languages.heroscript.params.store import ParamStore
+from hero_engine.languages.heroscript.params.param_store import ParamStore
 from hero_engine.languages.heroscript.playbook.action import Action
 from hero_engine.languages.heroscript.text.write import body_lines, comment_lines, end_comment, write_head, write_value
 

@@ -13,7 +13,7 @@ from hero_engine.languages.heroscript.params.params import Params
 from hero_engine.languages.heroscript.playbook.action import DEFAULT_PRIORITY, Action
 from hero_engine.languages.heroscript.playbook.export import export_actions, hash_actions
 from hero_engine.languages.heroscript.playbook.filters import ActionFilter
-from hero_engine.languages.heroscript.playbook.script import ScriptReader
+from hero_engine.languages.heroscript.playbook.script_reader import ScriptReader
 from hero_engine.languages.heroscript.text.diagnostic import Diagnostic, did_you_mean, shorten
 from hero_engine.languages.heroscript.text.errors import HeroScriptError, SelectError
 from hero_engine.languages.heroscript.text.source import Source, replace_words

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from hero_engine.languages.heroscript.params.store import ParamStore
+from hero_engine.languages.heroscript.params.param_store import ParamStore
 from hero_engine.languages.heroscript.text.diagnostic import shorten
 from hero_engine.languages.heroscript.text.names import name_fix
 from hero_engine.languages.heroscript.text.numbers import parse_float, parse_int

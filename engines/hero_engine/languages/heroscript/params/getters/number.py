@@ -6,8 +6,8 @@ Source: HeroScript specification, section 9.
 from __future__ import annotations
 
 from hero_engine.languages.heroscript.params.money import Amount, parse_amount
+from hero_engine.languages.heroscript.params.param_store import ParamStore
 from hero_engine.languages.heroscript.params.sizes import GIGABYTE, UnitError, parse_bytes
-from hero_engine.languages.heroscript.params.store import ParamStore
 from hero_engine.languages.heroscript.text.diagnostic import shorten
 from hero_engine.languages.heroscript.text.names import name_fix_no_underscore
 from hero_engine.languages.heroscript.text.numbers import parse_float, parse_int, parse_percent

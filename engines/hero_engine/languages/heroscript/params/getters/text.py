@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from hero_engine.languages.heroscript.params.store import ParamStore
+from hero_engine.languages.heroscript.params.param_store import ParamStore
 from hero_engine.languages.heroscript.params.times import parse_clock, parse_interval, parse_time
 from hero_engine.languages.heroscript.playbook.files import create_folder, find_path
 from hero_engine.languages.heroscript.text.diagnostic import shorten

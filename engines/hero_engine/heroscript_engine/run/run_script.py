@@ -1,7 +1,7 @@
-"""One run of a script: read, complete, check, then call one handler after the other.
+"""Runs one script: parses it, follows its includes, looks up its actions, and calls their handlers in order.
 
-Everything that can be found without running anything is found before anything runs: includes are followed and names
-looked up first, so that a script with a misspelt action does nothing rather than a part. Runs in children.
+Every error that can be found without running anything is found before the first handler is called, so that a script with a
+misspelt action does nothing instead of half of its work. `children.child` calls `run_script`, in a child process.
 
 Source: HeroScript specification, section 10.
 """
@@ -19,9 +19,8 @@ from hero_engine.engine import Done, Failed, Outcome
 from hero_engine.heroscript_engine.run.actions import VOCABULARY
 from hero_engine.heroscript_engine.run.binding import Binding
 from hero_engine.heroscript_engine.run.context import Context, set_word, signatories
-from hero_engine.heroscript_engine.run.reading import failed, read_playbook
 from hero_engine.heroscript_engine.run.repositories import fetch_for_include
-from hero_engine.heroscript_engine.run.settings import Settings
+from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_engine.host.programs import ProgramFailed
 from hero_engine.languages.heroscript import (
     Action,
@@ -35,16 +34,17 @@ from hero_engine.languages.heroscript import (
 )
 from hero_engine.languages.heroscript.playbook.include import INCLUDE_FILTER
 from hero_engine.output import present_value
+from hero_engine.parsing import failed, read_playbook
 
-#: Their results are of no interest to who waits for the last one.
+#: Actors whose results do not count as the last result.
 _SILENT_ACTORS = frozenset({"session", "core"})
 
 
-class Observer(Protocol):
-    """Hears how far a run is."""
+class RunObserver(Protocol):
+    """Follows a run as it proceeds."""
 
     def at(self, action: str, line: int) -> None:
-        """An action begins."""
+        """An action starts."""
 
     def say(self, level: str, text: str) -> None:
         """Something for the job's log."""
@@ -52,9 +52,9 @@ class Observer(Protocol):
 
 def run_script(
     source: str,
-    settings: Settings,
+    settings: EngineSettings,
     make_context: Callable[[Playbook], Context],
-    observer: Observer,
+    observer: RunObserver,
 ) -> Outcome:
     """Run a script to its end.
 
@@ -62,10 +62,10 @@ def run_script(
         source: The script.
         settings: The engine's.
         make_context: Makes the context for a playbook.
-        observer: Hears how far it is.
+        observer: Follows the run.
 
     Returns:
-        How it ended. Only what ends the process comes out of it as an exception.
+        How it ended. Only an exception that ends the process, such as SystemExit, is passed on.
     """
     try:
         playbook = read_playbook(source)
@@ -74,8 +74,7 @@ def run_script(
             observer.say("warning", f"{warning.place or 'script'}: {warning.message}")
         words = _words(ctx.constants, ctx.prerequisites)
         _include(ctx, words)
-        bindings = _bind_all(playbook)
-        return _run_actions(ctx, words, bindings, observer)
+        return _run_actions(ctx, words, _bind_all(playbook), observer)
     except HeroScriptError as e:
         return failed(e)
 
@@ -110,14 +109,14 @@ def bind_vocabulary() -> None:
     """Prepare every handler once, before the first fork.
 
     Raises:
-        VocabularyError: A handler's signature cannot be filled from an action.
+        VocabularyError: An action cannot fill the parameters of a handler.
     """
     for name in VOCABULARY.names:
         binding_of(name)
 
 
 def binding_of(name: str) -> Binding | None:
-    """The prepared handler of an action; None if there is none."""
+    """Return the prepared handler of an action, or None."""
     binding = _BINDINGS.get(name)
     if binding is None:
         handler = VOCABULARY.find(name)
@@ -144,14 +143,16 @@ def _bind(action: Action) -> Binding:
     return binding
 
 
-def _run_actions(ctx: Context, words: Mapping[str, str], bindings: dict[str, Binding], observer: Observer) -> Outcome:
+def _run_actions(
+    ctx: Context, words: Mapping[str, str], bindings: dict[str, Binding], observer: RunObserver
+) -> Outcome:
     listed: list[dict[str, object]] = []
     last: object = None
     pending = iter(ctx.playbook.actions_sorted())
     while True:
         action = next(pending, None)
         if action is None:
-            # What handlers have appended meanwhile.
+            # Continue with the actions that handlers have appended meanwhile.
             more = ctx.playbook.pending()
             if not more:
                 break
@@ -173,7 +174,7 @@ def _run_actions(ctx: Context, words: Mapping[str, str], bindings: dict[str, Bin
                 last = result
             if word := binding.word_of_result(action):
                 set_word(ctx, word, _text_of(result))
-        except Exception as e:  # noqa: BLE001  a handler is foreign code: what it raises is what came of the action
+        except Exception as e:  # noqa: BLE001  a handler is foreign code, and any exception means that the action failed
             outcome = _failure(action, e, observer)
             if not ignores_error:
                 return outcome
@@ -184,7 +185,7 @@ def _run_actions(ctx: Context, words: Mapping[str, str], bindings: dict[str, Bin
     return present_value(last if ctx.last_result else listed)
 
 
-def _failure(action: Action, error: Exception, observer: Observer) -> Failed:
+def _failure(action: Action, error: Exception, observer: RunObserver) -> Failed:
     name = action.full_name
     if isinstance(error, HeroScriptError):
         outcome = failed(error)
@@ -200,7 +201,7 @@ def _failure(action: Action, error: Exception, observer: Observer) -> Failed:
 
 
 def _words(constants: Mapping[str, object], prerequisites: Mapping[str, str]) -> dict[str, str]:
-    """Words for `{NAME}`: the job's variables, then outputs of prerequisites by number, then the constants."""
+    """The words for `{NAME}`: the job's variables, outputs of prerequisites by number, and constants; later ones win."""
     env = constants.get("ENV")
     words = {name_fix(str(key)): str(text) for key, text in env.items()} if isinstance(env, Mapping) else {}
     words |= {f"prerequisite_{number}": text for number, text in enumerate(prerequisites.values(), 1)}
@@ -217,9 +218,9 @@ def _text_of(result: object) -> str:
 
 
 def _plain(value: object, action: Action) -> object:
-    """A handler's result as something that JSON has a form for."""
+    """Turn a handler's result into a value that JSON can represent."""
     if value is None:
-        # What a handler has filled in instead of giving a value back.
+        # A handler may fill `action.result` instead of returning a value.
         return action.result.get_map() or None
     dump = getattr(value, "model_dump", None)
     if dump is not None:

@@ -9,8 +9,8 @@ A package with handlers imports what it needs from here. The import is light: it
         ...
 
 The actor's process (`engine`) keeps one template process (`children.template`), which has loaded the parser, pydantic
-and all handlers, and which only forks. Every job runs in a fork of it (`children.child`). The fork is killed, with all of
-its descendants, when the job has ended or must not continue.
+and all handlers, and which only forks. Every job runs in a fork of it (`children.child`). The fork is killed, with all
+of its descendants, when the job has ended or must not continue.
 """
 
 from hero_engine.heroscript_engine.run.actions import VOCABULARY, VocabularyError, action

@@ -1,7 +1,8 @@
 """The HeroScript engine, in the actor's process: takes a child process for each job and kills it afterwards.
 
-It loads neither the parser nor pydantic; only its child processes do. A run is over only when its child has ended, or is
-ready for another job: at the deadline, and when the run is cancelled, the child is killed with all of its descendants.
+It loads neither the parser nor pydantic; only its child processes do. A run is over only when its child has ended, or
+is ready for another job: at the deadline, and when the run is cancelled, the child is killed with all of its
+descendants.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The actions `git.*`. Off until `HERO_ALLOW_GIT` names a host or a repository and `HERO_CODEROOT_DIR` a folder.
+"""The actions `git.*`: working copies of repositories, below the code folder.
+
+They are off until `HERO_ALLOW_GIT` names a host or a repository, and `HERO_CODEROOT_DIR` a folder.
 
 Source: notes on how herolib runs a script (parameters of `git.*`); specification, section 10.
 """
@@ -9,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from hero_engine.heroscript_engine import Context, action
 from hero_engine.heroscript_engine.builtin.core import code_folder
 from hero_engine.heroscript_engine.run import repositories
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
-from hero_engine.heroscript_engine.run.repositories import Copy, fetch, find_copies, git
+from hero_engine.heroscript_engine.run.repositories import WorkingCopy, fetch, find_copies, git, pull, reset
 from hero_engine.host.programs import ProgramFailed
 
 _Action = Literal[
@@ -26,9 +27,10 @@ _LIGHT = "git.light"
 def define(
     ctx: Context, *, coderoot: str = "", light: bool = True, log: bool = True, debug: bool = False, reload: bool = False
 ) -> None:
-    """Choose the folder of code, and whether clones come without history.
+    """Choose the code folder, and whether clones come without history.
 
-    The last three are accepted because scripts have them: git is always logged, and nothing is cached.
+    The last three parameters have no effect: git is always logged, and nothing is cached. They are accepted because
+    existing scripts pass them.
     """
     if coderoot:
         ctx.session.coderoot = str(code_folder(ctx, coderoot))
@@ -39,7 +41,7 @@ def define(
 def clone(
     ctx: Context, url: str, coderoot: str = "", light: bool | None = None, recursive: bool = False
 ) -> dict[str, str]:
-    """Make a working copy if there is none; the result has `path` and `commit`."""
+    """Make a working copy, unless it exists. The result has `path` and `commit`."""
     root = code_folder(ctx, coderoot)
     if light is None:
         light = ctx.session.values.get(_LIGHT) is not False
@@ -58,7 +60,7 @@ def list_copies(
     coderoot: str = "",
     status_update: bool = False,
 ) -> list[dict[str, object]]:
-    """List the working copies; with `status_update` what is new at their remotes is fetched first."""
+    """List the working copies. With `status_update`, fetch the news of their remotes first."""
     listed: list[dict[str, object]] = []
     for copy in _select(ctx, coderoot, (provider, account, name), filter):
         if status_update:
@@ -88,7 +90,7 @@ def check(
     coderoot: str = "",
     error_ignore: bool = False,
 ) -> list[dict[str, str]]:
-    """Check that working copies are whole."""
+    """Check that working copies are complete."""
 
     def look(folder: Path) -> str:
         return git(ctx, folder, "fsck", "--connectivity-only", "--no-dangling", "--no-progress")
@@ -112,7 +114,7 @@ def repo_action(
     submodules: bool = False,
     error_ignore: bool = False,
 ) -> list[dict[str, str]]:
-    """Do something with the working copies that are selected; it is an error if none is."""
+    """Change the selected working copies. It is an error if none is selected."""
     copies = _select(ctx, coderoot, (provider, account, name), filter)
     if action in ("delete", "reset") and not (filter or name or account or provider):
         raise ValueError(f"{action} needs filter, name, account or provider: it throws work away")
@@ -130,7 +132,7 @@ def repo_action(
 
 def _do(ctx: Context, folder: Path, what: _Action, text: str, *, submodules: bool) -> str:
     if what == "pull":
-        said = fetch(ctx, folder, "pull", "--quiet", "--ff-only", "origin")
+        said = pull(ctx, folder)
         if submodules:
             repositories.update_submodules(ctx, folder)
         return said
@@ -142,7 +144,7 @@ def _do(ctx: Context, folder: Path, what: _Action, text: str, *, submodules: boo
     if what == "push":
         return fetch(ctx, folder, "push", "--quiet", "origin", "HEAD")
     if what == "reset":
-        return git(ctx, folder, "reset", "--quiet", "--hard") + git(ctx, folder, "clean", "--quiet", "-fd")
+        return reset(ctx, folder)
     if what == "branch_create":
         return git(ctx, folder, "checkout", "--quiet", "-b", text)
     if what == "branch_switch":
@@ -159,7 +161,7 @@ def _do(ctx: Context, folder: Path, what: _Action, text: str, *, submodules: boo
     return ""
 
 
-def _each(copies: list[Copy], do: Callable[[Path], str], error_ignore: bool) -> list[dict[str, str]]:
+def _each(copies: list[WorkingCopy], do: Callable[[Path], str], error_ignore: bool) -> list[dict[str, str]]:
     results: list[dict[str, str]] = []
     for copy in copies:
         try:
@@ -171,9 +173,9 @@ def _each(copies: list[Copy], do: Callable[[Path], str], error_ignore: bool) -> 
     return results
 
 
-def _select(ctx: Context, coderoot: str, parts: tuple[str, str, str], text: str) -> list[Copy]:
-    """Find copies by provider, account and name, each unless it is "", and by a text that is in their place."""
-    found: list[Copy] = []
+def _select(ctx: Context, coderoot: str, parts: tuple[str, str, str], text: str) -> list[WorkingCopy]:
+    """Find copies by provider, account and name, where "" matches any, and by a part of `provider/account/name`."""
+    found: list[WorkingCopy] = []
     for copy in find_copies(code_folder(ctx, coderoot)):
         place = (copy.provider, copy.account, copy.name)
         if text in "/".join(place) and all(wanted in ("", part) for wanted, part in zip(parts, place, strict=True)):

@@ -1,7 +1,8 @@
-"""The actions `http.*`. Off until `HERO_ALLOW_HTTP` names a host; every redirect is held against that list too.
+"""The actions `http.*`. They are off until `HERO_ALLOW_HTTP` names a host; every redirect is checked against that list
+too.
 
-Nothing of the environment is heeded, which the job's submitter chooses: no proxy, no file of certificates, no file that
-session keys are written to. Certificates are verified, always.
+The submitter of a job chooses its environment, so nothing from the environment is used: no proxy, no certificate file,
+no key log. Certificates are always verified.
 """
 
 from __future__ import annotations
@@ -9,39 +10,38 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
-from hero_engine.host.allowed import host_allowed
+from hero_engine.heroscript_engine import Context, action
+from hero_engine.host.allowed import host_allowed, not_allowed
 
-#: A longer answer is an error.
+#: A longer response is an error.
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_REDIRECTS = 5
 _READ_BYTES = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
-#: Answers that name another address. Source: RFC 9110, section 15.4
+#: Statuses that redirect to another address. Source: RFC 9110, section 15.4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TAIL_CHARS = 500
-#: Who gets these must be who they were meant for.
+#: Headers that must not be sent to another host than the one they are meant for.
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 class HttpFailed(Exception):
-    """A request got no answer, or not the one that was hoped for."""
+    """A request got no response, or one that reports an error."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     method: str
     url: str
     headers: dict[str, str]
-    body: bytes | None
+    body: bytes | None = None
 
 
-@action("http.get")
+@action("http.get", "http.head")
 def get(
     ctx: Context,
     url: str,
@@ -51,22 +51,9 @@ def get(
     redirects: bool = True,
     raise_error: bool = True,
 ) -> dict[str, object]:
-    """Get what is at an address; the result has `status`, `headers` and `body`."""
-    return _send(ctx, _Request("GET", url, headers or {}, None), timeout, redirects, raise_error)
-
-
-@action("http.head")
-def head(
-    ctx: Context,
-    url: str,
-    *,
-    headers: dict[str, str] | None = None,
-    timeout: float = 30,
-    redirects: bool = True,
-    raise_error: bool = True,
-) -> dict[str, object]:
-    """Get the headers of what is at an address."""
-    return _send(ctx, _Request("HEAD", url, headers or {}, None), timeout, redirects, raise_error)
+    """Get what is at an address. The result has `status`, `headers` and `body`."""
+    request = _Request(method=ctx.action.name.upper(), url=url, headers=headers or {})
+    return _send(ctx, request, timeout, redirects, raise_error)
 
 
 @action("http.delete", "http.patch", "http.post", "http.put")
@@ -81,13 +68,14 @@ def send(
     redirects: bool = True,
     raise_error: bool = True,
 ) -> dict[str, object]:
-    """Send a text to an address; the method is the action's name."""
+    """Send a text to an address. The name of the action is the method."""
     all_headers = dict(headers or {})
     if body and "content-type" not in map(str.lower, all_headers):
         all_headers["Content-Type"] = content_type
     method = ctx.action.name.upper()
     payload = None if method == "DELETE" and not body else body.encode()
-    return _send(ctx, _Request(method, url, all_headers, payload), timeout, redirects, raise_error)
+    request = _Request(method=method, url=url, headers=all_headers, body=payload)
+    return _send(ctx, request, timeout, redirects, raise_error)
 
 
 def _send(ctx: Context, request: _Request, timeout_s: float, follow: bool, raise_error: bool) -> dict[str, object]:
@@ -109,12 +97,13 @@ def _exchange(ctx: Context, request: _Request, deadline_mono: float) -> tuple[ht
     parts = urlsplit(request.url)
     host = parts.hostname
     if parts.scheme not in _PORTS or not host or parts.username is not None:
-        raise HttpFailed(f"{request.url:.200} is no address of http or https without a user in it")
+        raise HttpFailed(f"{request.url:.200} is not an http or https address without a user name")
     default_port = _PORTS[parts.scheme]
     port = parts.port or default_port
     if not host_allowed(ctx.settings.http, host, port, default_port):
-        known = ", ".join(ctx.settings.http) or "nothing"
-        raise PermissionError(f"{host}:{port} is not allowed here; HERO_ALLOW_HTTP allows: {known}")
+        raise not_allowed(f"{host}:{port}", "HERO_ALLOW_HTTP", ctx.settings.http)
+    if any(name.lower() == "host" for name in request.headers):
+        raise PermissionError("the header Host comes from the address and cannot be set")
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         context = _tls(ctx.settings.http_ca_file)
@@ -122,8 +111,6 @@ def _exchange(ctx: Context, request: _Request, deadline_mono: float) -> tuple[ht
     else:
         connection = http.client.HTTPConnection(host, port, timeout=_left_s(deadline_mono))
     try:
-        if any(name.lower() == "host" for name in request.headers):
-            raise PermissionError("the header Host is the address's")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(request.method, target, request.body, {"User-Agent": "hero-runtime", **request.headers})
         answer = connection.getresponse()
@@ -136,18 +123,18 @@ def _read_body(
     answer: http.client.HTTPResponse, connection: http.client.HTTPConnection, request: _Request, deadline_mono: float
 ) -> bytes:
     body = bytearray()
-    expected = answer.length  # None when the answer does not say
-    # In pieces: a timeout of a socket is one of silence, and an answer can be slow for ever.
+    expected = answer.length  # None if the response does not state it
+    # In pieces, because a socket's timeout only limits silence, and a response can trickle in forever.
     while expected is None or len(body) < expected:
         left_s = _left_s(deadline_mono)
-        if connection.sock is not None:  # it is the answer's alone when nothing comes after it
+        if connection.sock is not None:  # None if the connection closes after this response
             connection.sock.settimeout(left_s)
         piece = answer.read1(_READ_BYTES)
         if not piece:
             break
         body += piece
         if len(body) > MAX_BODY_BYTES:
-            raise HttpFailed(f"{request.method} {request.url}: the answer has more than {MAX_BODY_BYTES} bytes")
+            raise HttpFailed(f"{request.method} {request.url}: the response has more than {MAX_BODY_BYTES} bytes")
     if expected is not None and len(body) < expected and request.method != "HEAD":
         raise http.client.IncompleteRead(bytes(body), expected - len(body))
     return bytes(body)
@@ -155,14 +142,14 @@ def _read_body(
 
 def _redirected(request: _Request, status: int, location: str) -> _Request:
     url = urljoin(request.url, location)
-    headers, method, body = dict(request.headers), request.method, request.body
+    headers = request.headers
     if urlsplit(url)[:2] != urlsplit(request.url)[:2]:
         headers = {name: text for name, text in headers.items() if name.lower() not in _SECRET_HEADERS}
-    # As every client does it. Source: RFC 9110, section 15.4
-    if status == 303 or (status in (301, 302) and method == "POST"):
-        method, body = ("HEAD" if method == "HEAD" else "GET"), None
+    # These become GET in every client. Source: RFC 9110, section 15.4
+    if status == 303 or (status in (301, 302) and request.method == "POST"):
         headers = {name: text for name, text in headers.items() if not name.lower().startswith("content-")}
-    return _Request(method, url, headers, body)
+        return _Request(method="HEAD" if request.method == "HEAD" else "GET", url=url, headers=headers)
+    return replace(request, url=url, headers=headers)
 
 
 def _result(request: _Request, answer: http.client.HTTPResponse, body: bytes, raise_error: bool) -> dict[str, object]:
@@ -177,8 +164,9 @@ def _result(request: _Request, answer: http.client.HTTPResponse, body: bytes, ra
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    # Not create_default_context, which reads SSLKEYLOGFILE and, for the authorities, SSL_CERT_FILE.
-    # Source: https://docs.python.org/3/library/ssl.html#ssl.PROTOCOL_TLS_CLIENT (verifies, and checks the name)
+    # Not create_default_context, which reads SSLKEYLOGFILE and SSL_CERT_FILE from the environment. This context
+    # verifies certificates and host names too. Source:
+    # https://docs.python.org/3/library/ssl.html#ssl.PROTOCOL_TLS_CLIENT
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file:

@@ -1,8 +1,8 @@
-"""The actions `job.*`: a script that creates jobs and waits for them. Off until `HERO_ALLOW_JOBS` is true.
+"""The actions `job.*`: a script creates jobs, waits for them and manages them.
 
-The work is the actor's, which knows the running job: whatever a script says, the jobs that it creates have the caller
-and the context of its own, and it sees no others. The key is `job_id`, because the language keeps
-`id` for itself [Q22].
+They are off until `HERO_ALLOW_JOBS` is true. The actor carries out each request on behalf of the running job: a new job
+always has the same caller and context as the running one, and a script sees no other jobs. The key is `job_id`, because
+the language reserves `id` [Q22].
 
 Source: HeroScript specification, section 10 (the job actor).
 """
@@ -11,20 +11,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
+from hero_engine.heroscript_engine import Context, action
 
-#: One question waits for so long, in seconds; the actor takes no longer ones.
+#: How long one request may wait, in seconds. The actor does not accept longer waits.
 _SLICE_S = 2.0
-#: A wait ends so much before the job's own deadline, in seconds or as a part of what is left: to say why.
+#: A wait ends this long before the job's own deadline, so that the script can report it: in seconds, or as a part of
+#: the remaining time if that is less.
 _MARGIN_S = 1.0
 _MARGIN_PART = 0.1
 
-_Texts = tuple[str, ...]
-
 
 class JobNotDone(Exception):
-    """A job that a script waits for has no result."""
+    """A script waits for the output of a job that has none."""
 
 
 @action("job.create")
@@ -38,7 +36,7 @@ def create(
     timeout: float | None = None,
     retries: int | None = None,
     env_vars: dict[str, str] | None = None,
-    prerequisites: _Texts | None = None,
+    prerequisites: tuple[str, ...] | None = None,
     group: str | None = None,
     instance: str | None = None,
     priority: Literal["high", "normal", "low"] | None = None,
@@ -54,32 +52,13 @@ def create(
     rate_window_s: float | None = None,
     run_after_failure: bool | None = None,
 ) -> str:
-    """Create a job, and with `start` send it on its way. The result is its id."""
-    fields: dict[str, Any] = {
-        "script": script,
-        "script_type": script_type,
-        "id": job_id,
-        "timeout": timeout,
-        "retries": retries,
-        "env_vars": env_vars,
-        "prerequisites": prerequisites,
-        "group": group,
-        "instance": instance,
-        "priority": priority,
-        "not_before": not_before,
-        "delay_s": delay_s,
-        "expires_s": expires_s,
-        "unique_key": unique_key,
-        "unique_for_s": unique_for_s,
-        "concurrency_key": concurrency_key,
-        "concurrency_max": concurrency_max,
-        "rate_key": rate_key,
-        "rate_max": rate_max,
-        "rate_window_s": rate_window_s,
-        "run_after_failure": run_after_failure,
-    }
-    given = {name: value for name, value in fields.items() if value is not None}
-    return str(ctx.ask("job.create", fields=given, start=start))
+    """Create a job, and with `start` also start it. The result is its id."""
+    # The first statement, where the local variables are exactly the parameters. These are named like the job's fields.
+    given = dict(locals())
+    fields = {name: value for name, value in given.items() if value is not None and name not in ("ctx", "start")}
+    if job_id is not None:
+        fields["id"] = fields.pop("job_id")
+    return str(ctx.ask("job.create", fields=fields, start=start))
 
 
 @action("job.run")
@@ -93,20 +72,14 @@ def run(
     env_vars: dict[str, str] | None = None,
     wait_s: float | None = None,
 ) -> str:
-    """Create and start a job and wait for its output, which is the result."""
+    """Create and start a job, and wait for its output, which is the result."""
     created = create(ctx, script, script_type, start=True, job_id=job_id, timeout=timeout, env_vars=env_vars)
     return wait(ctx, created, wait_s)
 
 
-@action("job.start")
-def start(ctx: Context, job_id: str) -> None:
-    """Send a created job on its way."""
-    ctx.ask("job.start", id=job_id)
-
-
 @action("job.wait")
 def wait(ctx: Context, job_id: str, wait_s: float | None = None) -> str:
-    """Wait until a job has ended; the result is its output. A job that ended without one is an error."""
+    """Wait until a job has ended. The result is its output; it is an error if the job ended without one."""
     begin_s = ctx.remaining_s
     own_s = begin_s - min(_MARGIN_S, begin_s * _MARGIN_PART)
     patience_s = own_s if wait_s is None else min(wait_s, own_s)
@@ -121,58 +94,34 @@ def wait(ctx: Context, job_id: str, wait_s: float | None = None) -> str:
 
 @action("job.output")
 def output(ctx: Context, job_id: str) -> str:
-    """Give the output of a job that has ended."""
+    """Return the output of a job that has ended."""
     answer = ctx.ask("job.wait", id=job_id, wait_s=0)
     if not answer["ended"]:
         raise JobNotDone(f"job '{job_id}' has not ended: it is {answer['status']}")
     return _output(job_id, answer)
 
 
-@action("job.get")
-def get(ctx: Context, job_id: str) -> object:
-    """Give a job with what became of it."""
-    return ctx.ask("job.get", id=job_id)
+@action("job.get", "job.log", "job.status", "job.stop")
+def ask_about(ctx: Context, job_id: str) -> object:
+    """Return a job with all its fields, the lines that it has printed, its status, or its status after a stop."""
+    return ctx.ask(ctx.action.full_name, id=job_id)
 
 
-@action("job.status")
-def status(ctx: Context, job_id: str) -> object:
-    """Give a job's status."""
-    return ctx.ask("job.status", id=job_id)
+@action("job.delete", "job.retry", "job.start")
+def change(ctx: Context, job_id: str) -> None:
+    """Remove a job that does not run, run again one that failed or was stopped, or start one that was created."""
+    ctx.ask(ctx.action.full_name, id=job_id)
 
 
 @action("job.list")
 def list_jobs(ctx: Context, status: str = "", count: int = 100) -> object:
-    """List jobs of this caller and context, 1000 at most."""
+    """List jobs of this caller and context, up to 1000."""
     return ctx.ask("job.list", status=status, count=count)
-
-
-@action("job.log")
-def log(ctx: Context, job_id: str) -> object:
-    """Give the lines that a job has printed."""
-    return ctx.ask("job.log", id=job_id)
-
-
-@action("job.stop")
-def stop(ctx: Context, job_id: str) -> object:
-    """Stop a job, wherever it is; the result is its status now."""
-    return ctx.ask("job.stop", id=job_id)
-
-
-@action("job.retry")
-def retry(ctx: Context, job_id: str) -> None:
-    """Run a job again that ended without a result."""
-    ctx.ask("job.retry", id=job_id)
-
-
-@action("job.delete")
-def delete(ctx: Context, job_id: str) -> None:
-    """Remove a job that does not run."""
-    ctx.ask("job.delete", id=job_id)
 
 
 @action("job.update_status")
 def update_status(ctx: Context, job_id: str, status: Literal["dispatched", "stopped"]) -> None:
-    """Start or stop a job. The other statuses are what becomes of a job, which nobody can say but the runtime."""
+    """Start or stop a job. Only the runtime sets the other statuses."""
     ctx.ask("job.start" if status == "dispatched" else "job.stop", id=job_id)
 
 
@@ -190,7 +139,7 @@ def _too_late(job_id: str, answer: dict[str, Any], waited_s: float, *, own: bool
         said += "; there is no more time, because this job's own timeout is near"
         if answer["status"] == "dispatched":
             said += (
-                f". Nobody has begun it: a lane that waits runs nothing else, so there must be another lane for jobs"
+                ". No lane has started it. A lane that waits runs nothing else, so there must be another lane for jobs"
                 f" of type {answer['script_type']}"
             )
     return said

@@ -1,4 +1,6 @@
-"""The actions `node.new` and `cmd.run`: commands on other machines, by ssh. Off until `HERO_ALLOW_NODES` names one.
+"""The actions `node.new` and `cmd.run`: commands on other machines, by ssh.
+
+They are off until `HERO_ALLOW_NODES` names a machine.
 
 Source: notes on how herolib runs a script; https://man.openbsd.org/ssh_config
 """
@@ -12,17 +14,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
 
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
+from hero_engine.heroscript_engine import Context, action
 from hero_engine.heroscript_engine.run.repositories import ssh_words
-from hero_engine.host.allowed import host_allowed, split_port
-from hero_engine.host.programs import PATH, TAIL_CHARS, ProgramFailed, run_program
+from hero_engine.host.allowed import host_allowed, not_allowed, split_port
+from hero_engine.host.programs import PATH, run_program
 
 _NODES = "node.new"
 _PORT = 22
-#: Exit code of ssh itself when it does not get as far as the command. Source: https://man.openbsd.org/ssh
+#: Exit code of ssh itself, if it could not run the command. Source: https://man.openbsd.org/ssh
 _SSH_FAILED = 255
-# No dash in front, which ssh would take for an option.
+# Neither may begin with a dash, because ssh would read it as an option.
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -36,22 +37,21 @@ class _Node:
 
 @action("node.new")
 def new(ctx: Context, name: str, ipaddr: str, user: str = "root", *, debug: bool = False, reload: bool = False) -> None:
-    """Name a machine: `ipaddr` is a host or an address, with `:port` where that is not 22.
+    """Name a machine. `ipaddr` is a host name or an address, with `:port` unless the port is 22.
 
-    The last two are accepted because scripts have them and mean nothing here.
+    The last two parameters have no effect. They are accepted because existing scripts pass them.
     """
     host, port = _split(ipaddr)
     if not _HOST.fullmatch(host) or not _USER.fullmatch(user):
-        raise ValueError(f"{user}@{ipaddr} is no machine")
+        raise ValueError(f"{user}@{ipaddr} does not name a machine")
     if not _allowed(ctx.settings.nodes, user, host, port):
-        known = ", ".join(ctx.settings.nodes) or "nothing"
-        raise PermissionError(f"{user}@{ipaddr} is not allowed here; HERO_ALLOW_NODES allows: {known}")
+        raise not_allowed(f"{user}@{ipaddr}", "HERO_ALLOW_NODES", ctx.settings.nodes)
     _nodes(ctx)[name] = _Node(host, port, user)
 
 
 @action("cmd.run")
 def run(ctx: Context, node: str, cmd: str, timeout: float | None = None) -> dict[str, object]:
-    """Run a command in the shell of a machine; any exit code but 0 is an error."""
+    """Run a command in the shell of a machine. Any exit code except 0 is an error."""
     target = _nodes(ctx).get(node)
     if target is None:
         raise LookupError(f"there is no node {node}; node.new names one")
@@ -61,11 +61,9 @@ def run(ctx: Context, node: str, cmd: str, timeout: float | None = None) -> dict
         ended = run_program(words, folder=Path(scratch), env={"PATH": PATH, "LANG": "C.UTF-8"}, timeout_s=timeout_s)
     for said in (ended.output, ended.error):
         if said:
-            print(said.rstrip("\n"))  # noqa: T201  a script's output is meant for the job's log
-    if ended.code != 0:
-        what = "ssh" if ended.code == _SSH_FAILED else cmd.split(maxsplit=1)[0] if cmd.split() else "the shell"
-        tail = (ended.error or ended.output)[-TAIL_CHARS:].strip()
-        raise ProgramFailed(f"{what} on {node} ended with exit code {ended.code}: {tail}")
+            print(said.rstrip("\n"))
+    what = "ssh" if ended.code == _SSH_FAILED else cmd.split(maxsplit=1)[0] if cmd.split() else "the shell"
+    ended.check(f"{what} on {node}")
     return {"exit_code": 0, "output": ended.output}
 
 
@@ -75,10 +73,10 @@ def _nodes(ctx: Context) -> dict[str, _Node]:
 
 def _split(address: str) -> tuple[str, int]:
     if address.count(":") > 1 and not address.startswith("["):
-        return address, _PORT  # an IPv6 address as it is
+        return address, _PORT  # an IPv6 address without brackets, and so without a port
     host, port = split_port(address)
     if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"{address} has no such port")
+        raise ValueError(f"{address} has an invalid port")
     return host.strip("[]").lower(), _PORT if port is None else int(port)
 
 

@@ -1,8 +1,8 @@
-"""The actions `osal.exec*` and `osal.env_*`: programs of the machine, if the operator allows them, and the environment.
+"""The actions `osal.exec*` and `osal.env_*`: programs of the machine, and environment variables for them.
 
-Off until `HERO_ALLOW_COMMANDS` names a program. No shell is involved: a script cannot smuggle a second program into a
-command line. A program is looked up in fixed folders, never in the `PATH` that the job's submitter chooses. What an
-allowed program can be made to do, a script can do.
+Programs are off until `HERO_ALLOW_COMMANDS` names one. No shell is involved, so a command line cannot start a second
+program. Programs are looked up in fixed folders, never in the `PATH` of the job, which its submitter chooses. A script
+can do everything that an allowed program can be made to do.
 
 Source: notes on how herolib runs a script (parameters of `osal.*`); specification, section 10.
 """
@@ -14,13 +14,11 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
-from hero_engine.host.allowed import inside
-from hero_engine.host.programs import PATH, TAIL_CHARS, ProgramFailed, run_program
+from hero_engine.heroscript_engine import Context, action
+from hero_engine.host.allowed import inside, not_allowed, on_list
+from hero_engine.host.programs import PATH, ProgramResult, run_program
 from hero_engine.languages.heroscript import Params
 
 #: A longer file of variables is an error.
@@ -47,25 +45,25 @@ def execute(
 ) -> dict[str, object]:
     """Run a program and wait for it.
 
-    The last three are accepted because scripts have them: a job has a log anyway, and no terminal.
+    The last three parameters have no effect, because a job always has a log and never a terminal. They are accepted
+    because existing scripts pass them.
     """
-    words = _allowed(ctx, cmd)
+    words = _find_program(ctx, cmd)
     env = dict(os.environ) | _variables(environment)
     for left in reversed(range(retry + 1)):
-        code, output = _run(ctx, words, work_folder, env, min(timeout, ctx.remaining_s))
-        if stdout and output:
-            print(output.rstrip("\n"))  # noqa: T201  a script's output is meant for the job's log
-        if code == 0 or code in ignore_error_codes:
+        ended = _run(ctx, words, work_folder, env, min(timeout, ctx.remaining_s))
+        if stdout and ended.output:
+            print(ended.output.rstrip("\n"))
+        if ended.code == 0 or ended.code in ignore_error_codes:
             break
         if left == 0 and raise_error:
-            title = name or description or words[0]
-            raise ProgramFailed(f"{title} ended with exit code {code}: {output[-TAIL_CHARS:].strip()}")
-    return {"exit_code": code, "output": output}
+            ended.check(name or description or words[0])
+    return {"exit_code": ended.code, "output": ended.output}
 
 
 @action("osal.exec_silent")
 def execute_silent(ctx: Context, cmd: str) -> dict[str, object]:
-    """Run a program and print nothing."""
+    """Run a program without printing its output."""
     return execute(ctx, cmd, stdout=False)
 
 
@@ -84,7 +82,7 @@ def env_unset(key: str) -> None:
 
 @action("osal.env_set_all")
 def env_set_all(params: Params) -> None:
-    """Set a variable a parameter; keys are upper-cased, since keys of HeroScript have no case."""
+    """Set one variable per parameter. Names become upper case, because keys in HeroScript have no case."""
     if params.get_default_false("clear_before_set"):
         os.environ.clear()
     overwrite = params.get_default_true("overwrite_if_exists")
@@ -95,9 +93,9 @@ def env_set_all(params: Params) -> None:
 
 @action("osal.env_load_file")
 def env_load_file(ctx: Context, file_path: str, overwrite: bool = True) -> list[str]:
-    """Set the variables of a file with lines KEY=value, below `HERO_WORK_DIR`; the result is their names."""
+    """Set the variables of a file with lines KEY=value, below `HERO_WORK_DIR`. The result is their names."""
     if not ctx.settings.work_dir:
-        raise PermissionError("osal.env_load_file is not allowed here: HERO_WORK_DIR is not set")
+        raise not_allowed("osal.env_load_file", "HERO_WORK_DIR")
     path = inside(Path(ctx.settings.work_dir).resolve(), file_path)
     if path.stat().st_size > _MAX_ENV_FILE_BYTES:
         raise ValueError(f"{file_path} has more than {_MAX_ENV_FILE_BYTES} bytes")
@@ -117,25 +115,23 @@ def env_load_file(ctx: Context, file_path: str, overwrite: bool = True) -> list[
     return names
 
 
-def _allowed(ctx: Context, cmd: str) -> list[str]:
+def _find_program(ctx: Context, cmd: str) -> list[str]:
+    """Split a command line, and find its program if that is allowed."""
     words = shlex.split(cmd)
     if not words:
         raise ValueError("cmd is empty")
     program = shutil.which(words[0], path=PATH)
-    if not any(fnmatchcase(seen, item) for item in ctx.settings.commands for seen in (words[0], program or "")):
-        known = ", ".join(ctx.settings.commands) or "nothing"
-        raise PermissionError(f"{words[0]} is not allowed here; HERO_ALLOW_COMMANDS allows: {known}")
+    if not on_list(ctx.settings.commands, words[0], program or ""):
+        raise not_allowed(words[0], "HERO_ALLOW_COMMANDS", ctx.settings.commands)
     if program is None:
         raise FileNotFoundError(f"there is no program {words[0]}")
     return [program, *words[1:]]
 
 
-def _run(ctx: Context, words: list[str], work_folder: str, env: Mapping[str, str], timeout_s: float) -> tuple[int, str]:
+def _run(ctx: Context, words: list[str], work_folder: str, env: Mapping[str, str], timeout_s: float) -> ProgramResult:
     with tempfile.TemporaryDirectory(prefix="hero-") as scratch:
-        root = Path(ctx.settings.work_dir or scratch).resolve()
-        folder = inside(root, work_folder)
-        ended = run_program(words, folder=folder, env=env, timeout_s=timeout_s, joined=True)
-        return ended.code, ended.output
+        folder = inside(Path(ctx.settings.work_dir or scratch).resolve(), work_folder)
+        return run_program(words, folder=folder, env=env, timeout_s=timeout_s, joined=True)
 
 
 def _variables(items: tuple[str, ...]) -> dict[str, str]:

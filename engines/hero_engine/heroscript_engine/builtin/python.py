@@ -1,7 +1,7 @@
-"""The action `python.run`. Off until `HERO_ALLOW_PYTHON` is true.
+"""The action `python.run`. It is off until `HERO_ALLOW_PYTHON` is true.
 
-The code runs in the job's own process, under its limits, and may do whatever that process may: no other list of what is
-allowed holds for it, but for what the actor is asked for (`job.*`, `store.*`).
+The code runs in the job's own process, under its limits, and may do everything that this process may. The allow-lists
+of the other actions do not bind it; only requests to the actor (`job.*`, `store.*`) are still checked.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ import traceback
 from types import CodeType
 from typing import cast
 
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
+from hero_engine.heroscript_engine import Context, action
+from hero_engine.host.allowed import not_allowed
 
 _NAMESPACE = "python.run"
 _FILE = "<python.run>"
 
 
 class CodeFailed(Exception):
-    """The code raised; the message has its line."""
+    """The code raised an exception. The message has its line."""
 
 
 @action("python.run")
 def run(ctx: Context, code: str) -> object:
-    """Run Python code; its result is the value of `result`, or of the last line if that is an expression.
+    """Run Python code. The result is the value of `result`, or of the last line if that is an expression.
 
-    The code sees `ctx`, and what earlier code of the same run has defined.
+    The code sees `ctx`, and everything that earlier code of the same run has defined.
     """
     if not ctx.settings.python:
-        raise PermissionError("python.run is not allowed here: HERO_ALLOW_PYTHON is not set")
+        raise not_allowed("python.run", "HERO_ALLOW_PYTHON")
     namespace = cast("dict[str, object]", ctx.session.values.setdefault(_NAMESPACE, {"__name__": "__hero__"}))
     namespace.pop("result", None)
     namespace["ctx"] = ctx
-    # For tracebacks and for inspect.getsource, which look for a file of that name.
+    # Tracebacks and inspect.getsource look here for the lines of a file with this name.
     linecache.cache[_FILE] = (len(code), None, code.splitlines(keepends=True), _FILE)
     try:
         body, last = _compile(code)

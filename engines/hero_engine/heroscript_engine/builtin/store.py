@@ -1,27 +1,26 @@
 """The actions `store.*` and `osal.done_*`: values of a context that outlive the run.
 
-Off until `HERO_ALLOW_STORE` is true. They are kept in Redis by the actor, and bounded there: a context's scripts share
-them, another context's do not see them.
+They are off until `HERO_ALLOW_STORE` is true. The actor keeps the values in Redis and limits their size and number. All
+scripts of a context share them; scripts of other contexts cannot see them.
 """
 
 from __future__ import annotations
 
-from hero_engine.heroscript_engine.run.actions import action
-from hero_engine.heroscript_engine.run.context import Context
+from hero_engine.heroscript_engine import Context, action
 
-#: The marks of `osal.done_*` are values with names that begin so.
+#: The marks of `osal.done_*` are values whose names have this prefix.
 _DONE = "done:"
 
 
 @action("store.set")
 def set_value(ctx: Context, key: str, value: str, only_new: bool = False) -> object:
-    """Keep a text. The result says whether it was written; with `only_new` one that is there stays."""
+    """Keep a text. With `only_new`, an existing value stays. The result says whether the text was written."""
     return ctx.ask("store.set", key=key, value=value, only_new=only_new)
 
 
 @action("store.get")
 def get_value(ctx: Context, key: str, default: str | None = None) -> str:
-    """Give a text; without one and without a default it is an error."""
+    """Return a text; it is an error if there is neither a value nor a default."""
     value = ctx.ask("store.get", key=key)
     if value is None:
         if default is None:
@@ -32,13 +31,13 @@ def get_value(ctx: Context, key: str, default: str | None = None) -> str:
 
 @action("store.exists")
 def exists(ctx: Context, key: str) -> bool:
-    """Is there a value?"""
+    """Tell whether there is a value."""
     return ctx.ask("store.get", key=key) is not None
 
 
 @action("store.incr")
 def increment(ctx: Context, key: str, by: int = 1) -> object:
-    """Add to a whole number, which begins as 0; the result is the sum. Two scripts that do so at once both count."""
+    """Add to a whole number, which starts at 0. The result is the sum. Additions of simultaneous scripts all count."""
     return ctx.ask("store.add", key=key, by=by)
 
 
@@ -75,8 +74,8 @@ def done_reset(ctx: Context) -> None:
 
 @action("osal.done_print")
 def done_print(ctx: Context) -> dict[str, object]:
-    """Print all marks; they are the result too."""
+    """Print all marks, which are also the result."""
     marks = {name.removeprefix(_DONE): ctx.ask("store.get", key=name) for name in ctx.ask("store.list", prefix=_DONE)}
     for key, val in marks.items():
-        print(f"{key}: {val}")  # noqa: T201  a script's output is meant for the job's log
+        print(f"{key}: {val}")
     return marks

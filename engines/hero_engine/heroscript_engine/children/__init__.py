@@ -1,1 +1,1 @@
-"""The processes of the HeroScript engine: the template, which forks one child per job, and the engine's side of them."""
+"""The processes of the HeroScript engine: the template, its children, and the engine's side of both."""

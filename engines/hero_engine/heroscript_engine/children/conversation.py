@@ -1,8 +1,8 @@
 """The engine's side of one job: sends the job to a child process and listens to it until it ends or is killed.
 
-The child sends messages (`wire`) over a socket: where it is in the script, log records, requests to the store, its result.
-What it prints comes through a pipe. The template process reports the child's exit over a second socket. One `poll` waits
-for all of them, so that the deadline and a cancellation are kept.
+The child sends messages (`wire`) over a socket: where it is in the script, log records, requests to the store, its
+result. What it prints comes through a pipe. The template process reports the child's exit over a second socket. One
+`poll` waits for all of them, so that the deadline and a cancellation are kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine's side of its processes: starts the template, and keeps children ready so that a job need not wait for one.
+"""The engine's side of its processes: starts the template, and keeps children ready for jobs.
 
 Any lane's thread may call it. It starts a template again that has ended.
 """

@@ -1,9 +1,9 @@
 """The template process: loads all handlers once, forks one child per job, and kills and reaps the children.
 
 It is single-threaded, which makes forking safe, and runs no job itself. Only the template waits for its children, and
-only it signals them, so that no pid it signals can belong to another process. Three descriptors come with each order for
-a child: the child's socket, the child's output, and the template's socket for this child. End of file on the last one
-means "kill the child", and the template writes the exit status to it.
+only it signals them, so that no pid it signals can belong to another process. Three descriptors come with each order
+for a child: the child's socket, the child's output, and the template's socket for this child. End of file on the last
+one means "kill the child", and the template writes the exit status to it.
 
 When the engine ends, so does the control socket; then the template kills every child and ends too.
 """

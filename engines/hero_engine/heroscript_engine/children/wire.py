@@ -1,7 +1,7 @@
 """Messages between the engine and its processes: a length of four bytes, then JSON. Pure.
 
-The engine reads nothing but JSON from a child, because a script could send anything. What the engine sends to a child is
-pickled, because constants may be bytes.
+The engine reads nothing but JSON from a child, because a script could send anything. What the engine sends to a child
+is pickled, because constants may be bytes.
 """
 
 from __future__ import annotations

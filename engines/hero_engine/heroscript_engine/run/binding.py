@@ -1,8 +1,8 @@
 """Turns an action's parameters into a handler's arguments, guided by its annotations, and calls it.
 
-Each parameter of a handler is a key of the action, with these exceptions: one named `ctx` or annotated `Context` gets the
-context; one annotated `Action` or `Params` gets that; `*names` gets the arguments without a key; `**names` gets all other
-keys. A trailing underscore is not part of the key (`from_`).
+Each parameter of a handler is a key of the action, with these exceptions: one named `ctx` or annotated `Context` gets
+the context; one annotated `Action` or `Params` gets that; `*names` gets the arguments without a key; `**names` gets all
+other keys. A trailing underscore is not part of the key (`from_`).
 
 It loads pydantic, so only the template and its children import it.
 """

@@ -1,10 +1,10 @@
-"""Git for scripts: which repositories may be fetched, where their copies lie, and the program `git` itself.
+"""Git for scripts: which repositories may be fetched, where their working copies are, and how the program `git` is run.
 
-A copy lies at `provider/account/name` below the folder of code. Nothing but what is passed here configures git: no file
-of the system or the user, no variable of the job, no hook of a repository, no other protocol than the one that was
-allowed, no redirect, and it never asks anybody.
+The actions `git.*`, and includes from repositories, stand on it. A working copy is at `provider/account/name` below the
+code folder. Git is configured only here: no configuration file of the system or the user, no variable of the job, no
+hook of a repository, no protocol except the allowed one, and no redirect has an effect. Git never asks for input.
 
-RepositorySource: https://git-scm.com/docs/git (environment variables), https://git-scm.com/docs/git-config
+Source: https://git-scm.com/docs/git (environment variables), https://git-scm.com/docs/git-config
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hero_engine.heroscript_engine.run.context import Context
-from hero_engine.host.programs import PATH, TAIL_CHARS, ProgramFailed, run_program
+from hero_engine.host.allowed import not_allowed
+from hero_engine.host.programs import PATH, run_program
 
-#: Named in the allow-list without their scheme.
+#: An item of the allow-list without a scheme means these.
 _USUAL_SCHEMES = frozenset({"https", "ssh"})
 _SCHEMES = _USUAL_SCHEMES | {"http", "git", "file"}
 _SCP_FORM = re.compile(r"(?:\w[\w.-]*@)?(\w[\w.-]*):(?!//)(.+)")
-#: No dash in front, which a program would take for an option.
+#: No part begins with a dash, because a program would read that as an option.
 _NETWORK = re.compile(r"(?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:.]+\])(?::\d+)?")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _CONFIG = {
@@ -43,13 +44,13 @@ _CONFIG = {
 
 @dataclass(frozen=True, slots=True)
 class RepositorySource:
-    """Where a repository is fetched from.
+    """The address of a repository.
 
     Attributes:
-        url: As git gets it.
+        url: The address for git.
         scheme: https, ssh, http, git or file.
-        host: With its port, where it names one; "" for a file.
-        path: Within the host, without `.git`.
+        host: The host, with its port if it names one; "" for a file.
+        path: The path on the host, without `.git`.
     """
 
     url: str
@@ -59,17 +60,20 @@ class RepositorySource:
 
     @classmethod
     def parse(cls, url: str) -> RepositorySource:
-        """Read an address: a URL, `user@host:path`, or the path of a folder on this machine.
+        """Parse an address.
+
+        Args:
+            url: A URL, `user@host:path`, or the path of a folder on this machine.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not the address of a repository.
         """
         if url.startswith("/"):
             url = f"file://{url}"
         if "://" not in url:
             match = _SCP_FORM.fullmatch(url)
             if match is None:
-                raise ValueError(f"{url!r:.200} is no address of a repository")
+                raise ValueError(f"{url!r:.200} is not the address of a repository")
             scheme, host, path = "ssh", match[1], match[2]
         else:
             parts = urlsplit(url)
@@ -77,9 +81,9 @@ class RepositorySource:
             if parts.query or parts.fragment or (scheme != "ssh" and "@" in parts.netloc):
                 raise ValueError(f"{url!r:.200} has more than host and path")
             if parts.netloc and not _NETWORK.fullmatch(parts.netloc):
-                raise ValueError(f"{url!r:.200} is no address of a repository")
+                raise ValueError(f"{url!r:.200} is not the address of a repository")
         if scheme not in _SCHEMES or bool(host) is (scheme == "file"):
-            raise ValueError(f"{url!r:.200} is no address of a repository")
+            raise ValueError(f"{url!r:.200} is not the address of a repository")
         if scheme == "file":
             path = str(Path(path).resolve())
             url = f"file://{path}"
@@ -89,7 +93,7 @@ class RepositorySource:
         return cls(url, scheme, host.lower(), path)
 
     def allowed_by(self, items: Iterable[str]) -> bool:
-        """Is it on a list? See `EngineSettings.git`."""
+        """Check whether a list covers this address. See `EngineSettings.git` for its items."""
         shown = f"{self.host}/{self.path}"
         for item in items:
             scheme, _, wanted = item.removesuffix(".git").rpartition("://")
@@ -101,21 +105,21 @@ class RepositorySource:
 
     @property
     def place(self) -> Path:
-        """Where its copy lies: provider/account/name."""
+        """Where the working copy belongs, relative to the code folder: provider/account/name."""
         provider = self.host.removesuffix(".com").replace(":", "_") or "local"
         parts = self.path.split("/")
         return Path(provider, "_".join(parts[:-1]) if self.host else parts[-2], parts[-1])
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class WorkingCopy:
     """A working copy.
 
     Attributes:
-        folder: Where it lies.
-        provider: First part of its place.
-        account: Second part.
-        name: Third part.
+        folder: Its folder.
+        provider: The first part of its place, for example `github`.
+        account: The second part.
+        name: The third part.
     """
 
     folder: Path
@@ -124,37 +128,36 @@ class Copy:
     name: str
 
 
-def find_copies(root: Path) -> Iterator[Copy]:
-    """All working copies below a folder of code, sorted by place."""
+def find_copies(root: Path) -> Iterator[WorkingCopy]:
+    """Find all working copies below a code folder, sorted by place."""
     for git_folder in sorted(root.glob("*/*/*/.git")):
         folder = git_folder.parent
         if folder.resolve() == folder and git_folder.is_dir() and not git_folder.is_symlink():
-            yield Copy(folder, *folder.relative_to(root).parts)
+            yield WorkingCopy(folder, *folder.relative_to(root).parts)
 
 
 def check_source(ctx: Context, url: str) -> RepositorySource:
-    """Read an address and hold it against the list.
+    """Parse an address and check that it is allowed.
 
     Raises:
         PermissionError: It is not allowed.
-        ValueError: It is no address.
+        ValueError: It is not the address of a repository.
     """
     source = RepositorySource.parse(url)
     if not source.allowed_by(ctx.settings.git):
-        known = ", ".join(ctx.settings.git) or "nothing"
-        raise PermissionError(f"{source.url} is not allowed here; HERO_ALLOW_GIT allows: {known}")
+        raise not_allowed(source.url, "HERO_ALLOW_GIT", ctx.settings.git)
     return source
 
 
 def clone(ctx: Context, url: str, root: Path, *, light: bool, recursive: bool = False) -> Path:
-    """Make a working copy if there is none.
+    """Make a working copy, unless it exists.
 
     Args:
-        ctx: Of the run.
-        url: Where from.
-        root: Folder of code.
-        light: Without history.
-        recursive: With its submodules, which must be allowed too.
+        ctx: The run's context.
+        url: The address of the repository.
+        root: The code folder.
+        light: Leave out the history.
+        recursive: Include its submodules, which must be allowed too.
 
     Returns:
         Its folder.
@@ -163,20 +166,11 @@ def clone(ctx: Context, url: str, root: Path, *, light: bool, recursive: bool = 
     folder = root / source.place
     if not (folder / ".git").is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its place and then moved, so that another job never sees half of it.
+        # Cloned beside its place and then moved, so that another job never sees an incomplete copy.
         with tempfile.TemporaryDirectory(prefix=".hero-", dir=folder.parent) as scratch:
             depth = ("--depth", "1") if light else ()
-            git(
-                ctx,
-                folder.parent,
-                "clone",
-                "--quiet",
-                *depth,
-                "--",
-                source.url,
-                f"{scratch}/copy",
-                scheme=source.scheme,
-            )
+            words = ("clone", "--quiet", *depth, "--", source.url, f"{scratch}/copy")
+            git(ctx, folder.parent, *words, scheme=source.scheme)
             try:
                 Path(scratch, "copy").rename(folder)
             except OSError:
@@ -187,34 +181,46 @@ def clone(ctx: Context, url: str, root: Path, *, light: bool, recursive: bool = 
     return folder
 
 
-def fetch_for_include(ctx: Context, url: str, *, pull: bool, reset: bool) -> Path:
-    """A working copy to include scripts from, below `HERO_CODEROOT_DIR`.
+def fetch_for_include(ctx: Context, url: str, *, wants_pull: bool, wants_reset: bool) -> Path:
+    """Make a working copy below `HERO_CODEROOT_DIR` to include scripts from.
 
     Args:
-        ctx: Of the run.
-        url: Where from.
-        pull: Fetch what is new.
-        reset: Throw away local changes first.
+        ctx: The run's context.
+        url: The address of the repository.
+        wants_pull: Pull the newest commits.
+        wants_reset: Discard local changes first.
+
+    Returns:
+        Its folder.
     """
     if not ctx.settings.coderoot_dir:
-        raise PermissionError("git_url is not allowed here: HERO_CODEROOT_DIR is not set")
+        raise not_allowed("git_url", "HERO_CODEROOT_DIR")
     folder = clone(ctx, url, Path(ctx.settings.coderoot_dir).resolve(), light=True)
-    if reset:
-        git(ctx, folder, "reset", "--quiet", "--hard")
-        git(ctx, folder, "clean", "--quiet", "-fd")
-    if pull:
-        fetch(ctx, folder, "pull", "--quiet", "--ff-only", "origin")
+    if wants_reset:
+        reset(ctx, folder)
+    if wants_pull:
+        pull(ctx, folder)
     return folder
 
 
+def pull(ctx: Context, folder: Path) -> str:
+    """Update a copy to the newest commit of its branch; return what git said."""
+    return fetch(ctx, folder, "pull", "--quiet", "--ff-only", "origin")
+
+
+def reset(ctx: Context, folder: Path) -> str:
+    """Discard the local changes of a copy, new files too; return what git said."""
+    return git(ctx, folder, "reset", "--quiet", "--hard") + git(ctx, folder, "clean", "--quiet", "-fd")
+
+
 def fetch(ctx: Context, folder: Path, *words: str) -> str:
-    """Run a command of git that reaches the copy's remote, which is held against the list again."""
+    """Run a git command that contacts the copy's remote, after checking again that the remote is allowed."""
     source = check_source(ctx, git(ctx, folder, "remote", "get-url", "origin").strip())
     return git(ctx, folder, *words, scheme=source.scheme)
 
 
 def update_submodules(ctx: Context, folder: Path) -> None:
-    """Fetch the submodules of a copy, and theirs, each held against the list."""
+    """Fetch the submodules of a copy, recursively, after checking that each of them is allowed."""
     if not (folder / ".gitmodules").is_file():
         return
     git(ctx, folder, "submodule", "--quiet", "init")
@@ -231,16 +237,16 @@ def git(ctx: Context, folder: Path, *words: str, scheme: str = "none") -> str:
     """Run git.
 
     Args:
-        ctx: Of the run.
-        folder: Where.
-        words: The command.
-        scheme: The only protocol that it may use.
+        ctx: The run's context.
+        folder: Where to run it.
+        words: The git command and its arguments.
+        scheme: The only protocol that git may use.
 
     Returns:
-        What it wrote.
+        What it wrote to standard output.
 
     Raises:
-        ProgramFailed: It ended otherwise than with 0, or the job's time was up.
+        ProgramFailed: It ended with another exit code than 0, or the job's time was up.
     """
     program = shutil.which("git", path=PATH)
     if program is None:
@@ -264,14 +270,12 @@ def git(ctx: Context, folder: Path, *words: str, scheme: str = "none") -> str:
     }
     options = [part for name, value in _CONFIG.items() for part in ("-c", f"{name}={value}")]
     ended = run_program([program, *options, *words], folder=folder, env=env, timeout_s=ctx.remaining_s)
-    if ended.code != 0:
-        said = (ended.error or ended.output)[-TAIL_CHARS:].strip()
-        raise ProgramFailed(f"git {words[0]} ended with exit code {ended.code}: {said}")
+    ended.check(f"git {words[0]}")
     return ended.output
 
 
 def ssh_words(ctx: Context) -> list[str]:
-    """The command of ssh, which never asks, trusts known machines only, and uses the operator's key if there is one."""
+    """Build the ssh command. It never asks, trusts only known machines, and uses the operator's key if one is set."""
     settings = ctx.settings
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "PermitLocalCommand=no"]
     options += ["ClearAllForwardings=yes", "ForwardAgent=no", "ControlMaster=no", "ControlPath=none"]
@@ -285,8 +289,8 @@ def ssh_words(ctx: Context) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a copy whole."""
-    # Out of sight at once: a copy that is half removed would be taken for one.
+    """Remove a copy."""
+    # Moved away in one step first, because a partly removed copy would be taken for a complete one.
     doomed = Path(tempfile.mkdtemp(prefix=".hero-", dir=folder.parent))
     os.rename(folder, doomed / folder.name)  # noqa: PTH104  pathlib's says no more
     shutil.rmtree(doomed)

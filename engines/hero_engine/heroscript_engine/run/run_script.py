@@ -1,7 +1,8 @@
 """Runs one script: parses it, follows its includes, looks up its actions, and calls their handlers in order.
 
-Every error that can be found without running anything is found before the first handler is called, so that a script with a
-misspelt action does nothing instead of half of its work. `children.child` calls `run_script`, in a child process.
+Every error that can be found without running anything is found before the first handler is called, so that a script
+with a misspelt action does nothing instead of half of its work. `children.child` calls `run_script`, in a child
+process.
 
 Source: HeroScript specification, section 10.
 """
@@ -97,7 +98,7 @@ def _include(ctx: Context, words: Mapping[str, str]) -> None:
 def _fetch_git(ctx: Context, url: str, pull: bool, reset: bool) -> Path:
     include = ctx.playbook.find(INCLUDE_FILTER)[0]
     try:
-        return fetch_for_include(ctx, url, pull=pull, reset=reset)
+        return fetch_for_include(ctx, url, wants_pull=pull, wants_reset=reset)
     except (OSError, ValueError, ProgramFailed) as e:
         raise LoadError(f"{include.full_name}: {e}", place=include.place) from e
 
@@ -174,7 +175,7 @@ def _run_actions(
                 last = result
             if word := binding.word_of_result(action):
                 set_word(ctx, word, _text_of(result))
-        except Exception as e:  # noqa: BLE001  a handler is foreign code, and any exception means that the action failed
+        except Exception as e:  # noqa: BLE001  a handler is foreign code: any exception means that it failed
             outcome = _failure(action, e, observer)
             if not ignores_error:
                 return outcome
@@ -201,7 +202,9 @@ def _failure(action: Action, error: Exception, observer: RunObserver) -> Failed:
 
 
 def _words(constants: Mapping[str, object], prerequisites: Mapping[str, str]) -> dict[str, str]:
-    """The words for `{NAME}`: the job's variables, outputs of prerequisites by number, and constants; later ones win."""
+    """The words for `{NAME}`: the job's variables, outputs of prerequisites by number, and constants; later ones
+    win.
+    """
     env = constants.get("ENV")
     words = {name_fix(str(key)): str(text) for key, text in env.items()} if isinstance(env, Mapping) else {}
     words |= {f"prerequisite_{number}": text for number, text in enumerate(prerequisites.values(), 1)}

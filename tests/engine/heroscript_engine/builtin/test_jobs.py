@@ -311,7 +311,9 @@ def test_nothing_is_left_open_of_what_was_asked(make_bench: MakeBench, store: St
             assert isinstance(bench.run("!!store.incr key:n\n!!store.incr key:n", **who), Done)
             # Ended while its question is on the way.
             assert not isinstance(bench.run(f"!!job.wait job_id:{job.id}", timeout_s=0.02, **who), Done)
-        eventually(lambda: not [t for t in threading.enumerate() if t.name == "store-request"], what="answers have come")
+        eventually(
+            lambda: not [t for t in threading.enumerate() if t.name == "store-request"], what="answers have come"
+        )
         return count_open()
 
     before = ask(5)

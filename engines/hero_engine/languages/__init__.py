@@ -1,1 +1,1 @@
-"""Script languages that this project reads itself. Pure: no engine, no actor, no store."""
+"""Script languages that this project parses itself. Pure: they know neither engines, nor actors, nor the store."""

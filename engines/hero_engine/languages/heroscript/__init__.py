@@ -1,12 +1,12 @@
-"""HeroScript: the language in which a job tells actors what to do.
+"""HeroScript, the language in which a job tells actors what to do: parser, playbook, getters, formatter and checker.
 
     playbook = Playbook.parse("!!vm.define name:web cpu:4")
     for action in playbook.find("vm.*"):
         cpus = action.params.get_int("cpu")
         action.done = True
 
-Parsing is pure and linear; whatever text it is given, only `HeroScriptError` comes out. Reading files and folders
-is `load_playbook`, `!!play.include` is `follow_includes`.
+Parsing is pure and takes linear time. For any text, the only exceptions are `HeroScriptError` and its subclasses.
+`load_playbook` reads files and folders, and `follow_includes` follows `!!play.include`.
 """
 
 from hero_engine.languages.heroscript.params.money import Amount

@@ -1,4 +1,4 @@
-"""Amounts of money: a number and a currency code. Pure; rates are the caller's.
+"""Parses and converts amounts of money: a number and a currency code. Pure; the caller supplies the exchange rates.
 
 Source: HeroScript specification, section 9, Currency [Q40]; ISO 4217 for the codes.
 """
@@ -30,32 +30,32 @@ _AMOUNT = re.compile(r"([^0-9.]*+)([0-9.]++(?:E[+-]?[0-9]++)?+)([^0-9.]*+)")
 
 
 class Amount(NamedTuple):
-    """A sum in a currency."""
+    """An amount of money in one currency."""
 
     value: float
     code: str
 
     def to(self, code: str, rates: Mapping[str, float]) -> Amount:
-        """The same sum in another currency.
+        """Convert to another currency.
 
         Args:
-            code: wanted currency.
-            rates: what one unit of each currency is worth, all in the same unit.
+            code: The wanted currency.
+            rates: The value of one unit of each currency, all measured in the same unit.
 
         Raises:
-            KeyError: a rate is missing.
+            KeyError: A rate is missing.
         """
         return self if code == self.code else Amount(self.value * rates[self.code] / rates[code], code)
 
 
 def parse_amount(text: str) -> Amount:
-    """An amount such as `100USD`, `10.5 eur`, `$20`, `AED 10`, `5k`, `2MEUR`.
+    """Parse an amount such as `100USD`, `10.5 eur`, `$20`, `AED 10`, `5k` or `2MEUR`.
 
     Args:
-        text: number and code in either order; without a code it is USD.
+        text: Number and code in either order; without a code it is USD.
 
     Raises:
-        ValueError: no number, or a code that is not known.
+        ValueError: There is no number, or the code is unknown.
     """
     plain = text.upper()
     for drop in "_, ":
@@ -65,7 +65,7 @@ def parse_amount(text: str) -> Amount:
     found = _AMOUNT.fullmatch(plain)
     if not found:
         raise ValueError(f"not an amount of money: {shorten(text)}")
-    # A code in front is judged first: that makes a sign such as the one of -5USD an unknown code, as it always was.
+    # A code in front of the number is checked first, so that the sign of -5USD is an unknown code, as in the reference.
     factor, code = _read_code(found[1] or found[3])
     if found[1] and found[3]:
         raise ValueError(f"not an amount of money: {shorten(text)}")

@@ -1,7 +1,7 @@
-"""What an action was given, stored: parameters by key in order, arguments in order, comments.
+"""Stores the parameters of an action: parameters by key, arguments, and comments, each in order.
 
-The base of `Params`; the getters of `getters/` stand on it. Invariant: keys are unique and every stored key, value
-and argument can be written as HeroScript and read back (`write` and `scan` rely on it).
+It is the base class of `Params` and of the getters in `getters/`. Invariant: keys are unique, and every stored key,
+value and argument can be written as HeroScript and read back (`write` and `scan` rely on it).
 
 Source: HeroScript specification, sections 1, 4.4 and 5.
 """
@@ -26,7 +26,7 @@ _ARG = re.compile(r"(?!//)[A-Za-z0-9_,./]++")
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter as it is stored."""
+    """One stored parameter."""
 
     key: str
     value: str
@@ -37,7 +37,7 @@ class ParamStore:
     """Ordered parameters and arguments.
 
     Args:
-        block: the text they were read from, to say where something is; None if a program made them.
+        block: The text that they were read from, for places; None if a program set them.
     """
 
     __slots__ = ("_args", "_block", "_remarks", "_values", "comments")
@@ -45,14 +45,14 @@ class ParamStore:
     def __init__(self, block: Block | None = None) -> None:
         self._values: dict[str, str] = {}
         self._remarks: dict[str, str] = {}
-        # By lower case: arguments that differ only in case are the same argument [Q20].
+        # By lower case: two arguments that differ only in case are the same [Q20].
         self._args: dict[str, str] = {}
         self._block = block
         self.comments: list[str] = []
 
     @classmethod
     def from_items(cls, items: Iterable[Item], block: Block | None = None) -> Self:
-        """Store what the scanner read, in its order."""
+        """Store the items of a scanner, in their order."""
         self = cls(block)
         values, remarks = self._values, self._remarks
         for key, value, remark, _, _ in items:
@@ -62,7 +62,7 @@ class ParamStore:
                     self.comments.append(comment)
                 continue
             if key in values:
-                # The last one wins and moves to the end [Q50].
+                # The last value wins and moves to the end [Q50].
                 del values[key]
                 remarks.pop(key, None)
             values[key] = value
@@ -82,50 +82,50 @@ class ParamStore:
 
     @property
     def place(self) -> Place | None:
-        """Where the text of these params starts, None if there is none."""
+        """Where the text of these parameters starts; None if there is none."""
         return self._block.place if self._block else None
 
     @property
     def block(self) -> Block | None:
-        """The text they were read from."""
+        """The text that they were read from; None if a program set them."""
         return self._block
 
     def place_of(self, key: str) -> Place | None:
-        """Where a parameter stands in the text it was read from; the start of the text if it is not there."""
+        """Find a parameter in the text that it was read from; if it is not there, return the start of the text."""
         if self._block is None:
             return None
         return self._block.place_of(key) or self._block.place
 
     def exists(self, key: str) -> bool:
-        """Whether a key is stored; compared in lower case, trimmed."""
+        """Whether a key is stored. The key is trimmed and compared in lower case."""
         return ascii_lower(trim(key)) in self._values
 
     def exists_arg(self, value: str) -> bool:
-        """Whether an argument is stored, in whatever case [Q20]."""
+        """Whether an argument is stored, regardless of case [Q20]."""
         return ascii_lower(trim(value)) in self._args
 
     def empty(self) -> bool:
-        """Whether there is neither parameter nor argument."""
+        """Whether there are neither parameters nor arguments."""
         return not self._values and not self._args
 
     def get_map(self) -> dict[str, str]:
-        """Key to value; arguments are left out."""
+        """Return the values by key, without the arguments."""
         return dict(self._values)
 
     def comment_of(self, key: str) -> str:
-        """The comment of a parameter, "" if it has none."""
+        """Return the comment of a parameter, or ""."""
         return self._remarks.get(ascii_lower(trim(key)), "")
 
     def set(self, key: str, value: str, comment: str = "") -> None:
-        """Store a parameter at the end, replacing one of the same key.
+        """Store a parameter at the end, replacing one with the same key.
 
         Args:
-            key: letters, digits and `_ , . /`, not starting with a slash; stored in lower case.
-            value: any text; normalised to what a script can hold (trimmed, line ends as newlines).
-            comment: any text.
+            key: Letters, digits and `_ , . /`, not starting with a slash; stored in lower case.
+            value: Any text; it is normalised to what a script can hold (trimmed, line ends as line feeds).
+            comment: Any text.
 
         Raises:
-            ParamError: the key cannot be written in a script.
+            ParamError: A script cannot hold this key.
         """
         fixed = ascii_lower(trim(key))
         if not _KEY.fullmatch(fixed):
@@ -136,10 +136,10 @@ class ParamStore:
             self._remarks[fixed] = remark
 
     def set_arg(self, value: str) -> None:
-        """Store an argument at the end, unless it is there already.
+        """Store an argument at the end, unless it is stored already.
 
         Raises:
-            ParamError: it cannot be written in a script; such a text can only be the value of a parameter.
+            ParamError: A script cannot hold this argument; such a text can only be the value of a parameter.
         """
         arg = value.strip(" '")
         if not _ARG.fullmatch(arg):
@@ -150,30 +150,30 @@ class ParamStore:
         """Remove a parameter.
 
         Raises:
-            ParamError: it is not there.
+            ParamError: The key is missing.
         """
         if not self.exists(key):
             raise self._missing(key)
         self.discard(key)
 
     def discard(self, key: str) -> None:
-        """Remove a parameter if it is there."""
+        """Remove a parameter if it is stored."""
         fixed = ascii_lower(trim(key))
         if self._values.pop(fixed, None) is not None:
             self._remarks.pop(fixed, None)
 
     def delete_arg(self, value: str) -> None:
-        """Remove an argument if it is there."""
+        """Remove an argument if it is stored."""
         self._args.pop(ascii_lower(trim(value)), None)
 
     def get(self, key: str) -> str:
-        """The value of a key, without spaces at its ends.
+        """Return the value of a key, without spaces at its ends.
 
         Args:
-            key: looked up as it is (lower case, trimmed), then as `name_fix` makes it [Q09].
+            key: It is looked up trimmed and in lower case, then as `name_fix` makes it [Q09].
 
         Raises:
-            ParamError: no such key.
+            ParamError: The key is missing.
         """
         value = self._find(key)
         if value is None:
@@ -181,7 +181,7 @@ class ParamStore:
         return value.strip(" ")
 
     def get_default(self, key: str, default: str) -> str:
-        """The value of a key, or the default if the key is not there."""
+        """Return the value of a key, or the default if the key is missing."""
         value = self._find(key)
         return default if value is None else value.strip(" ")
 
@@ -209,11 +209,11 @@ class ParamStore:
         )
 
     def _invalid(self, key: str, message: str, *, hint: str = "") -> ParamError:
-        """An error about the value of a key, at the place where the text gives it."""
+        """Make an error about the value of a key, at its place in the text."""
         stored = self._stored_key(key)
         return ParamError(message, place=self.place_of(stored), text=self._values.get(stored, ""), hint=hint)
 
     def _summary(self) -> str:
-        # Bounded: an error about one key must not print a megabyte of others.
+        # Bounded, because an error about one key must not print a megabyte of others.
         head = [f"{key}:{shorten(value, 20)}" for key, value in list(self._values.items())[:8]]
         return " ".join([*list(self._args.values())[:8], *head]) or "(no parameters)"

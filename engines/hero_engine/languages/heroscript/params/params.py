@@ -1,4 +1,4 @@
-"""`Params`: what an action was given. The store, all getters, and the operations between whole params.
+"""`Params`, the parameters of an action: the store, all getters, and operations that involve whole parameter sets.
 
 Source: HeroScript specification, sections 1, 4, 5 and 9.
 """
@@ -22,20 +22,20 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_]++)\}")
 
 
 class Params(NumberGetters, ListGetters, TextGetters):
-    """Parameters by key, arguments, comments; read with the typed getters."""
+    """The parameters by key, the arguments, and the comments of an action, with typed getters."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str, path: str = "") -> Self:
-        """Read a parameter block that stands alone.
+        """Parse a parameter block that stands alone.
 
         Args:
-            text: the block; blank lines inside multi-line values are kept here, unlike in a script [Q02].
-            path: what to call it in messages.
+            text: The block. Unlike in a script, blank lines inside multi-line values are kept [Q02].
+            path: Its name in messages.
 
         Raises:
-            ParseError: the text is no parameter block.
+            ParseError: The text is not a parameter block.
 
         Source: specification, section 4.
         """
@@ -44,16 +44,16 @@ class Params(NumberGetters, ListGetters, TextGetters):
         return cls.from_items(block.scan().items, block)
 
     def get_params(self, key: str) -> Params:
-        """The value of a key, read as a parameter block of its own.
+        """Parse the value of a key as a parameter block of its own.
 
         Raises:
-            ParamError: no such key.
-            ParseError: its value is no parameter block.
+            ParamError: The key is missing.
+            ParseError: Its value is not a parameter block.
         """
         return Params.parse(self.get(key), f"<{name_fix(key)}>")
 
     def merge(self, other: Params) -> None:
-        """Add another's parameters, arguments and comments; where both have a key, the other wins."""
+        """Add the parameters, arguments and comments of another set. Its value wins if both have a key."""
         for param in other.params:
             self.set(param.key, param.value, param.comment)
         for arg in other.args:
@@ -61,18 +61,18 @@ class Params(NumberGetters, ListGetters, TextGetters):
         self.comments += other.comments
 
     def add(self, text: str) -> None:
-        """Merge a parameter block given as text.
+        """Parse a parameter block and merge it.
 
         Raises:
-            ParseError: the text is no parameter block; nothing was added.
+            ParseError: The text is not a parameter block; nothing was added.
         """
         self.merge(Params.parse(text))
 
     def replace(self, words: Mapping[str, str]) -> None:
-        """Put values in the place of `{WORD}` in every value.
+        """Replace each `{WORD}` in the values.
 
         Args:
-            words: a word is found if its `name_fix` is a key here; unknown words stay as they are.
+            words: The replacements. A word is looked up as `name_fix` makes it; an unknown word stays as it is.
         """
         for key, value in self._values.items():
             if "{" in value:
@@ -80,15 +80,15 @@ class Params(NumberGetters, ListGetters, TextGetters):
                 self._values[key] = clean_text(filled)
 
     def filter_match(self, include: Iterable[str], exclude: Iterable[str] = ()) -> bool:
-        """Whether these params pass a filter.
+        """Check whether these parameters pass a filter.
 
         Args:
-            include: at least one of these must match, if there are any.
-            exclude: none of these may match.
+            include: At least one of these items must match, unless there are none.
+            exclude: None of these items may match.
 
         Returns:
-            The verdict. An item is tests joined by `+`, which must all hold: `key:pattern` looks at the parameter of
-            exactly that key, a test without colon at the arguments; a pattern may be a glob.
+            True if they pass. An item consists of tests that are joined by `+` and must all hold. `key:pattern` tests
+            the parameter with exactly that key; a test without a colon tests the arguments. A pattern may be a glob.
 
         Source: specification, section 5.
         """
@@ -98,7 +98,7 @@ class Params(NumberGetters, ListGetters, TextGetters):
         return not any(self._matches(item) for item in exclude)
 
     def copy(self) -> Params:
-        """An independent copy that still knows where it was read."""
+        """Make an independent copy that still knows its place in the text."""
         twin = Params(self._block)
         twin._values = dict(self._values)
         twin._remarks = dict(self._remarks)

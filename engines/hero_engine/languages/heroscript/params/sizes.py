@@ -1,4 +1,4 @@
-"""Storage capacities. Pure.
+"""Parses storage capacities. Pure.
 
 Source: HeroScript specification, section 9, get_storagecapacity.
 """
@@ -12,19 +12,22 @@ GIGABYTE = 1 << 30
 
 
 class UnitError(ValueError):
-    """The unit is none of KB, MB, GB."""
+    """The unit is not KB, MB or GB."""
 
 
 def parse_bytes(text: str, *, default_unit: int = 1) -> int:
-    """A capacity in bytes.
+    """Parse a capacity.
 
     Args:
-        text: digits and optionally KB, MB or GB in any case (powers of 1024); a blank between is allowed [Q36].
-        default_unit: what a number without unit is multiplied with.
+        text: Digits, and optionally KB, MB or GB in any case (powers of 1024), with or without a blank between [Q36].
+        default_unit: The unit of a number without one, in bytes.
+
+    Returns:
+        The capacity in bytes.
 
     Raises:
-        UnitError: another unit of two letters.
-        ValueError: not an unsigned number of 64 bits, in bytes.
+        UnitError: It has another unit of two letters.
+        ValueError: It is not a number, or has more than 64 bits.
     """
     text = text.strip(" ")
     unit = text[-2:].lower()

@@ -1,4 +1,4 @@
-"""Points in time, times of day and intervals. Pure: whoever calls says what "now" is.
+"""Parses points in time, times of day and intervals. Pure; the caller supplies the current time.
 
 Source: HeroScript specification, section 9, Time.
 """
@@ -24,17 +24,17 @@ _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{1,2}))?(AM|PM)?")
 
 
 def parse_time(text: str, now_s: int) -> int:
-    """A point in time.
+    """Parse a point in time.
 
     Args:
-        text: empty or `0` for now [Q37]; `+1h -2d` relative to now; or `date[ time]` in UTC.
-        now_s: now, in epoch seconds.
+        text: Empty or `0` for now [Q37]; `+1h -2d` relative to now; or `date[ time]` in UTC.
+        now_s: The current time, in epoch seconds.
 
     Returns:
         Epoch seconds.
 
     Raises:
-        ValueError: neither.
+        ValueError: It is not a point in time.
     """
     text = text.strip(" ")
     if text in ("", "0"):
@@ -51,10 +51,10 @@ def parse_time(text: str, now_s: int) -> int:
 
 
 def parse_interval(text: str, now_s: int) -> tuple[int, int]:
-    """Two points in time, `start - end`; a blank on each side of the dash tells it from the dashes of dates [Q39].
+    """Parse two points in time, `start - end`. The blanks around the dash distinguish it from those in dates [Q39].
 
     Raises:
-        ValueError: not two points in time.
+        ValueError: They are not two points in time.
     """
     parts = text.split(" - ")
     if len(parts) != 2:
@@ -63,13 +63,16 @@ def parse_interval(text: str, now_s: int) -> tuple[int, int]:
 
 
 def parse_clock(text: str) -> timedelta:
-    """A time of day as the time since midnight.
+    """Parse a time of day.
 
     Args:
-        text: `H` or `H:MM`, with upper-case `AM` or `PM` or neither; 12AM is midnight, 12PM is noon [Q38].
+        text: `H` or `H:MM`, optionally with `AM` or `PM` in upper case; 12AM is midnight, 12PM is noon [Q38].
+
+    Returns:
+        The time since midnight.
 
     Raises:
-        ValueError: not a time of day.
+        ValueError: It is not a time of day.
     """
     found = _CLOCK.fullmatch(text)
     if not found:
@@ -117,7 +120,7 @@ def _split_date(date: str) -> list[str]:
         return parts
     if len(parts[2]) == 4:
         return parts[::-1]
-    # The reference says "time" here, and scripts' users have seen it.
+    # The reference says "time" here, and users have seen that message.
     raise ValueError(f"unrecognized time format, the year needs four digits: {date[:40]}")
 
 

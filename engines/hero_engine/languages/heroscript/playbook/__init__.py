@@ -1,1 +1,1 @@
-"""Actions and playbooks: scripts as a list of what to do."""
+"""Scripts as playbooks: lists of actions, how they are read, selected, ordered, completed by includes, and written."""

@@ -1,4 +1,4 @@
-"""One action of a playbook: what it is called, what it was given, and whether it is done. Data only."""
+"""One action of a playbook: its name, its parameters, and whether it is done. Only data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hero_engine.languages.heroscript.text.diagnostic import Place
 
 
 class ActionType(StrEnum):
-    """What the number of exclamation marks says, one to four; `unknown` is never produced by the parser."""
+    """The type of an action, given by one to four exclamation marks. The parser never produces `unknown`."""
 
     DAL = "dal"
     SAL = "sal"
@@ -32,7 +32,7 @@ _BANGS = {
 }
 
 DEFAULT_PRIORITY = 50
-# What an action has that no script made; part of the data model of the reference [Q29].
+# The priority of an action that a program creates, as in the data model of the reference [Q29].
 BARE_PRIORITY = 10
 
 
@@ -40,17 +40,17 @@ class Action:
     """An action.
 
     Args:
-        actor: normalised name, `core` if the script gave one name only.
-        name: normalised name.
-        id: 1-based number inside its playbook, 0 outside of one.
-        type: by the number of exclamation marks.
-        params: what it was given.
-        priority: 50 for what a script holds, unless the load said otherwise.
-        comments: text of the comment lines directly above it.
+        actor: Normalised name; `core` if the script gives one name only.
+        name: Normalised name.
+        id: 1-based number in its playbook, 0 outside of one.
+        type: The type, given by the exclamation marks.
+        params: Its parameters.
+        priority: 50 for an action of a script, unless the load says otherwise.
+        comments: Text of the comment lines directly above it.
 
     Attributes:
-        cid: free identifier, never set by the parser.
-        done: false until something that executes it says so.
+        cid: An identifier that is free to use; the parser never sets it.
+        done: Whether the action has been executed; the program that executes it sets this.
 
     Source: specification, section 1.
     """
@@ -81,7 +81,7 @@ class Action:
 
     @property
     def result(self) -> Params:
-        """Params that whatever executes the action may fill; made when first asked for."""
+        """Parameters that the program that executes the action may fill; created on first use."""
         if self._result is None:
             self._result = Params()
         return self._result
@@ -93,7 +93,7 @@ class Action:
 
     @property
     def place(self) -> Place | None:
-        """Where its head stands, None if no text holds it."""
+        """Where its head is; None if it does not come from a text."""
         return self.params.place
 
     def __repr__(self) -> str:

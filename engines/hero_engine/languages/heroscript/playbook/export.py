@@ -1,8 +1,8 @@
-"""Params, actions and playbooks as HeroScript text, and the hash keys made of it. Pure.
+"""Writes parameters, actions and playbooks as HeroScript text, and computes hash keys from it. Pure.
 
-Invariant: what is exported, parsed again, gives the same actions (actor, name, type, comments), the same parameters
-with their comments and the same arguments, whatever a script or a program put there. Two things cannot be written:
-an action's parameter named `id`, which every reader discards [Q22], and comments in the one-line form.
+Invariant: parsing an export gives the same actions (actor, name, type, comments), the same parameters with their
+comments, and the same arguments, no matter what a script or a program put there. Two things cannot be written: a
+parameter named `id` of an action, which every reader discards [Q22], and comments in the one-line form.
 
 Source: HeroScript specification, section 8.
 """
@@ -19,18 +19,18 @@ from hero_engine.languages.heroscript.text.write import body_lines, comment_line
 
 _LONG_VALUE_BYTES = 25
 _INDENT = "    "
-# After a value, an item that starts with a comma would continue it; an empty comment on a line of its own ends it.
+# An item that starts with a comma would continue a value before it. An empty comment on its own line prevents that.
 SEPARATOR = "<!-- -->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Order and width of exported params.
+    """Order and width of exported parameters.
 
     Args:
-        presort: keys that come first, in this order.
-        postsort: keys that come last.
-        max_bytes: parameters go on the first line until it is longer than this.
+        presort: Keys that come first, in this order.
+        postsort: Keys that come last, in this order.
+        max_bytes: Parameters are written on the first line until it is longer than this.
     """
 
     presort: Sequence[str] = ("id", "cid", "gid", "oid", "name", "alias")
@@ -43,12 +43,12 @@ ACTION_LAYOUT = Layout(presort=("id", "cid", "oid", "name"), max_bytes=30)
 
 
 def export_params(params: ParamStore, layout: Layout = PARAMS_LAYOUT, *, skip: str | None = None) -> list[str]:
-    """Params as lines; the first one goes behind an action's name and may be empty.
+    """Write parameters as lines. The first line belongs behind the name of the action and may be empty.
 
     Args:
-        params: what to write.
-        layout: order and width.
-        skip: a key to leave out.
+        params: The parameters.
+        layout: Order and width.
+        skip: A key to leave out.
     """
     first: list[str] = []
     own: list[str] = []
@@ -79,14 +79,14 @@ def export_params(params: ParamStore, layout: Layout = PARAMS_LAYOUT, *, skip: s
 
 
 def own_lines(key: str, value: str, comment: str, *, blank_lines: bool, indent: str = "") -> list[str]:
-    """One parameter on lines of its own, not indented.
+    """Write one parameter on lines of its own, without indentation.
 
     Args:
-        key: its key.
-        value: its value; a multi-line value is written as one where it can be.
-        comment: its comment, written above it or behind it.
-        blank_lines: whether the text will be read with blank lines kept.
-        indent: put before the lines of a multi-line value; the reference's export has none.
+        key: Its key.
+        value: Its value. A multi-line value is written on several lines if possible.
+        comment: Its comment, written above it or behind it.
+        blank_lines: The reader of the text will keep blank lines.
+        indent: Indentation of the lines of a multi-line value; the reference's export has none.
     """
     above = comment_lines(comment) if comment else []
     body = body_lines(value, blank_lines=blank_lines)
@@ -100,13 +100,13 @@ def own_lines(key: str, value: str, comment: str, *, blank_lines: bool, indent: 
 
 
 def export_one_line(params: ParamStore, layout: Layout = PARAMS_LAYOUT, *, comments: bool = False) -> str:
-    """Params on one line.
+    """Write parameters on one line.
 
     Args:
-        params: what to write.
-        layout: order; the width does not matter.
-        comments: also write comments, in the internal form of the reference that no script can hold [Q51]. For hash
-            keys only: such a line is not meant to be read.
+        params: The parameters.
+        layout: Their order; the width does not matter.
+        comments: Also write the comments, in the reference's internal form that no script can hold [Q51]. Only for hash
+            keys: such a line cannot be read back.
     """
     values = params.get_map()
     keys = _sorted_keys(values, layout)
@@ -114,7 +114,7 @@ def export_one_line(params: ParamStore, layout: Layout = PARAMS_LAYOUT, *, comme
     if comments:
         pieces += [f"//{comment}-/" for comment in params.comments]
     if "" in values:
-        # Behind an argument its colon would make a key of that [Q11].
+        # Behind an argument, its colon would turn the argument into a key [Q11].
         keys.remove("")
         pieces.append(f":{write_value('', values[''])}")
     pieces += sorted(params.args)
@@ -127,12 +127,12 @@ def export_one_line(params: ParamStore, layout: Layout = PARAMS_LAYOUT, *, comme
 
 
 def export_action(action: Action, *, comments: bool = True, number: bool = True) -> str:
-    """An action as text, ending with a line end if it has params.
+    """Write an action. The text ends with a line feed if the action has parameters.
 
     Args:
-        action: what to write.
-        comments: write its comments above it; the reference loses them [Q30].
-        number: write its `id`.
+        action: The action.
+        comments: Write its comments above it; the reference loses them [Q30].
+        number: Write its `id`.
     """
     lines = export_params(action.params, ACTION_LAYOUT, skip="id")
     head = write_head(action.type.bangs, action.actor, action.name) + (f" id:{action.id} " if number else " ")
@@ -143,34 +143,36 @@ def export_action(action: Action, *, comments: bool = True, number: bool = True)
 
 
 def export_actions(actions: Iterable[Action]) -> str:
-    """Actions as a script: each followed by a line end, two at the end; "" for none."""
+    """Write actions as a script. A line feed follows each action, and two end the script; "" if there are no
+    actions.
+    """
     text = "\n".join(export_action(action) for action in actions)
     return text.rstrip("\n") + "\n\n" if text else ""
 
 
 def hash_action(action: Action, *, number: bool = True) -> str:
-    """Hex BLAKE2b of 20 bytes over the export, without comments of the action.
+    """Hash an action: BLAKE2b with 20 bytes, in hexadecimal, over the export without the action's comments.
 
     Args:
-        action: what to hash.
-        number: whether its position in the playbook counts, as it does in the reference [Q31].
+        action: The action.
+        number: Its position in the playbook counts, as in the reference [Q31].
     """
     return _blake(export_action(action, comments=False, number=number))
 
 
 def hash_actions(actions: Iterable[Action], *, number: bool = True) -> str:
-    """The same over the hash keys of actions, joined with line ends."""
+    """Hash actions: BLAKE2b over their hash keys, joined by line feeds."""
     return _blake("\n".join(hash_action(action, number=number) for action in actions))
 
 
 def hash_params(params: ParamStore) -> str:
-    """Hex SHA-256 of the one-line export."""
+    """Hash parameters: SHA-256, in hexadecimal, over the one-line export with comments."""
     text = export_one_line(params, comments=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _blake(text: str) -> str:
-    # Lone surrogates can come from JSON; a hash must not fail where a parser did not.
+    # JSON can contain lone surrogates. The parser accepts them, so hashing must not fail.
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
 
@@ -185,10 +187,10 @@ def _sorted_keys(values: dict[str, str], layout: Layout) -> list[str]:
 
 
 def _commented_args(params: ParamStore) -> list[str]:
-    """Arguments on lines of their own, each under one of the comments, so that all of these read back.
+    """Write each argument on a line of its own below one of the comments, so that all comments can be read back.
 
-    There can be more comments than arguments, because that of an argument given twice is kept: the last argument is
-    then given again.
+    There can be more comments than arguments, because the comment of a repeated argument is kept too. In that case the
+    last argument is repeated.
     """
     args, comments = sorted(params.args), params.comments
     lines: list[str] = []

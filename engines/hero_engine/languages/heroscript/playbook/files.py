@@ -1,19 +1,18 @@
-"""The only module of the package that touches the file system: scripts and folders of scripts to text, and paths.
+"""Loads scripts from files and folders into playbooks.
 
-Source: HeroScript specification, sections 7 and 9 (get_path).
+Together with `params.paths` it is the only module of the language that uses the file system.
+
+Source: HeroScript specification, section 7.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from hero_engine.languages.heroscript.playbook.playbook import Playbook
 from hero_engine.languages.heroscript.text.diagnostic import Place
 from hero_engine.languages.heroscript.text.errors import LoadError
-
-if TYPE_CHECKING:
-    from hero_engine.languages.heroscript.playbook.playbook import Playbook
 
 # The order in which a folder's files are loaded.
 SUFFIXES = (".md", ".hero", ".heroscript")
@@ -22,21 +21,18 @@ SUFFIXES = (".md", ".hero", ".heroscript")
 def load_playbook(
     path: str | Path, *, replace: Mapping[str, str] | None = None, priority: int = 50, keep_blank_lines: bool = False
 ) -> Playbook:
-    """Read a file or a folder into a playbook.
+    """Load a file or a folder into a playbook.
 
     Args:
-        path: a file of any name, or a folder, see `list_scripts`.
-        replace: as for `Playbook.parse`.
-        priority: as for `Playbook.parse`.
-        keep_blank_lines: as for `Playbook.parse`.
+        path: A file with any name, or a folder, see `list_scripts`.
+        replace: As for `Playbook.parse`.
+        priority: As for `Playbook.parse`.
+        keep_blank_lines: As for `Playbook.parse`.
 
     Raises:
-        LoadError: it is missing or cannot be read.
-        ParseError: a text is not HeroScript.
+        LoadError: The path does not exist or cannot be read.
+        ParseError: A text is not HeroScript.
     """
-    # Here, because the getters of params, which a playbook is made of, ask this module for paths.
-    from hero_engine.languages.heroscript.playbook.playbook import Playbook
-
     playbook = Playbook()
     for script in list_scripts(path):
         playbook.add(
@@ -51,17 +47,18 @@ def load_playbook(
 
 
 def list_scripts(path: str | Path) -> list[Path]:
-    """The files that loading a path means.
+    """List the files that loading a path would read.
 
     Args:
-        path: a file, or a folder.
+        path: A file or a folder.
 
     Returns:
-        The file itself; or of the folder and the folders below it [Q43] all `*.md`, then all `*.hero`, then all
-        `*.heroscript`, each group sorted by path; names that start with `.` or `_` and links are left out.
+        For a file, the file itself. For a folder, all `*.md`, then all `*.hero`, then all `*.heroscript` in it and in
+        the folders below it [Q43], each group sorted by path. Names that start with `.` or `_`, and links, are left
+        out.
 
     Raises:
-        LoadError: it is missing, or neither file nor folder, or a folder cannot be read.
+        LoadError: The path does not exist, is neither a file nor a folder, or cannot be read.
     """
     root = Path(path)
     try:
@@ -74,16 +71,16 @@ def list_scripts(path: str | Path) -> list[Path]:
         else:
             raise LoadError(f"can't find path:{path}")
     except (OSError, ValueError) as error:
-        # ValueError: a NUL character in the path.
+        # ValueError: there is a NUL character in the path.
         raise LoadError(f"can't find path:{path}: {error}") from error
     return found
 
 
 def read_script(path: str | Path) -> str:
-    """The text of a file.
+    """Read the text of a file.
 
     Raises:
-        LoadError: it cannot be read, or is not UTF-8; then with the place of the first bad byte.
+        LoadError: It cannot be read, or is not UTF-8; in that case with the place of the first invalid byte.
     """
     try:
         raw = Path(path).read_bytes()
@@ -99,39 +96,15 @@ def read_script(path: str | Path) -> str:
 
 
 def real_path(path: str | Path) -> Path:
-    """A path without links and dots, whether it exists or not.
+    """Resolve the links and dots of a path, whether it exists or not.
 
     Raises:
-        LoadError: it is no path at all, or its links go in circles.
+        LoadError: It is not a path, or its links form a loop.
     """
     try:
         return Path(path).resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise LoadError(f"can't find path:{path}: {error}") from error
-
-
-def find_path(text: str) -> Path | None:
-    """A path that exists, every `~` being the home folder; None if it does not exist."""
-    path = _expand(text)
-    try:
-        return path if text and path.exists() else None
-    except (OSError, ValueError):
-        return None
-
-
-def create_folder(text: str) -> Path | None:
-    """A path, made as a folder with its parents if it does not exist; None if that fails."""
-    path = _expand(text)
-    try:
-        if not path.exists():
-            path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError):
-        return None
-    return path if text else None
-
-
-def _expand(text: str) -> Path:
-    return Path(text.replace("~", str(Path.home())) if "~" in text else text)
 
 
 def _walk(folder: Path) -> list[Path]:

@@ -17,11 +17,11 @@ class ActionFilter:
     """A compiled filter.
 
     Args:
-        text: `actor.name` items between commas; `:` is the same as `.`; an empty side matches anything; an item
-            without a dot means `core.<item>`, so the empty filter is all of `core`. Globs regard case, plain names
-            do not.
+        text: `actor.name` items between commas. `:` means the same as `.`, and an empty side matches anything. An item
+            without a dot means `core.<item>`, so the empty filter matches all of `core`. Globs are case-sensitive,
+            plain names are not.
 
-    Answers are remembered by name: a playbook of a hundred thousand actions has few different names.
+    Results are cached by name, because a playbook of a hundred thousand actions has few different names.
     """
 
     __slots__ = ("_items", "_known", "text")
@@ -32,7 +32,7 @@ class ActionFilter:
         self._known: dict[tuple[str, str], bool] = {}
 
     def matches(self, actor: str, name: str) -> bool:
-        """Whether an action of that name is selected."""
+        """Whether the filter selects an action of that name."""
         known = self._known.get((actor, name))
         if known is None:
             known = any(actor_side(actor) and name_side(name) for actor_side, name_side in self._items)

@@ -1,6 +1,6 @@
-"""`!!play.include`: the actions of other files, appended to the playbook.
+"""Follows `!!play.include`: appends the actions of other files to a playbook.
 
-Decides what is included and from where; every look at the file system is `files`', git is the caller's.
+It decides what is included from where. `files` reads the file system, and the caller runs git.
 
 Source: HeroScript specification, section 7 [Q42].
 """
@@ -27,25 +27,25 @@ def follow_includes(
     jail: Path | Sequence[Path] | None = None,
     fetch_git: FetchGit | None = None,
 ) -> list[Action]:
-    """Append what every include that is not done asks for, until none is left, and mark the includes done.
+    """Append what every pending include asks for until none is left, and mark the includes as done.
 
     Args:
-        playbook: the one to complete.
-        base: folder that relative paths of a text without path start from; the current one if None. A file's
-            relative paths start from the folder that the file is in.
-        jail: nothing outside this folder, or these, may be included; None allows everything.
-        fetch_git: given address, `git_pull` and `git_reset`, makes a working copy and returns its folder, which
-            may be included from on; without it, `git_url` is an error.
+        playbook: The playbook to complete.
+        base: The folder for relative paths in a text without a path; None for the current folder. Relative paths in a
+            file start from the file's folder.
+        jail: Nothing outside this folder, or these folders, may be included; None allows everything.
+        fetch_git: Called with the address, `git_pull` and `git_reset`; makes a working copy and returns its folder,
+            whose files may be included from then on. Without it, `git_url` is an error.
 
     Returns:
-        The actions that were appended. A path is read once: including it again, also from within itself, appends
-        nothing and is marked done.
+        The actions that were appended. Each file is read only once: another include of it, also by itself, appends
+        nothing and is marked as done.
 
     Raises:
-        LoadError: a path is missing, unreadable or outside the jail, or the include is malformed.
-        ParseError: an included text is not HeroScript.
+        LoadError: A path does not exist, cannot be read or is outside the jail, or the include is malformed.
+        ParseError: An included text is not HeroScript.
     """
-    # The file that the playbook came from counts as read; for a folder or a mere name this is harmless.
+    # The file that the playbook came from counts as read. If its path is a folder or just a name, this does no harm.
     seen: set[Path] = {real_path(playbook.path)} if playbook.path else set()
     added: list[Action] = []
     jails = None if jail is None else [real_path(jail)] if isinstance(jail, Path) else [real_path(one) for one in jail]

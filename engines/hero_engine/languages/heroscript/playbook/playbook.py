@@ -1,6 +1,7 @@
-"""A playbook: the actions of one or more texts, what was said beside them, and how they are found and ordered.
+"""A playbook: the actions of one or more scripts, their other text and warnings, and how actions are selected and
+ordered.
 
-Pure; reading files is `files`, following includes is `include`. Invariant: a load that fails changes nothing.
+Pure; `files` reads files, and `include` follows includes. Invariant: a failed load changes nothing.
 
 Source: HeroScript specification, sections 1, 6 and 8.
 """
@@ -25,12 +26,12 @@ class Playbook:
     """Actions in the order of their texts.
 
     Attributes:
-        actions: all of them; ids count from 1 over all loads.
-        priorities: bucket to ids, filled by `filtersort`.
-        othertext: comments that belong to no action.
-        path: the first path that was loaded.
-        session: free for whoever executes the playbook.
-        warnings: what the texts hold that is surely not meant.
+        actions: All actions; their ids count from 1 across all loads.
+        priorities: The ids in each bucket; `filtersort` fills it.
+        othertext: Comments that belong to no action.
+        path: The first path that was loaded.
+        session: For the program that executes the playbook to use.
+        warnings: Likely mistakes in the texts.
     """
 
     __slots__ = ("actions", "othertext", "path", "priorities", "session", "warnings")
@@ -53,17 +54,17 @@ class Playbook:
         priority: int = DEFAULT_PRIORITY,
         keep_blank_lines: bool = False,
     ) -> Playbook:
-        """Read a script.
+        """Parse a script.
 
         Args:
-            text: the script.
-            path: what to call it in messages.
-            replace: text replacement before anything else; places are those in the replaced text.
-            priority: priority of its actions.
-            keep_blank_lines: keep blank lines inside multi-line values, which are dropped by default [Q02].
+            text: The script.
+            path: Its name in messages.
+            replace: Text replacement before anything else; places refer to the replaced text.
+            priority: Priority of its actions.
+            keep_blank_lines: Keep blank lines inside multi-line values. By default they are dropped [Q02].
 
         Raises:
-            ParseError: the text is not HeroScript.
+            ParseError: The text is not HeroScript.
         """
         playbook = cls()
         playbook.add(text, path=path, replace=replace, priority=priority, keep_blank_lines=keep_blank_lines)
@@ -79,21 +80,21 @@ class Playbook:
         keep_blank_lines: bool = False,
         errors: list[HeroScriptError] | None = None,
     ) -> list[Action]:
-        """Read a further script; its actions are appended.
+        """Parse another script and append its actions.
 
         Args:
-            text: as for `parse`, like the arguments that follow.
-            path: as for `parse`.
-            replace: as for `parse`.
-            priority: as for `parse`.
-            keep_blank_lines: as for `parse`.
-            errors: when given, errors go here and the actions concerned are left out.
+            text: As for `parse`, like the next four.
+            path: As for `parse`.
+            replace: As for `parse`.
+            priority: As for `parse`.
+            keep_blank_lines: As for `parse`.
+            errors: If given, errors are appended to it and the actions concerned are left out.
 
         Returns:
             The new actions.
 
         Raises:
-            ParseError: the text is not HeroScript, and `errors` was not given; the playbook is as before.
+            ParseError: The text is not HeroScript, and `errors` was not given. The playbook is unchanged.
         """
         source = Source(replace_words(text, replace) if replace else text, path)
         reader = ScriptReader(
@@ -114,22 +115,22 @@ class Playbook:
 
     @property
     def nractions(self) -> int:
-        """How many actions there are."""
+        """The number of actions."""
         return len(self.actions)
 
     @property
     def done(self) -> list[int]:
-        """Ids that the last `filtersort` put into a bucket; not the same as `Action.done`."""
+        """The ids that the last `filtersort` put into a bucket. This is not `Action.done`."""
         return [id for ids in self.priorities.values() for id in ids]
 
     # Selecting ----------------------------------------------------------------------------------------------------
 
     def find(self, filter: str, *, include_done: bool = False) -> list[Action]:
-        """Actions that match a filter, in script order.
+        """Find the actions that match a filter, in script order.
 
         Args:
-            filter: see `ActionFilter`.
-            include_done: also those marked done.
+            filter: See `ActionFilter`.
+            include_done: Include actions that are marked as done.
         """
         matches = ActionFilter(filter).matches
         return [
@@ -139,77 +140,72 @@ class Playbook:
         ]
 
     def exists(self, filter: str) -> bool:
-        """Whether any action that is not done matches."""
+        """Whether an action that is not done matches."""
         return bool(self.find(filter))
 
     def exists_once(self, filter: str) -> bool:
-        """Whether exactly one matches."""
+        """Whether exactly one action matches."""
         return len(self.find(filter)) == 1
 
     def max_once(self, filter: str) -> bool:
-        """True if one matches, false if none.
+        """Return True if one action matches, False if none does.
 
         Raises:
-            SelectError: more than one.
+            SelectError: More than one action matches.
         """
-        found = self.find(filter)
-        if len(found) > 1:
-            raise _too_many(f"found more than one action: '{shorten(filter)}'", found)
-        return bool(found)
+        if not self.exists(filter):
+            return False
+        self.get(filter)
+        return True
 
     def ensure_once(self, filter: str) -> Action:
-        """The one action that matches.
+        """Return the one action that matches.
 
         Raises:
-            SelectError: none, or more than one.
+            SelectError: No action matches, or more than one.
         """
-        found = self.find(filter)
-        if not found:
-            raise self._none(f"No actions found based on filter: {shorten(filter)}", filter)
-        if len(found) > 1:
-            message = f"More than 1 action found based on filter: {shorten(filter)}, this Playbook only supports 1."
-            raise _too_many(message, found)
-        return found[0]
+        return self._one(
+            filter,
+            f"No actions found based on filter: {shorten(filter)}",
+            f"More than 1 action found based on filter: {shorten(filter)}, this Playbook only supports 1.",
+        )
 
     def get(self, filter: str) -> Action:
-        """The one action that matches.
+        """Return the one action that matches. It differs from `ensure_once` only in its messages, as in the reference.
 
         Raises:
-            SelectError: none, or more than one.
+            SelectError: No action matches, or more than one.
         """
-        found = self.find(filter)
-        if not found:
-            raise self._none(f"can't find action: '{shorten(filter)}'", filter)
-        if len(found) > 1:
-            raise _too_many(f"found more than one action: '{shorten(filter)}'", found)
-        return found[0]
+        too_many = f"found more than one action: '{shorten(filter)}'"
+        return self._one(filter, f"can't find action: '{shorten(filter)}'", too_many)
 
     def params_get(self, filter: str) -> Params:
-        """The params of all that match, merged; later ones win."""
+        """Merge the parameters of all actions that match; later values win."""
         merged = Params()
         for action in self.find(filter):
             merged.merge(action.params)
         return merged
 
     def names(self) -> list[str]:
-        """The name of every action, in sorted order (see `actions_sorted`)."""
+        """The names of all actions, in sorted order (see `actions_sorted`)."""
         return [action.name for action in self.actions_sorted()]
 
     # Order --------------------------------------------------------------------------------------------------------
 
     def filtersort(self, priorities: Mapping[int, str], *, prio_only: bool = False) -> list[Action]:
-        """Put the actions into buckets.
+        """Sort the actions into buckets.
 
         Args:
-            priorities: bucket, 0 to 49, to filter. An action goes into the lowest bucket that matches it and takes
-                its number as priority; all others form bucket 50 and keep theirs [Q29].
-            prio_only: leave out bucket 50.
+            priorities: A filter for each bucket, 0 to 49. An action goes into the lowest bucket whose filter matches,
+                and gets the number of the bucket as its priority. The others form bucket 50 and keep their priority
+                [Q29].
+            prio_only: Leave out bucket 50.
 
         Returns:
-            The actions in their new order; computed anew every time [Q28].
+            The actions in their new order, which is computed anew every time [Q28].
 
         Raises:
-            SelectError: a bucket above 49.
+            SelectError: A bucket has a number above 49.
         """
         if any(number >= _LAST_BUCKET for number in priorities):
             raise SelectError("prio cannot be higher than 49")
@@ -225,10 +221,11 @@ class Playbook:
         return self.actions_sorted(prio_only=prio_only)
 
     def actions_sorted(self, *, prio_only: bool = False) -> list[Action]:
-        """The actions by bucket, inside a bucket in script order; all in script order before any `filtersort`.
+        """Return the actions by bucket, and within a bucket in script order. Before any `filtersort`, all are in script
+        order.
 
         Args:
-            prio_only: leave out bucket 50. Actions added after the sort belong to it.
+            prio_only: Leave out bucket 50, which includes actions that were added after the sort.
         """
         if not self.priorities:
             return list(self.actions)
@@ -240,24 +237,24 @@ class Playbook:
     # Done marks ---------------------------------------------------------------------------------------------------
 
     def pending(self) -> list[Action]:
-        """Actions not done, in sorted order."""
+        """The actions that are not done, in sorted order."""
         return [action for action in self.actions_sorted() if not action.done]
 
     def ensure_processed(self, filter: str) -> None:
-        """Demand that everything a filter matches is done.
+        """Demand that all actions that match a filter are done.
 
         Raises:
-            SelectError: names the first that is not.
+            SelectError: One is not; the message names the first.
         """
         found = self.find(filter)
         if found:
             raise SelectError(f"action not done: '{found[0].full_name}'", place=found[0].place)
 
     def empty_check(self) -> None:
-        """Demand that everything is done.
+        """Demand that all actions are done.
 
         Raises:
-            SelectError: holds the script of what is left.
+            SelectError: Some are not; the message has them as a script.
         """
         left = self.pending()
         if left:
@@ -267,27 +264,29 @@ class Playbook:
     # Text ---------------------------------------------------------------------------------------------------------
 
     def heroscript(self, *, show_done: bool = False) -> str:
-        """The playbook as a script that reads back to the same actions.
+        """Write the playbook as a script; parsing it gives the same actions.
 
         Args:
-            show_done: also write what is done.
+            show_done: Include the actions that are done.
         """
         return export_actions(action for action in self.actions_sorted() if show_done or not action.done)
 
     def hashkey(self, *, number: bool = True) -> str:
-        """Hash over all actions.
+        """Hash all actions.
 
         Args:
-            number: whether the ids count, as in the reference; without them equal content hashes alike [Q31].
+            number: The ids count, as in the reference. Without them, equal content has equal hashes [Q31].
         """
         return hash_actions(self.actions_sorted(), number=number)
 
     def __repr__(self) -> str:
         return f"<Playbook {self.path or 'text'}: {len(self.actions)} actions>"
 
-    def _none(self, message: str, filter: str) -> SelectError:
-        return SelectError(message, hint=did_you_mean(filter, {action.full_name for action in self.actions}))
-
-
-def _too_many(message: str, found: list[Action]) -> SelectError:
-    return SelectError(message, place=found[1].place, hint=f"the first of them is at {found[0].place}")
+    def _one(self, filter: str, none: str, too_many: str) -> Action:
+        """Return the one action that matches, or raise one of these messages."""
+        found = self.find(filter)
+        if not found:
+            raise SelectError(none, hint=did_you_mean(filter, {action.full_name for action in self.actions}))
+        if len(found) > 1:
+            raise SelectError(too_many, place=found[1].place, hint=f"the first of them is at {found[0].place}")
+        return found[0]

@@ -1,7 +1,8 @@
-"""The script level: which lines are actions, which lines belong to them, which are comments, which are prose.
+"""Reads a script: decides which lines are actions, which belong to them, which are comments, and which are prose.
 
-Called by `Playbook`. A single pass with three states (idle, comment, in an action); the lines of an action go to the
-block scanner as they come, because whether `!` starts an action depends on whether a multi-line value is open [Q03].
+`Playbook` uses it. It makes one pass and has three states (idle, in a comment, in an action). It feeds the lines of an
+action to the block scanner one by one, because whether `!` starts an action depends on whether a multi-line value is
+open [Q03].
 
 Source: HeroScript specification, section 3.
 """
@@ -24,13 +25,14 @@ class ScriptReader:
     """Reads one text; used once.
 
     Args:
-        source: the text, replaced and split.
-        first_id: number of the first action.
-        priority: priority of every action.
-        keep_blank_lines: keep blank lines inside multi-line values, which the reference drops [Q02].
-        errors: when given, errors are put here and the action concerned is left out; else the first one is raised.
+        source: The text, replaced and split.
+        first_id: Id of the first action.
+        priority: Priority of all actions.
+        keep_blank_lines: Keep blank lines inside multi-line values, which the reference drops [Q02].
+        errors: If given, errors are appended to it and the actions concerned are left out. Otherwise the first error is
+            raised.
 
-    After `read`, `actions`, `othertext` (pieces to be joined) and `warnings` hold the outcome.
+    After `read`, `actions`, `othertext` (pieces to be joined) and `warnings` hold the result.
     """
 
     def __init__(
@@ -54,18 +56,18 @@ class ScriptReader:
         self._comments: list[str] = []
         self._in_comment = False
         self._scanner: BlockScanner | None = None
-        # Stands in for an action's params until its block is closed; never seen outside.
+        # A placeholder for an action's parameters until its block is closed; it is never visible outside.
         self._none = Params()
         self._action = Action("", "", params=self._none)
         self._start = self._last = self._column = 0
-        # The line that cut an action's parameters off, until it is known whether parameters follow it [Q04].
+        # The line that ended an action, until it is known whether parameters follow it [Q04].
         self._cut_index = -1
 
     def read(self) -> None:
         """Read the text to its end.
 
         Raises:
-            ParseError: the text is not HeroScript and `errors` was not given.
+            ParseError: The text is not HeroScript, and `errors` was not given.
         """
         for index, line in enumerate(self._source.lines):
             text = line.strip(BLANKS)
@@ -97,7 +99,7 @@ class ScriptReader:
             self.othertext.append("\n".join(self._comments))
 
     def _read_prose(self, line: str, text: str) -> None:
-        """A line outside of actions that starts none."""
+        """Read a line outside of actions that starts none."""
         if line.startswith("//"):
             self._in_comment = True
             self._comments.append(text.lstrip("/ "))
@@ -168,7 +170,7 @@ class ScriptReader:
         actor, name = ("core", parts[0]) if len(parts) == 1 else (parts[0], parts[1])
         actor, name = name_fix(actor), name_fix(name)
         if not actor or not name:
-            # The reference goes on with an empty name, which no filter and no program expects [Q05].
+            # The reference continues with an empty name, which no filter and no program expects [Q05].
             missing = "actor" if not actor else "name"
             raise self._head_error(index, head, f"the action {shorten(head)} has no {missing}", "write !!actor.name")
         return _TYPES[bangs - 1], actor, name
@@ -181,11 +183,12 @@ class ScriptReader:
         return ParseError(message, place=place, text=head, hint=hint)
 
     def _report(self, error: ParseError) -> None:
-        # Comments above an action that is left out must not go to the next one.
+        # The comments above an action that is left out must not go to the next one.
         self._comments = []
         if self._errors is None:
             raise error
-        # Without its traceback: frames of a hundred thousand errors would keep the collector busy.
+        # Without their tracebacks, because the frames of a hundred thousand errors would keep the garbage collector
+        # busy.
         self._errors.append(error.with_traceback(None))
 
     def _warn(self, code: str, index: int, column: int, message: str, hint: str) -> None:
@@ -201,7 +204,7 @@ class ScriptReader:
         self._warn("Q01", index, 1, message, "indent parameters by two spaces or more")
 
     def _after_cut(self, line: str) -> None:
-        """Say once that parameters after a comment at column 0 are not read [Q04]."""
+        """Warn once that parameters after a comment at column 0 are not read [Q04]."""
         cut, self._cut_index = self._cut_index, -1
         if line.startswith("  ") and self._source.lines[cut].startswith("//"):
             message = "this comment ends the action: the parameters below it are not read"

@@ -1,1 +1,1 @@
-"""From characters to tokens, and back: how HeroScript is written."""
+"""The lowest level of the language: from characters to tokens, and back. Also names, numbers, places and errors."""

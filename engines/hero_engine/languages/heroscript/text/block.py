@@ -1,7 +1,7 @@
-"""A parameter block as a piece of a source, so that it can be scanned again.
+"""A parameter block: the lines of a source that belong to one action, so that they can be scanned again.
 
-Made by the script reader and by `Params.parse`. Positions of single parameters are not stored: a script of a hundred
-thousand actions would pay for them, and only an error or the formatter ever asks. They scan the block once more.
+`ScriptReader` and `Params.parse` make blocks. The positions of single parameters are not stored, because a script of a
+hundred thousand actions would pay for them, and only errors and the formatter need them. Those scan the block again.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from hero_engine.languages.heroscript.text.source import Source
 
 
 class Block(NamedTuple):
-    """The lines `start` to `end` of a source, the first one from `column` on.
+    """The lines from `start` to `end` of a source, where the first line counts from `column`.
 
     Args:
-        source: the text.
+        source: The text.
         start: 0-based index of the first line.
         end: 0-based index after the last line.
-        column: 0-based column where the first line's parameters start.
-        keep_blank_lines: whether blank lines count inside multi-line values [Q02].
+        column: 0-based column at which the parameters of the first line start.
+        keep_blank_lines: Blank lines are part of multi-line values [Q02].
     """
 
     source: Source
@@ -32,10 +32,13 @@ class Block(NamedTuple):
     keep_blank_lines: bool = True
 
     def scan(self) -> BlockScanner:
-        """Scan the block from its first line to its last.
+        """Scan the block.
+
+        Returns:
+            The scanner, with the items of the block.
 
         Raises:
-            ParseError: a character that no name may hold.
+            ParseError: The block holds a character that is not allowed in a name.
         """
         scanner = BlockScanner(self.source)
         lines = self.source.lines
@@ -49,14 +52,14 @@ class Block(NamedTuple):
         return scanner
 
     def place_of(self, key: str) -> Place | None:
-        """Where the value that counts for a key stands: the last one [Q50]; None if the text does not hold it."""
+        """Find the value of a key: the last one if the key is given more than once [Q50]; None if it is not there."""
         for item in reversed(self.scan().items):
             if item.key == key:
                 return self.source.place(item.line, item.column)
         return None
 
     def place_of_arg(self, arg: str) -> Place | None:
-        """Where an argument stands."""
+        """Find an argument; None if it is not there."""
         for item in self.scan().items:
             if item.key is None and item.value == arg:
                 return self.source.place(item.line, item.column)
@@ -64,7 +67,7 @@ class Block(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where the block starts: for an action, its head."""
+        """Where the block starts. For an action, this is its head."""
         line = self.source.lines[self.start] if self.start < len(self.source.lines) else ""
         if not line:
             return Place(path=self.source.path, line=self.start + 1, column=1)

@@ -1,6 +1,6 @@
-"""Diagnostics as data, and how they are shown: `path:line:col`, the source line, a caret, a hint.
+"""Diagnostics as data, and their form for people: `path:line:col`, the source line, a caret, a hint.
 
-Used for errors, for the warnings a playbook collects, and by the checker. Pure; knows nothing of the grammar.
+Errors, a playbook's warnings and the checker share this form. Pure; it knows nothing of the grammar.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-# A line of a megabyte must not flood a terminal: this much of it is shown on each side of the caret.
+# A line of a megabyte must not flood a terminal, so this much of it is shown on each side of the caret.
 _WINDOW_CHARS = 70
-# difflib compares quadratically: names longer than this are not worth a guess, nor are lists of more than that.
+# difflib takes quadratic time. Longer names get no proposal, and only so many known names are compared.
 _GUESS_CHARS = 64
 _GUESS_NAMES = 2000
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """How serious a finding is."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -26,13 +26,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A point in a source text.
+    """A position in a source text.
 
     Args:
-        path: name of the source, "" for a text without one.
-        line: 1-based.
-        column: 1-based, in characters; a tab is one character.
-        source_line: the whole line as its author wrote it.
+        path: Name of the source, "" for a text without one.
+        line: 1-based line.
+        column: 1-based column in characters; a tab is one character.
+        source_line: The whole line as its author wrote it.
     """
 
     path: str
@@ -49,12 +49,12 @@ class Diagnostic:
     """One finding.
 
     Args:
-        severity: error or warning.
-        code: stable name of the rule (`syntax`, or the number of a quirk such as `Q04`).
-        message: one sentence.
-        place: where; None if it is about no text.
-        text: the offending piece; the caret underlines as much of it as the line holds.
-        hint: a proposal, or "".
+        severity: Error or warning.
+        code: Stable name of the rule: `syntax`, or the number of a quirk such as `Q04`.
+        message: One sentence.
+        place: Where it is; None if it is not about a text.
+        text: The piece of source in question; the caret underlines as much of it as the line holds.
+        hint: A proposal, or "".
     """
 
     severity: Severity
@@ -65,12 +65,12 @@ class Diagnostic:
     hint: str = ""
 
     def render(self) -> str:
-        """Several lines in the manner of a compiler.
+        """Format the finding as a compiler does.
 
         Returns:
             `path:line:col: severity[code]: message`, the source line, the caret, and the hint if there is one.
         """
-        message = self.message.replace("\n", " ")  # some quote a text; editors read the first line alone
+        message = self.message.replace("\n", " ")  # some messages quote a text, and editors read only the first line
         lines = [f"{self.place or '<value>'}: {self.severity}[{self.code}]: {message}"]
         if self.place and self.place.source_line:
             lines += _excerpt(self.place, self.text)
@@ -95,15 +95,15 @@ def _excerpt(place: Place, text: str) -> list[str]:
 
 
 def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Known names that resemble a misspelt one, best first.
+    """Find the known names that resemble a misspelt one.
 
     Args:
-        name: what was written.
-        known: what could have been meant.
-        limit: at most so many.
+        name: The name in the script.
+        known: The names that it could mean.
+        limit: Maximum number of results.
 
     Returns:
-        Possibly empty; always empty for very long names or vocabularies, to keep errors cheap on hostile input.
+        The names, best first. Always empty for very long names, so that errors stay cheap on hostile input.
     """
     choices = [item for item in known if len(item) <= _GUESS_CHARS][:_GUESS_NAMES]
     if len(name) > _GUESS_CHARS or not choices:
@@ -112,12 +112,12 @@ def nearest_names(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint sentence from `nearest_names`, or "" when nothing is near."""
+    """Make a hint from `nearest_names`, or "" if nothing is similar."""
     near = nearest_names(name, known)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def shorten(text: str, limit: int = 80) -> str:
-    """Cut a piece of source for use inside a one-line message; newlines are shown escaped."""
+    """Cut a piece of source for a one-line message. Line feeds are shown escaped."""
     flat = text[: limit + 1].replace("\n", "\\n")
     return flat if len(flat) <= limit else flat[:limit] + "…"

@@ -1,7 +1,7 @@
-"""The one family of exceptions of the language: what went wrong, and where in which text.
+"""The exceptions of the language: what is wrong, and where in which text.
 
-Raised by every other module of the package, caught by engines and command lines. Invariant: whatever text is given
-to the parser, a getter or the loader, only `HeroScriptError` and its subclasses come out.
+All modules of the language raise them; engines and command lines catch them. For any text that is given to the parser,
+a getter or the loader, no exception other than `HeroScriptError` and its subclasses is raised.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from hero_engine.languages.heroscript.text.diagnostic import Diagnostic, Place, 
 
 
 class HeroScriptError(Exception):
-    """Root of all errors of the package; carries data and builds its text from it.
+    """Root of all errors of the language. It carries data and builds its text from it.
 
     Args:
-        message: what is wrong, without the place.
-        place: where in the source text; None when the value never was in a text.
-        text: the offending piece of source, as written.
-        hint: what the author may have meant, "" if nothing comes to mind.
-        code: short stable name of the rule that was broken.
+        message: What is wrong, without the place.
+        place: Where in the source text; None if the value never was in a text.
+        text: The piece of source in question, as written.
+        hint: What the author may have meant, or "".
+        code: Short stable name of the rule that was broken.
     """
 
     default_code = "error"
@@ -36,22 +36,22 @@ class HeroScriptError(Exception):
 
     @property
     def path(self) -> str:
-        """Name of the source, "" when it has none."""
+        """Name of the source, "" if it has none."""
         return self.place.path if self.place else ""
 
     @property
     def line(self) -> int:
-        """1-based line, 0 when unknown."""
+        """1-based line, 0 if unknown."""
         return self.place.line if self.place else 0
 
     @property
     def column(self) -> int:
-        """1-based column in characters, 0 when unknown."""
+        """1-based column in characters, 0 if unknown."""
         return self.place.column if self.place else 0
 
     @property
     def diagnostic(self) -> Diagnostic:
-        """The same facts as data, for printing like a compiler does."""
+        """The same facts as data, to be shown as a compiler does."""
         return Diagnostic(
             severity=Severity.ERROR,
             code=self.code,
@@ -62,14 +62,14 @@ class HeroScriptError(Exception):
         )
 
     def render(self) -> str:
-        """The message with its source line, a caret and the hint, over several lines."""
+        """Format the message with its source line, a caret and the hint, on several lines."""
         return self.diagnostic.render()
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        # Script runs live in child processes: the default reduction loses keyword-only data on the way back.
+        # The default reduction would lose the keyword-only data when an error is sent from one process to another.
         data = {"place": self.place, "text": self.text, "hint": self.hint, "code": self.code}
         return _rebuild, (type(self), self.message, data)
 
@@ -81,13 +81,13 @@ class ParseError(HeroScriptError):
 
 
 class ParamError(HeroScriptError):
-    """A parameter or argument is missing or is not what a getter asked for."""
+    """A parameter or argument is missing, or is not what a getter asked for."""
 
     default_code = "param"
 
 
 class SelectError(HeroScriptError):
-    """A filter found no action, too many actions, or actions not yet done."""
+    """A filter matches no action, too many actions, or actions that are not done yet."""
 
     default_code = "select"
 

@@ -1,7 +1,8 @@
-"""Globs of the language: `*` any run, `?` one character, `[abc]`, `[^abc]`. Pure.
+"""The globs of the language: `*` is any text, `?` one character, `[abc]` and `[^abc]` one of a set. Pure.
 
-Not `fnmatch`: its classes have ranges and are negated by `!`, a bracket without its partner is a literal there (here
-it never matches), and a pattern must not become a regular expression that hostile text can make backtrack.
+This is not `fnmatch`, because that differs: its sets have ranges and are negated by `!`, and an unclosed bracket is
+literal there, while here it never matches. Nor is a glob translated to a regular expression, because hostile text could
+make that backtrack.
 
 Source: HeroScript specification, sections 5 and 6.
 """
@@ -15,12 +16,12 @@ _Token = tuple[frozenset[str], bool] | None
 
 
 class Glob:
-    """A compiled pattern, matched against whole texts, with regard to case.
+    """A compiled glob. It matches whole texts and is case-sensitive.
 
     Args:
-        pattern: the glob; a `[` without `]` makes it match nothing.
+        pattern: The glob; with a `[` without `]` it matches nothing.
 
-    Matching costs at most len(pattern) * len(text) steps: on a mismatch only the last `*` is tried again.
+    A match takes at most len(pattern) * len(text) steps, because after a mismatch only the last `*` is tried again.
     """
 
     __slots__ = ("_matches_all", "_never", "_tokens")
@@ -50,7 +51,7 @@ class Glob:
                 self._tokens.append((frozenset(char), True))
 
     def matches(self, text: str) -> bool:
-        """Whether the whole text matches."""
+        """Whether the glob matches the whole text."""
         if self._matches_all or self._never:
             return self._matches_all
         tokens = self._tokens
@@ -75,12 +76,12 @@ class Glob:
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether an action filter's side is a glob: any of `*`, `?`, `[` makes it one."""
+    """Whether a part of an action filter is a glob: it is, with any of `*`, `?` and `[`."""
     return any(char in pattern for char in "*?[")
 
 
 def matches_value(pattern: str, value: str) -> bool:
-    """The test of `filter_match`: a glob if it has `*`, `?` or brackets, else equality."""
+    """The test of `filter_match`: a glob if the pattern has `*`, `?` or brackets, otherwise equality."""
     if "*" in pattern or "?" in pattern or ("[" in pattern and "]" in pattern):
         return Glob(pattern).matches(value)
     return pattern == value

@@ -1,4 +1,4 @@
-"""How names are normalised, and the character sets that the whole grammar shares. Pure functions.
+"""Normalises names, and defines the character sets that the grammar shares. Pure functions.
 
 Source: HeroScript specification, section 2.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-# What "trim" takes off. Not str.strip(): that would also take off no-break spaces and information separators.
+# The characters that trimming removes. str.strip() would also remove no-break spaces and information separators.
 BLANKS = " \n\t\v\f\r"
 
-# The reference works on bytes, so only ASCII letters change case (str.lower would turn a Kelvin sign into a "k").
+# The reference works on bytes, so only ASCII letters change case; str.lower would turn a Kelvin sign into a "k".
 _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _ALREADY_FIXED = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*+")
 _KEPT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -18,24 +18,24 @@ _SEPARATORS = frozenset("-;:. ")
 
 
 def trim(text: str) -> str:
-    """Take spaces, tabs and line ends off both ends."""
+    """Remove spaces, tabs and line ends from both ends."""
     return text.strip(BLANKS)
 
 
 def ascii_lower(text: str) -> str:
-    """Lower-case the letters A to Z and nothing else."""
+    """Convert the letters A to Z to lower case, and no others."""
     return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
 def name_fix(text: str) -> str:
-    """Normalise a name the way scripts, keys and filters need it.
+    """Normalise the name of a script, key or filter.
 
     Args:
-        text: any text.
+        text: Any text.
 
     Returns:
-        Lower case letters, digits and underscores, and the extension as it was if the name has one. Runs of
-        separators other than the underscore are not collapsed: `a--b` gives `a__b` [Q07].
+        Lower-case letters, digits and underscores; an extension stays as it is. A run of separators other than
+        underscores does not collapse: `a--b` becomes `a__b` [Q07].
 
     Source: specification, section 2, name_fix.
     """
@@ -60,7 +60,7 @@ def name_fix(text: str) -> str:
 
 
 def name_fix_no_underscore(text: str) -> str:
-    """`name_fix`, then without any underscore; the form in which words of yes and no are compared."""
+    """Apply `name_fix` and remove the underscores. Words for yes and no are compared in this form."""
     return name_fix(text).replace("_", "")
 
 

@@ -1,6 +1,6 @@
-"""Numbers as the language writes them. Pure functions, strict, ASCII digits only.
+"""Parses the numbers of the language: strict, ASCII digits only. Pure functions.
 
-Raises plain ValueError: the getters add key, place and the wording of the reference.
+They raise plain ValueError. The getters add the key, the place and the reference's wording.
 
 Source: HeroScript specification, section 9.
 """
@@ -12,20 +12,20 @@ import re
 
 _INT = re.compile(r"([+-]?)([0-9]++(?:_[0-9]++)*+)")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+")
-# The decimal digits of 2**64: int() of a longer text would only cost time (and is refused beyond 4300 digits).
+# 2**64 has 20 decimal digits. Converting a longer text would only take time, and Python refuses more than 4300 digits.
 _MAX_DIGITS = 20
 
 
 def parse_int(text: str, bits: int, *, signed: bool) -> int:
-    """An integer of a given width.
+    """Parse an integer of a given width.
 
     Args:
-        text: decimal digits with single underscores between them; a sign if `signed`.
+        text: Decimal digits, with single underscores between them, and a sign if `signed`.
         bits: 8, 16, 32 or 64.
-        signed: whether a sign is allowed and the range is that of two's complement.
+        signed: A sign is allowed, and the range is that of two's complement.
 
     Raises:
-        ValueError: not a number, or out of range; i8 and i16 too, which the reference lets wrap [Q35].
+        ValueError: It is not a number or is out of range. The reference lets i8 and i16 wrap instead [Q35].
     """
     found = _INT.fullmatch(text)
     if not found or (found[1] and not signed):
@@ -41,11 +41,11 @@ def parse_int(text: str, bits: int, *, signed: bool) -> int:
 
 
 def parse_float(text: str) -> float:
-    """A decimal number with an optional exponent.
+    """Parse a decimal number with an optional exponent.
 
     Raises:
-        ValueError: in the words of the reference's number parser; also for what does not fit, as infinity would not
-            survive JSON.
+        ValueError: It is not a number, in the words of the reference's parser; or it is too large, because infinity
+            cannot be written as JSON.
     """
     if not text:
         raise ValueError("expected a number found an empty string")
@@ -61,10 +61,10 @@ def parse_float(text: str) -> float:
 
 
 def parse_percent(text: str) -> float:
-    """A number that `%`, anywhere in it, divides by 100.
+    """Parse a number; a `%` anywhere in it divides it by 100.
 
     Raises:
-        ValueError: not a number without the sign.
+        ValueError: What is left without the sign is not a number.
     """
     plain = text.replace("%", "")
     number = parse_float(plain)

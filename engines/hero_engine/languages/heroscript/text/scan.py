@@ -1,12 +1,12 @@
-"""The scanner of a parameter block: lines in, items out, one pass, linear in the length of the text.
+"""The scanner of a parameter block: takes lines and gives items, in one pass and in linear time.
 
-Called by the script reader for the lines of an action and by `Params.parse`. It does what the reference does in
-three stages (unify quotes, fold to one line, scan), in one pass over the lines as they stand, because only that way
-can quotes be honoured [Q14], comments be told from text [Q12, Q13] and positions be kept. The folded form is still
-the model: a line end is one blank between two trimmed lines, except inside a multi-line value.
+`ScriptReader` feeds it the lines of an action, and `Block` scans a block again. The reference works in three stages: it
+unifies quotes, folds the block to one line, and scans that. This scanner does all of it in one pass over the original
+lines, because only so can it respect quotes [Q14], tell comments from text [Q12, Q13] and keep positions. The folded
+form is still the model: a line end is one blank between two trimmed lines, except inside a multi-line value.
 
-Invariant: every character is looked at a bounded number of times. All patterns are possessive, values are gathered
-in lists and joined once, and nothing looks back over a value that is still growing.
+Invariant: every character is looked at a bounded number of times. All patterns are possessive, values are collected in
+lists and joined once, and no step looks back over a value that is still growing.
 
 Source: HeroScript specification, sections 4.1 to 4.4.
 """
@@ -42,16 +42,17 @@ from hero_engine.languages.heroscript.text.values import clean_value
 
 
 class BlockScanner:
-    """Reads one parameter block, a line at a time.
+    """Reads one parameter block, line by line.
 
     Args:
-        source: the text that the lines come from; only used to say where something is.
+        source: The text that the lines come from; only used for places.
 
-    `feed` the lines, then `finish`; afterwards `items`, `remark` (comments that nothing followed) and `warnings`
-    hold the outcome. `in_body` tells the caller whether a multi-line value is open, where `!` means nothing [Q03].
+    Call `feed` for each line, then `finish`. Afterwards `items`, `remark` (comments that no item follows) and
+    `warnings` hold the result. `in_body` tells the caller whether a multi-line value is open, in which `!` has no
+    meaning [Q03].
     """
 
-    simple: ClassVar[re.Pattern[str]] = SIMPLE  # a test compares the two roads by overriding it
+    simple: ClassVar[re.Pattern[str]] = SIMPLE  # a test overrides it to compare the fast path with the states
 
     __slots__ = (
         "_after",
@@ -81,11 +82,12 @@ class BlockScanner:
         self._source = source
         self.items: list[Item] = []
         self.warnings: list[Diagnostic] = []
-        # Comments not yet given to an item; a list, because a text can hold any number before the next item.
+        # Comments that do not belong to an item yet. A list, because there can be any number of them before the next
+        # item.
         self._said: list[str] = []
         self._state = self._after = BETWEEN
         self._is_list = self._bracketed = False
-        # The raw value that the short road stored at the end of the last line, if it was a parameter's.
+        # The raw value at the end of the last line, if it belongs to a parameter and came from the fast path.
         self._tail: str | None = None
         self._first = 0
         self._run: list[str] = []
@@ -98,7 +100,7 @@ class BlockScanner:
 
     @property
     def remark(self) -> str:
-        """Comments that no item followed, raw."""
+        """Raw comments that no item follows."""
         return "".join(self._said)
 
     @property
@@ -107,15 +109,15 @@ class BlockScanner:
         return self._state == BODY
 
     def feed(self, index: int, text: str, start: int = 0) -> None:
-        """Take the next line of the block.
+        """Scan the next line of the block.
 
         Args:
             index: 0-based index of the line in the source.
-            text: the line, tabs expanded; for the first line of an action what follows its name.
+            text: The line, with tabs expanded; for the first line of an action, the part after its name.
             start: 0-based column of `text` in the normalised line.
 
         Raises:
-            ParseError: a character that no name may hold.
+            ParseError: The line holds a character that is not allowed in a name.
         """
         state = self._state
         line = text.strip(BLANKS)
@@ -126,7 +128,7 @@ class BlockScanner:
             return
         self._line = line
         self._index = index
-        # Where the trimmed line starts; only ever needed for a place, but cheap beside the scan.
+        # The column of the trimmed line. Only places need it, but it is cheap compared with the scan.
         self._indent = start + len(text) - len(text.lstrip(BLANKS))
         if state == HTML:
             self._feed_html(0)
@@ -154,7 +156,7 @@ class BlockScanner:
         self._scan(0)
 
     def finish(self) -> None:
-        """End of the block: whatever is open is closed, with a warning for open quotes [Q24]."""
+        """End the block: close everything that is open, with a warning for open quotes and comments [Q24, Q26]."""
         state = self._state
         if state == BODY:
             self._warn("Q24", "this multi-line value is never closed", "close it by a line that holds only '")
@@ -176,7 +178,7 @@ class BlockScanner:
         self._state = BETWEEN
 
     def _reopen(self) -> None:
-        """A line that starts with a comma continues the value that ended the line before."""
+        """A line that starts with a comma continues the value at the end of the line before it."""
         if self._tail is None:
             return
         item = self.items.pop()
@@ -257,12 +259,12 @@ class BlockScanner:
         return self._read_bare(pos)
 
     def _read_bracketed(self, pos: int) -> int:
-        """A bracketed list or object with quoted strings is kept as it stands, up to a blank or the line's end."""
+        """A list or object in brackets with quoted strings is kept as it is, up to a blank or the end of the line."""
         line = self._line
         stop = end_of(BRACKETED, line, pos)
         piece = line[pos:stop]
-        # Without strings it is a plain value, whose blanks after commas vanish like in any list. This is asked once a
-        # value, at its first bracket, so the text between is not searched again and again.
+        # Without strings it is a plain value, in which the blanks after commas vanish as in any list. This is checked
+        # once per value, at its first bracket, so that its text is not searched again and again.
         if "'" not in piece and '"' not in piece:
             return self._read_bare(pos)
         piece = piece.rstrip(" ")
@@ -306,7 +308,7 @@ class BlockScanner:
     # Comments -----------------------------------------------------------------------------------------------------
 
     def _read_comment(self, pos: int) -> int:
-        """A comment at the end of a line: it goes to the first item of that line [Q21]."""
+        """A comment at the end of a line belongs to the first item of that line [Q21]."""
         remark = self._line[pos + 2 :].strip(BLANKS) + "-"
         if len(self.items) > self._first:
             item = self.items[self._first]
@@ -316,7 +318,7 @@ class BlockScanner:
         return len(self._line)
 
     def _feed_html(self, pos: int) -> None:
-        """A comment between `<!--` and `-->`, over any number of lines [Q26]."""
+        """A comment between `<!--` and `-->`, on any number of lines [Q26]."""
         text, close, rest = self._line[pos:].partition("-->")
         if text := text.strip(" <->/"):
             self._run.append(text)
@@ -340,7 +342,7 @@ class BlockScanner:
 
     def _opens_body(self, pos: int) -> bool:
         found = OPENER.match(self._line, pos)
-        # `key:' // it's'` is a quoted value, `key:' // note` opens a multi-line value and has a comment.
+        # `key:' // it's'` is a quoted value. `key:' // note` opens a multi-line value and has a comment.
         return found is not None and self._line.find(found[1][0], found.end(1)) < 0
 
     def _open_body(self, pos: int) -> int:
@@ -358,7 +360,7 @@ class BlockScanner:
             self._body.append(text)
 
     def _store_body(self) -> None:
-        # Quotes of either kind come out as double quotes [Q15].
+        # Both kinds of quotes become double quotes [Q15].
         self._parts = ["\n".join(dedent_lines(self._body)).replace("'", '"')]
         self._body = []
         self._store()
@@ -367,10 +369,10 @@ class BlockScanner:
 
     def _close_quote(self) -> None:
         pieces = self._quoted_parts
-        # A quoted value over several lines is joined by blanks [Q25].
+        # The lines of a quoted value are joined by blanks [Q25].
         value = " ".join(pieces) if len(pieces) > 1 else pieces[0]
-        # A backslash that stood before a double quote inside double quotes escapes it, and the quote comes out
-        # single, as it always did [Q14]; inside single quotes it is text, so that JSON can be written there.
+        # Inside double quotes, a backslash before a double quote escapes it, and the quote becomes a single one, as in
+        # the reference [Q14]. Inside single quotes a backslash is text, so that JSON can be written there.
         self._parts.append(value.replace('\\"', "\\'") if self._delimiter == '"' else value)
         self._quoted_parts = []
 
@@ -388,7 +390,7 @@ class BlockScanner:
         self.items.append(Item(self._key, value, self._take_remark(), line, column))
         self._parts = []
         self._bracketed = False
-        # The reference lets the flag live on into the next value [Q18].
+        # In the reference, the flag leaks into the next value [Q18].
         self._is_list = False
         self._state = BETWEEN
 

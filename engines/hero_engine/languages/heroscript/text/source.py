@@ -1,7 +1,8 @@
-"""A script's text as lines, with the way back from a parsed position to what the author wrote.
+"""A script's text as lines, and the way back from a parsed position to the text as its author wrote it.
 
-Owned by the parser; kept by every action, so that an error found long after parsing still shows its line.
-Invariant: `lines[i]` is line `i + 1` of the text after replacement, with tabs expanded and the margin cut.
+The parser creates a source, and every action keeps it, so that an error that is found long after parsing still shows
+its line. Invariant: `lines[i]` is line `i + 1` of the text after replacement, with tabs expanded and the common margin
+removed.
 
 Source: HeroScript specification, sections 2 and 7.
 """
@@ -23,8 +24,8 @@ class Source:
     """The normalised lines of one text.
 
     Args:
-        text: the script after replacement.
-        path: what to call it in messages, "" for none.
+        text: The script after replacement.
+        path: Its name in messages, "" for none.
     """
 
     __slots__ = ("_margin", "_raw", "_tabs", "lines", "path")
@@ -38,7 +39,7 @@ class Source:
         self.lines = [line[self._margin :] for line in lines] if self._margin else lines
 
     def place(self, index: int, column: int) -> Place:
-        """Where a position of a normalised line is in the text.
+        """Convert a position in a normalised line to a place in the text.
 
         Args:
             index: 0-based line.
@@ -51,7 +52,7 @@ class Source:
         return Place(path=self.path, line=index + 1, column=self._raw_column(raw, column) + 1, source_line=raw)
 
     def raw_line(self, index: int) -> str:
-        """Line `index` (0-based) as written, without its terminator."""
+        """Return line `index` (0-based) as written, without its line end."""
         return self._raw[index]
 
     def _raw_column(self, raw: str, column: int) -> int:
@@ -59,7 +60,7 @@ class Source:
         if "\t" not in raw:
             return wanted
         if self._tabs[0] is not raw:
-            # Kept for the next place on the line: a long one can have many findings.
+            # Cached for the next place on this line, because a long line can have many findings.
             positions = [at for at, char in enumerate(raw) if char == "\t"]
             self._tabs = (raw, [at + number * _TAB_GROWTH for number, at in enumerate(positions)])
         starts = self._tabs[1]
@@ -70,7 +71,7 @@ class Source:
 
 
 def split_lines(text: str) -> list[str]:
-    """Split at line feeds, pairs of return and feed, and lone returns [Q48]; a final one adds no empty line."""
+    """Split at LF, CR LF, and lone CR [Q48]. A final line end adds no empty line."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
@@ -80,7 +81,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def margin_of(lines: Iterable[str]) -> int:
-    """The smallest number of leading spaces over the lines that are not blank."""
+    """Count the leading spaces that all lines share, except blank ones."""
     margin: int | None = None
     for line in lines:
         if not line.strip(BLANKS):
@@ -93,20 +94,21 @@ def margin_of(lines: Iterable[str]) -> int:
 
 
 def dedent_lines(lines: list[str]) -> list[str]:
-    """Cut the common margin; blank lines become empty. Tabs must already be expanded."""
+    """Remove the common margin. Blank lines become empty. Tabs must be expanded already."""
     margin = margin_of(lines)
     return [line[margin:] if line.strip(BLANKS) else "" for line in lines]
 
 
 def replace_words(text: str, words: Mapping[str, str]) -> str:
-    """Apply a replacement map to raw script text, in map order.
+    """Apply a replacement map to the raw text of a script, in the order of the map.
 
     Args:
-        text: the script.
-        words: a key that starts with `@ $ [ {` is replaced as it stands, any other key `k` as `@k`, `${k}`, `{k}`.
+        text: The script.
+        words: A key that starts with `@`, `$`, `[` or `{` is replaced as it is; any other key `k` is replaced where it
+            is written `@k`, `${k}` or `{k}`.
 
     Returns:
-        The text. Plain substrings are replaced, so `@node` also hits `@nodename` [Q41].
+        The text. Plain substrings are replaced, so `@node` also changes `@nodename` [Q41].
 
     Source: specification, section 7.
     """

@@ -1,8 +1,8 @@
-"""The tokens of a parameter block: patterns, states, the item that comes out, the error if none does. Pure.
+"""The tokens of a parameter block: patterns, scanner states, the resulting item, and the error for an illegal
+character.
 
-Used by the scanner, which moves between the states; the rest of the package knows items only.
-
-Invariant: all patterns are possessive; none can backtrack over more than it has matched once.
+Only the scanner uses the patterns and states; other modules know items only. Pure. Invariant: all patterns are
+possessive; none can backtrack over more than it has matched once.
 
 Source: HeroScript specification, section 4.3.
 """
@@ -16,9 +16,9 @@ from hero_engine.languages.heroscript.text.diagnostic import Place, shorten
 from hero_engine.languages.heroscript.text.errors import ParseError
 from hero_engine.languages.heroscript.text.values import clean_comment
 
-# The road most items take: an argument, or a key with a plain or a fully quoted value, that ends at a blank or the
-# line's end and is not continued by a comma. Whatever does not match goes through the states below; both roads give
-# the same items (tested), this one in a single match.
+# The fast path, which most items take: an argument, or a key with a bare or completely quoted value, followed by a
+# blank or the end of the line and not continued by a comma. Everything else goes through the states below. Both paths
+# give the same items, as a test checks, but this one needs a single match.
 SIMPLE: Final = re.compile(
     r"""[ ]*+(?!//)
     (?: ([A-Za-z0-9_,./]*+)[ ]*+:[ ]*+
@@ -30,7 +30,7 @@ SIMPLE: Final = re.compile(
     re.VERBOSE,
 )
 NAME: Final = re.compile(r"[A-Za-z0-9_,./]*+")
-# A quote is escaped by whatever backslash stands right before it, even if that one is escaped itself.
+# A backslash directly before a quote escapes it, even if that backslash is itself escaped.
 QUOTE_BODY: Final = {
     "'": re.compile(r"[^'\\]*+(?:\\++'?+[^'\\]*+)*+"),
     '"': re.compile(r'[^"\\]*+(?:\\++"?+[^"\\]*+)*+'),
@@ -39,8 +39,8 @@ BARE: Final = re.compile(r"[^ ,]*+")
 BLANK_RUN: Final = re.compile(r" *+")
 OPENER: Final = re.compile(r"""('''|\"""|'|")(?: *+\Z| ++//)""")
 CLOSERS: Final = frozenset(("'", "'''"))
-# A list or object in brackets that holds quoted strings, taken as it stands. A string is one only after a bracket,
-# a comma or a colon (`[it's` is plain text); blanks are allowed after a comma and around an object's colon.
+# A list or object in brackets that holds quoted strings, taken as it is. A quote starts a string only after a bracket,
+# a comma or a colon (`[it's` is plain text). Blanks are allowed after a comma and around an object's colon.
 BRACKETED: Final = re.compile(
     r"""(?: (?: ^ | (?<=[\[{,:\ ]) ) (?: "[^"\\]*+(?:\\.[^"\\]*+)*+" | '[^'\\]*+(?:\\.[^'\\]*+)*+' )
               (?: [ ]++(?=[,:\]}]) )?+ (?: :[ ]*+ )?+
@@ -50,7 +50,8 @@ BRACKETED: Final = re.compile(
 )
 _DASHED_KEY: Final = re.compile(r"[A-Za-z0-9_-]++:")
 
-# The states of the scanner, see the table of the specification. Plain numbers: compared for every item of a text.
+# The states of the scanner, see the table in the specification. Plain integers, because they are compared for every
+# item.
 BETWEEN: Final = 0
 BEFORE_VALUE: Final = 1
 QUOTED: Final = 2
@@ -60,12 +61,12 @@ HTML: Final = 5
 
 
 class Item(NamedTuple):
-    """One parameter or argument in the order of the text.
+    """One parameter or argument, in the order of the text.
 
     Args:
         key: None for an argument.
-        value: the stored value; for an argument its text.
-        remark: the raw text of the comments that belong to it, see `clean_comment`.
+        value: The stored value; for an argument, its text.
+        remark: The raw text of its comments, see `clean_comment`.
         line: 0-based index of its line in the source.
         column: 0-based column of its first character in the normalised line.
     """
@@ -78,24 +79,24 @@ class Item(NamedTuple):
 
 
 def remark_of(item: Item) -> str:
-    """The comment of an item as it is stored."""
+    """The comment of an item in its stored form."""
     return clean_comment(item.remark) if item.remark else ""
 
 
 def end_of(pattern: re.Pattern[str], text: str, pos: int) -> int:
-    """Where a pattern that always matches (it may match nothing) ends."""
+    """Find the end of the match of a pattern that always matches, possibly the empty text."""
     found = pattern.match(text, pos)
     return found.end() if found else pos
 
 
 def illegal_char(line: str, start: int, stop: int, place: Place) -> ParseError:
-    """The error for a character that no name may hold.
+    """Make the error for a character that is not allowed in a name.
 
     Args:
-        line: the trimmed line.
-        start: where the name starts.
-        stop: where the character stands.
-        place: the same in the source.
+        line: The trimmed line.
+        start: Where the name starts.
+        stop: Where the character is.
+        place: The character's place in the source.
     """
     token = line[start:].split(" ", 1)[0]
     if _DASHED_KEY.match(token):

@@ -1,6 +1,6 @@
-"""How a raw value, comment or programmatic value becomes a stored one. Pure functions.
+"""Converts raw values, comments, and values set by a program to their stored form. Pure functions.
 
-Invariant: `clean_value` and `clean_text` give values that the writer (`write`) can write and the scanner reads back.
+Invariant: the writer (`write`) can write every result of `clean_value` and `clean_text`, and the scanner reads it back.
 
 Source: HeroScript specification, section 4.4.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from hero_engine.languages.heroscript.text.names import BLANKS
 
-# Two backslashes and an n: the only way to write a line end inside a quoted value; one backslash is text [Q23].
+# Two backslashes and an n: the only way to write a line end inside a quoted value. With one backslash it is text [Q23].
 NEWLINE_MARK = "\\\\n"
 
 
 def clean_value(raw: str) -> str:
-    """Normalise a value read from a script: markers and `<BR>` become line ends, then trim [Q49]."""
+    """Normalise a value from a script: newline marks and `<BR>` become line ends, and the ends are trimmed [Q49]."""
     if "\\" in raw:
         raw = raw.replace(NEWLINE_MARK, "\n").replace("\\'", "'")
     if "<" in raw:
@@ -23,10 +23,10 @@ def clean_value(raw: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Normalise a value given by a program, so that it can be written and read back.
+    """Normalise a value set by a program, so that it can be written and read back.
 
-    Tabs, line ends and the texts that a script cannot hold literally (the newline mark, `<BR>`) become what a script
-    would have made of them; everything else, quotes and backslashes too, stays.
+    Tabs, line ends and the texts that a script cannot hold literally (the newline mark, `<BR>`) become what reading
+    them from a script would give. Everything else, including quotes and backslashes, stays.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -40,14 +40,14 @@ def clean_text(text: str) -> str:
 
 
 def clean_comment(raw: str) -> str:
-    """Normalise the gathered remarks of an item.
+    """Normalise the collected remarks of an item.
 
     Args:
-        raw: the comments one after the other, each followed by a dash: two in a row come out glued by it [Q21].
+        raw: The comments in order, each followed by a dash, which joins them [Q21].
     """
     return trim_comment(clean_value(raw))
 
 
 def trim_comment(comment: str) -> str:
-    """Take dashes and blanks off the end: what is left stays the same however often it is written and read."""
+    """Remove dashes and blanks from the end. The result stays the same however often it is written and read."""
     return comment.rstrip("-" + BLANKS)

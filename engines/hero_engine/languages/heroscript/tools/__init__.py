@@ -1,1 +1,1 @@
-"""The formatter, the checker, and conversions of parameters."""
+"""Tools on top of the language: the formatter, the checker, and conversions of parameters."""

@@ -1,7 +1,7 @@
-"""The checker: everything that is wrong or suspicious in a script, as diagnostics. Pure; what `heroctl heroscript
-check` shows.
+"""The checker: reports everything that is wrong or suspicious in a script. `heroctl heroscript check` shows its
+findings.
 
-Unlike a load, which ends at the first error, it goes on behind it.
+A load ends at the first error; the checker continues after it. Pure.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def check_script(
     """Check a script.
 
     Args:
-        text: the script.
-        path: what to call it in messages.
-        known: names of all actions there are, `actor.name`, globs allowed; None leaves names unchecked.
-        replace: text replacement, as for `Playbook.parse`.
+        text: The script.
+        path: Its name in messages.
+        known: The names of all actions, `actor.name`, globs allowed; None to leave names unchecked.
+        replace: Text replacement, as for `Playbook.parse`.
 
     Returns:
-        Findings in the order of the text: errors that a load would end with, the warnings that it would record, and
-        besides keys given twice, values that look like the next parameter (`a: b:1`), and unknown actions.
+        Findings in the order of the text: the errors and warnings of a load, and also keys that are given twice, values
+        that look like the next parameter (`a: b:1`), and unknown actions.
     """
     playbook = Playbook()
     errors: list[HeroScriptError] = []
@@ -79,7 +79,7 @@ def _check_items(action: Action) -> list[Diagnostic]:
             message = f"the key {item.key} is given twice: this replaces the value of line {seen[item.key].line + 1}"
             found.append(_finding(Severity.WARNING, "Q50", message, action, item=item, text=item.key))
         seen[item.key] = item
-        # What `a: b:1` gives; a value that really is `b:1` is written in quotes or right behind the colon.
+        # `a: b:1` gives this. A value that really is `b:1` is written in quotes or directly behind the colon.
         if _SWALLOWED.match(block.source.lines[item.line], item.column):
             message = f"{item.key} takes the next parameter as its value: {shorten(item.value)}"
             hint = f"write {item.key}:'' for an empty value"

@@ -1,11 +1,12 @@
-"""The formatter: a script in, the same script in one style out. Pure; what `heroctl heroscript fmt` shows.
+"""The formatter: rewrites a script in one style. `heroctl heroscript fmt` shows its result. Pure.
 
-Only actions are rewritten; prose, markdown, comments between actions and blank lines stay as they are. Inside an
-action, order, comments and everything that is stored stay too. Invariant: the formatted text reads back to the same
-playbook as the text, with or without `keep_blank_lines`, and formatting it again changes nothing.
+Only actions are rewritten; prose, Markdown, comments between actions, and blank lines stay. Inside an action, the
+order, the comments and all stored values stay. Invariant: the formatted text gives the same playbook as the original,
+with or without `keep_blank_lines`, and formatting it again changes nothing.
 
-The style: names as they are stored; everything on the action's line while it fits and has neither comment nor line
-end; else one item a line, four deeper than the action. Bare values where they can be, single quotes elsewhere.
+The style: names as they are stored. Everything is on the action's line if it fits and has neither comments nor line
+ends; otherwise each item has its own line, indented by four more than the action. Values are bare if possible,
+otherwise in single quotes.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ def format_script(text: str, path: str = "") -> str:
     """Rewrite a script in the one style.
 
     Args:
-        text: the script.
-        path: what to call it in messages.
+        text: The script.
+        path: Its name in messages.
 
     Returns:
-        The formatted script, lines ended by a line feed.
+        The formatted script; every line ends with a line feed.
 
     Raises:
-        ParseError: the text is not HeroScript.
+        ParseError: The text is not HeroScript.
     """
     playbook = Playbook.parse(text, path=path, keep_blank_lines=True)
     source = Source(text, path)
@@ -61,7 +62,7 @@ def format_script(text: str, path: str = "") -> str:
 
 
 def _format_action(action: Action, block: Block, head_line: str) -> list[str] | None:
-    """The new lines of an action; None if it has to stay as it is."""
+    """Format the lines of an action; None if it must stay as it is."""
     start = head_line[: len(head_line) - len(head_line.lstrip(BLANKS))].replace("\t", _INDENT)
     indent = " " * len(start)
     head = start + write_head(action.type.bangs, action.actor, action.name)
@@ -89,12 +90,13 @@ def _format_action(action: Action, block: Block, head_line: str) -> list[str] | 
 
 
 def _item_lines(item: Item, dropped: str) -> list[str] | None:
-    """One item on lines of its own.
+    """Write one item on lines of its own.
 
     Args:
-        item: the item, read with blank lines kept.
-        dropped: its value read without them. Where the two differ, the value is written with blank lines; a value
-            that mixes them with line ends that are spelled out cannot be written so that both readings stay.
+        item: The item, read with blank lines kept.
+        dropped: Its value, read with blank lines dropped. If it differs, the value is written with blank lines. None is
+            returned for a value that mixes blank lines with escaped line ends, because it cannot be written such that
+            both readings stay the same.
     """
     comment = remark_of(item)
     if item.key is not None:
@@ -103,7 +105,7 @@ def _item_lines(item: Item, dropped: str) -> list[str] | None:
             body = body_lines(item.value, blank_lines=True)
             if body is None or "\n".join(line for line in body if line) != dropped:
                 return None
-            # Only a comment that fits on lines above leaves the value in that form.
+            # The value keeps that form only if its comment fits on lines above it.
             if comment and comment_lines(comment) is None:
                 return None
         return own_lines(item.key, item.value, comment, blank_lines=blank_lines, indent=_INDENT)
@@ -118,7 +120,7 @@ def _has_blank_line(item: Item) -> bool:
 
 
 def _last_comments(comment: str) -> list[str]:
-    """Comments that nothing follows: no reader stores them, but their author wants them kept."""
+    """Comments that no item follows. No reader stores them, but their author wants to keep them."""
     lines = [line.strip(COMMENT_ENDS + BLANKS) for line in comment.split("\n")]
     return [f"// {line}" for line in comment_lines("\n".join(line for line in lines if line)) or ()]
 
@@ -133,7 +135,7 @@ def _needs_line(items: list[Item], number: int) -> bool:
         return True
     if number and _starts_with_comma(item):
         return True
-    # Behind an argument, the colon of an empty key would make a key of that [Q11].
+    # Behind an argument, the colon of an empty key would turn the argument into a key [Q11].
     return item.key == "" and number > 0 and items[number - 1].key is None
 
 

@@ -1,4 +1,4 @@
-"""Params to dataclasses and back: fields are filled from the parameters of the same name. Pure.
+"""Converts parameters to dataclasses and back: a field gets the parameter of the same name. Pure.
 
 Source: HeroScript specification, section 5, Struct mapping.
 """
@@ -17,7 +17,7 @@ from hero_engine.languages.heroscript.text.errors import ParamError
 
 T = TypeVar("T")
 
-# What a field without default is when its parameter is absent.
+# The value of a field without a default if its parameter is missing.
 _ZERO: dict[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -25,16 +25,16 @@ def decode_params(params: Params, kind: type[T]) -> T:
     """Make an object of a dataclass.
 
     Args:
-        params: where the values come from.
-        kind: a dataclass; its fields are str, int, float, bool, datetime, lists of str, int or bool, or dataclasses,
-            which are read from the parameter's value as a block of its own.
+        params: The parameters.
+        kind: A dataclass. Its fields are str, int, float, bool, datetime, lists of str, int or bool, or dataclasses,
+            which are parsed from the parameter's value as a block of its own.
 
     Returns:
-        The object. A field whose parameter is absent has its default, else the zero of its type.
+        The object. A field whose parameter is missing has its default, or else the zero value of its type.
 
     Raises:
-        ParamError: a value is not what its field needs.
-        TypeError: `kind` is no dataclass or has a field of another type: a mistake of the program.
+        ParamError: A value does not fit its field.
+        TypeError: `kind` is not a dataclass, or has a field of another type. This is a mistake of the program.
     """
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"{kind.__name__} is not a dataclass")
@@ -52,13 +52,13 @@ def decode_params(params: Params, kind: type[T]) -> T:
 
 
 def encode_params(value: object) -> Params:
-    """The inverse of `decode_params`.
+    """Convert an object of a dataclass to parameters: the inverse of `decode_params`.
 
     Args:
-        value: an object of a dataclass; empty texts, empty lists and None are not written.
+        value: The object. Empty texts, empty lists and None are not written.
 
     Raises:
-        TypeError: it is none.
+        TypeError: It is not an object of a dataclass.
     """
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise TypeError(f"{value!r} is not an object of a dataclass")
@@ -77,7 +77,7 @@ def _read(params: Params, key: str, hint: Any) -> Any:
     if hint is bool:
         return params.get_default_true(key)
     if hint is int:
-        # Python's int stands for both int and u32 of the reference, so it takes what fits 64 bits.
+        # Python's int stands for both int and u32 of the reference, so it accepts everything that fits 64 bits.
         numbers = params.get_list_i64(key)
         if len(numbers) != 1:
             raise ParamError(f"Parameter {key} is not one integer", place=params.place_of(key), text=params.get(key))

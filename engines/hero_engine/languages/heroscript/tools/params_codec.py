@@ -1,4 +1,4 @@
-"""Params as JSON and as RESP, for storing and for sending. Pure.
+"""Converts parameters to JSON and RESP and back, to store or send them. Pure.
 
 Source: HeroScript specification, section 5; RESP2, https://redis.io/docs/latest/develop/reference/protocol-spec/.
 """
@@ -12,12 +12,12 @@ from hero_engine.languages.heroscript.params.params import Params
 from hero_engine.languages.heroscript.text.errors import HeroScriptError, ParamError
 
 _CRLF = b"\r\n"
-# Parameters, arguments, comments: three arrays, and three texts a parameter.
+# There are three arrays (parameters, arguments, comments), and three texts per parameter (key, value, comment).
 _SECTIONS = 3
 
 
 def params_to_json(params: Params) -> str:
-    """`{"params":[{"key","value","comment"}],"args":[],"comments":[]}`."""
+    """Write parameters as JSON: `{"params":[{"key","value","comment"}],"args":[],"comments":[]}`."""
     return json.dumps(
         {
             "params": [{"key": item.key, "value": item.value, "comment": item.comment} for item in params.params],
@@ -30,15 +30,15 @@ def params_to_json(params: Params) -> str:
 
 
 def params_from_json(text: str) -> Params:
-    """Read what `params_to_json` writes; missing parts are empty.
+    """Read the JSON of `params_to_json`. Missing parts are empty.
 
     Raises:
-        HeroScriptError: not JSON of that shape, or a key or argument that a script cannot hold.
+        HeroScriptError: It is not JSON of that shape, or has a key or argument that a script cannot hold.
     """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        # RecursionError: brackets nested some thousand deep.
+        # RecursionError: brackets are nested thousands of levels deep.
         raise HeroScriptError(f"params are not JSON: {error}", code="json") from error
     if not isinstance(data, dict):
         raise HeroScriptError("params are not a JSON object", code="json")
@@ -47,16 +47,18 @@ def params_from_json(text: str) -> Params:
 
 
 def params_to_resp(params: Params) -> bytes:
-    """An array of three arrays of bulk strings: key, value and comment of each parameter; arguments; comments."""
+    """Write parameters as an array of three arrays of bulk strings: key, value and comment of each; arguments;
+    comments.
+    """
     rows = [text for item in params.params for text in (item.key, item.value, item.comment)]
     return b"*3\r\n" + b"".join(_resp_array(texts) for texts in (rows, list(params.args), params.comments))
 
 
 def params_from_resp(data: bytes) -> Params:
-    """Read what `params_to_resp` writes.
+    """Read the RESP of `params_to_resp`.
 
     Raises:
-        HeroScriptError: not RESP of that shape, or a key or argument that a script cannot hold.
+        HeroScriptError: It is not RESP of that shape, or has a key or argument that a script cannot hold.
     """
     try:
         reader = _RespReader(data)
@@ -84,7 +86,7 @@ class _RespReader:
         return int(digits)
 
     def texts(self) -> list[str]:
-        # Every item takes bytes of its own, so a count that lies ends at the end of the data.
+        # Every item takes up bytes, so a wrong count leads no further than the end of the data.
         return [self._text() for _ in range(self.count(b"*"))]
 
     def _text(self) -> str:

@@ -1,1 +1,1 @@
-"""The typed getters of `Params`, one module per family; `params.py` puts them together."""
+"""The typed getters of `Params`, with one module per kind of value."""

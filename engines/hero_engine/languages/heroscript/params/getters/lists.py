@@ -1,4 +1,4 @@
-"""Getters of lists: texts, names, numbers, yes and no.
+"""Getters of lists: texts, names, numbers, and yes or no. `Params` inherits them.
 
 Source: HeroScript specification, section 9.
 """
@@ -15,16 +15,16 @@ from hero_engine.languages.heroscript.text.numbers import parse_float, parse_int
 
 
 class ListGetters(ParamStore):
-    """Every getter raises `ParamError` if the key is missing or an item is not what is asked for.
+    """Every getter raises `ParamError` if the key is missing or an item is invalid.
 
-    A `_default` form gives its default only if the key is missing; a malformed value is an error there too, which
-    the reference swallows [Q35]. Brackets around a list are accepted everywhere [Q34].
+    A `_default` form returns its default only if the key is missing. An invalid value is an error there too, which the
+    reference ignores [Q35]. Brackets around a list are always accepted [Q34].
     """
 
     __slots__ = ()
 
     def get_list(self, key: str) -> list[str]:
-        """Items between commas, without quotes and spaces; empty ones are dropped."""
+        """Items between commas, without quotes and spaces. Empty items are dropped."""
         return [item for item in self._items(key, "'\" ") if item]
 
     def get_list_default(self, key: str, default: Sequence[str]) -> list[str]:
@@ -36,7 +36,7 @@ class ListGetters(ParamStore):
         return [name_fix(item) for item in self.get_list(key)]
 
     def get_list_namefix_default(self, key: str, default: Sequence[str]) -> list[str]:
-        """Items between commas, each as `name_fix` makes it, or the default, treated alike."""
+        """Items between commas, or the default, each as `name_fix` makes it."""
         return [name_fix(item) for item in self.get_list_default(key, default)]
 
     def get_list_int(self, key: str) -> list[int]:
@@ -104,7 +104,7 @@ class ListGetters(ParamStore):
         return list(default) if self._find(key) is None else self.get_list_u64(key)
 
     def get_list_f32(self, key: str) -> list[float]:
-        """Numbers, rounded to what 32 bits hold."""
+        """Numbers, rounded to 32-bit floats."""
         numbers = self.get_list_f64(key)
         try:
             return [struct.unpack("<f", struct.pack("<f", number))[0] for number in numbers]
@@ -112,7 +112,7 @@ class ListGetters(ParamStore):
             raise self._invalid(key, f"{key} list holds a number that does not fit 32 bits") from None
 
     def get_list_f32_default(self, key: str, default: Sequence[float]) -> list[float]:
-        """Numbers of 32 bits, or the default."""
+        """Numbers, rounded to 32-bit floats, or the default."""
         return list(default) if self._find(key) is None else self.get_list_f32(key)
 
     def get_list_f64(self, key: str) -> list[float]:
@@ -127,12 +127,12 @@ class ListGetters(ParamStore):
         return list(default) if self._find(key) is None else self.get_list_f64(key)
 
     def get_list_bool(self, key: str) -> list[bool]:
-        """Yes and no: `true` and `t` are true, every other item is false; an empty value is an empty list."""
+        """Yes or no: `true` and `t` mean yes, any other item means no. An empty value is an empty list."""
         items = self._items(key, "'\" ")
         return [] if items == [""] else [item in ("true", "t") for item in items]
 
     def get_list_bool_default(self, key: str, default: Sequence[bool]) -> list[bool]:
-        """Yes and no, or the default."""
+        """Yes or no, or the default."""
         return list(default) if self._find(key) is None else self.get_list_bool(key)
 
     def _items(self, key: str, strip: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Getters of numbers, percentages, yes and no, capacities and money.
+"""Getters of numbers, percentages, yes or no, capacities and money. `Params` inherits them.
 
 Source: HeroScript specification, section 9.
 """
@@ -17,8 +17,9 @@ _NO = frozenset(("", "0", "false", "n", "no"))
 
 
 class NumberGetters(ParamStore):
-    """Every getter raises `ParamError` if the key is missing or the value is not what is asked for; a `_default` form
-    gives its default only if the key is missing.
+    """Every getter raises `ParamError` if the key is missing or the value is invalid.
+
+    A `_default` form returns its default only if the key is missing.
     """
 
     __slots__ = ()
@@ -56,7 +57,7 @@ class NumberGetters(ParamStore):
         return default if self._find(key) is None else self.get_u64(key)
 
     def get_float(self, key: str) -> float:
-        """A number; `%` anywhere in it divides by 100."""
+        """A number; a `%` anywhere in it divides it by 100."""
         value = self.get(key)
         try:
             return parse_percent(value)
@@ -73,30 +74,30 @@ class NumberGetters(ParamStore):
         return self._percentage(key, self.get(key))
 
     def get_percentage_default(self, key: str, default: str) -> float:
-        """A percentage as a fraction; the default is a text and treated alike."""
+        """A percentage as a fraction. The default is a text and is parsed in the same way."""
         value = self._find(key)
         return self._percentage(key, default if value is None else value.strip(" "))
 
     def get_default_true(self, key: str) -> bool:
-        """True if missing, empty, `1`, `true`, `y` or `yes`; false for everything else [Q33]. Never raises."""
+        """True if missing, empty, `1`, `true`, `y` or `yes`; otherwise false [Q33]. It never raises."""
         value = self._find(key)
         return value is None or name_fix_no_underscore(value) in _YES
 
     def get_default_false(self, key: str) -> bool:
-        """False if missing, empty, `0`, `false`, `n` or `no`; true for everything else [Q33]. Never raises."""
+        """False if missing, empty, `0`, `false`, `n` or `no`; otherwise true [Q33]. It never raises."""
         value = self._find(key)
         return value is not None and name_fix_no_underscore(value) not in _NO
 
     def get_storagecapacity_in_bytes(self, key: str) -> int:
-        """A capacity such as `10GB` in bytes; without a unit it is bytes."""
+        """A capacity such as `10GB`, in bytes; without a unit it is in bytes."""
         return self._capacity(key, 1)
 
     def get_storagecapacity_in_gigabytes(self, key: str) -> int:
-        """A capacity in gigabytes, rounded up; without a unit it is gigabytes."""
+        """A capacity in gigabytes, rounded up; without a unit it is in gigabytes."""
         return -(-self._capacity(key, GIGABYTE) // GIGABYTE)
 
     def get_currencyamount(self, key: str) -> Amount:
-        """A sum of money: its value and its currency code [Q40]."""
+        """An amount of money [Q40]."""
         value = self.get(key)
         try:
             return parse_amount(value)
@@ -104,7 +105,7 @@ class NumberGetters(ParamStore):
             raise self._invalid(key, str(error)) from None
 
     def get_currencyamount_default(self, key: str, default: str) -> Amount:
-        """A sum of money; the default is a text and treated alike."""
+        """An amount of money. The default is a text and is parsed in the same way."""
         if self._find(key) is not None:
             return self.get_currencyamount(key)
         try:

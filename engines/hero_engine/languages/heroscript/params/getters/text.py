@@ -1,4 +1,4 @@
-"""Getters of arguments, contacts, times, paths and choices.
+"""Getters of arguments, contacts, times, paths and choices. `Params` inherits them.
 
 Source: HeroScript specification, section 9.
 """
@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from hero_engine.languages.heroscript.params.param_store import ParamStore
+from hero_engine.languages.heroscript.params.paths import create_folder, find_path
 from hero_engine.languages.heroscript.params.times import parse_clock, parse_interval, parse_time
-from hero_engine.languages.heroscript.playbook.files import create_folder, find_path
 from hero_engine.languages.heroscript.text.diagnostic import shorten
 from hero_engine.languages.heroscript.text.errors import ParamError
 from hero_engine.languages.heroscript.text.names import ascii_lower
@@ -20,8 +20,9 @@ from hero_engine.languages.heroscript.text.numbers import parse_int
 
 
 class TextGetters(ParamStore):
-    """Every getter raises `ParamError` if the key is missing or the value is not what is asked for; a `_default` form
-    gives its default only if the key is missing.
+    """Every getter raises `ParamError` if the key is missing or the value is invalid.
+
+    A `_default` form returns its default only if the key is missing.
     """
 
     __slots__ = ()
@@ -29,7 +30,7 @@ class TextGetters(ParamStore):
     # Arguments ----------------------------------------------------------------------------------------------------
 
     def get_arg(self, number: int) -> str:
-        """Argument by its 0-based number."""
+        """An argument, by its 0-based number."""
         args = self.args
         if not 0 <= number < len(args):
             message = f"Looking for arg nr {number}, not enough args available."
@@ -37,11 +38,11 @@ class TextGetters(ParamStore):
         return args[number]
 
     def get_arg_default(self, number: int, default: str) -> str:
-        """Argument by its 0-based number, or the default."""
+        """An argument, by its 0-based number, or the default."""
         return self.get_arg(number) if 0 <= number < len(self._args) else default
 
     def get_arg_int(self, number: int) -> int:
-        """Argument as a signed integer of 32 bits."""
+        """An argument as a signed integer of 32 bits."""
         value = self.get_arg(number)
         try:
             return parse_int(value, 32, signed=True)
@@ -51,16 +52,16 @@ class TextGetters(ParamStore):
             raise ParamError(message, place=place, text=value) from None
 
     def get_arg_int_default(self, number: int, default: int) -> int:
-        """Argument as a signed integer of 32 bits, or the default."""
+        """An argument as a signed integer of 32 bits, or the default."""
         return self.get_arg_int(number) if 0 <= number < len(self._args) else default
 
     def get_arg_check(self, number: int, count: int) -> str:
-        """Argument by its number, if there are exactly so many arguments."""
+        """An argument by its number, provided that there are exactly `count` arguments."""
         self.check_arg_len(count)
         return self.get_arg(number)
 
     def check_arg_len(self, count: int) -> None:
-        """Demand a number of arguments."""
+        """Demand exactly `count` arguments."""
         if len(self._args) != count:
             message = f"the amount of expected args is {count}, we found different."
             raise ParamError(message, place=self.place, hint=f"found {len(self._args)}")
@@ -68,15 +69,15 @@ class TextGetters(ParamStore):
     # Contacts -----------------------------------------------------------------------------------------------------
 
     def get_email(self, key: str) -> str:
-        """An address in lower case; not validated."""
+        """An email address in lower case; it is not validated."""
         return self.get(key).strip(" ").lower()
 
     def get_emails(self, key: str) -> list[str]:
-        """Addresses between commas, in lower case."""
+        """Email addresses between commas, in lower case."""
         return [item.strip("'\" ").lower() for item in self.get(key).strip("[] ").split(",")]
 
     def get_telnr(self, key: str) -> str:
-        """A telephone number without `+` at its ends and without dashes."""
+        """A telephone number, without `+` at its ends and without dashes."""
         return _telnr(self.get(key))
 
     def get_telnrs(self, key: str) -> list[str]:
@@ -89,18 +90,18 @@ class TextGetters(ParamStore):
         """A point in time in epoch seconds: empty, `0`, `+1h -2d`, or `YYYY-MM-DD HH:MM:SS` in UTC.
 
         Args:
-            key: the parameter.
-            now_s: what relative times count from; the clock if None.
+            key: The parameter.
+            now_s: What relative times are relative to; None for the current time.
         """
         return self._time(key, self.get(key), now_s)
 
     def get_time_default(self, key: str, default: str, *, now_s: int | None = None) -> int:
-        """A point in time; the default is a text and treated alike."""
+        """A point in time. The default is a text and is parsed in the same way."""
         value = self._find(key)
         return self._time(key, default if value is None else value, now_s)
 
     def get_time_interval(self, key: str, *, now_s: int | None = None) -> tuple[int, int]:
-        """Two points in time, written `start - end`; always an error in the reference [Q39]."""
+        """Two points in time, written `start - end`. The reference always fails here [Q39]."""
         value = self.get(key)
         try:
             return parse_interval(value, _now(now_s))
@@ -121,7 +122,7 @@ class TextGetters(ParamStore):
     # Paths and choices --------------------------------------------------------------------------------------------
 
     def get_path(self, key: str) -> Path:
-        """A path that exists; every `~` is the home folder."""
+        """A path that exists. Every `~` stands for the home folder."""
         value = self.get(key)
         found = find_path(value)
         if found is None:
@@ -129,7 +130,7 @@ class TextGetters(ParamStore):
         return found
 
     def get_path_create(self, key: str) -> Path:
-        """A path that is made, as a folder, if it does not exist."""
+        """A path that is created as a folder if it does not exist."""
         value = self.get(key)
         found = create_folder(value)
         if found is None:
@@ -137,12 +138,12 @@ class TextGetters(ParamStore):
         return found
 
     def get_from_hashmap(self, key: str, default: str, choices: Mapping[str, str]) -> str:
-        """What a value stands for.
+        """The meaning of a value.
 
         Args:
-            key: the parameter.
-            default: matched if the value is missing or matches nothing.
-            choices: comma-separated synonyms to what they stand for; compared without regard to case.
+            key: The parameter.
+            default: It is looked up instead if the value is missing or has no meaning.
+            choices: Comma-separated synonyms and their meaning; compared regardless of case.
         """
         meanings = {
             ascii_lower(word.strip(" ")): meaning for words, meaning in choices.items() for word in words.split(",")

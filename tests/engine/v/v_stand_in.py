@@ -47,14 +47,18 @@ def main() -> int:
                     time.sleep(60)
                     os._exit(0)
             case "test.daemon":
-                # As daemons do it: two forks and a session of its own.
+                # Daemons do it like this: two forks, and a session of their own.
+                file = Path(rest.removeprefix("file:"))
                 if os.fork() == 0:
                     os.setsid()
                     if os.fork() == 0:
-                        Path(rest.removeprefix("file:")).write_text(str(os.getpid()))
+                        file.with_suffix(".new").write_text(str(os.getpid()))
+                        file.with_suffix(".new").rename(file)
                         time.sleep(60)
                     os._exit(0)
                 os.wait()
+                while not file.exists():  # or the daemon may be killed before it has written its pid
+                    time.sleep(0.005)
             case "test.nothing":
                 pass
             case "play.echo" | "git.list":

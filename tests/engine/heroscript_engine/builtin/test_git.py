@@ -312,7 +312,7 @@ def test_repository_is_held_against_scheme_host_and_path(url: str, items: tuple[
     ],
 )
 def test_what_is_no_address_of_a_repository_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"is no address|has more than|has no path"):
+    with pytest.raises(ValueError, match=r"is not the address|has more than|has no path"):
         RepositorySource.parse(url)
 
 

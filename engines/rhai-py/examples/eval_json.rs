@@ -1,10 +1,11 @@
-//! Scripts on the crate alone, for comparison with the Python package: no guards, no limits but an operation count.
+//! Evaluates scripts with the Rhai crate alone, for comparison with the Python package. It has no guards, and no limit
+//! except a number of operations.
 //!
 //! `eval_json` reads scripts from standard input, separated by NUL, and answers each with one line of JSON:
 //! `{"value": ..., "output": [...]}` or `{"error": "Kind", "output": [...]}`. `eval_json --time N FILE` evaluates one
-//! file N times and prints the best time in microseconds.
+//! file N times and prints the best time of one evaluation in microseconds.
 
-#![allow(clippy::print_stdout, reason = "that is what it is for")]
+#![allow(clippy::print_stdout, reason = "the program answers on standard output")]
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -44,7 +45,7 @@ fn answer(script: &str) -> String {
     let sink = printed.clone();
     engine.on_debug(move |text, _, _| sink.lock().expect("one thread").push(text.to_string()));
     let mut json = String::from("{");
-    // A panic of the crate is an outcome like another: the package makes an error of it.
+    // A panic of the crate is an outcome too: the package makes an error of it.
     match catch_unwind(AssertUnwindSafe(|| engine.eval::<Dynamic>(script))) {
         Err(_) => json.push_str("\"error\":\"Panic\""),
         Ok(Ok(value)) => {
@@ -136,8 +137,8 @@ fn put_text(json: &mut String, text: &str) {
     json.push('"');
 }
 
-/// Times the evaluation of a compiled script as an embedder would write it: a fresh raw engine with the shared
-/// standard package, an operation limit and a deadline that is looked at now and then.
+/// Times the evaluation of a compiled script as a Rust program would do it: a new raw engine with the shared standard
+/// package, an operation limit, and a deadline that is checked every 64 operations.
 fn time(arguments: &[String]) {
     let [count, file] = arguments else { panic!("eval_json --time N FILE") };
     let count: u32 = count.parse().expect("N is a number");
@@ -153,7 +154,7 @@ fn time(arguments: &[String]) {
     };
     let ast = fresh().compile(&script).expect("FILE is a script");
     let mut best = f64::INFINITY;
-    // Short scripts are timed in batches, so that reading the clock does not count.
+    // Times short scripts in batches, so that reading the clock does not count.
     let batch = if count > 1000 { 1000 } else { 1 };
     for _ in 0..count.div_ceil(batch) {
         let start = Instant::now();

@@ -36,7 +36,9 @@ mod _rhai {
         // SAFETY: the interpreter is attached, because it is running this function.
         let interpreter = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
         if interpreter != 0 {
-            return Err(PyImportError::new_err("rhai cannot be used in a sub-interpreter"));
+            return Err(PyImportError::new_err(
+                "rhai cannot be used in a sub-interpreter; import it in the main interpreter of a process",
+            ));
         }
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {

@@ -1,7 +1,7 @@
-"""Run Rhai scripts from Python: limits that hold, typed errors, no interpreter lock while a script runs.
+"""Run Rhai scripts from Python with enforced limits and typed errors, without holding the interpreter lock.
 
-Owns the public names; the work is done by the native module `rhai._rhai`. Invariant: an `Engine` and a `Script` are
-immutable and safe to share between threads, a `Run` serves one evaluation.
+This module owns the public names; the native module `rhai._rhai` does the work. Invariant: threads may share an
+`Engine` and a `Script`, and a `Run` serves one evaluation.
 """
 
 from rhai._errors import (

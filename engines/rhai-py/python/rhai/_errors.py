@@ -1,7 +1,7 @@
-"""The exceptions of the package.
+"""The exceptions of the package, and the tuples that describe places in a script.
 
-Owns their hierarchy and how they print; the native module builds them with keyword arguments only. Invariant: every
-attribute exists on every error, `None` or empty where it does not apply, so callers never need `getattr`.
+This module owns the class hierarchy and how errors print; the native module creates the instances. Invariant: every
+error has every attribute (`None` or empty where it does not apply), so callers never need `getattr`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ __all__ = [
 
 
 class Position(NamedTuple):
-    """A place in a script; each part is `None` where it is not known. Lines and columns count from 1."""
+    """A place in a script. A part that is not known is `None`.
+
+    Attributes:
+        source: The name of the script or module.
+        line: The line, counted from 1.
+        column: The column in characters, counted from 1.
+    """
 
     source: str | None
     line: int | None
@@ -34,7 +40,15 @@ class Position(NamedTuple):
 
 
 class Diagnostic(NamedTuple):
-    """Something that is wrong with a script that has not been run."""
+    """A problem that `Engine.check` found. A part that is not known is `None`.
+
+    Attributes:
+        kind: The name of Rhai's parse error, such as `MissingToken`.
+        message: What is wrong, in one line.
+        line: The line, counted from 1.
+        column: The column in characters, counted from 1.
+        source_line: The text of that line.
+    """
 
     kind: str
     message: str
@@ -44,7 +58,14 @@ class Diagnostic(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One call on the way to an error: which function was called, and from where."""
+    """One call on the way to an error.
+
+    Attributes:
+        function: The name of the function that was called.
+        source: The name of the script or module that called it.
+        line: The line of the call, counted from 1.
+        column: The column of the call in characters, counted from 1.
+    """
 
     function: str
     source: str | None
@@ -53,7 +74,14 @@ class Frame(NamedTuple):
 
 
 class CacheInfo(NamedTuple):
-    """Use of the cache of compiled scripts."""
+    """How an engine's cache of compiled scripts is used.
+
+    Attributes:
+        hits: Lookups that found a compiled script.
+        misses: Lookups that did not.
+        size: The number of scripts in the cache.
+        capacity: The most scripts that the cache keeps.
+    """
 
     hits: int
     misses: int
@@ -62,18 +90,18 @@ class CacheInfo(NamedTuple):
 
 
 class RhaiError(Exception):
-    """A script could not be parsed, run or finished.
+    """A script did not parse, failed, or was stopped. The root of all errors of this package.
 
     Args:
         message: What went wrong, in one line, without the place.
         kind: The name of Rhai's own error variant, such as `ErrorVariableNotFound`; for a parse error the name of the
             parse error, such as `MissingToken`.
-        line: Line of the error, from 1.
-        column: Column of the error, from 1.
-        source: Name of the script or module.
-        function: Name of the innermost function that was running.
-        frames: The calls that led there, outermost first.
-        value: What the script threw.
+        line: The line of the error, counted from 1.
+        column: The column of the error in characters, counted from 1.
+        source: The name of the script or module.
+        function: The name of the innermost function that was running.
+        frames: The calls that led to the error, outermost first.
+        value: What the script threw, converted to Python.
         source_line: The text of the line.
 
     Source: Rhai, `EvalAltResult` and `ParseErrorType`.
@@ -109,7 +137,7 @@ class RhaiError(Exception):
             lines.append(f" --> {self.source or '<script>'}:{self.line}:{self.column or 1}")
             if self.source_line is not None:
                 margin = " " * len(str(self.line))
-                # Tabs before the column stay tabs, so that the caret stands under its character.
+                # Keep the tabs before the column, so that the caret is below its character.
                 before = self.source_line[: max((self.column or 1) - 1, 0)]
                 indent = "".join("\t" if char == "\t" else " " for char in before)
                 lines += [f"{margin} |", f"{self.line} | {self.source_line}", f"{margin} | {indent}^"]
@@ -119,20 +147,23 @@ class RhaiError(Exception):
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only attributes do not survive the default reduction, and errors cross process borders.
+        # The default reduction loses keyword-only attributes, and errors are sent to other processes.
         return _rebuild, (type(self), self.message, {**self.__dict__})
 
 
 def attach(error: BaseException, at: Position, frames: tuple[Frame, ...]) -> None:
-    """Tell an exception that a callback raised where in the script that happened.
+    """Add the place in the script to an exception that a callback raised.
 
     Args:
         error: Gets the attributes `rhai_position` and `rhai_frames`, and a note that tracebacks show.
         at: Where the script called the callback.
         frames: The calls that led there, outermost first.
+
+    Raises:
+        AttributeError: The class of `error` is frozen or has slots.
     """
-    error.rhai_position = at  # type: ignore[attr-defined]
-    error.rhai_frames = frames  # type: ignore[attr-defined]
+    for name, value in (("rhai_position", at), ("rhai_frames", frames)):
+        setattr(error, name, value)
     lines = [f"called by script {at.source or '<script>'}:{at.line}:{at.column}"]
     lines += [f" in call of {f.function} at {f.source or '<script>'}:{f.line}:{f.column}" for f in reversed(frames)]
     error.add_note("\n".join(lines))
@@ -159,11 +190,11 @@ class RhaiRuntimeError(RhaiError):
 
 
 class RhaiLimitError(RhaiError):
-    """The script used up operations, memory, call levels or another limit."""
+    """The script exceeded a limit: operations, memory, call levels or another one."""
 
 
 class RhaiTimeoutError(RhaiLimitError, TimeoutError):
-    """The script ran past its deadline."""
+    """The script ran longer than `Limits.timeout_s`."""
 
 
 class RhaiCancelledError(RhaiError):
@@ -171,12 +202,12 @@ class RhaiCancelledError(RhaiError):
 
 
 class RhaiModuleError(RhaiError):
-    """A module could not be found or loaded."""
+    """A module that the script imports was not found or could not be loaded."""
 
 
 class RhaiConversionError(RhaiError, ValueError):
-    """A value has no counterpart on the other side."""
+    """A value has no counterpart on the other side; the message names the path to it."""
 
 
 class RhaiInternalError(RhaiError):
-    """A bug in the engine or in this package; the process goes on."""
+    """Native code panicked, which is a bug in the Rhai crate or in this package. The process goes on."""

@@ -1,4 +1,4 @@
-"""The native half of the package; the documentation of its classes lives here, where editors read it."""
+"""The native half of the package. Editors read the documentation of its classes here."""
 
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
@@ -20,26 +20,27 @@ __all__ = [
 ]
 
 def remaining_s() -> float | None:
-    """Seconds that the evaluation has left whose callback is running on this thread.
+    """Seconds that are left to the evaluation whose callback is running on this thread.
 
     Returns:
-        `None` outside of a callback, and where there is no timeout.
+        `None` outside of a callback, and if the evaluation has no timeout.
     """
 
 @final
 class Limits:
-    """The limits of one evaluation; an immutable value, equal and hashable by its fields.
+    """The limits of one evaluation: an immutable value, compared and hashed by its fields.
 
     Args:
-        timeout_s: Wall-clock seconds, also while the script sleeps. `None`: no timeout.
-        operations: Operations of the engine, those of callbacks of `map`, `sort` and the like included.
-        memory_bytes: Live bytes that the script may hold.
+        timeout_s: Wall-clock seconds, including parsing and `sleep`. `None`: no timeout.
+        operations: Operations of the Rhai engine, including those in callbacks of `map`, `sort` and similar functions.
+            `None`: no limit.
+        memory_bytes: Bytes that the script may hold at the same time. `None`: no limit.
         call_levels: Depth of nested calls of script functions.
-        expr_depth: Nesting depth of expressions and blocks that the parser accepts.
-        output_bytes: Bytes of collected `print` and `debug` text; what is beyond is cut off, not an error.
-        string_bytes: Bytes of one string.
-        array_items: Items of one array, or bytes of one blob.
-        map_items: Items of object maps.
+        expr_depth: Nesting depth of expressions and blocks in the source.
+        output_bytes: Bytes of `print` and `debug` text that a `Run` collects. The rest is cut off without an error.
+        string_bytes: Bytes of one string. `None`: no limit.
+        array_items: Items of one array, or bytes of one blob. `None`: no limit.
+        map_items: Items of all object maps together. `None`: no limit.
 
     Raises:
         ValueError: A limit is zero, negative or not a number.
@@ -76,10 +77,14 @@ class Limits:
     @property
     def map_items(self) -> int | None: ...
     def replace(self, **changes: float | None) -> Limits:
-        """The same limits with some of them changed.
+        """Return a copy with some of the limits changed.
+
+        Args:
+            changes: New values by the names of the limits.
 
         Raises:
             TypeError: There is no limit of that name.
+            ValueError: A limit is zero, negative or not a number.
         """
 
     def __eq__(self, other: object, /) -> bool: ...
@@ -92,31 +97,34 @@ class Usage:
 
     @property
     def operations(self) -> int:
-        """Operations of the engine, callbacks included."""
+        """Operations of the Rhai engine, callbacks included."""
 
     @property
     def elapsed_s(self) -> float:
-        """Wall-clock seconds; 0 while it runs."""
+        """Wall-clock seconds; 0 until the evaluation has ended."""
 
     @property
     def peak_bytes(self) -> int:
-        """The most bytes that the script, or its parser, has held at once."""
+        """The most bytes that the script, or its parser, has held at the same time."""
 
     @property
     def output_bytes(self) -> int:
-        """Bytes that were printed, also those that were cut off."""
+        """Bytes of text that the script printed, including those that were cut off."""
 
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
-    __hash__: None  # type: ignore[assignment]
+    __hash__: None  # type: ignore[assignment]  # how typeshed marks a class that cannot be hashed
 
 @final
 class Run:
-    """The handle of one evaluation: made before it, given to `Engine.eval`, usable from any thread."""
+    """The handle of one evaluation. Create it, pass it to `Engine.eval`, and use it from any thread."""
 
     def __new__(cls) -> Run: ...
     def cancel(self) -> None:
-        """End the evaluation: at its next operation, or at once in `sleep`; also before it has begun. Never blocks."""
+        """End the evaluation at its next operation, or immediately if it sleeps. Never blocks.
+
+        An evaluation that starts later with this handle ends before its first operation.
+        """
 
     @property
     def cancelled(self) -> bool:
@@ -124,11 +132,11 @@ class Run:
 
     @property
     def output(self) -> str:
-        """The text of `print` and `debug` that went to no callback, at most `Limits.output_bytes` of it."""
+        """The text of `print` and `debug` that went to no callback: at most `Limits.output_bytes` bytes of UTF-8."""
 
     @property
     def output_truncated(self) -> bool:
-        """Whether output was cut off."""
+        """Whether some output was cut off."""
 
     @property
     def usage(self) -> Usage:
@@ -136,7 +144,7 @@ class Run:
 
 @final
 class Script:
-    """A compiled script. Immutable; any number of threads may evaluate it at once."""
+    """A compiled script. It is immutable; any number of threads may evaluate it simultaneously."""
 
     @property
     def name(self) -> str | None:
@@ -144,62 +152,83 @@ class Script:
 
     @property
     def source(self) -> str:
-        """The text."""
+        """The source text."""
 
 @final
 class Function:
-    """A function pointer or closure of a script. Calling it runs it under the limits of its engine; in a callback it
-    shares the deadline of the run around it.
+    """A function pointer or closure of a script, as a callable.
+
+    A call runs under the limits of the engine that made it. A call from a callback shares the deadline of the
+    evaluation around it.
     """
 
     @property
     def name(self) -> str:
-        """Its name; that of a closure is made up."""
+        """The name of the function; a closure has a generated one."""
 
-    def __call__(self, *args: Any) -> Any: ...
+    def __call__(self, *args: Any) -> Any:
+        """Call the function.
+
+        Args:
+            args: Its arguments, converted like constants.
+
+        Returns:
+            Its value, converted like the result of `Engine.eval`.
+
+        Raises:
+            RhaiError: The function failed; the subclasses are those of `Engine.eval`.
+        """
 
 @final
 class Timestamp:
-    """A moment of a script's clock, which has no meaning on the wall clock."""
+    """A moment of a script's monotonic clock. It cannot be converted to a time of day."""
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since that moment."""
+        """Seconds since that moment; negative if it is in the future."""
 
 @final
 class FolderModules:
     """Modules that are files below one folder, which scripts cannot leave.
 
-    Names are relative paths without `.` and `..`; symbolic links below the folder are not followed; a module that
-    imports itself is an error. A module is compiled again when its file has changed.
+    A module name is a relative path without `.` and `..`. Symbolic links below the folder are not followed. A module
+    that imports itself, directly or through others, is an error. A module is compiled again when its file has changed.
 
     Args:
-        root: The folder.
-        extension: Added to each name.
+        root: The folder. A relative path is resolved now.
+        extension: The extension of the files, without its dot.
 
     Raises:
-        OSError: `root` is not a folder.
+        OSError: `root` does not exist or is not a folder.
     """
 
     def __new__(cls, root: str | PathLike[str], *, extension: str = "rhai") -> FolderModules: ...
 
 @final
 class MemoryModules:
-    """Modules that are given as texts by name."""
+    """Modules whose texts are in memory.
+
+    Args:
+        texts: Source texts by module name.
+    """
 
     def __new__(cls, texts: Mapping[str, str]) -> MemoryModules: ...
 
 @final
 class Engine:
-    """Limits, functions, modules and a cache of compiled scripts. Safe and cheap to share by many threads.
+    """Compiles and evaluates scripts. Any number of threads may share one engine.
 
     Args:
-        limits: What holds where a call gives no limits.
+        limits: The limits of calls that pass none. Default: `Limits()`.
         cached_scripts: How many compiled scripts `eval` keeps by their source; 0 keeps none.
-        functions: Callables by name, as for `register`.
-        modules: Where `import` finds modules; without it each import fails.
-        allow_eval: Whether scripts may call `eval`; if not, one that names it does not parse.
-        allow_import: Whether scripts may `import`; if not, one that names it does not parse.
+        functions: Callables by name, registered as by `register`.
+        modules: Where `import` finds modules. Without it, every import fails.
+        allow_eval: Whether scripts may call `eval`. If not, a script that mentions it does not parse.
+        allow_import: Whether scripts may `import`. If not, a script that mentions it does not parse.
+
+    Raises:
+        ValueError: The name of a function is not an identifier.
+        TypeError: One of `functions` needs arguments that a script cannot pass, or `modules` is something else.
     """
 
     def __new__(
@@ -214,17 +243,21 @@ class Engine:
     ) -> Engine: ...
     @property
     def limits(self) -> Limits:
-        """The limits that hold where a call gives none."""
+        """The limits of calls that pass none."""
 
     def compile(self, source: str, name: str | None = None) -> Script:
         """Compile a script.
 
         Args:
-            source: Its text.
-            name: What errors and frames call it.
+            source: The text of the script.
+            name: The name of the script in errors.
+
+        Returns:
+            The compiled script, which any engine can evaluate.
 
         Raises:
-            RhaiParseError: It is not valid Rhai.
+            RhaiParseError: The script is not valid Rhai.
+            RhaiLimitError: Parsing exceeded a limit of the engine.
         """
 
     def eval(
@@ -237,28 +270,29 @@ class Engine:
         on_print: Callable[[str, Position], object] | None = None,
         on_debug: Callable[[str, Position], object] | None = None,
     ) -> Any:
-        """Evaluate a script to its value. The interpreter lock is free while it runs.
+        """Evaluate a script to its value. Other Python threads can run meanwhile.
 
         Args:
-            script: A compiled script, or text, which is compiled once and kept in a bounded cache.
-            constants: Names that the whole script sees, also its functions, closures and imported modules.
-            limits: Instead of the engine's.
-            run: Handle to cancel by, and where usage and output are found; serves one evaluation.
-            on_print: Called with the text and its position instead of collecting it.
+            script: A compiled script, or source text, which is compiled once and kept in a bounded cache.
+            constants: Values by name, visible in the whole script, its functions, closures and imported modules.
+            limits: Limits for this call instead of the engine's.
+            run: A handle that cancels the evaluation and has its usage and output. It serves one evaluation.
+            on_print: Called with each text of `print` and its position, instead of collecting the text.
             on_debug: The same for `debug`.
 
         Returns:
-            The value of the script, converted by the table in the README.
+            The value of the script, converted as the table in the README says.
 
         Raises:
-            RhaiParseError: It is not valid Rhai.
-            RhaiRuntimeError: It failed.
-            RhaiTimeoutError: It ran past `timeout_s`.
+            RhaiParseError: The script is not valid Rhai.
+            RhaiRuntimeError: The script failed.
+            RhaiTimeoutError: The script ran longer than `timeout_s`.
             RhaiCancelledError: `run.cancel()` was called.
-            RhaiLimitError: It used up another limit.
-            RhaiModuleError: A module that it imports cannot be loaded.
+            RhaiLimitError: The script exceeded another limit.
+            RhaiModuleError: A module that the script imports cannot be loaded.
             RhaiConversionError: A constant or the result has no counterpart on the other side.
-            RuntimeError: `run` has been used before.
+            RhaiInternalError: Native code panicked.
+            RuntimeError: `run` was used before.
         """
 
     def call(
@@ -272,48 +306,69 @@ class Engine:
         on_print: Callable[[str, Position], object] | None = None,
         on_debug: Callable[[str, Position], object] | None = None,
     ) -> Any:
-        """Call a function of a script without running its body. Otherwise as `eval`.
+        """Call a function of a script without running the script's body.
+
+        Args:
+            script: A compiled script or source text, as for `eval`.
+            function: The name of the function.
+            args: Its arguments, converted like constants.
+            constants: As for `eval`.
+            limits: As for `eval`.
+            run: As for `eval`.
+            on_print: As for `eval`.
+            on_debug: As for `eval`.
+
+        Returns:
+            The value of the function, converted like the result of `eval`.
 
         Raises:
-            RhaiRuntimeError: Also if there is no function of that name with so many parameters.
+            RhaiRuntimeError: The function failed, or no function of that name takes so many arguments.
+            RhaiError: The other subclasses as for `eval`.
+            RuntimeError: `run` was used before.
         """
 
     def check(self, source: str, *, constants: Iterable[str] | None = None) -> list[Diagnostic]:
-        """Say what is wrong with a script without running it.
+        """Find out what is wrong with a script without running it.
 
         Args:
-            source: Its text.
-            constants: Names that it will be given.
+            source: The text of the script.
+            constants: The names of the constants that the script will get.
 
         Returns:
-            Empty if it parses and uses no unknown variable; else what was found first.
+            The first problem. Empty if the script parses and uses no unknown variable.
         """
 
     def register(self, name: str, function: Callable[..., Any], *, module: str | None = None) -> None:
-        """Let scripts call a Python function; evaluations that have begun do not see it.
+        """Let scripts call a Python function. Evaluations that are already running do not see it.
 
-        The number of arguments follows its signature, their types its annotations. Registering the same name again
-        adds an overload, which is tried first. An exception can be caught by the script; uncaught it comes out of
-        `eval` as it is, with the attributes `rhai_position` and `rhai_frames`. One that is no `Exception` ends the run.
+        The signature decides how many arguments the function takes, and the annotations decide their types. Another
+        function of the same name is an overload, which is tried first. A script can catch an exception of the function.
+        If it does not, `eval` raises that exception with the attributes `rhai_position` and `rhai_frames`. An exception
+        that does not derive from `Exception` ends the run.
 
         Args:
-            name: What scripts call it.
-            function: Takes at most 12 arguments.
-            module: Scripts write `module::name`.
+            name: The name by which scripts call the function.
+            function: A callable with at most 12 parameters.
+            module: If given, scripts call `module::name`.
 
         Raises:
-            ValueError: The name is not one that a script can call.
-            TypeError: Not a callable, or one that takes what a script cannot give.
+            ValueError: `name` or `module` is not an identifier.
+            TypeError: `function` is not a callable, or needs arguments that a script cannot pass.
         """
 
     def register_module(self, module: str, functions: Mapping[str, Callable[..., Any]]) -> None:
-        """Register each of `functions` in `module`."""
+        """Register several functions in one module, each as by `register`.
+
+        Args:
+            module: Scripts call `module::name`.
+            functions: Callables by name.
+        """
 
     def definitions(self) -> str:
-        """The registered functions as a `.d.rhai` file, which Rhai's language server reads."""
+        """Return the registered functions as the text of a `.d.rhai` file, which Rhai's language server reads."""
 
     def cache_info(self) -> CacheInfo:
-        """Hits, misses, size and capacity of the cache of compiled scripts."""
+        """Return how the cache of compiled scripts is used."""
 
     def clear_cache(self) -> None:
-        """Forget the compiled scripts of the cache."""
+        """Remove every compiled script from the cache."""

@@ -1,6 +1,6 @@
-"""What a Python callable accepts, read from its signature and annotations.
+"""Reads from the signature and annotations of a Python callable which arguments it accepts.
 
-Called once by `Engine.register` for each callable, never while a script runs. Invariant: a parameter without an
+`Engine.register` calls `describe` once per callable, never while a script runs. Invariant: a parameter without an
 annotation, or with one that has no meaning for a script, accepts anything.
 """
 
@@ -13,38 +13,38 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-Want = str | Callable[[Any], Any]
+Accepts = str | Callable[[Any], Any]
 
 _SIMPLE = {int: "int", float: "float", str: "str", bool: "bool"}
 _NAMES = {int: "int", float: "float", str: "String", bool: "bool", bytes: "Blob", list: "Array", dict: "Map"}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def describe(name: str, function: Callable[..., Any]) -> tuple[int, int | None, list[Want], str, str]:
-    """Describe a callable for the dispatcher.
+def describe(name: str, function: Callable[..., Any]) -> tuple[int, int | None, list[Accepts], str, str]:
+    """Describe a callable for the native module, which checks the arguments of each call.
 
     Args:
-        name: What scripts call it.
+        name: The name by which scripts call it.
         function: The callable.
 
     Returns:
-        Fewest and most arguments (`None`: any number), what each parameter wants (the name of a type that the
-        dispatcher checks, or a converter), the declaration, and the documentation.
+        The fewest arguments; the most arguments (`None`: any number); what each parameter accepts (the name of a type,
+        or a function that converts the argument); the declaration for editors; the docstring.
 
     Raises:
-        TypeError: It has a keyword-only parameter without a default, which a script cannot give.
+        TypeError: The callable has a keyword-only parameter without a default, which a script cannot pass.
     """
     try:
         signature = inspect.signature(function)
     except ValueError:
-        # Some functions written in C tell nothing about themselves.
+        # Some functions written in C have no signature.
         return 0, None, [], f"{name}(...)", ""
     try:
         hints = typing.get_type_hints(function)
-    except Exception:  # noqa: BLE001 - an annotation that cannot be resolved means nothing, whatever it raises
+    except Exception:  # noqa: BLE001 - resolving an annotation may raise anything; such a parameter accepts anything
         hints = {}
     least, most = 0, 0
-    wants: list[Want] = []
+    accepts: list[Accepts] = []
     shown: list[str] = []
     variadic = False
     for parameter in signature.parameters.values():
@@ -52,19 +52,19 @@ def describe(name: str, function: Callable[..., Any]) -> tuple[int, int | None, 
         if parameter.kind in _POSITIONAL:
             most += 1
             least += parameter.default is inspect.Parameter.empty
-            wants.append(_want(hint))
+            accepts.append(_accepted(hint))
             shown.append(f"{parameter.name}: {_NAMES.get(hint, '?')}")
         elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             variadic = True
         elif parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is inspect.Parameter.empty:
-            msg = f"{name}: a script cannot give the keyword-only parameter {parameter.name}"
+            msg = f"{name}: a script cannot pass the keyword-only parameter {parameter.name}; give it a default"
             raise TypeError(msg)
     returned = _NAMES.get(hints.get("return", inspect.Signature.empty), "?")
     declaration = f"{name}({', '.join(shown)}) -> {returned}"
-    return least, None if variadic else most, wants, declaration, inspect.getdoc(function) or ""
+    return least, None if variadic else most, accepts, declaration, inspect.getdoc(function) or ""
 
 
-def _want(hint: Any) -> Want:
+def _accepted(hint: Any) -> Accepts:
     if hint in _SIMPLE:
         return _SIMPLE[hint]
     if hint is Decimal:

@@ -7,6 +7,29 @@ use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Module};
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::{LOOK_EVERY, fits_array_items, fits_string, size};
 
+/// Registers a function that splits at a string or a character, at most into a number of pieces: `$all` and `$most` are
+/// the methods of `str` that do it.
+macro_rules! register_split {
+    ($module:expr, $name:literal, $all:ident, $most:ident) => {
+        $module.set_native_fn($name, |s: ImmutableString, by: &str| match splits(&s, by, None) {
+            true => pieces(s.$all(by)),
+            false => whole(s),
+        });
+        $module.set_native_fn($name, |s: ImmutableString, by: &str, most: i64| match splits(&s, by, Some(most)) {
+            true => pieces(s.$most(size(most), by)),
+            false => whole(s),
+        });
+        $module.set_native_fn($name, |s: ImmutableString, by: char| match s.contains(by) {
+            true => pieces(s.$all(by)),
+            false => whole(s),
+        });
+        $module.set_native_fn($name, |s: ImmutableString, by: char, most: i64| match most > 1 && s.contains(by) {
+            true => pieces(s.$most(size(most), by)),
+            false => whole(s),
+        });
+    };
+}
+
 /// Registers the functions.
 pub fn register(module: &mut Module) {
     // Not pure: unlike with `Module::set_native_fn`, a script cannot call these on a constant.
@@ -23,47 +46,13 @@ pub fn register(module: &mut Module) {
     mutating("replace").set_into_module(module, |s: &mut ImmutableString, a: char, b: char| {
         replace(s, a.encode_utf8(&mut [0; 4]), b.encode_utf8(&mut [0; 4]))
     });
-    register_split(module);
-}
-
-fn register_split(module: &mut Module) {
     module.set_native_fn("to_chars", |s: &str| collect(s.chars().map(Dynamic::from)));
     module.set_native_fn("split", |s: ImmutableString| match s.is_empty() {
         true => whole(s),
         false => pieces(s.split_whitespace()),
     });
-    module.set_native_fn("split", |s: ImmutableString, by: &str| match splits(&s, by, None) {
-        true => pieces(s.split(by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split", |s: ImmutableString, by: &str, most: i64| match splits(&s, by, Some(most)) {
-        true => pieces(s.splitn(size(most), by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split", |s: ImmutableString, by: char| match s.contains(by) {
-        true => pieces(s.split(by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split", |s: ImmutableString, by: char, most: i64| match most > 1 && s.contains(by) {
-        true => pieces(s.splitn(size(most), by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split_rev", |s: ImmutableString, by: &str| match splits(&s, by, None) {
-        true => pieces(s.rsplit(by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split_rev", |s: ImmutableString, by: &str, most: i64| match splits(&s, by, Some(most)) {
-        true => pieces(s.rsplitn(size(most), by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split_rev", |s: ImmutableString, by: char| match s.contains(by) {
-        true => pieces(s.rsplit(by)),
-        false => whole(s),
-    });
-    module.set_native_fn("split_rev", |s: ImmutableString, by: char, most: i64| match most > 1 && s.contains(by) {
-        true => pieces(s.rsplitn(size(most), by)),
-        false => whole(s),
-    });
+    register_split!(module, "split", split, splitn);
+    register_split!(module, "split_rev", rsplit, rsplitn);
 }
 
 fn pad(string: &mut ImmutableString, len: i64, padding: &str) -> Answer<()> {

@@ -215,7 +215,7 @@ impl Engine {
         }
         let Ok(source) = script.cast::<PyString>() else {
             let class = script.get_type().fully_qualified_name()?;
-            return Err(PyTypeError::new_err(format!("a script is a str or a rhai.Script, not {class}")));
+            return Err(PyTypeError::new_err(format!("script must be a str or a rhai.Script, not {class}")));
         };
         let (py, source) = (script.py(), source.to_str()?);
         let compile = || {

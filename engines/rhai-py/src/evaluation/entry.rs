@@ -36,7 +36,7 @@ pub fn start(py: Python<'_>, limits: &Limits, run: Option<&Run>) -> PyResult<Arc
     let outer_ns = current::with(|frame| frame.watch.remaining_ns()).flatten();
     let timeout_ns = limits.timeout_ns().into_iter().chain(outer_ns).min();
     if !watch.start(timeout_ns, limits.operations, on_main_thread(py)?) {
-        return Err(PyRuntimeError::new_err("this Run has been used: a Run serves one evaluation"));
+        return Err(PyRuntimeError::new_err("this Run was used before: create a new Run, each serves one evaluation"));
     }
     Ok(watch)
 }

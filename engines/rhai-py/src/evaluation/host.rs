@@ -38,8 +38,10 @@ impl Host {
 
     /// A registry with one more callable. `module` is empty for a global function.
     pub fn with(&self, module: &str, name: &str, callable: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if !is_identifier(name) || !(module.is_empty() || is_identifier(module)) {
-            return Err(PyValueError::new_err(format!("{name:?} is not a name that a script can call")));
+        let module_name = (!module.is_empty()).then_some(module);
+        if let Some(bad) = [name].into_iter().chain(module_name).find(|text| !is_identifier(text)) {
+            let message = format!("{bad:?} is not a name that a script can call; use letters, digits and _");
+            return Err(PyValueError::new_err(message));
         }
         let overload = Overload::describe(name, callable)?;
         let mut functions = self.functions.clone();

@@ -66,5 +66,5 @@ pub fn library_of(modules: &Bound<'_, PyAny>) -> PyResult<Arc<Library>> {
         return Ok(memory.get().library.clone());
     }
     let class = modules.get_type().fully_qualified_name()?;
-    Err(PyTypeError::new_err(format!("modules are FolderModules or MemoryModules, not {class}")))
+    Err(PyTypeError::new_err(format!("modules must be a rhai.FolderModules or a rhai.MemoryModules, not {class}")))
 }

@@ -62,13 +62,15 @@ impl Overload {
     pub fn describe(name: &str, callable: &Bound<'_, PyAny>) -> PyResult<Self> {
         if !callable.is_callable() {
             let class = callable.get_type().fully_qualified_name()?;
-            return Err(PyTypeError::new_err(format!("a function is a callable, not {class}")));
+            return Err(PyTypeError::new_err(format!("the function {name} must be a callable, not {class}")));
         }
         let described = callable.py().import("rhai._signature")?.call_method1("describe", (name, callable))?;
         let (least, most, accepts, signature, doc): (usize, Option<usize>, Vec<Bound<'_, PyAny>>, String, String) =
             described.extract()?;
         if least > MAX_PARAMETERS || accepts.len() > MAX_PARAMETERS {
-            return Err(PyTypeError::new_err(format!("{name} takes more than {MAX_PARAMETERS} parameters")));
+            return Err(PyTypeError::new_err(format!(
+                "{name} takes more than {MAX_PARAMETERS} parameters; let it take a dict instead"
+            )));
         }
         let accepts = accepts.into_iter().map(Accepts::of).collect::<PyResult<_>>()?;
         let most = most.unwrap_or(MAX_PARAMETERS);
@@ -204,7 +206,7 @@ pub fn pointer_to(callable: &Bound<'_, PyAny>) -> PyResult<FnPtr> {
                     $($count => dispatch::<$count>(
                         &context, &overloads, array::from_fn(|index| mem::take(&mut *arguments[index])),
                     ),)*
-                    many => Err(EvalAltResult::from(format!("{many} arguments are too many")).into()),
+                    many => Err(EvalAltResult::from(format!("{many} arguments are too many: a Python function takes at most {MAX_PARAMETERS}")).into()),
                 }
             };
         }

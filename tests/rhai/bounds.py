@@ -1,4 +1,4 @@
 """The bound of every wait in these tests."""
 
 GUARD_S = 30.0
-"""Seconds; far above any effect that is waited for, so that only a hang reaches it."""
+"""Seconds. Every effect that the tests wait for comes much earlier, so only a hang reaches this bound."""

@@ -1,7 +1,7 @@
-"""Scripts that nobody should run, by what they attack, with the error that each must end in.
+"""Hostile scripts by name, each with the error that it must end in.
 
-Run by `test_hostile.py` in one process of its own, one after the other, with the limits given there. `OK` means that
-the script is harmless here and ends with a value; in the crate alone it hangs or ends the process.
+`test_hostile.py` runs all of them in one process, one after the other, with a timeout and a memory budget. `OK` means
+that the package makes the script harmless and it ends with a value; with the crate alone it hangs or ends the process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _THOUSAND = _MEGABYTE + "let a = []; a.pad(100_000, s); "
 _MIN, _MAX = "-9_223_372_036_854_775_808", "9_223_372_036_854_775_807"
 
 SCRIPTS: dict[str, tuple[str, str]] = {
-    # memory, piece by piece
+    # Memory that grows piece by piece.
     "string doubles": ('let s = "x"; loop { s += s }', LIMIT),
     "array doubles": ("let a = [1]; loop { a += a }", LIMIT),
     "array of arrays doubles": ("let a = [[]]; loop { a += a }", LIMIT),
@@ -30,23 +30,23 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "map grows by property of maps": ("let m = #{}; loop { m = #{a: m, b: m} }", STOPPED),
     "many variables": ('let s = "x"; loop { let a = s; s = a + a + a; }', LIMIT),
     "blob appended": ("let b = blob(1000); loop { b += b }", LIMIT),
-    "pushes for ever": ("let a = []; loop { a.push([1, 2, 3]) }", LIMIT),
+    "endless pushes": ("let a = []; loop { a.push([1, 2, 3]) }", LIMIT),
     "closures captured": ("let a = []; loop { let s = [1, 2, 3]; a.push(|| s); }", LIMIT),
     "memory in a callback": ('[1].map(|x| { let s = "x"; loop { s += s } })', LIMIT),
     "memory in try": ('let s = "x"; loop { try { s += s } catch { } }', LIMIT),
     "a shared variable that holds itself": ("let a = []; let f = || a; a.push(f); loop { }", RUNTIME),
     "curries double": ('fn f(x) { 0 } let p = Fn("f"); loop { p = p.curry(p) }', LIMIT),
-    # memory, in one operation
-    "string padded to the moon": ('let s = "x"; s.pad(9_000_000_000_000, "y")', LIMIT),
+    # Memory that one operation asks for.
+    "string padded beyond all memory": ('let s = "x"; s.pad(9_000_000_000_000, "y")', LIMIT),
     "string padded with a char": ("let s = \"x\"; s.pad(9_000_000_000_000, 'y')", LIMIT),
     "string padded with nothing": ('let s = "x"; s.pad(9_000_000_000_000, ""); s', OK),
     "string padded beyond 64 bits of bytes": (f'let s = "x"; s.pad({_MAX}, "\u20ac\u20ac")', LIMIT),
-    "array padded to the moon": ("let a = []; a.pad(9_000_000_000_000, 0)", LIMIT),
+    "array padded beyond all memory": ("let a = []; a.pad(9_000_000_000_000, 0)", LIMIT),
     "array padded with blobs": ("let b = blob(1_000_000); let a = []; a.pad(1_000_000, b)", LIMIT),
     "array padded with itself": ("let a = [1]; loop { a.pad(100, a) }", TIMEOUT),
     "blob of the address space": ("blob(9_000_000_000_000_000)", LIMIT),
     "blob of the largest size": (f"blob({_MAX}, 1)", LIMIT),
-    "blob of less than nothing": (f"blob({_MIN})", OK),
+    "blob of negative size": (f"blob({_MIN})", OK),
     "blob padded": ("let b = blob(1); b.pad(9_000_000_000_000, 1)", LIMIT),
     "blob turned into an array": ("blob(50_000_000).to_array()", LIMIT),
     "replacement squared": (_MEGABYTE + 'let t = s; s.replace("x", t); s.len', LIMIT),
@@ -64,7 +64,7 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "return of shared text": (_THOUSAND + "[a, #{b: a}]", OK),
     "json of many lists": ('let s = "[]"; s.pad(5_000_000, ",[]"); parse_json(`{"a":[${s}]}`)', LIMIT),
     "json of nested lists": ('let s = "["; s.pad(100_000, "["); parse_json(`{"a":${s}}`)', PARSE),
-    # depth
+    # Deep recursion and deep data.
     "recursion": ("fn f(n) { 1 + f(n + 1) } f(0)", LIMIT),
     "recursion of closures": ("let f = |n, g| g.call(n + 1, g); f.call(0, f)", LIMIT),
     "recursion through a callback": ("fn f(n) { [n].map(|x| f(x + 1)) } f(0)", LIMIT),
@@ -88,13 +88,13 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "deep curry printed": (_CHAIN + "[p].to_debug().len > 0", OK),
     "deep curry returned": (_CHAIN + "p", CONVERSION),
     "deep curry called": (_CHAIN + "p.call()", OK),
-    # parsing
+    # Source text that is hard to parse.
     "parentheses": ("(" * 100_000, PARSE),
     "brackets": ("[" * 100_000, PARSE),
     "braces": ("{" * 100_000, PARSE),
     "maps": ("#{a:" * 100_000, PARSE),
     "minus signs": ("-" * 100_000 + "1", PARSE),
-    "bangs": ("!" * 100_000 + "true", PARSE),
+    "exclamation marks": ("!" * 100_000 + "true", PARSE),
     "sum of many": ("1" + "+1" * 100_000, PARSE),
     "chain of properties": ("a" + ".b" * 100_000, PARSE),
     "chain of else": ("if false { 1 }" + " else if false { 1 }" * 20_000, PARSE),
@@ -105,18 +105,18 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "eval of parentheses": ('let s = "("; s.pad(1_000_000, "("); eval(s)', PARSE),
     "eval of many statements": ('let s = "1;"; s.pad(20_000_000, "1;"); eval(s)', STOPPED),
     "a number of many digits": ("1" * 100_000, OK),
-    # time
+    # Time.
     "endless loop": ("loop { }", TIMEOUT),
     "endless loop in try": ("loop { try { throw 1 } catch { } }", TIMEOUT),
     "endless sort": ("let a = []; for i in 0..1000 { a.push(i) } loop { a.sort(|x, y| y - x) }", TIMEOUT),
     "long range": (f"for x in range(0, {_MAX}, 1) {{ let y = x; }}", TIMEOUT),
-    "sleep of ages": ("sleep(1e30)", TIMEOUT),
-    "sleep of a lifetime": (f"sleep({_MAX})", TIMEOUT),
+    "sleep of 1e30 seconds": ("sleep(1e30)", TIMEOUT),
+    "sleep of the largest integer": (f"sleep({_MAX})", TIMEOUT),
     "sleep in a callback": ("[1].map(|x| sleep(1e9))", TIMEOUT),
     "slow operations": ("let a = []; a.pad(100_000, 1); loop { let b = a; }", TIMEOUT),
-    # edges of numbers
-    "shift by much": ("1 << 9_000_000_000", OK),
-    "shift by less than nothing": ("1 << -1", OK),
+    # Numbers at the edges of their types.
+    "shift by more bits than there are": ("1 << 9_000_000_000", OK),
+    "shift by a negative number": ("1 << -1", OK),
     "least integer negated": (f"let x = {_MIN}; -x", RUNTIME),
     "least integer absolute": (f"let x = {_MIN}; x.abs()", RUNTIME),
     "least integer divided": (f"{_MIN} / -1", RUNTIME),
@@ -131,5 +131,5 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "blob number out of range": (f"let b = blob(8); b.parse_le_int({_MIN}, {_MAX})", OK),
     "decimal too large": ('let d = parse_decimal("79228162514264337593543950335"); d * d', RUNTIME),
     "float too large for an integer": ("(1e300).to_int()", RUNTIME),
-    "moment too far": ("timestamp() + 1e300", RUNTIME),
+    "moment too far in the future": ("timestamp() + 1e300", RUNTIME),
 }

@@ -1,7 +1,7 @@
-"""The corpus: what each script comes to, through the package and on the crate alone.
+"""The corpus: the outcome of each script, through the package and with the Rhai crate alone.
 
 A line of `corpus/*.txt` is a script, an arrow, and the expected outcome as JSON: a value or the kind of an error, and
-what is printed. Floats, decimals, blobs, maps and ranges are tagged objects, so that nothing is compared loosely.
+the printed lines. Floats, decimals, blobs, maps and ranges are tagged objects, so that comparisons are exact.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ for chapter in sorted(CORPUS.glob("*.txt")):
 
 
 def tagged(value: Any) -> Any:
-    """The value as the native program writes it."""
+    """The value in the notation of the native program, `examples/eval_json.rs`."""
     match value:
         case float():
             text = "NaN" if math.isnan(value) else repr(value)
@@ -56,7 +56,7 @@ def tagged(value: Any) -> Any:
 
 
 def same_floats(value: Any) -> Any:
-    """Floats by their value: Rust writes `1e20` where Python writes `1e+20`."""
+    """Write floats by their value, because Rust writes `1e20` and Python `1e+20`."""
     if isinstance(value, dict) and set(value) == {"float"}:
         return {"float": float(value["float"]).hex()}
     if isinstance(value, dict):
@@ -65,7 +65,7 @@ def same_floats(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_script_comes_to_what_the_corpus_says(engine: rhai.Engine, case: str) -> None:
+def test_a_script_of_the_corpus_has_the_expected_outcome(engine: rhai.Engine, case: str) -> None:
     script, expected = CASES[case]
     run = rhai.Run()
     outcome: dict[str, Any]
@@ -79,7 +79,7 @@ def test_a_script_comes_to_what_the_corpus_says(engine: rhai.Engine, case: str) 
     assert run.output == printed
 
 
-def test_the_corpus_is_large_and_has_no_case_twice() -> None:
+def test_the_corpus_is_large_and_repeats_no_script() -> None:
     scripts = [script for script, _ in CASES.values()]
 
     assert len(scripts) >= 300
@@ -87,7 +87,7 @@ def test_the_corpus_is_large_and_has_no_case_twice() -> None:
 
 
 @pytest.mark.timeout(BUILD_S)
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="the native program is built from source")
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo is needed to build the native program")
 def test_the_crate_alone_agrees_with_the_corpus() -> None:
     build = ["cargo", "build", "--quiet", "--locked", "--profile", "conformance", "--example", "eval_json"]
     subprocess.run(build, cwd=CRATE, check=True, timeout=BUILD_S)

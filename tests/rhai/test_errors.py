@@ -1,4 +1,4 @@
-"""Errors: class, kind, place, calls, and how they print."""
+"""Errors of scripts: class, kind, place, calls, and how they print."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ import rhai
         ("fn f() { this } f()", "ErrorUnboundThis", 1, 10),
     ],
 )
-def test_a_failed_script_says_what_and_where(
+def test_the_error_of_a_script_says_what_failed_and_where(
     engine: rhai.Engine, script: str, kind: str, line: int, column: int
 ) -> None:
     with pytest.raises(rhai.RhaiError) as caught:
@@ -49,7 +49,7 @@ def test_a_failed_script_says_what_and_where(
         ("const X = 1; X = 2", "AssignmentToConstant"),
     ],
 )
-def test_a_script_that_does_not_parse_names_the_parse_error(engine: rhai.Engine, script: str, kind: str) -> None:
+def test_a_parse_error_has_its_kind_and_source(engine: rhai.Engine, script: str, kind: str) -> None:
     with pytest.raises(rhai.RhaiParseError) as caught:
         engine.compile(script, name="bad.rhai")
 
@@ -72,7 +72,7 @@ def test_an_error_lists_the_calls_that_led_to_it(engine: rhai.Engine) -> None:
     )
 
 
-def test_an_error_prints_like_the_error_of_a_compiler(engine: rhai.Engine) -> None:
+def test_an_error_prints_the_line_like_a_compiler(engine: rhai.Engine) -> None:
     script = engine.compile("fn f() {\n\tlet a = nope + 1;\n}\nf()", name="job.rhai")
     with pytest.raises(rhai.RhaiRuntimeError) as caught:
         engine.eval(script)
@@ -91,7 +91,7 @@ def test_an_error_prints_like_the_error_of_a_compiler(engine: rhai.Engine) -> No
     ("script", "value"),
     [("throw 42", 42), ('throw #{code: 7, why: "x"}', {"code": 7, "why": "x"}), ("throw", None)],
 )
-def test_what_a_script_throws_is_the_value_of_the_error(engine: rhai.Engine, script: str, value: Any) -> None:
+def test_the_error_has_the_value_that_the_script_threw(engine: rhai.Engine, script: str, value: Any) -> None:
     with pytest.raises(rhai.RhaiRuntimeError) as caught:
         engine.eval(script)
 
@@ -103,7 +103,7 @@ def test_a_script_may_exit_with_a_value_from_anywhere(engine: rhai.Engine) -> No
     assert engine.eval("fn f() { exit(7) } f(); 1") == 7
 
 
-def test_errors_cross_process_borders(engine: rhai.Engine) -> None:
+def test_errors_can_be_pickled(engine: rhai.Engine) -> None:
     with pytest.raises(rhai.RhaiRuntimeError) as caught:
         engine.eval("fn f() { throw 42 } f()")
 

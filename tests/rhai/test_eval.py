@@ -1,8 +1,9 @@
-"""Compiling and evaluating: scripts, the cache, constants, threads."""
+"""Compiling and evaluating scripts: the cache, constants, threads."""
 
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,21 +16,21 @@ def test_a_script_is_evaluated_to_its_last_expression(engine: rhai.Engine) -> No
     assert engine.eval("let x = 40; x + 2") == 42
 
 
-def test_a_compiled_script_is_evaluated_again_and_again(engine: rhai.Engine) -> None:
+def test_a_compiled_script_can_be_evaluated_many_times(engine: rhai.Engine) -> None:
     script = engine.compile("let n = 0; n += 1; n", name="count.rhai")
 
     assert [engine.eval(script) for _ in range(3)] == [1, 1, 1]
     assert (script.name, script.source) == ("count.rhai", "let n = 0; n += 1; n")
 
 
-def test_a_script_of_another_engine_runs_under_the_limits_of_this_one() -> None:
+def test_a_script_that_another_engine_compiled_runs_under_the_limits_of_this_one() -> None:
     script = rhai.Engine().compile("let n = 0; loop { n += 1; }")
 
     with pytest.raises(rhai.RhaiLimitError):
         rhai.Engine(limits=rhai.Limits(operations=1000)).eval(script)
 
 
-def test_sources_are_compiled_once_while_the_cache_holds_them() -> None:
+def test_a_source_in_the_cache_is_not_compiled_again() -> None:
     engine = rhai.Engine(cached_scripts=4)
     for source in ("1", "2", "1", "1"):
         engine.eval(source)
@@ -47,7 +48,7 @@ def test_the_cache_stays_bounded() -> None:
     assert engine.cache_info().size == 0
 
 
-def test_something_else_than_a_script_is_refused(engine: rhai.Engine) -> None:
+def test_an_object_that_is_not_a_script_is_refused(engine: rhai.Engine) -> None:
     bad: Any = b"40 + 2"
     with pytest.raises(TypeError, match="bytes"):
         engine.eval(bad)
@@ -79,7 +80,7 @@ def test_constants_cannot_be_assigned(engine: rhai.Engine, script: str) -> None:
 
 
 @pytest.mark.parametrize("script", ["LIST.push(4)", "LIST[0] = 9", "MAP.key = 1"])
-def test_what_a_constant_holds_cannot_be_changed(engine: rhai.Engine, script: str) -> None:
+def test_the_contents_of_a_constant_cannot_be_changed(engine: rhai.Engine, script: str) -> None:
     constants = {"LIST": [1, 2, 3], "MAP": {"key": 0}}
     with pytest.raises(rhai.RhaiRuntimeError):
         engine.eval(script, constants=constants)
@@ -98,12 +99,12 @@ def test_a_script_may_shadow_a_constant(engine: rhai.Engine) -> None:
     assert engine.eval("let NAME = 5; NAME", constants={"NAME": 1}) == 5
 
 
-def test_constants_that_cannot_be_converted_are_named(engine: rhai.Engine) -> None:
+def test_the_error_names_the_constant_that_cannot_be_converted(engine: rhai.Engine) -> None:
     with pytest.raises(rhai.RhaiConversionError, match=r'constant NAME\["x"\]\[1\]'):
         engine.eval("1", constants={"NAME": {"x": [1, 1j]}})
 
 
-def test_many_threads_share_one_engine_and_one_script(engine: rhai.Engine, in_thread: Any) -> None:
+def test_many_threads_share_one_engine_and_one_script(engine: rhai.Engine, threads: ThreadPoolExecutor) -> None:
     script = engine.compile('let s = ""; for i in 0..200 { s += `${i}-${NAME}`; } s.len')
     gate = threading.Barrier(8)
 
@@ -111,23 +112,23 @@ def test_many_threads_share_one_engine_and_one_script(engine: rhai.Engine, in_th
         gate.wait(GUARD_S)
         return [engine.eval(script, constants={"NAME": name}) for _ in range(20)]
 
-    joins = [in_thread(lambda name="x" * n: work(name)) for n in range(1, 9)]
+    futures = [threads.submit(work, "x" * n) for n in range(1, 9)]
 
-    for n, join in enumerate(joins, start=1):
-        assert set(join()) == {200 * n + 690}
+    for n, future in enumerate(futures, start=1):
+        assert set(future.result(GUARD_S)) == {200 * n + 690}
 
 
-def test_the_interpreter_lock_is_free_while_a_script_runs(engine: rhai.Engine, in_thread: Any) -> None:
+def test_the_interpreter_lock_is_free_while_a_script_runs(engine: rhai.Engine, threads: ThreadPoolExecutor) -> None:
     run = rhai.Run()
-    join = in_thread(lambda: engine.eval("loop {}", run=run))
+    future = threads.submit(engine.eval, "loop {}", run=run)
 
-    # This thread gets to run at all, and its call to cancel is what ends the other one.
+    # If the script held the lock, this thread could not cancel it.
     run.cancel()
     with pytest.raises(rhai.RhaiCancelledError):
-        join()
+        future.result(GUARD_S)
 
 
-def test_an_evaluation_may_be_nested_in_a_callback_of_another(engine: rhai.Engine) -> None:
+def test_a_callback_may_evaluate_another_script(engine: rhai.Engine) -> None:
     inner: list[Any] = []
 
     def on_print(text: str, at: rhai.Position) -> None:

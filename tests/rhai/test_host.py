@@ -1,4 +1,4 @@
-"""Functions of Python in scripts, and functions of scripts in Python."""
+"""Python functions that scripts call, and script functions that Python calls."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def test_an_exception_comes_out_as_the_same_object_with_the_frames_of_the_script
         engine.eval(script)
 
     assert caught.value is error
-    assert caught.value.rhai_position == rhai.Position("job.rhai", 1, 10)  # type: ignore[attr-defined]
-    assert caught.value.rhai_frames == (rhai.Frame("f", "job.rhai", 2, 1),)  # type: ignore[attr-defined]
-    assert "job.rhai:1:10" in caught.value.__notes__[0]
+    assert vars(error)["rhai_position"] == rhai.Position("job.rhai", 1, 10)
+    assert vars(error)["rhai_frames"] == (rhai.Frame("f", "job.rhai", 2, 1),)
+    assert "job.rhai:1:10" in error.__notes__[0]
 
 
 def test_a_script_catches_an_exception_and_may_throw_it_again(engine: rhai.Engine) -> None:
@@ -105,7 +105,9 @@ def test_a_script_catches_an_exception_and_may_throw_it_again(engine: rhai.Engin
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_is_no_exception_ends_the_run_and_passes_through(engine: rhai.Engine, error: type[BaseException]) -> None:
+def test_an_error_that_is_not_an_exception_ends_the_run_and_passes_through(
+    engine: rhai.Engine, error: type[BaseException]
+) -> None:
     def stop() -> None:
         raise error
 
@@ -114,7 +116,7 @@ def test_what_is_no_exception_ends_the_run_and_passes_through(engine: rhai.Engin
         engine.eval("try { stop() } catch { } loop { }")
 
 
-def test_a_callback_is_told_the_time_that_is_left(engine: rhai.Engine) -> None:
+def test_a_callback_can_ask_how_much_time_is_left(engine: rhai.Engine) -> None:
     left: list[float | None] = []
     engine.register("note", lambda: left.append(rhai.remaining_s()))
 
@@ -133,7 +135,7 @@ def test_an_evaluation_in_a_callback_cannot_outlive_the_one_around_it(engine: rh
         engine.eval("nested()", limits=rhai.Limits(timeout_s=0.05))
 
 
-def test_modules_of_functions_are_called_by_their_path() -> None:
+def test_a_function_in_a_module_is_called_by_its_path() -> None:
     engine = rhai.Engine(functions={"one": lambda: 1})
     engine.register_module("calc", {"twice": lambda x: 2 * x})
     engine.register("thrice", lambda x: 3 * x, module="calc")
@@ -143,7 +145,7 @@ def test_modules_of_functions_are_called_by_their_path() -> None:
         engine.eval("twice(1)")
 
 
-def test_a_function_is_seen_by_the_functions_and_closures_of_a_script(engine: rhai.Engine) -> None:
+def test_the_functions_and_closures_of_a_script_can_call_a_function(engine: rhai.Engine) -> None:
     engine.register("one", lambda: 1)
 
     assert engine.eval("fn f() { one() } let g = || one() + f(); g.call()") == 2
@@ -160,14 +162,14 @@ def test_a_function_is_seen_by_the_functions_and_closures_of_a_script(engine: rh
         ("f", lambda a, b, c, d, e, f, g, h, i, j, k, m, n: 0, TypeError),
     ],
 )
-def test_what_a_script_cannot_call_is_refused(
+def test_a_function_that_a_script_cannot_call_is_refused(
     engine: rhai.Engine, name: str, function: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         engine.register(name, function)
 
 
-def test_a_closure_of_a_script_is_a_callable(engine: rhai.Engine) -> None:
+def test_a_closure_of_a_script_is_a_python_callable(engine: rhai.Engine) -> None:
     times = engine.eval("let n = 3; |x| x * n")
 
     assert isinstance(times, rhai.Function)
@@ -192,7 +194,7 @@ def test_a_python_function_may_be_a_value_of_a_script(engine: rhai.Engine) -> No
     assert engine.eval("[1, 2].map(F)", constants={"F": lambda x: x + 1}) == [2, 3]
 
 
-def test_a_function_is_called_without_the_body_of_its_script(engine: rhai.Engine) -> None:
+def test_call_runs_a_function_without_the_body_of_its_script(engine: rhai.Engine) -> None:
     run = rhai.Run()
     script = engine.compile('print("body"); fn add(a, b) { print("add"); a + b + NAME } fn none() { }')
 
@@ -216,15 +218,15 @@ def test_definitions_name_each_function(engine: rhai.Engine) -> None:
     assert "/// Add two numbers.\nfn add(a: int, b: float) -> float;\n" in engine.definitions()
 
 
-def test_a_check_finds_what_does_not_parse_and_what_is_not_defined(engine: rhai.Engine) -> None:
+def test_a_check_finds_syntax_errors_and_undefined_names(engine: rhai.Engine) -> None:
     assert engine.check("let x = 1; x + NAME", constants=["NAME"]) == []
     assert [(d.kind, d.line, d.column) for d in engine.check("let x = 1;\nx + y")] == [("VariableUndefined", 2, 5)]
     found = engine.check("let x = ;")
     assert [(d.kind, d.source_line) for d in found] == [("BadInput", "let x = ;")]
 
 
-def test_a_script_may_run_again_inside_of_its_own_callback(engine: rhai.Engine) -> None:
-    # The inner runs use compiled forms of their own; a closure that one of them made works with any of them.
+def test_a_callback_may_evaluate_the_script_that_called_it(engine: rhai.Engine) -> None:
+    # The inner runs use compiled forms of their own. A closure works with each of them, no matter which run made it.
     script = engine.compile("fn add(n) { |x| x + n + next(n) } add(DEPTH)")
     made: list[Any] = []
 

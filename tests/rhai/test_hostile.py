@@ -1,4 +1,4 @@
-"""The hostile scripts end in typed errors, in one process that stays alive and gets its memory back."""
+"""Hostile scripts end in typed errors, and their process stays alive and gets its memory back."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CHILD = textwrap.dedent("""
                 outcome = type(error).__name__
             print(json.dumps([name, outcome, resident()]), flush=True)
 
-    # A thread of a usual size, as an actor has; not the main thread with its larger stack.
+    # In a thread, as in an actor, because the stack of the main thread may be larger.
     thread = threading.Thread(target=main)
     thread.start()
     thread.join()
@@ -43,8 +43,8 @@ CHILD = textwrap.dedent("""
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Any]:
-    """What became of each script, and how the process ended."""
-    # Only where time is what ends a script may time be short: the machine may be busy.
+    """The outcome of each script by name, and how the process ended."""
+    # The timeout is short only for scripts that it ends: on a busy machine it must not end any other.
     short_s = {TIMEOUT: 0.2, STOPPED: 0.4}
     scripts = json.dumps({name: (script, short_s.get(end, GUARD_S)) for name, (script, end) in SCRIPTS.items()})
     child = subprocess.run(
@@ -55,25 +55,25 @@ def outcomes() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_hostile_script_ends_in_its_error(outcomes: dict[str, Any], name: str) -> None:
+def test_a_hostile_script_ends_in_the_expected_error(outcomes: dict[str, Any], name: str) -> None:
     expected = SCRIPTS[name][1]
-    assert name in outcomes["lines"], f"the process has died: {outcomes['exit']}"
+    assert name in outcomes["lines"], f"the process died before this script ended: {outcomes['exit']}"
 
     allowed = {"RhaiLimitError", "RhaiTimeoutError"} if expected == STOPPED else {expected}
     assert outcomes["lines"][name][0] in allowed
 
 
-def test_the_process_outlives_all_of_them(outcomes: dict[str, Any]) -> None:
+def test_the_process_survives_all_hostile_scripts(outcomes: dict[str, Any]) -> None:
     assert outcomes["exit"] == (0, "")
     assert len(SCRIPTS) >= 60
     assert OK in {outcome for outcome, _ in outcomes["lines"].values()}
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
-def test_memory_comes_back(outcomes: dict[str, Any]) -> None:
+def test_the_process_gets_its_memory_back(outcomes: dict[str, Any]) -> None:
     resident = [rss for _, rss in outcomes["lines"].values()]
 
-    # The allocator of the system keeps some of what was freed; the budget is 32 MiB and the scripts are a hundred.
+    # The system's allocator keeps some freed memory. A leak of the 32 MiB of each of the hundred scripts would be seen.
     assert resident[-1] < resident[0] + (64 << 20)
 
 
@@ -107,7 +107,7 @@ def test_many_evaluations_do_not_grow_the_process(script: str) -> None:
             before = resident()
             many()
             growth.append(resident() - before)
-        # A leak grows in every round; an arena that the allocator takes once does not.
+        # A leak grows in every round; an arena that the allocator takes grows in one round only.
         print(min(growth))
     """)
     child = subprocess.run(
@@ -117,7 +117,7 @@ def test_many_evaluations_do_not_grow_the_process(script: str) -> None:
     assert int(child.stdout) < 256 << 10
 
 
-def test_size_limits_hold_and_stay_linear() -> None:
+def test_size_limits_do_not_make_building_data_quadratic() -> None:
     engine = rhai.Engine()
     limits = rhai.Limits(timeout_s=GUARD_S, string_bytes=100_000, array_items=40_000, map_items=40_000)
     script = "let a = []; let m = #{{}}; for i in 0..{count} {{ a.push(i); m[`${{i}}`] = i }} a.len"
@@ -129,7 +129,7 @@ def test_size_limits_hold_and_stay_linear() -> None:
 
     once_s, twice_s = (min(build_s(count) for _ in range(3)) for count in (16_000, 32_000))
 
-    # Quadratic would be four times as long.
+    # Quadratic time would take four times as long.
     assert twice_s < 3.5 * once_s + 0.05
 
 
@@ -146,7 +146,7 @@ def test_size_limits_hold_and_stay_linear() -> None:
         ({"memory_bytes": 1_000_000}, "let a = []; loop { a.push(1) }"),
     ],
 )
-def test_a_size_limit_is_a_limit_error(limit: dict[str, int], script: str) -> None:
+def test_data_beyond_a_size_limit_is_a_limit_error(limit: dict[str, int], script: str) -> None:
     with pytest.raises(rhai.RhaiLimitError) as caught:
         rhai.Engine().eval(script, limits=rhai.Limits(timeout_s=GUARD_S, **limit))
 
@@ -161,5 +161,5 @@ def test_a_size_limit_is_a_limit_error(limit: dict[str, int], script: str) -> No
         ({"map_items": 1_000}, "let m = #{}; for i in 0..1_000 { m[`${i}`] = i } m.len()"),
     ],
 )
-def test_what_just_fits_a_size_limit_is_let_through(limit: dict[str, int], script: str) -> None:
+def test_data_that_just_fits_a_size_limit_is_accepted(limit: dict[str, int], script: str) -> None:
     assert rhai.Engine().eval(script, limits=rhai.Limits(timeout_s=GUARD_S, **limit)) == 1_000

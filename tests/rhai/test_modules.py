@@ -1,9 +1,10 @@
-"""`import`: folders that scripts cannot leave, texts in memory, and the switches."""
+"""`import`: modules in a folder that scripts cannot leave, modules in memory, and turning it off."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ FILES = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of modules, with a secret beside it and links that lead to it."""
+    """A folder of modules. Beside it is a secret file, and links in the folder lead to that file."""
     root = tmp_path / "root"
     for name, text in FILES.items():
         path = root / name
@@ -41,15 +42,15 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def modular(folder: Path) -> rhai.Engine:
+    """An engine that imports from `folder`."""
     return rhai.Engine(modules=rhai.FolderModules(folder), limits=rhai.Limits(timeout_s=5))
 
 
-def test_a_module_gives_its_functions_and_exports(modular: rhai.Engine) -> None:
+def test_a_script_uses_the_functions_and_exports_of_a_module(modular: rhai.Engine) -> None:
     assert modular.eval('import "a" as a; a::one() + a::X', constants={"NAME": 36}) == 42
 
 
-def test_a_module_is_shared_by_two_importers(modular: rhai.Engine) -> None:
-    # `f` imports for itself: what a module imports at its top is not seen inside of its functions.
+def test_a_script_may_import_a_module_twice(modular: rhai.Engine) -> None:
     script = 'import "a" as a; import "a" as b; a::X + b::X'
     assert modular.eval(script) == 10
 
@@ -72,12 +73,12 @@ def test_a_module_is_shared_by_two_importers(modular: rhai.Engine) -> None:
         "a\\x00b",
     ],
 )
-def test_a_name_that_leaves_the_folder_or_is_no_plain_file_is_refused(modular: rhai.Engine, name: str) -> None:
+def test_a_name_that_leaves_the_folder_or_is_not_a_plain_file_is_refused(modular: rhai.Engine, name: str) -> None:
     with pytest.raises(rhai.RhaiModuleError):
         modular.eval(f'import "{name}" as m;')
 
 
-def test_a_module_that_is_not_there_is_named(modular: rhai.Engine) -> None:
+def test_the_error_names_the_module_that_does_not_exist(modular: rhai.Engine) -> None:
     with pytest.raises(rhai.RhaiModuleError) as caught:
         modular.eval('let x = 1;\nimport "other" as m;')
 
@@ -114,7 +115,7 @@ def test_a_module_is_read_again_when_its_file_changes(modular: rhai.Engine, fold
     assert modular.eval('import "a" as a; a::X') == 600
 
 
-def test_modules_may_be_texts() -> None:
+def test_modules_may_be_texts_in_memory() -> None:
     engine = rhai.Engine(modules=rhai.MemoryModules({"m": "fn f() { 3 }", "me": 'import "me" as me;'}))
 
     assert engine.eval('import "m" as m; m::f()') == 3
@@ -124,18 +125,18 @@ def test_modules_may_be_texts() -> None:
         engine.eval('import "other" as o;')
 
 
-def test_without_modules_nothing_can_be_imported(engine: rhai.Engine, folder: Path) -> None:
+def test_an_engine_without_modules_cannot_import(engine: rhai.Engine, folder: Path) -> None:
     with pytest.raises(rhai.RhaiModuleError):
         engine.eval(f'import "{folder}/a" as a;')
 
 
 @pytest.mark.parametrize("script", ["eval(`1`)", 'fn f() { eval("1") }', 'let e = Fn("eval"); e.call("1")'])
-def test_eval_can_be_switched_off(script: str) -> None:
+def test_eval_can_be_turned_off(script: str) -> None:
     with pytest.raises(rhai.RhaiError):
         rhai.Engine(allow_eval=False).eval(script)
 
 
-def test_import_can_be_switched_off() -> None:
+def test_import_can_be_turned_off() -> None:
     modules = rhai.MemoryModules({"m": "fn f() { 3 }"})
     engine = rhai.Engine(modules=modules, allow_import=False)
     for script in ('import "m" as m;', """eval(`import "m" as m;`)"""):
@@ -143,8 +144,9 @@ def test_import_can_be_switched_off() -> None:
             engine.eval(script)
 
 
-def test_something_else_than_modules_is_refused(tmp_path: Path) -> None:
+def test_an_object_that_is_not_a_module_source_is_refused(tmp_path: Path) -> None:
+    bad: Any = "here"
     with pytest.raises(TypeError, match="FolderModules"):
-        rhai.Engine(modules="here")  # type: ignore[arg-type]
+        rhai.Engine(modules=bad)
     with pytest.raises(OSError, match="nowhere"):
         rhai.FolderModules(tmp_path / "nowhere")

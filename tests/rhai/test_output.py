@@ -1,4 +1,4 @@
-"""`print` and `debug`: collected, or given to callbacks."""
+"""Output of `print` and `debug`: collected by a run, or passed to callbacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import rhai
 
 
-def test_output_is_collected_by_the_run(engine: rhai.Engine) -> None:
+def test_a_run_collects_the_output(engine: rhai.Engine) -> None:
     run = rhai.Run()
     engine.eval('print("a"); debug("b"); print(42); print([1, "x"])', run=run)
 
@@ -16,7 +16,7 @@ def test_output_is_collected_by_the_run(engine: rhai.Engine) -> None:
     assert run.usage.output_bytes == len(run.output)
 
 
-def test_output_beyond_the_limit_is_cut_off_at_a_character(engine: rhai.Engine) -> None:
+def test_output_beyond_the_limit_is_cut_off_between_characters(engine: rhai.Engine) -> None:
     run = rhai.Run()
     script = 'for i in 0..1000 { print("\u00e9\u00e9\u00e9") } print("!")'
     engine.eval(script, run=run, limits=rhai.Limits(output_bytes=16))
@@ -26,13 +26,13 @@ def test_output_beyond_the_limit_is_cut_off_at_a_character(engine: rhai.Engine) 
     assert run.usage.output_bytes == 7002
 
 
-def test_output_without_a_run_goes_nowhere(engine: rhai.Engine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_without_a_run_is_dropped(engine: rhai.Engine, capfd: pytest.CaptureFixture[str]) -> None:
     engine.eval('print("a"); debug("b")')
 
     assert capfd.readouterr() == ("", "")
 
 
-def test_output_goes_to_callbacks_with_its_position(engine: rhai.Engine) -> None:
+def test_callbacks_get_the_output_with_its_position(engine: rhai.Engine) -> None:
     script = engine.compile('print("a");\n  debug("b");', name="where.rhai")
     printed: list[tuple[str, rhai.Position]] = []
     run = rhai.Run()
@@ -49,7 +49,7 @@ def test_output_goes_to_callbacks_with_its_position(engine: rhai.Engine) -> None
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), SystemExit(3)])
-def test_an_exception_of_a_callback_ends_the_script_and_comes_out_as_it_is(
+def test_an_exception_of_a_print_callback_ends_the_script_and_comes_out_unchanged(
     engine: rhai.Engine, error: BaseException
 ) -> None:
     def on_print(text: str, at: rhai.Position) -> None:

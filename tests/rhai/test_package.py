@@ -1,4 +1,4 @@
-"""The package as a whole: its README, and the processes that import it."""
+"""The package as a whole: the examples of its README, and processes that import it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_examples_of_the_readme_run(tmp_path: Path) -> None:
-    # A file, not `-c`: annotations and dataclasses look for their module.
+    # In a file instead of `-c`, because annotations and dataclasses look for their module.
     examples = tmp_path / "examples.py"
     examples.write_text("\n".join(re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)))
     done = subprocess.run([sys.executable, examples], capture_output=True, text=True, timeout=GUARD_S, check=False)
@@ -38,7 +38,7 @@ def test_every_public_name_exists() -> None:
 
 
 def test_a_panic_of_the_crate_is_an_internal_error_and_the_process_goes_on() -> None:
-    # Rhai 1.27 panics when it assigns to a property of a map that is a constant known to the optimizer.
+    # Rhai 1.27 panics when a script assigns to a property of a constant map that the optimizer knows.
     done = run_python("""
         import rhai
         engine = rhai.Engine()
@@ -67,7 +67,7 @@ def test_a_forked_process_evaluates_scripts() -> None:
 
 
 def test_a_sub_interpreter_is_refused_with_an_import_error() -> None:
-    pytest.importorskip("_xxsubinterpreters", reason="this Python spells sub-interpreters differently")
+    pytest.importorskip("_xxsubinterpreters", reason="this Python has another module for sub-interpreters")
     done = run_python("""
         import _xxsubinterpreters as interpreters
         import rhai

@@ -1,4 +1,4 @@
-"""Values, both ways."""
+"""Conversion of values, from Python to scripts and back."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ ROUND_TRIPS: list[Any] = [
 
 
 @pytest.mark.parametrize("value", ROUND_TRIPS, ids=repr)
-def test_a_value_comes_back_as_it_went_in(engine: rhai.Engine, value: Any) -> None:
+def test_a_value_survives_the_round_trip(engine: rhai.Engine, value: Any) -> None:
     back = engine.eval("V", constants={"V": value})
 
     assert back == value
     assert type(back) is type(value)
 
 
-def test_nan_comes_back(engine: rhai.Engine) -> None:
+def test_nan_survives_the_round_trip(engine: rhai.Engine) -> None:
     assert math.isnan(engine.eval("V", constants={"V": math.nan}))
 
 
@@ -71,7 +71,7 @@ def test_nan_comes_back(engine: rhai.Engine) -> None:
         (collections.OrderedDict(a=1), "map"),
     ],
 )
-def test_a_python_type_has_a_type_in_the_script(engine: rhai.Engine, value: Any, type_of: str) -> None:
+def test_a_python_value_has_the_matching_type_in_a_script(engine: rhai.Engine, value: Any, type_of: str) -> None:
     assert engine.eval("type_of(V)", constants={"V": value}) == type_of
 
 
@@ -88,7 +88,7 @@ def test_a_python_type_has_a_type_in_the_script(engine: rhai.Engine, value: Any,
         ("let x", None),
     ],
 )
-def test_a_result_is_what_python_would_call_it(engine: rhai.Engine, script: str, value: Any) -> None:
+def test_a_result_becomes_the_matching_python_value(engine: rhai.Engine, script: str, value: Any) -> None:
     assert engine.eval(script) == value
 
 
@@ -110,19 +110,19 @@ def test_a_result_is_what_python_would_call_it(engine: rhai.Engine, script: str,
         ({1, 2}, "set"),
     ],
 )
-def test_a_value_without_counterpart_is_refused(engine: rhai.Engine, value: Any, says: str) -> None:
+def test_a_value_without_a_counterpart_is_refused(engine: rhai.Engine, value: Any, says: str) -> None:
     with pytest.raises(rhai.RhaiConversionError, match=says) as caught:
         engine.eval("1", constants={"V": value})
 
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_large_exponent_of_a_decimal_is_kept_exactly(engine: rhai.Engine) -> None:
+def test_a_decimal_with_an_exponent_is_converted_exactly(engine: rhai.Engine) -> None:
     assert engine.eval("V", constants={"V": Decimal("1E+3")}) == 1000
     assert engine.eval("V", constants={"V": Decimal("2E-8")}) == Decimal("0.00000002")
 
 
-def test_an_object_passes_through_as_it_is(engine: rhai.Engine) -> None:
+def test_an_object_passes_through_unchanged(engine: rhai.Engine) -> None:
     value = object()
     script = "let list = [V]; fn same(x) { x } `${type_of(same(V))} ${V == list[0]}`"
 
@@ -137,7 +137,7 @@ class Point:
 
 
 class Model:
-    """What pydantic calls a model, as far as a conversion looks."""
+    """A class with the attributes by which the conversion recognises pydantic models."""
 
     model_fields: typing.ClassVar[dict[str, Any]] = {}
 
@@ -145,18 +145,18 @@ class Model:
         return {"a": [1]}
 
 
-def test_dataclasses_and_models_are_maps(engine: rhai.Engine) -> None:
+def test_dataclasses_and_models_become_maps(engine: rhai.Engine) -> None:
     assert engine.eval("V.x + V.label.len", constants={"V": Point(40, "ab")}) == 42
     assert engine.eval("V", constants={"V": [Model()]}) == [{"a": [1]}]
 
 
-def test_ranges_are_ranges(engine: rhai.Engine) -> None:
+def test_ranges_stay_ranges(engine: rhai.Engine) -> None:
     assert engine.eval("[0..3, 1..=3]") == [range(3), range(1, 4)]
     assert engine.eval("let n = 0; for i in V { n += i } n", constants={"V": range(5)}) == 10
     assert engine.eval("V", constants={"V": range(0, 10, 3)}) == [0, 3, 6, 9]
 
 
-def test_a_timestamp_is_a_moment_that_scripts_take_back(engine: rhai.Engine) -> None:
+def test_a_timestamp_can_go_back_into_a_script(engine: rhai.Engine) -> None:
     moment = engine.eval("timestamp()")
 
     assert isinstance(moment, rhai.Timestamp)

@@ -1,8 +1,10 @@
-"""How fast the wheel `rhai-py` is: against the crate alone, and beside the bindings of other languages.
+"""Measures the speed of the wheel `rhai-py`, against the Rhai crate alone and beside bindings of other languages.
 
-Prints the table of the requirements with what was measured, then the peers for comparison. The native program is built
-from `engines/rhai-py/examples/eval_json.rs` with the same release profile; the peers get an environment of their own
-below `.bench/`, made by this script. Usage: `python benchmarks/rhai_binding.py [--quick] [--no-peers]`.
+Prints a table of what is measured and what is required, then the same tasks with the other bindings (the peers). The
+native program is built from `engines/rhai-py/examples/eval_json.rs` with the release profile of the wheel. The peers
+get their own environment below `.bench/`, which this script creates.
+
+Usage: `python benchmarks/rhai_binding.py [--quick] [--no-peers]`. The exit status is 1 if a requirement is missed.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ SCRIPTS = {
 
 
 def best_us(function: Callable[[], Any], count: int = 1, repeat: int = 5) -> float:
-    """The best of some averages, in microseconds a call."""
+    """The time of one call in microseconds: the best of `repeat` averages over `count` calls."""
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
@@ -85,7 +87,7 @@ def best_us(function: Callable[[], Any], count: int = 1, repeat: int = 5) -> flo
 
 
 class Native:
-    """The crate alone, through its example program."""
+    """The Rhai crate alone, through the example program `eval_json`."""
 
     def __init__(self) -> None:
         subprocess.run(
@@ -95,6 +97,7 @@ class Native:
         self.program = target / "release" / "examples" / "eval_json"
 
     def time_us(self, script: str, count: int) -> float:
+        """The best time of one evaluation in microseconds, of `count` evaluations."""
         with tempfile.NamedTemporaryFile("w", suffix=".rhai") as file:
             file.write(script)
             file.flush()
@@ -105,7 +108,10 @@ class Native:
 
 
 def ratio(engine: rhai.Engine, native: Native, script: str, limits: rhai.Limits, repeat: int) -> float:
-    """Time through the package over time on the crate, best of alternating runs: a busy machine slows both."""
+    """Time through the package divided by time with the crate alone.
+
+    Takes the best of alternating runs, because a busy machine slows down both.
+    """
     program = engine.compile(script)
     ours, theirs = float("inf"), float("inf")
     for _ in range(repeat):
@@ -115,6 +121,7 @@ def ratio(engine: rhai.Engine, native: Native, script: str, limits: rhai.Limits,
 
 
 def callback_us(engine: rhai.Engine) -> float:
+    """The time of one call from a script into Python and back, in microseconds."""
     engine.register("f", lambda x: x)
     count = 100_000
     loop = engine.compile(f"let i = 0; while i < {count} {{ i += 1; }}")
@@ -123,7 +130,7 @@ def callback_us(engine: rhai.Engine) -> float:
 
 
 def two_threads(engine: rhai.Engine, repeat: int) -> float:
-    """How much more two threads do than one."""
+    """How much more work two threads do than one, in the same time."""
     script = engine.compile(SCRIPTS["fib(28)"])
 
     def both() -> None:
@@ -137,6 +144,7 @@ def two_threads(engine: rhai.Engine, repeat: int) -> float:
 
 
 def timeout_late_ms(engine: rhai.Engine) -> float:
+    """How long after its timeout a script ends at worst, in milliseconds."""
     worst = 0.0
     for script in ("loop {}", "sleep(60)", "let a = []; a.pad(100_000, 1); loop { let b = a; }"):
         start = time.perf_counter()
@@ -148,6 +156,7 @@ def timeout_late_ms(engine: rhai.Engine) -> float:
 
 
 def cancel_late_ms(engine: rhai.Engine) -> float:
+    """How long after `cancel` a script ends at worst, in milliseconds."""
     worst = 0.0
     for script in ("loop {}", "sleep(60)"):
         run, at = rhai.Run(), [0.0]
@@ -167,6 +176,7 @@ def cancel_late_ms(engine: rhai.Engine) -> float:
 
 
 def growth_kib(engine: rhai.Engine, count: int) -> float:
+    """How much the resident memory grows over `count` evaluations, in KiB."""
     script = engine.compile("let a = [1, `${NAME}`, #{x: 2}]; a.len()")
     constants = {"NAME": "a constant that is longer than what is kept inline"}
 
@@ -182,12 +192,13 @@ def growth_kib(engine: rhai.Engine, count: int) -> float:
 
 
 def peers() -> dict[str, dict[str, float]]:
+    """Run `rhai_peers.py` in its environment; returns its measurements."""
     folder = BENCH / "rhai-peers"
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
     for peer in PEERS:
-        # One that has no wheel for this Python is left out of the table, not the end of it.
+        # A peer without a wheel for this Python is left out of the table.
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--only-binary=:all:", peer], check=False)
     done = subprocess.run([python, PEER_PROGRAM], check=True, capture_output=True, text=True)
     found: dict[str, dict[str, float]] = json.loads(done.stdout)
@@ -196,8 +207,8 @@ def peers() -> dict[str, dict[str, float]]:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="fewer repetitions")
-    options.add_argument("--no-peers", action="store_true", help="leave the other bindings out")
+    options.add_argument("--quick", action="store_true", help="measure with fewer repetitions")
+    options.add_argument("--no-peers", action="store_true", help="do not measure the other bindings")
     chosen = options.parse_args()
     repeat = 2 if chosen.quick else 5
     engine, native = rhai.Engine(), Native()

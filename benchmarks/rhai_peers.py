@@ -1,6 +1,7 @@
-"""The same small tasks in the bindings of other languages; run by `rhai_binding.py` in an environment of their own.
+"""Measures the tasks of `rhai_binding.py` with bindings of other languages.
 
-Prints one JSON object: microseconds by binding and task. A binding that is not installed is left out.
+`rhai_binding.py` runs this program in an environment that has the bindings. It prints one JSON object: microseconds by
+binding and task. A binding that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ CALLS = 100_000
 
 
 def best_us(function: Callable[[], Any], count: int = 1, repeat: int = 5) -> float:
-    """The best of some averages, in microseconds a call."""
+    """The time of one call in microseconds: the best of `repeat` averages over `count` calls."""
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
@@ -64,7 +65,7 @@ def measure_starlark() -> dict[str, float]:
         module.add_callable("f", lambda x: x)
         return starlark.eval(module, starlark.parse("bench.star", source), names)
 
-    # Starlark has neither recursion nor `while`.
+    # Starlark has neither recursion (for `fib`) nor `while`.
     return {
         "eval": best_us(lambda: run("1+1"), 5_000),
         "call": best_us(lambda: run(f"def g():\n  for i in range({CALLS}):\n    f(i)\ng()")) / CALLS,

@@ -15,6 +15,9 @@ import rhai
 from tests.rhai.bounds import GUARD_S
 from tests.rhai.hostile import OK, SCRIPTS, STOPPED, TIMEOUT
 
+# All hostile scripts run during the set-up of one test, which takes minutes on a busy machine.
+pytestmark = pytest.mark.timeout(10 * GUARD_S)
+
 CHILD = textwrap.dedent("""
     import json, sys, threading
     import rhai
@@ -48,7 +51,7 @@ def outcomes() -> dict[str, Any]:
     short_s = {TIMEOUT: 0.2, STOPPED: 0.4}
     scripts = json.dumps({name: (script, short_s.get(end, GUARD_S)) for name, (script, end) in SCRIPTS.items()})
     child = subprocess.run(
-        [sys.executable, "-c", CHILD], input=scripts, capture_output=True, text=True, timeout=4 * GUARD_S, check=False
+        [sys.executable, "-c", CHILD], input=scripts, capture_output=True, text=True, timeout=8 * GUARD_S, check=False
     )
     lines = [json.loads(line) for line in child.stdout.splitlines()]
     return {"exit": (child.returncode, child.stderr), "lines": {name: (outcome, rss) for name, outcome, rss in lines}}
@@ -111,7 +114,7 @@ def test_many_evaluations_do_not_grow_the_process(script: str) -> None:
         print(min(growth))
     """)
     child = subprocess.run(
-        [sys.executable, "-c", code, script], capture_output=True, text=True, timeout=GUARD_S, check=True
+        [sys.executable, "-c", code, script], capture_output=True, text=True, timeout=4 * GUARD_S, check=True
     )
 
     assert int(child.stdout) < 256 << 10

@@ -9,6 +9,8 @@
 //! - `errors`: failed evaluations as reports and as Python exceptions
 //! - `scripts`: compiled scripts, their cache, importable modules
 //! - `evaluation`: the `Engine` class, compiling and evaluating
+//!
+//! In the comments of all files, "the crate" is the crate `rhai`, which parses and evaluates the scripts.
 
 mod bounds;
 mod builtins;

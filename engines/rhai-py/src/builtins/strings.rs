@@ -1,14 +1,14 @@
 //! `pad`, `replace`, `split`, `split_rev` and `to_chars` of strings, within the budget of the run.
 //!
-//! `pad` with an empty string returns immediately; the crate loops for ever on it.
+//! `pad` with an empty string returns immediately; the crate never returns from it.
 
 use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Module};
 
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::{LOOK_EVERY, fits_array_items, fits_string, size};
 
-/// Registers a function that splits at a string or a character, at most into a number of pieces: `$all` and `$most` are
-/// the methods of `str` that do it.
+/// Registers the four forms of a split function: at a string or at a character, into all pieces or into at most a given
+/// number. `$all` and `$most` are the methods of `str` that do the work.
 macro_rules! register_split {
     ($module:expr, $name:literal, $all:ident, $most:ident) => {
         $module.set_native_fn($name, |s: ImmutableString, by: &str| match splits(&s, by, None) {

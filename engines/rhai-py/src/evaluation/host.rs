@@ -40,7 +40,8 @@ impl Host {
     pub fn with(&self, module: &str, name: &str, callable: &Bound<'_, PyAny>) -> PyResult<Self> {
         let module_name = (!module.is_empty()).then_some(module);
         if let Some(bad) = [name].into_iter().chain(module_name).find(|text| !is_identifier(text)) {
-            let message = format!("{bad:?} is not a name that a script can call; use letters, digits and _");
+            let message =
+                format!("{bad:?} is not a name that a script can call; use letters, digits and _, and no digit first");
             return Err(PyValueError::new_err(message));
         }
         let overload = Overload::describe(name, callable)?;

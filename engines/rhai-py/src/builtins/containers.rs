@@ -2,10 +2,11 @@
 
 use std::mem::size_of;
 
-use rhai::{Array, Blob, Dynamic, FuncRegistration, Map, Module, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, Map, Module, NativeCallContext};
 
 use crate::bounds::current::Answer;
 use crate::builtins::budget::{fits, fits_array_bytes, fits_array_items, size};
+use crate::builtins::registration::mutating;
 
 /// Upper estimates of what the tree of the JSON parser needs per brace, and per comma, bracket or colon.
 const JSON_BYTES_PER_BRACE: usize = 768;
@@ -16,8 +17,6 @@ const MAP_BYTES_PER_ITEM: usize = 100;
 
 /// Registers the functions.
 pub fn register(module: &mut Module) {
-    // Not pure: unlike with `Module::set_native_fn`, a script cannot call these on a constant.
-    let mutating = |name: &str| FuncRegistration::new(name).in_internal_namespace().with_purity(false);
     mutating("pad").set_into_module(module, pad_array);
     mutating("pad").set_into_module(module, pad_blob);
     mutating("push").set_into_module(module, |array: &mut Array, item: Dynamic| -> Answer<()> {

@@ -4,14 +4,14 @@
 //! would limit the depth of all data for the sake of a rare operation. The answers are the crate's own: items of
 //! different types are unequal in an array, but an error in a map unless a function compares them.
 
-use rhai::{Array, Dynamic, EvalAltResult, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, Module, NativeCallContext};
 
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::LOOK_EVERY;
+use crate::builtins::registration::pure;
 
 /// Registers the operators.
 pub fn register(module: &mut Module) {
-    let pure = |name: &str| FuncRegistration::new(name).with_purity(true);
     pure("==").set_into_module(module, |context: NativeCallContext<'_>, a: &mut Array, b: Array| {
         Comparison::new(&context).arrays(a, &b)
     });

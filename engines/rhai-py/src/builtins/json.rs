@@ -2,13 +2,14 @@
 
 use std::iter;
 
-use rhai::{Array, Blob, Dynamic, FnPtr, FuncRegistration, Map, Module};
+use rhai::{Array, Blob, Dynamic, FnPtr, Map, Module};
 
 use crate::builtins::budget::BudgetText;
+use crate::builtins::registration::pure;
 
 /// Registers `to_json`.
 pub fn register(module: &mut Module) {
-    FuncRegistration::new("to_json").with_purity(true).set_into_module(module, |map: &mut Map| {
+    pure("to_json").set_into_module(module, |map: &mut Map| {
         let mut text = BudgetText::default();
         put_map(&mut text, map);
         text.into_string()

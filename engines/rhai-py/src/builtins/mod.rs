@@ -15,6 +15,7 @@ pub mod budget;
 pub mod containers;
 pub mod equal;
 pub mod json;
+pub mod registration;
 pub mod sleep;
 pub mod strings;
 pub mod text;

@@ -2,10 +2,11 @@
 //!
 //! `pad` with an empty string returns immediately; the crate never returns from it.
 
-use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Module};
+use rhai::{Array, Dynamic, ImmutableString, Module};
 
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::{LOOK_EVERY, fits_array_items, fits_string, size};
+use crate::builtins::registration::mutating;
 
 /// Registers the four forms of a split function: at a string or at a character, into all pieces or into at most a given
 /// number. `$all` and `$most` are the methods of `str` that do the work.
@@ -32,8 +33,6 @@ macro_rules! register_split {
 
 /// Registers the functions.
 pub fn register(module: &mut Module) {
-    // Not pure: unlike with `Module::set_native_fn`, a script cannot call these on a constant.
-    let mutating = |name: &str| FuncRegistration::new(name).in_internal_namespace().with_purity(false);
     mutating("pad").set_into_module(module, |s: &mut ImmutableString, len: i64, char: char| {
         pad(s, len, char.encode_utf8(&mut [0; 4]))
     });

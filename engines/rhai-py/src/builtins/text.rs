@@ -6,23 +6,24 @@
 //! Invariant: these functions never fail. On an error of `to_string`, the crate formats the value itself without any
 //! limit. So a text that grows too large is cut, and the run ends at its next operation.
 
-use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, Map, Module, NativeCallContext};
 
 use crate::bounds::current;
 use crate::builtins::budget::BudgetText;
+use crate::builtins::registration::pure;
 
 /// Registers the functions.
 pub fn register(module: &mut Module) {
     register_print(module);
     for name in ["to_string", "debug", "to_debug"] {
-        FuncRegistration::new(name).with_purity(true).set_into_module(module, array_text);
-        FuncRegistration::new(name).with_purity(true).set_into_module(module, map_text);
+        pure(name).set_into_module(module, array_text);
+        pure(name).set_into_module(module, map_text);
     }
 }
 
 /// Replaces `print` for every type, to note where the script calls it.
 fn register_print(module: &mut Module) {
-    let print = || FuncRegistration::new("print").with_purity(true);
+    let print = || pure("print");
     print().set_into_module(module, |context: NativeCallContext<'_>, text: ImmutableString| {
         current::note_print(&context);
         text

@@ -1,6 +1,6 @@
-"""Entry point of `heroctl`: runs a command and turns what goes wrong into a line and an exit code.
+"""Entry point of `heroctl`: runs a command and turns an error into one line of text and an exit code.
 
-Imports little at its top, so that a Ctrl-C while the rest is imported is met by `main` and leaves no traceback.
+The imports at the top are few, so that Ctrl-C during the other imports reaches `main` and leaves no traceback.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import os
 import signal
 import sys
 
-from hero_ctl.exits import Exit
+from hero_ctl.exits import ExitCode
 
 
 def main() -> None:
-    """Run the command of the command line; ends the process."""
-    # A result may hold what a foreign program wrote; it goes out as it came in.
+    """Run the command line of this process, then end the process."""
+    # A result may hold bytes of a foreign program that are not UTF-8; they are printed unchanged.
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors)
@@ -23,23 +23,23 @@ def main() -> None:
     except BrokenPipeError:
         _end_silently()
     except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def _run() -> None:
-    from hero_ctl.commands.jobs import app
-    from hero_ctl.error_messages import complain
+    from hero_ctl.app import app
+    from hero_ctl.error_messages import explain
     from hero_job.model.errors import HeroJobError
 
     try:
         app()
     except HeroJobError as e:
-        complaint = complain(e)
-        print(complaint.text, file=sys.stderr)  # noqa: T201  # a command's voice
-        sys.exit(complaint.exit)
+        message = explain(e)
+        print(message.text, file=sys.stderr)  # noqa: T201  # a command prints its errors
+        sys.exit(message.code)
 
 
 def _end_silently() -> None:
-    # The reader (`| head`) has left. Python would complain again when it flushes at exit.
+    # The reader (`| head`) has left. Without this, Python would report the broken pipe again when it flushes at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(128 + signal.SIGPIPE)

@@ -1,4 +1,4 @@
-"""Finds the store that a command is about."""
+"""Finds the store that a command uses, and opens the API on it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hero_client.api import Supervisor, SupervisorBuilder
+from hero_ctl.options import StoreOptions
 
-#: Folder of the embedded store of a supervisor that was started here: `[embedded] dir` of config/hero.toml.
+#: Where a supervisor that was started in this folder keeps its embedded store: the default of `[embedded] dir`.
 STATE_DIR = Path(".hero/store")
 DEFAULT_URL = "redis://127.0.0.1:6379/"
 
@@ -17,11 +18,11 @@ def store_url(given: str | None, state_dir: Path = STATE_DIR) -> str:
     """Choose the store.
 
     Args:
-        given: The option or HERO_REDIS_URL; wins where it is not empty.
-        state_dir: Where a supervisor in this folder keeps its embedded store.
+        given: The URL from the option or the environment; it wins if it is not empty.
+        state_dir: Folder in which a supervisor keeps its embedded store.
 
     Returns:
-        A URL: the given one, else the embedded store's socket, else Redis on this machine.
+        The given URL, else that of the embedded store's socket, else that of a Redis on this machine.
     """
     if given:
         return given
@@ -31,18 +32,18 @@ def store_url(given: str | None, state_dir: Path = STATE_DIR) -> str:
     return DEFAULT_URL
 
 
-def open_supervisor(given: str | None, namespace: str) -> Supervisor:
-    """The API on the chosen store. It connects with its first call.
+def open_supervisor(store: StoreOptions) -> Supervisor:
+    """Make the API on the chosen store. It connects with its first call.
 
     Raises:
         StoreUrlInvalid: The URL cannot be used.
         JobInvalid: The namespace cannot be used.
     """
-    return SupervisorBuilder().redis_url(store_url(given)).namespace(namespace).build()
+    return SupervisorBuilder().redis_url(store_url(store.redis_url)).namespace(store.namespace).build()
 
 
 def _socket_in_config(path: Path) -> Path | None:
-    # In a folder whose name is too long for a socket's path, the embedded store puts its socket elsewhere.
+    # A socket's path may have 107 bytes. If the folder's path is too long for that, the socket is elsewhere.
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):

@@ -1,12 +1,12 @@
-"""Exit codes of `heroctl`: the outcome of a job, told to the shell."""
+"""The exit codes of `heroctl`: they tell the shell how a job or a command ended."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 
-class Exit(IntEnum):
-    """What the code of a command says; `HELP` tells the user."""
+class ExitCode(IntEnum):
+    """What the exit code of a command means; `HELP` explains it to the user."""
 
     FINISHED = 0
     FAILED = 1
@@ -20,17 +20,17 @@ class Exit(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 finished, 1 the script failed, 2 bad usage, 3 timed out, 4 stopped, 5 unknown job, schedule or "
-    "actor, 6 the store or the supervisor cannot be reached or refuses, 7 the job has not ended yet, 130 interrupted."
+    "Exit codes: 0 finished; 1 the script failed; 2 wrong usage; 3 timed out; 4 stopped; 5 no such job, schedule or "
+    "actor; 6 the store or the supervisor cannot be reached, or refuses; 7 the job has not ended yet; 130 interrupted."
 )
 
-_BY_KIND = {"timeout": Exit.TIMED_OUT, "stopped": Exit.STOPPED}
+_BY_KIND = {"timeout": ExitCode.TIMED_OUT, "stopped": ExitCode.STOPPED}
 
 
-def exit_of_kind(kind: str) -> Exit:
-    """The code of a job that ended without a result.
+def exit_code_of(kind: str) -> ExitCode:
+    """The exit code for a job that ended without a result.
 
     Args:
         kind: `JobFailed.kind`: the engine's name for the error, or one of the runtime's own.
     """
-    return _BY_KIND.get(kind, Exit.FAILED)
+    return _BY_KIND.get(kind, ExitCode.FAILED)

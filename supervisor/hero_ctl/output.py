@@ -1,4 +1,4 @@
-"""How the commands speak: results on standard output, everything else on standard error."""
+"""How commands print: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ from typing import NoReturn
 
 import typer
 
-from hero_ctl.error_messages import Complaint
+from hero_ctl.exits import ExitCode
+
+PREFIX = "heroctl: "
 
 
-def print_output(text: str) -> None:
-    """Print a result, ending in one line feed; nothing for nothing."""
+def print_result(text: str) -> None:
+    """Print a result with exactly one line feed at its end; print nothing if the result is empty."""
     if text:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
 
 
-def tell(text: str, prefix: str = "heroctl: ") -> None:
-    """Say something that is not the result."""
+def print_note(text: str, prefix: str = PREFIX) -> None:
+    """Tell the user something that is not part of the result."""
     typer.echo(f"{prefix}{text}", err=True)
 
 
-def end(complaint: Complaint) -> NoReturn:
-    """Say what went wrong and end the command."""
-    tell(complaint.text, prefix="")
-    raise typer.Exit(complaint.exit)
+def fail(text: str, code: ExitCode, prefix: str = PREFIX) -> NoReturn:
+    """Print what went wrong and end the command.
+
+    Args:
+        text: What happened and what to do next.
+        code: Exit code of the command.
+        prefix: Goes before the text.
+    """
+    print_note(text, prefix)
+    raise typer.Exit(code)

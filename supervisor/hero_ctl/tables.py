@@ -1,15 +1,13 @@
-"""Tables for people and JSON for programs."""
+"""The tables that commands print for people."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hero_job.model.job import Job
+from hero_ctl.json_views import next_time_text, time_text
 from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
 from hero_job.operations.credentials import StoredToken
 from hero_job.operations.schedules import Schedule
@@ -21,26 +19,8 @@ _SHORT_CHARS = 40
 _WIDE_COLUMNS = 240
 
 
-def record_as_json(record: JobRecord) -> dict[str, Any]:
-    """A job with everything that the store knows of it, in one level; names as in its hash in Redis."""
-    job = {name: plain(getattr(record.job, name)) for name in Job.__dataclass_fields__}
-    run = {name: plain(getattr(record, name)) for name in JobRecord.__dataclass_fields__ if name != "job"}
-    return {"id": record.job.id, "status": run["status"], **job, **run}
-
-
-def actor_as_json(actor: ActorPresence) -> dict[str, Any]:
-    """An actor with everything that the registry knows of it, and whether it is alive."""
-    fields = {name: plain(getattr(actor, name)) for name in ActorPresence.__dataclass_fields__}
-    return {**fields, "alive": actor.beat_at is not None}
-
-
-def to_json(value: object) -> str:
-    """Indented JSON that keeps characters of all scripts readable."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
 def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]]) -> None:
-    """Print jobs as a table, and below them those that cannot be read."""
+    """Print jobs as a table; those that cannot be read come last."""
     rows = []
     for record in records:
         result = record.output if record.error is None else record.error
@@ -60,7 +40,7 @@ def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]])
 
 
 def print_actors(actors: Sequence[ActorPresence], queued: Mapping[str, int]) -> None:
-    """Print actors as a table, and below it how many jobs wait for each type."""
+    """Print actors as a table, then how many jobs wait for each type."""
     rows = [
         [
             actor.name,
@@ -76,7 +56,7 @@ def print_actors(actors: Sequence[ActorPresence], queued: Mapping[str, int]) -> 
         for actor in actors
     ]
     heads = ["NAME", "TYPE", "STATE", "BUSY", "JOBS", "ENGINE", "GROUP", "HOST:PID", "STARTED (UTC)"]
-    _print_table(heads, rows, "no actors: start `hero-supervisor`, or `hero-actor --type osis`")
+    _print_table(heads, rows, "no actors: start `hero-supervisor`, or a single `hero-actor --type osis`")
     for actor in actors:
         if actor.unavailable is not None:
             print(f"{actor.name}: {actor.unavailable}")  # noqa: T201
@@ -90,7 +70,11 @@ def _state(actor: ActorPresence) -> str:
 
 
 def print_entry(entry: Mapping[str, Any]) -> None:
-    """Print the processes of an entry, as the supervisor shows it, as a table, and below it what may change them."""
+    """Print the processes of an `[[actors]]` entry as a table, then how many are wanted and why.
+
+    Args:
+        entry: What the RPC method `get_actor` returned.
+    """
     rows = [
         [
             slot["slot"],
@@ -99,12 +83,12 @@ def print_entry(entry: Mapping[str, Any]) -> None:
             str(slot["pid"] or ""),
             str(slot["restarts"]),
             f"{slot['rss_bytes'] / 1e6:.1f} MB" if slot["rss_bytes"] else "",
-            _why(slot),
+            _note(slot),
         ]
         for slot in entry["slots"]
     ]
     _print_table(["NAME", "PHASE", "FOR", "PID", "RESTARTS", "MEMORY", "NOTE"], rows, f"{entry['name']}: no processes")
-    limits = f"{entry['min']} to {entry['max']}, by load" if entry["max"] else "as asked"
+    limits = f"{entry['min']} to {entry['max']}, by load" if entry["max"] else "as requested"
     print(f"{entry['name']}: {entry['count']} wanted, {limits}")  # noqa: T201
     if entry["scaling"] is not None:
         scaling = entry["scaling"]
@@ -117,19 +101,13 @@ def _phase(slot: Mapping[str, Any]) -> str:
     return phase if slot["role"] == "owner" else f"{phase}, {slot['role']}"
 
 
-def _why(slot: Mapping[str, Any]) -> str:
+def _note(slot: Mapping[str, Any]) -> str:
     if slot["waits_for"]:
         return f"waits for {', '.join(slot['waits_for'])}"
     if slot["unavailable"]:
         return str(slot["unavailable"])
     ended = f"ended: {slot['last_exit']}" if slot["last_exit"] else ""
     return ended if slot["starts_in_s"] is None else f"{ended}, starts in {slot['starts_in_s']:.1f} s"
-
-
-def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:
-    """A dead letter, and its job where it is still there."""
-    job = None if record is None else record_as_json(record)
-    return {"job_id": letter.job_id, "died_at": time_text(letter.died_ms), "job": job}
 
 
 def print_dead(letters: Iterable[tuple[DeadJob, JobRecord | None]]) -> None:
@@ -140,7 +118,7 @@ def print_dead(letters: Iterable[tuple[DeadJob, JobRecord | None]]) -> None:
             "" if record is None else record.job.script_type.value,
             _minute(time_text(letter.died_ms)),
             "" if record is None else record.error_kind or "",
-            "past its retention" if record is None else _short(record.error or "", 2 * _SHORT_CHARS),
+            "the job is past its retention" if record is None else _short(record.error or "", 2 * _SHORT_CHARS),
         ]
         for letter, record in letters
     ]
@@ -161,18 +139,13 @@ def print_queues(queues: Iterable[QueueStatus]) -> None:
     _print_table(["TYPE", "GROUP", "WAITING", "PAUSED (UTC)"], rows, "no queues")
 
 
-def schedule_as_json(schedule: Schedule) -> dict[str, Any]:
-    """A schedule with the time of its next job, by this machine's clock."""
-    return {**plain(schedule), "next_at": time_text(next(schedule.ticks_after(time.time())))}
-
-
 def print_schedules(schedules: Iterable[Schedule]) -> None:
     """Print schedules as a table."""
     rows = [
         [
             schedule.name,
             f"{schedule.cron} ({schedule.tz})" if schedule.cron else f"every {schedule.interval_s:g} s",
-            _minute(time_text(next(schedule.ticks_after(time.time())))),
+            _minute(next_time_text(schedule)),
             str(schedule.job.get("script_type", "")),
             _short(str(schedule.job.get("script", "")), _SHORT_CHARS),
         ]
@@ -193,17 +166,12 @@ def _expiry(token: StoredToken) -> str:
     return _minute(token.expires_at) + (" (expired)" if token.expires_s <= time.time() else "")
 
 
-def time_text(at_ms: int) -> str:
-    """A time in milliseconds since 1970, as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _minute(text: str) -> str:
     return text[:19].replace("T", " ")
 
 
 def console_for_output() -> Console:
-    """A console on standard output that does not cut what goes into a pipe or a file."""
+    """A console on standard output. In a pipe or a file it is wide enough not to cut cells."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -224,20 +192,9 @@ def _print_table(heads: list[str], rows: list[list[str]], empty: str) -> None:
     for i, head in enumerate(heads):
         table.add_column(head, no_wrap=i == 0, overflow="fold" if i == 0 else "ellipsis")
     for row in rows:
-        # Text, never markup: a script's "[red]" is shown, not obeyed.
+        # Text, never markup: "[red]" in a script is printed as it is.
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
-
-
-def plain(value: Any) -> Any:
-    """Give mappings, tuples, enums and small dataclasses as JSON has them."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return value
 
 
 def _short(text: str, chars: int) -> str:

@@ -1,1 +1,1 @@
-"""`heroctl bench`: load from several producer processes."""
+"""Measures a deployment for `heroctl bench`: several producer processes submit jobs, one summary comes out."""

@@ -1,7 +1,7 @@
-"""One producer process of `heroctl bench`: submits its share of jobs, awaits them, reports, and ends by itself.
+"""One producer process of a bench: submits its share of the jobs, waits for their results, and sends a report.
 
-Runs after a fork in a process of its own. It is never killed (see `bench.py`): it ends when its share is done, or soon
-after the stop pipe has closed.
+`run.py` forks it. Invariant: the process is never killed (`run.py` says why), so it ends by itself when its share is
+done, or soon after the stop pipe has closed.
 """
 
 from __future__ import annotations
@@ -19,64 +19,64 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from hero_ctl.bench.summary import Produced
-from hero_ctl.waiting import nobody, serves
+from hero_ctl.bench.plan import BenchPlan
+from hero_ctl.bench.summary import ProducerReport
+from hero_ctl.waiting import missing_actor, serves
 from hero_job.model.errors import HeroJobError, JobFailed, StoreError, WaitTimeout
 
 if TYPE_CHECKING:
     from hero_client.api import AsyncSupervisor
-    from hero_ctl.bench.command import Plan
 
 log = logging.getLogger("hero_ctl.bench.producer")
 
-#: What ends a bench early; answered by the parent alone.
+#: Signals that end a bench early; only the parent answers them.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: How long jobs under way may take to end after a stop, in seconds.
+#: How long jobs in flight may take to end after a stop, in seconds.
 STOP_GRACE_S = 5.0
-#: How long the store may be away before the bench is given up, in seconds.
+#: How long the store may be unreachable before the producer gives up, in seconds.
 STORE_PATIENCE_S = 10.0
-#: How long there may be no actor for the jobs: a supervisor needs some seconds to put a new one in a lost one's place.
+#: How long no actor may be up before the producer gives up; a supervisor needs some seconds to replace a lost one.
 ACTOR_PATIENCE_S = 30.0
-_LOOK_S = 1.0
-#: How long the removal of the jobs may take, in seconds.
+_LOOKOUT_S = 1.0
+#: How long deleting the jobs may take, in seconds.
 _CLEAN_UP_S = 60.0
-#: How long the whole end may take, in seconds, report included.
+#: How long the process may take to end, in seconds, including its report.
 _END_LIMIT_S = 90
 _LOGGED_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Jobs done by each producer: memory shared with the parent, each slot written by one process."""
+    """Number of jobs done by each producer. The memory is shared with the parent; one process writes each slot."""
 
     slots: Any
 
     @classmethod
     def of(cls, producers: int) -> Counters:
-        """Zeros, to be inherited by fork."""
+        """Make counters at zero; the producers inherit them by fork."""
         return cls(multiprocessing.RawArray("Q", producers))
 
     def done(self) -> int:
-        """Sum over all producers."""
+        """Add up all producers."""
         return sum(self.slots)
 
 
 def produce(
-    *, plan: Plan, number: int, share: int, counters: Counters, stop_read: int, stop_write: int, report: Connection
+    *, plan: BenchPlan, number: int, share: int, counters: Counters, stop_read: int, stop_write: int, report: Connection
 ) -> None:
-    """The target of the process.
+    """Run the producer process.
 
     Args:
         plan: What is measured.
         number: Which producer this is, from 0.
         share: How many jobs it submits.
         counters: Where it counts.
-        stop_read: Pipe that ends when the bench is to stop.
-        stop_write: The other end, inherited: closed here, or it would never end.
-        report: Gets one `Produced`.
+        stop_read: Pipe that reaches its end when the bench has to stop.
+        stop_write: Its other end, inherited. It is closed here; otherwise the pipe would stay open.
+        report: Receives one `ProducerReport`.
     """
     os.close(stop_write)
-    # The terminal's Ctrl-C, and its end, reach the whole group; the parent answers them.
+    # Ctrl-C and the end of the terminal reach the whole process group; only the parent answers them.
     for ignored in STOP_SIGNALS:
         signal.signal(ignored, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -86,16 +86,16 @@ def produce(
         asyncio.run(producer.run(stop_read))
     except HeroJobError as e:
         producer.give_up(str(e), store=isinstance(e, StoreError))
-    produced = producer.produced()
-    log.info("done: %d finished, %d failed", len(produced.latencies_ms), produced.failed)
-    with suppress(BrokenPipeError):  # the bench was killed: nobody wants the figures
-        report.send(produced)
+    finished = producer.report()
+    log.info("done: %d finished, %d failed", len(finished.latencies_ms), finished.failed)
+    with suppress(BrokenPipeError):  # the bench was killed, so nobody reads the report
+        report.send(finished)
     report.close()
 
 
 @dataclass(slots=True)
 class _Producer:
-    plan: Plan
+    plan: BenchPlan
     number: int
     share: int
     counters: Counters
@@ -108,8 +108,8 @@ class _Producer:
     store_trouble: bool = False
     stopped: bool = False
 
-    def produced(self) -> Produced:
-        return Produced(
+    def report(self) -> ProducerReport:
+        return ProducerReport(
             latencies_ms=self.latencies_ms,
             first_mono=self.first_mono,
             last_mono=self.last_mono,
@@ -133,62 +133,62 @@ class _Producer:
             landed = asyncio.create_task(asyncio.wait(flights))
             any_of: list[asyncio.Future[Any]] = [stopper, lookout, landed]
             await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
-            # Always, and before anything else is awaited: once the bench is gone the pipe is readable for ever, and a
-            # loop that still watched it would do nothing but call `stop.set`.
+            # Before anything else is awaited: when the bench is gone the pipe stays readable, and a loop that still
+            # watched it would spin, calling `stop.set`.
             loop.remove_reader(stop_read)
-            # From here on it only ends. Were that to hang, nobody else would end it: then the kernel does.
+            # From here on the process only ends. If that hangs, no other process ends it, so the kernel must.
             signal.alarm(_END_LIMIT_S)
             if stop.is_set():
                 self.stopped = True
                 await asyncio.wait(flights, timeout=STOP_GRACE_S)
             for other in (stopper, lookout, landed):
                 other.cancel()
-            # Asked again and again: before Python 3.12 `asyncio.wait_for` may swallow a cancellation (cpython#86296).
+            # Cancel repeatedly: before Python 3.12 `asyncio.wait_for` may swallow a cancellation (cpython#86296).
             while not all(flight.done() for flight in flights):
                 for flight in flights:
                     flight.cancel()
                 await asyncio.wait(flights, timeout=0.5)
             for flight in flights:
                 if not flight.cancelled():
-                    flight.result()  # raises what the flight raised
+                    flight.result()  # raises the error of the flight
             if not self.store_trouble:
                 await self._clean_up(supervisor)
 
     def give_up(self, trouble: str, *, store: bool) -> None:
         if not self.trouble:
-            log.error("gives up: %s", trouble)
+            log.error("giving up: %s", trouble)
         self.trouble = trouble
         self.store_trouble = store
         self.stopped = True
 
     async def _look_out(self, supervisor: AsyncSupervisor) -> None:
-        """Return when it makes no sense to go on: the store stays away, or nobody is left to run the jobs.
+        """Return when the store stays unreachable, or when no actor is left to run the jobs.
 
-        Each job alone would be waited for until its own time is up, one after the other.
+        Without this, every job in turn would be waited for until its own wait is over.
         """
-        probe = self.plan.probe()
+        job = self.plan.new_job()
         store_mono = actor_mono = time.monotonic()
         while True:
             try:
-                if any(serves(actor, probe) for actor in await supervisor.list_actors()):
+                if any(serves(actor, job) for actor in await supervisor.list_actors()):
                     actor_mono = time.monotonic()
                 store_mono = time.monotonic()
             except StoreError as e:
-                actor_mono = time.monotonic()  # unknown
+                actor_mono = time.monotonic()  # without the store, actors cannot be seen
                 if time.monotonic() - store_mono > STORE_PATIENCE_S:
                     self.give_up(str(e), store=True)
                     return
             if time.monotonic() - actor_mono > ACTOR_PATIENCE_S:
-                self.give_up(nobody(probe).replace(": the job waits", ""), store=False)
+                self.give_up(missing_actor(job), store=False)
                 return
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_LOOKOUT_S)
 
     async def _fly(self, supervisor: AsyncSupervisor, numbers: Iterator[int]) -> None:
-        """Run one job after the other until the share is done."""
+        """Run jobs one after another until the share is done."""
         for _ in numbers:
             if self.stopped:
                 return
-            job = self.plan.probe()
+            job = self.plan.new_job()
             self.job_ids.append(job.id)
             begin_mono = time.monotonic()
             self.first_mono = self.first_mono or begin_mono
@@ -207,7 +207,7 @@ class _Producer:
             self.counters.slots[self.number] += 1
 
     async def _clean_up(self, supervisor: AsyncSupervisor) -> None:
-        """Remove the jobs; one that still runs is left to its retention."""
+        """Delete the jobs. A job that still runs stays until its retention ends."""
         ids = iter(self.job_ids)
 
         async def remove() -> None:
@@ -215,10 +215,10 @@ class _Producer:
                 try:
                     await supervisor.delete_job(job_id)
                 except StoreError as e:
-                    log.warning("jobs are left in the store: %s", e)
+                    log.warning("some jobs stay in the store: %s", e)
                     return
                 except HeroJobError:
-                    continue  # it was never created, or it runs
+                    continue  # it was never created, or it still runs
 
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(remove() for _ in range(8))), _CLEAN_UP_S)

@@ -1,4 +1,4 @@
-"""What a bench found: jobs a second and latency percentiles."""
+"""The result of a bench: jobs per second and latency percentiles. Pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hero_ctl.exits import Exit
+from hero_ctl.exits import ExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Produced:
+class ProducerReport:
     """What one producer reports at its end.
 
     Attributes:
-        latencies_ms: One value a finished job, milliseconds from submission to result.
-        first_mono: When it submitted its first job, by the machine's monotonic clock; 0 if none.
+        latencies_ms: One value per finished job: milliseconds from submission to result.
+        first_mono: When it submitted its first job, by the machine's monotonic clock; 0 if it submitted none.
         last_mono: When its last result came.
-        failed: Jobs that ended without a result, or of which none came in time.
+        failed: Jobs that failed, or gave no result in time.
         trouble: Why it gave up early; empty if it did not.
-        store_trouble: Whether that was the store.
+        store_trouble: Whether the store was the reason.
     """
 
     latencies_ms: array[float] = field(default_factory=lambda: array("d"))
@@ -31,25 +31,20 @@ class Produced:
     trouble: str = ""
     store_trouble: bool = False
 
-    @classmethod
-    def nothing(cls, trouble: str) -> Produced:
-        """The report of a producer that gave none."""
-        return cls(trouble=trouble)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class BenchSummary:
     """The figures of a bench.
 
     Attributes:
-        wanted: Jobs that were to be run.
+        wanted: Jobs that were planned.
         finished: Jobs that gave a result.
-        failed: Jobs that did not.
+        failed: Jobs that failed, or gave no result in time.
         seconds: From the first submission to the last result.
-        p50_ms: Half of the latencies are at most this; and so on.
+        p50_ms: Half of the latencies are at most this; the other percentiles likewise.
         interrupted: Whether it was ended early by the user.
         trouble: Why producers gave up.
-        store_trouble: Whether that was the store.
+        store_trouble: Whether the store was the reason.
     """
 
     wanted: int
@@ -66,20 +61,20 @@ class Summary:
 
     @property
     def jobs_per_s(self) -> float:
-        """Finished jobs a second."""
+        """Finished jobs per second."""
         return self.finished / self.seconds if self.seconds else 0.0
 
     @property
-    def exit(self) -> Exit:
+    def exit_code(self) -> ExitCode:
         """Exit code of the command."""
         if self.interrupted:
-            return Exit.INTERRUPTED
+            return ExitCode.INTERRUPTED
         if self.store_trouble:
-            return Exit.STORE
-        return Exit.FINISHED if self.finished == self.wanted else Exit.FAILED
+            return ExitCode.STORE
+        return ExitCode.FINISHED if self.finished == self.wanted else ExitCode.FAILED
 
     def as_text(self) -> str:
-        """Lines for a person."""
+        """Write the figures for a person."""
         lines = [
             f"{self.finished} of {self.wanted} jobs finished in {self.seconds:.2f} s: {self.jobs_per_s:,.0f} jobs/s"
         ]
@@ -94,7 +89,7 @@ class Summary:
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """Give the figures for a program."""
         return {
             "wanted": self.wanted,
             "finished": self.finished,
@@ -115,28 +110,36 @@ class Summary:
         }
 
 
-def summarize(wanted: int, produced: Sequence[Produced], *, interrupted: bool) -> Summary:
-    """Put the reports of all producers together."""
-    latencies = sorted(value for one in produced for value in one.latencies_ms)
-    firsts = [one.first_mono for one in produced if one.first_mono]
-    lasts = [one.last_mono for one in produced if one.last_mono]
-    return Summary(
+def summarize(wanted: int, reports: Sequence[ProducerReport], *, interrupted: bool) -> BenchSummary:
+    """Combine the reports of all producers."""
+    latencies = sorted(value for one in reports for value in one.latencies_ms)
+    firsts = [one.first_mono for one in reports if one.first_mono]
+    lasts = [one.last_mono for one in reports if one.last_mono]
+    return BenchSummary(
         wanted=wanted,
         finished=len(latencies),
-        failed=sum(one.failed for one in produced),
+        failed=sum(one.failed for one in reports),
         seconds=max(lasts) - min(firsts) if firsts and lasts else 0.0,
         p50_ms=percentile(latencies, 0.50),
         p90_ms=percentile(latencies, 0.90),
         p99_ms=percentile(latencies, 0.99),
         max_ms=latencies[-1] if latencies else 0.0,
         interrupted=interrupted,
-        trouble=tuple(sorted({one.trouble for one in produced if one.trouble})),
-        store_trouble=any(one.store_trouble for one in produced),
+        trouble=tuple(sorted({one.trouble for one in reports if one.trouble})),
+        store_trouble=any(one.store_trouble for one in reports),
     )
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of an ordered sequence does not exceed, by nearest rank; 0 of nothing."""
+    """Find a percentile by nearest rank.
+
+    Args:
+        ordered: Values in ascending order.
+        share: Which percentile, from 0 to 1.
+
+    Returns:
+        The value; 0 if there are no values.
+    """
     if not ordered:
         return 0.0
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -1,7 +1,6 @@
-"""What `heroctl doctor` looks at. Each check gives findings, each with a cure; none changes anything.
+"""The checks of `heroctl doctor`: what counts as a problem, and what to do about it.
 
-Owned here: what is worth a warning and what to do about it. Called by `doctor.py`. Invariant: a check that cannot be
-made is a finding, never an exception.
+Called by `doctor.py`. Invariants: a check changes nothing; a check that cannot be made is a finding, not an exception.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from hero_supervisor.rpc.unix import client as unix_client
 from hero_supervisor.store.store_warnings import dangers
 
 OLDEST_VERSION: Final = (6, 2)
-# Above this a script's turn is mostly waiting; a store on the same machine answers in 0.1 ms.
+# A store on the same machine answers in 0.1 ms. Above this limit jobs spend most of their time waiting for the store.
 SLOW_ANSWER_MS: Final = 5.0
 CLOCK_OFF_S: Final = 2.0
-# The clock of a supervisor looks twice a second.
+# A supervisor queues due jobs twice a second, so a job this late means that no supervisor runs.
 LATE_S: Final = 10.0
 _PINGS: Final = 50
 _SHOWN: Final = 3
@@ -53,13 +52,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        area: What it belongs to: config, store, jobs, actors, rpc, host.
+        area: What was checked: config, store, jobs, actors, rpc, host.
         level: How bad it is.
         text: What was found.
-        cure: What to do about it; empty when nothing need be done.
+        cure: What to do about it; empty if nothing has to be done.
     """
 
     area: str
@@ -72,31 +71,31 @@ def check_config(path: Path | None) -> tuple[Settings | None, list[Finding]]:
     """Read the config.
 
     Args:
-        path: The file; None for defaults and environment alone.
+        path: The file; None for defaults and environment only.
 
     Returns:
-        The settings, None when they cannot be used, and what was found.
+        The settings, or None if they are not valid; and what was found.
     """
     name = str(path) if path else "defaults and environment"
     try:
         settings = load(path)
     except ConfigError as e:
-        cure = "correct it; the service does not start with it"
+        cure = "correct it; the service does not start with this config"
         return None, [Finding(area="config", level=Level.PROBLEM, text=str(p), cure=cure) for p in e.problems]
-    found = [Finding(area="config", level=Level.OK, text=f"{name}: valid, {len(settings.actors)} kinds of actors")]
+    found = [Finding(area="config", level=Level.OK, text=f"{name}: valid, {len(settings.actors)} [[actors]] entries")]
     if path is not None and path.stat().st_mode & 0o077 and "@" in settings.store.redis_url:
-        text = f"{path} holds a password and others can read it"
+        text = f"{path} holds a password, and other users can read it"
         found.append(Finding(area="config", level=Level.WARNING, text=text, cure=f"chmod 600 {path}"))
     return settings, found
 
 
 def check_store(store: Store, operations: Operations) -> Iterator[Finding]:
-    """Look at the server: what it is, how it keeps data, how fast it answers, what time it has."""
+    """Check the server: its version, how it keeps data, how fast it answers, its clock."""
     try:
         facts = store.run(operations.admin.server())
         took_ms, off_s = _latency_ms(store), _clock_off_s(store)
     except HeroJobError as e:
-        cure = "start the service or the server, or name another with --redis-url or HERO_REDIS_URL"
+        cure = "start the service or the server, or name another one with --redis-url or HERO_REDIS_URL"
         yield Finding(area="store", level=Level.PROBLEM, text=str(e), cure=cure)
         return
     name = f"{facts.name} {facts.version}"
@@ -109,24 +108,25 @@ def check_store(store: Store, operations: Operations) -> Iterator[Finding]:
         said, _, cure = danger.rpartition("; ")
         yield Finding(area="store", level=Level.PROBLEM, text=f"{setting}: {said}", cure=cure)
     if took_ms > SLOW_ANSWER_MS:
-        cure = "look for slow commands (SLOWLOG GET), a slow disk with appendfsync always, or a long way"
+        cure = "look for slow commands (SLOWLOG GET), a slow disk with appendfsync always, or a slow network"
         yield Finding(area="store", level=Level.WARNING, text=f"it answers in {took_ms:.1f} ms", cure=cure)
     else:
         yield Finding(area="store", level=Level.OK, text=f"it answers in {took_ms:.2f} ms")
     if abs(off_s) > CLOCK_OFF_S:
         text = f"the server's clock is {abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} this machine's"
-        yield Finding(area="store", level=Level.WARNING, text=text, cure="synchronise both (NTP)")
+        yield Finding(area="store", level=Level.WARNING, text=text, cure="synchronise both clocks (NTP)")
 
 
 def check_jobs(store: Store, operations: Operations, most: int) -> Iterator[Finding]:
-    """Look for jobs that nobody will run, and for queues that nobody serves."""
+    """Find jobs that will never run, and queues that no actor serves."""
     try:
         done = store.drive(survey(operations, most))
     except HeroJobError as e:
-        yield Finding(area="jobs", level=Level.PROBLEM, text=f"cannot be looked at: {e}")
+        cure = "see the log of the server, then run this again"
+        yield Finding(area="jobs", level=Level.PROBLEM, text=f"cannot be checked: {e}", cure=cure)
         return
-    seen = f"{done.jobs} jobs" if done.complete else f"the first {done.jobs} jobs (--most for more)"
-    yield Finding(area="jobs", level=Level.OK, text=f"{seen} looked at, {sum(done.waiting.values())} wait in queues")
+    seen = f"{done.jobs} jobs" if done.complete else f"the first {done.jobs} jobs (--most checks more)"
+    yield Finding(area="jobs", level=Level.OK, text=f"{seen} checked, {sum(done.waiting.values())} wait in queues")
     for trouble, count in Counter(stray.trouble for stray in done.strays).items():
         strays = [stray for stray in done.strays if stray.trouble is trouble]
         names = ", ".join(f"{stray.job_id} ({stray.where})" for stray in strays[:_SHOWN])
@@ -140,11 +140,11 @@ def check_jobs(store: Store, operations: Operations, most: int) -> Iterator[Find
 
 
 def check_rpc(settings: Settings) -> Iterator[Finding]:
-    """Ask the service on its socket and on its port whether it is well."""
+    """Ask the service on its socket and on its port whether it is healthy."""
     path = settings.rpc.unix_socket
     if path:
         if not Path(path).exists():
-            cure = "start hero-supervisor in the folder that the path is relative to"
+            cure = "start hero-supervisor; a relative path is below the folder in which it is started"
             yield Finding(area="rpc", level=Level.WARNING, text=f"there is no socket {path}", cure=cure)
         else:
             yield from _ask(path)
@@ -153,14 +153,14 @@ def check_rpc(settings: Settings) -> Iterator[Finding]:
         try:
             socket.create_connection((settings.rpc.bind, settings.rpc.port), timeout=2.0).close()
         except OSError as e:
-            text = f"nobody answers at {where}: {e.strerror or e}"
+            text = f"nothing answers at {where}: {e.strerror or e}"
             yield Finding(area="rpc", level=Level.PROBLEM, text=text, cure="see the service's log")
         else:
             yield Finding(area="rpc", level=Level.OK, text=f"the port {where} is open")
 
 
 def check_host(settings: Settings) -> Iterator[Finding]:
-    """Look at folders, programs and descriptors of this machine."""
+    """Check folders and programs of this machine."""
     folders = {"[jobs] log_dir": settings.jobs.log_dir}
     if not settings.store.redis_url:
         folders["[embedded] dir"] = settings.embedded.dir
@@ -170,35 +170,39 @@ def check_host(settings: Settings) -> Iterator[Finding]:
             yield Finding(area="host", level=Level.PROBLEM, text=text, cure=f"chown {nearest} to the service's user")
     for path in [Path(settings.embedded.dir)] if not settings.store.redis_url else []:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            text = f"others can read the jobs in {path}"
+            text = f"other users can read the jobs in {path}"
             yield Finding(area="host", level=Level.WARNING, text=text, cure=f"chmod 700 {path}")
     types = {actor.type for actor in settings.actors}
     if types & {"osis", "sal"} and importlib.util.find_spec("rhai") is None:
-        cure = "install rhai-py: pip install rhai-py, or scripts/setup in a checkout"
-        yield Finding(area="host", level=Level.PROBLEM, text=f"no Rhai for {sys.executable}", cure=cure)
+        cure = "pip install rhai-py, or run scripts/setup in a checkout"
+        yield Finding(
+            area="host", level=Level.PROBLEM, text=f"rhai-py is not installed for {sys.executable}", cure=cure
+        )
     own_v = any("HERO_V_COMMAND" in actor.env for actor in settings.actors if actor.type == "v")
     if "v" in types and not own_v and shutil.which("hero") is None:
         cure = "install herolib, or set HERO_V_COMMAND in the env of the V actors"
-        yield Finding(area="host", level=Level.PROBLEM, text="there is no program hero for V actors", cure=cure)
+        yield Finding(
+            area="host", level=Level.PROBLEM, text="V actors need the program hero, which is not installed", cure=cure
+        )
     yield Finding(area="host", level=Level.OK, text=f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
 
 
 _TROUBLES: Final = {
-    Trouble.NO_SUCH_JOB: ("ids in a queue without a job", "none needed: the actor that takes one drops it"),
+    Trouble.NO_SUCH_JOB: ("ids in a queue without a job", "nothing: the actor that takes one drops it"),
     Trouble.WRONG_QUEUE: (
         "jobs in the queue of another script type",
-        "find who pushes there; heroctl stop ID, then create the job again",
+        "find the program that pushes there; heroctl stop ID, then create the job again",
     ),
     Trouble.IN_NO_QUEUE: (
         "jobs that wait in no queue",
-        "heroctl stop ID, then heroctl retry ID; look for a program that takes ids out of queues",
+        "heroctl stop ID, then heroctl retry ID; look for a program that removes ids from queues",
     ),
     Trouble.DEAD_OWNER: (
         "jobs held by an actor that is not registered",
-        "heroctl stop ID, then heroctl retry ID; an actor of another make must settle what it takes",
+        "heroctl stop ID, then heroctl retry ID; a third-party actor must settle each job that it takes",
     ),
-    Trouble.OVERDUE: ("jobs long past their timeout", "see the log of that actor; restart it"),
-    Trouble.DAMAGED: ("jobs that cannot be read", "heroctl delete ID, and create them again"),
+    Trouble.OVERDUE: ("jobs long past their timeout", "see the log of that actor, and restart the actor"),
+    Trouble.DAMAGED: ("jobs that cannot be read", "heroctl delete ID, then create the job again"),
 }
 
 
@@ -208,20 +212,20 @@ def _unserved(done: Survey) -> Iterator[Finding]:
         serving = [a for a in alive if a.script_type.suffix == suffix and (group is None or a.group == group)]
         if not serving:
             whom = f"{suffix.upper()} actor" + (f" of the group {group}" if group else "")
-            text = f"{count} jobs wait for an {whom}, and none is there"
-            cure = f'add [[actors]] type = "{suffix}" to the config, or run hero-actor --type {suffix}'
+            text = f"{count} jobs wait for an {whom}, but none is up"
+            cure = f'add an [[actors]] entry with type = "{suffix}" to the config, or run hero-actor --type {suffix}'
             yield Finding(area="actors", level=Level.PROBLEM, text=text, cure=cure)
     for actor in done.actors:
         if actor.beat_at is None:
-            text = f"{actor.name} on {actor.host} has gone without a word; what it held is handed back by a supervisor"
-            yield Finding(area="actors", level=Level.WARNING, text=text, cure="see why it ended")
+            text = f"{actor.name} on {actor.host} died; a supervisor will requeue its jobs"
+            yield Finding(area="actors", level=Level.WARNING, text=text, cure="see in its log why it ended")
     served = Counter(actor.script_type.value for actor in alive)
     text = ", ".join(f"{count} {name}" for name, count in sorted(served.items())) or "none"
     yield Finding(area="actors", level=Level.OK if alive else Level.WARNING, text=f"actors alive: {text}")
 
 
 def _waiting(done: Survey) -> Iterator[tuple[str, str | None, int]]:
-    """Script type, group and length of each queue that is not paused."""
+    """List script type, group and length of each queue that is not paused."""
     known = {script_type.suffix for script_type in ScriptType}
     for name, count in done.waiting.items():
         suffix, *rest = name.removeprefix(KeyPart.QUEUE).split(":")
@@ -239,7 +243,7 @@ def _ask(path: str) -> Iterator[Finding]:
     if isinstance(health, dict) and health.get("status") == "ok":
         yield Finding(area="rpc", level=Level.OK, text=f"{path} answers; up for {health.get('uptime_s', 0):.0f} s")
     else:
-        text = f"{path} says: {health or answer.get('error')}"
+        text = f"{path} answers, but is not healthy: {health or answer.get('error')}"
         yield Finding(area="rpc", level=Level.PROBLEM, text=text, cure="see the service's log")
 
 
@@ -262,5 +266,5 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _nearest(path: Path) -> Path | None:
-    """The path itself, or the nearest folder above it that exists."""
+    """Find the path itself, or the nearest folder above it, whichever exists."""
     return next((p for p in (path.absolute(), *path.absolute().parents) if p.exists()), None)

@@ -1,4 +1,4 @@
-"""The command that shows what has happened, and what happens: `heroctl events`."""
+"""The command `events`: prints what has happened to jobs or actors, and follows what happens next."""
 
 from __future__ import annotations
 
@@ -9,44 +9,38 @@ from typing import Annotated
 import typer
 
 from hero_client.api import Supervisor
-from hero_ctl import options
 from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import HELP
+from hero_ctl.options import StoreOptions
 from hero_job.operations.events import BEGINNING, Entry, Events, order
-from hero_job.protocol.keys import DEFAULT_NAMESPACE
 
 _PAGE = 500
 _BLOCK_S = 5.0
 
-app = typer.Typer()
 
-
-@app.command(epilog=HELP)
 def events(
     *,
     job: Annotated[
-        list[str] | None, typer.Option("--job", metavar="ID", help="Only of this job; may be given several times.")
+        list[str] | None, typer.Option("--job", metavar="ID", help="Only events of this job; may be repeated.")
     ] = None,
-    actors: Annotated[bool, typer.Option("--actors", help="Those of actors instead of jobs.")] = False,
+    actors: Annotated[bool, typer.Option("--actors", help="Events of actors instead of jobs.")] = False,
     after: Annotated[
         str | None,
-        typer.Option("--after", metavar="CURSOR", help="Only those after this one, as --json gives it."),
+        typer.Option("--after", metavar="CURSOR", help="Only events after this one; --json prints the cursors."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until interrupted.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new events until interrupted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    store: StoreOptions,
 ) -> None:
-    """Print what has happened to jobs, as far back as the store tells: about the last 10,000 moves.
+    """Print the newest events of jobs: about the last 10,000 changes of status.
 
-    Jobs that are moved by actors of another make are not told.
+    Changes that third-party actors make are not recorded.
     """
     wanted = frozenset(job or ())
-    told = Events(namespace)
-    stream = told.keys.actor_events if actors else told.keys.events
-    with open_supervisor(redis_url, namespace) as supervisor:
+    keys = Events(store.namespace).keys
+    stream = keys.actor_events if actors else keys.events
+    with open_supervisor(store) as supervisor:
         for entry in _entries(supervisor, stream, _cursor(after), follow=follow):
-            lines = [_of_actor(entry)] if actors else _of_jobs(entry)
+            lines = [_actor_event(entry)] if actors else _job_events(entry)
             for line in lines:
                 if not wanted or line.get("job_id") in wanted:
                     shown = json.dumps(line, ensure_ascii=False) if as_json else "  ".join(_words(line))
@@ -74,11 +68,11 @@ def _cursor(text: str | None) -> str:
     try:
         return "{}-{}".format(*order(text))
     except ValueError:
-        raise typer.BadParameter(f"no cursor: {text!r}; --json gives them", param_hint="--after") from None
+        raise typer.BadParameter(f"not a cursor: {text!r}; --json prints them", param_hint="--after") from None
 
 
-def _of_jobs(entry: Entry) -> list[dict[str, str]]:
-    from hero_ctl.tables import time_text
+def _job_events(entry: Entry) -> list[dict[str, str]]:
+    from hero_ctl.json_views import time_text
 
     cursor, moves = entry
     at = time_text(order(cursor)[0])
@@ -89,17 +83,16 @@ def _of_jobs(entry: Entry) -> list[dict[str, str]]:
     ]
 
 
-def _of_actor(entry: Entry) -> dict[str, str]:
-    from hero_ctl.tables import time_text
+def _actor_event(entry: Entry) -> dict[str, str]:
+    from hero_ctl.json_views import time_text
 
     cursor, fields = entry
-    known = json.loads(fields.get("entry", "{}"))
-    said = {**known, **fields}
+    known = {**json.loads(fields.get("entry", "{}")), **fields}
     names = ("event", "name", "host", "incarnation", "reason")
     return {
         "cursor": cursor,
         "at": time_text(order(cursor)[0]),
-        **{name: str(said[name]) for name in names if said.get(name)},
+        **{name: str(known[name]) for name in names if known.get(name)},
     }
 
 

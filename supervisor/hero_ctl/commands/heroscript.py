@@ -1,7 +1,6 @@
-"""The commands on HeroScript texts: one style for them, and everything that is wrong with them, as a compiler says it.
+"""The commands on HeroScript files: heroscript check, heroscript fmt. They need no store and no service.
 
-They need no store and no service. Invariant: of the engines' package only the language itself is imported, which is
-pure; so no engine is ever loaded here.
+Invariant: of the engines' package only the language is imported. It is pure, so no engine is loaded.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hero_ctl import options
-from hero_ctl.error_messages import Complaint
-from hero_ctl.exits import Exit
-from hero_ctl.output import end, tell
+from hero_ctl.exits import ExitCode
+from hero_ctl.options import Json
+from hero_ctl.output import fail, print_note
 from hero_engine.languages.heroscript import (
     Diagnostic,
     HeroScriptError,
@@ -32,30 +30,28 @@ from hero_engine.languages.heroscript import (
 )
 
 _STDIN = "-"
-_EPILOG = (
-    "Exit codes: 0 all is well, 1 a script has errors or, for fmt --check, is not in the style, 2 bad usage, or a path "
+EPILOG = (
+    "Exit codes: 0 no errors; 1 a script has errors or, with fmt --check, is not formatted; 2 wrong usage, or a path "
     "that cannot be read."
 )
-
-app = typer.Typer(help="Check and format HeroScript; needs no service.", no_args_is_help=True)
 
 Paths = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH", help="Files; folders, of which all *.md, *.hero and *.heroscript; - for standard input."
+        metavar="PATH", help="Files; folders, for all *.md, *.hero and *.heroscript in them; - for standard input."
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Text:
+class _Script:
     """A script and where it came from.
 
     Attributes:
-        name: In front of line numbers.
+        name: Printed before line numbers.
         path: Its file; None for standard input.
         text: None if it cannot be read as text.
-        unreadable: Then the reason.
+        unreadable: The reason, if it cannot be read.
     """
 
     name: str
@@ -64,7 +60,6 @@ class _Text:
     unreadable: LoadError | None = None
 
 
-@app.command("check", epilog=_EPILOG)
 def check(
     paths: Paths,
     known: Annotated[
@@ -72,14 +67,14 @@ def check(
         typer.Option(
             "--known",
             metavar="ACTION",
-            help="Repeatable: an action there is (wallet.send, git.*); all others are then errors.",
+            help="An action that exists (wallet.send, git.*); may be repeated. All others are then errors.",
         ),
     ] = None,
-    as_json: options.Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Say what is wrong or suspicious in scripts: path:line:column, the line, a caret, a hint.
+    """Print errors and warnings in scripts, as a compiler does: path:line:column, the line, a caret, a hint.
 
-    Warnings alone leave the exit code 0. Results go to standard output, the count to standard error.
+    Warnings alone leave the exit code 0. Diagnostics go to standard output, the count to standard error.
     """
     found: list[Diagnostic] = []
     count = 0
@@ -91,7 +86,7 @@ def check(
         else:
             found += check_script(script.text, script.name, known=known or None)
     if as_json:
-        from hero_ctl.tables import to_json
+        from hero_ctl.json_views import to_json
 
         typer.echo(to_json([_as_json(one) for one in found]))
     else:
@@ -99,26 +94,24 @@ def check(
             typer.echo(one.render())
     errors = sum(one.severity is Severity.ERROR for one in found)
     warnings = len(found) - errors
-    tell(f"{_number(count, 'script')} checked: {_number(errors, 'error')}, {_number(warnings, 'warning')}")
-    raise typer.Exit(Exit.FAILED if errors else Exit.FINISHED)
+    print_note(f"{_number(count, 'script')} checked: {_number(errors, 'error')}, {_number(warnings, 'warning')}")
+    raise typer.Exit(ExitCode.FAILED if errors else ExitCode.FINISHED)
 
 
-@app.command("fmt", epilog=_EPILOG)
 def fmt(
     paths: Paths,
     only_check: Annotated[
-        bool, typer.Option("--check", help="Name the files that are not in the style; change nothing.")
+        bool, typer.Option("--check", help="Name the files that are not formatted; change nothing.")
     ] = False,
-    write: Annotated[bool, typer.Option("--write", "-w", help="Rewrite the files that are not in the style.")] = False,
+    write: Annotated[bool, typer.Option("--write", "-w", help="Rewrite the files that are not formatted.")] = False,
 ) -> None:
-    """Write scripts in the one style. Without an option the one script goes to standard output.
+    """Format scripts in the one style. Without an option, print one formatted script to standard output.
 
-    Only the layout of actions changes: their values, their comments and all prose around them stay; the comment at the
-    end of a one-line action goes to its first param, to which it belongs. A file with an
-    error stays as it is.
+    Only the layout of actions changes; values, comments and the prose around actions stay. A comment at the end of a
+    one-line action moves to its first parameter. A file with an error is not changed.
     """
     if only_check and write:
-        _refuse("--check changes nothing, --write does: give one of them")
+        _refuse("--check and --write exclude each other: give one of them")
     if write and _STDIN in paths:
         _refuse("standard input cannot be written to: leave --write away")
     scripts = list(_read_all(paths))
@@ -132,7 +125,7 @@ def fmt(
             assert script.text is not None
             formatted = format_script(script.text, script.name)
         except HeroScriptError as e:
-            tell(e.render(), prefix="")
+            print_note(e.render(), prefix="")
             errors += 1
             continue
         if not (only_check or write):
@@ -143,13 +136,13 @@ def fmt(
             if write and script.path is not None:
                 _replace(script.path, formatted)
     if only_check or write:
-        said = "rewritten" if write else "not in the style"
-        tell(f"{_number(len(scripts), 'script')}: {changes} {said}, {_number(errors, 'error')}")
-    raise typer.Exit(Exit.FAILED if errors or (only_check and changes) else Exit.FINISHED)
+        outcome = "rewritten" if write else "not formatted"
+        print_note(f"{_number(len(scripts), 'script')}: {changes} {outcome}, {_number(errors, 'error')}")
+    raise typer.Exit(ExitCode.FAILED if errors or (only_check and changes) else ExitCode.FINISHED)
 
 
-def _read_all(paths: Sequence[str]) -> Iterator[_Text]:
-    """The scripts that the paths mean, each once, in order. A path that is not there ends the command."""
+def _read_all(paths: Sequence[str]) -> Iterator[_Script]:
+    """Read the scripts that the paths name, each once, in order. A path that does not exist ends the command."""
     seen: set[str] = set()
     for path in paths:
         try:
@@ -168,9 +161,9 @@ def _read_all(paths: Sequence[str]) -> Iterator[_Text]:
             except LoadError as e:
                 if e.place is None:
                     _refuse(e.message)
-                yield _Text(name=name, path=file, unreadable=e)
+                yield _Script(name=name, path=file, unreadable=e)
             else:
-                yield _Text(name=name, path=file, text=text)
+                yield _Script(name=name, path=file, text=text)
 
 
 def _read_stdin() -> str:
@@ -182,7 +175,7 @@ def _read_stdin() -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Replace a file in one step: whoever is interrupted has the old text or the new one. A link stays a link."""
+    """Replace a file in one step, so that an interruption leaves the old text or the new one. A link stays a link."""
     target = path.resolve()
     try:
         with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
@@ -216,4 +209,4 @@ def _number(count: int, noun: str) -> str:
 
 
 def _refuse(text: str) -> NoReturn:
-    end(Complaint(text=f"heroctl: {text}", exit=Exit.USAGE))
+    fail(text, ExitCode.USAGE)

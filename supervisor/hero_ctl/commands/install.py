@@ -1,8 +1,8 @@
-"""`heroctl install-service`: writes the systemd units for this installation.
+"""The command `install-service`: writes the systemd units for this installation.
 
-Owned here: what of the units in config/systemd depends on the installation: its program, its config, its stop time, the
-version of systemd, and what a user's own manager may do. Invariant: only files that differ are written, each at once,
-and nothing is started: the last line says what to type.
+The units in config/systemd are the templates. This module fills in what depends on the installation: its program, its
+config, its stop time, the version of systemd, and what a user's own service manager may do. Invariants: a file that is
+already right is not written; a file is replaced in one step; nothing is started, the last line says what to type.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from typing import Annotated, Final
 
 import typer
 
-from hero_ctl.error_messages import Complaint
-from hero_ctl.exits import Exit
-from hero_ctl.output import end, print_output, tell
+from hero_ctl.exits import ExitCode
+from hero_ctl.output import fail, print_note, print_result
 
-app = typer.Typer()
+EPILOG: Final = "Exit codes: 0 installed; 2 wrong usage, a config that is not valid, or a file that cannot be written."
 
 UNITS: Final = ("hero-supervisor.socket", "hero-supervisor.service")
-#: What comes after the longest `shutdown_s`: 5 s for connections, 30 s for the store, and 10 s for a slow machine.
+#: Seconds that the service needs after the longest `shutdown_s`: 5 for connections, 30 for the store, 10 in reserve.
 AFTER_SHUTDOWN_S: Final = 45
+#: From this version on, pauses between restarts can grow.
 _NEWEST: Final = 254
 _STATE: Final = "hero-supervisor"
-# What a user's own manager cannot do without privileges.
+# Settings that need privileges, which a user's own service manager does not have.
 _SYSTEM_ONLY: Final = re.compile(
     r"(DynamicUser|CapabilityBoundingSet|ProtectC|ProtectH|ProtectK|ProtectP|ProtectS|Priv)"
 )
 _HOMES: Final = ("/home", "/root", "/run/user")
 _STARTER: Final = """\
-# The Hero actor runtime. A key that is not here keeps its default: hero.toml of the project has all of them.
+# The Hero actor runtime. A key that is not here keeps its default; the project's hero.toml explains all keys.
 # After a change: systemctl {flag}reload hero-supervisor
 
 # [store]
-# redis_url = "redis://127.0.0.1:6379/"   # without it the service runs a store of its own; a password: hero.env
+# redis_url = "redis://127.0.0.1:6379/"   # without it the service runs its own store; passwords go into hero.env
 
 # [[actors]]
 # type = "sal"
@@ -51,15 +51,15 @@ _STARTER: Final = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What the units are to say.
+    """What the units must say about one installation.
 
     Attributes:
         program: Command line that starts the service, without its flags.
         config: Its config file.
-        shutdown_s: How long running jobs get at its end.
+        shutdown_s: How long running jobs may take when the service stops, in seconds.
         systemd: Version of systemd that the units are for.
-        user: For a user's own manager, not the system's.
-        tcp: Address and port that systemd listens on besides the Unix socket; empty for none.
+        user: For a user's own service manager, not the machine's.
+        tcp: Address and port that systemd listens on beside the Unix socket; empty for none.
     """
 
     program: tuple[str, ...]
@@ -70,7 +70,7 @@ class Installation:
     tcp: str = ""
 
     def units(self) -> dict[str, str]:
-        """The text of each unit file, by name."""
+        """Write the text of each unit file, by file name."""
         return {name: "".join(self._lines(_template(name))) for name in UNITS}
 
     def _lines(self, template: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ class Installation:
         after_setting = False
         for line in template.splitlines(keepends=True):
             if line.startswith("#"):
-                # A comment goes with the settings that follow it, and away with them.
+                # A comment belongs to the settings below it and is left out with them.
                 comments = [line] if after_setting else [*comments, line]
                 after_setting = False
                 continue
@@ -90,7 +90,7 @@ class Installation:
                 yield text
 
     def _changed(self, line: str) -> str | None:
-        """One line as it is here; None when it has no place here."""
+        """Adapt one line to this installation; None leaves it out."""
         key, is_setting, _ = line.partition("=")
         if not is_setting:
             return line
@@ -103,7 +103,7 @@ class Installation:
             "TimeoutStopSec": str(math.ceil(self.shutdown_s) + AFTER_SHUTDOWN_S),
         }
         if self.systemd < 254:
-            changed["RestartSec"] = "2"  # without steps every pause is the same
+            changed["RestartSec"] = "2"  # without RestartSteps every pause is this long
         if self.systemd < 253:
             changed["Type"] = "notify\nExecReload=/bin/kill -HUP $MAINPID"
         if self.tcp and key == "ListenStream":
@@ -115,11 +115,10 @@ class Installation:
         return f"{key}={changed[key]}\n" if key in changed else line
 
 
-@app.command("install-service")
 def install_service(
     *,
     user: Annotated[
-        bool, typer.Option("--user/--system", help="For your own service manager, or for that of the machine.")
+        bool, typer.Option("--user/--system", help="Install for your own service manager, or for the machine's.")
     ] = False,
     config: Annotated[
         Path | None,
@@ -127,7 +126,7 @@ def install_service(
             "--config",
             metavar="FILE",
             show_default="/etc/hero/hero.toml, with --user ~/.config/hero/hero.toml",
-            help="Its config file; a missing one is made, with defaults.",
+            help="Config file of the service; created with defaults if it is missing.",
         ),
     ] = None,
     tcp: Annotated[
@@ -135,34 +134,30 @@ def install_service(
         typer.Option(
             "--tcp",
             metavar="ADDRESS:PORT",
-            help="Have systemd listen there too, for WebSocket and HTTP.",
+            help="systemd also listens here, for WebSocket and HTTP.",
             show_default=False,
         ),
     ] = "",
     prefix: Annotated[
         Path | None,
-        typer.Option("--prefix", metavar="FOLDER", help="Write below this folder, as when making a package or image."),
+        typer.Option("--prefix", metavar="FOLDER", help="Write below this folder: for packages and images."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files, but write nothing.")] = False,
 ) -> None:
-    """Install the supervisor as a service of systemd, from this installation and a config file."""
+    """Install the supervisor as a systemd service, and print the command that starts it."""
     if tcp and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]{1,5}", tcp):
-        end(
-            Complaint(
-                text=f"heroctl: --tcp should be an IP address and a port, 127.0.0.1:8080: {tcp!r}", exit=Exit.USAGE
-            )
-        )
+        fail(f"--tcp should be an IP address and a port, such as 127.0.0.1:8080, not {tcp!r}", ExitCode.USAGE)
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    config = Path(os.path.abspath(config or (home if user else Path("/etc")) / "hero" / "hero.toml"))  # noqa: PTH100 - a link stays one
+    config = Path(os.path.abspath(config or (home if user else Path("/etc")) / "hero" / "hero.toml"))  # noqa: PTH100 - a link must stay a link
     program = _program()
     if not user and (hidden := _hidden(program, config)):
         text = (
-            f"{hidden} is below a home folder, which the service does not see: install into a folder such as /opt/hero "
+            f"{hidden} is below a home folder, which the service cannot see: install into a folder such as /opt/hero "
             "(python3 -m venv /opt/hero), or use --user"
         )
         if not dry_run:
-            end(Complaint(text=f"heroctl: {text}", exit=Exit.USAGE))
-        tell(f"this would be refused: {text}")
+            fail(text, ExitCode.USAGE)
+        print_note(f"without --dry-run this is refused: {text}")
     systemd = _systemd_version()
     below = prefix or Path("/")
     there = _below(below, config)
@@ -173,38 +168,40 @@ def install_service(
     folder = home / "systemd" / "user" if user else Path("/etc/systemd/system")
     files |= {_below(below, folder / name): text for name, text in installation.units().items()}
     if dry_run:
-        print_output("\n".join(f"# {path}\n{text}" for path, text in files.items()))
+        print_result("\n".join(f"# {path}\n{text}" for path, text in files.items()))
         return
     outcomes = {path.name: _write(path, text) for path, text in files.items()}
     for path in files:
-        tell(f"{outcomes[path.name]} {path}")
-    _tell_next(user=user, systemd=systemd, outcomes=outcomes)
+        print_note(f"{outcomes[path.name]} {path}")
+    _print_next_step(user=user, systemd=systemd, outcomes=outcomes)
 
 
-def _tell_next(*, user: bool, systemd: int | None, outcomes: dict[str, str]) -> None:
+def _print_next_step(*, user: bool, systemd: int | None, outcomes: dict[str, str]) -> None:
     if systemd is None:
-        tell("there is no systemctl here, so the units are for systemd 254 or newer")
+        print_note("there is no systemctl here, so the units are for systemd 254 or newer")
     elif systemd < _NEWEST:
-        tell(f"systemd {systemd} is older than {_NEWEST}: pauses between restarts do not grow")
+        print_note(f"systemd {systemd} is older than {_NEWEST}: pauses between restarts do not grow")
     if user:
         state = os.environ.get("XDG_STATE_HOME", "~/.local/state") if (systemd or _NEWEST) >= 254 else "~/.config"
     else:
         state = "/var/lib"
-    tell(f"its data will be in {state}/{_STATE}, its socket is {'$XDG_RUNTIME_DIR' if user else '/run'}/hero/hero.ipc")
+    print_note(
+        f"its data will be in {state}/{_STATE}, its socket is {'$XDG_RUNTIME_DIR' if user else '/run'}/hero/hero.ipc"
+    )
     systemctl = "systemctl --user" if user else "systemctl"
     socket, service = UNITS
     if outcomes[service] == "written":
         last = f"enable --now {service}"
     elif outcomes[socket] == "updated":
-        last = f"restart {socket} {service}"  # what it listens on changes only so
+        last = f"restart {socket} {service}"  # only a restart of the socket changes what it listens on
     else:
         last = f"restart {service}"
-    print_output(f"{systemctl} daemon-reload && {systemctl} {last}")
+    print_result(f"{systemctl} daemon-reload && {systemctl} {last}")
 
 
 def _template(name: str) -> str:
     here = Path(__file__).parents[1]
-    # Beside this module in an installed wheel; in the project's own folder for who works on it.
+    # In an installed wheel the templates are in hero_ctl/systemd; in a checkout they are in config/systemd.
     folders = (here / "systemd", here.parents[1] / "config" / "systemd")
     return next(folder / name for folder in folders if (folder / name).exists()).read_text("utf-8")
 
@@ -215,7 +212,7 @@ def _program() -> tuple[str, ...]:
 
 
 def _hidden(program: tuple[str, ...], config: Path) -> str:
-    """What of the installation the sandbox hides; empty when it sees all."""
+    """Find a path of the installation that the service's sandbox hides; empty if it sees all."""
     needed = (Path(program[0]).resolve(), Path(sys.executable).resolve(), config.resolve(), Path(sys.prefix).resolve())
     return next((str(path) for path in needed if any(path.is_relative_to(home) for home in _HOMES)), "")
 
@@ -229,13 +226,13 @@ def _systemd_version() -> int | None:
 
 
 def _shutdown_s(config: Path) -> float:
-    from hero_config.layers.load import load  # pydantic: 0.1 s that no other command should pay
+    from hero_config.layers.load import load  # imports pydantic, which costs 0.1 s
     from hero_config.layers.problems import ConfigError
 
     try:
         settings = load(config if config.exists() else None, environ={})
     except ConfigError as e:
-        end(Complaint(text="\n".join(f"heroctl: {problem}" for problem in e.problems), exit=Exit.USAGE))
+        fail("\n".join(f"heroctl: {problem}" for problem in e.problems), ExitCode.USAGE, prefix="")
     return max(settings.supervisor.shutdown_s, *(actor.shutdown_s for actor in settings.actors), 0.0)
 
 
@@ -244,13 +241,16 @@ def _below(prefix: Path, path: Path) -> Path:
 
 
 def _word(text: str) -> str:
-    """One word of a command line. Source: systemd.service(5), command lines; systemd.unit(5), specifiers."""
+    """Quote one word of a command line.
+
+    Source: systemd.service(5), command lines; systemd.unit(5), specifiers.
+    """
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{text}"' if re.search(r"""[\s"';]""", text) else text
 
 
 def _write(path: Path, text: str) -> str:
-    """Write a file unless it is so already; gives what was done."""
+    """Write a file unless it has this text already, and return what was done."""
     try:
         outcome = "updated" if path.exists() else "written"
         if outcome == "updated" and path.read_text("utf-8") == text:
@@ -258,9 +258,9 @@ def _write(path: Path, text: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.new")
         new.write_text(text, "utf-8")
-        new.chmod(0o644)  # whatever the umask: the service reads its config as another user
+        new.chmod(0o644)  # the service reads its config as another user, so the umask must not count
         new.replace(path)
     except OSError as e:
-        hint = "; as root, or with --user" if isinstance(e, PermissionError) else ""
-        end(Complaint(text=f"heroctl: {path} cannot be written: {e.strerror}{hint}", exit=Exit.USAGE))
+        hint = "; run this as root, or with --user" if isinstance(e, PermissionError) else ""
+        fail(f"{path} cannot be written: {e.strerror}{hint}", ExitCode.USAGE)
     return outcome

@@ -1,96 +1,74 @@
-"""The commands on one job after its submission: stop, retry, logs, delete."""
+"""The commands on one job after its submission: stop, retry, delete, logs."""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Annotated
 
 import typer
 
-from hero_ctl import options
 from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import HELP
-from hero_ctl.output import print_output, tell
+from hero_ctl.options import JobId, StoreOptions
+from hero_ctl.output import print_note, print_result
 from hero_job.model.status import JobStatus
 from hero_job.model.views import LogLine
-from hero_job.protocol.keys import DEFAULT_NAMESPACE
 
-#: How often `logs --follow` looks, in seconds.
-_LOOK_S = 0.5
+#: How often `logs --follow` asks for new lines, in seconds.
+_POLL_S = 0.5
 _PAGE = 500
 
-app = typer.Typer()
 
-
-@app.command(epilog=HELP)
-def stop(
-    job_id: options.JobId,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
-) -> None:
-    """Stop a job wherever it is, and print its status: stopping while it runs, else stopped."""
-    with open_supervisor(redis_url, namespace) as supervisor:
+def stop(job_id: JobId, store: StoreOptions) -> None:
+    """Stop a job, and print its new status: stopping if it runs, else stopped."""
+    with open_supervisor(store) as supervisor:
         status = supervisor.stop_job(job_id)
     typer.echo(status.value)
     if status in (JobStatus.FINISHED, JobStatus.ERROR):
-        tell(f"job {job_id} had ended before; it stays as it is")
+        print_note(f"job {job_id} had ended before; nothing was changed")
 
 
-@app.command(epilog=HELP)
-def retry(
-    job_id: options.JobId,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
-) -> None:
+def retry(job_id: JobId, store: StoreOptions) -> None:
     """Run a job again that failed or was stopped."""
-    with open_supervisor(redis_url, namespace) as supervisor:
+    with open_supervisor(store) as supervisor:
         supervisor.retry_job(job_id)
 
 
-@app.command(epilog=HELP)
-def delete(
-    job_id: options.JobId,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
-) -> None:
-    """Delete a job that does not run."""
-    with open_supervisor(redis_url, namespace) as supervisor:
+def delete(job_id: JobId, store: StoreOptions) -> None:
+    """Delete a job that is not running."""
+    with open_supervisor(store) as supervisor:
         supervisor.delete_job(job_id)
 
 
-@app.command(epilog=HELP)
 def logs(
     *,
-    job_id: options.JobId,
+    job_id: JobId,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until the job has ended.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines until the job has ended.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    store: StoreOptions,
 ) -> None:
     """Print what the script of a job has printed."""
     cursor = ""
-    with open_supervisor(redis_url, namespace) as supervisor:
+    with open_supervisor(store) as supervisor:
         while True:
-            # In this order: what was printed before the end was seen is then in the lines that are read after it.
+            # Ask for the status first: lines that were printed before the end are then in the page that follows.
             ended = supervisor.get_job_status(job_id).terminal
             lines = supervisor.get_job_log(job_id, cursor, _PAGE)
             for line in lines:
-                print_output(_as_json(line) if as_json else line.text + "\n")
+                print_result(_as_json(line) if as_json else line.text + "\n")
             if lines:
                 cursor = lines[-1].cursor
             if len(lines) == _PAGE:
                 continue
             if ended or not follow:
                 return
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
 
 def _as_json(line: LogLine) -> str:
-    import json
-
-    from hero_ctl.tables import time_text
+    from hero_ctl.json_views import time_text
 
     shown = {"cursor": line.cursor, "at": time_text(line.at_ms), "level": line.level, "text": line.text}
     return json.dumps(shown, ensure_ascii=False)

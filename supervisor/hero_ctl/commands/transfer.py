@@ -1,4 +1,4 @@
-"""`heroctl export` and `import`: a deployment moves to another store."""
+"""The commands that move a deployment to another store: export, import."""
 
 from __future__ import annotations
 
@@ -11,105 +11,97 @@ from typing import Annotated, TextIO
 
 import typer
 
-from hero_ctl import options
 from hero_ctl.connect import store_url
-from hero_ctl.error_messages import Complaint
-from hero_ctl.exits import HELP, Exit
-from hero_ctl.output import end, tell
+from hero_ctl.exits import ExitCode
+from hero_ctl.options import StoreOptions
+from hero_ctl.output import fail, print_note
 from hero_job.client.store import Store
 from hero_job.client.transfer import export_lines, import_lines
-from hero_job.protocol.keys import DEFAULT_NAMESPACE
 from hero_supervisor.errors import EmbeddedStoreError
 from hero_supervisor.store.embedded import EmbeddedStore
 
-app = typer.Typer()
-
-ExportFile = Annotated[str, typer.Argument(metavar="FILE", help="The file; - for standard input or output.")]
+ExportFile = Annotated[str, typer.Argument(metavar="FILE", help="Path of the file, or - for standard input or output.")]
 StoreDir = Annotated[
     Path | None,
     typer.Option(
         "--store-dir",
         metavar="FOLDER",
-        help="The folder of an embedded store whose service is stopped; it is started for this command alone.",
+        help="Folder of an embedded store whose service is stopped; the store runs for this command only.",
     ),
 ]
 
 
-@app.command("export", epilog=HELP)
 def export(
     *,
     file: ExportFile,
     live: Annotated[
-        bool, typer.Option("--live", help="Also while actors run; jobs that move meanwhile may be missed.")
+        bool, typer.Option("--live", help="Export although actors run; jobs that change meanwhile may be missing.")
     ] = False,
     store_dir: StoreDir = None,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
+    store: StoreOptions,
 ) -> None:
     """Write all jobs, queues, schedules and results of a deployment to a file, for `heroctl import`.
 
-    Stop the service first, so that nothing moves. The file may hold secrets: only its owner can read it.
+    Stop the service first, so that nothing changes meanwhile. The file may hold secrets: only its owner can read it.
     """
-    with _store(redis_url, store_dir) as store:
-        lines = export_lines(store, namespace, live=live)
+    with _open_store(store, store_dir) as opened:
+        lines = export_lines(opened, store.namespace, live=live)
         if file == "-":
             count = _write(lines, sys.stdout)
         else:
-            # Under its name only when it is whole.
+            # The file gets its name when it is complete, so an interrupted export is never taken for a whole one.
             part = Path(f"{file}.part")
             try:
-                with _private(part) as out:
+                with _open_private(part) as out:
                     count = _write(lines, out)
                     out.flush()
                     os.fsync(out.fileno())
                 part.replace(file)
             except OSError as e:
-                end(Complaint(text=f"heroctl: {file} cannot be written: {e.strerror or e}", exit=Exit.USAGE))
+                fail(f"{file} cannot be written: {e.strerror or e}", ExitCode.USAGE)
             finally:
                 part.unlink(missing_ok=True)
-    tell(f"exported the namespace {namespace}: {count - 2} lines; read them with `heroctl import {file}`")
+    print_note(f"exported the namespace {store.namespace}: {count - 2} lines; read them with `heroctl import {file}`")
 
 
-@app.command("import", epilog=HELP)
 def import_(
     *,
     file: ExportFile,
     store_dir: StoreDir = None,
-    redis_url: options.RedisUrl = None,
-    namespace: options.Namespace = DEFAULT_NAMESPACE,
+    store: StoreOptions,
 ) -> None:
-    """Read what `heroctl export` wrote into an empty namespace.
+    """Read a file of `heroctl export` into an empty namespace.
 
-    Start the service on it afterwards: its sweep hands back what was running when the old one was stopped.
+    Start the service on it afterwards: it requeues the jobs that were running when the old service stopped.
     """
-    with _store(redis_url, store_dir) as store:
+    with _open_store(store, store_dir) as opened:
         if file == "-":
-            count = import_lines(store, namespace, sys.stdin)
+            count = import_lines(opened, store.namespace, sys.stdin)
         else:
             try:
                 with Path(file).open(encoding="utf-8") as lines:
-                    count = import_lines(store, namespace, lines)
+                    count = import_lines(opened, store.namespace, lines)
             except OSError as e:
-                end(Complaint(text=f"heroctl: {file} cannot be read: {e.strerror or e}", exit=Exit.USAGE))
+                fail(f"{file} cannot be read: {e.strerror or e}", ExitCode.USAGE)
             except UnicodeDecodeError as e:
-                end(Complaint(text=f"heroctl: {file} is no export: {e}", exit=Exit.USAGE))
-    tell(f"imported {count} keys into the namespace {namespace}")
+                fail(f"{file} is not an export: {e}", ExitCode.USAGE)
+    print_note(f"imported {count} keys into the namespace {store.namespace}")
 
 
 @contextlib.contextmanager
-def _store(redis_url: str | None, store_dir: Path | None) -> Iterator[Store]:
+def _open_store(options: StoreOptions, store_dir: Path | None) -> Iterator[Store]:
     if store_dir is None:
-        with Store(store_url(redis_url)) as store:
+        with Store(store_url(options.redis_url)) as store:
             yield store
         return
     try:
         with EmbeddedStore(dir=store_dir) as embedded, Store(embedded.url) as store:
             yield store
     except EmbeddedStoreError as e:
-        end(Complaint(text=f"heroctl: {e}", exit=Exit.STORE))
+        fail(str(e), ExitCode.STORE)
 
 
-def _private(path: Path) -> TextIO:
+def _open_private(path: Path) -> TextIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 

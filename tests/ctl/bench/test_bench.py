@@ -17,9 +17,9 @@ import pytest
 import redis
 
 from hero_ctl.bench import producer
-from hero_ctl.bench.command import Plan
-from hero_ctl.bench.summary import Produced, percentile, summarize
-from hero_ctl.exits import Exit
+from hero_ctl.bench.plan import BenchPlan
+from hero_ctl.bench.summary import ProducerReport, percentile, summarize
+from hero_ctl.exits import ExitCode
 from hero_job.model.job import ScriptType
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment, alive
@@ -83,7 +83,7 @@ def test_interrupted_bench_reports_and_leaves_nothing(deployment: Deployment, nu
         os.killpg(bench.pid, number) if number != signal.SIGTERM else bench.send_signal(number)
         out, err = bench.communicate(timeout=60)
 
-    assert bench.returncode == Exit.INTERRUPTED
+    assert bench.returncode == ExitCode.INTERRUPTED
     assert "interrupted: these are the figures until then" in out
     assert "Traceback" not in err
     assert not any(alive(p) for p in producers)
@@ -118,7 +118,7 @@ def test_bench_ends_when_store_and_actors_stay_away_and_burns_no_time_until_then
         eventually(all_gone, within_s=60, every_s=0.2, what="the bench has ended")
         _, err = bench.communicate(timeout=30)
 
-    assert bench.returncode == Exit.STORE
+    assert bench.returncode == ExitCode.STORE
     assert "not reachable" in err
     assert spent - before < 5
 
@@ -127,7 +127,7 @@ def test_producer_ends_when_nobody_is_left_to_run_the_jobs(
     valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producer, "ACTOR_PATIENCE_S", 1.0)
-    plan = Plan(url=valkey.url, namespace=namespace, script_type=ScriptType.SAL, jobs=4, producers=1, in_flight=2)
+    plan = BenchPlan(url=valkey.url, namespace=namespace, script_type=ScriptType.SAL, jobs=4, producers=1, in_flight=2)
     one = producer._Producer(plan=plan, number=0, share=4, counters=producer.Counters.of(1))
     stop_read, stop_write = os.pipe()
     try:
@@ -194,16 +194,16 @@ def test_percentile_is_the_nearest_rank() -> None:
 
 
 def test_producers_that_gave_up_decide_the_exit_code() -> None:
-    good = Produced(latencies_ms=array("d", [1.0, 3.0]), first_mono=10.0, last_mono=11.0)
-    late = Produced(latencies_ms=array("d", [2.0]), first_mono=10.5, last_mono=12.0, failed=1)
-    cut_off = Produced(trouble="store at x is not reachable", store_trouble=True)
+    good = ProducerReport(latencies_ms=array("d", [1.0, 3.0]), first_mono=10.0, last_mono=11.0)
+    late = ProducerReport(latencies_ms=array("d", [2.0]), first_mono=10.5, last_mono=12.0, failed=1)
+    cut_off = ProducerReport(trouble="store at x is not reachable", store_trouble=True)
 
     whole = summarize(3, [good, late], interrupted=False)
     assert (whole.finished, whole.failed, whole.seconds, whole.p50_ms, whole.max_ms) == (3, 1, 2.0, 2.0, 3.0)
-    assert whole.exit is Exit.FINISHED
-    assert summarize(4, [good, late], interrupted=False).exit is Exit.FAILED
-    assert summarize(4, [good, cut_off], interrupted=False).exit is Exit.STORE
-    assert summarize(4, [good, cut_off], interrupted=True).exit is Exit.INTERRUPTED
+    assert whole.exit_code is ExitCode.FINISHED
+    assert summarize(4, [good, late], interrupted=False).exit_code is ExitCode.FAILED
+    assert summarize(4, [good, cut_off], interrupted=False).exit_code is ExitCode.STORE
+    assert summarize(4, [good, cut_off], interrupted=True).exit_code is ExitCode.INTERRUPTED
     assert summarize(4, [], interrupted=False).as_json()["latency_ms"]["p50"] is None
 
 

@@ -90,7 +90,7 @@ def test_jobs_that_nobody_will_run_are_named(tmp_path: Path, valkey: ValkeyServe
 
     assert any("in the queue of another script type" in text and job.id in text for text in problems(found, "jobs"))
     assert any("no supervisor runs on this store" in text for text in problems(found, "jobs"))
-    assert "1 jobs wait for an SAL actor, and none is there" in problems(found, "actors")
+    assert "1 jobs wait for an SAL actor, but none is up" in problems(found, "actors")
 
 
 def test_a_socket_that_nobody_listens_on_is_a_problem(tmp_path: Path, valkey: ValkeyServer) -> None:
@@ -101,14 +101,14 @@ def test_a_socket_that_nobody_listens_on_is_a_problem(tmp_path: Path, valkey: Va
     found = problems(findings(cwd=tmp_path, url=valkey.url), "rpc")
 
     assert "nobody listens at hero.ipc: its server has died" in found[0]
-    assert "nobody answers at 127.0.0.1:1" in found[1]
+    assert "nothing answers at 127.0.0.1:1" in found[1]
 
 
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ('[[actors]]\ntype = "v"\n', "there is no program hero for V actors"),
-        ('[embedded]\ndir = "open"\n', "others can read the jobs in open"),
+        ('[[actors]]\ntype = "v"\n', "V actors need the program hero"),
+        ('[embedded]\ndir = "open"\n', "other users can read the jobs in open"),
     ],
 )
 def test_what_this_machine_lacks_is_named(tmp_path: Path, valkey: ValkeyServer, config: str, text: str) -> None:

@@ -47,4 +47,4 @@ def test_a_cursor_that_is_none_is_told_so(heroctl: Heroctl) -> None:
     done = heroctl("events", "--after", "yesterday")
 
     assert done.returncode == 2
-    assert "no cursor" in done.stderr
+    assert "not a cursor" in done.stderr

@@ -96,8 +96,8 @@ def test_expired_key_is_listed_as_such_until_it_is_revoked(heroctl: Heroctl, dep
         (["create", "x"], 2, "--scope"),
         (["create", "x", "--scope", "god"], 2, "'god'"),
         (["create", "two words", "--scope", "read"], 2, "'name'"),
-        (["create", "x", "--scope", "read", "--expires", "soon"], 2, "no span"),
-        (["revoke", "nobody"], 1, "no key of the name 'nobody'"),
+        (["create", "x", "--scope", "read", "--expires", "soon"], 2, "not a time span"),
+        (["revoke", "nobody"], 1, "no key named 'nobody'"),
     ],
 )
 def test_bad_usage_says_what_is_wrong(heroctl: Heroctl, arguments: list[str], code: int, says: str) -> None:

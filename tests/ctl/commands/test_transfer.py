@@ -65,7 +65,7 @@ def test_a_deployment_moves_with_its_open_jobs_to_another_server(tmp_path: Path,
     [
         (("import", "nothing"), "nothing cannot be read: No such file or directory", 2),
         (("import", "text"), "the export cannot be read: line 1: is not JSON", 1),
-        (("import", "bytes"), "bytes is no export", 2),
+        (("import", "bytes"), "bytes is not an export", 2),
         (("export", "none/jobs"), "none/jobs cannot be written: No such file or directory", 2),
         (("export", "jobs", "--store-dir", "text"), "cannot be used", 6),
     ],

@@ -1,8 +1,8 @@
-"""`heroctl bench`: several producer processes, one place for their log lines, a progress bar, one summary.
+"""Runs a bench: starts the producer processes, collects their log lines and reports, shows a progress bar.
 
-The producers' log lines come together through `multiprocessing-logging`. Its trap: a process that is killed while it
-logs leaves the shared queue locked for good. So producers are never killed here: each ends by itself when the stop pipe
-closes, which the kernel does also when this process is killed.
+Called by `commands/bench.py`. The producers' log lines arrive through `multiprocessing-logging`. A process that is
+killed while it logs would lock the shared queue of that library forever. Invariant: no producer is ever killed. Each
+one ends by itself when the stop pipe closes; the kernel closes the pipe even if this process is killed.
 """
 
 from __future__ import annotations
@@ -14,63 +14,31 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import multiprocessing_logging  # type: ignore[import-untyped]  # ships no type information
 
+from hero_ctl.bench.plan import BenchPlan
 from hero_ctl.bench.producer import STOP_SIGNALS, Counters, produce
-from hero_ctl.bench.summary import Produced, Summary, summarize
-from hero_job.model.builder import JobBuilder
-from hero_job.model.job import Job, ScriptType
+from hero_ctl.bench.summary import BenchSummary, ProducerReport, summarize
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-log = logging.getLogger("hero_ctl.bench.command")
+log = logging.getLogger("hero_ctl.bench.run")
 
-SCRIPT = "40 + 2"
-JOB_TIMEOUT_S = 30.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is measured.
-
-    Attributes:
-        url: The store.
-        namespace: First part of its keys.
-        script_type: Which actors work.
-        jobs: Number of jobs, over all producers.
-        producers: Number of producer processes.
-        in_flight: Jobs that each has under way at once.
-    """
-
-    url: str
-    namespace: str
-    script_type: ScriptType
-    jobs: int
-    producers: int
-    in_flight: int
-
-    def probe(self) -> Job:
-        """One of the jobs."""
-        builder = JobBuilder().caller_id("heroctl-bench").context_id("bench").script(SCRIPT)
-        return builder.script_type(self.script_type).timeout(JOB_TIMEOUT_S).build()
-
-    def shares(self) -> list[int]:
-        """Jobs of each producer."""
-        least, more = divmod(self.jobs, self.producers)
-        return [least + (i < more) for i in range(self.producers)]
+#: Shows how many jobs are done.
+ShowProgress = Callable[[int], None]
 
 
-def run_bench(plan: Plan) -> Summary:
-    """Run it; Ctrl-C, SIGTERM and the end of the terminal end it early with what was measured until then.
+def run_bench(plan: BenchPlan) -> BenchSummary:
+    """Run a bench. Ctrl-C, SIGTERM and the end of the terminal end it early, with the figures until then.
 
     Args:
         plan: What to measure.
@@ -81,16 +49,16 @@ def run_bench(plan: Plan) -> Summary:
     from rich.console import Console
 
     console = Console(stderr=True)
-    # The library hands its queue to the producers by fork; newer Pythons would start them in other ways.
+    # multiprocessing-logging passes its queue to the producers by fork, which newer Pythons do not use by default.
     multiprocessing.set_start_method("fork", force=True)
     with _one_log(console):
         return _Bench(plan, console).run()
 
 
 class _Bench:
-    """One run: the producers, what they report, and the bar."""
+    """One run: the producers, their reports, and the progress bar."""
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, plan: BenchPlan, console: Console) -> None:
         self._plan = plan
         self._console = console
         self._counters = Counters.of(plan.producers)
@@ -98,13 +66,13 @@ class _Bench:
         self._interrupted = False
         self._processes: list[BaseProcess] = []
         self._reports: dict[Connection, int] = {}
-        self._produced: list[Produced] = []
+        self._finished: list[ProducerReport] = []
 
-    def run(self) -> Summary:
-        # A handler that only closes the pipe, instead of KeyboardInterrupt, which could strike while a report is read.
-        # One that is ignored stays so: `nohup` wants the bench to outlive its terminal.
-        heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._interrupt) for number in heard}
+    def run(self) -> BenchSummary:
+        # These handlers only close the pipe; a KeyboardInterrupt could strike while a report is read.
+        # Ignored signals stay ignored: under `nohup` the bench must outlive its terminal.
+        handled = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._interrupt) for number in handled}
         try:
             for number, share in enumerate(self._plan.shares()):
                 self._start(number, share)
@@ -117,7 +85,7 @@ class _Bench:
             os.close(self._stop_read)
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return summarize(self._plan.jobs, self._produced, interrupted=self._interrupted)
+        return summarize(self._plan.jobs, self._finished, interrupted=self._interrupted)
 
     def _interrupt(self, _number: int = 0, _frame: object = None) -> None:
         if not self._interrupted:
@@ -139,7 +107,7 @@ class _Bench:
                 "report": send,
             },
         )
-        # Until the child has set its own handlers it must not run ours, which would close its copy of the stop pipe.
+        # The child inherits our handlers. They must not run before it has set its own: they would close the stop pipe.
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             process.start()
@@ -149,27 +117,28 @@ class _Bench:
         self._reports[receive] = number
         send.close()
 
-    def _watch(self, show: Any) -> None:
-        told = False
+    def _watch(self, show: ShowProgress) -> None:
+        announced = False
         while self._reports:
-            for ready in wait(list(self._reports), timeout=_LOOK_S):
-                self._take(ready)  # type: ignore[arg-type]  # we gave it connections only
+            ready = wait(list(self._reports), timeout=_POLL_S)
+            for connection in [connection for connection in self._reports if connection in ready]:
+                self._take(connection)
             show(self._counters.done())
-            if _nobody_reads():
+            if _reader_is_gone():
                 self._interrupt()
-            if self._interrupted and not told:
-                told = True
-                log.info("stopping: the jobs under way end first, and all are removed from the store")
+            if self._interrupted and not announced:
+                announced = True
+                log.info("stopping: jobs in flight end first, then all jobs are deleted from the store")
 
-    def _take(self, ready: Connection) -> None:
-        number = self._reports.pop(ready)
+    def _take(self, connection: Connection) -> None:
+        number = self._reports.pop(connection)
         try:
-            self._produced.append(ready.recv())
+            self._finished.append(connection.recv())
         except EOFError:
             log.error("producer %d ended without a report", number + 1)
-            self._produced.append(Produced.nothing("it ended without a report"))
+            self._finished.append(ProducerReport(trouble="a producer ended without a report"))
         finally:
-            ready.close()
+            connection.close()
 
     def _ask_to_stop(self) -> None:
         if self._stop_write >= 0:
@@ -177,7 +146,7 @@ class _Bench:
             self._stop_write = -1
 
     @contextmanager
-    def _bar(self) -> Iterator[Any]:
+    def _bar(self) -> Iterator[ShowProgress]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         if not self._console.is_terminal:
@@ -198,8 +167,8 @@ class _Bench:
             yield show
 
 
-def _nobody_reads() -> bool:
-    """Is the reader of the result gone: the other end of the pipe, or the terminal?"""
+def _reader_is_gone() -> bool:
+    """Tell whether the reader of the result is gone: the other end of the pipe, or the terminal."""
     try:
         output = sys.stdout.fileno()
     except (AttributeError, ValueError, OSError):
@@ -211,7 +180,7 @@ def _nobody_reads() -> bool:
 
 @contextmanager
 def _one_log(console: Console) -> Iterator[None]:
-    """Bring the log lines of all producers to this process, above the bar when there is one."""
+    """Print the log lines of all producers in this process, above the progress bar if there is one."""
     root = logging.getLogger("hero_ctl")
     handler: logging.Handler
     if console.is_terminal:
@@ -227,10 +196,10 @@ def _one_log(console: Console) -> Iterator[None]:
     root.setLevel(logging.INFO)
     root.propagate = False
     multiprocessing_logging.install_mp_handler(root)
-    gathering = list(root.handlers)
+    collecting = list(root.handlers)
     try:
         yield
     finally:
-        for gatherer in gathering:
-            root.removeHandler(gatherer)
-            gatherer.close()  # waits for the lines that are still in the pipe
+        for collector in collecting:
+            root.removeHandler(collector)
+            collector.close()  # waits for the lines that are still in the pipe

@@ -1,0 +1,52 @@
+"""The command `bench`: measures how fast a deployment runs jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hero_ctl.connect import open_supervisor, store_url
+from hero_ctl.exits import ExitCode
+from hero_ctl.job_fields import ScriptTypeOption
+from hero_ctl.options import Json, StoreOptions
+from hero_ctl.output import fail
+from hero_ctl.waiting import missing_actor, serves
+from hero_job.model.job import ScriptType
+
+
+def bench(
+    *,
+    jobs: Annotated[int, typer.Option("--jobs", "-n", min=1, help="Total number of no-op jobs.")] = 10_000,
+    producers: Annotated[int, typer.Option("--producers", "-p", min=1, max=64, help="Producer processes.")] = 2,
+    in_flight: Annotated[
+        int,
+        typer.Option("--in-flight", min=1, max=1000, help="Jobs that each producer has in flight simultaneously."),
+    ] = 8,
+    script_type: ScriptTypeOption = ScriptType.SAL,
+    as_json: Json = False,
+    store: StoreOptions,
+) -> None:
+    """Measure a deployment: jobs per second, and latency from submission to result.
+
+    The jobs are deleted at the end.
+    """
+    from hero_ctl.bench.plan import BenchPlan
+    from hero_ctl.bench.run import run_bench
+    from hero_ctl.json_views import to_json
+
+    plan = BenchPlan(
+        url=store_url(store.redis_url),
+        namespace=store.namespace,
+        script_type=script_type,
+        jobs=jobs,
+        producers=min(producers, jobs),
+        in_flight=in_flight,
+    )
+    job = plan.new_job()
+    with open_supervisor(store) as supervisor:
+        if not any(serves(actor, job) for actor in supervisor.list_actors()):
+            fail(missing_actor(job), ExitCode.FAILED)
+    summary = run_bench(plan)
+    typer.echo(to_json(summary.as_json()) if as_json else summary.as_text())
+    raise typer.Exit(summary.exit_code)

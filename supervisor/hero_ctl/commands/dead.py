@@ -1,0 +1,67 @@
+"""The commands on dead letters: dead list, dead retry, dead purge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hero_client.api import Supervisor
+from hero_ctl.connect import open_supervisor
+from hero_ctl.options import Json, StoreOptions
+from hero_ctl.output import print_note
+from hero_job.model.errors import HeroJobError, StoreError
+from hero_job.model.views import JobRecord
+
+
+def list_dead(
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Most letters to list.")] = 50,
+    as_json: Json = False,
+    store: StoreOptions,
+) -> None:
+    """List the dead letters, newest first."""
+    from hero_ctl.json_views import dead_as_json, to_json
+    from hero_ctl.tables import print_dead
+
+    with open_supervisor(store) as supervisor:
+        letters = supervisor.list_dead(0, limit)
+        found = [(letter, _record(supervisor, letter.job_id)) for letter in letters]
+        total = supervisor.count_dead()
+    if as_json:
+        typer.echo(to_json([dead_as_json(letter, record) for letter, record in found]))
+        return
+    print_dead(found)
+    if total > len(found):
+        print_note(f"{len(found)} of {total}; --limit shows more")
+
+
+def retry(
+    store: StoreOptions,
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[JOB_ID]...", help="Only these jobs; without any, all dead letters.")
+    ] = None,
+) -> None:
+    """Run dead letters again, and print how many."""
+    with open_supervisor(store) as supervisor:
+        if not job_ids:
+            typer.echo(supervisor.retry_all_dead())
+            return
+        for job_id in job_ids:
+            supervisor.retry_job(job_id)
+        typer.echo(len(job_ids))
+
+
+def purge(store: StoreOptions) -> None:
+    """Delete all dead letters with their jobs, and print how many."""
+    with open_supervisor(store) as supervisor:
+        typer.echo(supervisor.purge_dead())
+
+
+def _record(supervisor: Supervisor, job_id: str) -> JobRecord | None:
+    try:
+        return supervisor.get_job(job_id)
+    except StoreError:
+        raise
+    except HeroJobError:
+        return None  # Past its retention, or damaged: the letter is listed without its job.

@@ -1,0 +1,63 @@
+"""The commands on queues: queues, pause, resume, queue purge."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hero_ctl.connect import open_supervisor
+from hero_ctl.exits import ExitCode
+from hero_ctl.options import Json, QueueOptions, StoreOptions
+from hero_ctl.output import fail, print_note
+
+
+def list_queues(store: StoreOptions, *, as_json: Json = False) -> None:
+    """List the queues: how many jobs wait, and since when a queue is paused."""
+    from hero_ctl.json_views import plain, to_json
+    from hero_ctl.tables import print_queues
+
+    with open_supervisor(store) as supervisor:
+        found = supervisor.list_queues()
+    if as_json:
+        typer.echo(to_json([plain(queue) for queue in found]))
+    else:
+        print_queues(found)
+
+
+def pause(queue: QueueOptions, store: StoreOptions) -> None:
+    """Pause a queue: its jobs wait. Jobs that have started go on."""
+    with open_supervisor(store) as supervisor:
+        if not supervisor.pause_queue(queue.script_type, queue.group, queue.instance):
+            print_note("it was paused already")
+
+
+def resume(queue: QueueOptions, store: StoreOptions) -> None:
+    """Resume a paused queue."""
+    with open_supervisor(store) as supervisor:
+        if not supervisor.resume_queue(queue.script_type, queue.group, queue.instance):
+            print_note("it was not paused")
+
+
+def purge(
+    *,
+    queue: QueueOptions,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    store: StoreOptions,
+) -> None:
+    """Stop all jobs that wait in a queue, and print how many. Jobs that have started go on."""
+    names = (queue.script_type, queue.group, queue.instance)
+    with open_supervisor(store) as supervisor:
+        if not yes:
+            waiting = supervisor.get_queue(*names).waiting
+            where = "/".join(name for name in names if name)
+            _confirm(f"Stop the {waiting} jobs that wait in the queue {where}?")
+        typer.echo(supervisor.purge_queue(*names))
+
+
+def _confirm(question: str) -> None:
+    # Not typer.confirm: it writes a space to standard output, which is for results only.
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        fail("nothing was changed; --yes skips this question", ExitCode.FAILED)

@@ -1,0 +1,67 @@
+"""The values that commands print with `--json`.
+
+Pure. Names are those of the API and of the job's hash in Redis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hero_job.model.job import Job
+from hero_job.model.views import ActorPresence, DeadJob, JobRecord
+from hero_job.operations.schedules import Schedule
+
+
+def to_json(value: object) -> str:
+    """Indented JSON that keeps non-ASCII characters as they are."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def record_as_json(record: JobRecord) -> dict[str, Any]:
+    """A job with everything that the store knows about it, in one level."""
+    job = {name: plain(getattr(record.job, name)) for name in Job.__dataclass_fields__}
+    run = {name: plain(getattr(record, name)) for name in JobRecord.__dataclass_fields__ if name != "job"}
+    return {"id": record.job.id, "status": run["status"], **job, **run}
+
+
+def actor_as_json(actor: ActorPresence) -> dict[str, Any]:
+    """An actor with everything that the registry knows about it, and whether it is alive."""
+    fields = {name: plain(getattr(actor, name)) for name in ActorPresence.__dataclass_fields__}
+    return {**fields, "alive": actor.beat_at is not None}
+
+
+def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:
+    """A dead letter, with its job if that is still in the store."""
+    job = None if record is None else record_as_json(record)
+    return {"job_id": letter.job_id, "died_at": time_text(letter.died_ms), "job": job}
+
+
+def schedule_as_json(schedule: Schedule) -> dict[str, Any]:
+    """A schedule with the time of its next job, by this machine's clock."""
+    return {**plain(schedule), "next_at": next_time_text(schedule)}
+
+
+def next_time_text(schedule: Schedule) -> str:
+    """When the next job of a schedule is due, by this machine's clock."""
+    return time_text(next(schedule.ticks_after(time.time())))
+
+
+def time_text(at_ms: int) -> str:
+    """Write a time in milliseconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """Turn mappings, tuples and small dataclasses into what JSON has for them."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for one in started:
         one.end()
-        eventually(lambda one=one: not one.processes(), what="no process is left behind")
+        eventually(partial(_has_no_process, one), what="no process is left behind")
 
 
 def test_script_is_a_program_without_syntax_errors() -> None:
@@ -170,6 +171,10 @@ def test_state_folder_that_cannot_be_made_is_named(start: Start, tmp_path: Path)
 
     assert run.process.wait(60) == 1
     assert f"the folder {tmp_path / 'file'} cannot be used" in run.text()
+
+
+def _has_no_process(run: QuickStart) -> bool:
+    return not run.processes()
 
 
 def call(command: list[str]) -> subprocess.CompletedProcess[str]:

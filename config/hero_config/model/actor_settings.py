@@ -16,69 +16,79 @@ class ActorSettings(Section):
     """`[[actors]]`: one kind of actor process and how many of it."""
 
     type: ActorType
-    """Script type it serves."""
+    """Script type it serves: osis, sal, v or python."""
     name: OptionalName = ""
-    """Processes are called NAME-1, NAME-2 ...; empty takes the type."""
+    """Processes are named NAME-1, NAME-2 and so on. Empty: the type. Two entries of one type need names."""
     count: Annotated[int, Field(ge=0, le=1000)] = 1
-    """Number of processes."""
+    """Number of processes. More than one OSIS actor breaks the order of its queue."""
     lanes: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Jobs at once in a process; 0 takes the type's own default."""
+    """Jobs that a process runs simultaneously. 0: the default of the type, 1 for osis and 16 for sal."""
     group: OptionalName = ""
-    """Group whose queue it serves besides the type's."""
+    """Group whose queue it also serves, for jobs that must run on certain machines."""
     by_context: bool = False
-    """Run one job of a context at once, in the order of the queue, over all actors that do so."""
+    """Run only one job per context_id at a time, in queue order, across all actors of the type that set this."""
     legacy_queues: bool = False
-    """Serve the queues `job:actor_queue:{type}` and `work_queue:{name}` of older Rust programs too."""
+    """Also serve the queues of older Rust programs (job:actor_queue:TYPE, work_queue:NAME), within a second."""
     max_jobs: Annotated[int, Field(ge=0)] = 0
-    """Jobs after which a process is replaced; 0 for never."""
+    """Number of jobs after which a process is drained and replaced. 0: never."""
     max_rss_bytes: Annotated[int, Field(ge=0)] = 0
-    """Resident memory above which a process is replaced; 0 for never."""
+    """Resident memory in bytes above which a process is drained and replaced. 0: never."""
     engine: str = ""
-    """Engine name or `module:factory`; empty takes the type's own."""
+    """Engine name, or module:factory. Empty: the engine of the type."""
     missing_engine: Literal["fail", "wait"] = "fail"
-    """While its engine is not installed, jobs fail at once or wait."""
+    """While the engine (the wheel rhai-py, the program hero) is not installed: fail its jobs and say how to install it,
+    or let them wait."""
     grace_s: Annotated[float, Field(gt=0, le=600)] = 1.0
-    """Seconds past its deadline that a job may take to yield."""
+    """Seconds past its timeout that a job may take to yield before its process is replaced."""
     max_restarts: Annotated[int, Field(ge=0, le=10_000)] = 10
-    """Restarts in `window_s` after which it is held."""
+    """Restarts within window_s after which it is held: tried again only every backoff_max_s."""
     window_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
-    """Seconds in which restarts are counted."""
+    """Seconds over which restarts are counted."""
     backoff_min_s: Annotated[float, Field(gt=0, le=3600)] = 0.2
-    """Pause before the second restart in a row (the first is immediate); doubled for each further one."""
+    """Seconds to pause before the second restart in a row; the first is immediate. Doubled for each further restart."""
     backoff_max_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Longest pause between two restarts, and the pause while held."""
+    """Longest pause between two restarts, and the pause while it is held, in seconds."""
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
-    """It is started again after every end, after all but exit 0, or never."""
+    """permanent: restart it after every exit. transient: not after exit code 0. temporary: never, for one-time
+    preparations."""
     shutdown_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    """Seconds to finish its jobs when it is stopped; 0 takes that of `[supervisor]`."""
+    """Seconds to finish its jobs when it is stopped. 0: shutdown_s of [supervisor]."""
     after: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Entries that must be ready before it starts."""
+    """Names of entries that must be ready, or have ended for good, before it starts. Does not apply to restarts."""
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
-    """Who is started anew when one of the group crashes: that one, also those after it, or all."""
+    """Who is restarted when one process crashes. one_for_one: only that one. rest_for_one: also those after it.
+    one_for_all: all, in order."""
     strategy_group: OptionalName = ""
-    """The group for that: all entries that name it; empty for this entry's own processes."""
+    """Entries with the same group follow its strategy together, in the order of this file. Empty: only the processes of
+    this entry."""
     min: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Fewest processes that scaling leaves."""
+    """Fewest processes that scaling leaves, by the signal TTOU or by load."""
     max: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Most processes; with it their number follows the load, between `min` and this. 0 for `count` as it is."""
+    """Most processes. Above 0 their number follows the load, starting with min (or count). 0: count processes, until
+    someone scales it."""
     scale_wait_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
-    """Wait in the queue, in seconds, above which a process is added."""
+    """Seconds that jobs may wait in the queue before a process is added. Less than a process takes to start makes no
+    sense."""
     scale_idle_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
-    """Seconds that it must have had a process too many before one is taken away."""
+    """Seconds with one process more than the load needs before one is drained. Long, because starting one costs more
+    than keeping it."""
     env: dict[str, str] = {}
-    """Environment variables added for the process."""
+    """Environment variables added for the process, such as { TZ = "UTC" }."""
     command: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
-    """A program of another make with its arguments, in place of our own actor."""
+    """A third-party program with its arguments, supervised like our own actors. {redis_url} {namespace} {type} {slot}
+    are replaced."""
     user: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$")] = ""
-    """User whose rights it has, with that user's groups; by name or number. Empty: as the supervisor."""
+    """User name or number whose rights and groups it gets; it must be able to reach the store. Only root can set this.
+    Empty: as the supervisor."""
     cwd: str = ""
-    """Folder that it runs in; empty: that of the supervisor."""
+    """Folder that it runs in. Empty: that of the supervisor."""
     nice: Annotated[int, Field(ge=-20, le=19)] = 0
-    """Its priority, from -20 (first) to 19 (last); 0: as the supervisor."""
+    """Scheduling priority from -20 (first) to 19 (last); below 0 only as root. 0: as the supervisor."""
     cpu_affinity: Annotated[tuple[Annotated[int, Field(ge=0, le=8191)], ...], Field(strict=False)] = ()
-    """Processors that it may run on, from 0; none: as the supervisor."""
+    """Processors that it may run on, such as [0, 1]. Empty: as the supervisor."""
     memory_max: Annotated[str, StringConstraints(pattern=r"^[0-9]+([kmg]b?|b)?$")] = "0"
-    """Most memory of its own that a process, and each that it starts, may have: bytes, or with kb, mb, gb; 0: any."""
+    """Memory (heap, stacks) at which the kernel refuses more, to it and to each process it starts. Bytes, or with kb,
+    mb, gb. "0": no limit."""
 
     @property
     def base_name(self) -> str:

@@ -18,22 +18,22 @@ class TokenSettings(Section):
     """`[[rpc.tokens]]`: one key that opens the TCP port."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@-]{1,200}$")]
-    """Who holds it: stands in the log, and is the `caller_id` of the jobs of a `user`; so it may be a public key."""
+    """Who holds it. Appears in the log and is the caller_id of the jobs of a user, so it may be a public key."""
     scope: Literal["admin", "user", "read"]
     """What its holder may do."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    """SHA-256 of the token in hex; the token itself is nowhere."""
+    """SHA-256 of the token in hex. The token itself is not stored."""
 
 
 class UnixPeerSettings(Section):
     """`[[rpc.unix_peers]]`: one user of this machine, and what it may do on the Unix socket."""
 
     user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-    """User name, or number."""
+    """User name or number."""
     scope: Literal["admin", "user", "read"]
-    """What it may do."""
+    """What the user may do."""
     name: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.:@-]{1,200})?$")] = ""
-    """What it is called in the log and as `caller_id`; empty takes `user`."""
+    """Name in the log, and caller_id. Empty: the value of user."""
 
 
 class RightSettings(Section):
@@ -41,63 +41,69 @@ class RightSettings(Section):
 
     # Not strict itself: TOML and JSON have lists, no tuples. The items stay strict.
     context_id: Annotated[str, Field(min_length=1)] = "*"
-    """Context of the job; `*` and `?` stand for any characters."""
+    """Context of the job; * and ? are wildcards."""
     script_types: Annotated[tuple[ActorType, ...], Field(strict=False)] = ()
-    """Its script type; none for all."""
+    """Script types of the job. Empty: all."""
     callers: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False, min_length=1)]
-    """Its `caller_id`, with `*` and `?` as above."""
+    """caller_id of the job; * and ? are wildcards."""
 
 
 class RpcSettings(Section):
     """`[rpc]`: JSON-RPC on a Unix socket and on a TCP port."""
 
     unix_socket: str = ".hero/hero.ipc"
-    """Path of the socket; empty offers none."""
+    """Path of the JSON-RPC socket, at most 107 bytes. Empty: no socket."""
     unix_mode: Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")] = "0600"
-    """Permissions of the socket, octal: who may connect may run scripts."""
+    """Permissions of the socket, octal. Everybody who can connect can run scripts, so by default only the owner can."""
     max_message_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
-    """Largest request in bytes."""
+    """Largest request in bytes (10 MiB). The largest script takes 6 MiB if every character is escaped."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """TCP port for WebSocket and HTTP; 0 offers none."""
+    """TCP port for WebSocket and HTTP POST, with /healthz and /metrics. 0: no port; the Unix socket does not need
+    it."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """IP address of the TCP port."""
+    """IP address of the port. Beyond loopback the service starts only with tokens and TLS; see insecure."""
     # Not strict themselves: TOML and JSON have lists, no tuples. The items stay strict.
     tokens: Annotated[tuple[TokenSettings, ...], Field(strict=False)] = ()
-    """Who may use the TCP port; those of `heroctl keys` may too."""
+    """Tokens that open the port: { name = "ops", scope = "admin", sha256 = "..." }; scope is admin, user or read.
+    Without tokens, keys or require_auth every local user may run scripts."""
     require_auth: bool = False
-    """The TCP port takes a token or a signature of each; so it does when `tokens` or `signature_keys` are given."""
+    """true: every client of the port must authenticate. Always so if tokens or signature_keys are given. Keys of
+    `heroctl keys` count too."""
     signature_keys: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Public keys (secp256k1, hex) that may authenticate by a signature; `*` for any key."""
+    """Public keys (secp256k1, compressed, hex) that may authenticate by signing a nonce. "*": any key."""
     signature_scope: Literal["admin", "user", "read"] = "user"
-    """What they may do."""
+    """What clients that authenticated by a signature may do: admin, user or read."""
     require_signatures: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Contexts, with `*` and `?`, whose jobs must be signed by their caller."""
+    """Contexts whose jobs must be signed by their caller; * and ? are wildcards. Empty: signatures are optional."""
     rights: Annotated[tuple[RightSettings, ...], Field(strict=False)] = ()
-    """Who may create which jobs; without any, all may create all."""
+    """Who may create which jobs: { context_id = "*", script_types = ["sal"], callers = ["ops"] }. If there are entries,
+    a job needs one that allows it."""
     unix_auth: Literal["off", "peer", "token"] = "off"
-    """Who connects to the Unix socket is an administrator, is whom `unix_peers` says, or says so itself."""
+    """off: everybody who can open the socket may do everything. peer: by user, see unix_peers. token: as on the
+    port."""
     unix_peers: Annotated[tuple[UnixPeerSettings, ...], Field(strict=False)] = ()
-    """Users of this machine, for `unix_auth = "peer"`; root and the user of the service are administrators."""
+    """Rights by user: { user = "alice", scope = "user", name = "" }. root and the user of the service are admin."""
     origins: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Web origins whose pages may connect besides those of this machine."""
+    """Web origins whose pages may connect, such as "https://app.example.org". Pages of this machine always may."""
     hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Host names under which clients may know the TCP port besides localhost and IP addresses."""
+    """Host names by which clients may call the port, beside localhost and IP addresses. Refusing others stops DNS
+    rebinding attacks."""
     tls_cert: str = ""
-    """Path of the certificate chain (PEM); empty serves without TLS."""
+    """Path of the certificate chain (PEM). Empty: no TLS."""
     tls_key: str = ""
     """Path of its private key."""
     insecure: bool = False
-    """Offer the TCP port beyond loopback without tokens, or without TLS."""
+    """true: allow the port beyond loopback without tokens, or without TLS because a proxy in front of it speaks TLS."""
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """Most connections to the TCP port at once."""
+    """Most simultaneous connections to the port; further ones are refused. Mind the limit of open files (ulimit -n)."""
     unix_max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1024
-    """Most connections to the Unix socket at once."""
+    """Most simultaneous connections to the Unix socket; further ones get an error and are closed. Mind ulimit -n."""
     max_batch_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 25 * 1024 * 1024
-    """Longest answer of a batch in bytes."""
+    """Largest answer to a batch in bytes (25 MiB). Requests whose answer does not fit get an error instead."""
     max_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 100
-    """Most subscriptions of one connection."""
+    """Most subscriptions (hero_subscribe) per connection. One subscription can follow many jobs."""
     subscription_queue: Annotated[int, Field(ge=16, le=1_000_000)] = 1000
-    """Notifications of one subscription that may wait for its client."""
+    """Notifications that may wait for a slow client. With more, the client loses that subscription."""
 
     @property
     def unix_mode_bits(self) -> int:

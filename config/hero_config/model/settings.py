@@ -40,12 +40,12 @@ class StoreSettings(Section):
     """`[store]`: where jobs live."""
 
     redis_url: str = ""
-    """URL of Redis or Valkey (`redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `redis+cluster://`); empty
-    starts the embedded store."""
+    """URL of Redis or Valkey (redis:// rediss:// unix:// redis+sentinel:// redis+cluster://). Empty: the supervisor
+    runs its own Valkey, see [embedded]."""
     namespace: Namespace = "hero"
-    """First part of every key."""
+    """First part of every key, so that deployments can share one Redis. In braces, "{hero}", for a Cluster."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
-    """Seconds to wait for a connection."""
+    """Seconds to wait for a connection. A Redis that takes longer counts as unreachable and is tried again."""
 
     @field_validator("redis_url")
     @classmethod
@@ -61,42 +61,46 @@ class EmbeddedSettings(Section):
     """`[embedded]`: the Valkey that the supervisor runs when no `redis_url` is set."""
 
     dir: Annotated[str, Field(min_length=1)] = ".hero/store"
-    """Folder of its data and socket, made when missing."""
+    """Folder of its data and socket, created if missing. Only one supervisor may use it."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """TCP port on 127.0.0.1; 0 offers only the Unix socket."""
+    """TCP port on 127.0.0.1 for other programs. 0: only the Unix socket, which is safer and faster."""
     binary: str = ""
-    """Path of a `valkey-server` or `redis-server`; empty takes the bundled one."""
+    """Path of another valkey-server or redis-server. Empty: the bundled Valkey."""
     appendfsync: Literal["always", "everysec", "no"] = "everysec"
-    """When writes reach the disk."""
+    """When writes reach the disk. always: an acknowledged job survives a power cut. everysec: up to 1 s may be lost.
+    no: the kernel decides."""
     maxmemory: Annotated[str, StringConstraints(pattern=r"^[0-9]+([kmg]b?|b)?$")] = "0"
-    """Memory limit in bytes, or with kb, mb, gb; 0 sets none. At the limit new jobs are refused."""
+    """Memory limit in bytes, or with kb, mb, gb. 0: no limit. At the limit new jobs are refused; nothing is evicted."""
 
 
 class SupervisorSettings(Section):
     """`[supervisor]`: the service itself."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe line written."""
+    """Least severe level that is logged: debug, info, warning or error. info is one line per transition."""
     log_format: Literal["text", "json"] = "text"
-    """Lines for people, or JSON lines."""
+    """text for people, json for collectors."""
     log_to: Literal["auto", "stderr", "journal", "file"] = "auto"
-    """Where lines go; auto is the systemd journal, with fields, where stderr leads there, else stderr."""
+    """stderr, journal (with fields: journalctl HERO_ACTOR=sal-1) or file. auto: the journal if stderr leads there, else
+    stderr."""
     log_file: str = ""
-    """Path of the file for `file`; USR1 opens it anew."""
+    """Path of the log file for log_to = "file". Its folder must exist. The signal USR1 reopens it, for logrotate."""
     log_max_bytes: Annotated[int, Field(ge=0, le=1 << 40)] = 100 * 1024 * 1024
-    """Size at which the file is set aside; 0 for never."""
+    """Size in bytes at which the file is rotated to PATH.1, PATH.2 and so on. 0: never, because another program rotates
+    it."""
     log_keep: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Files set aside that are kept."""
+    """Number of rotated files to keep."""
     shutdown_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
-    """Seconds that running jobs get to finish when the service stops."""
+    """Seconds that running jobs get to finish when the service stops. Jobs that take longer are requeued."""
     lease_s: Annotated[float, Field(ge=2, le=3600)] = 8.0
-    """Seconds without a beat in Redis after which an actor is dead."""
+    """Seconds without a sign of life after which an actor, on any host, counts as dead."""
     sweep_s: Annotated[float, Field(ge=0.1, le=600)] = 2.0
-    """Seconds between two looks for dead actors of any host."""
+    """Seconds between two searches for dead actors. Their jobs start again within lease_s + sweep_s."""
     ping_idle_s: Annotated[float, Field(ge=1, le=86_400)] = 600.0
-    """Seconds without a job after which an actor is given an empty one, to see that it still takes jobs."""
+    """Seconds without a job after which an actor must answer an empty one, because it may show signs of life and still
+    take no jobs."""
     ping_wait_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
-    """Seconds that it has for that; then it is replaced."""
+    """Seconds that it has to answer before it is replaced. Time without the store does not count."""
 
     @model_validator(mode="after")
     def _file_is_named(self) -> Self:
@@ -109,19 +113,20 @@ class JobsSettings(Section):
     """`[jobs]`: limits and lifetimes of jobs."""
 
     default_timeout_s: Annotated[int, Field(ge=1)] = 300
-    """Seconds that a job may run which names no timeout."""
+    """Seconds that a job may run if it names no timeout."""
     max_timeout_s: Annotated[int, Field(ge=1)] = 86_400
-    """Longest timeout that a job may ask for, in seconds."""
+    """Longest timeout that a job may ask for, in seconds (one day)."""
     max_script_bytes: Annotated[int, Field(ge=1, le=512 * 1024 * 1024)] = 1024 * 1024
-    """Largest script in bytes."""
+    """Largest script in bytes (1 MiB). Redis keeps all scripts in memory."""
     max_redeliveries: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Times that a job is handed out anew when its holder dies."""
+    """How often a job is requeued because its actor died. After that it fails as lost, since it may be what kills the
+    actors."""
     result_ttl_s: Annotated[int, Field(ge=1)] = 86_400
-    """Seconds that a finished job is kept."""
+    """Seconds that a finished job is kept (one day)."""
     failure_ttl_s: Annotated[int, Field(ge=1)] = 604_800
-    """Seconds that a failed job is kept."""
+    """Seconds that a failed job is kept (one week, because somebody will want to look at it)."""
     log_dir: str = ""
-    """Folder below which jobs may have their log written by `log_path`; empty for none."""
+    """Folder below which jobs may write their log with log_path. Empty: log_path is ignored."""
     reply_ttl_s: Annotated[int, Field(ge=1)] = 300
     """Seconds that an unread reply is kept."""
 

@@ -107,7 +107,7 @@ def test_a_socket_that_nobody_listens_on_is_a_problem(tmp_path: Path, valkey: Va
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ('[[actors]]\ntype = "v"\n', "V actors need the program hero"),
+        ('[[actors]]\ntype = "v"\n', "V actors need the program hero, which is not installed"),
         ('[embedded]\ndir = "open"\n', "other users can read the jobs in open"),
     ],
 )

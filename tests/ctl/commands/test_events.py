@@ -30,7 +30,7 @@ def test_events_of_actors_are_told(heroctl: Heroctl) -> None:
 
 
 def test_followed_events_come_as_they_happen_until_interrupted(heroctl: Heroctl, deployment: Deployment) -> None:
-    command = [HEROCTL, "events", "--follow", "--job", "followed"]
+    command = [str(HEROCTL), "events", "--follow", "--job", "followed"]
     following = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(deployment.url))
     assert following.stdout is not None
     heroctl("run", "-t", "sal", "--id", "followed", "40 + 2")

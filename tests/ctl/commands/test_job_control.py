@@ -155,7 +155,8 @@ def test_job_after_another_waits_for_it_and_sees_its_output(heroctl: Heroctl) ->
 def test_job_that_is_not_begun_in_time_expires(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "1", "--type", "v", "--expires", "0.2").stdout.strip()
 
-    done = eventually(lambda: (said := heroctl("output", job_id)).returncode != 7 and said)
+    eventually(lambda: heroctl("output", job_id).returncode != 7, what="the job has ended")
+    done = heroctl("output", job_id)
 
     assert done.returncode == 1
     assert "not started in its time" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_schedule_runs_its_script_until_it_is_deleted(heroctl: Heroctl) -> None:
     assert "no schedule is named 'often'" in again.stderr
 
 
-def jobs_of(heroctl: Heroctl, caller: str) -> list[dict[str, object]]:
+def jobs_of(heroctl: Heroctl, caller: str) -> list[dict[str, Any]]:
     return [job for job in json.loads(heroctl("list", "--json", "--limit", "0").stdout) if job["caller_id"] == caller]
 
 

@@ -134,15 +134,15 @@ def run_show(flags: argparse.Namespace) -> int:
 
 def run_check(flags: argparse.Namespace) -> int:
     """Say what is wrong with the settings, all of it, and what is suspicious."""
-    from hero_config.report.suspicions import suspicions
+    from hero_config.report.config_warnings import find_warnings
 
     try:
         config = load_config(flags.config, flags=flags.settings)
     except ConfigError as e:
         return _refuse(e)
-    found = suspicions(config)
-    for suspicion in found:
-        sys.stdout.write(f"warning: {suspicion}\n")
+    found = find_warnings(config)
+    for warning in found:
+        sys.stdout.write(f"warning: {warning}\n")
     warnings = f", {_count(len(found), 'warning')}" if found else ""
     sources = ", ".join(config.files) or "defaults and environment"
     sys.stdout.write(f"{sources}: valid{warnings}\n")

@@ -1,4 +1,4 @@
-"""Folders with configurations for the tests of this folder."""
+"""Configurations for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Lay = Callable[..., Path]
 
 @pytest.fixture
 def lay(tmp_path: Path) -> Lay:
-    """Writes a main file and its drop-ins; gives the main file."""
+    """Write a main file and its drop-ins; returns the path of the main file."""
 
     def write(main: str, **drop_ins: str) -> Path:
         for name, text in drop_ins.items():

@@ -118,6 +118,7 @@ def test_help_of_every_command_explains_the_store_and_the_exit_codes(
     assert done.exit_code == 0
     for words in ("--redis-url", "HERO_REDIS_URL", "--namespace", "HERO_NAMESPACE", "Exit codes: 0"):
         assert words in done.output
+    assert "[]" not in done.output, "square brackets in a help text are markup, and vanish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,14 +78,15 @@ def test_check_of_what_is_valid_names_what_it_has_read(folder: Path) -> None:
 
 
 def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) -> None:
-    (folder / "hero.toml").write_text(MAIN + "lane = 1\nname = sal\n[jobs]\nreply_ttl_s = '3'\n")
+    (folder / "hero.toml").write_text(MAIN + "lane = 1\n[jobs]\nreply_ttl_s = '3'\n")
+    (folder / "conf.d" / "10-more.toml").write_text("[rpc]\nbind = localhost\nhost = localhost\n")
     (folder / "conf.d" / "20.toml").write_text("[stor]\nredis_url = 'redis://:geheim@h/'\n")
     done = run(folder, "config", "check", "hero.toml", "--port", "x", HERO_RPC__BIND="localhost")
     assert told(done, 2) == [
         "error: hero.toml:6: actors.0.lane = 1: unknown key (did you mean 'actors.0.lanes'?)",
-        "error: hero.toml:7: not TOML: no value is written like this; a text needs quotes, and yes or no is true or"
-        " false",
-        "error: hero.toml:9: jobs.reply_ttl_s = '3': should be a whole number of seconds, without quotes",
+        "error: hero.toml:8: jobs.reply_ttl_s = '3': should be a whole number of seconds, without quotes",
+        "error: conf.d/10-more.toml:2: not TOML at column 8: Invalid value; text needs quotes, and a key may appear"
+        " only once",
         "error: conf.d/20.toml:1: stor = {'redis_url': 'redis://***@h/'}: unknown key (did you mean 'store'?)",
         "error: HERO_RPC__BIND: rpc.bind = 'localhost': should be an IP address, such as 127.0.0.1 or ::1;"
         " 0.0.0.0 for all",
@@ -98,9 +99,10 @@ def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) 
 def test_check_warns_of_what_is_suspicious_and_is_strict_when_asked(folder: Path) -> None:
     flags = ("config", "check", "hero.toml", "--set", "embedded.port=7000")
     warned = [
-        "warning: HERO_STORE_NAMESPACE: is not looked at, two underscores are missing"
+        "warning: HERO_STORE_NAMESPACE: has no effect: two underscores must follow the section"
         " (did you mean 'HERO_STORE__NAMESPACE'?)",
-        "warning: --set embedded.port: embedded.port: does nothing: store.redis_url names a server, none is embedded",
+        "warning: --set embedded.port: embedded.port: has no effect: store.redis_url names a server, so no store is"
+        " embedded",
         "hero.toml, conf.d/10-more.toml: valid, 2 warnings",
     ]
     assert told(run(folder, *flags, HERO_STORE_NAMESPACE="x"), 0) == warned

@@ -1,1 +1,1 @@
-"""From files, environment and flags to settings, with where each value came from."""
+"""Reads files, environment and flags, merges them, and makes settings that know where each value came from."""

@@ -1,20 +1,24 @@
-"""Reads the files of the configuration: the one that is named, and those of `conf.d/` beside it.
+"""Reads the files of a configuration: the main file, and the drop-ins in `conf.d/` beside it.
 
-Owned here: which files belong to a configuration, and what is said of one that cannot be read. Called by `load.py`.
-Invariant: a file that cannot be read, or only in part, is a problem; it never counts as empty.
+Called by `load.py`. Invariant: a file that cannot be read is a problem; it never counts as empty.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
-from hero_config.layers.layers import FileLayer
+from hero_config.layers.line_numbers import find_lines
+from hero_config.layers.merge import FileLayer
 from hero_config.layers.problems import ConfigProblem
-from hero_config.layers.rust import Translation, is_rust
-from hero_config.layers.toml_text import read_toml
+from hero_config.layers.rust_supervisor import Translation, is_rust_config
 
 DROP_IN_FOLDER = "conf.d"
+
+#: Where `tomllib` found its error. Source: the messages of tomllib.TOMLDecodeError.
+_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +26,16 @@ class ReadFile:
     """One file as it was read.
 
     Attributes:
-        layer: Its values, as far as they could be read.
-        problems: What is wrong with it as a file.
-        notes: What in it does nothing.
-        whole: All of it could be read.
+        layer: Its values; empty if it could not be read.
+        problems: What is wrong with the file.
+        notes: What in it has no effect.
+        readable: Whether it could be read.
     """
 
     layer: FileLayer
     problems: tuple[ConfigProblem, ...] = ()
     notes: tuple[ConfigProblem, ...] = ()
-    whole: bool = field(default=True)
+    readable: bool = True
 
 
 def read_files(path: Path) -> tuple[list[ReadFile], list[ConfigProblem]]:
@@ -41,19 +45,19 @@ def read_files(path: Path) -> tuple[list[ReadFile], list[ConfigProblem]]:
         path: The main file.
 
     Returns:
-        The main file, then those of `conf.d/` in the order of their names; and what is wrong with that folder.
+        The main file, then those of `conf.d/` sorted by name; and the problems of that folder.
     """
     folder = path.parent / DROP_IN_FOLDER
+    names: list[str] = []
+    problems: list[ConfigProblem] = []
     try:
         names = sorted(
             found.name for found in folder.iterdir() if found.suffix == ".toml" and not found.name.startswith(".")
         )
     except FileNotFoundError:
-        names, problems = [], []
+        pass
     except OSError as e:
-        names, problems = [], [ConfigProblem(source=str(folder), expected=f"cannot be read: {e.strerror}")]
-    else:
-        problems = []
+        problems = [ConfigProblem(source=str(folder), expected=f"cannot be read: {e.strerror}")]
     return [_read(path, drop_in=False), *(_read(folder / name, drop_in=True) for name in names)], problems
 
 
@@ -61,6 +65,8 @@ def _read(path: Path, *, drop_in: bool) -> ReadFile:
     source = str(path)
     try:
         text = path.read_text(encoding="utf-8")
+        # With a line feed at the end, an error in the last line has a line number too.
+        values = tomllib.loads(text + "\n")
     except FileNotFoundError:
         return _unreadable(source, "the file does not exist", drop_in=drop_in)
     except OSError as e:
@@ -68,26 +74,34 @@ def _read(path: Path, *, drop_in: bool) -> ReadFile:
     except UnicodeDecodeError as e:
         line = e.object[: e.start].count(b"\n") + 1
         return _unreadable(source, "not UTF-8", line=line, drop_in=drop_in)
-    read = read_toml(text)
-    problems = [ConfigProblem(source=source, line=m.line, expected=m.expected) for m in read.mistakes]
-    values, lines, notes = read.values, read.lines, []
-    has_secrets = False
-    if is_rust(values):
-        translation = Translation(source, values, lines)
-        values, lines, notes = translation.values, translation.lines, translation.notes
-        problems += translation.problems
-        has_secrets = translation.has_secrets
-    return ReadFile(
-        layer=FileLayer(source=source, values=values, lines=lines, drop_in=drop_in, has_secrets=has_secrets),
-        problems=tuple(problems),
-        notes=tuple(notes),
-        whole=not read.mistakes,
+    except tomllib.TOMLDecodeError as e:
+        return _not_toml(source, str(e), drop_in=drop_in)
+    lines = find_lines(text)
+    layer = FileLayer(source=source, values=values, lines=lines, drop_in=drop_in)
+    if not is_rust_config(values):
+        return ReadFile(layer=layer)
+    translation = Translation(source, values, lines)
+    layer = FileLayer(
+        source=source,
+        values=translation.values,
+        lines=translation.lines,
+        drop_in=drop_in,
+        has_secrets=translation.has_secrets,
     )
+    return ReadFile(layer=layer, problems=tuple(translation.problems), notes=tuple(translation.notes))
+
+
+def _not_toml(source: str, message: str, *, drop_in: bool) -> ReadFile:
+    place = _PLACE.search(message)
+    column = f" at column {place[2]}" if place else ""
+    reason = message.removesuffix(place[0]) if place else message
+    expected = f"not TOML{column}: {reason}; text needs quotes, and a key may appear only once"
+    return _unreadable(source, expected, line=int(place[1]) if place else None, drop_in=drop_in)
 
 
 def _unreadable(source: str, expected: str, *, drop_in: bool, line: int | None = None) -> ReadFile:
     return ReadFile(
         layer=FileLayer(source=source, values={}, lines={}, drop_in=drop_in),
         problems=(ConfigProblem(source=source, line=line, expected=expected),),
-        whole=False,
+        readable=False,
     )

@@ -1,10 +1,11 @@
-"""Loads the settings: defaults, a file, its drop-ins, the environment, flags; each knows where it came from.
+"""Loads the settings: defaults, a file, its drop-ins, the environment, flags.
 
-Owned here: which layers there are, and their order. Called by each program at its start, and again for a reload.
-Invariant: either a complete valid `Settings` comes out, or one `ConfigError` that names every problem of every layer.
+Owns which layers there are, and their order. Every program calls it at its start; the service also for a reload.
+Invariant: the result is either complete, valid `Settings`, or one `ConfigError` with the problems of all layers. Only a
+file that is not TOML stops at its first error.
 
-pydantic-settings is not used: it merges its sources before they are validated, after which nobody can say which line or
-variable a wrong value came from, and it takes a missing file for an empty one.
+pydantic-settings is not used: it merges its sources before it validates them, so a message could not name the line or
+the variable of a wrong value; and it treats a missing file as an empty one.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hero_config.layers.files import read_files
-from hero_config.layers.keys import path_of, typed
-from hero_config.layers.layers import Layers, Origin, ValueLayer
-from hero_config.layers.lines import Path as KeyPath
+from hero_config.layers.key_paths import KeyPath, parse_value, path_of
+from hero_config.layers.merge import Layers, Origin, ValueLayer
 from hero_config.layers.problems import ConfigError, ConfigProblem
-from hero_config.layers.validate import check_file, check_value, settle
+from hero_config.layers.validate import build_settings, check_file, check_value
 from hero_config.model.settings import Settings
 
 __all__ = ["Config", "ConfigError", "ConfigProblem", "Flag", "load", "load_config"]
@@ -33,9 +33,9 @@ class Flag:
     """One setting given on the command line.
 
     Attributes:
-        option: The flag as it is told: `--port`, `--set rpc.port`.
-        key: Dotted path of the key; an entry of `actors` by its number from 0 or its name.
-        text: Its value, written as in a variable.
+        option: The flag as it appears in messages: `--port`, `--set rpc.port`.
+        key: Dotted path of the key; an entry of `actors` by its number, from 0, or its name.
+        text: Its value, written as in an environment variable.
     """
 
     option: str
@@ -45,14 +45,14 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings, and how they came about.
+    """The settings, and where they came from.
 
     Attributes:
         settings: Complete and valid.
         layers: The values that are not defaults, and where they came from.
-        files: The files that were read, in their order.
-        secret_files: Those of them that hold secrets which are not among the values.
-        notes: What was given and does nothing; no reason to refuse it.
+        files: The files that were read, in order.
+        secret_files: Those that hold secrets which the values contain as hashes only.
+        notes: What was given but has no effect; the service starts all the same.
     """
 
     settings: Settings
@@ -62,7 +62,7 @@ class Config:
     notes: tuple[ConfigProblem, ...]
 
     def origin(self, path: KeyPath) -> Origin:
-        """Where the value at a path came from."""
+        """Find where the value at a path came from."""
         return self.layers.origin(path)
 
 
@@ -72,17 +72,17 @@ def load(
     """Read the settings from all layers.
 
     Args:
-        path: The TOML file; None for no file. Those of `conf.d/` beside it belong to it.
-        environ: Environment variables; `os.environ` when None. `HERO_<SECTION>__<KEY>` sets a key,
-            `HERO_ACTORS__<N>__<KEY>` one of the N-th actor (from 0) or that of this name. Texts are taken as they are,
-            everything else is written as in TOML. Variables without `__` belong to other programs.
-        flags: Those of the command line, in their order.
+        path: The TOML file; None for no file. The files of `conf.d/` beside it belong to it.
+        environ: Environment variables; `os.environ` if None. `HERO_<SECTION>__<KEY>` sets a key,
+            `HERO_ACTORS__<N>__<KEY>` a key of an actor, with its number (from 0) or its name as N. Strings are written
+            bare, other values as in TOML. Variables without `__` belong to other programs.
+        flags: The flags of the command line, in order.
 
     Returns:
         The complete, valid settings.
 
     Raises:
-        ConfigError: A file is missing, unreadable or not TOML; or a key is unknown, or a value is of a wrong type or
+        ConfigError: A file is missing, unreadable or not TOML; a key is unknown; or a value has a wrong type or is
             out of range.
     """
     return load_config(path, environ=environ, flags=flags).settings
@@ -107,19 +107,19 @@ def load_config(
     environ = os.environ if environ is None else environ
     files, problems = read_files(Path(path)) if path is not None else ([], [])
     layers = Layers()
-    # What is missing from a file that cannot be read is not missing from the configuration.
-    whole = not problems
+    # A key that seems to be missing may be in a file that cannot be read; such problems are not reported then.
+    all_readable = not problems
     for file in files:
         problems += sorted((*file.problems, *check_file(file.layer)), key=lambda problem: problem.line or 0)
-        whole = whole and file.whole
-        unlaid = layers.lay_file(file.layer)
-        problems += unlaid if whole else []
+        all_readable = all_readable and file.readable
+        unmerged = layers.add_file(file.layer)
+        problems += unmerged if all_readable else []
     for layer in (*_variables(environ), *_flags(flags)):
         wrong = check_value(layer)
-        unlaid_value = layers.lay_value(layer)
-        problems += [unlaid_value] if unlaid_value and whole else wrong
-    settings, together = settle(layers, str(path or ""))
-    problems += together if whole else []
+        misplaced = layers.add_value(layer)
+        problems += [misplaced] if misplaced and all_readable else wrong
+    settings, disagreements = build_settings(layers, str(path or ""))
+    problems += disagreements if all_readable else []
     if problems or settings is None:
         raise ConfigError(tuple(problems))
     notes = [*(note for file in files for note in file.notes), *_misspelt_variables(environ)]
@@ -137,7 +137,7 @@ def _variables(environ: Mapping[str, str]) -> list[ValueLayer]:
     for variable in sorted(environ):
         if variable.startswith(_PREFIX) and _SEPARATOR in variable:
             path = path_of(variable[len(_PREFIX) :].split(_SEPARATOR))
-            value = typed(path, environ[variable])
+            value = parse_value(path, environ[variable])
             layers.append(ValueLayer(kind="variable", source=variable, path=path, value=value))
     return layers
 
@@ -146,12 +146,12 @@ def _flags(flags: Sequence[Flag]) -> list[ValueLayer]:
     layers = []
     for flag in flags:
         path = path_of(flag.key.split("."))
-        layers.append(ValueLayer(kind="flag", source=flag.option, path=path, value=typed(path, flag.text)))
+        layers.append(ValueLayer(kind="flag", source=flag.option, path=path, value=parse_value(path, flag.text)))
     return layers
 
 
 def _misspelt_variables(environ: Mapping[str, str]) -> list[ConfigProblem]:
-    """Variables that would set something if they had two underscores where they have one."""
+    """Note variables that have one underscore where two would make them a setting."""
     meant = {
         f"{_PREFIX}{section}_{key}".upper(): f"{_PREFIX}{section}{_SEPARATOR}{key}".upper()
         for section in Settings.model_fields
@@ -160,9 +160,9 @@ def _misspelt_variables(environ: Mapping[str, str]) -> list[ConfigProblem]:
     }
     return [
         ConfigProblem(
-            source=variable, expected="is not looked at, two underscores are missing", nearest=meant[variable]
+            source=variable, expected="has no effect: two underscores must follow the section", nearest=meant[variable]
         )
         for variable in sorted(environ)
-        # Kubernetes gives its containers HERO_RPC_PORT=tcp://... for a Service hero-rpc.
+        # For a Service named hero-rpc, Kubernetes sets HERO_RPC_PORT=tcp://... in its containers.
         if variable in meant and not environ[variable].startswith("tcp://")
     ]

@@ -1,15 +1,14 @@
-"""What an operator reads when the configuration is wrong.
+"""The messages that an operator reads when the configuration is wrong.
 
-Owned here: the error of this package and its wording. Raised by `load.py` alone; programs print it and exit with
-code 2. What is legal but odd is told in the same form. Invariant: a secret never appears in a message, not even that of
-a key which has been misspelt.
+Owns the error of this package and its wording. Only `load.py` raises it; programs print it and exit with code 2.
+Warnings have the same form. Invariant: no message contains a secret, not even under a misspelt key.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hero_config.layers.lines import Path as KeyPath
+from hero_config.layers.key_paths import KeyPath
 from hero_config.layers.secrets import without_secrets
 
 _MAX_SHOWN = 80
@@ -21,10 +20,10 @@ class ConfigProblem:
 
     Attributes:
         source: Path of the file, or the name of the environment variable or flag.
-        expected: What is wrong and what would have been right.
-        key: Dotted path of the key (`actors.0.count`); empty when the file as a whole is wrong.
-        line: Line in the file, counted from 1, where it could be found.
-        value: The value as it was given, secrets hidden; empty when there is none.
+        expected: What is wrong, and what would be right.
+        key: Dotted path of the key (`actors.0.count`); empty if the whole file is wrong.
+        line: Line in the file, from 1; None if it was not found.
+        value: The given value without its secrets; empty if there is none.
         nearest: The valid key nearest to an unknown one.
     """
 
@@ -47,24 +46,24 @@ class ConfigError(Exception):
     """The configuration is wrong.
 
     Attributes:
-        problems: Every problem that was found, in the order of the file.
+        problems: Every problem that was found, in the order of the layers and lines.
     """
 
     def __init__(self, problems: tuple[ConfigProblem, ...]) -> None:
-        """Keep the problems and join them, one a line."""
+        """Keep the problems; the message has one per line."""
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
-def shown(value: object, path: KeyPath = ()) -> str:
-    """How a value appears in a message: short, and with its secrets hidden.
+def display(value: object, path: KeyPath = ()) -> str:
+    """Write a value for a message: short, and without its secrets.
 
     Args:
         value: Anything that TOML can hold.
-        path: Where it stands: a secret may be told by its name.
+        path: The key of the value, whose name may mark it as a secret.
 
     Returns:
-        Its representation, 80 characters at most.
+        Its representation, at most 80 characters.
     """
     text = repr(without_secrets(path, value))
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."

@@ -1,8 +1,8 @@
-"""What of the configuration is nobody's business: hidden in messages and in what `config show` prints.
+"""Hides secrets of the configuration in messages and in the output of `config show`.
 
-Pure. Invariant: whoever prints a value of the configuration takes it from `without_secrets`. A name decides, and in any
-text the password of a URL; so a secret under a name that says nothing (`env = { X = "..." }`) is hidden only in errors,
-where all of `env` is.
+Pure. Invariant: every printed value of the configuration has passed through `without_secrets`. The name of a key
+decides what is secret; passwords in URLs are hidden everywhere. So `config show` prints a secret under an innocent name
+(`env = { X = "..." }`); error messages hide all of `env`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hero_config.layers.lines import Path as KeyPath
+from hero_config.layers.key_paths import KeyPath
 
 HIDDEN = "***"
 
-#: Up to the last @: a password may hold any character, also those that should have been escaped.
+#: Up to the last @, because a password may contain characters that should have been escaped.
 _USER_IN_URL = re.compile(r"(://)\S*@")
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?s?$|passw|secret|token|credential|private|api_?key|access_?key|auth_?key|bearer|sha256",
@@ -24,27 +24,27 @@ _SECRET_NAME = re.compile(
 _SECRET_IN_QUERY = re.compile(r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
 _SECRET_FLAG = re.compile(r"-{1,2}[\w-]*(pass(word|wd)?|secret|token|api-?key)[\w-]*", re.IGNORECASE)
 
-#: Keys of ours that a name like theirs would hide, and that hold nothing secret.
+#: Keys whose name looks secret, but whose entries have parts to show.
 _OPEN = frozenset({"tokens"})
 
 
 def is_secret_name(name: str) -> bool:
-    """Does a key or an environment variable of this name hold a secret?"""
+    """Tell whether a key or an environment variable with this name holds a secret."""
     return name not in _OPEN and _SECRET_NAME.search(name) is not None
 
 
 def without_secrets(path: KeyPath, value: Any) -> Any:
-    """A value with its secrets replaced by `***`.
+    """Replace the secrets in a value by `***`.
 
     Args:
-        path: Where it stands; the last name counts.
+        path: The key of the value; its last name counts.
         value: Anything that TOML can hold.
 
     Returns:
-        The same in form.
+        A value of the same form.
     """
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
-    # A list of tokens has names and scopes to show; whatever else stands there does not.
+    # An entry of a list of tokens has a name and a scope to show. Anything else under that key is hidden.
     if isinstance(value, Mapping):
         return {key: without_secrets((*path, key), inner) for key, inner in value.items()}
     if is_secret_name(name) or (name in _OPEN and not isinstance(value, Sequence)):

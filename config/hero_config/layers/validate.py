@@ -1,7 +1,7 @@
-"""From values to `Settings`, or to problems in words that an operator understands.
+"""Makes `Settings` of values, or problems in words that an operator understands.
 
-Pure. Called by `load.py`, for each layer alone and for all of them together: a wrong value in a file is a mistake there
-even when a later layer covers it, while what is missing, and what keys must agree on, shows only in the whole.
+Pure. Called by `load.py`, for each layer alone and for all layers together. A wrong value is a problem in its layer
+even if a later layer replaces it. Missing keys, and rules about several keys, can be checked only in the merged values.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from hero_config.layers.keys import dotted, nearest_key
-from hero_config.layers.layers import DEFAULT, FileLayer, Layers, Origin, ValueLayer
-from hero_config.layers.lines import Path as KeyPath
-from hero_config.layers.lines import line_of
-from hero_config.layers.problems import ConfigProblem, shown
+from hero_config.layers.key_paths import KeyPath, dotted, nearest_key
+from hero_config.layers.line_numbers import line_of
+from hero_config.layers.merge import DEFAULT, FileLayer, Layers, Origin, ValueLayer
+from hero_config.layers.problems import ConfigProblem, display
 from hero_config.model.settings import Settings
 
 _BYTES = 'a number of bytes in quotes, or with kb, mb or gb: "512mb"'
 _NAME = "letters, digits, _ and -, 63 at most, in quotes"
 
-#: What a pattern means, by the last name of the key that it is for.
+#: The pattern of a key in words, by the last name of the key.
 _PATTERNS = {
     "namespace": "letters, digits, _ . and -, 64 at most, or that in braces",
     "unix_mode": 'four octal digits in quotes: "0600"',
@@ -41,7 +40,7 @@ _TYPES = {
     "int_from_float": "should be a whole number",
     "float_type": "should be a number",
     "bool_type": "should be true or false",
-    "string_type": "should be a text, in quotes",
+    "string_type": "should be text, in quotes",
     "tuple_type": "should be a list, in [ ]",
     "dict_type": "should be a table, in { }",
     "model_type": "should be a section",
@@ -52,47 +51,48 @@ _TYPES = {
 
 
 def check_file(layer: FileLayer) -> list[ConfigProblem]:
-    """Find what is wrong in a file whatever the others say.
+    """Find what is wrong in a file, no matter what other layers say.
 
     Returns:
-        The problems, in the order of its lines.
+        The problems, in the order of the lines.
     """
     problems = [
         _problem(error, path=error["loc"], source=layer.source, line=line_of(error["loc"], layer.lines))
         for error in _errors(layer.values)
-        if not _is_whole(error)
+        if not _needs_all_layers(error)
     ]
     return sorted(problems, key=lambda problem: problem.line or 0)
 
 
 def check_value(layer: ValueLayer) -> list[ConfigProblem]:
-    """Find what is wrong with a variable or flag whatever the layers below it say."""
+    """Find what is wrong with a variable or flag, no matter what other layers say."""
     values: Any = layer.value
     for position in range(len(layer.path) - 1, -1, -1):
-        # An entry is looked at as if it were the first and only one.
+        # An entry is checked as if it were the first and only one.
         part = layer.path[position]
         indexed = isinstance(part, int) or (position == 1 and layer.path[0] == "actors")
         values = [values] if indexed else {str(part): values}
     problems = []
     for error in _errors(values):
-        if not _is_whole(error):
+        if not _needs_all_layers(error):
             if len(error["loc"]) <= len(layer.path):
-                error["input"] = layer.value  # not what was built around it
-            # With the number or name of the entry that was given.
+                error["input"] = layer.value  # not the tables that were built around it
+            # With the number or name of the entry as the user wrote it.
             path = (*layer.path, *error["loc"][len(layer.path) :])
             problems.append(_problem(error, path=path, source=layer.source))
     return problems
 
 
-def settle(layers: Layers, file: str) -> tuple[Settings | None, list[ConfigProblem]]:
-    """Make the settings of all layers.
+def build_settings(layers: Layers, file: str) -> tuple[Settings | None, list[ConfigProblem]]:
+    """Make the settings of the merged layers.
 
     Args:
-        layers: All of them.
-        file: The main file, for what cannot be put down to any key.
+        layers: All layers.
+        file: The main file; the source of problems that belong to no key.
 
     Returns:
-        The settings, or None and what only the whole can tell: what is missing, and what does not agree.
+        The settings, or None; and the problems that only the merged values show: missing keys, and broken rules about
+        several keys.
     """
     try:
         return Settings.model_validate(layers.values), []
@@ -100,9 +100,9 @@ def settle(layers: Layers, file: str) -> tuple[Settings | None, list[ConfigProbl
         errors = e.errors(include_url=False)
     problems: list[tuple[Origin, ConfigProblem]] = []
     for error in errors:
-        if not _is_whole(error):
+        if not _needs_all_layers(error):
             continue
-        origin = _blamed(error, layers)
+        origin = _origin_of(error, layers)
         source = origin.source or file or "defaults"
         problems.append((origin, _problem(error, path=error["loc"], source=source, line=origin.line)))
     problems.sort(key=lambda found: (found[0].rank, found[0].line or 0))
@@ -117,14 +117,14 @@ def _errors(values: Mapping[str, Any]) -> list[ErrorDetails]:
     return []
 
 
-def _is_whole(error: ErrorDetails) -> bool:
-    """Does it show only when all layers are together?"""
+def _needs_all_layers(error: ErrorDetails) -> bool:
+    """Tell whether the error can be judged only in the merged values."""
     rule = error["type"] == "value_error" and isinstance(error["input"], dict)
     return rule or error["type"] == "missing"
 
 
-def _blamed(error: ErrorDetails, layers: Layers) -> Origin:
-    """The layer that a rule about several keys is put down to: the last one that set a key which the rule names."""
+def _origin_of(error: ErrorDetails, layers: Layers) -> Origin:
+    """Find where an error about several keys came from: the last layer that set a key which the error names."""
     path: KeyPath = error["loc"]
     named = set(re.findall(r"[A-Za-z0-9_-]+", error["msg"]))
     concerned = [
@@ -142,21 +142,21 @@ def _blamed(error: ErrorDetails, layers: Layers) -> Origin:
 
 
 def _problem(error: ErrorDetails, *, path: KeyPath, source: str, line: int | None = None) -> ConfigProblem:
-    kind, value = error["type"], shown(error["input"], path)
-    if kind == "missing" or _is_whole(error) or path[-2:-1] == ("env",):
-        # The content of a whole section would only hide the message; the environment of a process may hold secrets.
+    kind, value = error["type"], display(error["input"], path)
+    if kind == "missing" or _needs_all_layers(error) or path[-2:-1] == ("env",):
+        # A whole section would only make the message hard to read; the environment of a process may hold secrets.
         value = ""
     return ConfigProblem(
         source=source,
         key=dotted(path),
         line=line,
         value=value,
-        expected=_words(error, path),
+        expected=_describe(error, path),
         nearest=nearest_key(path) if kind == "extra_forbidden" else "",
     )
 
 
-def _words(error: ErrorDetails, path: KeyPath) -> str:
+def _describe(error: ErrorDetails, path: KeyPath) -> str:
     kind = error["type"]
     name = next((part for part in reversed(path) if isinstance(part, str)), "")
     if kind == "value_error":
@@ -177,7 +177,7 @@ def _words(error: ErrorDetails, path: KeyPath) -> str:
 
 
 def _looks_right(kind: str, text: str) -> bool:
-    """Would it be right without its quotes?"""
+    """Tell whether the text would be right without its quotes."""
     if kind == "bool_type":
         return text in ("true", "false")
     return re.fullmatch(r"-?\d+" if kind == "int_type" else r"-?\d+(\.\d+)?", text) is not None

@@ -1,1 +1,1 @@
-"""Logging of every program of this project."""
+"""Logging: the format of all programs, and where the log of the service goes."""

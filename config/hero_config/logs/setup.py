@@ -1,12 +1,12 @@
-"""Logging of every program of this project: stdlib logging, a constant event name as message, fields in `extra`.
+"""Logging of every program: standard library logging, a constant event name as message, fields in `extra`.
 
     log.info("actor.ready", extra={"incarnation": incarnation, "lanes": 16})
 
-comes out as text,
+is written as text,
 
     2026-11-24T06:12:00.123Z INFO hero_actor.actor actor.ready incarnation=osis-1.host.7.c4 lanes=16
 
-or as one JSON object a line. Light: actors import this at their start.
+or as one JSON object per line. Invariant: it imports little, because actors import it at their start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import orjson
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-#: What every record has: all else was given by `extra`.
+#: Attributes that every record has; all others came from `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -31,10 +31,10 @@ def configure(
     """Send this process's log to one place. A second call replaces the first.
 
     Args:
-        level: One of `LEVELS`, any case.
+        level: One of `LEVELS`, in any case.
         format: "text" or "json".
-        stream: Where to; stderr by default.
-        handler: Where to, instead of a stream.
+        stream: Where to write; stderr by default.
+        handler: Writes the log, instead of a stream.
 
     Raises:
         ValueError: Unknown level or format.
@@ -51,7 +51,7 @@ def configure(
         old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
-    # What the records would carry and nobody prints costs time at every call.
+    # These fields would cost time at every call, and no formatter prints them.
     # Source: https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = False
     logging.logProcesses = False
@@ -59,7 +59,7 @@ def configure(
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record for people: time, level, logger, event, fields; a traceback below it."""
+    """Writes one line per record for people: time, level, logger, event, fields; a traceback follows below."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the record as text."""
@@ -67,7 +67,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line for programs."""
+    """Writes one JSON object per line for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write the record as JSON."""
@@ -84,12 +84,12 @@ class JsonFormatter(logging.Formatter):
         try:
             return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
         except orjson.JSONEncodeError:
-            # Lone surrogates, nesting without end: a record must come out whatever is in it.
+            # Lone surrogates or circular values: a record must be written, no matter what is in it.
             return orjson.dumps({name: ascii(value) for name, value in entry.items()}).decode()
 
 
 def text_of(record: logging.LogRecord) -> str:
-    """The event and its fields for people, a traceback below; without time, level and logger."""
+    """Write the event and its fields for people, without time, level and logger; a traceback follows below."""
     line = record.getMessage()
     for name, value in fields_of(record).items():
         text = str(value)
@@ -100,7 +100,7 @@ def text_of(record: logging.LogRecord) -> str:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """What `extra` gave."""
+    """Get the fields that came from `extra`."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 

@@ -1,7 +1,7 @@
-"""Where the service's log goes besides stderr: the systemd journal with its fields, or a file that is rotated.
+"""Where the log of the service goes: stderr, the systemd journal with its fields, or a file that is rotated.
 
-Owned here: the handlers, and which one the settings mean. Called by the programs of the supervisor; actors write to the
-pipe that their supervisor reads. Invariant: a record that its target does not take goes to stderr, never nowhere.
+Owns the handlers, and chooses one by the settings. Called by the programs of the supervisor; actors write to a pipe
+that their supervisor reads. Invariant: a record that cannot be written to its target goes to stderr instead.
 
 Source: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ (datagrams, memfd for large ones), systemd.exec(5) (JOURNAL_STREAM).
 """
@@ -9,6 +9,7 @@ Source: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ (datagrams, memfd for large 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import logging
@@ -29,10 +30,10 @@ JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 IDENTIFIER: Final = "hero-supervisor"
 
 _PRIORITIES: Final = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
-#: What an operator looks for by name (`journalctl HERO_ACTOR=sal-1`); every other field is its own name in capitals.
+#: Fields that operators search for (`journalctl HERO_ACTOR=sal-1`). The names of all others are derived.
 _NAMES: Final = {"child": "HERO_ACTOR", "incarnation": "HERO_INCARNATION", "job_id": "HERO_JOB"}
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Z0-9_]")
-# fcntl(2); of F_ADD_SEALS: SEAL, SHRINK, GROW and WRITE. The journal takes a memfd that nobody can change any more.
+# fcntl(2): F_ADD_SEALS with SEAL, SHRINK, GROW and WRITE. The journal accepts only a memfd that cannot change any more.
 _F_ADD_SEALS: Final = 1033
 _ALL_SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
 
@@ -41,7 +42,7 @@ def configure(settings: SupervisorSettings, environ: Mapping[str, str] = os.envi
     """Send this process's log where the settings say. A second call replaces the first.
 
     Args:
-        settings: `log_to` and what belongs to it, level and format.
+        settings: Target, level and format.
         environ: Environment variables.
 
     Raises:
@@ -59,17 +60,17 @@ def configure(settings: SupervisorSettings, environ: Mapping[str, str] = os.envi
 
 
 def reopen() -> None:
-    """Open the log file again under its name, after somebody has moved it. Nothing happens without a file."""
+    """Reopen the log file by its name, after it was moved. Does nothing if the log goes elsewhere."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LogFile):
             handler.reopen()
 
 
 def stderr_is_journal(environ: Mapping[str, str]) -> bool:
-    """Tell whether what goes to stderr ends in the journal.
+    """Tell whether stderr leads to the journal.
 
     Args:
-        environ: Environment variables; systemd names the stream in JOURNAL_STREAM, by device and inode.
+        environ: Environment variables; in JOURNAL_STREAM systemd names the device and inode of that stream.
     """
     named = environ.get("JOURNAL_STREAM", "")
     try:
@@ -80,12 +81,12 @@ def stderr_is_journal(environ: Mapping[str, str]) -> bool:
 
 
 class LogFile(RotatingFileHandler):
-    """A file that is set aside when it is full, and can be opened anew.
+    """A file that is rotated when it is full, and can be reopened.
 
     Args:
         path: The file; its folder must exist.
-        max_bytes: Set aside as `PATH.1`, `PATH.2` and so on before it grows longer; 0 lets it grow.
-        keep: So many files set aside are kept.
+        max_bytes: Size at which it is rotated to `PATH.1`, `PATH.2` and so on; 0 lets it grow.
+        keep: Number of rotated files to keep.
 
     Raises:
         OSError: It cannot be opened.
@@ -95,33 +96,33 @@ class LogFile(RotatingFileHandler):
         super().__init__(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8", errors="backslashreplace")
 
     def reopen(self) -> None:
-        """Close it and open the file that has its name now, made when there is none."""
+        """Close the file, and open the one that has its name now; create it if there is none."""
         self.acquire()
         try:
             before, self.stream = self.stream, self._open()
             if before is not None:
                 before.close()
         except OSError as e:
-            # The one that is open still takes what comes.
+            # The file that is open still takes the records.
             logging.getLogger(__name__).error("log.not_reopened", extra={"file": self.baseFilename, "reason": str(e)})
         finally:
             self.release()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
-        """Write a record to stderr that the file did not take: a full disk, for example."""
+        """Write a record to stderr that could not be written to the file, for example because the disk is full."""
         _to_stderr(self, record)
 
     def _open(self) -> io.TextIOWrapper:
-        # Jobs' ids and callers are in it.
+        # The log has ids and callers of jobs, so others may not read it.
         fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         return io.TextIOWrapper(os.fdopen(fd, "ab"), encoding=self.encoding, errors=self.errors, line_buffering=True)
 
 
 class JournalHandler(logging.Handler):
-    """Sends records to the journal, each field by its name.
+    """Sends records to the journal, with their fields.
 
     Args:
-        path: Of the journal's socket.
+        path: The journal's socket.
 
     Raises:
         OSError: There is no journal.
@@ -142,7 +143,7 @@ class JournalHandler(logging.Handler):
         try:
             self._send(b"".join(_encoded(name, value) for name, value in _journal_fields(record)))
         except OSError:
-            # The journal's queue is full, or it has gone: the loop that logs must not wait for it.
+            # The journal's queue is full, or the journal is gone. The event loop that logs must not wait.
             _to_stderr(self, record)
 
     def close(self) -> None:
@@ -154,8 +155,8 @@ class JournalHandler(logging.Handler):
         try:
             self._socket.send(message)
         except OSError as e:
-            # EMSGSIZE and ENOBUFS: longer than a datagram may be.
-            if e.errno not in (90, 105):
+            # Other errors than these mean that the journal is gone; these mean that the datagram is too long.
+            if e.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
                 raise
             self._send_as_file(message)
 

@@ -1,1 +1,1 @@
-"""The settings as models: names, types, defaults, limits."""
+"""The settings as models: names, types, defaults, limits, explanations."""

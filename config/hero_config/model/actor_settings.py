@@ -1,6 +1,6 @@
 """The settings of the actors: one `[[actors]]` entry.
 
-Owned here: names, types, defaults and ranges of an entry. What entries must agree on is in `relations.py`.
+Owns names, types, defaults and ranges of an entry. Rules about several entries are in `relations.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hero_config.model.section import ActorType, OptionalName, Section
 
 
 class ActorSettings(Section):
-    """`[[actors]]`: one kind of actor process and how many of it."""
+    """`[[actors]]`: one kind of actor process, and how many run."""
 
     type: ActorType
     """Script type it serves: osis, sal, v or python."""
@@ -36,8 +36,8 @@ class ActorSettings(Section):
     engine: str = ""
     """Engine name, or module:factory. Empty: the engine of the type."""
     missing_engine: Literal["fail", "wait"] = "fail"
-    """While the engine (the wheel rhai-py, the program hero) is not installed: fail its jobs and say how to install it,
-    or let them wait."""
+    """What happens to jobs while the engine (the wheel rhai-py, the program hero) is not installed. fail: they fail and
+    say how to install it. wait: they wait."""
     grace_s: Annotated[float, Field(gt=0, le=600)] = 1.0
     """Seconds past its timeout that a job may take to yield before its process is replaced."""
     max_restarts: Annotated[int, Field(ge=0, le=10_000)] = 10
@@ -92,12 +92,12 @@ class ActorSettings(Section):
 
     @property
     def base_name(self) -> str:
-        """`name`, or the type when no name is given."""
+        """`name`, or the type if no name is given."""
         return self.name or self.type
 
     @property
     def memory_max_bytes(self) -> int:
-        """`memory_max` as a number."""
+        """`memory_max` in bytes; 0 for no limit."""
         digits = self.memory_max.rstrip("kmgb")
         return int(digits) << {"k": 10, "m": 20, "g": 30}.get(self.memory_max[len(digits) :][:1], 0)
 
@@ -108,14 +108,16 @@ class ActorSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _command_is_told_by_its_arguments(self) -> Self:
+    def _command_takes_arguments_only(self) -> Self:
         ours = (
             *("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes"),
             *("engine", "missing_engine"),
         )
         given = [name for name in ours if getattr(self, name) != type(self).model_fields[name].default]
         if self.command and given:
-            raise ValueError(f"{', '.join(given)}: only our own actors know this; tell a command by its arguments")
+            raise ValueError(
+                f"{', '.join(given)}: only our own actors know this; use the arguments of the command instead"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""What the `[[actors]]` entries must agree on among themselves: names, start order, restart groups.
+"""The rules about several `[[actors]]` entries: names, start order, restart groups.
 
-Pure; called by the validator of `settings.Settings`. Each complaint names the entries that it is about.
+Pure. Called by the validator of `settings.Settings`. Each message names the entries that it is about.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol
 
 
-class Entry(Protocol):
-    """What is looked at of an entry."""
+class ActorEntry(Protocol):
+    """The part of an entry that the rules need."""
 
     @property
     def base_name(self) -> str:
@@ -23,18 +23,18 @@ class Entry(Protocol):
 
     @property
     def strategy(self) -> str:
-        """Who is started anew with one that has crashed."""
+        """Who is restarted when one process crashes."""
 
     @property
     def strategy_group(self) -> str:
-        """The group for that."""
+        """The group that follows the strategy."""
 
 
-def check_relations(entries: Sequence[Entry]) -> None:
+def check_relations(entries: Sequence[ActorEntry]) -> None:
     """Check all entries together.
 
     Raises:
-        ValueError: What is wrong, in words.
+        ValueError: A rule is broken; the message says which.
     """
     names = [entry.base_name for entry in entries]
     for name in names:
@@ -43,16 +43,18 @@ def check_relations(entries: Sequence[Entry]) -> None:
     waits: dict[str, set[str]] = {entry.base_name: set(entry.after) for entry in entries}
     for name, others in waits.items():
         if missing := sorted(others - waits.keys()):
-            raise ValueError(f"actors: {name!r} is to start after {missing[0]!r}, which is no entry; there are {names}")
-    # In a group that falls together the earlier entries start first too.
-    groups: dict[str, Entry] = {}
+            raise ValueError(
+                f"actors: {name!r} should start after {missing[0]!r}, but no entry has that name; there are {names}"
+            )
+    # In a group that restarts together, the entries also start in their order.
+    groups: dict[str, ActorEntry] = {}
     for entry in entries:
         group = entry.strategy_group
         if not group:
             continue
         if group in groups and groups[group].strategy != entry.strategy:
             pair = f"{groups[group].base_name!r} and {entry.base_name!r}"
-            raise ValueError(f"actors: {pair} are of one strategy_group, {group!r}, and should have one strategy")
+            raise ValueError(f"actors: {pair} are in strategy_group {group!r} and should have the same strategy")
         if group in groups and entry.strategy != "one_for_one":
             waits[entry.base_name].add(groups[group].base_name)
         groups[group] = entry

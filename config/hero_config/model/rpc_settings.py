@@ -1,6 +1,6 @@
 """The settings of JSON-RPC: `[rpc]`, and the entries below it.
 
-Owned here: names, types, defaults and ranges, and what of it must not be offered beyond this machine unprotected.
+Owns names, types, defaults and ranges, and the rule that the port is not open beyond this machine without protection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hero_config.model.section import ActorType, Section
 
 
 class TokenSettings(Section):
-    """`[[rpc.tokens]]`: one key that opens the TCP port."""
+    """`[[rpc.tokens]]`: one token that opens the TCP port."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:@-]{1,200}$")]
     """Who holds it. Appears in the log and is the caller_id of the jobs of a user, so it may be a public key."""
@@ -26,7 +26,7 @@ class TokenSettings(Section):
 
 
 class UnixPeerSettings(Section):
-    """`[[rpc.unix_peers]]`: one user of this machine, and what it may do on the Unix socket."""
+    """`[[rpc.unix_peers]]`: what one user of this machine may do on the Unix socket."""
 
     user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     """User name or number."""
@@ -37,9 +37,9 @@ class UnixPeerSettings(Section):
 
 
 class RightSettings(Section):
-    """`[[rpc.rights]]`: who may create which jobs. Without any, all may create all; with one, only what one allows."""
+    """`[[rpc.rights]]`: who may create which jobs. If there are entries, a job needs one that allows it."""
 
-    # Not strict itself: TOML and JSON have lists, no tuples. The items stay strict.
+    # Tuples are not strict, because TOML and JSON have lists. Their items are.
     context_id: Annotated[str, Field(min_length=1)] = "*"
     """Context of the job; * and ? are wildcards."""
     script_types: Annotated[tuple[ActorType, ...], Field(strict=False)] = ()
@@ -62,7 +62,7 @@ class RpcSettings(Section):
     it."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """IP address of the port. Beyond loopback the service starts only with tokens and TLS; see insecure."""
-    # Not strict themselves: TOML and JSON have lists, no tuples. The items stay strict.
+    # Tuples are not strict, because TOML and JSON have lists. Their items are.
     tokens: Annotated[tuple[TokenSettings, ...], Field(strict=False)] = ()
     """Tokens that open the port: { name = "ops", scope = "admin", sha256 = "..." }; scope is admin, user or read.
     Without tokens, keys or require_auth every local user may run scripts."""
@@ -137,18 +137,20 @@ class RpcSettings(Section):
     @model_validator(mode="after")
     def _any_key_is_no_administrator(self) -> Self:
         if "*" in self.signature_keys and self.signature_scope == "admin":
-            raise ValueError('signature_scope: with signature_keys = ["*"] everybody would be an administrator')
+            raise ValueError(
+                'signature_scope: with signature_keys = ["*"] everybody would be admin; use "user" or "read"'
+            )
         return self
 
     @property
     def auth_required(self) -> bool:
-        """Does the TCP port take a token or a signature of each?"""
+        """Tell whether every client of the TCP port must authenticate."""
         return bool(self.require_auth or self.tokens or self.signature_keys)
 
     @model_validator(mode="after")
     def _tls_complete(self) -> Self:
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("tls_cert and tls_key should be given together")
+            raise ValueError("tls_cert and tls_key should be set together")
         return self
 
     @model_validator(mode="after")
@@ -157,12 +159,12 @@ class RpcSettings(Section):
             return self
         if not self.auth_required:
             raise ValueError(
-                f"who can reach {self.bind} could run scripts: give tokens, or require_auth = true with keys made by "
-                "`heroctl keys`, or say insecure = true"
+                f"everybody who can reach {self.bind} could run scripts: set tokens, or require_auth = true with keys "
+                "of `heroctl keys`, or insecure = true"
             )
         if not self.tls_cert:
             raise ValueError(
-                f"tokens would cross the network to {self.bind} readable: give tls_cert and tls_key, "
-                "or say insecure = true when something before the port speaks TLS"
+                f"tokens would cross the network to {self.bind} unencrypted: set tls_cert and tls_key, "
+                "or insecure = true if a proxy in front of the port speaks TLS"
             )
         return self

@@ -1,6 +1,6 @@
-"""What all sections of the settings share: their base, and the types that several of them use.
+"""The base class of all sections of the settings, and the types that several of them use.
 
-Owned here: how strict a section is, and how names may be spelled. Imported by the modules of settings alone.
+Owns how strict a section is, and how names may be spelled. Imported only by the modules of this room.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 ActorType = Literal["osis", "sal", "v", "python"]
-"""Script types an actor can serve, as they are spelled in queue names."""
+"""The script types that an actor can serve, spelled as in queue names."""
 
 OptionalName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_-]{0,62})?$")]
-"""A name that becomes part of Redis keys, arguments and log fields: letters, digits, `_` and `-`; or empty."""
+"""A name that appears in Redis keys, arguments and log fields: letters, digits, `_` and `-`; or empty."""
 
 Namespace = Annotated[str, StringConstraints(pattern=r"^(\{[A-Za-z0-9_.-]{1,64}\}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})$")]
-"""First part of every Redis key; braces make it a Cluster hash tag, which puts a deployment into one slot."""
+"""First part of every Redis key. Braces make it a Cluster hash tag, which keeps a deployment in one slot."""
 
 
 class Section(BaseModel):

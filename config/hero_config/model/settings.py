@@ -1,9 +1,9 @@
 """The settings of the service: every section and key, with its default, its unit and its limits.
 
-Owned here: names, types, defaults and ranges; those of `[rpc]` and `[[actors]]` in `rpc_settings.py` and
-`actor_settings.py`. `load.py` fills these models; `config/hero.toml` repeats every default with a line of why, and a
-test holds the two together. Called by the programs (supervisor, Unix server); actors take flags. Invariant: the models
-are frozen and refuse unknown keys, so settings in hand are complete and valid.
+The string below a key explains it; `config/hero.toml` and `config/hero.schema.json` are generated from these models.
+`[rpc]` and `[[actors]]` are in `rpc_settings.py` and `actor_settings.py`. `load.py` fills the models; the supervisor
+and the Unix server use them, while actors take flags. Invariant: the models are frozen and refuse unknown keys, so an
+instance is always complete and valid.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class StoreSettings(Section):
-    """`[store]`: where jobs live."""
+    """`[store]`: where the jobs are stored."""
 
     redis_url: str = ""
     """URL of Redis or Valkey (redis:// rediss:// unix:// redis+sentinel:// redis+cluster://). Empty: the supervisor
@@ -58,7 +58,7 @@ class StoreSettings(Section):
 
 
 class EmbeddedSettings(Section):
-    """`[embedded]`: the Valkey that the supervisor runs when no `redis_url` is set."""
+    """`[embedded]`: the Valkey that the supervisor runs if no `redis_url` is set."""
 
     dir: Annotated[str, Field(min_length=1)] = ".hero/store"
     """Folder of its data and socket, created if missing. Only one supervisor may use it."""
@@ -140,14 +140,14 @@ class JobsSettings(Section):
 
 
 class Settings(Section):
-    """All sections. `Settings()` is the service without any file: embedded store, one OSIS and one SAL actor."""
+    """All sections. `Settings()` is the service without a file: embedded store, one OSIS and one SAL actor."""
 
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
     rpc: RpcSettings = RpcSettings()
     jobs: JobsSettings = JobsSettings()
-    # Not strict itself: TOML and JSON have lists, no tuples. The items stay strict.
+    # The tuple is not strict, because TOML and JSON have lists. Its items are.
     actors: Annotated[tuple[ActorSettings, ...], Field(strict=False)] = (
         ActorSettings(type="osis"),
         ActorSettings(type="sal"),

@@ -1,1 +1,1 @@
-"""What is told about a configuration: its values, its schema, its likely mistakes."""
+"""What is printed about a configuration: its values, its schema, its default file, and warnings."""

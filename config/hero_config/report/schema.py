@@ -1,8 +1,8 @@
-"""The JSON Schema of the config file: editors complete its keys, show what they mean and mark mistakes.
+"""Writes the JSON Schema of the config file: with it editors complete keys, explain them and mark mistakes.
 
-Pure but for reading the source of the settings. Called by `hero-supervisor config schema`; `config/hero.schema.json` is
-its output, and a test holds them together. The docstrings of the settings are not there at run time, so they are read
-from the source, here only: nobody who runs the service pays for it.
+Called by `hero-supervisor config schema`; `config/hero.schema.json` is its output, and a test compares the two. Python
+drops the strings below the keys of a model, so this module reads them from the source. Only this room does, so the
+service does not pay for it.
 
 Source: https://json-schema.org/draft/2020-12 ; the comment `#:schema` that ties a file to it:
 https://taplo.tamasfe.dev/configuration/directives.html
@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hero_config.layers.keys import models_in
+from hero_config.layers.key_paths import models_in
 from hero_config.model.settings import Settings
 
 
@@ -37,7 +37,7 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,
         "title": "hero.toml",
-        "description": "The settings of the Hero actor runtime. A key that is left out keeps its default.",
+        "description": "The settings of the Hero actor runtime. A key that is left out has its default.",
     }
 
 
@@ -47,7 +47,7 @@ def schema_text() -> str:
 
 
 def docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """What the source says about each key of a model, on one line each."""
+    """Read the explanation of each key of a model from the source, as one line of text."""
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)
     found = {}

@@ -1,7 +1,7 @@
-"""Prints the settings with where each came from: as TOML with comments, or as JSON.
+"""Writes the settings with where each came from: as TOML with comments, or as JSON.
 
-Pure. Called by `hero-supervisor config show`. Invariants: secrets are hidden; without secrets the TOML, loaded again,
-gives the same settings.
+Pure. Called by `hero-supervisor config show`. Invariants: secrets are hidden; if there are none, loading the TOML gives
+the same settings.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hero_config.layers.layers import Origin
-from hero_config.layers.lines import Path as KeyPath
+from hero_config.layers.key_paths import KeyPath
 from hero_config.layers.load import Config
+from hero_config.layers.merge import Origin
 from hero_config.layers.secrets import without_secrets
 
 _COMMENT_COLUMN = 40
 
 
 def as_toml(config: Config, *, changed: bool = False) -> str:
-    """Write the settings as TOML, a comment a value.
+    """Write the settings as TOML, with one comment per value.
 
     Args:
         config: The settings and their origins.
-        changed: Leave out what no layer sets; an entry of `actors` keeps its type.
+        changed: Leave out what no layer sets; an entry of `actors` still has its type.
 
     Returns:
         Whole lines.
@@ -76,37 +76,41 @@ def _sections(config: Config) -> Iterator[tuple[KeyPath, BaseModel]]:
 
 
 def _keys(config: Config, path: KeyPath, section: BaseModel, *, changed: bool) -> Iterator[tuple[str, Any, Origin]]:
-    """The keys of a section: name, value without its secrets, origin."""
+    """List the keys of a section: name, value without its secrets, origin."""
     given: Any = config.layers.values
     for part in path:
         given = given.get(part, {}) if isinstance(given, dict) else given[int(part)]
     for key in type(section).model_fields:
-        # A table that somebody has set is no default, though the keys of the section beside it are.
+        # A table that a layer sets is not a default, even if other keys of its section are.
         origin = config.origin((*path, key)) if key in given else Origin()
         if not changed or origin.kind != "default" or (key == "type" and len(path) > 1):
-            yield key, without_secrets((*path, key), _plain(getattr(section, key))), origin
+            yield key, without_secrets((*path, key), plain_value(getattr(section, key))), origin
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """Turn sections, tuples and mappings of the settings into what TOML and JSON have for them."""
     if isinstance(value, BaseModel):
-        # What was left out is a default, and empty texts and lists say nothing.
-        return {key: _plain(inner) for key, inner in value if key in value.model_fields_set}
+        # Keys that were left out have defaults, which would only clutter the line.
+        return {key: plain_value(inner) for key, inner in value if key in value.model_fields_set}
     if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
+        return [plain_value(inner) for inner in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 
 def _line(key: str, value: Any, origin: Origin) -> str:
-    return f"{f'{key} = {_toml(value)}':<{_COMMENT_COLUMN}}  # {origin}"
+    return f"{f'{key} = {toml_value(value)}':<{_COMMENT_COLUMN}}  # {origin}"
 
 
-def _toml(value: Any) -> str:
-    """Source: https://toml.io/en/v1.0.0 (basic strings have the escapes of JSON; DEL needs one too)."""
+def toml_value(value: Any) -> str:
+    """Write a value as TOML on one line.
+
+    Source: https://toml.io/en/v1.0.0 (basic strings have the escapes of JSON; DEL needs one too).
+    """
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items())
+        inner = ", ".join(f"{_key(key)} = {toml_value(item)}" for key, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list):
-        return f"[{', '.join(_toml(item) for item in value)}]"
+        return f"[{', '.join(toml_value(item) for item in value)}]"
     if isinstance(value, float):
         return repr(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -114,4 +118,4 @@ def _toml(value: Any) -> str:
 
 def _key(key: str) -> str:
     bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return key if bare else _toml(key)
+    return key if bare else toml_value(key)

@@ -27,13 +27,13 @@ Socket = Annotated[
         "--socket",
         envvar="HERO_SOCKET",
         metavar="PATH",
-        help="Unix socket of the supervisor: [rpc] unix_socket of its config.",
+        help="Unix socket of the supervisor: unix_socket in its config.",
     ),
 ]
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="An [[actors]] entry (sal: all its processes), or one process (sal-1).")
+    str, typer.Argument(metavar="NAME", help="An actors entry of the config (sal: all its processes), or one process (sal-1).")
 ]
-EntryName = Annotated[str, typer.Argument(metavar="NAME", help="An [[actors]] entry of the config, such as sal.")]
+EntryName = Annotated[str, typer.Argument(metavar="NAME", help="An actors entry of the config, such as sal.")]
 WaitLimit = Annotated[
     float | None,
     typer.Option(
@@ -78,7 +78,7 @@ def stop(name: Name, socket: Socket = DEFAULT_SOCKET) -> None:
 
 def restart(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="An [[actors]] entry, or one process.", show_default="all")
+        str, typer.Argument(metavar="[NAME]", help="An actors entry of the config, or one process.", show_default="all")
     ] = "*",
     wait: WaitLimit = None,
     socket: Socket = DEFAULT_SOCKET,

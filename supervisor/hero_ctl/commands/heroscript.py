@@ -107,8 +107,8 @@ def fmt(
 ) -> None:
     """Format scripts in the one style. Without an option, print one formatted script to standard output.
 
-    Only the layout of actions changes; values, comments and the prose around actions stay. A comment at the end of a
-    one-line action moves to its first parameter. A file with an error is not changed.
+    Only the layout of actions changes; values, comments and the prose around actions stay.
+    A comment at the end of a one-line action moves to its first parameter. A file with an error is not changed.
     """
     if only_check and write:
         _refuse("--check and --write exclude each other: give one of them")

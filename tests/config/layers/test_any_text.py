@@ -1,4 +1,4 @@
-"""Whatever stands in the layers: settings come out, or problems with their place; never anything else."""
+"""Any text in any layer gives either settings, or problems with their place."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hero_config.layers.load import ConfigError, Flag, load_config
+from hero_config.report.config_warnings import find_warnings
 from hero_config.report.show import as_json, as_toml
-from hero_config.report.suspicions import suspicions
 
 VALUES = st.sampled_from(
     """1|-1|"x"|true|1.5|nan|1979-05-27|[]|{}|[1]|[{ a = 1 }]|{ a = { b = 1 } }|"open|hero|[{ name = "sal" }]
@@ -70,4 +70,4 @@ def test_outcome_is_settings_or_problems_with_their_place(
         else:
             assert as_toml(config)
             assert as_json(config)
-            suspicions(config)
+            find_warnings(config)

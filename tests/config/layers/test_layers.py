@@ -1,4 +1,4 @@
-"""The layers of a configuration: which wins, where each value came from, and the mistakes of all of them at once."""
+"""The layers of a configuration: which one wins, where each value came from, and the mistakes of all layers."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def test_drop_in_changes_an_entry_by_name_or_type_and_adds_others(lay: Lay) -> N
     assert [origin(config, "actors", index, "lanes") for index in (1, 2)] == ["more.toml:3", "more.toml:8"]
 
 
-def test_drop_in_changes_the_actors_that_there_are_without_any_entry(lay: Lay) -> None:
+def test_drop_in_changes_the_default_actors(lay: Lay) -> None:
     settings = load(lay("", a='[[actors]]\nname = "sal"\ncount = 7\n'), environ={})
     assert [(actor.type, actor.count) for actor in settings.actors] == [("osis", 1), ("sal", 7)]
 
 
-def test_empty_list_of_a_drop_in_takes_all_entries_away(lay: Lay) -> None:
+def test_empty_list_in_a_drop_in_removes_all_entries(lay: Lay) -> None:
     settings = load(lay('[[actors]]\ntype = "v"\n', a="actors = []\n", b='[[actors]]\ntype = "sal"\n'), environ={})
     assert [actor.type for actor in settings.actors] == ["sal"]
 
 
-def test_any_other_list_takes_the_place_of_the_former_one(lay: Lay) -> None:
+def test_any_other_list_replaces_the_earlier_list(lay: Lay) -> None:
     config = load_config(
         lay('[rpc]\nhosts = ["a", "b"]\n', a='[rpc]\nhosts = ["c"]\n'), environ={"HERO_RPC__ORIGINS": '["https://x"]'}
     )
@@ -88,7 +88,7 @@ def test_only_visible_toml_files_are_drop_ins(lay: Lay, tmp_path: Path) -> None:
     assert len(load_config(path, environ={}).files) == 2
 
 
-def test_folder_of_drop_ins_that_is_none_is_a_problem(lay: Lay, tmp_path: Path) -> None:
+def test_drop_in_folder_that_is_a_file_is_a_problem(lay: Lay, tmp_path: Path) -> None:
     path = lay("")
     (tmp_path / "conf.d").write_text("")
     assert problems(path) == ["conf.d: cannot be read: Not a directory"]
@@ -106,22 +106,23 @@ def test_flag_can_set_a_list_of_entries() -> None:
     assert [(actor.type, actor.count) for actor in settings.actors] == [("v", 2)]
 
 
-def test_mistakes_of_all_layers_come_at_once_in_their_order(lay: Lay) -> None:
+def test_mistakes_of_all_layers_are_reported_together_in_order(lay: Lay) -> None:
     path = lay(
         "[jobs]\nreply_ttl_s = 0\n[store]\nnamespac = 'x'\n",
         a="[rpc]\nport = '80'\nbind = 1\n[[actors]]\nname = 'sall'\ncount = 2\n",
-        b="[supervisor]\nlease_s = yes\nsweep_s = 'x'\n",
+        b="[supervisor]\nsweep_s = 'x'\n",
+        c="[supervisor]\nlease_s = yes\nsweep_s = 'y'\n",
     )
     environ = {"HERO_RPC__UNIX_MODE": "rw", "HERO_JOB__REPLY_TTL_S": "3"}
     assert problems(path, environ, (flag("actors.sal.lane", "3"), flag("jobs.log_dirs", "x"))) == [
         "hero.toml:2: jobs.reply_ttl_s = 0: should be greater than or equal to 1",
         "hero.toml:4: store.namespac = 'x': unknown key (did you mean 'store.namespace'?)",
         "conf.d/a.toml:2: rpc.port = '80': should be a whole number, without quotes",
-        "conf.d/a.toml:3: rpc.bind = 1: should be a text, in quotes",
+        "conf.d/a.toml:3: rpc.bind = 1: should be text, in quotes",
         "conf.d/a.toml:4: actors.0: there is no entry 'sall' to change, and a new one needs a type"
         " (did you mean 'sal'?)",
-        "conf.d/b.toml:2: not TOML: no value is written like this; a text needs quotes, and yes or no is true or false",
-        "conf.d/b.toml:3: supervisor.sweep_s = 'x': should be a number of seconds",
+        "conf.d/b.toml:2: supervisor.sweep_s = 'x': should be a number of seconds",
+        "conf.d/c.toml:2: not TOML at column 11: Invalid value; text needs quotes, and a key may appear only once",
         "HERO_JOB__REPLY_TTL_S: job.reply_ttl_s = '3': unknown key (did you mean 'jobs.reply_ttl_s'?)",
         "HERO_RPC__UNIX_MODE: rpc.unix_mode = 'rw': should be four octal digits in quotes: \"0600\"",
         "--set actors.sal.lane: actors.sal.lane = '3': unknown key (did you mean 'actors.sal.lanes'?)",
@@ -129,12 +130,12 @@ def test_mistakes_of_all_layers_come_at_once_in_their_order(lay: Lay) -> None:
     ]
 
 
-def test_mistake_that_a_later_layer_covers_is_still_one(lay: Lay) -> None:
+def test_mistake_is_reported_even_if_a_later_layer_replaces_the_value(lay: Lay) -> None:
     path = lay("[jobs]\nreply_ttl_s = 'x'\n", a="[jobs]\nreply_ttl_s = 3\n")
     assert problems(path) == ["hero.toml:2: jobs.reply_ttl_s = 'x': should be a whole number of seconds"]
 
 
-def test_file_that_is_missing_does_not_hide_the_mistakes_of_its_drop_ins(lay: Lay) -> None:
+def test_missing_file_does_not_hide_the_mistakes_of_its_drop_ins(lay: Lay) -> None:
     path = lay("", a="[jobs]\nreply_ttl_s = 0\n[[actors]]\nname = 'of-the-other-file'\ncount = 3\n")
     path.unlink()
     assert problems(path) == [
@@ -143,14 +144,16 @@ def test_file_that_is_missing_does_not_hide_the_mistakes_of_its_drop_ins(lay: La
     ]
 
 
-def test_what_layers_do_not_agree_on_is_put_down_to_the_last_of_them(lay: Lay) -> None:
+def test_disagreement_between_layers_is_blamed_on_the_last_of_them(lay: Lay) -> None:
     path = lay("[jobs]\nmax_timeout_s = 100\ndefault_timeout_s = 50\n", a="[jobs]\ndefault_timeout_s = 200\n")
     assert problems(path) == ["conf.d/a.toml:2: jobs: default_timeout_s (200) should be at most max_timeout_s (100)"]
     path = lay('[[actors]]\ntype = "v"\n', a="", b='[[actors]]\nname = "x"\ntype = "sal"\nafter = ["y"]\n')
-    assert problems(path)[0].startswith("conf.d/b.toml:1: actors: 'x' is to start after 'y', which is no entry")
+    assert problems(path)[0].startswith(
+        "conf.d/b.toml:1: actors: 'x' should start after 'y', but no entry has that name"
+    )
 
 
-def test_two_entries_of_one_name_in_one_drop_in_are_a_mistake(lay: Lay) -> None:
+def test_two_entries_with_one_name_in_one_drop_in_are_a_mistake(lay: Lay) -> None:
     path = lay("actors = []\n", a='[[actors]]\ntype = "sal"\n[[actors]]\ntype = "sal"\n')
     assert problems(path) == ["conf.d/a.toml:3: actors: the name 'sal' is used twice; give one of them another name"]
 
@@ -162,5 +165,6 @@ def test_variable_with_one_underscore_too_few_is_noted_and_not_refused() -> None
     assert config.settings.store.redis_url == ""
     (note,) = config.notes
     assert str(note) == (
-        "HERO_STORE_REDIS_URL: is not looked at, two underscores are missing (did you mean 'HERO_STORE__REDIS_URL'?)"
+        "HERO_STORE_REDIS_URL: has no effect: two underscores must follow the section"
+        " (did you mean 'HERO_STORE__REDIS_URL'?)"
     )

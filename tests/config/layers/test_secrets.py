@@ -1,4 +1,4 @@
-"""What is never shown."""
+"""Secrets that are never shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hero_config.layers.lines import Path
+from hero_config.layers.key_paths import KeyPath
 from hero_config.layers.secrets import without_secrets
 
 
@@ -48,5 +48,5 @@ from hero_config.layers.secrets import without_secrets
         (("rpc", "tokens"), [], []),
     ],
 )
-def test_secrets_are_hidden_by_name_and_in_urls(path: Path, value: Any, shown: Any) -> None:
+def test_secrets_are_hidden_by_name_and_in_urls(path: KeyPath, value: Any, shown: Any) -> None:
     assert without_secrets(path, value) == shown

@@ -1,4 +1,4 @@
-"""Where the log goes: the journal, by its own protocol on a real socket; files, rotated and opened anew; stderr."""
+"""Where the log goes: the journal, by its protocol on a real socket; files, rotated and reopened; stderr."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ F_GET_SEALS = 1034  # fcntl(2); Python 3.11 has no name for it
 
 
 class Journal:
-    """A journal that keeps what it is sent."""
+    """A journal that records what it receives."""
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
@@ -38,11 +38,11 @@ class Journal:
         self._socket.close()
 
     def read(self) -> dict[str, str]:
-        """One record, from its datagram or from the file that came with an empty one."""
+        """Read one record, from its datagram or from the file that came with an empty datagram."""
         data, ancillary, _, _ = self._socket.recvmsg(1 << 20, socket.CMSG_SPACE(4))
         if not data:
             fd = array.array("i", ancillary[0][2])[0]
-            assert fcntl.fcntl(fd, F_GET_SEALS) == 0xF, "the journal takes no file that could still change"
+            assert fcntl.fcntl(fd, F_GET_SEALS) == 0xF, "the journal refuses a file that can still change"
             with os.fdopen(fd, "rb") as file:
                 file.seek(0)
                 data = file.read()
@@ -54,7 +54,7 @@ def parsed(data: bytes) -> dict[str, str]:
     while data:
         line, _, data = data.partition(b"\n")
         name, equals, value = line.partition(b"=")
-        if not equals:  # then comes the length, and that much, which may hold line feeds
+        if not equals:  # then follow the length, and a value that may hold line feeds
             (length,) = struct.unpack("<Q", data[:8])
             value, data = data[8 : 8 + length], data[9 + length :]
         fields[name.decode()] = value.decode()
@@ -94,7 +94,7 @@ def settings(**given: object) -> SupervisorSettings:
     return SupervisorSettings.model_validate(given)
 
 
-def test_a_record_arrives_with_its_fields_by_name(journal: Journal, to_journal: logging.Logger) -> None:
+def test_record_arrives_with_its_fields_by_name(journal: Journal, to_journal: logging.Logger) -> None:
     extra = {"child": "sal-1", "incarnation": "sal-1.host.7", "job_id": "j1", "after_s": 0.5}
     to_journal.warning("child.ready", extra=extra)
 
@@ -110,7 +110,7 @@ def test_a_record_arrives_with_its_fields_by_name(journal: Journal, to_journal: 
     assert fields["HERO_AFTER_S"] == "0.5"
 
 
-def test_a_traceback_keeps_its_lines(journal: Journal, to_journal: logging.Logger) -> None:
+def test_traceback_keeps_its_lines(journal: Journal, to_journal: logging.Logger) -> None:
     try:
         raise ValueError("first\nsecond")
     except ValueError:
@@ -123,14 +123,14 @@ def test_a_traceback_keeps_its_lines(journal: Journal, to_journal: logging.Logge
     assert fields["PRIORITY"] == "3"
 
 
-def test_a_record_that_is_longer_than_a_datagram_arrives_whole(journal: Journal, to_journal: logging.Logger) -> None:
+def test_record_longer_than_a_datagram_arrives_whole(journal: Journal, to_journal: logging.Logger) -> None:
     text = "x" * 2_000_000
     to_journal.error("child.said", extra={"text": text})
 
     assert journal.read()["HERO_TEXT"] == text
 
 
-def test_what_the_journal_does_not_take_goes_to_stderr(
+def test_record_that_the_journal_does_not_accept_goes_to_stderr(
     journal: Journal, to_journal: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal.close()
@@ -141,12 +141,12 @@ def test_what_the_journal_does_not_take_goes_to_stderr(
     assert "store.ended" in capsys.readouterr().err
 
 
-def test_without_a_journal_there_is_an_error_at_the_start(tmp_path: Path) -> None:
+def test_missing_journal_is_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         JournalHandler(str(tmp_path / "none"))
 
 
-def test_auto_takes_the_journal_only_where_stderr_leads_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_auto_chooses_the_journal_only_if_stderr_leads_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(log_targets, "JOURNAL_SOCKET", str(tmp_path))  # something that exists
     with (tmp_path / "stderr").open("w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -157,7 +157,7 @@ def test_auto_takes_the_journal_only_where_stderr_leads_there(monkeypatch: pytes
         assert not log_targets.stderr_is_journal({})
 
 
-def test_a_full_file_is_set_aside_and_so_many_are_kept(tmp_path: Path) -> None:
+def test_full_file_is_rotated_and_the_set_number_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "hero.log"
     log_targets.configure(settings(log_to="file", log_file=str(path), log_max_bytes=1000, log_keep=2))
 
@@ -170,7 +170,7 @@ def test_a_full_file_is_set_aside_and_so_many_are_kept(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_file_that_is_there_is_continued(tmp_path: Path) -> None:
+def test_existing_file_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "hero.log"
     path.write_text("from before\n")
     log_targets.configure(settings(log_to="file", log_file=str(path)))
@@ -180,7 +180,7 @@ def test_a_file_that_is_there_is_continued(tmp_path: Path) -> None:
     assert "first.event" in path.read_text()
 
 
-def test_a_file_that_was_moved_away_is_opened_anew_on_demand(tmp_path: Path) -> None:
+def test_moved_file_is_reopened_on_demand(tmp_path: Path) -> None:
     path = tmp_path / "hero.log"
     log_targets.configure(settings(log_to="file", log_file=str(path), log_max_bytes=0))
     log.info("first.event")
@@ -195,7 +195,7 @@ def test_a_file_that_was_moved_away_is_opened_anew_on_demand(tmp_path: Path) -> 
     assert "third.event" not in (tmp_path / "moved").read_text()
 
 
-def test_a_file_that_cannot_be_opened_anew_leaves_the_old_one_open(tmp_path: Path) -> None:
+def test_old_file_stays_open_if_it_cannot_be_reopened(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     log_targets.configure(settings(log_to="file", log_file=str(folder / "hero.log")))
@@ -210,7 +210,7 @@ def test_a_file_that_cannot_be_opened_anew_leaves_the_old_one_open(tmp_path: Pat
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_what_a_full_disk_does_not_take_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_that_does_not_fit_on_the_disk_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     handler = LogFile(Path("/dev/full"), 0, 1)
     own = logging.Logger("tests.full", logging.INFO)
     own.addHandler(handler)
@@ -223,14 +223,14 @@ def test_what_a_full_disk_does_not_take_goes_to_stderr(capsys: pytest.CaptureFix
         handler.close()
 
 
-def test_a_file_must_be_named(tmp_path: Path) -> None:
+def test_log_to_file_needs_a_file_name(tmp_path: Path) -> None:
     (tmp_path / "hero.toml").write_text('[supervisor]\nlog_to = "file"\n')
 
     with pytest.raises(ConfigError, match="needs log_file"):
         load(tmp_path / "hero.toml")
 
 
-def test_a_folder_that_is_not_there_ends_the_service_with_the_reason(tmp_path: Path) -> None:
+def test_missing_log_folder_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "hero.toml").write_text('[supervisor]\nlog_to = "file"\nlog_file = "none/hero.log"\n')
 
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The schema that editors use: it is current, explains every key, and judges as the program does."""
+"""The schema for editors: it is current, explains every key, and accepts and refuses what the program does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.config.conftest import Lay
 CONFIG = Path(__file__).parents[3] / "config"
 SCHEMA = schema()
 
-#: The keywords that the schema uses to judge, so that one nobody looks at is noticed.
+#: The keywords of the schema that accept or refuse a value. A new one must be added to `fits`.
 JUDGING = {
     "type", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "minLength", "minItems",
     "properties", "additionalProperties", "items", "required", "$ref",
@@ -54,8 +54,8 @@ def fits(value: Any, rule: dict[str, Any]) -> bool:
 
 
 def test_committed_schema_is_that_of_the_settings() -> None:
-    told = "made anew by: hero-supervisor config schema > config/hero.schema.json"
-    assert (CONFIG / "hero.schema.json").read_text() == schema_text(), told
+    how = "regenerate it: hero-supervisor config schema > config/hero.schema.json"
+    assert (CONFIG / "hero.schema.json").read_text() == schema_text(), how
 
 
 def test_hero_toml_names_its_schema_and_fits_it() -> None:
@@ -96,7 +96,7 @@ def test_every_key_is_explained_by_its_docstring() -> None:
         "actors = 3\n",
     ],
 )
-def test_what_the_program_refuses_an_editor_marks(lay: Lay, text: str) -> None:
+def test_editor_marks_what_the_program_refuses(lay: Lay, text: str) -> None:
     assert not fits(tomllib.loads(text), SCHEMA)
     with pytest.raises(ConfigError):
         load(lay(text), environ={})

@@ -1,4 +1,4 @@
-"""What `config show` prints."""
+"""The output of `config show`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hero_config.layers.load import Flag, load, load_config
 from hero_config.report.show import as_json, as_toml
 from tests.config.conftest import Lay
 
-#: Each kind of value, none of them a secret.
+#: Every kind of value, but no secret.
 RICH = r"""
 [supervisor]
 lease_s = 4
@@ -28,7 +28,7 @@ memory_max = "64mb"
 """
 
 
-def test_what_is_shown_loads_as_the_same_settings(lay: Lay) -> None:
+def test_output_loads_as_the_same_settings(lay: Lay) -> None:
     config = load_config(lay(RICH), environ={})
     for changed in (False, True):
         assert load(lay(as_toml(config, changed=changed)), environ={}) == config.settings

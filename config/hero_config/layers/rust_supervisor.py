@@ -1,11 +1,11 @@
-"""Reads the TOML of the Rust supervisor as if it were ours.
+"""Translates the TOML config of the Rust supervisor into our settings.
 
-Pure. Called by `load.py` for each file: `is_rust` tells it by its keys, `translate` gives the same settings under our
-names. Invariants: what has no counterpart is told, key by key; a secret leaves here as its SHA-256 only.
+Pure. Called by `files.py`: `is_rust_config` recognises such a file by its keys, `Translation` has the same settings
+under our names. Invariants: each key without a counterpart gives a note; only the SHA-256 of a secret is passed on.
 
-A program of `[[actors]]` becomes a `command`. How such programs are called is public for two families: `runner_sal ID
---redis-url URL`, and `osis_actor --redis-url URL --actor-id ID`; the name of the program tells which. For `db_path` no
-flag is public, so it is given as the variable `DB_PATH`.
+A program of `[[actors]]` becomes a `command`. Two families of such programs document how they are called:
+`runner_sal ID --redis-url URL`, and `osis_actor --redis-url URL --actor-id ID`; the name of the program tells which. No
+flag for `db_path` is documented, so the program gets it as the environment variable `DB_PATH`.
 
 Source: README of https://git.ourworld.tf/herocode/supervisor (the TOML, the three lists of secrets, port 3030); READMEs
 of bin/runners in https://git.threefold.info/herocode/horus, and core/supervisor/LIFECYCLE.md in
@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from hero_config.layers.lines import Path as KeyPath
-from hero_config.layers.lines import line_of
-from hero_config.layers.problems import ConfigProblem, shown
+from hero_config.layers.key_paths import KeyPath
+from hero_config.layers.line_numbers import line_of
+from hero_config.layers.problems import ConfigProblem, display
 from hero_config.model.settings import Settings
 
 _PLAIN: dict[str, KeyPath] = {
@@ -38,14 +38,14 @@ _ENTRY = ("id", "name", "binary_path", "db_path", "redis_url", "process_manager"
 _TYPES = {"osis": "osis", "osiris": "osis", "sal": "sal", "v": "v", "python": "python", "py": "python"}
 
 
-def is_rust(values: Mapping[str, Any]) -> bool:
-    """Is this the config of the Rust supervisor?
+def is_rust_config(values: Mapping[str, Any]) -> bool:
+    """Tell whether a file is a config of the Rust supervisor.
 
     Args:
-        values: What a file holds.
+        values: The content of the file.
 
     Returns:
-        True when it has keys of that one, and none of our sections.
+        True if it has keys of such a config, and none of our sections.
     """
     if any(section in values for section in Settings.model_fields if section != "actors"):
         return False
@@ -58,20 +58,20 @@ class Translation:
     """A config of the Rust supervisor under our names.
 
     Args:
-        source: Path of the file, for what is told.
-        values: What it holds.
+        source: Path of the file, for messages.
+        values: Its content.
         lines: The line of each of its keys.
 
     Attributes:
-        values: The same by our sections and keys.
-        lines: The line by our keys.
-        notes: That it was translated, and what has no counterpart.
-        problems: What is wrong.
-        has_secrets: There are some.
+        values: The settings by our sections and keys.
+        lines: The line of each of our keys.
+        notes: That the file was translated, and which keys have no counterpart.
+        problems: What is wrong with it.
+        has_secrets: Whether it holds secrets.
     """
 
     def __init__(self, source: str, values: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> None:
-        """Translate it."""
+        """Translate the file."""
         self.values: dict[str, Any] = {}
         self.lines: dict[KeyPath, int] = {}
         self.notes: list[ConfigProblem] = []
@@ -86,17 +86,17 @@ class Translation:
             elif key in _SCOPES:
                 self._tokens(key, value)
             elif key == "register_secrets":
-                self._note((key,), "nothing here registers actors over JSON-RPC: these secrets open nothing")
+                self._note((key,), "has no effect: actors do not register over JSON-RPC here")
             elif key == "actors":
                 self._actors(value, values.get("redis_url"))
             else:
                 self._unknown((key,), value, _TOP)
         if "port" not in values:
-            self._note((), "names no port, and none is offered; the Rust supervisor takes 3030: set port")
+            self._note((), "names no port, so no TCP port is opened; the Rust supervisor opens 3030: set port")
 
     def _tokens(self, key: str, secrets: Any) -> None:
         if not isinstance(secrets, list) or not all(isinstance(secret, str) and secret for secret in secrets):
-            self._problem((key,), "", "should be a list of texts")
+            self._problem((key,), "", "should be a list of strings")
             return
         scope = _SCOPES[key]
         tokens = self.values.setdefault("rpc", {}).setdefault("tokens", [])
@@ -108,7 +108,7 @@ class Translation:
 
     def _actors(self, entries: Any, redis_url: Any) -> None:
         if not isinstance(entries, list):
-            self._problem(("actors",), shown(entries), "should be a list of entries")
+            self._problem(("actors",), display(entries), "should be a list of entries")
             return
         ours = self.values.setdefault("actors", [])
         for index, entry in enumerate(entries):
@@ -116,7 +116,7 @@ class Translation:
                 self._place(("actors", len(ours)), ("actors", index))
                 ours.append(self._actor(index, len(ours), entry, redis_url))
             else:
-                self._problem(("actors", index), shown(entry), "should be an entry with keys")
+                self._problem(("actors", index), display(entry), "should be an entry with keys")
 
     def _actor(self, index: int, at: int, entry: Mapping[str, Any], redis_url: Any) -> dict[str, Any]:
         def theirs(key: str) -> KeyPath:
@@ -127,13 +127,13 @@ class Translation:
             if key not in (*_ENTRY, "type"):
                 self._unknown(theirs(key), value, _ENTRY)
             elif not isinstance(value, str):
-                self._problem(theirs(key), shown(value, theirs(key)), "should be a text, in quotes")
+                self._problem(theirs(key), display(value, theirs(key)), "should be text, in quotes")
             else:
                 texts[key] = value
         name = texts.get("name") or texts.get("id", "")
         identity = texts.get("id") or name
         binary = texts.get("binary_path", "")
-        script_type = texts.get("type") or _type(identity, name, binary)
+        script_type = texts.get("type") or _script_type_in(identity, name, binary)
         ours: dict[str, Any] = {"name": name}
         self._place(("actors", at, "name"), theirs("name" if "name" in entry else "id"))
         if script_type:
@@ -141,12 +141,14 @@ class Translation:
             self._place(("actors", at, "type"), theirs("type"))
         else:
             self._problem(
-                ("actors", index), "", 'neither name nor program tells the script type: add type = "sal", ...'
+                ("actors", index), "", 'no name in the entry tells its script type: add type = "sal", or another type'
             )
-            ours["type"] = "sal"  # so that the rest of the entry is looked at
+            ours["type"] = "sal"  # so that the rest of the entry can be checked
         own_url = texts.get("redis_url", "")
         if own_url and own_url != redis_url:
-            self._note(theirs("redis_url"), "another Redis than the supervisor's: it does not see the jobs there")
+            self._note(
+                theirs("redis_url"), "differs from the supervisor's Redis: the supervisor does not see the jobs there"
+            )
         if binary:
             url = own_url if own_url and own_url != redis_url else "{redis_url}"
             runner = "runner" in PurePath(binary).name
@@ -154,11 +156,14 @@ class Translation:
             ours["command"] = [binary, *arguments]
             self._place(("actors", at, "command"), theirs("binary_path"))
         else:
-            self._note(("actors", index), f"names no binary_path: our own {script_type or 'sal'} actor is taken")
+            self._note(("actors", index), f"has no binary_path: our own {script_type or 'sal'} actor runs instead")
         if "db_path" in texts:
             ours["env"] = {"DB_PATH": texts["db_path"]}
             self._place(("actors", at, "env"), theirs("db_path"))
-            self._note(theirs("db_path"), "given to the program as the variable DB_PATH; no flag for it is known")
+            self._note(
+                theirs("db_path"),
+                "passed to the program in the environment variable DB_PATH, since no flag for it is known",
+            )
         if texts.get("process_manager", "simple") != "simple":
             self._note(theirs("process_manager"), "the supervisor runs the program itself, as with 'simple'")
         return ours
@@ -173,17 +178,17 @@ class Translation:
 
     def _unknown(self, path: KeyPath, value: Any, known: tuple[str, ...]) -> None:
         if near := difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.75):
-            self._problem(path, shown(value, path), "unknown key", near[0])
+            self._problem(path, display(value, path), "unknown key", near[0])
         else:
-            self._note(path, "has no counterpart here and does nothing")
+            self._note(path, "has no counterpart here, so it has no effect")
 
     def _problem(self, path: KeyPath, value: str, expected: str, nearest: str = "") -> None:
-        self.problems.append(self._told(path, expected, value, nearest))
+        self.problems.append(self._about(path, expected, value, nearest))
 
     def _note(self, path: KeyPath, expected: str) -> None:
-        self.notes.append(self._told(path, expected))
+        self.notes.append(self._about(path, expected))
 
-    def _told(self, path: KeyPath, expected: str, value: str = "", nearest: str = "") -> ConfigProblem:
+    def _about(self, path: KeyPath, expected: str, value: str = "", nearest: str = "") -> ConfigProblem:
         return ConfigProblem(
             source=self._source,
             key=".".join(map(str, path)),
@@ -194,8 +199,8 @@ class Translation:
         )
 
 
-def _type(*names: str) -> str:
-    """The script type that a word of a name tells, the program's own name included; empty when none does."""
+def _script_type_in(*names: str) -> str:
+    """Find a script type among the words of the names; empty if there is none."""
     for name in names:
         for word in re.split(r"[^A-Za-z]+", PurePath(name).name.lower()):
             if word in _TYPES:

@@ -9,7 +9,7 @@ import pytest
 from hero_config.layers.load import ConfigError, load, load_config
 from tests.config.conftest import Lay
 
-#: As the README of that supervisor has it.
+#: The example in the README of that supervisor.
 SAMPLE = """redis_url = "redis://localhost:6379"
 namespace = "hero"
 bind_address = "127.0.0.1"
@@ -48,19 +48,20 @@ def test_its_sample_is_translated(lay: Lay) -> None:
     assert actor.env == {"DB_PATH": "./sal_db"}
 
 
-def test_each_key_without_counterpart_is_told_with_its_line_and_no_secret(lay: Lay) -> None:
+def test_each_key_without_counterpart_is_noted_with_its_line_and_without_secrets(lay: Lay) -> None:
     text = SAMPLE.replace('"simple"', '"tmux:osis_session"') + 'redis_urll2 = "x"\nlog_colour = "x"\n'
     assert notes(text.replace("redis_urll2", "zinit_socket"), lay) == [
-        "hero.toml:7: register_secrets: nothing here registers actors over JSON-RPC: these secrets open nothing",
-        "hero.toml:15: actors.0.zinit_socket: has no counterpart here and does nothing",
-        "hero.toml:16: actors.0.log_colour: has no counterpart here and does nothing",
-        "hero.toml:12: actors.0.db_path: given to the program as the variable DB_PATH; no flag for it is known",
+        "hero.toml:7: register_secrets: has no effect: actors do not register over JSON-RPC here",
+        "hero.toml:15: actors.0.zinit_socket: has no counterpart here, so it has no effect",
+        "hero.toml:16: actors.0.log_colour: has no counterpart here, so it has no effect",
+        "hero.toml:12: actors.0.db_path: passed to the program in the environment variable DB_PATH, since no flag for"
+        " it is known",
         "hero.toml:14: actors.0.process_manager: the supervisor runs the program itself, as with 'simple'",
     ]
     assert "secret-789" not in "".join(notes(text.replace("redis_urll2", "zinit_socket"), lay))
 
 
-def test_values_know_the_lines_of_the_keys_that_they_came_from(lay: Lay) -> None:
+def test_translated_values_keep_the_lines_of_their_keys(lay: Lay) -> None:
     config = load_config(lay(SAMPLE, a='[[actors]]\nname = "sal_runner_1"\ncount = 2\n'), environ={})
     paths = (("store", "redis_url"), ("rpc", "port"), ("rpc", "tokens"), ("actors", 0, "command"))
     assert [config.origin(path).line for path in paths] == [1, 4, 6, 11]
@@ -99,10 +100,10 @@ def test_program_is_called_as_its_family_is(lay: Lay, entry: str, script_type: s
         ("namespace", "namespce", "hero.toml:2: namespce = 'hero': unknown key (did you mean 'namespace'?)"),
         ("binary_path", "binarypath", "(did you mean 'binary_path'?)"),
         ("port = 3030", 'port = "3030"', "hero.toml:4: rpc.port = '3030': should be a whole number, without quotes"),
-        ('["user-secret-456"]', '"user-secret-456"', "hero.toml:6: user_secrets: should be a list of texts"),
-        ('"./sal_db"', "3", "hero.toml:12: actors.0.db_path = 3: should be a text, in quotes"),
-        ("sal_runner", "my_runner", "hero.toml:8: actors.0: neither name nor program tells the script type"),
-        ('"127.0.0.1"', '"0.0.0.0"', "tokens would cross the network to 0.0.0.0 readable"),
+        ('["user-secret-456"]', '"user-secret-456"', "hero.toml:6: user_secrets: should be a list of strings"),
+        ('"./sal_db"', "3", "hero.toml:12: actors.0.db_path = 3: should be text, in quotes"),
+        ("sal_runner", "my_runner", "hero.toml:8: actors.0: no name in the entry tells its script type"),
+        ('"127.0.0.1"', '"0.0.0.0"', "tokens would cross the network to 0.0.0.0 unencrypted"),
         (
             "user_secrets",
             "user_secret",
@@ -110,7 +111,7 @@ def test_program_is_called_as_its_family_is(lay: Lay, entry: str, script_type: s
         ),
     ],
 )
-def test_mistake_in_it_is_told_like_one_of_ours(lay: Lay, old: str, new: str, problem: str) -> None:
+def test_mistake_in_it_is_reported_like_one_in_our_own_file(lay: Lay, old: str, new: str, problem: str) -> None:
     path = lay(SAMPLE.replace(old, new))
     with pytest.raises(ConfigError) as caught:
         load(path, environ={})
@@ -123,5 +124,5 @@ def test_its_keys_among_our_sections_are_mistakes(lay: Lay) -> None:
         load(lay('redis_url = "redis://h/"\n[jobs]\n'), environ={})
 
 
-def test_without_a_port_the_difference_is_told(lay: Lay) -> None:
+def test_without_a_port_the_different_default_is_noted(lay: Lay) -> None:
     assert "names no port" in notes('redis_url = "redis://h/"\n', lay)[0]

@@ -1,7 +1,7 @@
-"""Finds the line on which each key of a TOML text stands: `tomllib` does not tell.
+"""Finds the line of each key in a TOML text, which `tomllib` does not tell.
 
-Pure. Called by `load.py` for error messages only, so a layout that it does not know (a key inside an inline table)
-costs nothing but the number. Invariant: it is given text that `tomllib` has accepted, and never raises on it.
+Pure. Called by `files.py`; the lines appear in messages only, so a key whose line is not found (inside an inline table)
+merely has no line number. Invariant: on text that `tomllib` accepts, this never raises.
 
 Source: https://toml.io/en/v1.0.0 (tables, arrays of tables, dotted and quoted keys, multi-line strings).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-Path = tuple[str | int, ...]
+from hero_config.layers.key_paths import KeyPath
 
 _HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -19,18 +19,18 @@ _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _TRIPLE = re.compile(r'"""|' + "'''")
 
 
-def find_lines(text: str) -> dict[Path, int]:
+def find_lines(text: str) -> dict[KeyPath, int]:
     """Map the path of each table and key to its line.
 
     Args:
         text: Valid TOML.
 
     Returns:
-        Line numbers from 1 by path; the tables of an array have their index in the path: `("actors", 0, "count")`.
+        Line numbers, from 1, by path. The path of a table in an array has its index: `("actors", 0, "count")`.
     """
-    lines: dict[Path, int] = {}
-    counts: dict[Path, int] = {}
-    table: Path = ()
+    lines: dict[KeyPath, int] = {}
+    counts: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     inside_string = False
     for number, line in enumerate(text.splitlines(), 1):
         opens = len(_TRIPLE.findall(line)) % 2 == 1
@@ -48,23 +48,23 @@ def find_lines(text: str) -> dict[Path, int]:
     return lines
 
 
-def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
-    """The line of a key, or of the nearest table above it (where a missing key would belong).
+def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """Find the line of a key, or of the nearest table above it, where a missing key would belong.
 
     Args:
         path: Keys and indexes from the top.
         lines: What `find_lines` returned.
 
     Returns:
-        The line from 1, or None when not even a table above it is found.
+        The line, from 1; None if not even a table above it is found.
     """
     for length in range(len(path), 0, -1):
         here = path[:length]
-        # A list of tables stands where its first table does.
+        # A list of tables begins at its first table.
         if (number := lines.get(here, lines.get((*here, 0)))) is not None:
             return number
     return None
 
 
-def _split(dotted: str) -> Path:
+def _split(dotted: str) -> KeyPath:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))

@@ -1,7 +1,7 @@
-"""What the models say about a key: which section it is in, whether it is a text, which valid key is nearest.
+"""Paths of keys, such as `("actors", 0, "count")`: how to write and read them, and which setting a path names.
 
-Pure. Called wherever a path from the top (`("actors", 0, "count")`) has to be understood. Below `env` of an actor the
-names are the operator's own.
+Pure. Imported by most modules of this room. Invariant: names below `env` of an actor are the operator's own and always
+valid.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from hero_config.layers.lines import Path as KeyPath
 from hero_config.model.settings import Settings
+
+#: Keys and indexes of lists, from the top.
+KeyPath = tuple[str | int, ...]
 
 
 def dotted(path: KeyPath) -> str:
-    """A path as people write it: `actors.0.count`."""
+    """Write a path as people do: `actors.0.count`."""
     return ".".join(str(part) for part in path)
 
 
 def path_of(parts: Iterable[str]) -> KeyPath:
-    """Read the parts of a variable or flag: numbers are indexes, names below `env` keep their case."""
+    """Make a path of the parts of a variable or flag: numbers are indexes, names below `env` keep their case."""
     path: list[str | int] = []
     for part in parts:
         if path and path[-1] == "env":
@@ -33,11 +35,19 @@ def path_of(parts: Iterable[str]) -> KeyPath:
     return tuple(path)
 
 
-def typed(path: KeyPath, text: str) -> Any:
-    """The text itself where a text is wanted, else what it means in TOML; what TOML does not know is refused later."""
+def parse_value(path: KeyPath, text: str) -> Any:
+    """Read the value of a variable or flag.
+
+    Args:
+        path: The key that it sets.
+        text: A bare string for a key that takes a string; TOML for other keys.
+
+    Returns:
+        The value. Text that is not TOML is returned as it is; the check of the value refuses it.
+    """
     model = model_at(path[:-1])
     field = model.model_fields.get(str(path[-1])) if model else None
-    if (field is None and len(path) > 1) or (field is not None and _is_text(field.annotation)):
+    if (field is None and len(path) > 1) or (field is not None and _takes_string(field.annotation)):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -46,10 +56,10 @@ def typed(path: KeyPath, text: str) -> Any:
 
 
 def model_at(path: KeyPath) -> type[BaseModel] | None:
-    """The model that holds the keys below a path; None below `env` and below what does not exist."""
+    """Find the model whose keys are below a path; None below `env`, and below a path that does not exist."""
     model: type[BaseModel] = Settings
     for position, part in enumerate(path):
-        # An entry of a list, by its number or name: the list's model is that of each of its entries.
+        # An entry of a list, by number or name: all entries have the same model.
         if isinstance(part, int) or (position == 1 and path[0] == "actors"):
             continue
         field = model.model_fields.get(part)
@@ -61,20 +71,20 @@ def model_at(path: KeyPath) -> type[BaseModel] | None:
 
 
 def models_in(annotation: object) -> list[type[BaseModel]]:
-    """The models that a type is made of."""
+    """List the models inside a type annotation."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def nearest_key(path: KeyPath) -> str:
-    """The valid key nearest to an unknown one: in its own section first, then the same key in another section.
+    """Find the valid key that is nearest to an unknown one: in its own section first, then in other sections.
 
     Args:
         path: The unknown key.
 
     Returns:
-        Its dotted path, or nothing.
+        Its dotted path; empty if no key is near.
     """
     wrong = str(path[-1])
     model = model_at(path[:-1])
@@ -85,16 +95,16 @@ def nearest_key(path: KeyPath) -> str:
         for found in models_in(field.annotation):
             if wrong in found.model_fields:
                 return f"{section}.{wrong}"
-    # A key right in its name, below a section that is not: HERO_JOB__REPLY_TTL_S.
+    # The key is right, but its section is not: HERO_JOB__REPLY_TTL_S.
     sections = difflib.get_close_matches(str(path[0]), list(Settings.model_fields), n=1) if len(path) > 1 else []
     inner = model_at((sections[0],)) if sections else None
     return dotted((sections[0], *path[1:])) if inner and wrong in inner.model_fields else ""
 
 
-def _is_text(annotation: object) -> bool:
+def _takes_string(annotation: object) -> bool:
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _is_text(get_args(annotation)[0])
+        return _takes_string(get_args(annotation)[0])
     if origin is Literal:
         return all(isinstance(choice, str) for choice in get_args(annotation))
     return annotation is str

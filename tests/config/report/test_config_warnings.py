@@ -1,4 +1,4 @@
-"""What is legal and still looks like a mistake."""
+"""Warnings: valid configurations that look like a mistake."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hero_config.layers.load import load_config
-from hero_config.report.suspicions import suspicions
+from hero_config.report.config_warnings import find_warnings
 from tests.config.conftest import Lay
 
 HERO_TOML = Path(__file__).parents[3] / "config" / "hero.toml"
@@ -16,18 +16,18 @@ HERO_TOML = Path(__file__).parents[3] / "config" / "hero.toml"
 
 def found(path: Path) -> list[str]:
     path.chmod(0o600)
-    return [str(problem).replace(f"{path.parent}/", "") for problem in suspicions(load_config(path, environ={}))]
+    return [str(problem).replace(f"{path.parent}/", "") for problem in find_warnings(load_config(path, environ={}))]
 
 
-def test_defaults_are_not_suspicious() -> None:
-    assert suspicions(load_config(environ={})) == []
-    assert suspicions(load_config(HERO_TOML, environ={})) == []
+def test_defaults_give_no_warning() -> None:
+    assert find_warnings(load_config(environ={})) == []
+    assert find_warnings(load_config(HERO_TOML, environ={})) == []
 
 
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("[store]\nredis_url = 'redis://h/'\n[embedded]\nport = 1\n", "hero.toml:4: embedded.port", "does nothing"),
+        ("[store]\nredis_url = 'redis://h/'\n[embedded]\nport = 1\n", "hero.toml:4: embedded.port", "has no effect"),
         ("[rpc]\nhosts = ['a']\n", "hero.toml:2: rpc.hosts", "rpc.port is 0"),
         ("[rpc]\nunix_peers = [{ user = 'a', scope = 'user' }]\n", "hero.toml:2: rpc.unix_peers", 'not "peer"'),
         ("[supervisor]\nlog_file = 'x'\n", "hero.toml:2: supervisor.log_file", 'not "file"'),
@@ -40,12 +40,16 @@ def test_defaults_are_not_suspicious() -> None:
         ("[embedded]\nbinary = '/none'\n", "hero.toml:2: embedded.binary", "no such file"),
         ("[[actors]]\ntype = 'osis'\ncount = 2\n", "hero.toml:3: actors.0.count", "order of the queue"),
         ("[[actors]]\ntype = 'v'\nmax_rss_bytes = 1\n", "hero.toml:3: actors.0.max_rss_bytes", "after every job"),
-        ("[[actors]]\ntype = 'v'\ncount = 9\nmax = 3\n", "hero.toml:3: actors.0.count", "outside of min (0)"),
+        (
+            "[[actors]]\ntype = 'v'\ncount = 9\nmax = 3\n",
+            "hero.toml:3: actors.0.count",
+            "not between min (0) and max (3)",
+        ),
         ("[[actors]]\ntype = 'v'\ncwd = '/none'\n", "hero.toml:3: actors.0.cwd", "no such folder"),
         ("[[actors]]\ntype = 'v'\ncommand = ['/none']\n", "hero.toml:3: actors.0.command", "no such program"),
     ],
 )
-def test_suspicion_is_told_with_its_place(lay: Lay, text: str, place: str, words: str) -> None:
+def test_warning_has_its_place(lay: Lay, text: str, place: str, words: str) -> None:
     (problem,) = found(lay(text))
     assert problem.startswith(f"{place}: ")
     assert words in problem
@@ -61,26 +65,26 @@ def test_suspicion_is_told_with_its_place(lay: Lay, text: str, place: str, words
         "[[actors]]\ntype = 'v'\nmin = 2\nmax = 3\n",
     ],
 )
-def test_what_makes_sense_is_not_suspicious(lay: Lay, text: str) -> None:
+def test_reasonable_configuration_gives_no_warning(lay: Lay, text: str) -> None:
     assert found(lay(text)) == []
 
 
-def test_secret_that_others_may_read_is_told(lay: Lay) -> None:
+def test_secret_that_others_may_read_gives_a_warning(lay: Lay) -> None:
     path = lay("", a='[store]\nredis_url = "redis://:geheim@h/"\n')
-    assert found(path) == ["conf.d/a.toml: holds a secret and others may read it (chmod 600)"]
+    assert found(path) == ["conf.d/a.toml: holds a secret, and others may read it: chmod 600"]
     (path.parent / "conf.d" / "a.toml").chmod(0o600)
     assert found(path) == []
 
 
-def test_secrets_of_which_only_the_hash_is_kept_are_told_too(lay: Lay) -> None:
+def test_secret_that_is_kept_as_a_hash_gives_a_warning_too(lay: Lay) -> None:
     path = lay('port = 1\nadmin_secrets = ["geheim"]\n')
-    told = "hero.toml: holds a secret and others may read it (chmod 600)"
+    told = "hero.toml: holds a secret, and others may read it: chmod 600"
     assert told not in found(path)
     path.chmod(0o644)
-    assert told in [str(s).replace(f"{path.parent}/", "") for s in suspicions(load_config(path, environ={}))]
+    assert told in [str(s).replace(f"{path.parent}/", "") for s in find_warnings(load_config(path, environ={}))]
 
 
-def test_file_that_is_no_drop_in_by_its_name_is_told(lay: Lay, tmp_path: Path) -> None:
+def test_file_in_conf_d_with_another_ending_gives_a_warning(lay: Lay, tmp_path: Path) -> None:
     path = lay("", a="")
     (tmp_path / "conf.d" / "b.conf").write_text("")
-    assert found(path) == ["conf.d/b.conf: is not looked at: a drop-in ends in .toml"]
+    assert found(path) == ["conf.d/b.conf: is ignored: the name of a drop-in ends in .toml"]

@@ -1,8 +1,8 @@
-"""Where a key stands in a TOML text."""
+"""The line of each key in a TOML text."""
 
 from __future__ import annotations
 
-from hero_config.layers.lines import find_lines, line_of
+from hero_config.layers.line_numbers import find_lines, line_of
 
 TEXT = '''# comment = 1
 top = 1
@@ -37,7 +37,7 @@ def test_every_key_and_table_has_its_line() -> None:
     }
 
 
-def test_key_that_is_not_there_has_the_line_of_the_nearest_table_above() -> None:
+def test_missing_key_has_the_line_of_the_nearest_table_above_it() -> None:
     lines = find_lines(TEXT)
     assert line_of(("list", 1, "missing"), lines) == 13
     assert line_of(("a", "b", "c", "d"), lines) == 10

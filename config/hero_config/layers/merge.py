@@ -1,11 +1,11 @@
-"""The layers of the configuration laid over each other, and where each value came from.
+"""Merges the layers of the configuration, and remembers where each value came from.
 
-Pure. Filled by `load.py`, in this order: the file, the files of `conf.d/` by name, the environment, flags. The later
-layer wins. Invariant: each value that is not a default has an origin, found by its path in the merged values.
+Pure. `load.py` adds the layers in this order: the file, the files of `conf.d/` by name, the environment, flags. A later
+layer wins. Invariant: each value that is not a default has an origin, stored under its path in the merged values.
 
-How `[[actors]]` meet: those of the file take the place of the two that the service has without any. An entry of a later
-file changes the entry of its name (`name`, or else `type`) key by key, or is a new one; `actors = []` takes away all.
-Any other list takes the place of the former one.
+How `[[actors]]` merge: entries of the main file replace the two default actors. An entry of a drop-in changes the entry
+with the same name (`name`, or else `type`) key by key, or is added; `actors = []` removes all. Any other list replaces
+the earlier list.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from hero_config.layers.lines import Path as KeyPath
-from hero_config.layers.lines import line_of
+from hero_config.layers.key_paths import KeyPath
+from hero_config.layers.line_numbers import line_of
 from hero_config.layers.problems import ConfigProblem
 from hero_config.model.settings import Settings
 
@@ -28,10 +28,10 @@ class Origin:
     """Where a value came from.
 
     Attributes:
-        kind: Which sort of layer.
+        kind: The kind of layer.
         source: Path of the file, name of the variable, or the flag; empty for a default.
-        line: Line in the file from 1, where it could be found.
-        rank: Number of the layer: the higher wins.
+        line: Line in the file, from 1; None if it was not found.
+        rank: Number of the layer; the highest wins.
     """
 
     kind: Kind = "default"
@@ -52,11 +52,11 @@ class FileLayer:
     """One file.
 
     Attributes:
-        source: Its path, as it is told.
-        values: What is in it.
+        source: Its path, as it appears in messages.
+        values: Its content.
         lines: The line of each of its keys.
-        drop_in: It is of `conf.d/`.
-        has_secrets: It holds secrets of which the values have the hashes only.
+        drop_in: Whether it is in `conf.d/`.
+        has_secrets: Whether it holds secrets that the values contain as hashes only.
     """
 
     source: str
@@ -74,7 +74,7 @@ class ValueLayer:
         kind: Which of the two.
         source: Its name.
         path: The key that it sets.
-        value: To what.
+        value: The new value.
     """
 
     kind: Literal["variable", "flag"]
@@ -84,39 +84,39 @@ class ValueLayer:
 
 
 class Layers:
-    """What has been laid over each other so far.
+    """The layers that have been merged so far.
 
     Attributes:
         values: The merged values, without defaults.
-        origins: Where they came from, by path; tables have one too.
+        origins: Where they came from, by path; tables have an origin too.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing but defaults."""
+        """Begin with the defaults only."""
         self.values: dict[str, Any] = {}
         self.origins: dict[KeyPath, Origin] = {}
         self._rank = 0
 
-    def lay_file(self, layer: FileLayer) -> list[ConfigProblem]:
-        """Lay the values of a file over what is there.
+    def add_file(self, layer: FileLayer) -> list[ConfigProblem]:
+        """Merge the values of a file.
 
         Returns:
-            What could not be laid: an entry that changes none and is none.
+            Problems: an entry of a drop-in that changes no entry and cannot be added.
         """
         self._rank += 1
         problems: list[ConfigProblem] = []
         for key, value in layer.values.items():
             if key == "actors" and layer.drop_in and isinstance(value, list) and value:
-                problems += self._lay_actors(layer, value)
+                problems += self._merge_actors(layer, value)
             else:
-                self._lay(self.values, (key,), (key,), value, layer)
+                self._merge(self.values, (key,), (key,), value, layer)
         return problems
 
-    def lay_value(self, layer: ValueLayer) -> ConfigProblem | None:
-        """Lay one value over what is there.
+    def add_value(self, layer: ValueLayer) -> ConfigProblem | None:
+        """Merge one value.
 
         Returns:
-            Why it could not be: it names what does not exist, or no key.
+            A problem if the path names something that does not exist, or is not a key.
         """
         self._rank += 1
         path = self._by_number(layer.path)
@@ -146,23 +146,23 @@ class Layers:
         return None
 
     def origin(self, path: KeyPath) -> Origin:
-        """Where the value at a path came from, or what it is a part of."""
+        """Find where the value at a path, or the table that contains it, came from."""
         for length in range(len(path), 0, -1):
             if (found := self.origins.get(path[:length])) is not None:
                 return found
         return DEFAULT
 
-    def _lay(self, here: dict[str, Any], path: KeyPath, in_file: KeyPath, value: Any, layer: FileLayer) -> None:
+    def _merge(self, here: dict[str, Any], path: KeyPath, in_file: KeyPath, value: Any, layer: FileLayer) -> None:
         key = str(path[-1])
         if isinstance(value, dict) and isinstance(here.get(key), dict):
             for name, inner in value.items():
-                self._lay(here[key], (*path, name), (*in_file, name), inner, layer)
+                self._merge(here[key], (*path, name), (*in_file, name), inner, layer)
             return
         here[key] = _copy(value)
         self._forget(path)
         self._note_file(path, in_file, value, layer)
 
-    def _lay_actors(self, layer: FileLayer, entries: list[Any]) -> list[ConfigProblem]:
+    def _merge_actors(self, layer: FileLayer, entries: list[Any]) -> list[ConfigProblem]:
         problems: list[ConfigProblem] = []
         actors = self._actors()
         if not isinstance(actors, list):
@@ -171,11 +171,11 @@ class Layers:
         for index, entry in enumerate(entries):
             in_file: KeyPath = ("actors", index)
             name = _name(entry)
-            # Two entries of one name in one file are two, and refused as such: one of them is a slip.
+            # Only names of earlier layers count: two entries with one name in one file stay two, and are refused later.
             if name in names:
                 position = names.index(name)
                 for key, value in entry.items():
-                    self._lay(actors[position], ("actors", position, key), (*in_file, key), value, layer)
+                    self._merge(actors[position], ("actors", position, key), (*in_file, key), value, layer)
             elif isinstance(entry, dict) and "type" not in entry:
                 near = difflib.get_close_matches(name, names, n=1)
                 expected = (
@@ -196,7 +196,7 @@ class Layers:
         return problems
 
     def _actors(self) -> Any:
-        """The entries so far; those that the service has without any when no layer has named some."""
+        """The entries so far; the default actors if no layer has named any."""
         if "actors" not in self.values:
             self.values["actors"] = [{"type": actor.type} for actor in Settings().actors]
         return self.values["actors"]
@@ -206,7 +206,7 @@ class Layers:
         return [_name(entry) for entry in actors] if isinstance(actors, list) else []
 
     def _by_number(self, path: KeyPath) -> KeyPath:
-        """Put the number of an entry in the place of its name: `actors.sal.count`."""
+        """Replace the name of an entry by its number: `actors.sal.count`."""
         if path[0] != "actors" or len(path) == 1:
             return path
         names = [name.lower() for name in self._names()]
@@ -236,12 +236,12 @@ def _items(value: Any) -> list[tuple[str | int, Any]]:
 
 
 def _copy(value: Any) -> Any:
-    """A copy that a later layer may change."""
+    """Copy tables and lists, so that a later layer may change them."""
     if isinstance(value, dict):
         return {key: _copy(inner) for key, inner in value.items()}
     return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _name(entry: Any) -> str:
-    """What an entry is called, `""` when it has no name."""
+    """The name of an entry; empty if it has none."""
     return str(entry.get("name") or entry.get("type") or "") if isinstance(entry, dict) else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hero_job.model.job import Job, JobBuilder, ScriptType
+from hero_job.model.builder import JobBuilder
+from hero_job.model.job import Job, ScriptType
 
 SCRIPT = "40 + 2"
 JOB_TIMEOUT_S = 30.0

@@ -31,7 +31,10 @@ Socket = Annotated[
     ),
 ]
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="An actors entry of the config (sal: all its processes), or one process (sal-1).")
+    str,
+    typer.Argument(
+        metavar="NAME", help="An actors entry of the config (sal: all its processes), or a process (sal-1)."
+    ),
 ]
 EntryName = Annotated[str, typer.Argument(metavar="NAME", help="An actors entry of the config, such as sal.")]
 WaitLimit = Annotated[

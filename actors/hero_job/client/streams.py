@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -83,9 +83,10 @@ class StreamFollower:
         self._name = name
         self._page = page
         self._streams: dict[str, _Stream] = {}
-        # Done when the set of streams has changed since the read under way began.
-        self._changed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._reading = False
+        # The set of streams has changed, and the read under way was cancelled because of that.
+        self._changed = False
         self._away = False
 
     async def join(self, key: str, listener: Listener) -> str:
@@ -133,8 +134,9 @@ class StreamFollower:
             await end_task(self._task)
 
     def _note_change(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        if self._task is not None and self._reading and not self._changed:
+            self._changed = True
+            self._task.cancel()
 
     async def _run(self) -> None:
         backoff = Backoff()
@@ -146,7 +148,9 @@ class StreamFollower:
                     backoff.reset()
                     continue
                 found = await self._read(asked)
-                gaps = {key: await self._has_gap(key, entries, asked[key]) for key, entries in found.items()}
+                # Where a bounded stream has dropped entries that were not read, what is left fills a whole page.
+                full = [key for key, entries in found.items() if len(entries) == self._page]
+                gaps = {key for key in full if (await self._store.run(Events.edges(key))).gap_after(asked[key])}
             except StoreError as e:
                 if not self._away:
                     self._away = True
@@ -155,37 +159,42 @@ class StreamFollower:
                 await asyncio.sleep(backoff.next_wait_s())
                 continue
             for key, entries in found.items():
-                await self._hand_out(key, entries, before=asked[key], gap=gaps[key])
+                await self._hand_out(key, entries, before=asked[key], gap=key in gaps)
 
     async def _read(self, asked: Mapping[str, str]) -> Mapping[str, list[Entry]]:
         """Wait for new entries, or until the set of streams changes."""
-        changed = self._changed = asyncio.get_running_loop().create_future()
-        reading = asyncio.ensure_future(self._store.run_aside(Events.follow(asked, self._page, _BLOCK_S)))
+        # The read is no asyncio task of its own: that would cost a quarter more processor time for each short read.
+        task = self._task
+        self._reading = True
         try:
-            await asyncio.wait((reading, changed), return_when=asyncio.FIRST_COMPLETED)
+            return await self._store.run_aside(Events.follow(asked, self._page, _BLOCK_S))
+        except asyncio.CancelledError:
+            if not self._changed or (task is not None and task.cancelling() > 1):
+                raise  # Somebody else has cancelled the task, too.
             # A read that is abandoned loses nothing: the next one starts at the same cursors.
-            return reading.result() if reading.done() else {}
+            return {}
         finally:
-            await end_task(reading)
-
-    async def _has_gap(self, key: str, entries: Sequence[Entry], before: str) -> bool:
-        # Where a bounded stream has dropped entries that we had not read, what is left fills a whole page.
-        return len(entries) == self._page and (await self._store.run(Events.edges(key))).gap_after(before)
+            self._reading = False
+            if self._changed and task is not None:
+                self._changed = False
+                task.uncancel()
 
     async def _hand_out(self, key: str, entries: Sequence[Entry], *, before: str, gap: bool) -> None:
         stream = self._streams.get(key)
         if stream is None or stream.last != before:
             return  # All listeners left, and perhaps one has joined again at another cursor.
         stream.last = entries[-1][0]
+        update = StreamUpdate(entries=entries, gap=gap, cursor=stream.last)
         for listener in tuple(stream.listeners):
-            await listener.hear(StreamUpdate(entries=entries, gap=gap, cursor=stream.last))
+            await listener.hear(update)
 
     async def _resume(self) -> None:
         """Look at both ends of each stream after an outage, and tell the listeners what may be missing."""
-        gaps = {}
+        gaps = set()
         for key, stream in tuple(self._streams.items()):
             edges = await self._store.run(Events.edges(key))
-            gaps[key] = edges.gap_after(stream.last)
+            if edges.gap_after(stream.last):
+                gaps.add(key)
             if edges.was_reset(stream.last):
                 stream.last = BEGINNING
         self._away = False
@@ -193,9 +202,9 @@ class StreamFollower:
         await self._tell_all(resumed=True, gaps=gaps)
 
     async def _tell_all(
-        self, *, interrupted: bool = False, resumed: bool = False, gaps: Mapping[str, bool] | None = None
+        self, *, interrupted: bool = False, resumed: bool = False, gaps: Set[str] = frozenset()
     ) -> None:
         for key, stream in tuple(self._streams.items()):
-            gap = (gaps or {}).get(key, False)
+            update = StreamUpdate(interrupted=interrupted, resumed=resumed, gap=key in gaps, cursor=stream.last)
             for listener in tuple(stream.listeners):
-                await listener.hear(StreamUpdate(interrupted=interrupted, resumed=resumed, gap=gap, cursor=stream.last))
+                await listener.hear(update)

@@ -33,7 +33,7 @@ def present_value(value: object) -> Done | Failed:
     """
     kind = value.__class__
     if kind is str:
-        return Done(value)  # type: ignore[arg-type]
+        return Done(value)  # type: ignore[arg-type]  # mypy does not narrow by `__class__`, which is faster
     if kind is int:
         text = str(value)
         return Done(text, text)

@@ -1,6 +1,7 @@
-"""What every engine must do. An engine joins by a subclass of `EngineContract` whose name begins with `Test`.
+"""The contract of every engine, as tests. An engine joins with a subclass of `EngineContract` whose name begins with
+`Test`.
 
-The scripts say the same in each engine's language; the tests are the contract.
+Each subclass supplies scripts with the same meaning in its own language.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LIMITS = Limits(timeout_s=30)
 
 
 class Lines:
-    """Keeps what a script says."""
+    """Collects what a script prints."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
@@ -31,36 +32,36 @@ class Lines:
 
 
 class EngineContract:
-    """The contract; `ENGINE` and the scripts are the subclass's."""
+    """The contract. A subclass sets `ENGINE` and the scripts."""
 
     ENGINE: ClassVar[str]
-    #: What 42, a number, is as a result.
+    #: The outcome of a script whose result is the number 42.
     FORTY_TWO_DONE: ClassVar[Done] = Done("42", "42")
-    #: Results in 42, a number.
+    #: Its result is the number 42.
     FORTY_TWO: ClassVar[str]
-    #: Results in the string "42".
+    #: Its result is the string "42".
     FORTY_TWO_TEXT: ClassVar[str]
-    #: Results in nothing.
+    #: It has no result.
     NOTHING: ClassVar[str]
-    #: Results in a list of 1, "two" and true.
+    #: Its result is a list of 1, "two" and true.
     LIST: ClassVar[str]
-    #: Results in a map of "a" to 1.
+    #: Its result is a map of "a" to 1.
     MAP: ClassVar[str]
-    #: Results in the text of the constant NAME, read where constants are hardest to see.
+    #: Its result is the text of the constant NAME, read where the language makes that hardest.
     CONSTANT: ClassVar[str]
-    #: Tries to give NAME another value.
+    #: Tries to change NAME.
     ASSIGN_CONSTANT: ClassVar[str]
     #: Fails in its second line, with "no luck" in the message.
     FAILING: ClassVar[str]
-    #: Is not a script of this language.
+    #: A text that is not a script of this language.
     INVALID: ClassVar[str]
-    #: Computes for ever.
+    #: Computes forever.
     ENDLESS: ClassVar[str]
     #: Sleeps for a minute.
     SLEEPING: ClassVar[str]
-    #: Says "hello" where people read it, not as its result.
+    #: Prints "hello" to where people read it, not as its result.
     SAYING: ClassVar[str]
-    #: Sets a global, if it was not set before by another run, and results in 1; 2 if it was.
+    #: Sets a global and returns 1, or returns 2 if another run has set it before.
     LEAVING_TRACES: ClassVar[str]
 
     @pytest.fixture
@@ -90,7 +91,7 @@ class EngineContract:
         assert self.run(engine, self.LIST) == Done('[1,"two",true]', '[1,"two",true]')
         assert self.run(engine, self.MAP) == Done('{"a":1}', '{"a":1}')
 
-    def test_what_a_script_says_goes_to_the_log_in_the_thread_that_runs_it(self, engine: Engine) -> None:
+    def test_output_goes_to_the_log_in_the_thread_that_runs_the_script(self, engine: Engine) -> None:
         threads: set[int] = set()
 
         class Here(Lines):
@@ -110,7 +111,7 @@ class EngineContract:
         assert isinstance(outcome, Done)
         assert outcome.output == "käthe"
 
-    def test_constants_of_one_run_are_not_those_of_the_next(self, engine: Engine) -> None:
+    def test_each_run_sees_its_own_constants(self, engine: Engine) -> None:
         for name in ("one", "two"):
             outcome = self.run(engine, self.CONSTANT, NAME=name)
             assert isinstance(outcome, Done)
@@ -129,7 +130,7 @@ class EngineContract:
         assert "no luck" in outcome.message
         assert outcome.line == 2
 
-    def test_invalid_script_fails_in_check_and_in_run_alike(self, engine: Engine) -> None:
+    def test_invalid_script_fails_in_check_and_in_run_with_the_same_error(self, engine: Engine) -> None:
         checked = engine.check(Script(source=self.INVALID))
         assert isinstance(checked, Failed)
         assert self.run(engine, self.INVALID) == checked
@@ -150,13 +151,13 @@ class EngineContract:
         assert self.run(engine, getattr(self, what), run=run) == Stopped()
         timer.join()
 
-    def test_run_cancelled_before_it_begins_does_not_begin(self, engine: Engine) -> None:
+    def test_run_that_is_cancelled_early_does_not_start(self, engine: Engine) -> None:
         run = engine.new_run()
         run.cancel()
         run.cancel()
         assert self.run(engine, self.SLEEPING, run=run) == Stopped()
 
-    def test_cancelling_a_run_that_is_over_is_harmless(self, engine: Engine) -> None:
+    def test_cancelling_a_finished_run_is_harmless(self, engine: Engine) -> None:
         run = engine.new_run()
         outcome = self.run(engine, self.FORTY_TWO, run=run)
         run.cancel()
@@ -167,7 +168,7 @@ class EngineContract:
         assert self.run(engine, self.LEAVING_TRACES) == Done("1", "1")
         assert self.run(engine, self.LEAVING_TRACES) == Done("1", "1")
 
-    def test_one_engine_serves_many_threads_at_once(self, engine: Engine) -> None:
+    def test_one_engine_serves_many_threads_simultaneously(self, engine: Engine) -> None:
         def named(name: str) -> str:
             outcome = self.run(engine, self.CONSTANT, NAME=name)
             assert isinstance(outcome, Done)

@@ -1,4 +1,4 @@
-"""The engine for HeroScript under the contract; what is its own is tested in tests/engine/heroscript_engine."""
+"""The HeroScript engine under the contract. Its own features are tested in tests/engine/heroscript_engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def heroscript() -> Iterator[Engine]:
-    """One engine for all: it takes a moment to start."""
+    """One engine for all tests, because it takes a moment to start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HERO_ACTIONS", "module:tests.engine.heroscript_engine.vocabulary")
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)

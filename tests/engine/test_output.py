@@ -1,4 +1,4 @@
-"""Results of engines as the texts that a job carries."""
+"""Results of engines, as the two texts of a job."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hero_engine.engine import Done, Failed
 from hero_engine.output import float_text, present_value
 
+NO_SURROGATES = st.characters(exclude_categories=["Cs"])
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=("Cs",))),
+    | st.text(NO_SURROGATES),
     lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",)), max_size=4), inner, max_size=4),
+    | st.dictionaries(st.text(NO_SURROGATES, max_size=4), inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip
 
@@ -50,7 +51,7 @@ def test_typed_value_can_be_read_back(value: object) -> None:
         (float("nan"), "NaN"),
     ],
 )
-def test_float_text(value: float, text: str) -> None:
+def test_float_is_written_in_rhais_form(value: float, text: str) -> None:
     assert float_text(value) == text
 
 
@@ -66,10 +67,10 @@ def test_float_text(value: float, text: str) -> None:
         (Ellipsis, "Ellipsis", '"Ellipsis"'),
     ],
 )
-def test_other_values(value: object, output: str, output_json: str) -> None:
+def test_other_types_have_a_defined_output(value: object, output: str, output_json: str) -> None:
     assert present_value(value) == Done(output, output_json)
 
 
 @pytest.mark.parametrize("value", [[2**70], ["\ud800"], {"\ud800": 1}])
-def test_value_that_json_cannot_carry_is_a_failure(value: object) -> None:
+def test_value_that_json_cannot_represent_is_a_failure(value: object) -> None:
     assert isinstance(present_value(value), Failed)

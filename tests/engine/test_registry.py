@@ -1,4 +1,4 @@
-"""From a name to an engine, and what is said when there is none."""
+"""Finding an engine by its name, and the errors if that fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODULES = {
 
 @pytest.fixture(autouse=True)
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the modules, and a distribution that offers one of them, on the path."""
+    """Put the modules on the path, and a distribution that offers one of them."""
     for name, text in MODULES.items():
         (tmp_path / f"{name}.py").write_text(text)
     info = tmp_path / "good_engine-1.dist-info"
@@ -56,7 +56,7 @@ def test_engine_is_found_by_the_entry_point_of_an_installed_distribution() -> No
         (":", "module"),
     ],
 )
-def test_engine_that_is_unknown_or_broken_is_unavailable_and_says_why(name: str, named: str) -> None:
+def test_unknown_or_broken_engine_is_unavailable_and_says_why(name: str, named: str) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         load_engine(name)
 
@@ -65,7 +65,7 @@ def test_engine_that_is_unknown_or_broken_is_unavailable_and_says_why(name: str,
     assert named in str(caught.value)
 
 
-def test_missing_wheel_is_unavailable_and_says_how_to_get_it() -> None:
+def test_missing_wheel_is_unavailable_and_says_how_to_install_it() -> None:
     program = (
         "import sys; sys.modules['rhai'] = None\n"
         "from hero_engine.registry import load_engine\n"

@@ -1,4 +1,4 @@
-"""The Rhai engine under the contract, and what is its own."""
+"""The Rhai engine under the contract, and its own features."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_float_is_written_as_rhai_writes_it(value: float) -> None:
 
     assert isinstance(shown, Done)
     if shown.output != written:
-        # Of two shortest digits that are equally near, Rust takes the one and Python the other.
+        # If two shortest forms are equally near, Rust chooses one and Python the other.
         assert len(shown.output) == len(written)
         assert float(shown.output) == value
     if math.isfinite(value):
@@ -78,20 +78,20 @@ def test_float_is_written_as_rhai_writes_it(value: float) -> None:
 @example(1e13)
 @example(-1e-13)
 @given(st.floats())
-def test_float_has_the_form_that_rhai_gives_it(value: float) -> None:
+def test_float_has_the_same_form_as_in_rhai(value: float) -> None:
     shown = evaluate("X.to_string()", X=value)
 
     assert isinstance(shown, Done)
     assert re.sub(r"\d", "0", shown.output) == re.sub(r"\d", "0", float_text(value))
 
 
-def test_result_nested_too_deep_for_json_is_a_failure() -> None:
+def test_result_that_is_nested_too_deeply_for_json_is_a_failure() -> None:
     outcome = evaluate("let a = []; for i in 0..400 { a = [a]; } a")
 
     assert isinstance(outcome, Failed)
 
 
-def test_operations_limit_is_held() -> None:
+def test_limit_of_operations_ends_the_script() -> None:
     limits = Limits(timeout_s=30, operations=1000)
 
     outcome = RHAI.run(Script(source="loop {}"), constants={}, limits=limits, run=RHAI.new_run())

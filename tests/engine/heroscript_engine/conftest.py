@@ -1,4 +1,4 @@
-"""Engines for the tests of this folder, and the log that they write to."""
+"""Engines for the tests of this folder, and a log that collects their output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VOCABULARY = "module:tests.engine.heroscript_engine.vocabulary"
 
 @dataclass
 class Log:
-    """Keeps what a run says."""
+    """Collects what a run prints and reports."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
     progressed: list[tuple[float, float, str]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Log:
 
 @dataclass
 class Bench:
-    """An engine and its last log."""
+    """An engine, and the log of its last run."""
 
     engine: HeroScriptEngine
     log: Log = field(default_factory=Log)
@@ -59,14 +59,14 @@ class Bench:
 
 
 class MakeBench(Protocol):
-    """Makes an engine with these settings; it ends with the test."""
+    """Makes an engine with these settings; it is closed when the test ends."""
 
     def __call__(self, **settings: Any) -> Bench: ...
 
 
 @pytest.fixture(scope="session")
 def python_path() -> Iterator[None]:
-    """Processes of the engine find this project's tests."""
+    """Let the processes of the engine import this project's tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
         yield

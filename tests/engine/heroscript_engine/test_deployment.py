@@ -1,4 +1,4 @@
-"""A deployment of all script types: the supervisor starts Python and V actors like any other."""
+"""A deployment with all script types: the supervisor starts Python and V actors like any other."""
 
 from __future__ import annotations
 

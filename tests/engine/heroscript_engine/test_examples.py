@@ -1,4 +1,4 @@
-"""The examples of docs/heroscript.md run, through an actor whose settings allow all that they need."""
+"""The examples of docs/heroscript.md run, through an actor whose settings allow everything that they need."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.valkey_server import ValkeyServer
 __all__ = ["machine"]
 
 PAGE = (ROOT / "docs" / "heroscript.md").read_text("utf-8")
-#: Those of the families, which stand below a heading with the family's actions.
+#: The examples of the families, each below a heading with the family's actions.
 EXAMPLES = {
     heading: example
     for heading, section in re.findall(r"^### ([^\n]*`[a-z]+\.[^\n]*)\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL)
@@ -40,7 +40,7 @@ NODES = next(heading for heading in EXAMPLES if "node.new" in heading)
 def allowing(
     valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[JobClient, dict[str, str]]]:
-    """An actor that allows everything which the examples do, and the variables of a job with such an example."""
+    """An actor that allows everything that the examples need, and the job variables for them."""
     folder = tmp_path_factory.mktemp("examples")
     namespace = f"t{uuid.uuid4().hex[:10]}"
     port, stop_site = serve()
@@ -124,7 +124,7 @@ def test_example_of_a_node_runs(
     assert results[-1]["output"].strip()
 
 
-def test_every_family_that_is_off_at_first_has_an_example() -> None:
+def test_every_family_that_is_off_by_default_has_an_example() -> None:
     assert len(EXAMPLES) == 8
 
 

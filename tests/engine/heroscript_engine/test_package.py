@@ -1,4 +1,4 @@
-"""The example package, really installed: handlers reach scripts by its entry point, through queue, actor and reply."""
+"""The example package, installed for real: scripts reach its handlers through the queue, an actor and a reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEND = "!!wallet.define name:alice balance:10\n!!wallet.define name:bob\n"
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package installed into it."""
+    """A folder into which the package is installed."""
     folder = tmp_path_factory.mktemp("package")
     source, site = folder / "source", folder / "site"
     shutil.copytree(PACKAGE, source)  # building leaves files beside the source
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Actors that are started find the package."""
+    """Let actors that are started find the package."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(site), str(ROOT))))
 
 
@@ -97,7 +97,7 @@ def vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("how", ["timeout", "stop"])
-def test_job_that_must_end_takes_its_tree_with_it_and_the_actor_goes_on(
+def test_job_that_must_end_ends_with_its_descendants_and_the_actor_continues(
     vocabulary: None, start_actor: StartActor, client: JobClient, tmp_path: Path, how: str
 ) -> None:
     start_actor("python")
@@ -118,7 +118,7 @@ def test_job_that_must_end_takes_its_tree_with_it_and_the_actor_goes_on(
     ("script", "kind"),
     [("!!test.die code:1", "crashed"), ("!!test.exit code:1", "exited"), ("!!test.eat", "out_of_memory")],
 )
-def test_crash_is_the_job_s_error_and_the_actor_goes_on(
+def test_crash_is_an_error_of_the_job_and_the_actor_continues(
     vocabulary: None, start_actor: StartActor, client: JobClient, script: str, kind: str
 ) -> None:
     actor = start_actor("python")
@@ -139,7 +139,7 @@ def test_outputs_of_prerequisites_are_words_of_the_script(
     assert client.run(script, "python", prerequisites=[first]).result() == "after 41"
 
 
-def test_lanes_run_jobs_side_by_side(
+def test_lanes_run_jobs_simultaneously(
     vocabulary: None, start_actor: StartActor, client: JobClient, tmp_path: Path
 ) -> None:
     start_actor("python", "--lanes", "3")

@@ -1,4 +1,4 @@
-"""The processes behind the engine: what ends them, what is left of them, what a job gets to hear of it."""
+"""The processes behind the engine: what ends them, what they leave behind, and what the job's error says about it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def is_zombie(pid: int) -> bool:
         ("!!test.eat", "out_of_memory", "test.eat: MemoryError"),
     ],
 )
-def test_end_of_the_process_is_the_job_s_failure_and_says_how(bench: Bench, script: str, kind: str, words: str) -> None:
+def test_job_whose_process_ends_fails_and_says_how_it_ended(bench: Bench, script: str, kind: str, words: str) -> None:
     outcome = bench.run(f"!!test.nothing\n{script}")
 
     assert isinstance(outcome, Failed)
@@ -75,7 +76,7 @@ def test_limit_of_processor_time_ends_the_job(make_bench: MakeBench) -> None:
     assert "processor time was used up" in outcome.message
 
 
-def test_memory_limit_of_a_run_wins_over_the_engine_s(make_bench: MakeBench) -> None:
+def test_memory_limit_of_a_run_takes_precedence_over_the_engines(make_bench: MakeBench) -> None:
     bench = make_bench(memory_bytes=0)
 
     assert isinstance(bench.run("!!test.big size:300000000", memory_bytes=200 * 1024 * 1024), Failed)
@@ -106,14 +107,14 @@ def test_whole_tree_is_dead_when_a_run_has_ended(bench: Bench, tmp_path: Path, h
     assert all(map(is_gone, pids()))
 
 
-def _grown(pids: object) -> bool:
+def _grown(pids: Callable[[], list[int]]) -> bool:
     try:
-        return all(pids())  # type: ignore[operator]
+        return all(pids())
     except (OSError, ValueError):
         return False
 
 
-def test_no_process_and_no_descriptor_is_left_over(make_bench: MakeBench) -> None:
+def test_runs_leave_no_process_and_no_descriptor_behind(make_bench: MakeBench) -> None:
     bench = make_bench()
     scripts = ["!!test.nothing", "!!test.die code:1", "!!test.exit code:1", "!!test.sleep seconds:60", "!!no.action"]
 
@@ -125,7 +126,7 @@ def test_no_process_and_no_descriptor_is_left_over(make_bench: MakeBench) -> Non
         return len(child_pids(bench)) == 2 and not any(map(is_zombie, child_pids(bench)))
 
     run_all()
-    # With its next child at hand: counted before that is there, the template would seem to have gained descriptors.
+    # The next child must be there before counting; otherwise its descriptors would look like a leak later.
     eventually(is_settled)
     descriptors = count_files("/proc/self/fd")
     template_descriptors = count_files(f"/proc/{template_pid(bench)}/fd")
@@ -137,11 +138,11 @@ def test_no_process_and_no_descriptor_is_left_over(make_bench: MakeBench) -> Non
     eventually(lambda: count_files(f"/proc/{template_pid(bench)}/fd") <= template_descriptors)
 
 
-def test_child_serves_one_job(bench: Bench) -> None:
+def test_each_job_runs_in_a_child_of_its_own(bench: Bench) -> None:
     assert bench.run(LAST + "!!test.pid") != bench.run(LAST + "!!test.pid")
 
 
-def test_child_serves_as_many_jobs_as_it_may(make_bench: MakeBench) -> None:
+def test_child_runs_as_many_jobs_as_the_setting_allows(make_bench: MakeBench) -> None:
     bench = make_bench(jobs_per_child=3)
 
     pids = [bench.run(LAST + "!!test.pid") for _ in range(12)]
@@ -149,7 +150,7 @@ def test_child_serves_as_many_jobs_as_it_may(make_bench: MakeBench) -> None:
     assert len(set(map(str, pids))) == 4
 
 
-def test_child_is_replaced_after_a_failure_and_after_leaving_something(make_bench: MakeBench, tmp_path: Path) -> None:
+def test_child_is_replaced_after_a_failure_or_a_leftover_process(make_bench: MakeBench, tmp_path: Path) -> None:
     bench = make_bench(jobs_per_child=1000)
 
     def pids(script: str) -> set[str]:
@@ -162,7 +163,7 @@ def test_child_is_replaced_after_a_failure_and_after_leaving_something(make_benc
     assert len(pids(f"!!test.spawn folder:'{tmp_path}' seconds:0")) == 1
 
 
-def test_run_of_a_child_that_died_while_it_waited_is_given_to_another(make_bench: MakeBench) -> None:
+def test_another_child_runs_the_job_if_the_waiting_one_has_died(make_bench: MakeBench) -> None:
     bench = make_bench()
     eventually(lambda: len(child_pids(bench)) == 2)
     for pid in child_pids(bench):
@@ -171,7 +172,7 @@ def test_run_of_a_child_that_died_while_it_waited_is_given_to_another(make_bench
     assert bench.run(LAST + "!!test.number value:1") == Done("1", "1")
 
 
-def test_template_that_was_killed_is_replaced(make_bench: MakeBench) -> None:
+def test_killed_template_is_replaced(make_bench: MakeBench) -> None:
     bench = make_bench()
     first = template_pid(bench)
     os.kill(first, signal.SIGKILL)
@@ -180,7 +181,7 @@ def test_template_that_was_killed_is_replaced(make_bench: MakeBench) -> None:
     assert template_pid(bench) != first
 
 
-def test_job_whose_template_is_killed_fails_and_ends(make_bench: MakeBench) -> None:
+def test_job_fails_and_ends_when_its_template_is_killed(make_bench: MakeBench) -> None:
     bench = make_bench()
     with ThreadPoolExecutor(1) as pool:
         going = pool.submit(bench.run, "!!play.echo content:going\n!!test.sleep seconds:60")
@@ -194,7 +195,7 @@ def test_job_whose_template_is_killed_fails_and_ends(make_bench: MakeBench) -> N
     eventually(lambda: all(map(is_gone, children)))
 
 
-def test_everything_ends_with_the_process_that_has_the_engine(tmp_path: Path) -> None:
+def test_all_processes_end_with_the_process_that_owns_the_engine(tmp_path: Path) -> None:
     program = (
         "import sys, os\n"
         "from hero_engine.engine import Limits, Script\n"
@@ -217,12 +218,12 @@ def test_everything_ends_with_the_process_that_has_the_engine(tmp_path: Path) ->
     eventually(lambda: all(map(is_gone, pids)), what="all are gone")
 
 
-def test_endless_output_costs_the_engine_nothing_and_ends_at_the_deadline(bench: Bench) -> None:
+def test_script_with_endless_output_ends_at_the_deadline(bench: Bench) -> None:
     assert bench.run("!!test.flood", timeout_s=0.3) == TimedOut(0.3)
     assert bench.log.lines
 
 
-def test_large_scripts_and_results_pass(bench: Bench) -> None:
+def test_large_scripts_and_results_come_through(bench: Bench) -> None:
     text = "x" * 3_000_000
 
     outcome = bench.run(LAST + f"!!play.echo content:{text}")
@@ -230,7 +231,7 @@ def test_large_scripts_and_results_pass(bench: Bench) -> None:
     assert outcome == Done(text)
 
 
-def test_many_threads_run_and_cancel_at_once(bench: Bench) -> None:
+def test_many_threads_run_and_cancel_simultaneously(bench: Bench) -> None:
     def one(number: int) -> bool:
         if number % 3:
             return bench.run(LAST + f"!!test.number value:{number}") == Done(str(number), str(number))
@@ -245,12 +246,12 @@ def test_many_threads_run_and_cancel_at_once(bench: Bench) -> None:
         assert all(pool.map(one, range(60)))
 
 
-def test_package_that_does_not_load_is_an_unavailable_engine_that_names_it(make_bench: MakeBench) -> None:
+def test_package_that_does_not_load_makes_the_engine_unavailable_and_is_named(make_bench: MakeBench) -> None:
     with pytest.raises(EngineUnavailable, match=r"module:tests\.no_such_module.*does not load.*ModuleNotFoundError"):
         make_bench(actions=("module:tests.no_such_module",))
 
 
-def test_allowed_package_that_is_not_installed_is_an_unavailable_engine(make_bench: MakeBench) -> None:
+def test_allowed_package_that_is_not_installed_makes_the_engine_unavailable(make_bench: MakeBench) -> None:
     with pytest.raises(EngineUnavailable, match="allows what is not installed: wallet"):
         make_bench(actions=("wallet",))
 
@@ -258,7 +259,7 @@ def test_allowed_package_that_is_not_installed_is_an_unavailable_engine(make_ben
 @pytest.mark.parametrize(
     ("name", "value"), [("HERO_CHILD_JOBS", "0"), ("HERO_CHILD_FILES", "many"), ("HERO_OUTPUT", "first")]
 )
-def test_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+def test_invalid_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(EngineUnavailable, match=f"{name} is '{value}'"):
         EngineSettings.from_environ({name: value})
 

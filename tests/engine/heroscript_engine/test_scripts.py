@@ -1,17 +1,15 @@
-"""What a script does: order, words, params by annotation, errors and where they are, built-in actions."""
+"""Running scripts: order, words, parameters by annotation, errors and their places, and the basic actions."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hero_engine.engine import Done, Failed, Outcome
-from hero_engine.languages.heroscript import Playbook, check_script
-from tests.engine.heroscript_engine.conftest import ROOT, Bench, MakeBench
+from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 
 LAST = "!!play.output result:last\n"
 
@@ -31,7 +29,7 @@ def failure(outcome: Outcome) -> Failed:
     return outcome
 
 
-def test_output_lists_what_each_action_resulted_in(bench: Bench) -> None:
+def test_output_lists_the_result_of_each_action(bench: Bench) -> None:
     outcome = bench.run("!!test.number value:7\n!!test.nothing\n!!play.echo content:'a b'")
 
     assert isinstance(outcome, Done)
@@ -43,7 +41,7 @@ def test_output_lists_what_each_action_resulted_in(bench: Bench) -> None:
     assert outcome.output_json == outcome.output
 
 
-def test_output_is_the_last_result_where_the_operator_wants_that(make_bench: MakeBench) -> None:
+def test_output_is_the_last_result_if_the_operator_says_so(make_bench: MakeBench) -> None:
     bench = make_bench(last_result=True)
 
     assert bench.run("!!test.number value:7\n!!session.env_set key:a val:b") == Done("7", "7")
@@ -54,7 +52,7 @@ def test_handler_may_fill_the_result_of_its_action(bench: Bench) -> None:
     assert last(bench.run(LAST + "!!test.raw b:1 a:2")) == {"keys": "b,a"}
 
 
-def test_words_are_replaced_by_values_of_session_environment_and_job(bench: Bench) -> None:
+def test_words_come_from_session_environment_and_job(bench: Bench) -> None:
     script = (
         "!!session.env_set key:NAME val:käthe\n"
         "!!play.echo content:'{NAME} {CALLER_ID} {PLACE} {PREREQUISITE_1} {SIGNATORIES} {unknown}'\n"
@@ -62,13 +60,17 @@ def test_words_are_replaced_by_values_of_session_environment_and_job(bench: Benc
         "!!play.echo content:'{NAME}'"
     )
 
-    given = {"ENV": {"PLACE": "here"}, "PREREQUISITES": {"job-1": "done"}, "SIGNATORIES": ("02ab", "03cd")}
+    given: dict[str, Any] = {
+        "ENV": {"PLACE": "here"},
+        "PREREQUISITES": {"job-1": "done"},
+        "SIGNATORIES": ("02ab", "03cd"),
+    }
     outcome = bench.run(script, CALLER_ID="me", **given)
 
     assert results(outcome) == [None, "käthe me here done 02ab,03cd {unknown}", None, "paul"]
 
 
-def test_word_that_is_set_once_cannot_be_set_again(bench: Bench) -> None:
+def test_word_of_env_set_once_cannot_be_set_again(bench: Bench) -> None:
     script = "!!session.env_set_once key:a val:1\n\n!!session.env_set_once key:a val:2"
 
     error = failure(bench.run(script))
@@ -82,7 +84,7 @@ def test_unknown_action_of_the_session_does_nothing_and_says_so(bench: Bench) ->
     assert any("session.what" in text for level, text in bench.log.lines if level == "warning")
 
 
-def test_params_come_by_annotation(bench: Bench) -> None:
+def test_parameters_are_converted_by_annotation(bench: Bench) -> None:
     script = LAST + "!!test.typed to:bob amount:1.10 color:blue tags:'a, b' sizes:1 disk:'name:root size:5'"
 
     assert bench.run(script) == Done(
@@ -94,7 +96,7 @@ def test_params_come_by_annotation(bench: Bench) -> None:
     )
 
 
-def test_absent_params_have_the_defaults_of_the_handler(bench: Bench) -> None:
+def test_missing_parameters_have_the_defaults_of_the_handler(bench: Bench) -> None:
     typed = last(bench.run(LAST + "!!test.typed to:bob amount:2"))
 
     assert typed == {"to": "bob", "amount": 2, "color": "red", "tags": [], "sizes": [], "disk": None}
@@ -112,7 +114,7 @@ def test_absent_params_have_the_defaults_of_the_handler(bench: Bench) -> None:
         ("to:bob amount:1 extra", 2, ["extra", "without a key"]),
     ],
 )
-def test_bad_param_names_action_line_key_and_expectation(
+def test_error_of_a_parameter_names_action_line_key_and_expectation(
     bench: Bench, params: str, line: int, words: list[str]
 ) -> None:
     error = failure(bench.run(f"!!test.nothing\n!!test.typed {params}"))
@@ -124,7 +126,7 @@ def test_bad_param_names_action_line_key_and_expectation(
         assert word in error.message
 
 
-def test_arguments_and_further_keys_go_where_the_handler_takes_them(bench: Bench) -> None:
+def test_other_arguments_and_keys_go_to_star_parameters(bench: Bench) -> None:
     rest = last(bench.run(LAST + "!!test.rest one two first:1 second:2 third:3"))
 
     assert rest == {"names": ["one", "two"], "first": "1", "others": {"second": "2", "third": "3"}}
@@ -134,22 +136,11 @@ def test_handler_may_be_a_coroutine(bench: Bench) -> None:
     assert bench.run(LAST + "!!test.async value:3") == Done("3", "3")
 
 
-def test_broken_pipe_is_an_exception_in_a_handler(bench: Bench) -> None:
+def test_broken_pipe_raises_an_exception_in_a_handler(bench: Bench) -> None:
     assert bench.run(LAST + "!!test.broken_pipe") == Done("seen")
 
 
-def test_examples_of_the_documentation_are_sound() -> None:
-    text = (ROOT / "docs" / "heroscript.md").read_text()
-    examples = re.findall(r"```heroscript\n(.*?)```", text, re.DOTALL)
-
-    assert examples
-    for example in examples:
-        assert check_script(example) == []
-    (note,) = [action.params.get("note") for action in Playbook.parse(examples[0]).find("wallet.send")]
-    assert note == "Several lines,\nkept as they are but for the common margin."
-
-
-def test_exact_name_is_found_before_a_glob(bench: Bench) -> None:
+def test_exact_name_takes_precedence_over_a_glob(bench: Bench) -> None:
     assert results(bench.run("!!glob.exact\n!!glob.other\n!!glob.exact_too")) == [
         "exact",
         "glob other",
@@ -174,7 +165,7 @@ def test_exception_ends_the_run_and_names_the_action(bench: Bench) -> None:
     assert any("Traceback" in text for level, text in bench.log.lines if level == "debug")
 
 
-def test_run_goes_on_where_an_error_is_to_be_ignored(bench: Bench) -> None:
+def test_run_continues_after_an_ignored_error(bench: Bench) -> None:
     outcome = bench.run(
         "!!test.fail message:bad ignore_error:true\n!!test.number value:x ignore_error:1\n!!test.number value:3"
     )
@@ -233,11 +224,11 @@ def test_error_in_an_included_file_names_the_file(make_bench: MakeBench, tmp_pat
     assert error.line is None
 
 
-def test_includes_are_refused_where_the_operator_names_no_folder(bench: Bench) -> None:
+def test_includes_are_refused_if_the_operator_names_no_folder(bench: Bench) -> None:
     assert "HERO_SCRIPTS_DIR" in failure(bench.run("!!play.include path:/etc")).message
 
 
-def test_coderoot_is_made_below_the_allowed_folder_only(make_bench: MakeBench, tmp_path: Path, bench: Bench) -> None:
+def test_coderoot_is_created_only_below_the_allowed_folder(make_bench: MakeBench, tmp_path: Path, bench: Bench) -> None:
     jailed = make_bench(coderoot_dir=str(tmp_path / "code"))
 
     assert results(jailed.run("!!core.coderoot_set coderoot:mine")) == [None]
@@ -275,13 +266,11 @@ def test_everything_printed_or_logged_goes_to_the_log_in_order(bench: Bench) -> 
     assert bench.log.progressed == [(1.0, 4.0, "a quarter")]
 
 
-def test_environment_is_the_one_of_the_job_and_nothing_else(
-    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_is_only_that_of_the_job(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_REDIS_URL", "redis://:secret@nowhere")
     bench = make_bench()
 
-    given = {"CALLER_ID": "me", "JOB_ID": "j1", "ENV": {"A": "1"}, "SIGNATORIES": ("02ab",)}
+    given: dict[str, Any] = {"CALLER_ID": "me", "JOB_ID": "j1", "ENV": {"A": "1"}, "SIGNATORIES": ("02ab",)}
     seen = last(bench.run(LAST + "!!test.environment", **given))
     initial = last(bench.run(LAST + "!!test.initial_environment"))
 

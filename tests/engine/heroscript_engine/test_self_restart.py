@@ -1,4 +1,4 @@
-"""A Python actor without a supervisor starts over in its own process, and leaves no process of its former life."""
+"""A Python actor without a supervisor starts over in its own process, and its engine leaves no process behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 
 
-def test_actor_that_starts_over_buries_the_processes_of_its_engine(valkey: ValkeyServer, namespace: str) -> None:
+def test_actor_that_starts_over_reaps_the_processes_of_its_engine(valkey: ValkeyServer, namespace: str) -> None:
     command = [sys.executable, "-m", "hero_actor", "--type", "python", "--namespace", namespace, "--max-jobs", "1"]
     actor = subprocess.Popen(command, env={**os.environ, "HERO_REDIS_URL": valkey.url}, stderr=subprocess.DEVNULL)
     try:

@@ -1,4 +1,4 @@
-"""Jobs of type V, from queue to reply, run by a program that stands in for `hero`."""
+"""Jobs of type V, from queue to reply, run by a program in the place of `hero`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ type = "v"
 HERO_V_COMMAND = "{command}"
 """
 
-#: Its jobs wait: nobody else serves its group.
+#: Jobs of this actor wait, because no other actor serves its group.
 FAR_ENTRY = """
 [[actors]]
 type = "v"
@@ -93,7 +93,7 @@ HERO_V_COMMAND = "no-such-hero {file}"
 """
 
 
-def test_service_shows_a_v_actor_without_hero_and_keeps_one_that_has_it(tmp_path: Path) -> None:
+def test_service_reports_a_v_actor_without_hero_and_keeps_one_with_it(tmp_path: Path) -> None:
     missing, present = (V_ENTRY.format(command=command) for command in ("no-such-hero {file}", STAND_IN))
     with deployed(tmp_path, actors=missing + FAR_ENTRY) as deployment, RawClient(deployment.socket) as rpc:
         waiting = rpc.call("create_job", job(script="!!test.nothing", script_type="V", group="far"))
@@ -109,7 +109,7 @@ def test_service_shows_a_v_actor_without_hero_and_keeps_one_that_has_it(tmp_path
         done = heroctl(deployment.url, "run", "--type", "v", "!!test.nothing")
         assert done.returncode == 1
         assert "there is no program 'no-such-hero'" in done.stderr
-        # One answer that it gives does not make it another process.
+        # Answering a job does not replace the process.
         assert [slot["pid"] for slot in rpc.call("get_actor", ["v"])["slots"]] == [pid]
         assert deployment.log.read_text().count("child.unavailable") == 2
         assert rpc.call("get_job_status", [waiting]) == "dispatched"

@@ -186,7 +186,7 @@ def eat() -> int:
 
 @action("test.spawn")
 def spawn(folder: Path, seconds: float = 60) -> int:
-    """Start a child, a child's child and one that hides in a session of its own; leave their pids in files."""
+    """Start two descendants, one of them in a session of its own, and write their pids to files."""
     program = (
         "import os,sys,time;"
         "kind=sys.argv[2];"
@@ -247,5 +247,5 @@ def busy(seconds: float) -> None:
 
 @action("test.ask_for_a_job_of")
 def ask_for_a_job_of(ctx: Context, key: str) -> object:
-    """Ask for a job past the action that checks what may be asked for."""
+    """Request a job directly, bypassing the parameters of `job.create`."""
     return ctx.ask("job.create", fields={"script": "1", "script_type": "osis", key: "other"}, start=True)

@@ -1,4 +1,4 @@
-"""The V engine under the contract, with a program that stands in for `hero`, and what is its own."""
+"""The V engine under the contract, with a program in the place of `hero`, and its own features."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(source: str, *, timeout_s: float = 30, log: Log | None = None, **constan
 
 class TestV(EngineContract):
     ENGINE = "v"
-    # What the program prints is text, whatever it looks like.
+    # The output of the program is always text, even if it looks like a number.
     FORTY_TWO_DONE = Done("42", None)
     FORTY_TWO = "!!test.print text:42"
     FORTY_TWO_TEXT = "!!test.print text:42"
@@ -52,11 +52,11 @@ class TestV(EngineContract):
         assert self.run(engine, self.MAP) == Done('{"a":1}', None)
 
     def test_constant_cannot_be_changed(self, engine: Engine) -> None:
-        # Constants are environment variables of the run's own process: what it does to them is seen by nobody.
+        # Constants are environment variables of the run's own process; nobody sees what it does to them.
         assert self.run(engine, "!!test.print text:two", NAME="one") == Done("two", None)
 
     def test_failure_has_kind_message_and_line(self, engine: Engine) -> None:
-        # The program says a line only within its message.
+        # The program mentions the line only in its message.
         outcome = self.run(engine, self.FAILING)
         assert outcome == Failed("v_failed", "exit code 1: Error: no luck in line 2")
 
@@ -68,7 +68,7 @@ class TestV(EngineContract):
             assert not any(Path(path).exists() for path in place.output.split())
 
 
-def test_control_sequences_are_taken_out_of_the_output() -> None:
+def test_control_sequences_are_removed_from_the_output() -> None:
     assert run("!!test.color") == Done("green plain\n")
 
 
@@ -89,14 +89,14 @@ def test_script_with_a_mistake_costs_no_process_and_has_a_line(monkeypatch: pyte
     assert (outcome.kind, outcome.line, outcome.permanent) == ("syntax", 2, True)
 
 
-def test_actions_that_are_never_marked_are_a_success_with_a_warning() -> None:
+def test_actions_that_herolib_never_marks_as_done_are_a_success_with_a_warning() -> None:
     log = Log()
 
     assert run("!!play.echo content:hi\n!!git.list", log=log) == Done("echoed\nechoed\n")
     assert log.lines[-1] == ("warning", "the program ran, but does not mark as done: git.list, play.echo")
 
 
-def test_any_other_action_that_is_left_over_is_a_failure() -> None:
+def test_any_other_unfinished_action_is_a_failure() -> None:
     outcome = run("!!play.echo content:hi\n!!no.action x:1")
 
     assert isinstance(outcome, Failed)
@@ -112,14 +112,14 @@ def test_signal_that_ended_the_program_is_named() -> None:
     assert "SIGABRT" in outcome.message
 
 
-def test_output_without_end_is_a_failure() -> None:
+def test_endless_output_is_a_failure() -> None:
     outcome = run("!!test.flood")
 
     assert isinstance(outcome, Failed)
     assert outcome.kind == "result_too_large"
 
 
-def test_environment_is_the_job_s_and_what_a_program_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_has_the_jobs_variables_and_what_a_program_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_REDIS_URL", "redis://:secret@nowhere")
 
     outcome = run("!!test.environment", CALLER_ID="me", ENV={"COLOR": "red", "bad=name": "x"})
@@ -131,15 +131,13 @@ def test_environment_is_the_job_s_and_what_a_program_needs(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("keys", "seen"), [(("02ab", "03cd"), "02ab,03cd"), ((), "")])
-def test_program_knows_who_has_signed_the_job_and_the_job_s_variables_do_not_say_so(
-    keys: tuple[str, ...], seen: str
-) -> None:
+def test_signatories_come_from_the_job_and_not_from_its_variables(keys: tuple[str, ...], seen: str) -> None:
     outcome = run("!!test.constant name:SIGNATORIES", SIGNATORIES=keys, ENV={"SIGNATORIES": "02ff"})
 
     assert outcome == Done(seen)
 
 
-def test_process_that_is_left_behind_neither_holds_the_run_up_nor_lives_on() -> None:
+def test_process_that_is_left_behind_neither_delays_the_run_nor_survives_it() -> None:
     def sleepers() -> list[str]:
         found = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -155,7 +153,7 @@ def test_process_that_is_left_behind_neither_holds_the_run_up_nor_lives_on() -> 
 
 
 @pytest.mark.parametrize("end", ["", "!!test.fail", "!!test.abort", "!!test.sleep"])
-def test_daemon_that_a_program_leaves_in_a_session_of_its_own_does_not_live_on(tmp_path: Path, end: str) -> None:
+def test_daemon_in_a_session_of_its_own_does_not_survive_the_run(tmp_path: Path, end: str) -> None:
     file = tmp_path / "pid"
 
     outcome = run(f"!!test.daemon file:{file}\n{end}".rstrip(), timeout_s=3.0 if end == "!!test.sleep" else 30.0)
@@ -172,7 +170,7 @@ def test_daemon_that_a_program_leaves_in_a_session_of_its_own_does_not_live_on(t
             assert outcome.kind == ("crashed" if end == "!!test.abort" else "v_failed")
 
 
-def test_program_that_has_gone_since_the_start_is_told(tmp_path: Path) -> None:
+def test_program_that_was_removed_after_the_start_is_reported(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
@@ -195,7 +193,7 @@ def test_program_that_has_gone_since_the_start_is_told(tmp_path: Path) -> None:
         ("hero '{file}", ["cannot be used"]),
     ],
 )
-def test_program_that_is_missing_or_cannot_be_called_is_an_unavailable_engine(command: str, words: list[str]) -> None:
+def test_missing_program_or_malformed_command_is_an_unavailable_engine(command: str, words: list[str]) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         VEngine(command)
     for word in words:

@@ -1,4 +1,4 @@
-"""Stands in for `hero`: keeps to its arguments, exit codes and output, and knows a few actions for the tests."""
+"""A program in the place of `hero`: with the same arguments, exit codes and output, and actions for the tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> int:
             case "test.print":
                 print(rest.removeprefix("text:").strip("'"), end="")
             case "test.say":
-                # herolib's standard output is the result, so people are told on the other one.
+                # herolib's standard output is the result, so messages for people go to standard error.
                 print(rest.removeprefix("text:"), file=sys.stderr, flush=True)
             case "test.color":
                 print("\x1b[1;32mgreen\x1b[0m \x1b]0;title\x07plain")

@@ -21,6 +21,7 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
+from io import TextIOWrapper
 from types import FrameType
 
 from hero_engine.heroscript_engine.children import wire
@@ -174,7 +175,8 @@ def main() -> int:
         control.sendall(wire.pack(["unavailable", str(e)]))
         return 1
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+        assert isinstance(stream, TextIOWrapper)
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
     # The children share the memory of these objects as long as the garbage collector does not write to it.
     # Source: https://docs.python.org/3/library/gc.html#gc.freeze
     gc.disable()

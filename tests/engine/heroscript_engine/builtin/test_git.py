@@ -1,4 +1,4 @@
-"""`git.*` and includes from repositories, with real git and bare repositories on this machine."""
+"""`git.*` and includes from repositories, with the real git and bare repositories on this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 class Origin:
-    """A bare repository and the work copy that it is filled from."""
+    """A bare repository, and the working copy whose commits are pushed to it."""
 
     def __init__(self, root: Path, name: str) -> None:
         self.bare = root / "team" / f"{name}.git"
@@ -87,7 +87,7 @@ def test_no_repository_is_fetched_unless_the_operator_names_it(
     assert not (tmp_path / "code").exists()
 
 
-def test_clone_lies_below_the_folder_of_code_by_provider_account_and_name(
+def test_clone_is_below_the_code_folder_by_provider_account_and_name(
     allowing: Bench, tmp_path: Path, origin: Origin
 ) -> None:
     made = result(allowing, f"!!git.clone url:'{origin.bare}'")
@@ -126,7 +126,7 @@ def test_copies_are_listed_and_checked(allowing: Bench, tmp_path: Path, origin: 
     assert "error" in result(allowing, "!!git.check error_ignore:true")[0]
 
 
-def test_changes_go_there_and_back(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+def test_changes_are_pulled_committed_pushed_and_reset(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
     copy = tmp_path / "code/local/team/notes"
     result(allowing, f"!!git.clone url:'{origin.bare}'")
     head = origin.commit(c="1")
@@ -143,7 +143,7 @@ def test_changes_go_there_and_back(allowing: Bench, tmp_path: Path, origin: Orig
     assert ((copy / "d").read_text(), (copy / "e").exists()) == ("2", False)
 
 
-def test_branches_and_tags_are_made_and_switched_to(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+def test_branches_and_tags_are_created_and_switched_to(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
     copy = tmp_path / "code/local/team/notes"
     git(origin.work, "checkout", "--quiet", "-b", "side")
     side = origin.commit(s="1")
@@ -167,7 +167,7 @@ def test_branches_and_tags_are_made_and_switched_to(allowing: Bench, tmp_path: P
         assert "needs message, branchname or tagname" in message(allowing, f"!!git.repo_action name:notes action:{bad}")
 
 
-def test_copy_is_removed_only_when_it_is_named(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+def test_copy_is_removed_only_if_it_is_selected(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
     result(allowing, f"!!git.clone url:'{origin.bare}'")
 
     assert "it throws work away" in message(allowing, "!!git.repo_action action:delete")
@@ -195,7 +195,7 @@ def test_neither_hooks_nor_the_jobs_environment_run_anything(allowing: Bench, tm
     assert not seen.exists()
 
 
-def test_remote_of_a_copy_is_held_against_the_list_again(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+def test_remote_of_a_copy_is_checked_again(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
     elsewhere = Origin(tmp_path / "elsewhere", "secret")
     elsewhere.commit(a="1")
     result(allowing, f"!!git.clone url:'{origin.bare}'")
@@ -206,7 +206,7 @@ def test_remote_of_a_copy_is_held_against_the_list_again(allowing: Bench, tmp_pa
     )
 
 
-def test_submodules_come_along_where_they_are_allowed(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+def test_submodules_are_fetched_if_they_are_allowed(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
     inner = Origin(tmp_path / "origin", "inner")
     inner.commit(i="inner")
     elsewhere = Origin(tmp_path / "elsewhere", "secret")
@@ -246,7 +246,7 @@ def test_include_reads_from_a_repository(
 
 @pytest.fixture
 def daemon(tmp_path: Path, origin: Origin) -> Iterator[str]:
-    """The repositories over git's own protocol, as another host would offer them."""
+    """The repositories over git's own protocol, as another host would serve them."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [
@@ -271,7 +271,7 @@ def daemon(tmp_path: Path, origin: Origin) -> Iterator[str]:
         process.wait()
 
 
-def test_repository_comes_over_the_network(make_bench: MakeBench, tmp_path: Path, daemon: str) -> None:
+def test_repository_is_cloned_over_the_network(make_bench: MakeBench, tmp_path: Path, daemon: str) -> None:
     bench = make_bench(git=(f"git://{daemon}/team/*",), coderoot_dir=str(tmp_path / "code"))
 
     made = result(bench, f"!!git.clone url:'git://{daemon}/team/notes.git'")
@@ -299,7 +299,7 @@ def test_repository_comes_over_the_network(make_bench: MakeBench, tmp_path: Path
         ("/srv/git/../../etc/team/notes", ("file:///srv/git/*",), False),
     ],
 )
-def test_repository_is_held_against_scheme_host_and_path(url: str, items: tuple[str, ...], allowed: bool) -> None:
+def test_repository_is_checked_by_scheme_host_and_path(url: str, items: tuple[str, ...], allowed: bool) -> None:
     assert RepositorySource.parse(url).allowed_by(items) is allowed
 
 
@@ -311,7 +311,7 @@ def test_repository_is_held_against_scheme_host_and_path(url: str, items: tuple[
         *("ssh://-oProxyCommand=x/a/b", "-x@h:a/b", "ssh://-x@h/a/b"),
     ],
 )
-def test_what_is_no_address_of_a_repository_is_refused(url: str) -> None:
+def test_malformed_address_of_a_repository_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not the address|has more than|has no path"):
         RepositorySource.parse(url)
 

@@ -1,4 +1,4 @@
-"""`http.*` against a real server on this machine: what is allowed, where redirects lead, how much, how long."""
+"""`http.*` with a real server on this machine: allowed hosts, redirects, and limits on size and time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,19 @@ from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 LAST = "!!play.output result:last\n"
 
 
+class SiteServer(ThreadingHTTPServer):
+    """The server; `closing` ends the slow responses."""
+
+    def __init__(self) -> None:
+        self.closing = threading.Event()
+        super().__init__(("127.0.0.1", 0), Site)
+
+
 class Site(BaseHTTPRequestHandler):
-    """Answers with what it was asked, leads elsewhere, or misbehaves, as its path says."""
+    """Returns the request, redirects, or misbehaves, depending on the path."""
 
     protocol_version = "HTTP/1.1"
+    server: SiteServer
 
     def answer(self) -> None:
         size = int(self.headers.get("Content-Length", 0))
@@ -47,11 +56,11 @@ class Site(BaseHTTPRequestHandler):
             self.wfile.write(b"abc")
             self.close_connection = True
         elif what == "slow":
-            # It drips, so that no single read takes long.
+            # One byte at a time, so that no single read takes long.
             self.send_response(200)
             self.send_header("Content-Length", "1000000")
             self.end_headers()
-            while not self.server.closing.wait(0.02):  # type: ignore[attr-defined]
+            while not self.server.closing.wait(0.02):
                 try:
                     self.wfile.write(b".")
                 except OSError:
@@ -72,7 +81,7 @@ class Site(BaseHTTPRequestHandler):
             return
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
@@ -80,15 +89,14 @@ for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
 
 
 def serve(context: ssl.SSLContext | None = None) -> tuple[int, Callable[[], None]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.closing = threading.Event()  # type: ignore[attr-defined]
+    server = SiteServer()
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
 
     def stop() -> None:
-        server.closing.set()  # type: ignore[attr-defined]
+        server.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -126,7 +134,7 @@ def test_no_host_is_allowed_unless_the_operator_names_it(bench: Bench, port: int
     )
 
 
-def test_page_is_got_with_status_headers_and_body(allowing: Bench, port: int) -> None:
+def test_get_returns_status_headers_and_body(allowing: Bench, port: int) -> None:
     got = result(allowing, f"!!http.get url:'http://127.0.0.1:{port}/a?b=c' headers:'{{\"X-Token\":\"t\"}}'")
 
     said = json.loads(got["body"])
@@ -135,7 +143,7 @@ def test_page_is_got_with_status_headers_and_body(allowing: Bench, port: int) ->
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_text_is_sent_by_the_method_that_names_the_action(allowing: Bench, port: int, method: str) -> None:
+def test_text_is_sent_with_the_method_of_the_action(allowing: Bench, port: int, method: str) -> None:
     script = f"!!http.{method} url:'http://127.0.0.1:{port}/a' body:'{{\"a\":\"ä\"}}' content_type:application/json"
 
     said = json.loads(result(allowing, script)["body"])
@@ -150,12 +158,12 @@ def test_head_has_no_body(allowing: Bench, port: int) -> None:
     assert (got["status"], got["body"]) == (200, "")
 
 
-def test_status_of_an_error_is_an_error_unless_it_is_wanted(allowing: Bench, port: int) -> None:
+def test_error_status_is_an_error_unless_the_script_accepts_it(allowing: Bench, port: int) -> None:
     assert "404 Not Found" in message(allowing, f"!!http.get url:'http://127.0.0.1:{port}/404'")
     assert result(allowing, f"!!http.get url:'http://127.0.0.1:{port}/404' raise_error:false")["status"] == 404
 
 
-def test_redirect_is_followed_where_it_leads_to_what_is_allowed(allowing: Bench, port: int) -> None:
+def test_redirect_to_an_allowed_host_is_followed(allowing: Bench, port: int) -> None:
     got = result(allowing, f"!!http.post url:'http://127.0.0.1:{port}/303//there' body:x")
     said = json.loads(got["body"])
     kept = json.loads(result(allowing, f"!!http.post url:'http://127.0.0.1:{port}/307//there' body:x")["body"])
@@ -166,7 +174,7 @@ def test_redirect_is_followed_where_it_leads_to_what_is_allowed(allowing: Bench,
     assert (unfollowed["status"], unfollowed["headers"]["location"]) == (302, "/there")
 
 
-def test_redirect_cannot_leave_what_is_allowed(make_bench: MakeBench, allowing: Bench, port: int) -> None:
+def test_redirect_to_another_host_is_refused(make_bench: MakeBench, allowing: Bench, port: int) -> None:
     other, stop = serve()
     try:
         away = f"!!http.get url:'http://127.0.0.1:{port}/302/http://127.0.0.1:{other}/x'"
@@ -184,19 +192,19 @@ def test_redirect_cannot_leave_what_is_allowed(make_bench: MakeBench, allowing: 
     assert "Authorization" not in headers
 
 
-def test_redirects_have_an_end(allowing: Bench, port: int) -> None:
+def test_endless_redirects_are_an_error(allowing: Bench, port: int) -> None:
     assert "more than 5 redirects" in message(
         allowing, f"!!http.get url:'http://127.0.0.1:{port}/302/302/302/302/302/302/302/302'"
     )
 
 
-def test_answer_that_is_too_long_or_too_slow_is_an_error(allowing: Bench, port: int) -> None:
+def test_response_that_is_too_long_or_too_slow_is_an_error(allowing: Bench, port: int) -> None:
     assert f"has more than {MAX_BODY_BYTES} bytes" in message(allowing, f"!!http.get url:'http://127.0.0.1:{port}/big'")
     slow = f"!!http.get url:'http://127.0.0.1:{port}/slow' timeout:0.3"
     assert "did not end within 0.3 s" in message(allowing, slow)
 
 
-def test_answer_that_is_cut_off_or_never_comes_is_an_error(make_bench: MakeBench, allowing: Bench, port: int) -> None:
+def test_incomplete_or_missing_response_is_an_error(make_bench: MakeBench, allowing: Bench, port: int) -> None:
     assert "IncompleteRead(3 bytes read, 7 more expected)" in message(
         allowing, f"!!http.get url:'http://127.0.0.1:{port}/cut'"
     )
@@ -207,24 +215,24 @@ def test_answer_that_is_cut_off_or_never_comes_is_an_error(make_bench: MakeBench
 
 
 @pytest.mark.parametrize("url", ["ftp://h/x", "file:///etc/passwd", "http://", "http://me:pw@127.0.0.1/", "nothing"])
-def test_anything_but_an_address_of_http_is_refused(make_bench: MakeBench, url: str) -> None:
+def test_address_must_be_http_or_https_without_a_user(make_bench: MakeBench, url: str) -> None:
     assert "is not an http or https address" in message(make_bench(http=("*:*",)), f"!!http.get url:'{url}'")
 
 
-def test_host_of_the_address_is_the_one_that_is_asked(allowing: Bench, port: int) -> None:
+def test_host_header_cannot_be_set(allowing: Bench, port: int) -> None:
     assert "header Host" in message(
         allowing, f"!!http.get url:'http://127.0.0.1:{port}/' headers:'{{\"Host\":\"inner\"}}'"
     )
 
 
-def test_proxy_of_the_environment_is_not_heeded(allowing: Bench, port: int) -> None:
+def test_proxy_from_the_environment_is_ignored(allowing: Bench, port: int) -> None:
     env = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 
     assert result(allowing, f"!!http.get url:'http://127.0.0.1:{port}/'", ENV=env)["status"] == 200
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_certificate_is_verified_whatever_the_job_says(make_bench: MakeBench, tmp_path: Path) -> None:
+def test_certificate_is_verified_regardless_of_the_jobs_environment(make_bench: MakeBench, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     subject = ["-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -264,5 +272,5 @@ def test_certificate_is_verified_whatever_the_job_says(make_bench: MakeBench, tm
         ((), "example.com", 443, False),
     ],
 )
-def test_host_is_held_against_name_and_port(items: tuple[str, ...], host: str, port: int, allowed: bool) -> None:
+def test_host_is_checked_by_name_and_port(items: tuple[str, ...], host: str, port: int, allowed: bool) -> None:
     assert host_allowed(items, host, port, 443) is allowed

@@ -1,4 +1,4 @@
-"""A HeroScript that creates jobs and keeps values: through a real actor, from queue to reply."""
+"""Scripts that create jobs and keep values, through a real actor, from queue to reply."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LAST = "!!play.output result:last\n"
 
 @pytest.fixture(scope="module")
 def actors(valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobClient]:
-    """An actor of type Python with two lanes and one of type OSIS, and a client of theirs."""
+    """A Python actor with two lanes, an OSIS actor, and a client for both."""
     namespace = f"t{uuid.uuid4().hex[:10]}"
     folder: Path = tmp_path_factory.mktemp("actors")
     with pytest.MonkeyPatch.context() as patch, Store(valkey.url) as store:
@@ -95,19 +95,19 @@ def test_created_job_has_caller_and_context_of_the_script_and_the_fields_it_chos
 
 
 @pytest.mark.parametrize("key", ["caller_id", "context_id", "signatures", "batch"])
-def test_script_cannot_choose_who_its_jobs_belong_to(actors: JobClient, key: str) -> None:
+def test_script_cannot_choose_the_owner_of_its_jobs(actors: JobClient, key: str) -> None:
     assert f"there is no parameter {key}" in error(actors, f"!!job.create script:1 script_type:osis {key}:other")
-    # Nor past the action that checks it: the actor looks itself.
+    # The actor checks it too, so bypassing the action does not help.
     assert f"'{key}': cannot be chosen by a script" in error(actors, f"!!test.ask_for_a_job_of key:{key}")
 
 
-def test_script_may_be_of_its_own_type_when_there_is_another_lane(actors: JobClient) -> None:
+def test_script_can_wait_for_a_job_of_its_own_type_if_there_is_another_lane(actors: JobClient) -> None:
     inner = "        !!play.output result:last\n        !!play.echo content:in\n"
     script = f"!!job.run script_type:python\n    script: '\n{inner}        '"
     assert run(actors, script).result() == "in"
 
 
-def test_failed_job_is_an_error_of_the_script_that_waits(actors: JobClient) -> None:
+def test_failed_job_is_an_error_in_the_waiting_script(actors: JobClient) -> None:
     message = error(actors, "!!job.run script:'1 +' script_type:osis")
 
     assert "job.run: JobNotDone: job '" in message
@@ -115,14 +115,14 @@ def test_failed_job_is_an_error_of_the_script_that_waits(actors: JobClient) -> N
 
 
 def test_wait_ends_before_the_scripts_own_deadline_and_says_why(actors: JobClient) -> None:
-    # No actor serves this type: as for a script that waits for its own lane.
+    # No actor serves this type. A script that waits for its own lane is in the same situation.
     message = error(actors, "!!job.run script:'!!a.b' script_type:v", timeout_s=3)
 
     assert "it is dispatched; there is no more time" in message
     assert "there must be another lane for jobs of type V" in message
 
 
-def test_script_that_waits_for_its_own_lane_ends_in_time_and_what_it_waited_for_runs_then(
+def test_script_that_waits_for_its_own_lane_ends_in_time_and_then_the_other_job_runs(
     valkey: ValkeyServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HERO_ALLOW_JOBS", "true")
@@ -142,13 +142,13 @@ def test_script_that_waits_for_its_own_lane_ends_in_time_and_what_it_waited_for_
     assert json.loads(late.result())[0]["result"] == "late"
 
 
-def test_wait_of_its_own_is_shorter(actors: JobClient) -> None:
+def test_action_can_set_a_shorter_wait(actors: JobClient) -> None:
     script = "!!job.create script:1 script_type:osis job_id:'{JOB_ID}-c'\n!!job.wait job_id:'{JOB_ID}-c' wait_s:0.05"
 
     assert "has not ended after 0.05 s: it is created" in error(actors, script)
 
 
-def test_script_that_waits_is_stopped_at_once(actors: JobClient) -> None:
+def test_waiting_script_is_stopped_immediately(actors: JobClient) -> None:
     job_id = actors.submit("!!job.run script:'!!a.b' script_type:v", "python", timeout_s=3600)
     actors.wait_status(job_id, JobStatus.STARTED)
     eventually(lambda: actors.queue_length("v") > 0)
@@ -158,7 +158,7 @@ def test_script_that_waits_is_stopped_at_once(actors: JobClient) -> None:
     assert actors.reply(job_id).error_kind == "stopped"
 
 
-def test_jobs_of_other_callers_and_contexts_are_as_if_not_there(actors: JobClient) -> None:
+def test_jobs_of_other_callers_and_contexts_are_invisible(actors: JobClient) -> None:
     own = make_job("7", "osis")
     others = [
         replace(own, id=uuid.uuid4().hex, caller_id="other"),
@@ -224,13 +224,13 @@ def test_value_is_kept_for_the_next_script_of_the_context(actors: JobClient) -> 
     assert run(actors, "!!store.exists key:greeting").result() == "false"
 
 
-def test_answer_of_any_size_comes_through(actors: JobClient) -> None:
+def test_large_answer_comes_through(actors: JobClient) -> None:
     script = "!!job.run script_type:osis script:'let a = `0123456789`; for i in 0..20 { a += a }; a' result_to:big\n"
 
     assert len(run(actors, script + "!!play.echo content:'{big}'").result()) == 10 * 2**20
 
 
-def test_number_counts_what_scripts_add_at_the_same_time(actors: JobClient) -> None:
+def test_additions_of_simultaneous_scripts_all_count(actors: JobClient) -> None:
     jobs = [actors.submit("!!store.incr key:count by:2", "python") for _ in range(8)]
     for job_id in jobs:
         actors.reply(job_id).result()
@@ -249,7 +249,7 @@ def test_marks_are_set_printed_and_reset(actors: JobClient) -> None:
     assert json.loads(run(actors, "!!osal.done_reset\n!!osal.done_print").result()) == {}
 
 
-def test_values_of_a_context_are_bounded(store: Store, namespace: str) -> None:
+def test_values_of_a_context_are_limited(store: Store, namespace: str) -> None:
     values = Values(namespace)
     full = "x" * MAX_VALUE_BYTES
     for number in range(MAX_CONTEXT_BYTES // MAX_VALUE_BYTES - 1):
@@ -262,7 +262,7 @@ def test_values_of_a_context_are_bounded(store: Store, namespace: str) -> None:
             store.run(values.set("c", f"last{number}", full))
     with pytest.raises(Exception, match="must have 1 to 200 characters"):
         values.set("c", "", "x")
-    # What is removed or made smaller makes room, and nothing is left of a context without values.
+    # Removing or shrinking a value makes room, and an empty context leaves nothing behind.
     assert store.run(values.set("c", "k0", "small"))
     assert store.run(values.set("c", "last1", full[:-100]))
     for name in store.run(values.names("c")):
@@ -279,7 +279,7 @@ def test_values_of_a_context_are_bounded(store: Store, namespace: str) -> None:
         ("!!osal.done_print", "HERO_ALLOW_STORE"),
     ],
 )
-def test_nothing_of_it_is_allowed_unless_the_operator_says_so(
+def test_job_and_store_actions_are_off_unless_the_operator_allows_them(
     make_bench: MakeBench, script: str, variable: str
 ) -> None:
     outcome = make_bench().run(script)
@@ -288,20 +288,20 @@ def test_nothing_of_it_is_allowed_unless_the_operator_says_so(
     assert f"is not allowed here: {variable} is not set" in outcome.message
 
 
-def test_script_outside_of_an_actor_has_no_store(make_bench: MakeBench) -> None:
+def test_script_outside_an_actor_has_no_store(make_bench: MakeBench) -> None:
     outcome = make_bench(jobs=True).run("!!job.list")
 
     assert isinstance(outcome, Failed)
     assert "there is no store here" in outcome.message
 
 
-def test_nothing_is_left_open_of_what_was_asked(make_bench: MakeBench, store: Store, namespace: str) -> None:
+def test_requests_leave_no_descriptor_open(make_bench: MakeBench, store: Store, namespace: str) -> None:
     bench = make_bench(jobs=True, values=True)
     assert isinstance(bench.engine, AsksStore)
     bench.engine.give_access(ScriptAccess(store, namespace, DEFAULT_RETENTION))
     job = make_job("1", "v")
     store.run(Operations(namespace).create(job, start=True))
-    who = {"CALLER_ID": job.caller_id, "CONTEXT_ID": job.context_id, "JOB_ID": "own"}
+    who: dict[str, Any] = {"CALLER_ID": job.caller_id, "CONTEXT_ID": job.context_id, "JOB_ID": "own"}
 
     def count_open() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -309,7 +309,7 @@ def test_nothing_is_left_open_of_what_was_asked(make_bench: MakeBench, store: St
     def ask(times: int) -> int:
         for _ in range(times):
             assert isinstance(bench.run("!!store.incr key:n\n!!store.incr key:n", **who), Done)
-            # Ended while its question is on the way.
+            # The run ends while its request is on the way.
             assert not isinstance(bench.run(f"!!job.wait job_id:{job.id}", timeout_s=0.02, **who), Done)
         eventually(
             lambda: not [t for t in threading.enumerate() if t.name == "store-request"], what="answers have come"
@@ -318,6 +318,6 @@ def test_nothing_is_left_open_of_what_was_asked(make_bench: MakeBench, store: St
 
     before = ask(5)
 
-    # Connections that the store keeps for the next question are not of interest here: more than one a question is.
+    # The store may keep connections for later requests, but must not keep one per request.
     assert ask(20) < before + 20
     assert bench.run(LAST + "!!store.get key:n", **who) == Done("50")

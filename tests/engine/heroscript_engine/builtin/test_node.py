@@ -1,4 +1,4 @@
-"""`node.new` and `cmd.run` against a real sshd on this machine, with keys made for the test."""
+"""`node.new` and `cmd.run`, with a real sshd on this machine and keys that are made for the test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ME = getpass.getuser()
 
 @dataclass
 class Machine:
-    """What the operator knows of it."""
+    """What the operator knows about the machine."""
 
     port: int
     key: Path
@@ -43,7 +43,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         pytest.skip("sshd, ssh or ssh-keygen is not installed")
     folder = tmp_path_factory.mktemp("sshd")
     if os.getuid() == 0:
-        # It separates privileges in this folder, which its package makes when the service starts.
+        # sshd needs this folder for privilege separation. Its package creates it when the service starts.
         Path("/run/sshd").mkdir(exist_ok=True)
     host_key = _make_key(folder / "host")
     (folder / "authorized").write_text(_make_key(folder / "key"))
@@ -102,7 +102,7 @@ def test_command_runs_on_the_machine_and_its_output_is_the_result(allowing: Benc
     assert allowing.log.lines == [("info", "42"), ("info", "aside")]
 
 
-def test_exit_code_and_words_of_a_failed_command_are_in_the_error(allowing: Bench, machine: Machine) -> None:
+def test_error_of_a_failed_command_has_its_exit_code_and_output(allowing: Bench, machine: Machine) -> None:
     script = named(machine) + "!!cmd.run node:there cmd:'ls /nowhere/at/all'"
 
     outcome = allowing.run(script)
@@ -113,14 +113,14 @@ def test_exit_code_and_words_of_a_failed_command_are_in_the_error(allowing: Benc
     assert "/nowhere/at/all" in outcome.message
 
 
-def test_command_ends_with_its_time_and_with_the_jobs(allowing: Bench, machine: Machine) -> None:
+def test_command_ends_at_its_own_timeout_and_at_the_jobs(allowing: Bench, machine: Machine) -> None:
     script = named(machine) + "!!cmd.run node:there cmd:'sleep 60'"
 
     assert "did not end within 0.5 s" in message(allowing, script + " timeout:0.5")
     assert allowing.run(script, timeout_s=1) == TimedOut(1)
 
 
-def test_machine_that_is_not_known_is_not_trusted(make_bench: MakeBench, machine: Machine, tmp_path: Path) -> None:
+def test_unknown_machine_is_not_trusted(make_bench: MakeBench, machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "none").touch()
     bench = make_bench(nodes=("127.0.0.1:*",), ssh_key=str(machine.key), ssh_known_hosts=str(tmp_path / "none"))
 
@@ -130,7 +130,7 @@ def test_machine_that_is_not_known_is_not_trusted(make_bench: MakeBench, machine
     assert "Host key verification failed" in said
 
 
-def test_machine_that_wants_another_key_is_an_error_and_nobody_is_asked(
+def test_machine_that_refuses_the_key_is_an_error_without_a_prompt(
     make_bench: MakeBench, machine: Machine, tmp_path: Path
 ) -> None:
     _make_key(tmp_path / "other")
@@ -153,7 +153,7 @@ def test_machine_that_wants_another_key_is_an_error_and_nobody_is_asked(
         (("*.lan",), "db.lan", "root", True),
     ],
 )
-def test_machine_is_held_against_host_port_and_user(
+def test_machine_is_checked_by_host_port_and_user(
     make_bench: MakeBench, items: tuple[str, ...], address: str, user: str, allowed: bool
 ) -> None:
     outcome = make_bench(nodes=items).run(f"!!node.new name:n ipaddr:'{address}' user:{user}")
@@ -163,7 +163,7 @@ def test_machine_is_held_against_host_port_and_user(
 
 
 @pytest.mark.parametrize("address", ["-oProxyCommand=x", "a b", "h:99999", "h:-1", ""])
-def test_what_is_no_machine_is_refused(make_bench: MakeBench, address: str) -> None:
+def test_malformed_machine_is_refused(make_bench: MakeBench, address: str) -> None:
     said = message(make_bench(nodes=("*:*",)), f"!!node.new name:n ipaddr:'{address}'")
 
     assert "does not name a machine" in said or "has an invalid port" in said

@@ -1,4 +1,4 @@
-"""`osal.*`: off until it is allowed, and then no more than what is allowed."""
+"""`osal.*`: off by default, and limited to what the operator allows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def message(outcome: object) -> str:
     return outcome.message
 
 
-def test_no_program_runs_where_none_is_allowed(bench: Bench) -> None:
+def test_no_program_runs_if_none_is_allowed(bench: Bench) -> None:
     assert "echo is not allowed here; HERO_ALLOW_COMMANDS allows: nothing" in message(bench.run("!!osal.exec cmd:echo"))
 
 
@@ -53,7 +53,7 @@ def test_path_of_the_job_does_not_choose_the_program(allowing: Bench, tmp_path: 
     assert allowing.log.lines == [("info", "real")]
 
 
-def test_exit_code_is_an_error_unless_it_is_to_be_ignored(allowing: Bench) -> None:
+def test_exit_code_is_an_error_unless_it_is_ignored(allowing: Bench) -> None:
     fail = "cmd:'sh -c \\'echo why; exit 3\\''"
 
     assert "sh ended with exit code 3: why" in message(allowing.run(f"!!osal.exec {fail}"))
@@ -62,14 +62,14 @@ def test_exit_code_is_an_error_unless_it_is_to_be_ignored(allowing: Bench) -> No
     assert isinstance(allowing.run(f"!!osal.exec {fail} ignore_error:true"), Done)
 
 
-def test_failed_program_is_repeated(allowing: Bench, tmp_path: Path) -> None:
+def test_failed_program_is_retried(allowing: Bench, tmp_path: Path) -> None:
     once = "cmd:'sh -c \\'test -e seen || ! touch seen\\''"
 
     assert isinstance(allowing.run(f"!!osal.exec {once} retry:1"), Done)
     assert (tmp_path / "seen").exists()
 
 
-def test_work_folder_is_below_the_one_that_is_allowed(allowing: Bench, tmp_path: Path) -> None:
+def test_work_folder_must_be_below_the_allowed_one(allowing: Bench, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
 
     allowing.run("!!osal.exec cmd:pwd work_folder:sub")
@@ -83,7 +83,7 @@ def test_program_is_ended_at_its_timeout(allowing: Bench) -> None:
     assert "did not end within 0.1 s" in message(allowing.run("!!osal.exec cmd:'sleep 60' timeout:0.1"))
 
 
-def test_variables_are_those_of_job_and_script(allowing: Bench) -> None:
+def test_program_gets_the_variables_of_job_and_script(allowing: Bench) -> None:
     show = "!!osal.exec cmd:'sh -c \\'echo $A-$B-$C-$D\\'' environment:'C=3'\n"
     script = "!!osal.env_set key:A value:1\n!!osal.env_set key:B value:9 overwrite:false\n!!osal.env_set_all d:4\n"
 

@@ -36,7 +36,7 @@ def message(bench: Bench, script: str, **options: Any) -> str:
     return outcome.message
 
 
-def test_code_does_not_run_unless_the_operator_says_so(bench: Bench) -> None:
+def test_code_does_not_run_unless_the_operator_allows_it(bench: Bench) -> None:
     assert "HERO_ALLOW_PYTHON is not set" in message(bench, code("1"))
 
 
@@ -61,7 +61,7 @@ def test_error_of_the_code_names_its_line(allowing: Bench) -> None:
     assert "line 2 of the code: invalid syntax" in message(allowing, code("x = 0\n1 +* x"))
 
 
-def test_code_is_held_by_the_limits_of_its_process(make_bench: MakeBench) -> None:
+def test_limits_of_the_process_apply_to_the_code(make_bench: MakeBench) -> None:
     bench = make_bench(python=True, memory_bytes=512 * 1024 * 1024)
 
     assert bench.run(code("while True: pass"), timeout_s=0.5) == TimedOut(0.5)
@@ -73,12 +73,12 @@ def test_code_is_held_by_the_limits_of_its_process(make_bench: MakeBench) -> Non
     assert ended.kind == "crashed"
 
 
-def test_code_cannot_ask_the_actor_for_what_is_not_allowed(allowing: Bench) -> None:
+def test_code_cannot_make_requests_that_are_not_allowed(allowing: Bench) -> None:
     assert "HERO_ALLOW_JOBS is not set" in message(allowing, code('ctx.ask("job.list", status="", count=1)'))
     assert "machine.stop is not allowed here" in message(allowing, code('ctx.ask("machine.stop")'))
 
 
-def test_variables_of_a_file_are_set(make_bench: MakeBench, tmp_path: Path) -> None:
+def test_variables_are_loaded_from_a_file(make_bench: MakeBench, tmp_path: Path) -> None:
     bench = make_bench(commands=("sh",), work_dir=str(tmp_path))
     (tmp_path / "vars.env").write_text("# a comment\nexport A=1\n\nB = 'two words'\nC=\"x=y\"\n")
     (tmp_path / "bad.env").write_text("A=1\nnothing")
@@ -96,7 +96,7 @@ def test_variables_of_a_file_are_set(make_bench: MakeBench, tmp_path: Path) -> N
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> Path:
-    """A program with the name of a package manager that notes what it was told, and knows no package `unknown`."""
+    """A program in the place of a package manager. It notes its arguments, and knows no package `unknown`."""
     program = tmp_path / "apt-get"
     program.write_text(
         f'#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >> {tmp_path}/told\n'
@@ -106,9 +106,7 @@ def stand_in(tmp_path: Path) -> Path:
     return program
 
 
-def test_packages_are_installed_and_removed_where_they_are_allowed(
-    make_bench: MakeBench, stand_in: Path, tmp_path: Path
-) -> None:
+def test_allowed_packages_are_installed_and_removed(make_bench: MakeBench, stand_in: Path, tmp_path: Path) -> None:
     bench = make_bench(packages=("jq", "lib*", "unknown"), package_manager=str(stand_in))
     script = (
         "!!osal.package_refresh\n!!osal.package_install jq name:'libfoo, libbar'\n"

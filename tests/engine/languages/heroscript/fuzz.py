@@ -1,19 +1,19 @@
-"""Coverage-guided search for texts that break the language. An on-demand program, not collected by pytest.
+"""Coverage-guided search for texts that break the language. Run it on demand; pytest does not collect it.
 
-Run it in a virtual environment of its own, because atheris instruments the interpreter and is no dependency:
+Run it in a virtual environment of its own, because atheris instruments the interpreter and is not a dependency:
 
     python3 -m venv fuzz-venv && fuzz-venv/bin/pip install atheris
     cd tests/engine/languages/heroscript
     PYTHONPATH=../../../../engines ../../../../fuzz-venv/bin/python fuzz.py -max_total_time=300 [corpus-folder]
 
-Every option is libFuzzer's (`-help=1`). What is demanded of each input, as script and as parameter block:
+All options are libFuzzer's (`-help=1`). Each input, as a script and as a parameter block, must meet these demands:
 
-- nothing but `HeroScriptError` comes out, and it can be shown;
-- the short road of the scanner gives what its states give;
-- the export reads back to the same actions;
-- the formatter changes nothing that is read, and formatting again changes nothing.
+- only `HeroScriptError` is raised, and it can be shown;
+- the fast path of the scanner gives the same items as its states;
+- the export gives the same actions when it is parsed;
+- the formatter keeps the playbook, and formatting again changes nothing.
 
-A finding ends the run with the failing input in a file `crash-*`. The cases of the specification are the seed.
+A failure ends the run and leaves the input in a file `crash-*`. The cases of the specification are the initial corpus.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped]  # atheris has no types, and is only in the fuzzer environment
 
 with atheris.instrument_imports(include=["hero_engine"]):
     from hero_engine.languages.heroscript import Action, HeroScriptError, Params, Playbook, check_script, format_script
@@ -34,8 +34,8 @@ with atheris.instrument_imports(include=["hero_engine"]):
 WORDS = ("!!a.b ", "\n  ", " //", "<!--", "-->", "'''", '"', "\\\\n", "<BR>", "\n// ", "x:'", "',", '["', "\n\n", ":")
 
 
-class LongRoad(BlockScanner):
-    """The scanner without its shortcut."""
+class StatesOnly(BlockScanner):
+    """The scanner without its fast path."""
 
     simple = re.compile(r"(?!)")
 
@@ -68,7 +68,7 @@ def scan(kind: type[BlockScanner], text: str) -> object:
 def check_text(text: str) -> None:
     for finding in check_script(text):
         finding.render()
-    assert scan(BlockScanner, text) == scan(LongRoad, text), "the two roads differ"
+    assert scan(BlockScanner, text) == scan(StatesOnly, text), "the fast path differs"
     try:
         Params.parse(text)
     except HeroScriptError as error:
@@ -105,7 +105,7 @@ def main() -> None:
         dictionary.write_text("".join(f'"{word}"\n' for word in quoted), "utf-8")
         options = [item for item in arguments if item.startswith("-")]
         corpora = [item for item in arguments if not item.startswith("-")]
-        # libFuzzer writes what it finds to the first folder it is given: the caller's, if there is one.
+        # libFuzzer writes its findings to the first folder: the caller's, if there is one.
         atheris.Setup(
             [sys.argv[0], f"-dict={dictionary}", "-max_len=400", *options, *corpora, str(seeds)], test_one_input
         )

@@ -1,4 +1,4 @@
-"""Runs the calls of `cases.json` against the package: one function a call name, results in the shape of the file."""
+"""Runs the calls of `cases.json`, with one function per call, and returns results in the shape of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hero_engine.languages.heroscript import Action, Amount, Params, Playbook, f
 
 
 def run_call(playbook: Playbook, check: dict[str, Any]) -> Any:
-    """The result of one check, simplified to JSON values."""
+    """Return the result of one check, simplified to JSON values."""
     call, args = check["call"], list(check.get("args", []))
     if call in PLAYBOOK_CALLS:
         return simplify(PLAYBOOK_CALLS[call](playbook, *args))
@@ -52,6 +52,7 @@ def content(action: Action) -> tuple[Any, ...]:
 
 
 def round_trip(playbook: Playbook) -> bool:
+    """What a round trip must preserve: more than the reference's own test demands."""
     again = Playbook.parse(playbook.heroscript(show_done=True))
     return [content(action) for action in again.actions] == [content(action) for action in playbook.actions_sorted()]
 
@@ -107,7 +108,7 @@ ACTION_CALLS: dict[str, Callable[..., Any]] = {"replace_params": replace_params}
 
 
 def describe(playbook: Playbook, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The playbook's actions with the fields that the wanted ones name."""
+    """Describe the actions of a playbook with the fields that the expected ones have."""
     described = []
     for index, action in enumerate(playbook.actions):
         params: Params = action.params
@@ -128,7 +129,7 @@ def describe(playbook: Playbook, wanted: list[dict[str, Any]]) -> list[dict[str,
 
 
 def replace_token(value: Any, folder: Path) -> Any:
-    """Put a folder's path in the place of `__DIR__` everywhere in a case."""
+    """Replace `__DIR__` by a folder's path everywhere in a case."""
     match value:
         case str():
             return value.replace("__DIR__", str(folder))

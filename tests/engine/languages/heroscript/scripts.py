@@ -1,4 +1,4 @@
-"""Hypothesis strategies for scripts, blocks, params and playbooks, from tidy to hostile."""
+"""Hypothesis strategies for scripts, blocks, parameters and playbooks, from tidy to hostile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hero_engine.languages.heroscript import Action, ActionType, Params
 
-# What the grammar reacts to, and little else: random text alone would hardly ever open a quote inside a list.
+# The pieces that the grammar reacts to, because purely random text would hardly ever open a quote inside a list.
 PIECES = (
     *(
         "'",
@@ -59,7 +59,7 @@ _values = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_
 
 @st.composite
 def all_params(draw: st.DrawFn) -> Params:
-    """Params as a program may fill them."""
+    """Parameters as a program may set them."""
     params = Params()
     for key, value, comment in draw(st.lists(st.tuples(_keys, _values, st.just("") | _values), max_size=6)):
         params.set(key, value, comment)
@@ -70,7 +70,7 @@ def all_params(draw: st.DrawFn) -> Params:
 
 @st.composite
 def all_actions(draw: st.DrawFn) -> Action:
-    """Actions as a program may make them."""
+    """Actions as a program may create them."""
     types = [ActionType.DAL, ActionType.SAL, ActionType.MACRO, ActionType.WAL]
     return Action(
         draw(_names),

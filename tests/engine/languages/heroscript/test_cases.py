@@ -1,4 +1,4 @@
-"""The hundred cases of the specification, each with the decision on its quirk."""
+"""The hundred cases of the specification, each with the decision about its quirk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.engine.languages.heroscript.playcases import describe, replace_token,
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cases.json").read_text("utf-8"))
 
-# What the fix of a quirk means where the file does not spell it out. The two cases about built-ins (Q44, Q45) say
-# what is left to the engine: here nothing of it happens.
+# The fixed behaviour of quirks for which the file does not spell it out. The two cases about built-ins (Q44, Q45) leave
+# the behaviour to the engine; here nothing happens.
 DECIDED: dict[str, dict[str, Any]] = {
     "params/space_before_colon_breaks_key": {"args": [[]]},
     "args/arg_case_duplicate_rule": {"args": [["git", "Curl"]]},

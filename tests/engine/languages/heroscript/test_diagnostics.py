@@ -1,4 +1,4 @@
-"""Errors as data, the checker, and the way findings are shown."""
+"""Errors as data, the checker, and the form in which findings are shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def caught(text: str, path: str = "") -> HeroScriptError:
     return info.value
 
 
-def test_an_error_is_shown_like_a_compiler_does() -> None:
+def test_an_error_is_shown_in_the_manner_of_a_compiler() -> None:
     error = caught("// start\n!!vm.define name:web cpu-count:4\n", "vm.hero")
     assert error.render() == (
         "vm.hero:2:25: error[syntax]: text to params processor: parameters can only be A-Za-z0-9 and _., "
@@ -61,7 +61,7 @@ def test_a_line_of_a_megabyte_is_shown_in_part() -> None:
     assert len(str(error)) < 400
 
 
-def test_errors_survive_the_way_between_processes() -> None:
+def test_errors_can_be_sent_between_processes() -> None:
     for error in (
         caught("!!a.b x-y:1", "vm.hero"),
         LoadError("m", place=Place(path="p", line=1, column=2), text="t", hint="h", code="c"),
@@ -85,7 +85,7 @@ def test_every_kind_of_error_is_a_heroscript_error_with_a_code() -> None:
     assert HeroScriptError("m", hint="h").render() == "<value>: error[error]: m\n  hint: h"
 
 
-def test_the_nearest_names_come_first_and_only_if_they_are_near() -> None:
+def test_only_similar_names_are_proposed_and_the_nearest_comes_first() -> None:
     assert nearest_names("vm.strat", ["vm.stop", "vm.start", "disk.add"])[0] == "vm.start"
     assert did_you_mean("zzz", ["vm.start"]) == ""
     assert nearest_names("x" * 1000, ["x"]) == []

@@ -55,7 +55,7 @@ def test_a_pipe_is_of_unknown_type(tmp_path: Path) -> None:
         load_playbook(tmp_path / "pipe")
 
 
-def test_bytes_that_are_no_utf8_are_an_error_with_their_place(tmp_path: Path) -> None:
+def test_invalid_utf8_is_an_error_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "x.hero").write_bytes(b"!!a.b\n  x:\xff\n")
     with pytest.raises(LoadError, match="0xff") as caught:
         load_playbook(tmp_path / "x.hero")
@@ -121,7 +121,7 @@ def test_a_malformed_include_says_why(tmp_path: Path, include: str, message: str
     assert not playbook.actions[0].done
 
 
-def test_git_is_fetched_by_who_is_asked_to(tmp_path: Path) -> None:
+def test_the_caller_fetches_a_repository(tmp_path: Path) -> None:
     asked: list[tuple[str, bool, bool]] = []
 
     def fetch(address: str, pull: bool, reset: bool) -> Path:

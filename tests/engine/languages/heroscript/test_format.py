@@ -29,18 +29,18 @@ from hero_engine.languages.heroscript import HeroScriptError, format_script
         ("", ""),
     ],
 )
-def test_a_script_is_brought_into_the_one_style(text: str, formatted: str) -> None:
+def test_a_script_is_rewritten_in_the_one_style(text: str, formatted: str) -> None:
     assert format_script(text) == formatted
     assert format_script(formatted) == formatted
 
 
-def test_what_does_not_fit_the_line_gets_one_line_each() -> None:
+def test_items_that_do_not_fit_the_line_get_lines_of_their_own() -> None:
     text = format_script("!!a.b " + " ".join(f"key_number_{number}:1" for number in range(8)))
     assert text.split("\n")[:2] == ["!!a.b", "    key_number_0:1"]
     assert len(text.split("\n")) == 10
 
 
-def test_a_value_that_cannot_be_rewritten_is_left_as_it_stands() -> None:
+def test_a_value_that_cannot_be_rewritten_stays() -> None:
     text = "!!a.b   x:'\n  one\n\n  two\\\\n\\\\nthree\n  '\n!!c.d   y:1\n"
     assert format_script(text) == text.replace("!!c.d   y", "!!c.d y")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def test_every_getter_says_which_key_is_missing(getter: str) -> None:
 
 
 @pytest.mark.parametrize("getter", [name for name in GETTERS if name.endswith("_default")])
-def test_a_default_is_for_a_missing_key_only(getter: str) -> None:
+def test_a_default_applies_only_to_a_missing_key(getter: str) -> None:
     default: Any = {"get_percentage_default": "50%", "get_currencyamount_default": "5EUR"}.get(getter, "2022-12-05")
     if "list" in getter:
         default = []
@@ -147,13 +148,14 @@ def test_arguments_are_read_by_number() -> None:
     assert params.get_arg_check(1, 2) == "12"
     assert params.get_arg_default(2, "d") == params.get_arg_default(-1, "d") == "d"
     assert params.get_arg_int_default(5, 7) == 7
-    for call, message in [
+    calls: list[tuple[Callable[[], object], str]] = [
         (lambda: params.get_arg(2), "Looking for arg nr 2, not enough args available."),
         (lambda: params.get_arg(-1), "Looking for arg nr -1"),
         (lambda: params.get_arg_int(0), "failed to convert argument fast to int: "),
         (lambda: params.check_arg_len(1), "the amount of expected args is 1, we found different."),
         (lambda: params.get_arg_check(0, 3), "the amount of expected args is 3"),
-    ]:
+    ]
+    for call, message in calls:
         with pytest.raises(ParamError) as caught:
             call()
         assert message in str(caught.value)
@@ -215,17 +217,17 @@ def test_capacities_are_powers_of_1024(text: str, size_bytes: int, size_gb: int)
     assert params.get_storagecapacity_in_gigabytes("x") == size_gb
 
 
-def test_a_capacity_without_unit_is_gigabytes_where_gigabytes_are_asked_for() -> None:
+def test_a_capacity_without_unit_is_in_the_unit_of_the_getter() -> None:
     assert Params.parse("x:10").get_storagecapacity_in_gigabytes("x") == 10
 
 
 @pytest.mark.parametrize("text", ["$5USD", "1.2.3USD", "USD", "12ABCDE"])
-def test_an_amount_that_makes_no_sense_is_an_error(text: str) -> None:
+def test_a_malformed_amount_is_an_error(text: str) -> None:
     with pytest.raises(ParamError):
         Params.parse(f"x:{text}").get_currencyamount("x")
 
 
-def test_paths_must_exist_or_are_made(tmp_path: Path) -> None:
+def test_paths_must_exist_or_are_created(tmp_path: Path) -> None:
     params = Params()
     params.set("x", str(tmp_path / "a" / "b"))
     params.set("home", "~")

@@ -1,7 +1,7 @@
-"""Time grows with the length of the text and not faster, on tidy and on hostile texts.
+"""Time grows in proportion to the length of the text, for tidy and for hostile texts.
 
-Never an absolute time: the best of several runs at one size against the best of several at four times that size. A
-quadratic step anywhere would make the ratio 16.
+The tests do not use absolute times. They compare the best of several runs at one size with the best of several at four
+times that size, where a quadratic step would give a ratio of 16.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from hero_engine.languages.heroscript import HeroScriptError, Params, Playbook, check_script, format_script
 
 BOUND = 10.0
-# Below this the clock and the caches say more than the text does; a quadratic step takes longer at these sizes.
+# Shorter times depend on the clock and the caches more than on the text. A quadratic step takes longer at these sizes.
 NOISE_S = 0.01
 
 TEXTS: dict[str, Callable[[int], str]] = {
@@ -62,7 +62,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 def best_s(run: Callable[[str], object], text: str, runs: int) -> float:
     best = float("inf")
     for _ in range(runs):
-        # The processor's time of this thread, and no collector: what is measured is the text, not the neighbours.
+        # The processor time of this thread, without garbage collection, so that only the text matters.
         gc.collect()
         gc.disable()
         start = time.thread_time()
@@ -74,8 +74,8 @@ def best_s(run: Callable[[str], object], text: str, runs: int) -> float:
 
 
 def assert_linear(run: Callable[[str], object], make: Callable[[int], str], size: int) -> None:
-    # One run each is enough for a good ratio; a bad one is tried again with more runs, because a neighbour on the
-    # same machine can still spoil it, by way of the caches.
+    # One run each is enough for a good ratio. A bad one is repeated with more runs, because other programs on the
+    # machine can still spoil it through the caches.
     for runs in (1, 3, 3, 5):
         small, big = best_s(run, make(size), runs), best_s(run, make(size * 4), runs)
         if big <= NOISE_S or big / small < BOUND:
@@ -85,7 +85,7 @@ def assert_linear(run: Callable[[str], object], make: Callable[[int], str], size
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_parsing_is_linear_in_the_length_of_the_text(name: str) -> None:
-    # Large enough for the mere copying of a growing text to show.
+    # Large enough to reveal the copying of a growing text.
     assert_linear(Playbook.parse, TEXTS[name], 25_000)
 
 

@@ -63,12 +63,12 @@ def test_a_dataclass_is_filled_from_its_parameters() -> None:
     )
 
 
-def test_absent_parameters_leave_the_default_or_the_zero() -> None:
+def test_missing_parameters_give_the_default_or_the_zero_value() -> None:
     machine = decode_params(Params(), Machine)
     assert machine == Machine("", 0, 0.0, False, datetime.fromtimestamp(0, UTC), [], [], [], Size(0), None)
 
 
-def test_an_object_comes_back_from_its_params() -> None:
+def test_an_object_survives_encoding_and_decoding() -> None:
     machine = Machine(
         "it's", -1, 0.25, False, datetime(2022, 12, 5, 1, 2, 3, tzinfo=UTC), ["a", "b c"], [1], [True], Size(2), None
     )
@@ -90,7 +90,7 @@ def test_a_value_that_does_not_fit_its_field_is_a_param_error() -> None:
             decode_params(Params.parse(text), Size)
 
 
-def test_a_class_that_is_no_dataclass_is_the_programs_mistake() -> None:
+def test_a_class_that_is_not_a_dataclass_is_a_type_error() -> None:
     for wrong in (lambda: decode_params(Params(), int), lambda: encode_params(3), lambda: encode_params(Size)):
         with pytest.raises(TypeError):
             wrong()

@@ -1,4 +1,4 @@
-"""Parameter blocks, and what can be done with params (specification, sections 4 and 5)."""
+"""Parameter blocks, and operations on parameters (specification, sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hero_engine.languages.heroscript import HeroScriptError, Param, ParamError, Params
 
 
-def test_the_forms_of_a_parameter_are_all_read() -> None:
+def test_all_forms_of_a_parameter_are_read() -> None:
     params = Params.parse("a:value b: value c:'a b' d: \"a b\"e:1 f:'' g:a:b'={}")
     assert params.get_map() == {"a": "value", "b": "value", "c": "a b", "d": "a b", "e": "1", "f": "", "g": "a:b'={}"}
 
@@ -54,7 +54,7 @@ def test_br_markers_are_line_ends() -> None:
     assert Params.parse("x:a<BR>b<<BR>>c").get("x") == "a\nb\nc"
 
 
-def test_comments_go_to_what_follows_and_vanish_at_the_end() -> None:
+def test_comments_belong_to_the_next_item_and_vanish_at_the_end() -> None:
     params = Params.parse("x:1\n// to arg\n// two\nfast\n<!-- to y -->\ny:2\n// nobody's")
     assert params.comments == ["to arg\ntwo"]
     assert params.params == (Param("x", "1"), Param("y", "2", "to y"))
@@ -73,7 +73,7 @@ def test_an_html_comment_that_is_never_closed_warns() -> None:
     ("text", "char", "column"),
     [("a-b:1", "a-", 2), ("x:1 @y", "@", 5), ("x:'a' 'b'", "'", 7), ("é", "é", 1), ("x:'a'#", "#", 6)],
 )
-def test_a_character_that_no_name_holds_is_an_error_with_its_place(text: str, char: str, column: int) -> None:
+def test_an_illegal_character_is_an_error_with_its_place(text: str, char: str, column: int) -> None:
     with pytest.raises(HeroScriptError) as caught:
         Params.parse(f"ok:1\n{text}", "block")
     assert f"found illegal char: '{char}'" in str(caught.value)
@@ -81,7 +81,7 @@ def test_a_character_that_no_name_holds_is_an_error_with_its_place(text: str, ch
     assert caught.value.text == char[-1]
 
 
-def test_stored_things_can_be_set_deleted_and_merged() -> None:
+def test_parameters_can_be_set_deleted_and_merged() -> None:
     params = Params()
     params.set(" Name ", "  two\r\nlines\t<BR>x ", "why-")
     params.set_arg(" 'Fast' ")
@@ -126,7 +126,7 @@ def test_a_value_can_be_a_block_of_its_own() -> None:
         params.get_params("bad")
 
 
-def test_filters_look_at_arguments_and_exact_keys() -> None:
+def test_filters_test_arguments_and_exact_keys() -> None:
     params = Params.parse("fast color:darkred")
     assert params.filter_match(["color:dark*+fast"])
     assert not params.filter_match(["COLOR:dark*"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from hero_engine.languages.heroscript import Playbook, SelectError
@@ -68,7 +70,7 @@ def test_lookups_of_one_action_say_what_is_wrong() -> None:
     assert not playbook.max_once("net.")
     assert playbook.exists("vm.start")
     assert not playbook.exists_once("vm.start")
-    for call, message in [
+    lookups: list[tuple[Callable[[], object], str]] = [
         (lambda: playbook.max_once("vm."), "found more than one action: 'vm.'"),
         (lambda: playbook.ensure_once("net."), "No actions found based on filter: net."),
         (
@@ -77,7 +79,8 @@ def test_lookups_of_one_action_say_what_is_wrong() -> None:
         ),
         (lambda: playbook.get("net."), "can't find action: 'net.'"),
         (lambda: playbook.get("vm.start"), "found more than one action: 'vm.start'"),
-    ]:
+    ]
+    for call, message in lookups:
         with pytest.raises(SelectError) as caught:
             call()
         assert message in str(caught.value)
@@ -89,7 +92,7 @@ def test_a_misspelt_lookup_comes_with_the_nearest_name() -> None:
     assert caught.value.hint == "did you mean vm.define?"
 
 
-def test_done_actions_are_found_on_request_only() -> None:
+def test_done_actions_are_found_only_on_request() -> None:
     playbook = Playbook.parse(SCRIPT)
     playbook.actions[1].done = True
     assert ids(playbook, "vm.start") == [5]
@@ -97,7 +100,7 @@ def test_done_actions_are_found_on_request_only() -> None:
     assert playbook.exists_once("vm.start")
 
 
-def test_what_is_not_done_is_named() -> None:
+def test_an_action_that_is_not_done_is_named() -> None:
     playbook = Playbook.parse(SCRIPT, path="x.hero")
     with pytest.raises(SelectError, match=r"x\.hero:2:1: action not done: 'vm.start'"):
         playbook.ensure_processed("*.start")
@@ -142,7 +145,7 @@ def test_a_bucket_above_49_is_refused_and_nothing_is_sorted() -> None:
     assert playbook.priorities == {}
 
 
-def test_results_are_made_when_they_are_asked_for() -> None:
+def test_a_result_is_created_on_first_use() -> None:
     action = Playbook.parse(SCRIPT).actions[0]
     assert action.result.empty()
     action.result.set("x", "1")

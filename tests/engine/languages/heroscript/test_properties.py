@@ -1,4 +1,4 @@
-"""What holds for every text and every value, searched for counter-examples."""
+"""Properties of every text and every value, with a search for counter-examples."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from tests.engine.languages.heroscript.scripts import all_actions, all_params, b
 searching = settings(max_examples=250, deadline=None)
 
 
-class LongRoad(BlockScanner):
-    """The scanner without its shortcut for plain items."""
+class StatesOnly(BlockScanner):
+    """The scanner without its fast path."""
 
     simple = re.compile(r"(?!)")
 
@@ -54,7 +54,7 @@ def scan(kind: type[BlockScanner], text: str) -> tuple[list[Item], str, list[str
 
 @searching
 @given(scripts)
-def test_nothing_but_a_heroscript_error_comes_out_of_parsing_any_text(text: str) -> None:
+def test_parsing_any_text_raises_only_heroscript_errors(text: str) -> None:
     for read in (Playbook.parse, Params.parse, format_script):
         with suppress(HeroScriptError):
             read(text)
@@ -80,13 +80,13 @@ def test_every_error_carries_a_place_inside_the_text(text: str) -> None:
 @example("a:1 :x")
 @example("a:1 ,b")
 @example("x:'a b' //c")
-def test_the_short_road_of_the_scanner_gives_what_its_states_give(text: str) -> None:
-    assert scan(BlockScanner, text) == scan(LongRoad, text)
+def test_the_fast_path_of_the_scanner_gives_the_same_items_as_its_states(text: str) -> None:
+    assert scan(BlockScanner, text) == scan(StatesOnly, text)
 
 
 @searching
 @given(scripts)
-def test_whatever_a_script_gives_is_exported_and_read_back(text: str) -> None:
+def test_every_parsed_script_is_exported_and_read_back(text: str) -> None:
     with suppress(HeroScriptError):
         playbook = Playbook.parse(text)
         assert round_trip(playbook), playbook.heroscript()
@@ -101,7 +101,7 @@ def test_kept_blank_lines_are_exported_and_read_back(text: str) -> None:
 
 @searching
 @given(st.lists(all_actions(), max_size=4))
-def test_whatever_a_program_makes_is_exported_and_read_back(actions: list[Action]) -> None:
+def test_every_action_of_a_program_is_exported_and_read_back(actions: list[Action]) -> None:
     playbook = Playbook()
     playbook.actions = actions
     assert round_trip(playbook), (playbook.heroscript(), [content(action) for action in actions])
@@ -129,7 +129,7 @@ def test_params_on_one_line_are_read_back_without_their_comments(params: Params)
 
 @searching
 @given(scripts)
-def test_formatting_changes_nothing_that_is_read_and_is_stable(text: str) -> None:
+def test_formatting_keeps_the_playbook_and_is_stable(text: str) -> None:
     try:
         before = Playbook.parse(text)
     except HeroScriptError:
@@ -155,7 +155,7 @@ def test_json_and_resp_give_the_params_back(params: Params) -> None:
 
 @searching
 @given(st.binary(max_size=60), st.text(max_size=60))
-def test_nothing_but_a_heroscript_error_comes_out_of_decoding(data: bytes, text: str) -> None:
+def test_decoding_any_data_raises_only_heroscript_errors(data: bytes, text: str) -> None:
     for piece in (data, b"*3\r\n" + data, b"*3\r\n*1\r\n$" + data):
         with suppress(HeroScriptError):
             params_from_resp(piece)
@@ -165,7 +165,7 @@ def test_nothing_but_a_heroscript_error_comes_out_of_decoding(data: bytes, text:
 
 @searching
 @given(st.text(max_size=30))
-def test_nothing_but_a_heroscript_error_comes_out_of_any_getter(value: str) -> None:
+def test_every_getter_raises_only_heroscript_errors(value: str) -> None:
     params = Params()
     params.set("k", value)
     getters = [name for name in dir(Params) if name.startswith("get_") and not name.endswith("_default")]
@@ -178,7 +178,7 @@ def test_nothing_but_a_heroscript_error_comes_out_of_any_getter(value: str) -> N
 
 @searching
 @given(all_actions())
-def test_a_hash_depends_on_the_content_only_unless_the_position_is_asked_for(action: Action) -> None:
+def test_a_hash_depends_only_on_the_content_unless_positions_count(action: Action) -> None:
     first, second = Playbook(), Playbook()
     first.actions = [action]
     second.actions = [Playbook.parse(export_action(action)).actions[0]]

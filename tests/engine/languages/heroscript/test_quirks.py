@@ -1,6 +1,6 @@
 """Every quirk of the reference, [Q01] to [Q52], as the specification decides it.
 
-Q44 and Q45 are about built-ins that the engine owns, Q46 about a program that only the V engine starts; they are not
+Q44 and Q45 are about actions of the engine, and Q46 is about a program that only the V engine starts, so they are not
 here.
 """
 
@@ -27,7 +27,7 @@ def test_q01_a_line_with_one_leading_space_ends_the_action_with_a_warning() -> N
     assert codes(text) == [("Q01", 3)]
 
 
-def test_q02_blank_lines_inside_a_value_are_dropped_unless_asked_for() -> None:
+def test_q02_blank_lines_inside_a_value_are_dropped_unless_they_are_kept_on_request() -> None:
     text = "!!a.b\n  x:'\n    one\n\n    two\n    '\n"
     assert first(text).get("x") == "one\ntwo"
     assert Playbook.parse(text, keep_blank_lines=True).actions[0].params.get("x") == "one\n\ntwo"
@@ -51,7 +51,7 @@ def test_q04_a_comment_at_column_zero_ends_the_action_and_warns_if_parameters_fo
     assert codes(text) == [("Q04", 2)]
 
 
-def test_q04_a_comment_above_the_next_action_is_no_reason_to_warn() -> None:
+def test_q04_a_comment_above_the_next_action_gives_no_warning() -> None:
     assert codes("!!a.b\n  x:1\n// next\n!!c.d\n// last\nprose\n  indented prose") == []
 
 
@@ -61,7 +61,7 @@ def test_q05_an_action_without_actor_or_name_is_an_error(head: str) -> None:
         Playbook.parse(head)
 
 
-def test_q06_a_colon_separates_in_filters_only() -> None:
+def test_q06_a_colon_separates_only_in_filters() -> None:
     playbook = Playbook.parse("!!mail:send to:x\n!!mail.send to:y")
     assert [action.full_name for action in playbook.actions] == ["core.mail_send", "mail.send"]
     assert playbook.get("mail:send").params.get("to") == "y"
@@ -83,7 +83,7 @@ def test_q08_markdown_does_not_hide_actions() -> None:
     assert [action.full_name for action in playbook.actions] == ["a.b", "c.d"]
 
 
-def test_q09_every_stored_key_can_be_got() -> None:
+def test_q09_every_stored_key_can_be_read() -> None:
     params = first("!!a.b a__b:1 a.b.c:2 x/y:3 a,b:4 my_key:5")
     assert [params.get(key) for key in ("a__b", "A.B.C", " x/y ", "a,b", "my-key")] == ["1", "2", "3", "4", "5"]
 
@@ -98,7 +98,7 @@ def test_q11_a_blank_before_the_colon_still_makes_a_key() -> None:
     assert first("!!a.b name\n  : web").args == ("name",)
 
 
-def test_q12_apostrophes_and_addresses_in_comments_swallow_nothing() -> None:
+def test_q12_apostrophes_and_addresses_in_comments_do_not_end_them() -> None:
     params = first("!!a.b\n  // don't, see http://x.org/a\n  x:1 // it's 'so' // really\n  y:2")
     assert params.get_map() == {"x": "1", "y": "2"}
     assert params.comment_of("x") == "don't, see http://x.org/a-it's 'so' // really"
@@ -171,14 +171,14 @@ def test_q20_arguments_keep_their_slash_and_are_compared_without_case() -> None:
             Playbook.parse(f"!!a.b {wrong}")
 
 
-def test_q21_an_end_comment_goes_to_the_first_item_and_adjacent_ones_are_glued() -> None:
+def test_q21_an_end_comment_belongs_to_the_first_item_and_adjacent_ones_are_joined() -> None:
     params = first("!!a.b\n  // one\n  // two\n  x:1 y:2 // three\n  z:3 // four")
     assert params.comment_of("x") == "one\ntwo-three"
     assert params.comment_of("y") == ""
     assert params.comment_of("z") == "four"
 
 
-def test_q22_an_id_in_a_script_is_discarded_and_the_export_numbers_anew() -> None:
+def test_q22_an_id_in_a_script_is_discarded_and_the_export_numbers_again() -> None:
     playbook = Playbook.parse("!!a.b id:77 x:1")
     assert not playbook.actions[0].params.exists("id")
     assert playbook.heroscript() == "!!a.b id:1 x:1\n\n"
@@ -188,7 +188,7 @@ def test_q23_two_backslashes_and_n_are_a_line_end_one_is_text() -> None:
     assert first(r"!!a.b x:'a\\nb' y:'a\nb' z:a\\nb").get_map() == {"x": "a\nb", "y": r"a\nb", "z": "a\nb"}
 
 
-def test_q24_what_is_never_closed_runs_to_the_end_with_a_warning() -> None:
+def test_q24_an_unclosed_value_runs_to_the_end_with_a_warning() -> None:
     assert first("!!a.b x:'no end y:1").get_map() == {"x": "no end y:1"}
     assert codes("!!a.b z:1\n  x:'no end y:1\n!!c.d") == [("Q24", 2)]
     assert codes("!!a.b\n  x:'\n    one\n!!c.d") == [("Q24", 2)]
@@ -199,7 +199,7 @@ def test_q25_a_quoted_value_over_lines_is_joined_by_blanks() -> None:
     assert first("!!a.b x:\n  '\n  one\n  '").get_map() == {"x": "one"}
 
 
-def test_q26_html_comments_may_take_several_lines_and_a_hash_is_no_comment() -> None:
+def test_q26_html_comments_may_take_several_lines_and_a_hash_does_not_start_a_comment() -> None:
     params = first("!!a.b\n  <!-- one\n  it's two -->\n  x:1\n  <!-- z --> y:2")
     assert params.get_map() == {"x": "1", "y": "2"}
     assert params.comment_of("x") == "one\nit's two"
@@ -208,7 +208,7 @@ def test_q26_html_comments_may_take_several_lines_and_a_hash_is_no_comment() -> 
         Playbook.parse("!!a.b\n  # no")
 
 
-def test_q27_a_filter_without_dot_is_about_core_and_globs_regard_case() -> None:
+def test_q27_a_filter_without_dot_means_core_and_globs_are_case_sensitive() -> None:
     playbook = Playbook.parse("!!reboot\n!!start\n!!vm.start")
     assert [action.id for action in playbook.find("start")] == [2]
     assert [action.id for action in playbook.find("")] == [1, 2]
@@ -216,7 +216,7 @@ def test_q27_a_filter_without_dot_is_about_core_and_globs_regard_case() -> None:
     assert playbook.find("VM.ST*") == []
 
 
-def test_q28_a_second_sort_starts_anew() -> None:
+def test_q28_a_second_sort_replaces_the_first() -> None:
     playbook = Playbook.parse("!!a.one\n!!b.two")
     assert [action.id for action in playbook.filtersort({1: "b.*"})] == [2, 1]
     assert [action.id for action in playbook.filtersort({1: "a.*"})] == [1, 2]
@@ -248,7 +248,7 @@ def test_q32_an_empty_fence_inside_a_value_survives_the_export() -> None:
     assert Playbook.parse(playbook.heroscript()).actions[0].params.get("x") == "```\n```"
 
 
-def test_q33_unknown_words_turn_the_default_around() -> None:
+def test_q33_unknown_words_mean_the_opposite_of_the_default() -> None:
     params = first("!!a.b x:maybe y:on z:y-e-s e:''")
     assert [params.get_default_true(key) for key in "xyze"] == [False, False, True, True]
     assert [params.get_default_false(key) for key in "xyze"] == [True, True, True, False]
@@ -261,7 +261,7 @@ def test_q34_numeric_lists_may_have_brackets() -> None:
     assert params.get_list_bool("z") == [True, False]
 
 
-def test_q35_small_integers_do_not_wrap_and_defaults_do_not_swallow_rubbish() -> None:
+def test_q35_small_integers_do_not_wrap_and_defaults_do_not_hide_errors() -> None:
     params = first("!!a.b x:127,128 y:1,rubbish")
     with pytest.raises(HeroScriptError, match="x list entry 128 is not a valid signed 8-bit integer"):
         params.get_list_i8("x")
@@ -324,7 +324,7 @@ def test_q42_includes_are_relative_to_their_file_nested_guarded_and_done(tmp_pat
     assert all(action.done for action in playbook.find("play.*", include_done=True))
 
 
-def test_q43_folders_are_loaded_with_the_folders_below(tmp_path: Path) -> None:
+def test_q43_folders_are_loaded_recursively(tmp_path: Path) -> None:
     (tmp_path / "z" / "y").mkdir(parents=True)
     (tmp_path / "_hidden").mkdir()
     for name in ("z/y/deep.md", "b.md", "z/a.hero", "_hidden/no.md"):
@@ -349,7 +349,7 @@ def test_q50_of_a_key_given_twice_the_last_wins_and_moves_to_the_end() -> None:
     assert list(first("!!a.b x:1 y:2 X:3").get_map().items()) == [("y", "2"), ("x", "3")]
 
 
-def test_q51_the_internal_form_of_comments_is_nothing_special() -> None:
+def test_q51_the_internal_form_of_comments_has_no_special_meaning() -> None:
     params = first("!!a.b\n  x:1 //one-/ y:2\n  z:3")
     assert params.get_map() == {"x": "1", "z": "3"}
     assert params.comment_of("x") == "one-/ y:2"

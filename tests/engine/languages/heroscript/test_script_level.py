@@ -62,7 +62,7 @@ def test_three_parts_are_an_error(head: str) -> None:
         Playbook.parse(head)
 
 
-def test_a_name_alone_belongs_to_core() -> None:
+def test_a_name_without_an_actor_belongs_to_core() -> None:
     assert Playbook.parse("!!Reboot-now").actions[0].full_name == "core.reboot_now"
 
 
@@ -79,19 +79,19 @@ def test_ids_count_over_several_loads_and_the_first_path_stays() -> None:
     assert str(playbook.actions[2].place) == "two:1:1"
 
 
-def test_a_load_that_fails_leaves_the_playbook_as_it_was() -> None:
+def test_a_failed_load_leaves_the_playbook_unchanged() -> None:
     playbook = Playbook.parse("!!a.b")
     with pytest.raises(HeroScriptError):
         playbook.add("// lost\nprose\n!!c.d\n!!e.f x-y:1")
     assert (playbook.nractions, playbook.othertext, playbook.warnings) == (1, "", [])
 
 
-def test_comments_go_to_the_action_below_even_over_blank_lines() -> None:
+def test_comments_belong_to_the_action_below_even_across_blank_lines() -> None:
     playbook = Playbook.parse("//// one\n\n//two\n\n\n!!a.b\n!!c.d")
     assert [action.comments for action in playbook.actions] == ["one\ntwo", ""]
 
 
-def test_an_image_keeps_the_comment_above_it_waiting() -> None:
+def test_an_image_does_not_separate_a_comment_from_its_action() -> None:
     assert Playbook.parse("// one\n![i](j.png)\n!!a.b").actions[0].comments == "one"
 
 
@@ -100,7 +100,7 @@ def test_prose_and_indented_comments_are_ignored_outside_of_actions() -> None:
     assert (playbook.actions[0].comments, playbook.othertext) == ("", "")
 
 
-def test_comments_of_several_loads_are_parted_by_line_ends() -> None:
+def test_comments_of_several_loads_are_separated_by_line_ends() -> None:
     playbook = Playbook.parse("// one")
     playbook.add("// two\nprose\n// three")
     assert playbook.othertext == "one\ntwo\nthree"

@@ -1,4 +1,4 @@
-"""The handlers: one function an action. Loaded once, before the first job, by the entry point `wallet`."""
+"""The handlers, with one function per action. The entry point `wallet` loads them once, before the first job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hero_engine.heroscript_engine import Context, action
 
 @action("wallet.define")
 def define(ctx: Context, name: str, balance: Decimal = Decimal(0)) -> None:
-    """Make a wallet that lasts as long as the script."""
+    """Make a wallet that exists until the script ends."""
     ctx.session.values[name] = balance
 
 
@@ -41,5 +41,5 @@ def send(
 
 @action("wallet.balance")
 def balance(ctx: Context, name: str) -> object:
-    """What is in a wallet."""
+    """Return the balance of a wallet."""
     return ctx.session.values[name]

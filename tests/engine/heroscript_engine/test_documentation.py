@@ -39,7 +39,7 @@ def test_example_of_a_finding_is_what_the_checker_shows() -> None:
     (shown,) = examples("text")
     script = "// one\n\n\n!!wallet.sned to:bob\n"
 
-    (finding,) = check_script(script, "deploy.hero", known=["wallet.define", "wallet.send", "play.echo"])
+    (finding,) = check_script(script, "deploy.hero", known=["wallet.send", "play.echo"])
 
     assert finding.render() == shown.rstrip("\n")
 

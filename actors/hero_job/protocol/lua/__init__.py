@@ -1,8 +1,9 @@
 """The Lua scripts, one per transition, loaded as data. Only they write a job's status.
 
-Each file is one script; its header states its guarantee, keys, arguments, answer and transitions. A script runs behind
-the parts that it shares with others (`parts/`) and behind its constants: the key parts of `keys.py` under their names
-there, and the camelCase names of `spellings.py`, `FOREIGN_SCRIPT_TYPE` for `scriptType`. So no script spells either.
+Each file is one script; its header states its guarantee, keys, arguments, answer and transitions. The parts that it
+shares with others (`parts/`) go in front of it. Constants are replaced by their values: the key parts of `keys.py` by
+their names there, and the camelCase names of `spellings.py`, `FOREIGN_SCRIPT_TYPE` for `scriptType`. So no script
+spells either.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ _FOLDER = Path(__file__).parent
 _CONSTANTS = {part.name: part.value for part in KeyPart} | {
     f"FOREIGN_{name.upper()}": foreign for foreign, name in CAMEL_CASE.items()
 }
-_COMMENT_OR_STRING = re.compile(r"--.*|'(?:[^'\\]|\\.)*'")
+_TOKEN = re.compile(r"--.*|'(?:[^'\\]|\\.)*'|\b[A-Z_]{3,}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class LuaScript:
-    """One script: its source with its constants and shared parts, and the digest by which the server knows it.
+    """One script: its source with its shared parts, and the digest by which the server knows it.
 
     Attributes:
         name: Name of the file, without its ending.
@@ -40,15 +41,15 @@ class LuaScript:
 def _load(name: str, *parts: str) -> LuaScript:
     files = [_FOLDER / "parts" / f"{part}.lua" for part in parts] + [_FOLDER / f"{name}.lua"]
     body = "".join(file.read_text("utf-8") for file in files)
-    source = _constants(body) + body
+    source = _TOKEN.sub(_constant, body)
     # The server names scripts by SHA-1; it protects nothing. Source: redis.io/commands/evalsha
     return LuaScript(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def _constants(body: str) -> str:
-    """Declare the constants that the code of a script mentions, each as a local variable."""
-    mentioned = set(re.findall(r"\b[A-Z_]{3,}\b", _COMMENT_OR_STRING.sub("", body)))
-    return "".join(f"local {name} = '{_CONSTANTS[name]}'\n" for name in sorted(mentioned & _CONSTANTS.keys()))
+def _constant(token: re.Match[str]) -> str:
+    # Literals, since each local variable that functions use costs every run of the script.
+    value = _CONSTANTS.get(token.group())
+    return token.group() if value is None else f"'{value}'"
 
 
 _ENDING = ("time", "spellings", "queue", "limits", "ending")

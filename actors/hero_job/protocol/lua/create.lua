@@ -19,6 +19,19 @@ local key, queue = KEYS[1], KEYS[2]
 local ns, id, start, options, retention = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', read_retention(5)
 local FIRST_FIELD = 10
 
+local status_text = redis.pcall('HGET', key, 'status')
+if type(status_text) == 'table' then return { 1, '' } end -- the key is not a hash
+local exists = status_text or redis.call('EXISTS', key) == 1
+
+if start and not options and not exists then
+  -- The plain case, in one write.
+  redis.call('HSET', key, 'status', 'dispatched', 'created_at', at, 'updated_at', at, unpack(ARGV, FIRST_FIELD))
+  enqueue(ns, id, queue, nil, false)
+  note_event(id, 'dispatched')
+  write_events(ns, retention)
+  return { 0, id }
+end
+
 -- The name of a field in which the existing job differs from the request, or nil.
 local function difference()
   local given = {}
@@ -110,24 +123,13 @@ local function register_options()
   if failed then redis.call('HSET', key, 'prerequisite_failed', failed) end
 end
 
-local status_text = redis.pcall('HGET', key, 'status')
-if type(status_text) == 'table' then return { 1, '' } end -- the key is not a hash
-
-if status_text or redis.call('EXISTS', key) == 1 then
+if exists then
   local field = difference()
   if field then return { 1, field } end
   if not start or read_status(status_text) ~= 'created' then return { 0, id } end
 else
   local refusal = options and register_options()
   if refusal then return refusal end
-  if start and not options then
-    -- The plain case, in one write.
-    redis.call('HSET', key, 'status', 'dispatched', 'created_at', at, 'updated_at', at, unpack(ARGV, FIRST_FIELD))
-    enqueue(ns, id, queue, nil, false)
-    note_event(id, 'dispatched')
-    write_events(ns, retention)
-    return { 0, id }
-  end
   redis.call('HSET', key, 'status', 'created', 'created_at', at, 'updated_at', at, unpack(ARGV, FIRST_FIELD))
   if not start then note_event(id, 'created') end
 end

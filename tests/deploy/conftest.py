@@ -1,4 +1,4 @@
-"""What the checks of deployable files share."""
+"""The validator of Kubernetes manifests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-#: Carries the schemas of Kubernetes, and brings PyYAML and jsonschema along.
+#: Contains the schemas of Kubernetes.
 VALIDATOR = "kubernetes-validate==1.37.0"
 
 
 @pytest.fixture(scope="session")
 def validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A throw-away environment with the validator; gives its folder of programs."""
+    """Install the validator into an environment of its own, and give its folder of programs."""
     folder = tmp_path_factory.mktemp("validator")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [

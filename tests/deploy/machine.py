@@ -1,7 +1,7 @@
-"""A machine with its own systemd: a Debian root made by debootstrap, booted by systemd-nspawn, without a network.
+"""A machine with its own systemd: a Debian root made by debootstrap and booted by systemd-nspawn, without a network.
 
-What is tested is installed in /opt/hero as an operator would, in a virtual environment; its dependencies and its Python
-are those of the test run, mounted read-only.
+The runtime is installed in /opt/hero in a virtual environment, as an operator would do it. Its dependencies and its
+Python are those of the test run, mounted read-only.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import pytest
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
-#: The first Debian release whose systemd has all that the units ask for.
+#: The first Debian release whose systemd has everything that the units ask for.
 SUITE = "trixie"
 #: systemd, and the libraries that Python's own modules load.
 PACKAGES = "systemd,libssl3t64,libffi8,zlib1g,libbz2-1.0,liblzma5,libsqlite3-0,libexpat1,libuuid1"
 
 
 def why_not() -> str:
-    """Why there can be no such machine here; empty when there can."""
+    """Say why no such machine can run here; empty when one can."""
     if os.environ.get("HERO_TEST_SYSTEMD") != "1":
         return "HERO_TEST_SYSTEMD is not 1 (it downloads a Debian root of 100 MB and boots it)"
     if os.geteuid() != 0:
@@ -42,7 +42,7 @@ def why_not() -> str:
 
 
 def debian_mirror() -> str:
-    """The mirror of Debian that this machine uses; empty for none."""
+    """Give the Debian mirror that this machine uses; empty for none."""
     if shutil.which("apt-get") is None:
         return ""
     command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"]
@@ -51,10 +51,10 @@ def debian_mirror() -> str:
 
 
 class Machine:
-    """One container that boots.
+    """One container that boots its own systemd.
 
     Args:
-        folder: Where its root is made.
+        folder: Where its root folder is made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Machine:
         self._leader = 0
 
     def make(self) -> None:
-        """Make the root, and install the runtime and the clients of the test into it."""
+        """Make the root, and install the runtime into it."""
         command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(self.root), debian_mirror()]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
@@ -72,7 +72,7 @@ class Machine:
         tried = subprocess.run(self._nspawn("--pipe", "true"), capture_output=True, text=True, check=False)
         if tried.returncode:
             pytest.skip(f"systemd-nspawn cannot run here: {tried.stderr.strip()[-300:]}")
-        # In a user's home it would be hidden from the service.
+        # Python is mounted here: in a user's home it would be hidden from the service.
         (self.root / "etc/ld.so.conf.d/python.conf").write_text("/opt/python/lib\n")
         self._install()
         self._run("ldconfig")
@@ -115,18 +115,18 @@ class Machine:
         return done.stdout + done.stderr
 
     def prepare(self, *command: str) -> str:
-        """Run a command before the boot; gives what it says."""
+        """Run a command before the boot, and give its output."""
         return self._run(*command)
 
     def write(self, path: str, text: str) -> None:
-        """Write a file, by its path in the machine."""
+        """Write a file at a path in the machine."""
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
     def boot(self) -> None:
-        """Start it and wait until everything that is enabled has started."""
-        # A machine of its own hierarchy: systemd 256 and newer boot with no other.
+        """Boot it, and wait until all enabled units have started."""
+        # The machine gets a unified cgroup hierarchy: systemd 256 and newer boot with no other.
         env = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         with self._console.open("wb") as console:
             self._process = subprocess.Popen(
@@ -157,7 +157,7 @@ class Machine:
 
     def popen(self, *command: str) -> subprocess.Popen[str]:
         """Start a command in the running machine."""
-        # All but the user namespace, which is that of the host.
+        # All namespaces but that of users, which is the host's.
         enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
         env = {"PATH": "/opt/hero/bin:/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"}
         return subprocess.Popen(
@@ -176,27 +176,27 @@ class Machine:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def check(self, *command: str) -> str:
-        """Run a command that succeeds; gives its output."""
+        """Run a command that must succeed, and give its output."""
         done = self.call(*command)
         assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}\n{self.journal()}"
         return done.stdout.strip()
 
     def shows(self, unit: str, key: str) -> str:
-        """A property of a unit."""
+        """Give a property of a unit."""
         return self.check("systemctl", "show", "--value", "-p", key, unit)
 
     def journal(self, unit: str = "hero-supervisor.service") -> str:
-        """What a unit and systemd have logged about it."""
+        """Give the log of a unit, with what systemd has logged about it."""
         return self.call("journalctl", "--no-pager", "-o", "cat", "-u", unit).stdout
 
     def processes(self, unit: str) -> set[int]:
-        """The processes of a unit, by their number in the machine."""
+        """Give the processes of a unit, by their ids in the machine."""
         group = self.shows(unit, "ControlGroup")
         told = self.call("find", f"/sys/fs/cgroup{group}", "-name", "cgroup.procs", "-exec", "cat", "{}", "+").stdout
         return {int(pid) for pid in told.split()} if group else set()
 
     def halt(self) -> None:
-        """Power it off, and make sure of it."""
+        """Power it off, and kill it if that takes too long."""
         if self._process is None:
             return
         with contextlib.suppress(AssertionError):

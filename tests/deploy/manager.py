@@ -1,4 +1,4 @@
-"""A service manager as small as can be: it listens, and passes its sockets to the processes that it starts."""
+"""A minimal service manager: it listens, and passes its sockets to the processes that it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# Puts the descriptors where sd_listen_fds(3) wants them, and names the process that they are meant for.
+# Moves the descriptors to where sd_listen_fds(3) wants them, and names the process that they are meant for.
 _LAUNCHER = """
 import fcntl, os, sys
 fds = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",") if fd]
@@ -33,15 +33,15 @@ def start_with(
     names: str | None = None,
     environ: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process and pass it descriptors.
+    """Start a process and pass descriptors to it.
 
     Args:
-        fds: Passed from descriptor 3 on, in this order.
+        fds: They become descriptors 3, 4 and so on.
         command: Program and arguments.
-        cwd: Its folder.
+        cwd: Its working folder.
         log: Where its output goes.
-        names: What `LISTEN_FDNAMES` is to be.
-        environ: Laid over everything else.
+        names: Value of `LISTEN_FDNAMES`; None leaves it unset.
+        environ: Variables that override all others.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith(("HERO_", "LISTEN_"))}
     env |= {"PYTHONPATH": str(ROOT), "LISTEN_FDS": str(len(fds))}
@@ -61,7 +61,7 @@ def start_with(
 
 
 def listening_unix(path: Path, mode: int = 0o600) -> socket.socket:
-    """A Unix socket that listens."""
+    """Listen on a Unix socket."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     path.chmod(mode)
@@ -70,5 +70,5 @@ def listening_unix(path: Path, mode: int = 0o600) -> socket.socket:
 
 
 def listening_tcp(host: str = "127.0.0.1") -> socket.socket:
-    """A TCP port that listens, chosen by the kernel."""
+    """Listen on a TCP port that the kernel chooses."""
     return socket.create_server((host, 0), backlog=64)

@@ -1,4 +1,4 @@
-"""Sockets passed by a service manager: taken as sd_listen_fds(3) says, and kept open over a restart."""
+"""Sockets that a service manager passes are taken as sd_listen_fds(3) says, and stay open over a restart."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ else:
 
 
 class Taker:
-    """Runs `take_sockets` in a process of its own, as descriptors below 10 belong to the test runner here."""
+    """Runs `take_sockets` in a process of its own, since in this one the test runner uses the low descriptors."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -71,7 +71,7 @@ def taker(tmp_path: Path) -> Iterator[Taker]:
 
 
 @pytest.mark.parametrize("names", [None, "unix:tcp", "hero-supervisor.socket:hero-supervisor.socket"])
-def test_passed_sockets_are_told_apart_and_nobody_inherits_them(taker: Taker, names: str | None) -> None:
+def test_passed_sockets_are_told_apart_and_no_child_inherits_them(taker: Taker, names: str | None) -> None:
     tcp = taker.tcp()
     port = socket.socket(fileno=os.dup(tcp))
     with port:
@@ -86,13 +86,13 @@ def test_passed_sockets_are_told_apart_and_nobody_inherits_them(taker: Taker, na
         }
 
 
-def test_what_is_meant_for_another_process_is_left_alone(taker: Taker) -> None:
+def test_sockets_meant_for_another_process_are_left_alone(taker: Taker) -> None:
     seen = taker.take(taker.unix(), environ={"LISTEN_PID": "1"})
 
     assert (seen["unix"], seen["tcp"], seen["variables"]) == (None, None, [])
 
 
-def test_wrong_kinds_are_refused_and_the_message_says_what_to_change(taker: Taker) -> None:
+def test_sockets_of_a_wrong_kind_are_refused_and_the_message_says_what_to_change(taker: Taker) -> None:
     cases: list[tuple[str, list[int], dict[str, Any]]] = [
         ("neither a Unix nor a TCP stream socket", [taker.socket(socket.AF_UNIX, socket.SOCK_DGRAM)], {}),
         ("descriptor 3 (tcp) is a unix socket; correct FileDescriptorName=", [taker.unix("a")], {"names": "tcp"}),
@@ -121,7 +121,7 @@ class Managed:
         self.port = int(self.tcp.getsockname()[1])
         self.process: subprocess.Popen[bytes] | None = None
         store = f'[store]\nredis_url = "{redis_url}"\nnamespace = "{namespace}"\n'
-        # Without the passed sockets it would listen on another path, and on no port.
+        # Without the passed sockets it would listen on this other path, and on no port.
         rpc = '[rpc]\nunix_socket = "other.ipc"\n[[actors]]\ntype = "osis"\n'
         (folder / "hero.toml").write_text(f"{store}{rpc}")
 
@@ -158,7 +158,7 @@ def answer_of(client: socket.socket) -> str:
         return b"".join(iter(lambda: client.recv(65536), b"")).decode()
 
 
-def test_a_restart_refuses_nobody(managed: Managed) -> None:
+def test_restart_refuses_no_client(managed: Managed) -> None:
     with RawClient(managed.path, 60) as client:
         before = managed.path.stat()
         assert client.call("run_job", {"script": "40 + 2", "script_type": "OSIS", **WHO}) == "42"
@@ -179,7 +179,7 @@ def test_a_restart_refuses_nobody(managed: Managed) -> None:
             except ConnectionRefusedError as e:
                 refused.append(e)
             except (ConnectionResetError, BrokenPipeError):
-                continue  # it was connected to the process that was killed
+                continue  # it was connected to the killed process
             served[0] += 1
 
     hammer = threading.Thread(target=connect_again_and_again)
@@ -189,7 +189,7 @@ def test_a_restart_refuses_nobody(managed: Managed) -> None:
             code = managed.end(ending)
             assert code == (0 if ending is signal.SIGTERM else -signal.SIGKILL)
 
-            # Nobody is there: who comes now is connected, asks, and waits.
+            # No process listens now: a client connects, asks, and waits.
             waiting_tcp = managed.connect_tcp()
             with RawClient(managed.path, 60) as waiting:
                 waiting.send(request("get_job_status", ["nobody"]) + b"\n")
@@ -204,7 +204,7 @@ def test_a_restart_refuses_nobody(managed: Managed) -> None:
     assert served[0] > 0
     assert (after.st_ino, after.st_mode, after.st_uid) == (before.st_ino, before.st_mode, before.st_uid)
     managed.end(signal.SIGTERM)
-    assert managed.path.exists()  # the manager's file outlives the service
+    assert managed.path.exists()  # the file belongs to the manager and outlives the service
 
 
 def test_passed_port_obeys_the_rules_of_a_configured_one(tmp_path: Path, valkey: ValkeyServer, namespace: str) -> None:
@@ -221,7 +221,7 @@ WHO = {"caller_id": "me", "context_id": "here"}
 
 
 def sockets_of(process: psutil.Process) -> set[int]:
-    """Inode numbers of the sockets that a process has open."""
+    """Give the inode numbers of the open sockets of a process."""
     found = set()
     for fd in Path(f"/proc/{process.pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -236,7 +236,7 @@ def test_service_without_a_manager_listens_as_configured(tmp_path: Path, valkey:
     (tmp_path / "hero.toml").write_text(f'actors = []\n{store}[rpc]\nunix_socket = "own.ipc"\n')
     command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml"]
     with listening_unix(tmp_path / "passed.ipc") as passed:
-        # LISTEN_PID names somebody else: these descriptors were meant for our parent.
+        # LISTEN_PID names another process: these descriptors were meant for the parent.
         process = start_with(
             [passed.fileno()], command, cwd=tmp_path, log=tmp_path / "log", environ={"LISTEN_PID": str(os.getpid())}
         )

@@ -1,4 +1,4 @@
-"""The container file: what can be read from it, and the image where there is something to build it."""
+"""The container file is checked as text, and as an image where a program can build one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE = ROOT / "config" / "container" / "Containerfile"
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Name and rest of each instruction, continued lines joined."""
+    """Give the name and the rest of each instruction, with continued lines joined."""
     text = re.sub(r"^#.*\n", "", FILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return [(line.split()[0], line.partition(" ")[2].strip()) for line in lines]
@@ -32,14 +32,14 @@ def last(name: str) -> str:
     return [rest for found, rest in instructions() if found == name][-1]
 
 
-def test_bases_are_plain_names_with_a_version_and_no_registry() -> None:
+def test_base_images_are_plain_names_with_a_version_and_no_registry() -> None:
     bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
 
     assert len(bases) == 2
     assert [base for base in bases if not re.fullmatch(r"[a-z]+:[\w.-]*\d[\w.-]*", base)] == []
 
 
-def test_what_is_copied_exists_and_is_all_that_the_wheel_is_built_from() -> None:
+def test_copied_files_exist_and_are_all_that_the_wheel_is_built_from() -> None:
     copied = [rest.split()[:-1] for name, rest in instructions() if name == "COPY" and not rest.startswith("--from")]
     sources = {source for group in copied for source in group}
     ignored = (FILE.parent / "Containerfile.dockerignore").read_text().split()
@@ -53,14 +53,14 @@ def test_what_is_copied_exists_and_is_all_that_the_wheel_is_built_from() -> None
     assert [path for path in needed if not any(Path(path).is_relative_to(source) for source in sources)] == []
 
 
-def test_image_runs_as_nobody_in_particular_and_reaps_what_is_left() -> None:
+def test_image_runs_as_an_ordinary_user_and_its_first_process_reaps_orphans() -> None:
     assert int(last("USER").partition(":")[0]) > 0
     assert json.loads(last("ENTRYPOINT")) == ["tini", "--"]
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert json.loads(last("CMD"))[0] in scripts
 
 
-def test_health_check_asks_at_the_default_socket_of_the_working_folder() -> None:
+def test_health_check_uses_the_default_socket_in_the_working_folder() -> None:
     command = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
 
     options = unix_client._parser().parse_args(command[1:])
@@ -69,7 +69,7 @@ def test_health_check_asks_at_the_default_socket_of_the_working_folder() -> None
 
 
 def builder() -> tuple[str, str]:
-    """A program that builds images here, or why there is none."""
+    """Give a program that builds images here, or say why there is none."""
     reasons = []
     for program in ("docker", "podman", "buildah"):
         if shutil.which(program) is None:
@@ -96,7 +96,7 @@ def test_image_is_built_and_runs_a_job() -> None:
         [program, "build", "-f", str(FILE), "-t", tag, str(ROOT)], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
-    if program == "buildah":  # it builds, and runs nothing in the background
+    if program == "buildah":  # it builds images but runs no containers
         subprocess.run([program, "rmi", "-f", tag], capture_output=True, check=False)
         return
     name = tag.replace(":", "-")

@@ -1,4 +1,4 @@
-"""`heroctl install-service`, and the units that it writes, judged by systemd itself."""
+"""`heroctl install-service` writes units that systemd itself accepts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ needs_systemd = pytest.mark.skipif(systemd_version() < 250, reason="no systemd-a
 
 
 def analyze(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Without a runtime folder it does not look at the units of a user at all.
+    # Without a runtime folder it does not look at the units of a user.
     env = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "SYSTEMD_COLORS": "0", "SYSTEMD_EMOJI": "0"}
     return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False, env=env)
 
@@ -47,7 +48,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def install(home: Path, tmp_path: Path) -> Install:
-    """Run `heroctl install-service` as somebody with an empty home."""
+    """Run `heroctl install-service` as a user with an empty home."""
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("HERO_", "XDG_"))}
@@ -73,10 +74,10 @@ def written(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_units_name_this_installation_and_the_time_that_its_config_needs(install: Install, home: Path) -> None:
+def test_units_name_this_installation_and_allow_the_time_that_its_config_needs(install: Install, home: Path) -> None:
     config = home / "my.toml"
     home.mkdir()
-    # The longest counts.
+    # The longest shutdown_s counts.
     text = '[supervisor]\nshutdown_s = 3\n[[actors]]\ntype = "sal"\nshutdown_s = 99.5\n'
     config.write_text(text)
 
@@ -127,7 +128,7 @@ def test_dry_run_prints_the_files_and_writes_none(install: Install, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_config_error_is_told_and_nothing_is_written(install: Install, home: Path) -> None:
+def test_config_error_is_reported_and_nothing_is_written(install: Install, home: Path) -> None:
     home.mkdir()
     (home / "my.toml").write_text("[supervisor]\nshutdown = 3\n")
 
@@ -139,7 +140,7 @@ def test_config_error_is_told_and_nothing_is_written(install: Install, home: Pat
 
 
 @pytest.mark.parametrize("tcp", ["8080", "example.org:80", "127.0.0.1"])
-def test_what_systemd_cannot_listen_on_is_refused(install: Install, home: Path, tcp: str) -> None:
+def test_address_that_systemd_cannot_listen_on_is_refused(install: Install, home: Path, tcp: str) -> None:
     done = install("--user", "--tcp", tcp)
 
     assert (done.returncode, written(home)) == (2, {})
@@ -153,7 +154,7 @@ def test_system_service_below_a_home_folder_is_refused(install: Install, tmp_pat
     assert not (tmp_path / "image").exists()
 
 
-def test_folder_that_cannot_be_written_is_told(install: Install, home: Path) -> None:
+def test_folder_that_cannot_be_written_is_reported(install: Install, home: Path) -> None:
     home.write_text("no folder")
 
     done = install("--user")
@@ -170,18 +171,18 @@ def test_units_of_the_project_are_those_of_an_ordinary_installation() -> None:
     assert ordinary.units() == {name: (ROOT / "config" / "systemd" / name).read_text() for name in UNITS}
 
 
-def odd_installation(folder: Path, **options: object) -> Installation:
-    """One whose paths need quoting."""
+def odd_installation(folder: Path, **options: Any) -> Installation:
+    """Make an installation whose paths need quoting."""
     program = folder / "a b" / "50%" / "hero-supervisor"
     program.parent.mkdir(parents=True)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    return Installation(program=(str(program),), config=folder / 'c "d".toml', shutdown_s=10, **options)  # type: ignore[arg-type]
+    return Installation(program=(str(program),), config=folder / 'c "d".toml', shutdown_s=10, **options)
 
 
 @needs_systemd
 @pytest.mark.parametrize("user", [False, True], ids=["system", "user"])
-def test_systemd_has_nothing_to_say_about_the_units(tmp_path: Path, user: bool) -> None:
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path, user: bool) -> None:
     installation = odd_installation(tmp_path, user=user, systemd=systemd_version(), tcp="127.0.0.1:8080")
     for name, text in installation.units().items():
         (tmp_path / name).write_text(text)
@@ -192,19 +193,19 @@ def test_systemd_has_nothing_to_say_about_the_units(tmp_path: Path, user: bool) 
 
 
 @needs_systemd
-def test_sandbox_is_tight(tmp_path: Path) -> None:
+def test_systemd_rates_the_sandbox_as_tight(tmp_path: Path) -> None:
     installation = odd_installation(tmp_path, systemd=systemd_version())
     for name, text in installation.units().items():
         (tmp_path / name).write_text(text)
 
-    # In tenths: 0 is a service that can do nothing, 96 one without any sandbox.
+    # In tenths: 0 is a service that can do nothing, 96 is a service without a sandbox.
     said = analyze(tmp_path, "security", "--offline=true", "--threshold=20", str(tmp_path / SERVICE))
 
     print(said.stdout.strip().splitlines()[-1])
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-def test_wheel_brings_the_units_along(tmp_path: Path) -> None:
+def test_wheel_contains_the_units(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
 
@@ -213,7 +214,7 @@ def test_wheel_brings_the_units_along(tmp_path: Path) -> None:
     assert {f"hero_ctl/systemd/{name}" for name in UNITS} <= set(names)
 
 
-def test_version_of_what_is_installed_is_told() -> None:
+def test_heroctl_tells_the_installed_version() -> None:
     done = subprocess.run([HEROCTL, "--version"], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (0, f"heroctl {version('hero-runtime')}\n")

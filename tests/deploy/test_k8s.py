@@ -1,8 +1,7 @@
-"""The Kubernetes manifests: valid by the schemas, consistent among themselves, and true about our programs."""
+"""The Kubernetes manifests are valid by the schemas, consistent with each other, and true about our programs."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -19,8 +18,7 @@ from hero_ctl.commands.install import AFTER_SHUTDOWN_S
 from hero_job.protocol.keys import Keys
 from hero_supervisor import cli as supervisor_cli
 from tests.ctl.conftest import environment
-from tests.deploy.yaml_subset import load as load_yaml
-from tests.deploy.yaml_subset import load_all
+from tests.deploy import strict_yaml
 from tests.eventually import eventually
 from tests.supervisor.rpc.transports import free_port
 from tests.supervisor.rpc.web_server import curl
@@ -28,13 +26,13 @@ from tests.valkey_server import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "k8s"
-KUSTOMIZATION = load_yaml((FOLDER / "kustomization.yaml").read_text())
+KUSTOMIZATION = strict_yaml.load((FOLDER / "kustomization.yaml").read_text())
 OBJECTS: list[dict[str, Any]] = [
-    document for name in KUSTOMIZATION["resources"] for document in load_all((FOLDER / name).read_text())
+    document for name in KUSTOMIZATION["resources"] for document in strict_yaml.load_all((FOLDER / name).read_text())
 ]
 URL = "redis://127.0.0.1:1/"
 
-# What we use of keda.sh/v1alpha1: key -> type of its value, a nested map, or a list of one kind of map.
+# The part of keda.sh/v1alpha1 that we use: key -> type of the value, a nested map, or a list of one kind of map.
 SCALED_OBJECT = {
     "scaleTargetRef": {"name": str},
     "pollingInterval": int,
@@ -56,7 +54,7 @@ def named(kind: str, name: str) -> dict[str, Any]:
 
 
 def pods() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Name, pod and only container of each Deployment."""
+    """Name, pod and container of each Deployment; each has one container."""
     for deployment in of_kind("Deployment"):
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
@@ -65,7 +63,7 @@ def pods() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """The supervisor's configuration as the pod has it."""
+    """The supervisor's settings as its pod has them."""
     (env,) = (container["env"] for name, _, container in pods() if name == "hero-supervisor")
     (tmp_path / "hero.toml").write_text(named("ConfigMap", "hero-config")["data"]["hero.toml"])
     return load(tmp_path / "hero.toml", environ={variable["name"]: URL for variable in env})
@@ -105,14 +103,6 @@ def test_schemas_of_kubernetes_accept_the_manifests(validator: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_our_reader_of_yaml_reads_what_everybody_reads(validator: Path) -> None:
-    files = sorted([*FOLDER.glob("*.yaml"), *(ROOT / "config" / "zinit").glob("*.yaml")])
-    code = "import json, sys, yaml; print(json.dumps([list(yaml.safe_load_all(open(f))) for f in sys.argv[1:]]))"
-    done = subprocess.run([str(validator / "python"), "-c", code, *map(str, files)], capture_output=True, check=True)
-
-    assert json.loads(done.stdout) == [load_all(file.read_text()) for file in files]
-
-
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl, which has kustomize built in")
 def test_kustomize_builds_them() -> None:
     done = subprocess.run(["kubectl", "kustomize", str(FOLDER)], capture_output=True, text=True, check=False)
@@ -123,7 +113,7 @@ def test_kustomize_builds_them() -> None:
     assert done.stdout.count("image: hero-runtime:") == len(of_kind("Deployment"))
 
 
-def test_selectors_meet_the_pods_that_they_are_for() -> None:
+def test_selectors_match_exactly_the_pods_that_they_are_for() -> None:
     labels = {d["metadata"]["name"]: d["spec"]["template"]["metadata"]["labels"] for d in of_kind("Deployment")}
     for deployment in of_kind("Deployment"):
         name = deployment["metadata"]["name"]
@@ -175,7 +165,7 @@ def test_configuration_and_environment_are_real_settings(settings: Settings) -> 
 
     assert settings.store.redis_url == URL
     assert settings.actors == ()
-    assert settings.rpc.auth_required  # everybody in the cluster can reach it
+    assert settings.rpc.auth_required  # everything in the cluster can reach it
     assert settings.rpc.port == supervisor["ports"][0]["containerPort"]
     service = named("Service", "hero-supervisor")["metadata"]["name"]
     assert {service, f"{service}.{KUSTOMIZATION['namespace']}.svc"} <= set(settings.rpc.hosts)
@@ -187,7 +177,7 @@ def test_configuration_and_environment_are_real_settings(settings: Settings) -> 
         assert [variable["name"] for variable in container["env"]] == [expected]
 
 
-def test_pods_are_given_the_time_that_a_drain_takes(settings: Settings) -> None:
+def test_pods_get_the_time_that_a_drain_takes(settings: Settings) -> None:
     for name, pod, container in pods():
         grace_s = pod["terminationGracePeriodSeconds"]
         if name == "hero-supervisor":
@@ -207,7 +197,7 @@ def test_actors_are_scaled_by_the_queue_that_they_serve(settings: Settings) -> N
         spec = scaled["spec"]
         assert has_shape(spec, SCALED_OBJECT)
         target = named("Deployment", spec["scaleTargetRef"]["name"])
-        assert "replicas" not in target["spec"]  # each apply would reset what KEDA has set
+        assert "replicas" not in target["spec"]  # each apply would reset the number that KEDA has set
         (trigger,) = spec["triggers"]
         (container,) = target["spec"]["template"]["spec"]["containers"]
         served = container["args"][container["args"].index("--type") + 1]
@@ -221,13 +211,13 @@ def test_actors_are_scaled_by_the_queue_that_they_serve(settings: Settings) -> N
     assert named("Deployment", "hero-actor-osis")["spec"]["replicas"] == 1
 
 
-def test_keda_secret_says_the_same_as_the_url() -> None:
+def test_secret_gives_keda_the_same_store_as_the_url() -> None:
     secret = named("Secret", "hero-store")["stringData"]
 
     assert secret["url"] == f"redis://:{secret['password']}@{secret['address']}/0"
 
 
-def programs_first(url: str) -> dict[str, str]:
+def environment_with_programs(url: str) -> dict[str, str]:
     env = environment(url)
     return {**env, "PATH": f"{Path(sys.executable).parent}:{env['PATH']}"}
 
@@ -235,7 +225,7 @@ def programs_first(url: str) -> dict[str, str]:
 def test_probe_of_an_actor_succeeds_once_it_is_listed(tmp_path: Path, valkey: ValkeyServer, namespace: str) -> None:
     container = named("Deployment", "hero-actor-sal")["spec"]["template"]["spec"]["containers"][0]
     assert container["readinessProbe"]["exec"] == container["startupProbe"]["exec"]
-    env = {**programs_first(valkey.url), "HERO_NAMESPACE": namespace}
+    env = {**environment_with_programs(valkey.url), "HERO_NAMESPACE": namespace}
 
     def probe() -> int:
         return subprocess.run(container["readinessProbe"]["exec"]["command"], env=env, check=False).returncode
@@ -262,7 +252,7 @@ def test_probes_of_the_supervisor_succeed_on_its_configuration(
         assert there in text
         text = text.replace(there, replacement)
     (tmp_path / "hero.toml").write_text(text)
-    env = {**programs_first(""), "HERO_STORE__REDIS_URL": valkey.url, "HERO_STORE__NAMESPACE": namespace}
+    env = {**environment_with_programs(""), "HERO_STORE__REDIS_URL": valkey.url, "HERO_STORE__NAMESPACE": namespace}
     with (tmp_path / "log").open("wb") as log:
         command = [container["args"][0], "--config", str(tmp_path / "hero.toml")]
         supervisor = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log)

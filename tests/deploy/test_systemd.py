@@ -1,4 +1,4 @@
-"""The service under a real systemd, in a machine of its own; runs with HERO_TEST_SYSTEMD=1."""
+"""The service under a real systemd, in a machine of its own. Runs with HERO_TEST_SYSTEMD=1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ type = "sal"
 [[actors]]
 type = "python"
 """
-# Starts once the service says that it is ready, and then a job must run.
+# Starts when the service says that it is ready. A job must run then.
 DEPENDENT = f"""
 [Unit]
 Requires={SERVICE}
@@ -40,7 +40,7 @@ ExecStart=/opt/hero/bin/hero-unix-client --socket {RPC} --method run_job --param
 [Install]
 WantedBy=multi-user.target
 """
-# Connects again and again; counts who was refused. An answer that breaks off is that of a process which was killed.
+# Connects repeatedly and counts the refusals. An answer that breaks off came from a process that was killed.
 HAMMER = """
 import json, os, socket, sys
 seen = {"refused": 0, "answered": 0, "broken": 0}
@@ -64,7 +64,7 @@ print(json.dumps(seen))
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """One machine, booted with the service enabled; each test leaves the service running."""
+    """Boot one machine with the service enabled. Each test leaves the service running."""
     machine = Machine(tmp_path_factory.mktemp("machine"))
     machine.make()
     machine.write("/etc/hero/hero.toml", CONFIG)
@@ -73,7 +73,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine.write("/opt/hammer.py", HAMMER)
     said = machine.prepare("/opt/hero/bin/heroctl", "install-service", "--tcp", "127.0.0.1:8080")
     assert f"systemctl daemon-reload && systemctl enable --now {SERVICE}\n" in said
-    # As shipped but for one number: 30 s without a sign of life is long for a test.
+    # As shipped, except for one number: 30 s without a sign of life is long for a test.
     machine.write(f"/etc/systemd/system/{SERVICE}.d/test.conf", "[Service]\nWatchdogSec=6\n")
     machine.prepare("systemctl", "enable", SERVICE, "dependent.service")
     try:
@@ -94,23 +94,23 @@ def main_pid(machine: Machine) -> int:
 
 
 def wait_replaced(machine: Machine, pid: int) -> None:
-    """Until another process is the service, and says that it is ready."""
+    """Wait until another process is the service and says that it is ready."""
     eventually(
         lambda: machine.shows(SERVICE, "ActiveState") == "active" and main_pid(machine) not in (0, pid),
         within_s=90,
         every_s=0.2,
-        what=f"the service starts anew:\n{machine.journal()[-3000:]}",
+        what=f"the service restarts:\n{machine.journal()[-3000:]}",
     )
 
 
-def test_systemd_has_nothing_to_say_about_the_units(machine: Machine) -> None:
+def test_systemd_finds_nothing_wrong_with_the_units(machine: Machine) -> None:
     done = machine.call("systemd-analyze", "verify", SERVICE, SOCKET)
 
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
     print(machine.check("systemd-analyze", "security", SERVICE).splitlines()[-1])
 
 
-def test_at_boot_the_socket_comes_first_and_dependents_come_when_jobs_run(machine: Machine) -> None:
+def test_at_boot_the_socket_comes_first_and_dependents_start_when_jobs_run(machine: Machine) -> None:
     moments = [
         int(machine.shows(SOCKET, "ActiveEnterTimestampMonotonic")),
         int(machine.shows(SERVICE, "ExecMainStartTimestampMonotonic")),
@@ -130,7 +130,7 @@ def test_at_boot_the_socket_comes_first_and_dependents_come_when_jobs_run(machin
 def test_every_actor_type_works_inside_the_sandbox(machine: Machine) -> None:
     assert run(machine, "40 + 2", "OSIS") == run(machine, "40 + 2") == '"42"'
     assert run(machine, "!!play.output result:last\n!!play.echo content:on", "Python") == '"on"'
-    # A user of its own, which owns the state; nobody else may look.
+    # It runs as a user of its own, which owns the state. No other user may read it.
     status = machine.check("cat", f"/proc/{main_pid(machine)}/status")
     assert "Uid:\t0\t" not in status
     assert "NoNewPrivs:\t1" in status
@@ -140,11 +140,11 @@ def test_every_actor_type_works_inside_the_sandbox(machine: Machine) -> None:
     assert machine.check("ls", "/var/lib/hero-supervisor/.hero/store/appendonlydir")
 
 
-def test_operator_finds_the_embedded_store_from_the_state_folder(machine: Machine) -> None:
+def test_heroctl_finds_the_embedded_store_from_the_state_folder(machine: Machine) -> None:
     assert machine.check("sh", "-c", "cd /var/lib/hero-supervisor && heroctl run '6 * 7'") == "42"
 
 
-def test_reload_rolls_what_has_changed_and_keeps_the_service(machine: Machine) -> None:
+def test_reload_applies_the_change_and_keeps_the_service_process(machine: Machine) -> None:
     pid = main_pid(machine)
     try:
         machine.write("/etc/hero/hero.toml", CONFIG.replace('type = "sal"', 'type = "sal"\ncount = 2'))
@@ -157,7 +157,7 @@ def test_reload_rolls_what_has_changed_and_keeps_the_service(machine: Machine) -
     assert main_pid(machine) == pid
 
 
-def test_restart_refuses_nobody(machine: Machine) -> None:
+def test_restart_refuses_no_client(machine: Machine) -> None:
     pid = main_pid(machine)
     hammer = machine.popen("/opt/hero/bin/python", "/opt/hammer.py", RPC)
     try:
@@ -173,7 +173,7 @@ def test_restart_refuses_nobody(machine: Machine) -> None:
     assert seen["answered"] > 0
 
 
-def test_killed_service_is_started_anew_without_anything_of_the_old_one(machine: Machine) -> None:
+def test_killed_service_restarts_and_no_process_of_the_old_one_remains(machine: Machine) -> None:
     pid, before = main_pid(machine), machine.processes(SERVICE)
     assert len(before) >= 5  # itself, the store, three actors
     restarts = int(machine.shows(SERVICE, "NRestarts"))
@@ -184,7 +184,7 @@ def test_killed_service_is_started_anew_without_anything_of_the_old_one(machine:
     assert not before & machine.processes(SERVICE)
 
 
-def test_service_that_hangs_is_killed_by_the_watchdog_and_started_anew(machine: Machine) -> None:
+def test_watchdog_kills_a_hanging_service_and_it_restarts(machine: Machine) -> None:
     pid = main_pid(machine)
     machine.check("sh", "-c", f"kill -STOP {pid}")
     wait_replaced(machine, pid)
@@ -192,7 +192,7 @@ def test_service_that_hangs_is_killed_by_the_watchdog_and_started_anew(machine: 
     assert run(machine, "1 + 1") == '"2"'
 
 
-def test_stop_ends_everything_within_its_time_even_while_a_job_runs(machine: Machine) -> None:
+def test_stop_ends_everything_in_time_even_while_a_job_runs(machine: Machine) -> None:
     job = {"script": "sleep(600)", "script_type": "SAL", "caller_id": "me", "context_id": "here", "timeout": 900}
     call = ("hero-unix-client", "--socket", RPC, "--method")
     job_id = machine.check(*call, "create_job", "--params", json.dumps(job)).strip('"')
@@ -200,16 +200,16 @@ def test_stop_ends_everything_within_its_time_even_while_a_job_runs(machine: Mac
     status = (*call, "get_job_status", "--params", json.dumps([job_id]))
     eventually(lambda: machine.check(*status) == '"started"', every_s=0.1, what="the job runs")
     machine.check("timeout", "100", "systemctl", "stop", SERVICE)
-    # "timeout" would be the result if systemd had lost its patience.
+    # If systemd had had to kill it, the result would be "timeout".
     assert (machine.shows(SERVICE, "ActiveState"), machine.shows(SERVICE, "Result")) == ("inactive", "success")
     assert machine.processes(SERVICE) == set()
-    # The socket still listens: whoever asks starts the service, and the job was handed back and runs again.
+    # The socket still listens: a request starts the service. The job was handed back and runs again.
     assert eventually(lambda: machine.check(*status) == '"started"', every_s=0.1, what="the job runs again")
     eventually(lambda: machine.shows(SERVICE, "ActiveState") == "active", every_s=0.1, what="it is ready")
     machine.check(*call, "stop_job", "--params", json.dumps([job_id]))
 
 
-def test_wrong_config_is_told_and_not_tried_again_and_again(machine: Machine) -> None:
+def test_wrong_config_is_reported_and_the_service_is_not_restarted(machine: Machine) -> None:
     machine.write("/etc/hero/hero.toml", "[supervisor]\nshutdown = 1\n")
     try:
         failed = machine.call("timeout", "100", "systemctl", "restart", SERVICE)

@@ -1,4 +1,4 @@
-"""The service files for zinit: fields that it knows, commands that our programs take.
+"""The service files for zinit use fields that zinit knows, and commands that our programs accept.
 
 Source: https://github.com/threefoldtech/zinit, docs/configuration/service-format.md and src/zinit/config.rs.
 """
@@ -17,7 +17,7 @@ from hero_config.layers.load import load
 from hero_config.model.settings import JobsSettings, Settings
 from hero_ctl.commands.install import AFTER_SHUTDOWN_S
 from hero_supervisor import cli as supervisor_cli
-from tests.deploy.yaml_subset import load as load_yaml
+from tests.deploy import strict_yaml
 
 FILES = sorted((Path(__file__).parents[2] / "config" / "zinit").glob("*.yaml"))
 FIELDS = {
@@ -35,11 +35,11 @@ PROGRAMS = {"hero-supervisor": supervisor_cli, "hero-actor": actor_cli}
 
 
 def service(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = load_yaml(file.read_text())
+    found: dict[str, Any] = strict_yaml.load(file.read_text())
     return found
 
 
-def test_there_are_files_for_supervisor_and_actors() -> None:
+def test_supervisor_and_actors_have_files() -> None:
     assert [file.stem for file in FILES] == ["hero-actor-osis", "hero-actor-sal", "hero-supervisor"]
 
 

@@ -1,6 +1,6 @@
-"""The supervisor: the service that runs actors, and the API by which programs give it jobs.
+"""The supervisor: the service that runs actors. The client API of `hero_client` is re-exported here.
 
-The API is loaded on first use, so that a program which only submits jobs imports nothing of the service.
+The API is imported on first use, so a program that only submits jobs imports no server.
 """
 
 from __future__ import annotations

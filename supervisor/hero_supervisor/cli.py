@@ -1,7 +1,7 @@
-"""The program `hero-supervisor`: reads the settings, runs the service, exits with a code that says how it went.
+"""The program `hero-supervisor`: reads the settings, runs the service, and ends with a telling exit code.
 
-Owned here: flags, exit codes, and what goes to stderr when the service cannot start. argparse, because a supervisor
-should be light and up at once.
+Owned here: flags, exit codes, and what goes to stderr when the service cannot start. It uses argparse, which imports
+faster than typer, because a supervisor should be light and start quickly.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 stopped as asked, 2 wrong flags or config, 69 a part is missing or cannot start, 70 a defect.
     """
     given = sys.argv[1:] if argv is None else list(argv)
-    # Without a command among them an unknown flag is told as such, and its value not taken for a wrong command.
+    # With subcommands, argparse would report an unknown flag as a wrong command. So they are added only when needed.
     flags = _parser(commands=not {"config", "-h", "--help"}.isdisjoint(given)).parse_args(given)
     if flags.command:
         return config_cli.run(flags)
@@ -52,9 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         log_targets.configure(settings.supervisor)
     except OSError as e:
-        sys.stderr.write(f"hero-supervisor: no log to {settings.supervisor.log_to}: {e}\n")
+        sys.stderr.write(
+            f"hero-supervisor: cannot log to {settings.supervisor.log_to}: {e}; change [supervisor] log_to\n"
+        )
         return ExitCode.UNAVAILABLE
-    _tell(config)
+    _log_notes(config)
     try:
         return _run(settings, flags)
     except StoreUrlInvalid as e:
@@ -71,10 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-supervisor",
-        description="Starts and watches the actors, the embedded store and the JSON-RPC socket that a config asks for.",
-        epilog="Settings: defaults, then the file, conf.d/ beside it, HERO_<SECTION>__<KEY>, flags: the later wins; "
-        "`hero-supervisor config show` prints them. TERM and INT drain; twice: at once. HUP "
-        "loads the config again, USR2 replaces all actors one by one, TTIN and TTOU add or take away one an entry.",
+        description="Runs the actors, the embedded store and the JSON-RPC socket that a config file asks for.",
+        epilog="Settings come from the defaults, the file, conf.d/ beside it, HERO_<SECTION>__<KEY> variables and "
+        "flags; the later ones win. `hero-supervisor config show` prints them. Signals: TERM and INT drain and end the "
+        "service, a second one ends it immediately; HUP reloads the config; USR2 replaces all actors one by one; USR1 "
+        "reopens the log file; TTIN adds a process to each entry that may have more, TTOU removes one.",
         allow_abbrev=False,
     )
     config_cli.add_layers(parser)
@@ -82,12 +85,13 @@ def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
         "--ready-fd",
         metavar="FD",
         type=int,
-        help="write a line to this descriptor and close it when all actors are ready",
+        help="write a line to this descriptor and close it when the start has ended; the line is empty if all actors "
+        "are ready",
     )
     parser.add_argument(
         "--once-ready",
         action="store_true",
-        help="start everything, stop when it is ready: exit 0 if all actors became ready, else 69",
+        help="start everything, then stop; exit 0 if all actors became ready, 69 if not",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('hero-runtime')}")
     parser.set_defaults(command=None)
@@ -96,14 +100,14 @@ def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(config: Config) -> None:
-    """Say in the log what was given and does nothing, or not what it does elsewhere."""
+def _log_notes(config: Config) -> None:
+    """Log the settings that have no effect, or another effect than in the Rust supervisor."""
     for note in config.notes:
         log.warning("config.note", extra={"problem": str(note)})
 
 
 def _run(settings: Settings, flags: argparse.Namespace) -> int:
-    import uvloop  # after the flags: --help needs none of it
+    import uvloop  # imported late: --help does not need it
 
     service = Service(settings, load=lambda: load(flags.config, flags=flags.settings), owns_process=True)
     return uvloop.run(_serve(service, once_ready=flags.once_ready, ready_fd=flags.ready_fd))
@@ -121,7 +125,7 @@ async def _serve(service: Service, *, once_ready: bool, ready_fd: int | None) ->
 
 
 async def _when_ready(service: Service, *, once_ready: bool, ready_fd: int | None) -> bool:
-    """Do what the flags want done once all actors are ready; says whether all are."""
+    """Wait for the end of the start, do what the flags ask for then, and say whether all actors are ready."""
     all_ready = all(child.phase in (Phase.RUNNING, Phase.ENDED) for child in await service.ready())
     if ready_fd is not None:
         os.write(ready_fd, b"\n" if all_ready else b"not all ready\n")

@@ -1,6 +1,7 @@
-"""The flags of `hero-supervisor` that set something, and its command `config`: show, check, schema.
+"""The flags of `hero-supervisor` that change settings, and its command `config` with `show`, `check` and `schema`.
 
-Owned here: those flags, what the three print, and their exit codes. Called by `cli.py`. argparse, as there.
+Owned here: those flags, the output of the three commands, and their exit codes. `cli.py` calls this. It uses argparse,
+for the same reason.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ from hero_config.layers.load import Flag, load_config
 from hero_config.layers.problems import ConfigError
 from hero_process.exit_codes import ExitCode
 
-#: `config check --strict` found what is legal and odd.
+#: Exit code of `config check --strict` when a valid config is suspicious.
 _SUSPICIOUS = 1
 
-#: Flags of their own for what is set most often, and the keys that they set.
+#: The settings that are set most often have flags of their own: flag -> key, placeholder, help.
 _NAMED = {
-    "--redis-url": ("store.redis_url", "URL", "Redis or Valkey; others see it in the list of processes"),
-    "--unix-socket": ("rpc.unix_socket", "PATH", "JSON-RPC socket; empty for none"),
+    "--redis-url": (
+        "store.redis_url",
+        "URL",
+        "Redis or Valkey; all users can see flags, so give passwords elsewhere",
+    ),
+    "--unix-socket": ("rpc.unix_socket", "PATH", "path of the JSON-RPC socket; empty for none"),
     "--port": ("rpc.port", "N", "TCP port for WebSocket and HTTP; 0 for none"),
     "--log-level": ("supervisor.log_level", "LEVEL", "debug, info, warning or error"),
 }
 
 
-class _Lay(argparse.Action):
-    """Adds what a flag sets to the others, in the order of the command line."""
+class _SetKey(argparse.Action):
+    """Adds one setting to those of the flags before it, in the order of the command line."""
 
     def __call__(
         self,
@@ -43,73 +48,78 @@ class _Lay(argparse.Action):
         if not key:
             key, equals, text = text.partition("=")
             if not equals or not all(key.split(".")):
-                raise argparse.ArgumentError(self, "should be SECTION.KEY=VALUE")
+                raise argparse.ArgumentError(self, "should be SECTION.KEY=VALUE, such as jobs.result_ttl_s=3600")
             option = f"{option} {key}"
-        # The parser of a command has a list of its own, so that it does not take the place of the program's.
+        # The parser of a command has a list of its own; it would otherwise replace the program's list.
         given: list[Flag] = [*getattr(namespace, self.dest), Flag(option=option, key=key, text=text)]
         setattr(namespace, self.dest, given)
 
 
 def add_layers(parser: argparse.ArgumentParser, *, of_command: bool = False) -> None:
-    """Add the flags that name the config and set keys.
+    """Add the flags that name the config file and set keys.
 
     Args:
-        parser: Of the program, or of one of its commands.
-        of_command: It is that of a command, before which the same flags may stand.
+        parser: Parser of the program or of one of its commands.
+        of_command: It is the parser of a command; the same flags may also stand before the command.
     """
     parser.add_argument(
         "--config",
         metavar="FILE",
         default=argparse.SUPPRESS if of_command else os.environ.get("HERO_CONFIG"),
-        help="TOML file (default: HERO_CONFIG, else the built-in defaults)",
+        help="TOML file (default: the variable HERO_CONFIG, else the built-in defaults)",
     )
     dest = "command_settings" if of_command else "settings"
     parser.add_argument(
         "--set",
         metavar="SECTION.KEY=VALUE",
         dest=dest,
-        action=_Lay,
+        action=_SetKey,
         default=[],
-        help="set one key, above the file and the environment: --set jobs.result_ttl_s=3600 --set actors.sal.count=4",
+        help="set one key, over file and environment: --set jobs.result_ttl_s=3600 --set actors.sal.count=4",
     )
     for option, (key, metavar, text) in _NAMED.items():
-        parser.add_argument(option, metavar=metavar, dest=dest, action=_Lay, default=[], help=f"{key}: {text}")
+        parser.add_argument(option, metavar=metavar, dest=dest, action=_SetKey, default=[], help=f"{key}: {text}")
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Add `config` and what it can do."""
+    """Add the command `config` and its subcommands."""
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="command")
-    config = commands.add_parser("config", help="look at the settings, without starting anything", allow_abbrev=False)
+    config = commands.add_parser(
+        "config", help="show or check the settings without starting anything", allow_abbrev=False
+    )
     actions = config.add_subparsers(dest="action", metavar="show|check|schema", required=True)
     show = actions.add_parser(
-        "show", help="print the settings, and where each came from", allow_abbrev=False, description=run_show.__doc__
+        "show",
+        help="print the settings, and where each one came from",
+        allow_abbrev=False,
+        description=run_show.__doc__,
     )
     add_layers(show, of_command=True)
-    show.add_argument("--json", action="store_true", help="for programs")
-    show.add_argument("--changed", action="store_true", help="leave out what no layer sets")
+    show.add_argument("--json", action="store_true", help="print JSON, for programs")
+    show.add_argument("--changed", action="store_true", help="leave out settings that nothing sets")
     check = actions.add_parser(
         "check",
-        help="find every mistake of all layers at once",
+        help="find all mistakes in the file, conf.d/, the environment and the flags",
         allow_abbrev=False,
         epilog="Exit codes: 0 valid, 1 valid with warnings and --strict, 2 not valid.",
     )
-    check.add_argument("file", metavar="FILE", nargs="?", help="the config, as --config")
+    check.add_argument("file", metavar="FILE", nargs="?", help="the config file, like --config")
     add_layers(check, of_command=True)
-    check.add_argument("--strict", action="store_true", help="exit 1 when something is suspicious")
+    check.add_argument("--strict", action="store_true", help="exit 1 when there are warnings")
     actions.add_parser("schema", help="print the JSON Schema of the config file, for editors", allow_abbrev=False)
 
 
 def run(flags: argparse.Namespace) -> int:
-    """Do what `config` was asked to do.
+    """Run a subcommand of `config`.
 
     Args:
-        flags: As `add_layers` and `add_commands` have them.
+        flags: The parsed flags of `add_layers` and `add_commands`.
 
     Returns:
         Exit code.
     """
     if flags.action == "schema":
-        from hero_config.report.schema import schema_text  # each command loads its own part only
+        from hero_config.report.schema import schema_text  # each command imports only what it needs
 
         sys.stdout.write(schema_text())
         return ExitCode.OK
@@ -119,7 +129,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def run_show(flags: argparse.Namespace) -> int:
-    """Print all settings as the service would have them, each with where it came from; secrets are hidden."""
+    """Print the settings that the service would have, and where each one came from. Secrets are hidden."""
     from hero_config.report.show import as_json, as_toml
 
     try:
@@ -133,7 +143,7 @@ def run_show(flags: argparse.Namespace) -> int:
 
 
 def run_check(flags: argparse.Namespace) -> int:
-    """Say what is wrong with the settings, all of it, and what is suspicious."""
+    """Print everything that is wrong with the settings, and warnings about what is suspicious."""
     from hero_config.report.config_warnings import find_warnings
 
     try:

@@ -1,6 +1,7 @@
-"""The errors of the service itself; those of jobs and of the store are `hero_job.model.errors`.
+"""The errors of the service itself. `hero_job.model.errors` has those of jobs and of the store.
 
-Owned here: one root class and what an operator reads when the service cannot start. Each exception carries its data.
+Owned here: the root class, and what an operator reads when the service cannot start or a command is refused. Each
+exception carries its data, and its message says what to do next.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class StoreBinaryMissing(EmbeddedStoreError):
     """There is no server program to run."""
 
     def __init__(self, path: str, reason: str) -> None:
-        """Keep where it was looked for and why that is no program."""
+        """Keep the path that was tried, and why it is not a program."""
         self.path = path
         self.reason = reason
         super().__init__(f"no store binary at {path}: {reason}; set [embedded] binary, or [store] redis_url")
@@ -30,7 +31,7 @@ class StoreFolderBusy(EmbeddedStoreError):
     """Another supervisor, or a store that is still ending, uses the folder."""
 
     def __init__(self, folder: Path, owner_pid: int | None) -> None:
-        """Keep the folder and the process that holds it, where that is known."""
+        """Keep the folder, and the process that holds it if that is known."""
         self.folder = folder
         self.owner_pid = owner_pid
         owner = f" (process {owner_pid})" if owner_pid else ""
@@ -41,14 +42,14 @@ class StoreFolderUnusable(EmbeddedStoreError):
     """The folder cannot be made or written to."""
 
     def __init__(self, folder: Path, reason: str) -> None:
-        """Keep the folder and the reason of the operating system."""
+        """Keep the folder and the reason."""
         self.folder = folder
         self.reason = reason
-        super().__init__(f"the store folder {folder} cannot be used: {reason}")
+        super().__init__(f"the store folder {folder} cannot be used: {reason}; correct it, or set [embedded] dir")
 
 
 class SocketPathTooLong(EmbeddedStoreError):
-    """Neither the folder nor the runtime folder gives a socket path that the kernel takes."""
+    """Neither the folder nor the runtime folder gives a socket path that is short enough for the kernel."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         """Keep the path that is too long and the kernel's limit."""
@@ -58,7 +59,7 @@ class SocketPathTooLong(EmbeddedStoreError):
 
 
 class StoreStartFailed(EmbeddedStoreError):
-    """The server ended, or did not answer in time."""
+    """The server ended while it started, or did not answer in time."""
 
     def __init__(self, folder: Path, reason: str, log_tail: str) -> None:
         """Keep the folder, what happened and the last lines of the server's log."""
@@ -70,7 +71,7 @@ class StoreStartFailed(EmbeddedStoreError):
 
 
 class StoreDataDamaged(StoreStartFailed):
-    """The data is damaged, and not only at its end."""
+    """The data is damaged, and cannot be repaired by cutting off its end."""
 
     def __init__(self, folder: Path, reason: str) -> None:
         """Keep the folder and what is damaged."""
@@ -89,52 +90,52 @@ class StoreDataForeign(EmbeddedStoreError):
 
 
 class FleetError(HeroSupervisorError):
-    """What an operator wants of the actor processes cannot be done."""
+    """A command of an operator for the actor processes cannot be carried out."""
 
 
 class NotSupervised(FleetError):
-    """There are no actor processes here to act on."""
+    """This server has no actor processes of its own."""
 
     def __init__(self) -> None:
         """Say so."""
-        super().__init__("this server supervises no actors")
+        super().__init__("this server supervises no actors; ask the supervisor that runs them")
 
 
 class ActorUnknown(FleetError):
     """No entry and no slot of this supervisor has this name."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        """Keep the name and those that there are."""
+        """Keep the name and the known names."""
         self.name = name
         self.known = known
-        super().__init__(f"no actor of the name '{name}'; there are {', '.join(known) or 'none'}")
+        super().__init__(f"there is no actor '{name}'; there are {', '.join(known) or 'none'}")
 
 
 class ActorElsewhere(FleetError):
-    """The actor is another supervisor's."""
+    """The actor belongs to another supervisor."""
 
     def __init__(self, name: str, host: str) -> None:
         """Keep its name and its host."""
         self.name = name
         self.host = host
-        super().__init__(f"the actor '{name}' is not a child of this supervisor: it runs on {host}")
+        super().__init__(f"the actor '{name}' is not a child of this supervisor: it runs on {host}; ask there")
 
 
 class ScaleRefused(FleetError):
-    """Only an entry can be scaled, and only within its limits."""
+    """The name is not that of an entry, or the number is outside its limits."""
 
     def __init__(self, name: str, reason: str) -> None:
         """Keep the name and the reason."""
         self.name = name
         self.reason = reason
-        super().__init__(f"'{name}' cannot be scaled so: {reason}")
+        super().__init__(f"'{name}' cannot be scaled: {reason}")
 
 
 class RollStopped(FleetError):
-    """A new process did not become ready: the others were not replaced."""
+    """A new process did not become ready, so the remaining ones were not replaced."""
 
     def __init__(self, slot: str, reason: str, kept: tuple[str, ...], replaced: tuple[str, ...]) -> None:
-        """Keep the slot, what is known, and who was replaced before."""
+        """Keep the slot, the reason, the slots that keep their process, and those that were replaced before."""
         self.slot = slot
         self.reason = reason
         self.kept = kept
@@ -143,16 +144,16 @@ class RollStopped(FleetError):
 
 
 class ReloadRefused(FleetError):
-    """The config cannot be loaded again; the old one stays."""
+    """The config cannot be loaded again. The old settings stay."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         """Keep every problem."""
         self.problems = problems
-        super().__init__(f"the config was not taken: {'; '.join(problems)}")
+        super().__init__(f"the config was not applied, and the old settings stay: {'; '.join(problems)}")
 
 
 class LaunchRefused(HeroSupervisorError):
-    """A process cannot be started as its settings ask, and the same again would not go better."""
+    """A process cannot be started as its settings ask. Another try would fail in the same way."""
 
     def __init__(self, setting: str, value: str, reason: str) -> None:
         """Keep the setting, its value, and what is wrong with it."""

@@ -1,8 +1,8 @@
-"""``hero-unix-server``: a whole service behind a Unix socket, from two flags and without a config file.
+"""The program `hero-unix-server`: a whole service behind a Unix socket, without a config file.
 
-``hero-unix-server --socket ./baobab.ipc --db-path ./db`` starts the embedded store in that folder, one OSIS and one
-SAL actor, and the socket; when all are up it prints one line. What the flags do not say comes from the environment
-(``HERO_<SECTION>__<KEY>``) and the defaults. ``hero-supervisor`` is the same service for operators with a config file.
+`hero-unix-server --socket ./baobab.ipc --db-path ./db` starts the embedded store in that folder, one OSIS and one SAL
+actor, and the socket. When all are up, it prints one line. All other settings come from the environment
+(`HERO_<SECTION>__<KEY>`) and the defaults. `hero-supervisor` runs the same service from a config file.
 
 Source: the flags of the Rust system's server.
 """
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process when None.
 
     Returns:
-        Exit code: 0 stopped as asked, 2 wrong flags or settings, 69 something is missing, in use or cannot start.
+        Exit code: 0 stopped as asked, 2 wrong flags or settings, 69 a part is missing, in use or cannot start.
     """
     flags = _parser().parse_args(argv)
     try:
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"hero-unix-server: {problem}\n")
         return ExitCode.USAGE
     logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
-    import uvloop  # after the flags: --help needs none of it
+    import uvloop  # imported late: --help does not need it
 
     try:
         return uvloop.run(_serve(Service(settings, owns_process=True)))
@@ -60,16 +60,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-unix-server",
-        description="Starts a store, OSIS and SAL actors, and a JSON-RPC server on a Unix socket.",
-        epilog="TERM and INT (Ctrl-C) end it gracefully; a second one at once.",
+        description="Runs a store, OSIS and SAL actors, and a JSON-RPC server on a Unix socket.",
+        epilog="TERM and INT (Ctrl-C) end it gracefully; a second one ends it immediately.",
         allow_abbrev=False,
     )
-    parser.add_argument("--socket", metavar="PATH", default="./baobab.ipc", help="default: %(default)s")
+    parser.add_argument(
+        "--socket", metavar="PATH", default="./baobab.ipc", help="path of the socket, default: %(default)s"
+    )
     parser.add_argument(
         "--db-path", metavar="FOLDER", default="./db", help="folder of the embedded store, default: %(default)s"
     )
     parser.add_argument("--redis-url", metavar="URL", help="use this Redis or Valkey instead of an embedded store")
-    parser.add_argument("--no-actors", action="store_true", help="start no actors: others serve the queues")
+    parser.add_argument("--no-actors", action="store_true", help="start no actors; actors elsewhere serve the queues")
     parser.add_argument("--log-level", choices=["debug", "info", "warning", "error"], help="default: info")
     return parser
 
@@ -107,7 +109,7 @@ async def _tell_ready(service: Service) -> None:
 
 
 def ready_line(settings: Settings, children: Sequence[ChildView]) -> str:
-    """Say where to connect, where jobs are kept, and who runs them."""
+    """Say where to connect, where jobs are kept, and which actors run."""
     socket = Path(settings.rpc.unix_socket).absolute()
     store = "the given Redis" if settings.store.redis_url else f"an embedded store in {settings.embedded.dir}"
     running = [child.slot for child in children if child.phase is Phase.RUNNING]

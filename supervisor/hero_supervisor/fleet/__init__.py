@@ -1,1 +1,1 @@
-"""What operators and load do to the actor processes while the service runs."""
+"""Changing the actor processes while the service runs: commands of operators, signals, another config, the load."""

@@ -1,30 +1,31 @@
 """Decides how many processes an entry should have, from how long jobs wait and how busy the lanes are. Pure.
 
-`scaler.py` brings the figures and carries out the answer. Hysteresis: the load must have been too high, or too low, for
-a while without a break; a change is given time to show before the next; and one process is taken away only where the
-rest would still be at most half busy. Invariant: the answer is between the entry's least and most.
+`scaler.py` collects the figures and carries out the answer. Three rules keep the number steady: the load must have been
+too high, or too low, for some time without a break; a change gets time to take effect before the next one; and a
+process is removed only when the remaining ones would stay at most half busy. Invariant: the answer is within the
+bounds of the entry.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-#: The load must have been too high for so long, in seconds: one slow answer is no load.
+#: The load must have been too high for this long, in seconds. A single slow answer is not a load.
 HIGH_FOR_S = 2.0
-#: Lanes that stay busy at most so much, after one process is taken away.
+#: A process is removed only if the remaining lanes are busy at most to this fraction.
 LOW_USE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What is known of an entry's load at one moment.
+class EntryLoad:
+    """The load of an entry at one moment.
 
     Attributes:
         waiting: Jobs in the queues that it serves.
-        wait_s: How long the job at the head of one has waited, in seconds; the longest.
-        drained_per_s: Jobs that leave these queues a second; 0 when not known.
+        wait_s: Longest time that the job at the head of a queue has waited, in seconds.
+        drained_per_s: Jobs that leave these queues per second; 0 when not known.
         lanes: Lanes of its processes.
-        busy: Those that run a job.
+        busy: Lanes that run a job.
         ready: Processes that take jobs.
     """
 
@@ -37,20 +38,20 @@ class Load:
 
     @property
     def expected_wait_s(self) -> float:
-        """How long a job waits: as the head has, or as the last in the queue will."""
+        """How long jobs wait, in seconds: what the head has waited, or what the last in the queue will wait."""
         last_s = self.waiting / self.drained_per_s if self.drained_per_s > 0 else 0.0
         return max(self.wait_s, last_s) if self.waiting else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class ScaleBounds:
     """The limits of an entry.
 
     Attributes:
-        least: Fewest processes.
-        most: Most processes.
-        wait_s: Wait above which there are too few.
-        idle_s: How long there must have been one too many.
+        least: Lowest number of processes.
+        most: Highest number of processes.
+        wait_s: Wait, in seconds, above which there are too few processes.
+        idle_s: Seconds of low use after which a process is removed.
     """
 
     least: int
@@ -61,13 +62,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleState:
-    """What is remembered from one moment to the next, and shown.
+    """What the decision remembers from one moment to the next. It is also shown to operators.
 
     Attributes:
         wait_s: Expected wait in the queue, in seconds.
-        use: Busy lanes over all, from 0 to 1.
+        use: Fraction of the lanes that are busy, from 0 to 1.
         high_since: Monotonic time since which the wait is too long; None when it is not.
-        low_since: Monotonic time since which there is a process too many; None when there is not.
+        low_since: Monotonic time since which there is one process too many; None when there is not.
         reason: Why the number last changed; empty before.
     """
 
@@ -78,18 +79,18 @@ class ScaleState:
     reason: str = ""
 
 
-def decide(state: ScaleState, load: Load, count: int, bounds: Bounds, now: float) -> tuple[ScaleState, int]:
+def decide(state: ScaleState, load: EntryLoad, count: int, bounds: ScaleBounds, now: float) -> tuple[ScaleState, int]:
     """Decide how many processes there should be.
 
     Args:
-        state: What was remembered.
-        load: What is.
+        state: What the last decision remembered.
+        load: The load now.
         count: Processes that are wanted now.
-        bounds: The limits.
+        bounds: The limits of the entry.
         now: Monotonic time in seconds.
 
     Returns:
-        What to remember, and how many there should be.
+        What to remember, and how many processes there should be.
     """
     wait_s = load.expected_wait_s
     high = wait_s > bounds.wait_s
@@ -103,10 +104,11 @@ def decide(state: ScaleState, load: Load, count: int, bounds: Bounds, now: float
     )
     if not bounds.least <= count <= bounds.most:
         return _changed(state, "limits"), min(max(count, bounds.least), bounds.most)
-    # Those that are on their way may be enough.
+    # Processes that are still starting may be enough.
     settled = load.ready >= count
     if settled and count < bounds.most and state.high_since is not None and now - state.high_since >= HIGH_FOR_S:
-        # A far too long queue is not met one by one; nor does a moment's crowd fill the machine: doubled at most.
+        # A very long queue gets several processes in one step. The number is doubled at most, so that a short burst
+        # does not fill the machine.
         wished = count + max(1, int(min(count, count * (wait_s / bounds.wait_s - 1) / 2)))
         return _changed(state, f"jobs wait {wait_s:.1f} s"), min(wished, bounds.most)
     if count > bounds.least and state.low_since is not None and now - state.low_since >= bounds.idle_s:
@@ -114,8 +116,8 @@ def decide(state: ScaleState, load: Load, count: int, bounds: Bounds, now: float
     return state, count
 
 
-def _spare(load: Load, count: int) -> bool:
-    """Whether the others would be at most half busy without one."""
+def _spare(load: EntryLoad, count: int) -> bool:
+    """Whether the remaining processes would be at most half busy if one were removed."""
     if count == 0:
         return False
     lanes_left = load.lanes * (count - 1) / count
@@ -123,5 +125,5 @@ def _spare(load: Load, count: int) -> bool:
 
 
 def _changed(state: ScaleState, reason: str) -> ScaleState:
-    """Begin to look anew: what was true of another number of processes says nothing of this one."""
+    """Forget the load so far: it says nothing about another number of processes."""
     return replace(state, high_since=None, low_since=None, reason=reason)

@@ -1,9 +1,9 @@
-"""The actor processes of this supervisor as an operator sees them: entries with a number of slots, to be acted on.
+"""The actor processes of this supervisor as an operator sees them: entries with a number of slots.
 
-Owned here: how many processes each entry has now, whoever asked for that (config, operator, signal, load), and what
-names mean. Called by the RPC, the signals and the scaler, on the supervisor's loop; acts through `supervise.py`.
-Invariants: it acts on children of this supervisor alone; a number that an operator gave holds until the config's own
-number changes, or the service starts anew.
+Owned here: how many processes each entry has now (set by the config, an operator, a signal or the load), and which
+slots a name means. The RPC, the signals and the scaler call this on the supervisor's loop; it acts through
+`children/supervise.py`. Invariants: it acts only on children of this supervisor; a number that an operator sets holds
+until the config's own number changes or the service restarts.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ RollFuture: TypeAlias = asyncio.Future[RollReport]
 
 log = logging.getLogger(__name__)
 
-#: More processes than this of one entry are a mistake.
+#: A request for more processes of one entry than this is a mistake.
 MAX_COUNT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetChanges:
-    """What another config means for the actors, by entry.
+    """What another config changes, by entry.
 
     Attributes:
-        added: Entries that are new.
-        removed: Entries that are gone; their processes drain.
+        added: New entries.
+        removed: Entries that are gone. Their processes drain.
         changed: Entries whose processes are replaced.
         scaled: Entries with another number of processes.
-        needs_restart: Settings that differ and only count after a restart of the service, as `section.key`.
+        needs_restart: Settings that differ and apply only after a restart of the service, as `section.key`.
     """
 
     added: tuple[str, ...] = ()
@@ -52,12 +52,12 @@ class FleetChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """One entry, as others see it.
+    """One entry at one moment.
 
     Attributes:
-        spec: What it is, with the number of processes that is wanted now.
+        spec: Its spec, with the number of processes that is wanted now.
         slots: Its processes.
-        scaling: What the scaler knows of its load; None when it is not scaled by itself.
+        scaling: What the scaler knows about its load; None when it is not scaled automatically.
     """
 
     spec: ActorSpec
@@ -70,7 +70,7 @@ class Fleet:
 
     Args:
         supervision: Keeps them running.
-        reload: Loads the config again and applies it; None where there is none to load.
+        reload: Loads the config again and applies it; None when there is no config to load.
     """
 
     def __init__(self, supervision: Supervision, *, reload: Callable[[], FleetChanges] | None = None) -> None:
@@ -78,18 +78,18 @@ class Fleet:
         self._reload = reload
         self._configured: dict[str, ActorSpec] = {}
         self._entries: dict[str, ActorSpec] = {}
-        #: What the scaler knows, by entry; kept here for those who ask.
+        #: What the scaler knows, by entry. It is kept here so that `look` can show it.
         self.scaling: dict[str, ScaleState] = {}
 
-    # Looking
+    # Show
 
     @property
     def entries(self) -> tuple[ActorSpec, ...]:
-        """The entries, each with the number of processes that is wanted now."""
+        """List the entries, each with the number of processes that is wanted now."""
         return tuple(self._entries.values())
 
     def children(self) -> tuple[ChildView, ...]:
-        """All slots."""
+        """Show all slots."""
         return self._supervision.children()
 
     @property
@@ -98,10 +98,10 @@ class Fleet:
         return self._supervision.rolling
 
     def look(self, name: str) -> EntryView:
-        """Look at an entry with all of its slots, or with the one that was named.
+        """Show an entry with all of its slots, or with the named one.
 
         Raises:
-            ActorUnknown: There is none of this name.
+            ActorUnknown: Nothing has this name.
         """
         slots = set(self._named(name))
         children = [child for child in self.children() if child.slot in slots]
@@ -109,31 +109,31 @@ class Fleet:
         return EntryView(spec=entry, slots=tuple(children), scaling=self.scaling.get(entry.name))
 
     def logs(self, name: str, *, after: int = 0, count: int = 100) -> tuple[ActorLine, ...]:
-        """Give what the processes of a slot have written last, oldest first.
+        """Give the newest lines that the processes of a slot have printed, oldest first.
 
         Args:
-            name: A slot, or an entry that has one.
-            after: Number of the last line that is known already.
-            count: Most lines.
+            name: A slot, or an entry that has one slot.
+            after: Number of the last line that the caller knows already.
+            count: Largest number of lines.
 
         Raises:
-            ActorUnknown: There is none of this name; or it has several slots, which are then named.
+            ActorUnknown: Nothing has this name, or the entry has several slots; the error lists them.
         """
         slots = self._named(name)
         if len(slots) > 1:
             raise ActorUnknown(name, slots)
         return self._supervision.logs.tail(slots[0], count, after) if slots else ()
 
-    # Acting
+    # Act
 
     def apply(self, specs: Iterable[ActorSpec]) -> FleetChanges:
-        """Take the entries of a config: start those that are new, drain those that are gone, replace what has changed.
+        """Take the entries of a config: start new ones, drain those that are gone, replace those that have changed.
 
         Args:
             specs: All entries.
 
         Returns:
-            What that means. A number of processes that an operator gave stays where the config's has not changed.
+            What changes. A number of processes that an operator set stays unless the config's number changes.
         """
         before, configured = self._entries, {spec.name: spec for spec in specs}
         self._entries = {name: self._with_count(spec) for name, spec in configured.items()}
@@ -149,16 +149,16 @@ class Fleet:
         return changes
 
     def scale(self, name: str, count: int, *, reason: str = "asked") -> EntryView:
-        """Have so many processes of an entry. Those that are too many drain, the last first.
+        """Set the number of processes of an entry. Surplus processes drain, the last first.
 
         Args:
-            name: Of the entry.
-            count: How many.
+            name: Name of the entry.
+            count: Number of processes.
             reason: Why, for the log.
 
         Raises:
             ActorUnknown: There is no entry of this name.
-            ScaleRefused: It is the name of a slot, or the number is outside of the entry's limits.
+            ScaleRefused: It is the name of a slot, or the number is outside the limits of the entry.
         """
         entry = self._entries.get(name)
         if entry is None:
@@ -174,9 +174,9 @@ class Fleet:
         return self.look(name)
 
     def step(self, by: int) -> None:
-        """Add a process to every entry that may have more, or take one away; as far as their limits let it.
+        """Add a process to every entry, or remove one, within the limits of each.
 
-        An entry that serves its queue in order is left alone: a second process would give that up.
+        An entry that serves its queue in order keeps its number: a second process would break the order.
         """
         for entry in self.entries:
             least, most = max(1, entry.scale_min), entry.scale_max or MAX_COUNT
@@ -185,10 +185,10 @@ class Fleet:
                 self.scale(entry.name, count, reason="signal")
 
     def stop(self, name: str) -> EntryView:
-        """Stop a slot, or all of an entry, until it is started again; running jobs get their time.
+        """Stop a slot, or all slots of an entry, until they are started again. Running jobs get their time.
 
         Raises:
-            ActorUnknown: There is none of this name.
+            ActorUnknown: Nothing has this name.
         """
         names = self._named(name)
         log.info("actors.stopped", extra={"name_given": name, "children": names})
@@ -196,10 +196,10 @@ class Fleet:
         return self.look(name)
 
     def start(self, name: str) -> EntryView:
-        """Start a slot, or all of an entry: what was stopped, cannot start, has ended, or pauses. Others go on.
+        """Start the slots of a name that were stopped, failed to start, have ended, or pause. Others go on running.
 
         Raises:
-            ActorUnknown: There is none of this name.
+            ActorUnknown: Nothing has this name.
         """
         names = self._named(name)
         log.info("actors.started", extra={"name_given": name, "children": names})
@@ -207,37 +207,37 @@ class Fleet:
         return self.look(name)
 
     def restart(self, name: str = "*") -> RollFuture:
-        """Replace the process of a slot, those of an entry, or (`*`) all, one at a time and without losing a job.
+        """Replace the processes of a slot, of an entry, or (`*`) of all, one at a time and without losing a job.
 
         Returns:
-            Tells what became of it.
+            A future of the result.
 
         Raises:
-            ActorUnknown: There is none of this name.
+            ActorUnknown: Nothing has this name.
         """
         names = tuple(child.slot for child in self.children()) if name == "*" else self._named(name)
         log.info("actors.restarting", extra={"name_given": name, "children": names})
         return self._supervision.replace(names)
 
     def reload(self) -> FleetChanges:
-        """Load the config again, take what can change while the service runs, replace the processes it changes.
+        """Load the config again, apply what can change while the service runs, and replace the changed processes.
 
         Raises:
-            ReloadRefused: It has errors, and nothing was changed; or there is no config.
+            ReloadRefused: The config has errors, or there is no config to load. Nothing was changed.
         """
         if self._reload is None:
-            raise ReloadRefused(("this server was started without a config that could be loaded again",))
+            raise ReloadRefused(("this server was started without a config that could be loaded again; restart it",))
         return self._reload()
 
     def rolled(self) -> RollFuture:
-        """Tells when nothing is left to be replaced."""
+        """Give a future that is done when nothing is left to replace."""
         return self._supervision.replace(())
 
     def _want(self) -> None:
         self._supervision.want(self._entries.values())
 
     def _named(self, name: str) -> tuple[str, ...]:
-        """The slots that a name means: of an entry, of a slot, or of an incarnation."""
+        """List the slots that the name of an entry, a slot or an incarnation means."""
         children = [child for child in self.children() if child.role == "owner"]
         if name in self._entries:
             return tuple(child.slot for child in children if child.entry == name)
@@ -258,7 +258,7 @@ class Fleet:
 
 
 def node_name() -> str:
-    """Name of this machine, as actors give it."""
+    """Give the name of this machine, as actors report it."""
     return os.uname().nodename
 
 

@@ -1,8 +1,8 @@
-"""Another config while the service runs: which of it can be taken now, and which counts only after a restart.
+"""Applies another config while the service runs, and names the settings that need a restart.
 
-Owned here: the steps of a reload, and what the service manager and the log hear of it; `merge` is pure. Called by the
-fleet, for a signal or an RPC. Invariants: a config with an error changes nothing; settings that are in use (an open
-socket, the store, the lease that all actors share) are never half changed: they stay as they are, and are named.
+Owned here: the steps of a reload, and what the service manager and the log hear about it; `merge` is pure. The fleet
+calls this for a signal or an RPC. Invariants: a config with an error changes nothing; settings that are in use (an open
+socket, the store, the lease that all actors share) never change partly: they stay as they are, and are named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hero_supervisor.systemd.notify import Notifier
 
 log = logging.getLogger(__name__)
 
-#: What a running service can change, by section; of all other sections nothing.
+#: What a running service can change, by section. Nothing of the other sections can change, except `actors`.
 _CHANGEABLE = {
     "supervisor": frozenset(
         {"log_level", "log_format", "log_to", "log_file", "log_max_bytes", "log_keep", "shutdown_s"}
@@ -28,15 +28,15 @@ _CHANGEABLE = {
 
 
 def merge(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str, ...]]:
-    """Take of a config what can change while the service runs.
+    """Take from a config what can change while the service runs.
 
     Args:
         running: The settings in use.
-        loaded: Those of the config.
+        loaded: The settings of the config.
 
     Returns:
-        The settings to go on with, and the keys (`section.key`) that differ and need a restart. Their values stay out
-        of it: some are secrets.
+        The settings to go on with, and the keys (`section.key`) that differ and need a restart. Values are not given,
+        since some are secrets.
     """
     sections: dict[str, object] = {}
     needs_restart: list[str] = []
@@ -59,13 +59,13 @@ def merge(running: Settings, loaded: Settings) -> tuple[Settings, tuple[str, ...
 
 
 class ConfigReload:
-    """Loads the config again, each time it is called.
+    """Reloads the config each time it is called.
 
     Args:
-        load: Loads the settings from where they came.
+        load: Loads the settings from their sources.
         notifier: Tells the service manager.
         running: Gives the settings in use.
-        take: Goes on with others, and says what that means for the actors.
+        take: Switches to other settings, and says what that changes.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class ConfigReload:
         self._take = take
 
     def __call__(self) -> FleetChanges:
-        """Load the settings and take what can change. Changed processes are replaced later, one by one.
+        """Load the settings and take what can change. Changed processes are replaced afterwards, one by one.
 
         Returns:
-            What has changed, and what counts only after a restart.
+            What has changed, and what needs a restart.
 
         Raises:
-            ReloadRefused: They have errors; all stays as it is.
+            ReloadRefused: The config has errors. Everything stays as it is.
         """
         self._notifier.reloading()
         try:
@@ -100,7 +100,7 @@ class ConfigReload:
             log.error("reload.refused", extra={"problems": len(problems), "next": "the old settings stay"})
             raise ReloadRefused(problems) from None
         finally:
-            # Also after a refusal: the service goes on, with what it had.
+            # Also after a refusal: the service goes on with its old settings.
             self._notifier.ready()
         if needs_restart:
             log.warning("reload.needs_restart", extra={"keys": needs_restart})

@@ -1,7 +1,7 @@
 """The signals by which an operator, or a service manager, changes the actors of a running service.
 
-Owned here: which signal means what to the fleet; those that end the service are `service.py`'s. Invariant: none of them
-ever ends the service, which is what most would do by default, also while it still starts.
+Owned here: what each signal does to the fleet. `service.py` handles the signals that end the service. Invariant: none
+of the signals here ends the service, even while it starts, although that is the default action of most.
 
 Source: signals of gunicorn, https://docs.gunicorn.org/en/stable/signals.html (HUP, TTIN, TTOU; USR2 as a restart)
 """
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def fleet_signals(fleet: Callable[[], Fleet | None]) -> Iterator[None]:
-    """Take these signals on the running loop.
+    """Handle these signals on the running loop.
 
     Args:
         fleet: Gives the actors to act on; None while the service starts or stops.
@@ -38,7 +38,10 @@ def fleet_signals(fleet: Callable[[], Fleet | None]) -> Iterator[None]:
     def on_signal(number: signal.Signals) -> None:
         now = fleet()
         if now is None:
-            log.warning("service.signal_ignored", extra={"signal": number.name, "reason": "it starts or stops"})
+            log.warning(
+                "service.signal_ignored",
+                extra={"signal": number.name, "reason": "the service is starting or stopping; send it again later"},
+            )
             return
         log.info("service.signal", extra={"signal": number.name})
         acts[number](now)
@@ -53,6 +56,6 @@ def fleet_signals(fleet: Callable[[], Fleet | None]) -> Iterator[None]:
 
 
 def _reload(fleet: Fleet) -> None:
-    # A signal can be answered by the log alone, and that has been written.
+    # The refusal is in the log already, and a signal has no other answer.
     with contextlib.suppress(ReloadRefused):
         fleet.reload()

@@ -1,1 +1,1 @@
-"""The embedded store, and warnings about the settings of any store."""
+"""The embedded store, and the warnings about settings of any store."""

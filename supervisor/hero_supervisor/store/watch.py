@@ -1,8 +1,8 @@
-"""Keeps the embedded store running, as `supervise.py` keeps the actors.
+"""Keeps the embedded store running.
 
-Owned here: starting the store without holding up the loop, noticing its end and its silence, starting it again. Used by
-`service.py`.
-Invariant: once it has been up it is tried again for ever; only a first start that fails is the service's failure.
+Owned here: starting the store without blocking the loop, noticing that it has ended or no longer answers, and starting
+it again. `service.py` uses this. Invariant: once the store has been up, it is started again for as long as it takes.
+Only a failed first start ends the service.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 #: Everything waits for the store, so the longest pause between two starts is short.
 _LIMITS = RestartLimits(backoff_min_s=0.1, backoff_max_s=5.0, healthy_s=10.0)
-#: Time to read its data, in seconds: some gigabytes on a slow disk.
+#: Time to read its data, in seconds: enough for some gigabytes on a slow disk.
 _LOAD_S = 600.0
-#: Time between two questions whether it still answers, in seconds.
+#: Seconds between two checks whether it still answers.
 _PROBE_EVERY_S = 5.0
-#: A store that says nothing for so long is killed and started anew, in seconds. Long scripts do not count, it answers
-#: during those; a slow disk may hold up a write, and with it every answer, for some seconds.
+#: A store that does not answer for this many seconds is killed and restarted. Long scripts do not count, since it
+#: answers during them. A slow disk may delay a write, and with it every answer, for some seconds.
 FROZEN_S = 30.0
 
 
@@ -37,14 +37,14 @@ class StoreWatch:
     Args:
         store: The store, not started.
         roll: Gives chances in [0, 1).
-        frozen_s: A store that answers nothing for so many seconds is killed and started anew.
+        frozen_s: A store that does not answer for this many seconds is killed and restarted.
     """
 
     def __init__(
         self, store: EmbeddedStore, *, roll: Callable[[], float] = random.random, frozen_s: float = FROZEN_S
     ) -> None:
         self.store = store
-        #: Times it was started anew.
+        #: How often it was restarted.
         self.restarts = 0
         self._roll = roll
         self._frozen_s = frozen_s
@@ -55,7 +55,7 @@ class StoreWatch:
         """Start the store and wait until it serves. Call it in the main thread.
 
         Returns:
-            The task that watches it; it ends by itself only by a defect.
+            The task that watches it. It ends by itself only because of a defect.
 
         Raises:
             EmbeddedStoreError: It does not come up.
@@ -75,10 +75,10 @@ class StoreWatch:
 
     async def _bring_up(self) -> None:
         started_mono = time.monotonic()
-        # In this thread, which stays: the kernel ends the store when the thread that made it ends.
+        # In this thread, which stays: the kernel ends the store when the thread that started it ends.
         self.store.spawn()
         pause_s = 0.005
-        # Asked in another thread, since a store that loads or is busy may take its time to answer.
+        # Asked in another thread, since a store that loads its data or is busy may answer late.
         while not await asyncio.to_thread(self.store.check_started):
             if not self.store.alive():
                 self.store.spawn()  # its data has been repaired
@@ -104,7 +104,7 @@ class StoreWatch:
             asyncio.get_running_loop().remove_reader(self.store.pidfd)
 
     async def _until_ended(self) -> None:
-        """Wait for its end, and bring it about when it has been silent for too long."""
+        """Wait until the store ends, and kill it when it has been silent for too long."""
         ended = asyncio.create_task(self._ended.wait())
         every_s = min(_PROBE_EVERY_S, self._frozen_s / 4)
         heard_mono = time.monotonic()

@@ -1,1 +1,1 @@
-"""The interface to the service manager."""
+"""The interface to the service manager: notifications and passed sockets."""

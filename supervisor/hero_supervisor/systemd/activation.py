@@ -1,7 +1,8 @@
-"""Sockets that the service manager passes: it keeps them over a restart, so a client waits instead of being refused.
+"""Takes over the sockets that the service manager passes.
 
-Owned here: the protocol of sd_listen_fds(3). Called by `service.py` once, at its start. Invariants: what is passed is
-used or refused, never ignored; and neither actors nor the store inherit a descriptor or a variable of it.
+The service manager keeps them open over a restart, so a client waits instead of being refused. Owned here: the protocol
+of sd_listen_fds(3). `service.py` calls this once, when it starts. Invariants: a passed socket is used or refused, never
+ignored; neither actors nor the store inherit its descriptor or the variables.
 
 Source: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
 """
@@ -26,7 +27,7 @@ _KINDS: Final = {socket.AF_UNIX: "unix", socket.AF_INET: "tcp", socket.AF_INET6:
 
 
 class SocketsRefused(HeroSupervisorError):
-    """What was passed is not what this service can listen on."""
+    """This service cannot listen on what was passed."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason, which says what to change."""
@@ -36,27 +37,27 @@ class SocketsRefused(HeroSupervisorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedSockets:
-    """What was passed, listening already.
+    """The passed sockets, which already listen.
 
     Attributes:
-        unix: For JSON-RPC on a Unix socket; None when none was passed.
-        tcp: For WebSocket and HTTP; None when none was passed.
+        unix: Unix socket for JSON-RPC; None when none was passed.
+        tcp: TCP socket for WebSocket and HTTP; None when none was passed.
     """
 
     unix: socket.socket | None = None
     tcp: socket.socket | None = None
 
     def close(self) -> None:
-        """Close our ends; clients that connect then wait for the next process."""
+        """Close our descriptors. Clients that connect after that wait for the next process."""
         for listener in (self.unix, self.tcp):
             if listener is not None:
                 listener.close()
 
     def applied_to(self, settings: RpcSettings) -> RpcSettings:
-        """The settings with the address of the passed TCP socket, under the same rules as a configured one.
+        """Put the address of the passed TCP socket into the settings, under the same rules as a configured one.
 
         Args:
-            settings: As configured.
+            settings: The configured settings.
 
         Raises:
             SocketsRefused: The address may not be offered with these settings.
@@ -71,16 +72,16 @@ class PassedSockets:
 
 
 def take_sockets(environ: MutableMapping[str, str]) -> PassedSockets:
-    """Take what was passed to this process, and remove the variables.
+    """Take the sockets that were passed to this process, and remove the variables.
 
     Args:
-        environ: That of this process.
+        environ: The environment of this process.
 
     Returns:
-        The sockets, not blocking and not inherited by children; empty without a service manager.
+        The sockets, non-blocking and not inherited by children; none without a service manager.
 
     Raises:
-        SocketsRefused: There is something else among them, or two of a kind. Nothing stays open then.
+        SocketsRefused: A descriptor is something else, or there are two of one kind. None of them stays open.
     """
     meant_for, count_text, names_text = (environ.pop(name, "") for name in _VARIABLES)
     if meant_for != str(os.getpid()):
@@ -103,14 +104,14 @@ def take_sockets(environ: MutableMapping[str, str]) -> PassedSockets:
         for listener in taken.values():
             listener.detach()
         for fd in fds:
-            with contextlib.suppress(OSError):  # one that is not open may be what is refused
+            with contextlib.suppress(OSError):  # a descriptor that is not open may be the reason for the refusal
                 os.close(fd)
         raise
     return PassedSockets(unix=taken.get("unix"), tcp=taken.get("tcp"))
 
 
 def _listener(fd: int, name: str) -> tuple[str, socket.socket]:
-    """Look at one descriptor; gives what it is for, and the socket, which owns the descriptor from then on."""
+    """Check one descriptor, and give its kind and the socket, which owns the descriptor from then on."""
     label = f"descriptor {fd}" + (f" ({name})" if name else "")
     try:
         os.set_inheritable(fd, False)

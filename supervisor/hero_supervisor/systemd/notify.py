@@ -1,7 +1,7 @@
-"""Tells the service manager what the service does: ready, status, stopping, and that its loop still turns.
+"""Tells the service manager what the service does: ready, reloading, status, stopping, and that its loop still turns.
 
-Owned here: the protocol of sd_notify. Driven by the service's own loop, never by a thread of its own: a watchdog that
-ticks while the loop hangs watches nothing. Does nothing without a service manager.
+Owned here: the protocol of sd_notify. The service calls this from its own loop, never from a separate thread, because
+a watchdog that is fed while the loop hangs detects nothing. Without a service manager this does nothing.
 
 Source: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """A line to the service manager.
+    """The connection to the service manager.
 
     Args:
-        environ: Where `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are looked up; `os.environ` when None.
+        environ: Holds `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`; `os.environ` when None.
     """
 
     __slots__ = ("_address", "_last_status", "_socket", "watchdog_s")
@@ -29,34 +29,34 @@ class Notifier:
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         env = os.environ if environ is None else environ
         address = env.get("NOTIFY_SOCKET", "")
-        # A name that begins with @ is in the abstract namespace, which the kernel writes with a zero byte.
+        # A name that begins with @ is in the abstract namespace. The kernel wants a zero byte in place of the @.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket: socket.socket | None = None
         self._last_status = ""
-        #: Seconds between two signs of life, half of what the service manager allows; None without a watchdog.
+        #: Seconds between two signs of life: half of what the service manager allows. None without a watchdog.
         self.watchdog_s = _watchdog_s(env)
 
     def ready(self) -> None:
-        """The service is up."""
+        """Say that the service is up."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """The service loads its config again; `ready` says that it has. For `Type=notify-reload`."""
-        # The service manager tells by the time that this belongs to the reload that it has asked for.
+        """Say that the service reloads its config. `ready` ends the reload. For `Type=notify-reload`."""
+        # By the time, the service manager knows that this belongs to the reload that it has asked for.
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, text: str) -> None:
-        """Show one line of text beside the service's state. Sent only when it has changed."""
+        """Show one line of text beside the service's state. It is sent only when it has changed."""
         if text != self._last_status:
             self._last_status = text
             self._send(f"STATUS={text}")
 
     def stopping(self) -> None:
-        """The service is on its way down."""
+        """Say that the service is ending."""
         self._send("STOPPING=1")
 
     def alive(self) -> None:
-        """The loop turns; to be called every `watchdog_s`."""
+        """Give a sign of life. Call it every `watchdog_s` seconds."""
         self._send("WATCHDOG=1")
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Notifier:
                 self._socket.setblocking(False)
             self._socket.sendto(message.encode(), self._address)
         except OSError as e:
-            # A service manager that cannot be reached is no reason for the service to fail.
+            # The service must not fail because the service manager cannot be reached.
             log.debug("notify.not_sent", extra={"reason": str(e)})
 
 

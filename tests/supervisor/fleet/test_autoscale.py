@@ -7,13 +7,13 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hero_supervisor.fleet.autoscale import HIGH_FOR_S, Bounds, Load, ScaleState, decide
+from hero_supervisor.fleet.autoscale import HIGH_FOR_S, EntryLoad, ScaleBounds, ScaleState, decide
 
-BOUNDS = Bounds(least=1, most=8, wait_s=1.0, idle_s=10.0)
-QUIET = Load(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=4, busy=0, ready=1)
+BOUNDS = ScaleBounds(least=1, most=8, wait_s=1.0, idle_s=10.0)
+QUIET = EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=4, busy=0, ready=1)
 
 loads = st.builds(
-    Load,
+    EntryLoad,
     waiting=st.integers(0, 10_000),
     wait_s=st.floats(0, 1e4),
     drained_per_s=st.floats(0, 1e4),
@@ -22,13 +22,13 @@ loads = st.builds(
     ready=st.integers(0, 8),
 )
 bounds = st.tuples(st.integers(0, 8), st.integers(0, 8), st.floats(0.01, 10), st.floats(0.1, 100)).map(
-    lambda n: Bounds(least=min(n[:2]), most=max(n[:2]), wait_s=n[2], idle_s=n[3])
+    lambda n: ScaleBounds(least=min(n[:2]), most=max(n[:2]), wait_s=n[2], idle_s=n[3])
 )
 
 
 @given(st.lists(st.tuples(loads, st.floats(0, 30)), max_size=40), bounds, st.integers(0, 20))
 def test_number_stays_within_its_limits_and_changes_only_after_a_while(
-    steps: list[tuple[Load, float]], bounds: Bounds, count: int
+    steps: list[tuple[EntryLoad, float]], bounds: ScaleBounds, count: int
 ) -> None:
     state, now = ScaleState(), 0.0
     changed = -1e9
@@ -45,7 +45,7 @@ def test_number_stays_within_its_limits_and_changes_only_after_a_while(
 
 
 @given(loads, st.integers(1, 8))
-def test_same_load_never_asks_for_more_and_for_less(load: Load, count: int) -> None:
+def test_same_load_never_asks_for_more_and_for_less(load: EntryLoad, count: int) -> None:
     """What is steady comes to rest: a number that was raised for this load is not lowered for it."""
     state, now, seen = ScaleState(), 0.0, [count]
     for _ in range(60):
@@ -56,7 +56,7 @@ def test_same_load_never_asks_for_more_and_for_less(load: Load, count: int) -> N
     assert all(change > 0 for change in changes) or all(change < 0 for change in changes)
 
 
-def drive(load: Load, count: int, seconds: float, *, every_s: float = 1.0) -> int:
+def drive(load: EntryLoad, count: int, seconds: float, *, every_s: float = 1.0) -> int:
     state, now = ScaleState(), 0.0
     while now <= seconds:
         state, count = decide(state, load, count, BOUNDS, now)
@@ -65,34 +65,34 @@ def drive(load: Load, count: int, seconds: float, *, every_s: float = 1.0) -> in
 
 
 def test_one_slow_look_is_no_load_and_a_lasting_wait_is() -> None:
-    busy = Load(waiting=10, wait_s=3.0, drained_per_s=5.0, lanes=4, busy=4, ready=1)
+    busy = EntryLoad(waiting=10, wait_s=3.0, drained_per_s=5.0, lanes=4, busy=4, ready=1)
     assert drive(busy, 1, HIGH_FOR_S - 0.5) == 1
     assert drive(busy, 1, HIGH_FOR_S) == 2
     # A second one is asked for only when the first is there to help.
     assert drive(busy, 1, 60.0) == 2
-    assert drive(Load(waiting=10, wait_s=3.0, drained_per_s=5.0, lanes=32, busy=32, ready=8), 1, 60.0) == 8
+    assert drive(EntryLoad(waiting=10, wait_s=3.0, drained_per_s=5.0, lanes=32, busy=32, ready=8), 1, 60.0) == 8
 
 
 def test_long_queue_is_a_wait_to_come() -> None:
-    assert drive(Load(waiting=1000, wait_s=0.2, drained_per_s=10.0, lanes=4, busy=4, ready=1), 1, HIGH_FOR_S) == 2
-    assert drive(Load(waiting=10, wait_s=0.2, drained_per_s=1000.0, lanes=4, busy=4, ready=1), 1, 60.0) == 1
+    assert drive(EntryLoad(waiting=1000, wait_s=0.2, drained_per_s=10.0, lanes=4, busy=4, ready=1), 1, HIGH_FOR_S) == 2
+    assert drive(EntryLoad(waiting=10, wait_s=0.2, drained_per_s=1000.0, lanes=4, busy=4, ready=1), 1, 60.0) == 1
 
 
 def test_queue_far_too_long_doubles_the_number() -> None:
-    assert drive(Load(waiting=9, wait_s=60.0, drained_per_s=1.0, lanes=8, busy=8, ready=2), 2, HIGH_FOR_S) == 4
+    assert drive(EntryLoad(waiting=9, wait_s=60.0, drained_per_s=1.0, lanes=8, busy=8, ready=2), 2, HIGH_FOR_S) == 4
 
 
 def test_process_is_taken_away_only_when_the_others_would_be_half_idle() -> None:
-    assert drive(Load(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=3, ready=2), 2, 60.0) == 2
-    assert drive(Load(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=2, ready=2), 2, 9.0) == 2
-    assert drive(Load(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=2, ready=2), 2, 10.0) == 1
+    assert drive(EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=3, ready=2), 2, 60.0) == 2
+    assert drive(EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=2, ready=2), 2, 9.0) == 2
+    assert drive(EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=2, ready=2), 2, 10.0) == 1
     assert drive(QUIET, 1, 600.0) == 1
 
 
 def test_moment_of_load_begins_the_idle_time_anew() -> None:
     state, count = ScaleState(), 2
-    idle = Load(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=0, ready=2)
-    crowd = Load(waiting=1, wait_s=0.1, drained_per_s=5.0, lanes=8, busy=8, ready=2)
+    idle = EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=0, ready=2)
+    crowd = EntryLoad(waiting=1, wait_s=0.1, drained_per_s=5.0, lanes=8, busy=8, ready=2)
     for now in range(30):
         state, count = decide(state, crowd if now % 9 == 8 else idle, count, BOUNDS, float(now))
     assert count == 2

@@ -1,9 +1,10 @@
-"""Supervisors for the tests of this folder."""
+"""Fixtures that start supervisors and embedded stores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.supervisor.supervisor_process import SupervisorProcess
 StartSupervisor = Callable[..., SupervisorProcess]
 MakeStore = Callable[..., EmbeddedStore]
 
-#: One OSIS actor, no RPC socket, and a lease short enough for a test to wait for its end.
+#: One OSIS actor, no RPC socket, and a lease that is short enough for a test to wait for its end.
 OSIS = """
 [supervisor]
 lease_s = 3.0
@@ -31,8 +32,8 @@ type = "osis"
 def start_supervisor(tmp_path: Path) -> Iterator[StartSupervisor]:
     started: list[SupervisorProcess] = []
 
-    def start(config: str = OSIS, **settings: object) -> SupervisorProcess:
-        started.append(SupervisorProcess(tmp_path, config, **settings))  # type: ignore[arg-type]
+    def start(config: str = OSIS, **settings: Any) -> SupervisorProcess:
+        started.append(SupervisorProcess(tmp_path, config, **settings))
         return started[-1]
 
     yield start
@@ -44,8 +45,9 @@ def start_supervisor(tmp_path: Path) -> Iterator[StartSupervisor]:
 def make_store(tmp_path: Path) -> Iterator[MakeStore]:
     made: list[EmbeddedStore] = []
 
-    def make(**settings: object) -> EmbeddedStore:
-        made.append(EmbeddedStore(**({"dir": tmp_path / "store", "appendfsync": "always"} | settings)))  # type: ignore[arg-type]
+    def make(**settings: Any) -> EmbeddedStore:
+        defaults: dict[str, Any] = {"dir": tmp_path / "store", "appendfsync": "always"}
+        made.append(EmbeddedStore(**(defaults | settings)))
         return made[-1]
 
     yield make
@@ -54,7 +56,7 @@ def make_store(tmp_path: Path) -> Iterator[MakeStore]:
         store.stop()
 
 
-def command(store: EmbeddedStore, *args: str) -> object:
-    """Send one command and give its answer."""
+def command(store: EmbeddedStore, *args: str) -> Any:
+    """Send one command to a store, and give its answer."""
     with Store(store.url) as client:
         return client.run(Op(args, lambda answer: answer))

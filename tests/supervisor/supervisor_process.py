@@ -1,4 +1,4 @@
-"""A real `hero-supervisor` for tests: started from a config, killed, frozen; read by its log and its processes."""
+"""Runs a real `hero-supervisor` for a test, which observes it by its log, its processes and its store."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class SupervisorProcess:
     """One `hero-supervisor` with its own folder, config, log and namespace.
 
     Args:
-        folder: Working folder: config, store and log are in it.
-        config: TOML text; log format and level come from the environment.
+        folder: Working folder, with config, store and log.
+        config: TOML text. The environment sets the log format.
         redis_url: An external store; empty for the embedded one.
         namespace: First part of the keys.
         environ: Further variables.
@@ -70,7 +70,7 @@ class SupervisorProcess:
         return self._log_path.read_text()
 
     def events(self, what: str, **fields: object) -> list[dict[str, Any]]:
-        """Its log lines with this event and these fields. Lines of the actors are in the same log."""
+        """Find its log lines with this event and these fields. The log contains the lines of the actors too."""
         found = []
         for line in self.log_text().splitlines():
             with contextlib.suppress(ValueError):
@@ -80,7 +80,7 @@ class SupervisorProcess:
         return found
 
     def wait_event(self, what: str, *, count: int = 1, within_s: float = 20.0, **fields: object) -> dict[str, Any]:
-        """Wait until an event has been logged so often; gives the last."""
+        """Wait until an event has been logged `count` times, and give the last one."""
 
         def there() -> dict[str, Any] | None:
             found = self.events(what, **fields)
@@ -100,28 +100,28 @@ class SupervisorProcess:
     # Its processes
 
     def descendants(self) -> list[psutil.Process]:
-        """Its children and their children, remembered for `survivors`."""
+        """List its children and their children, and remember them for `survivors`."""
         found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         self._seen |= {process.pid: process for process in found}
         return found
 
     def pid_of(self, slot: str) -> int:
-        """Process id of the newest process in a slot."""
+        """Give the id of the newest process of a slot."""
         return int(self.wait_event("child.started", child=slot)["child_pid"])
 
     def wait_pid(self, slot: str, *, after: int) -> int:
-        """Wait until another process than this one is ready in a slot."""
+        """Wait until another process than this one is ready in a slot, and give its id."""
         starts = len(self.events("child.started", child=slot))
         eventually(lambda: self.pid_of(slot) != after, what=f"{slot} is replaced (after {starts} starts)")
         self.wait_event("child.ready", child=slot, count=len(self.events("child.started", child=slot)))
         return self.pid_of(slot)
 
     def survivors(self) -> list[psutil.Process]:
-        """Processes that it has ever had and that still run."""
+        """List the processes that `descendants` has ever seen and that still run."""
         alive = []
         for process in self._seen.values():
             with contextlib.suppress(psutil.NoSuchProcess):
-                # is_running compares the start time too: a recycled number is another process.
+                # is_running compares the start time too, so a reused process id counts as another process.
                 if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                     alive.append(process)
         return alive
@@ -130,19 +130,19 @@ class SupervisorProcess:
         self.process.send_signal(number)
 
     def terminate(self, within_s: float = 30.0) -> int:
-        """TERM, and wait for the end."""
+        """Send TERM and wait for the end."""
         self.descendants()
         self.signal(signal.SIGTERM)
         return self.process.wait(within_s)
 
     def kill(self) -> None:
-        """Kill -9, and nothing but it."""
+        """Kill only the supervisor, with signal 9."""
         self.descendants()
         self.process.kill()
         self.process.wait()
 
     def clean_up(self) -> None:
-        """End it and everything of it, whatever its state; fails when it could not end by itself."""
+        """End it and all its processes, no matter what state it is in."""
         if self.process.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.descendants()
@@ -163,7 +163,7 @@ class SupervisorProcess:
         return builder.script(script).timeout(timeout).build()
 
     def submit(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 60) -> str:
-        """Create and start a job; gives its id."""
+        """Create and start a job, and give its id."""
         job = self.job(script, script_type, timeout=timeout)
         with Store(self.url) as store:
             return store.run(self.operations.create(job, start=True))

@@ -1,4 +1,4 @@
-"""The program: its flags, its exit codes, and what an operator reads when it cannot start."""
+"""The program `hero-supervisor`: its flags, its exit codes, and what an operator reads when it cannot start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(folder: Path, *flags: str, **environ: str) -> subprocess.CompletedProces
     )
 
 
-def test_version_and_help_end_well(tmp_path: Path) -> None:
+def test_version_and_help_are_printed(tmp_path: Path) -> None:
     assert run(tmp_path, "--version").stdout.startswith("hero-supervisor ")
     assert "--config" in run(tmp_path, "--help").stdout
 
@@ -51,7 +51,7 @@ def test_config_can_be_named_by_the_environment(tmp_path: Path) -> None:
     assert run(tmp_path, HERO_CONFIG="none.toml").returncode == 2
 
 
-def test_url_that_names_no_store_ends_with_exit_code_2(tmp_path: Path) -> None:
+def test_invalid_store_url_ends_with_exit_code_2(tmp_path: Path) -> None:
     done = run(tmp_path, HERO_STORE__REDIS_URL="redis://h:port/")
     assert done.returncode == 2
     assert "store URL" in done.stderr
@@ -70,7 +70,7 @@ def test_store_that_cannot_run_is_reported_with_exit_code_69(tmp_path: Path) -> 
     assert "ended while it started" in done.stderr.splitlines()[-1]
 
 
-def test_service_can_be_ended_while_its_store_still_reads_its_data(
+def test_service_can_be_stopped_while_its_store_still_reads_its_data(
     start_supervisor: StartSupervisor, tmp_path: Path
 ) -> None:
     slow = tmp_path / "slow-server"
@@ -100,14 +100,14 @@ def test_folder_of_a_running_supervisor_is_refused_with_exit_code_69(
 
 
 @pytest.mark.parametrize(("engine", "code"), [("", 0), ("nosuch", 69)])
-def test_once_ready_says_whether_everything_can_start(tmp_path: Path, engine: str, code: int) -> None:
+def test_exit_code_of_once_ready_says_whether_all_actors_can_start(tmp_path: Path, engine: str, code: int) -> None:
     (tmp_path / "x.toml").write_text(OSIS)
     done = run(tmp_path, "--config", "x.toml", "--once-ready", HERO_ACTORS__0__ENGINE=engine)
     assert done.returncode == code, done.stderr
     assert "service.stopped" in done.stderr
 
 
-def test_ready_fd_hears_when_all_actors_are_ready(tmp_path: Path) -> None:
+def test_ready_fd_gets_a_line_when_all_actors_are_ready(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(OSIS)
     ours, theirs = os.pipe()
     command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "x.toml", "--ready-fd", str(theirs)]
@@ -119,16 +119,18 @@ def test_ready_fd_hears_when_all_actors_are_ready(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_service_manager_hears_ready_status_and_stopping(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+def test_service_manager_gets_ready_status_watchdog_and_stopping(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(20)
         supervisor = start_supervisor(
             environ={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000", "WATCHDOG_PID": ""}
         )
-        heard: set[str] = set()
-        wanted = {"READY=1", "STATUS=1 of 1 actors ready", "WATCHDOG=1"}
-        eventually(lambda: heard.add(manager.recv(4096).decode()) or wanted <= heard)  # type: ignore[func-returns-value]
+        missing = {"READY=1", "STATUS=1 of 1 actors ready", "WATCHDOG=1"}
+        while missing:
+            missing.discard(manager.recv(4096).decode())
         supervisor.signal(signal.SIGTERM)
         eventually(lambda: manager.recv(4096).decode() == "STOPPING=1")
         assert supervisor.process.wait(20) == 0

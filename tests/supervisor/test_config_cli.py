@@ -1,4 +1,4 @@
-"""`hero-supervisor config` and the flags that set something, as an operator uses them."""
+"""`hero-supervisor config`, and the flags that change settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def told(done: subprocess.CompletedProcess[str], code: int) -> list[str]:
     return (done.stderr if code == 2 else done.stdout).splitlines()
 
 
-def test_show_tells_each_value_and_where_it_came_from_and_no_secret(folder: Path) -> None:
+def test_show_prints_each_value_and_its_source_but_no_secret(folder: Path) -> None:
     flags = ("--config", "hero.toml", "--set", "actors.sal.count=4", "--port", "8080")
     done = run(folder, "config", "show", "--changed", *flags, HERO_JOBS__REPLY_TTL_S="9")
     assert [" ".join(line.split()) for line in told(done, 0)] == [
@@ -61,7 +61,7 @@ def test_show_tells_each_value_and_where_it_came_from_and_no_secret(folder: Path
     assert done.stderr == ""
 
 
-def test_show_for_programs_is_json_and_flags_may_stand_before_the_command(folder: Path) -> None:
+def test_show_prints_json_for_programs_and_flags_may_stand_before_the_command(folder: Path) -> None:
     done = run(folder, "--config", "hero.toml", "--log-level", "debug", "config", "show", "--json", "--port", "1")
     shown = json.loads("\n".join(told(done, 0)))["settings"]
     assert shown["supervisor"]["log_level"] == {
@@ -72,7 +72,7 @@ def test_show_for_programs_is_json_and_flags_may_stand_before_the_command(folder
     assert shown["actors"][0]["lanes"]["origin"] == {"kind": "file", "source": "conf.d/10-more.toml", "line": 3}
 
 
-def test_check_of_what_is_valid_names_what_it_has_read(folder: Path) -> None:
+def test_check_of_a_valid_config_names_the_files_that_it_has_read(folder: Path) -> None:
     assert told(run(folder, "config", "check", "hero.toml"), 0) == ["hero.toml, conf.d/10-more.toml: valid"]
     assert told(run(folder, "config", "check"), 0) == ["defaults and environment: valid"]
 
@@ -96,7 +96,7 @@ def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) 
     assert done.stdout == ""
 
 
-def test_check_warns_of_what_is_suspicious_and_is_strict_when_asked(folder: Path) -> None:
+def test_check_warns_about_suspicious_settings_and_strict_makes_warnings_fail(folder: Path) -> None:
     flags = ("config", "check", "hero.toml", "--set", "embedded.port=7000")
     warned = [
         "warning: HERO_STORE_NAMESPACE: has no effect: two underscores must follow the section"
@@ -116,15 +116,13 @@ def test_schema_is_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flags", [("--set", "rpc.port"), ("--set", "=3"), ("--set", "rpc..port=3"), ("config",), ("config", "x")]
 )
-def test_flag_or_command_that_is_none_ends_with_exit_code_2(tmp_path: Path, flags: tuple[str, ...]) -> None:
+def test_malformed_flag_or_command_ends_with_exit_code_2(tmp_path: Path, flags: tuple[str, ...]) -> None:
     done = run(tmp_path, *flags)
     assert done.returncode == 2
     assert "SECTION.KEY=VALUE" in done.stderr or "show|check|schema" in done.stderr
 
 
-def test_service_runs_with_all_layers_and_reloads_from_the_same(
-    start_supervisor: StartSupervisor, tmp_path: Path
-) -> None:
+def test_service_uses_all_layers_and_reloads_them(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
     drop_in = tmp_path / "conf.d" / "10.toml"
     drop_in.parent.mkdir()
     drop_in.write_text('[[actors]]\nname = "osis"\nby_context = true\ncount = 2\n[supervisor]\nlog_level = "debug"\n')
@@ -146,7 +144,9 @@ def test_service_runs_with_all_layers_and_reloads_from_the_same(
     assert problem["problem"] == "conf.d/10.toml:3: actors.0.count = 'x': should be a whole number"
 
 
-def test_config_of_the_rust_supervisor_starts_its_program(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+def test_config_of_the_rust_supervisor_starts_the_program_that_it_names(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
     program = tmp_path / "sal_runner"
     program.write_text('#!/bin/sh\necho "$@ $DB_PATH" > called.new && mv called.new called\nexec sleep 600\n')
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The log of a whole service in a file, which logrotate moves away."""
+"""The log file of a service can be rotated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.deployment import Deployment
 from tests.eventually import eventually
 
 
-def test_lines_of_service_and_actors_go_to_the_file_and_to_a_new_one_after_usr1(tmp_path: Path) -> None:
+def test_service_and_actors_log_to_the_file_and_to_a_new_file_after_usr1(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path, actors='\n[[actors]]\ntype = "sal"\nlanes = 1\n')
     config = tmp_path / "hero.toml"
     log_file, moved = tmp_path / "hero.log", tmp_path / "moved"

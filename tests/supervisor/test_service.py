@@ -1,4 +1,4 @@
-"""The whole service with real actors: what it does when processes die, hang, or are told to end."""
+"""The whole service with real actors, when processes die, hang, or are told to end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def nothing_left(supervisor: SupervisorProcess) -> bool:
     return not supervisor.survivors()
 
 
-def test_configured_actors_come_up_join_and_run_jobs(start_supervisor: StartSupervisor) -> None:
+def test_configured_actors_start_join_and_run_jobs(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(TWO_TYPES)
     supervisor.wait_ready()
     with Store(supervisor.url) as store:
@@ -34,7 +34,9 @@ def test_configured_actors_come_up_join_and_run_jobs(start_supervisor: StartSupe
     assert supervisor.reply(osis).output == supervisor.reply(sal).output == "42"
 
 
-def test_killed_actor_is_replaced_and_its_job_starts_anew_within_a_second(start_supervisor: StartSupervisor) -> None:
+def test_killed_actor_is_replaced_and_its_job_restarts_before_its_lease_expires(
+    start_supervisor: StartSupervisor,
+) -> None:
     supervisor = start_supervisor()
     supervisor.wait_ready()
     pid = supervisor.pid_of("osis-1")
@@ -51,7 +53,7 @@ def test_killed_actor_is_replaced_and_its_job_starts_anew_within_a_second(start_
     assert supervisor.events("child.ended", child="osis-1", reason="signal 9 (Killed)", starts_in_s=0.0)
 
 
-def test_frozen_actor_is_killed_and_replaced_and_its_job_runs_anew(start_supervisor: StartSupervisor) -> None:
+def test_frozen_actor_is_killed_and_replaced_and_its_job_runs_again(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor()
     supervisor.wait_ready()
     pid = supervisor.pid_of("osis-1")
@@ -64,7 +66,7 @@ def test_frozen_actor_is_killed_and_replaced_and_its_job_runs_anew(start_supervi
     assert pid not in [process.pid for process in supervisor.descendants()]
 
 
-def test_actor_whose_engine_is_missing_is_reported_once_and_harms_nobody(start_supervisor: StartSupervisor) -> None:
+def test_actor_with_a_missing_engine_is_reported_once_and_harms_no_other(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(OSIS + '[[actors]]\ntype = "sal"\nengine = "nosuch"\n')
     supervisor.wait_ready()
     supervisor.wait_event("child.boot_failed", child="sal-1", reason="exit 69")
@@ -88,7 +90,7 @@ def test_term_lets_running_jobs_finish(start_supervisor: StartSupervisor, valkey
     assert nothing_left(supervisor)
 
 
-def test_job_that_outlasts_the_shutdown_time_is_handed_back(
+def test_job_that_takes_longer_than_the_shutdown_time_is_handed_back(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
 ) -> None:
     supervisor = start_supervisor(

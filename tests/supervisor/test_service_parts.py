@@ -1,4 +1,4 @@
-"""The service as an object in a program: what it starts, in which order it ends, and that it leaves nothing."""
+"""The service as an object in a program: what it starts, how it ends, and that no process is left."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_client_that_waits_for_a_running_job_gets_its_answer_while_the_service_d
 
 
 @pytest.mark.parametrize("actors", [1, 0])
-def test_service_that_cannot_make_its_socket_ends_what_it_has_started(tmp_path: Path, actors: int) -> None:
+def test_service_that_cannot_make_its_socket_ends_everything_that_it_has_started(tmp_path: Path, actors: int) -> None:
     async def test() -> None:
         (tmp_path / "file").write_text("")
         settings = settings_in(tmp_path, socket_path=str(tmp_path / "file" / "hero.ipc"))
@@ -127,7 +127,7 @@ def test_service_that_is_cancelled_ends_everything(tmp_path: Path) -> None:
     run(test)
 
 
-def test_service_that_is_stopped_without_being_started_does_nothing(tmp_path: Path) -> None:
+def test_stop_without_start_does_nothing(tmp_path: Path) -> None:
     async def test() -> None:
         service = Service(settings_in(tmp_path))
         assert service.children() == ()

@@ -1,4 +1,4 @@
-"""The command `hero-unix-server`: the quick start of the Rust system, with real actors and the embedded store."""
+"""The program `hero-unix-server`, with real actors and the embedded store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.valkey_server import ValkeyServer
 
 
 class ServerProcess:
-    """The command, running."""
+    """One running `hero-unix-server`."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
@@ -36,11 +36,11 @@ class ServerProcess:
         return (self.folder / "log").read_text()
 
     def ended(self) -> int:
-        """Wait until it ends by itself; its exit code."""
+        """Wait until it ends by itself, and give its exit code."""
         return self.process.wait(30)
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
-        """End it gracefully, or else for good; its exit code."""
+        """End it gracefully, kill it if that fails, and give its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
         try:
@@ -57,7 +57,7 @@ StartServer = Callable[..., ServerProcess]
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Start the command with some flags, all in one folder; what a test leaves running is stopped."""
+    """Start the program in the folder of the test; at the end everything is stopped."""
     started: list[ServerProcess] = []
 
     def start(*arguments: str) -> ServerProcess:
@@ -76,7 +76,7 @@ def server(start_server: StartServer) -> ServerProcess:
     return server
 
 
-def test_the_quick_start_jobs_run_on_a_fresh_folder(server: ServerProcess) -> None:
+def test_jobs_of_the_quick_start_run_in_a_fresh_folder(server: ServerProcess) -> None:
     with RawClient(server.path) as client:
         job_id = client.call("create_job", job(script="40 + 2"))
         assert client.call("start_job", [job_id]) == {"success": True}
@@ -98,7 +98,7 @@ def test_the_quick_start_jobs_run_on_a_fresh_folder(server: ServerProcess) -> No
         assert actors == {"osis-1": "OSIS", "sal-1": "SAL"}
 
 
-def test_slow_jobs_of_one_connection_run_side_by_side(server: ServerProcess) -> None:
+def test_slow_jobs_of_one_connection_run_simultaneously(server: ServerProcess) -> None:
     with RawClient(server.path) as client:
         began_mono = time.monotonic()
         for i in range(8):
@@ -126,7 +126,7 @@ def test_jobs_survive_a_restart(server: ServerProcess, start_server: StartServer
     assert output == "42"
 
 
-def test_the_socket_of_a_killed_server_is_taken_over(tmp_path: Path, start_server: StartServer) -> None:
+def test_socket_of_a_killed_server_is_taken_over(tmp_path: Path, start_server: StartServer) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "baobab.ipc"))
 
@@ -137,7 +137,7 @@ def test_the_socket_of_a_killed_server_is_taken_over(tmp_path: Path, start_serve
         assert client.call("health")["status"] == "ok"
 
 
-def test_a_live_server_keeps_its_socket(server: ServerProcess, start_server: StartServer) -> None:
+def test_running_server_keeps_its_socket(server: ServerProcess, start_server: StartServer) -> None:
     code = start_server("--db-path", "./other", "--no-actors").ended()
 
     assert code == 69
@@ -146,7 +146,7 @@ def test_a_live_server_keeps_its_socket(server: ServerProcess, start_server: Sta
     assert "a server is listening there already" in server.log()
 
 
-def test_a_given_redis_is_used_and_no_store_is_started(
+def test_given_redis_is_used_and_no_store_is_started(
     tmp_path: Path, own_valkey: ValkeyServer, start_server: StartServer
 ) -> None:
     server = start_server("--redis-url", own_valkey.url, "--no-actors")
@@ -169,9 +169,7 @@ def test_a_given_redis_is_used_and_no_store_is_started(
         (["--log-level", "loud"], "invalid choice"),
     ],
 )
-def test_wrong_usage_is_said_and_ends_with_exit_code_2(
-    start_server: StartServer, arguments: list[str], said: str
-) -> None:
+def test_wrong_usage_is_reported_with_exit_code_2(start_server: StartServer, arguments: list[str], said: str) -> None:
     server = start_server(*arguments)
 
     assert server.ended() == 2
@@ -179,7 +177,7 @@ def test_wrong_usage_is_said_and_ends_with_exit_code_2(
     assert "Traceback" not in server.log()
 
 
-def test_ctrl_c_ends_it_gracefully_and_the_socket_is_gone(server: ServerProcess) -> None:
+def test_ctrl_c_ends_it_gracefully_and_removes_the_socket(server: ServerProcess) -> None:
     code = server.stop(signal.SIGINT)
 
     assert code == 0

@@ -1,4 +1,4 @@
-"""What actors leave behind is found, ended and reaped; what others wait for is left to them."""
+"""Processes that actors leave behind are found, killed and reaped. Other children of the supervisor are left alone."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.supervisor.supervisor_process import SupervisorProcess
 
 LEAVING = OSIS + 'engine = "tests.actor.engines:LeavingEngine"\n'
 
-# In a process of its own, since a subreaper takes the orphans of everything below it: starts children of its own and
-# many orphans, looks as the service does, and says what became of them.
+# This runs in a process of its own, since a subreaper adopts the orphans of everything below it. It starts children of
+# its own and many orphans, looks for orphans as the service does, and prints what became of them.
 REAPS = """
 import asyncio, os, subprocess, sys, time
 from hero_supervisor.children.orphans import Orphans
@@ -31,7 +31,7 @@ async def main():
     helper = subprocess.Popen([sys.executable, "-I", "-S", "-c", "raise SystemExit(8)"])
     orphans = Orphans(lambda: {}, lambda: (kept.pid,))
     orphans.adopt()
-    # Each forks many times from a session of its own and ends at once: all of them become ours, and end one by one.
+    # Each starter forks many times in its own session and ends. All its children become ours, and end one by one.
     source = '''
 import os, sys, time
 for number in range(2500):
@@ -57,7 +57,7 @@ asyncio.run(main())
 
 
 def daemon_of(supervisor: SupervisorProcess, path: Path, *how: str) -> psutil.Process:
-    """Have a script start a daemon and give its process."""
+    """Have a script start a daemon, and give the process of the daemon."""
     assert supervisor.reply(supervisor.submit(" ".join((str(path), *how)))).output == str(path)
     eventually(path.exists, what="the daemon runs")
     return psutil.Process(int(path.read_text()))
@@ -68,43 +68,41 @@ def zombies(supervisor: SupervisorProcess) -> list[int]:
     return [child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE]
 
 
-def test_ten_thousand_orphans_are_reaped_and_no_exit_status_is_taken_from_who_waits_for_it() -> None:
+def test_ten_thousand_orphans_are_reaped_and_other_children_keep_their_exit_status() -> None:
     done = subprocess.run([sys.executable, "-c", REAPS], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["10000", "True", "7", "8"], done.stderr
 
 
-def test_daemon_of_a_script_lives_with_its_actor_and_is_ended_after_it(
-    start_supervisor: StartSupervisor, tmp_path: Path
-) -> None:
+def test_daemon_of_a_script_lives_as_long_as_its_actor(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
     supervisor = start_supervisor(LEAVING)
     supervisor.wait_ready()
     daemon = daemon_of(supervisor, tmp_path / "first")
     eventually(lambda: daemon.ppid() == supervisor.process.pid, what="the supervisor is its parent now")
-    # It is let be while its actor lives, over some looks.
+    # While its actor lives, it is left alone, although the supervisor looks repeatedly.
     assert supervisor.reply(supervisor.submit(f"{tmp_path / 'second'}")).output
     eventually((tmp_path / "second").exists, what="a second one")
     assert daemon.is_running()
     pid = supervisor.pid_of("osis-1")
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: gone(daemon.pid) and gone(int((tmp_path / "second").read_text())), what="both end")
+    eventually(lambda: gone(daemon.pid) and gone(int((tmp_path / "second").read_text())), what="both daemons end")
     supervisor.wait_event("orphan.ended", orphan_pid=daemon.pid)
     supervisor.wait_pid("osis-1", after=pid)
-    # Of its replacement nothing is touched, nor the store.
+    # The new actor and the store are left alone.
     assert supervisor.reply(supervisor.submit("40 + 2")).output
     assert len(supervisor.events("store.ready")) == 1
     eventually(lambda: not zombies(supervisor), what="all are reaped")
 
 
-def test_orphan_that_hides_its_origin_is_ended_at_once(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
+def test_orphan_that_hides_its_origin_is_killed_immediately(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
     supervisor = start_supervisor(LEAVING)
     supervisor.wait_ready()
     daemon = daemon_of(supervisor, tmp_path / "told", "bare")
-    eventually(lambda: gone(daemon.pid), what="nobody would know when to end it later")
+    eventually(lambda: gone(daemon.pid), what="the daemon is killed, since nothing would end it later")
     assert len(supervisor.events("child.started")) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_is_left_of_a_supervisor_that_has_ended(
+def test_no_process_is_left_when_a_supervisor_has_ended(
     start_supervisor: StartSupervisor, tmp_path: Path, number: signal.Signals
 ) -> None:
     supervisor = start_supervisor(LEAVING)
@@ -117,7 +115,7 @@ def test_nothing_is_left_of_a_supervisor_that_has_ended(
 
 
 @pytest.mark.parametrize("end", ["actor", "supervisor"])
-def test_daemon_of_a_job_in_a_child_process_ends_with_what_it_came_from(
+def test_daemon_of_a_job_in_a_child_process_ends_with_its_actor_or_supervisor(
     start_supervisor: StartSupervisor, tmp_path: Path, end: str
 ) -> None:
     code, told = tmp_path / "daemon.py", tmp_path / "told"

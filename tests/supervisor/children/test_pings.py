@@ -1,4 +1,4 @@
-"""An actor that was idle for long must answer an empty job, and is replaced when it does not."""
+"""An actor that has been idle for long must answer an empty job, and is replaced when it does not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUICK = {
     "HERO_SUPERVISOR__LOG_LEVEL": "debug",
 }
 
-# What an actor says and does that is well but for one thing: it joins its supervisor, beats, and takes no job.
+# An actor that joins its supervisor and sends heartbeats, but takes no job.
 DEAF = """
 import argparse, json, socket, time
 parser = argparse.ArgumentParser(allow_abbrev=False)
@@ -35,7 +35,7 @@ while True:
 """
 
 
-def test_idle_actors_are_pinged_each_for_itself_and_nothing_stays_of_it(
+def test_each_idle_actor_is_pinged_and_the_pings_leave_nothing_behind(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
 ) -> None:
     config = OSIS + '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 3\n'
@@ -44,7 +44,7 @@ def test_idle_actors_are_pinged_each_for_itself_and_nothing_stays_of_it(
     for slot in ("osis-1", "sal-1", "sal-2"):
         supervisor.wait_event("ping.answered", child=slot, count=2)
     assert supervisor.events("ping.unanswered") == []
-    # A job after it runs as always, and the queue of the type has never seen a ping.
+    # A job after that runs as always, and no ping was in the queue of the type.
     assert supervisor.reply(supervisor.submit("40 + 2", ScriptType.SAL)).output == "42"
     assert supervisor.events("child.killed") == []
     assert supervisor.terminate() == 0
@@ -64,8 +64,10 @@ def test_busy_actor_is_not_pinged(start_supervisor: StartSupervisor) -> None:
     assert supervisor.events("ping.unanswered") == []
 
 
-def test_actor_that_beats_and_takes_no_job_is_replaced(start_supervisor: StartSupervisor, tmp_path: Path) -> None:
-    # In place of the actor's package: the supervisor starts `python -m hero_actor`.
+def test_actor_that_sends_heartbeats_but_takes_no_job_is_replaced(
+    start_supervisor: StartSupervisor, tmp_path: Path
+) -> None:
+    # This takes the place of the actor's package, since the supervisor starts `python -m hero_actor`.
     package = tmp_path / "deaf" / "hero_actor"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
@@ -79,7 +81,7 @@ def test_actor_that_beats_and_takes_no_job_is_replaced(start_supervisor: StartSu
     eventually(lambda: supervisor.pid_of("osis-1") != pid, what="it is replaced")
 
 
-def test_store_that_is_away_is_not_blamed_on_the_actor(
+def test_actor_is_not_blamed_for_a_store_that_is_away(
     start_supervisor: StartSupervisor, own_valkey: ValkeyServer
 ) -> None:
     supervisor = start_supervisor(redis_url=own_valkey.url, environ=QUICK)

@@ -1,4 +1,4 @@
-"""Replacing processes one by one, with programs that speak the control protocol as actors do."""
+"""The rolling restart, with programs that speak the control protocol like actors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.supervisor.supervising import SPEAKS, all_running, child, gone, progr
 from tests.valkey_server import ValkeyServer
 
 BROKEN = "import sys; sys.exit(1)"
-# Ready, and deaf to everything but KILL; it beats, so it is not taken for dead.
+# Ready, and ignores everything but KILL. It sends heartbeats, so it does not count as hanging.
 DEAF = SPEAKS.replace('if b"drain" in control.recv(100):', "if not control.recv(100):").replace(
     "signal.signal(signal.SIGINT, signal.SIG_IGN)",
     "signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)",
@@ -30,7 +30,7 @@ DEAF = SPEAKS.replace('if b"drain" in control.recv(100):', "if not control.recv(
 
 
 async def watched(supervision: Supervision, until: Callable[[], bool]) -> list[tuple[ChildView, ...]]:
-    """What was seen at every turn of the loop, until something is so."""
+    """Collect what every turn of the loop shows, until a condition holds."""
     seen = []
     async with asyncio.timeout(20):
         while not until():
@@ -39,7 +39,7 @@ async def watched(supervision: Supervision, until: Callable[[], bool]) -> list[t
     return seen
 
 
-def test_each_process_is_succeeded_by_one_that_was_ready_before_it_was_told_to_drain(valkey: ValkeyServer) -> None:
+def test_successor_is_ready_before_the_old_process_is_told_to_drain(valkey: ValkeyServer) -> None:
     async def test() -> None:
         async with supervising(speaking_program("a", count=3), url=valkey.url) as supervision:
             before = {view.slot: view.pid for view in await supervision.settled()}
@@ -52,7 +52,7 @@ def test_each_process_is_succeeded_by_one_that_was_ready_before_it_was_told_to_d
             assert not set(after.values()) & set(before.values())
             for views in seen:
                 owners = [view for view in views if view.role == "owner"]
-                # No slot was ever without a ready owner, none had two, and one process more ran at most.
+                # Every slot always had exactly one ready owner, and at most one more process ran.
                 assert [view.slot for view in owners] == ["a-1", "a-2", "a-3"]
                 assert all(view.phase is Phase.RUNNING for view in owners)
                 assert len(views) <= 4
@@ -61,7 +61,7 @@ def test_each_process_is_succeeded_by_one_that_was_ready_before_it_was_told_to_d
     run(test)
 
 
-def test_process_that_serves_its_queue_in_order_ends_before_the_next_one_starts(valkey: ValkeyServer) -> None:
+def test_process_that_serves_its_queue_in_order_ends_before_its_successor_starts(valkey: ValkeyServer) -> None:
     async def test() -> None:
         async with supervising(speaking_program("a", ordered=True), url=valkey.url) as supervision:
             (before,) = await supervision.settled()
@@ -78,7 +78,7 @@ def test_process_that_serves_its_queue_in_order_ends_before_the_next_one_starts(
     run(test)
 
 
-def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_ones_stay(valkey: ValkeyServer) -> None:
+def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_processes_stay(valkey: ValkeyServer) -> None:
     async def test() -> None:
         async with supervising(speaking_program("a", count=2), url=valkey.url) as supervision:
             before = [view.pid for view in await supervision.settled()]
@@ -86,7 +86,7 @@ def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_ones_st
             report = await supervision.replace(())
             assert (report.failed, report.reason, report.kept) == ("a-1", "exit 1", ("a-1", "a-2"))
             assert [view.pid for view in supervision.children() if view.role == "owner"] == before
-            # What was refused is not tried again; something else is.
+            # The same spec is not tried again, but another one is.
             supervision.want([speaking_program("a", BROKEN, count=2)])
             assert (await supervision.replace(())).replaced == ()
             assert [view.pid for view in supervision.children() if view.role == "owner"] == before
@@ -97,7 +97,7 @@ def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_ones_st
     run(test)
 
 
-def test_correction_that_comes_while_the_broken_one_is_tried_is_taken(valkey: ValkeyServer) -> None:
+def test_corrected_spec_is_taken_while_the_broken_one_is_tried(valkey: ValkeyServer) -> None:
     async def test() -> None:
         async with supervising(speaking_program("a"), url=valkey.url) as supervision:
             await supervision.settled()
@@ -110,7 +110,7 @@ def test_correction_that_comes_while_the_broken_one_is_tried_is_taken(valkey: Va
     run(test)
 
 
-def test_ordered_process_whose_change_does_not_come_up_runs_as_before_again(valkey: ValkeyServer) -> None:
+def test_ordered_process_runs_its_old_program_again_when_the_new_one_fails(valkey: ValkeyServer) -> None:
     async def test() -> None:
         async with supervising(speaking_program("a", ordered=True), url=valkey.url) as supervision:
             await supervision.settled()
@@ -123,7 +123,7 @@ def test_ordered_process_whose_change_does_not_come_up_runs_as_before_again(valk
     run(test)
 
 
-def test_old_process_that_will_not_drain_holds_up_the_roll_and_nothing_else(valkey: ValkeyServer) -> None:
+def test_old_process_that_does_not_drain_delays_only_the_roll(valkey: ValkeyServer) -> None:
     async def test() -> None:
         limits = RestartLimits(beat_s=600, shutdown_s=600)
         async with supervising(
@@ -151,7 +151,7 @@ def test_old_process_that_will_not_drain_holds_up_the_roll_and_nothing_else(valk
     run(test)
 
 
-def test_slot_that_is_not_wanted_any_more_takes_its_successor_with_it(valkey: ValkeyServer) -> None:
+def test_successor_ends_with_a_slot_that_is_no_longer_wanted(valkey: ValkeyServer) -> None:
     async def test() -> None:
         # It never says that it is ready.
         silent = speaking_program("a", "import time; time.sleep(600)", limits=RestartLimits(boot_s=600))
@@ -165,7 +165,7 @@ def test_slot_that_is_not_wanted_any_more_takes_its_successor_with_it(valkey: Va
     run(test)
 
 
-def test_stopped_slot_stays_so_until_it_is_started(valkey: ValkeyServer) -> None:
+def test_stopped_slot_stays_stopped_until_it_is_started(valkey: ValkeyServer) -> None:
     async def test() -> None:
         async with supervising(speaking_program("a", count=2), url=valkey.url) as supervision:
             await supervision.settled()
@@ -178,12 +178,12 @@ def test_stopped_slot_stays_so_until_it_is_started(valkey: ValkeyServer) -> None
             supervision.start_again(["a-1"])
             await eventually_async(lambda: all_running(supervision))
             command = psutil.Process(child(supervision, "a-1").pid).cmdline()
-            assert any(argument.endswith("\n\n") for argument in command), "what it was told to be meanwhile"
+            assert any(argument.endswith("\n\n") for argument in command), "it runs the spec that came meanwhile"
 
     run(test)
 
 
-def test_start_ends_a_pause_and_a_hold_early(valkey: ValkeyServer) -> None:
+def test_start_ends_a_pause_early(valkey: ValkeyServer) -> None:
     async def test() -> None:
         limits = RestartLimits(max_restarts=1, backoff_min_s=600, backoff_max_s=600, healthy_s=0.1, shutdown_s=0.3)
         async with supervising(program("a", BROKEN, limits=limits), url=valkey.url) as supervision:
@@ -197,7 +197,7 @@ def test_start_ends_a_pause_and_a_hold_early(valkey: ValkeyServer) -> None:
     run(test)
 
 
-def test_processes_are_killed_when_all_is_stopped_in_the_middle_of_a_roll(valkey: ValkeyServer) -> None:
+def test_stop_in_the_middle_of_a_roll_kills_both_processes(valkey: ValkeyServer) -> None:
     async def test() -> None:
         limits = RestartLimits(beat_s=600, shutdown_s=0.1, term_s=0.1)
         async with supervising(speaking_program("a", DEAF, limits=limits), url=valkey.url) as supervision:
@@ -211,8 +211,8 @@ def test_processes_are_killed_when_all_is_stopped_in_the_middle_of_a_roll(valkey
     run(test)
 
 
-def test_no_slot_ever_has_two_owners_whatever_is_asked_and_whoever_dies(valkey: ValkeyServer) -> None:
-    """Commands and kills at random; the operating system is asked who runs."""
+def test_no_slot_ever_has_two_owners_under_random_commands_and_kills(valkey: ValkeyServer) -> None:
+    """The operating system is asked which processes run, after each random command or kill."""
     chance = random.Random(7)
     limits = RestartLimits(max_restarts=1000, backoff_min_s=0.01, backoff_max_s=0.05, shutdown_s=0.3, term_s=0.2)
 

@@ -1,4 +1,4 @@
-"""When an actor counts as up, and how memory and a failed start end it."""
+"""When an actor counts as up, and what happens when it uses too much memory or cannot start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_actor_is_up_when_its_engine_is_loaded_and_it_waits_on_its_queue(
     supervisor = start_supervisor(config)
     supervisor.wait_event("child.started", child="osis-1")
     job_id = supervisor.submit("word") if supervisor.wait_event("store.ready") else ""
-    # Its process runs, and has not joined: it is no actor yet to anybody.
+    # Its process runs but has not joined, so it is not listed as an actor.
     with Store(supervisor.url) as store:
         assert store.run(supervisor.operations.admin.actors()) == []
     assert supervisor.events("child.ready") == supervisor.events("service.ready") == []
@@ -32,7 +32,8 @@ def test_actor_above_its_memory_is_drained_and_replaced_without_losing_a_job(
 ) -> None:
     supervisor = start_supervisor(OSIS + 'engine = "tests.actor.engines:TestEngine"\nmax_rss_bytes = 250000000\n')
     supervisor.wait_ready()
-    # Long enough for it to be no crash loop in disguise; then, in one go, above its limit with more jobs behind.
+    # The first job makes it live long enough not to count as a crash loop. The second takes it above its limit, with
+    # more jobs waiting.
     jobs = [supervisor.submit(script) for script in ("nap 1.2", "hoard 300", *(f"nap 0.{n}" for n in range(10)))]
     supervisor.wait_event("child.replaced", child="osis-1", reason="memory")
     replies = [supervisor.reply(job_id) for job_id in jobs]
@@ -47,7 +48,7 @@ def test_failed_start_is_reported_once_with_its_own_code(start_supervisor: Start
     supervisor = start_supervisor(config)
     supervisor.wait_event("service.ready", ready=1, of=2)
     supervisor.wait_event("child.boot_failed", child="osis-1", reason="exit 69")
-    # Why, in its own words, which came through its pipe before it ended.
+    # Its own words, which came through its pipe before it ended, say why.
     assert "no such library" in supervisor.wait_event("engine.unavailable", child="osis-1")["reason"]
     supervisor.wait_event("child.ready", child="sal-1")
-    eventually(lambda: len(supervisor.events("child.started")) == 2, what="it is not looped")
+    eventually(lambda: len(supervisor.events("child.started")) == 2, what="it is not started again")

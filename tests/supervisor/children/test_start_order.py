@@ -1,10 +1,11 @@
-"""Who starts after whom, who falls with whom, and who is not started again: with real processes."""
+"""Which slots start after which, which restart together, and which are not started again. With real processes."""
 
 from __future__ import annotations
 
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,12 @@ def kill(supervision: Supervision, slot: str) -> None:
     os.kill(pid_of(supervision, slot), signal.SIGKILL)
 
 
-def test_entry_starts_when_those_named_are_up_and_says_whom_it_waits_for() -> None:
+def test_entry_starts_when_the_entries_before_it_are_up_and_shows_what_it_waits_for() -> None:
     async def test() -> None:
         first = program("first", "import time; time.sleep(0.3)", limits=RestartLimits(restart=Restart.TEMPORARY))
         async with supervising(program("second", SLEEP, after=("first",)), first) as supervision:
             assert child(supervision, "second-1").waits_for == ("first-1",)
-            # A program without the protocol is up as soon as it runs, and one that has ended for good stays up.
+            # A program without the protocol is up as soon as it runs, and counts as up when it has ended for good.
             await eventually_async(lambda: child(supervision, "second-1").pid is not None)
         missing = ActorSpec(name="first", script_type="", command=("/none",), control=False, limits=QUICK)
         async with supervising(program("second", SLEEP, after=("first",)), missing) as supervision:
@@ -51,7 +52,7 @@ def test_entry_starts_when_those_named_are_up_and_says_whom_it_waits_for() -> No
         (Strategy.ONE_FOR_ALL, "b-1", {"a-1", "b-1", "c-1"}),
     ],
 )
-def test_those_fall_together_whose_strategy_says_so(strategy: Strategy, killed: str, anew: set[str]) -> None:
+def test_strategy_decides_which_slots_restart_together(strategy: Strategy, killed: str, anew: set[str]) -> None:
     async def test() -> None:
         group = [program(name, SLEEP, strategy=strategy, strategy_group="g") for name in "abc"]
         async with supervising(*group, program("other", SLEEP, strategy=strategy)) as supervision:
@@ -68,7 +69,7 @@ def test_those_fall_together_whose_strategy_says_so(strategy: Strategy, killed: 
     run(test)
 
 
-def test_processes_of_one_entry_are_a_group_of_their_own() -> None:
+def test_processes_of_one_entry_form_a_group() -> None:
     async def test() -> None:
         async with supervising(program("a", SLEEP, count=3, strategy=Strategy.ONE_FOR_ALL)) as supervision:
             await eventually_async(lambda: all_running(supervision))
@@ -81,7 +82,7 @@ def test_processes_of_one_entry_are_a_group_of_their_own() -> None:
     run(test)
 
 
-def test_group_falls_again_and_again_with_one_that_loops_and_rises_when_it_does(tmp_path: Path) -> None:
+def test_group_restarts_with_a_crash_loop_and_recovers_with_it(tmp_path: Path) -> None:
     async def test() -> None:
         needed = tmp_path / "needed"
         loops = program("a", NEEDS_FILE, needed, strategy=Strategy.ONE_FOR_ALL, strategy_group="g")
@@ -97,7 +98,7 @@ def test_group_falls_again_and_again_with_one_that_loops_and_rises_when_it_does(
     run(test)
 
 
-def test_one_that_is_never_started_again_is_not_by_its_group_either() -> None:
+def test_temporary_child_is_not_restarted_with_its_group() -> None:
     async def test() -> None:
         once = RestartLimits(restart=Restart.TEMPORARY, shutdown_s=1)
         specs = [
@@ -110,7 +111,7 @@ def test_one_that_is_never_started_again_is_not_by_its_group_either() -> None:
             kill(supervision, "a-1")
             await eventually_async(lambda: child(supervision, "b-1").phase is Phase.STOPPED)
             await eventually_async(lambda: child(supervision, "a-1").pid not in (None, before["a-1"]))
-            kill(supervision, "a-1")  # what is stopped holds nobody up
+            kill(supervision, "a-1")  # a stopped slot delays no other
             await eventually_async(
                 lambda: child(supervision, "a-1").restarts == 2 and child(supervision, "a-1").pid is not None
             )
@@ -118,9 +119,9 @@ def test_one_that_is_never_started_again_is_not_by_its_group_either() -> None:
     run(test)
 
 
-def test_transient_and_temporary_processes_end_for_good_when_they_may(tmp_path: Path) -> None:
+def test_transient_and_temporary_processes_may_end_for_good(tmp_path: Path) -> None:
     async def test() -> None:
-        # Exit 0 at the second start; the first was no success.
+        # It ends with code 3 at its first start, and with 0 at its second.
         code = "import os, sys; p = sys.argv[1]; e = os.path.exists(p); open(p, 'w').close(); sys.exit(0 if e else 3)"
         transient = RestartLimits(restart=Restart.TRANSIENT, backoff_min_s=0.01)
         specs = [
@@ -139,7 +140,7 @@ def test_transient_and_temporary_processes_end_for_good_when_they_may(tmp_path: 
 
 @pytest.mark.parametrize("restart", Restart)
 @pytest.mark.parametrize("code", [0, 1, 70, 75, -9, None])
-def test_restart_rule_decides_which_exits_are_the_end(restart: Restart, code: int | None) -> None:
+def test_restart_rule_decides_which_exit_is_the_last(restart: Restart, code: int | None) -> None:
     running = ChildState(limits=RestartLimits(restart=restart), phase=Phase.RUNNING, started=0.0, ready=1.0)
     after, _ = decide(running, Exited(code, 0.5), 100.0)
     ends = restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and code == 0)
@@ -149,7 +150,7 @@ def test_restart_rule_decides_which_exits_are_the_end(restart: Restart, code: in
     assert decide(after, Stop(), 100.0)[0].phase is Phase.STOPPED
 
 
-def test_patient_stop_has_no_end_until_somebody_is_in_a_hurry() -> None:
+def test_patient_stop_has_no_deadline_until_an_impatient_one_comes() -> None:
     running = ChildState(limits=RestartLimits(shutdown_s=3), phase=Phase.RUNNING, ready=1.0, heard=5.0)
     patient, _ = decide(running, Stop(patient=True), 5.0)
     assert (patient.phase, patient.due) == (Phase.DRAINING, None)
@@ -160,8 +161,8 @@ def test_patient_stop_has_no_end_until_somebody_is_in_a_hurry() -> None:
     assert decide(foreign, Stop(patient=True), 5.0)[0].due == 8.0
 
 
-def entry(name: str, **fields: object) -> ActorSettings:
-    return ActorSettings(type="sal", name=name, **fields)  # type: ignore[arg-type]
+def entry(name: str, **fields: Any) -> ActorSettings:
+    return ActorSettings(type="sal", name=name, **fields)
 
 
 @pytest.mark.parametrize(

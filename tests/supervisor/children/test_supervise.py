@@ -1,4 +1,4 @@
-"""The supervise loop with small foreign programs: crash loops, stubborn children, what is left behind."""
+"""The supervise loop with small programs: crash loops, children that do not end, processes that they leave behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.supervisor.supervising import (
 from tests.valkey_server import ValkeyServer
 
 
-def test_crash_loop_is_held_visibly_and_ends_by_itself_when_the_cause_is_gone(tmp_path: Path) -> None:
+def test_crash_loop_is_held_visibly_and_recovers_when_the_cause_is_gone(tmp_path: Path) -> None:
     async def test() -> None:
         needed = tmp_path / "needed"
         async with supervising(program("loop", NEEDS_FILE, needed), program("other", SLEEP)) as supervision:
@@ -44,7 +44,7 @@ def test_crash_loop_is_held_visibly_and_ends_by_itself_when_the_cause_is_gone(tm
     run(test)
 
 
-def test_program_that_does_not_exist_is_tried_again_with_backoff(tmp_path: Path) -> None:
+def test_missing_program_is_tried_again_with_backoff(tmp_path: Path) -> None:
     async def test() -> None:
         path = tmp_path / "program"
         spec = ActorSpec(name="x", script_type="", command=(str(path),), control=False, limits=QUICK)
@@ -57,7 +57,7 @@ def test_program_that_does_not_exist_is_tried_again_with_backoff(tmp_path: Path)
     run(test)
 
 
-def test_children_of_a_dead_child_die_with_it(tmp_path: Path) -> None:
+def test_grandchildren_are_killed_when_their_parent_ends(tmp_path: Path) -> None:
     async def test() -> None:
         told = tmp_path / "pid"
         async with supervising(program("parent", HAS_CHILD, told)) as supervision:
@@ -75,7 +75,7 @@ def test_children_of_a_dead_child_die_with_it(tmp_path: Path) -> None:
     run(test)
 
 
-def test_stubborn_child_is_killed_in_the_end_and_delays_nobody_meanwhile(tmp_path: Path) -> None:
+def test_child_that_ignores_term_is_killed_and_delays_no_other_child(tmp_path: Path) -> None:
     async def test() -> None:
         deaf = tmp_path / "deaf"
         patient = RestartLimits(shutdown_s=1.0, term_s=1.0)
@@ -96,7 +96,7 @@ def test_stubborn_child_is_killed_in_the_end_and_delays_nobody_meanwhile(tmp_pat
     run(test)
 
 
-def test_what_is_wanted_can_change_while_it_runs() -> None:
+def test_wanted_processes_can_change_while_others_run() -> None:
     async def test() -> None:
         async with supervising(program("a", SLEEP, count=3)) as supervision:
             first = child(supervision, "a-1").pid
@@ -112,20 +112,20 @@ def test_what_is_wanted_can_change_while_it_runs() -> None:
     run(test)
 
 
-def test_no_zombie_is_left_by_many_exits() -> None:
+def test_many_exits_leave_no_zombie() -> None:
     async def test() -> None:
         hasty = RestartLimits(max_restarts=10_000, backoff_min_s=0.001, backoff_max_s=0.002)
         async with supervising(program("fly", "pass", count=4, limits=hasty)) as supervision:
             await eventually_async(lambda: min(view.restarts for view in supervision.children()) > 25)
             running = {view.pid for view in supervision.children()}
             zombies = [p for p in psutil.Process().children() if p.status() == psutil.STATUS_ZOMBIE]
-            # One that has just ended may not have been seen yet.
+            # The end of a process may not have been seen yet.
             assert len(zombies) <= len(running)
 
     run(test)
 
 
-def test_actor_that_beats_is_shown_with_what_it_says(valkey: ValkeyServer) -> None:
+def test_view_of_an_actor_shows_what_its_heartbeats_report(valkey: ValkeyServer) -> None:
     async def test() -> None:
         lanes = '[{"state": "running", "for_ms": 1}, {"state": "idle", "for_ms": 1}, 7, {"state": 3, "for_ms": "x"}]'
         async with supervising(program("a", SPEAKS, lanes, control=True), url=valkey.url) as supervision:
@@ -138,7 +138,7 @@ def test_actor_that_beats_is_shown_with_what_it_says(valkey: ValkeyServer) -> No
     run(test)
 
 
-def test_actor_is_drained_by_the_control_socket(valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_actor_is_drained_over_the_control_socket(valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
 
     async def test() -> None:
@@ -150,7 +150,7 @@ def test_actor_is_drained_by_the_control_socket(valkey: ValkeyServer, caplog: py
     assert [vars(line)["reason"] for line in caplog.records if line.message == "child.stopped"] == ["exit 0"]
 
 
-def test_lane_past_its_deadline_costs_the_process_its_life(valkey: ValkeyServer) -> None:
+def test_process_with_a_lane_past_its_deadline_is_killed(valkey: ValkeyServer) -> None:
     async def test() -> None:
         lanes = '[{"state": "running", "for_ms": 9000, "overdue_ms": 9000}]'
         async with supervising(program("a", SPEAKS, lanes, control=True), url=valkey.url) as supervision:
@@ -159,9 +159,9 @@ def test_lane_past_its_deadline_costs_the_process_its_life(valkey: ValkeyServer)
     run(test)
 
 
-def test_actor_without_a_word_is_given_up_when_its_time_to_start_is_over(valkey: ValkeyServer) -> None:
+def test_actor_that_never_reports_is_killed_when_its_time_to_start_is_over(valkey: ValkeyServer) -> None:
     async def test() -> None:
-        # `-c` code takes any arguments: it runs, and never says that it is ready.
+        # `-c` accepts any arguments, so this runs, and never says that it is ready.
         silent = program("a", SLEEP, control=True, limits=RestartLimits(boot_s=0.2, backoff_min_s=0.01))
         async with supervising(silent, url=valkey.url) as supervision:
             await eventually_async(lambda: child(supervision, "a-1").restarts > 0)

@@ -1,4 +1,4 @@
-"""The decision how many processes an entry has: properties over any load, and what it means over time."""
+"""How many processes an entry should have: properties for any load, and examples over time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ bounds = st.tuples(st.integers(0, 8), st.integers(0, 8), st.floats(0.01, 10), st
 
 
 @given(st.lists(st.tuples(loads, st.floats(0, 30)), max_size=40), bounds, st.integers(0, 20))
-def test_number_stays_within_its_limits_and_changes_only_after_a_while(
+def test_number_stays_within_its_bounds_and_changes_only_after_a_while(
     steps: list[tuple[EntryLoad, float]], bounds: ScaleBounds, count: int
 ) -> None:
     state, now = ScaleState(), 0.0
@@ -45,8 +45,8 @@ def test_number_stays_within_its_limits_and_changes_only_after_a_while(
 
 
 @given(loads, st.integers(1, 8))
-def test_same_load_never_asks_for_more_and_for_less(load: EntryLoad, count: int) -> None:
-    """What is steady comes to rest: a number that was raised for this load is not lowered for it."""
+def test_constant_load_never_makes_the_number_rise_and_fall(load: EntryLoad, count: int) -> None:
+    """A number that was raised for a load is not lowered for the same load."""
     state, now, seen = ScaleState(), 0.0, [count]
     for _ in range(60):
         now += 1.0
@@ -64,32 +64,32 @@ def drive(load: EntryLoad, count: int, seconds: float, *, every_s: float = 1.0) 
     return count
 
 
-def test_one_slow_look_is_no_load_and_a_lasting_wait_is() -> None:
+def test_process_is_added_for_a_lasting_wait_and_not_for_a_single_slow_look() -> None:
     busy = EntryLoad(waiting=10, wait_s=3.0, drained_per_s=5.0, lanes=4, busy=4, ready=1)
     assert drive(busy, 1, HIGH_FOR_S - 0.5) == 1
     assert drive(busy, 1, HIGH_FOR_S) == 2
-    # A second one is asked for only when the first is there to help.
+    # A further process is added only when the first new one is ready.
     assert drive(busy, 1, 60.0) == 2
     assert drive(EntryLoad(waiting=10, wait_s=3.0, drained_per_s=5.0, lanes=32, busy=32, ready=8), 1, 60.0) == 8
 
 
-def test_long_queue_is_a_wait_to_come() -> None:
+def test_long_queue_counts_as_a_wait_to_come() -> None:
     assert drive(EntryLoad(waiting=1000, wait_s=0.2, drained_per_s=10.0, lanes=4, busy=4, ready=1), 1, HIGH_FOR_S) == 2
     assert drive(EntryLoad(waiting=10, wait_s=0.2, drained_per_s=1000.0, lanes=4, busy=4, ready=1), 1, 60.0) == 1
 
 
-def test_queue_far_too_long_doubles_the_number() -> None:
+def test_very_long_queue_doubles_the_number() -> None:
     assert drive(EntryLoad(waiting=9, wait_s=60.0, drained_per_s=1.0, lanes=8, busy=8, ready=2), 2, HIGH_FOR_S) == 4
 
 
-def test_process_is_taken_away_only_when_the_others_would_be_half_idle() -> None:
+def test_process_is_removed_only_when_the_others_would_be_half_idle() -> None:
     assert drive(EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=3, ready=2), 2, 60.0) == 2
     assert drive(EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=2, ready=2), 2, 9.0) == 2
     assert drive(EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=2, ready=2), 2, 10.0) == 1
     assert drive(QUIET, 1, 600.0) == 1
 
 
-def test_moment_of_load_begins_the_idle_time_anew() -> None:
+def test_moment_of_load_restarts_the_idle_time() -> None:
     state, count = ScaleState(), 2
     idle = EntryLoad(waiting=0, wait_s=0.0, drained_per_s=5.0, lanes=8, busy=0, ready=2)
     crowd = EntryLoad(waiting=1, wait_s=0.1, drained_per_s=5.0, lanes=8, busy=8, ready=2)

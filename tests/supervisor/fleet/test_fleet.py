@@ -1,4 +1,4 @@
-"""Numbers of processes: whose word counts, how far, and what the scaler makes of queues. With real processes."""
+"""Who sets the number of processes, within which limits, and how the scaler follows queues. With real processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def counts(fleet: Fleet) -> dict[str, int]:
     return {entry.name: entry.count for entry in fleet.entries}
 
 
-def test_number_that_an_operator_gave_holds_until_the_configs_own_changes() -> None:
+def test_number_of_an_operator_holds_until_the_number_in_the_config_changes() -> None:
     async def test() -> None:
         async with supervising() as supervision:
             fleet = Fleet(supervision)
@@ -45,7 +45,7 @@ def test_number_that_an_operator_gave_holds_until_the_configs_own_changes() -> N
     run(test)
 
 
-def test_what_cannot_be_is_refused_by_name() -> None:
+def test_impossible_commands_are_refused_with_the_known_names() -> None:
     async def test() -> None:
         async with supervising() as supervision:
             fleet = Fleet(supervision)
@@ -66,7 +66,7 @@ def test_what_cannot_be_is_refused_by_name() -> None:
     run(test)
 
 
-def test_step_leaves_alone_what_serves_its_queue_in_order() -> None:
+def test_step_does_not_change_an_entry_that_serves_its_queue_in_order() -> None:
     async def test() -> None:
         async with supervising() as supervision:
             fleet = Fleet(supervision)
@@ -80,7 +80,9 @@ def test_step_leaves_alone_what_serves_its_queue_in_order() -> None:
     run(test)
 
 
-def test_jobs_of_a_foreign_producer_wake_an_entry_that_had_no_process(valkey: ValkeyServer, namespace: str) -> None:
+def test_jobs_of_a_third_party_producer_start_a_process_of_an_entry_that_had_none(
+    valkey: ValkeyServer, namespace: str
+) -> None:
     async def test() -> None:
         operations = Operations(namespace)
         async with supervising(url=valkey.url) as supervision:
@@ -91,7 +93,7 @@ def test_jobs_of_a_foreign_producer_wake_an_entry_that_had_no_process(valkey: Va
             fleet.apply([spec])
             await scaler.look()
             assert counts(fleet) == {"v": 0}
-            # An id and nothing else: nobody can tell since when it waits.
+            # Only an id: there is no record that says since when it waits.
             await store.run(Op(("RPUSH", operations.keys.work(ScriptType.V.suffix), "one"), int))
             deadline_mono = time.monotonic() + 20
             while counts(fleet) == {"v": 0}:

@@ -1,4 +1,4 @@
-"""Another config, and signals, while the service runs: real supervisors, real actors."""
+"""A changed config, and signals, while the service runs. With real supervisors and real actors."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def reload(supervisor: SupervisorProcess, config: str) -> None:
 
 
 def pids(supervisor: SupervisorProcess) -> dict[str, int]:
-    """The newest process of each slot that has had one."""
+    """Give the newest process of each slot."""
     return {str(e["child"]): int(e["child_pid"]) for e in supervisor.events("child.started")}
 
 
-def test_hang_up_reloads_the_config_and_replaces_only_what_has_changed(
+def test_sighup_reloads_the_config_and_replaces_only_changed_processes(
     start_supervisor: StartSupervisor, tmp_path: Path
 ) -> None:
     address = str(tmp_path / "notify")
@@ -44,7 +44,7 @@ def test_hang_up_reloads_the_config_and_replaces_only_what_has_changed(
         before = pids(supervisor)
         heard(manager)
 
-        # Entries that go, come and change; one that stays.
+        # One entry is new, one has changed, and one stays.
         running = supervisor.submit("sleep(2); 7", ScriptType.SAL)
         supervisor.wait_status(running, JobStatus.STARTED)
         reload(supervisor, OSIS + SAL.replace("lanes = 4", "lanes = 3") + MORE)
@@ -62,7 +62,7 @@ def test_hang_up_reloads_the_config_and_replaces_only_what_has_changed(
         said = heard(manager)
         assert [word.partition("=")[0] for word in said if "STATUS" not in word] == ["RELOADING", "READY"]
 
-    # Another number is no other process.
+    # Another count replaces no process.
     reload(supervisor, OSIS + SAL.replace("lanes = 4", "lanes = 3").replace("count = 2", "count = 3"))
     done = supervisor.wait_event("service.reloaded", count=2)
     assert (done["scaled"], done["removed"], done["changed"]) == (["sal"], ["more"], [])
@@ -81,18 +81,18 @@ def test_config_with_errors_changes_nothing_and_every_error_is_logged(start_supe
     assert "hero.toml" in problems
     assert "count" in problems
     assert "lanez" in problems
-    # What counts only after a restart is named, and the rest is taken.
+    # Settings that need a restart are named, and the others are applied.
     reload(supervisor, OSIS.replace("sweep_s = 0.2", "sweep_s = 0.3") + "count = 2\n")
     assert supervisor.wait_event("reload.needs_restart")["keys"] == ["supervisor.sweep_s"]
     supervisor.wait_event("child.ready", child="osis-2")
     assert pids(supervisor)["osis-1"] == before["osis-1"]
-    # A process that cannot start with the new settings leaves the old one where it is.
+    # When a process cannot start with the new settings, the old one stays.
     reload(supervisor, OSIS + 'engine = "nosuch"\n')
     assert supervisor.wait_event("roll.stopped")["child"] == "osis-1"
     assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
 
 
-def test_signals_restart_all_and_change_the_number_of_what_may_be_more(start_supervisor: StartSupervisor) -> None:
+def test_signals_restart_all_actors_and_change_their_number(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(OSIS + '[[actors]]\ntype = "sal"\nlanes = 2\nmax = 2\nmin = 1\n')
     supervisor.wait_ready()
     before = pids(supervisor)
@@ -103,7 +103,7 @@ def test_signals_restart_all_and_change_the_number_of_what_may_be_more(start_sup
 
     supervisor.signal(signal.SIGTTIN)
     supervisor.wait_event("child.ready", child="sal-2")
-    supervisor.signal(signal.SIGTTIN)  # two is the most
+    supervisor.signal(signal.SIGTTIN)  # the maximum is two
     supervisor.wait_event("service.signal", signal="SIGTTIN", count=2)
     supervisor.signal(signal.SIGTTOU)
     supervisor.wait_event("child.stopped", child="sal-2")
@@ -149,7 +149,7 @@ def test_rolling_restarts_under_load_fail_no_job_and_run_none_twice(start_superv
     assert {supervisor.record(job).attempt for job in jobs} == {1}
 
 
-def test_what_can_change_is_taken_and_the_rest_is_named() -> None:
+def test_changeable_settings_are_taken_and_the_others_are_named() -> None:
     running = Settings()
     loaded = Settings(
         store=StoreSettings(namespace="other"),

@@ -1,8 +1,9 @@
-"""What the policy decides: tables of state, event and answer, and properties of the backoff."""
+"""The decisions of the policy: for states and events, and as properties of any history."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,14 +30,14 @@ from hero_supervisor.policy.events import (
 LIMITS = RestartLimits(max_restarts=3, window_s=60, backoff_min_s=1, backoff_max_s=30)
 
 
-def child_in(phase: Phase, **changes: object) -> ChildState:
-    """A child that came into a phase now, after having been ready for a moment."""
+def child_in(phase: Phase, **changes: Any) -> ChildState:
+    """A child that has just entered a phase, and has been ready for a moment."""
     child = ChildState(limits=LIMITS, phase=phase, since=100.0, started=100.0, ready=100.0, heard=100.0)
-    return replace(child, **changes)  # type: ignore[arg-type]
+    return replace(child, **changes)
 
 
 def after(child: ChildState, *events: Event, now: float = 100.0) -> tuple[ChildState, list[object]]:
-    """The child after some events at one time, and all actions but the reports."""
+    """The child after some simultaneous events, and all actions but the reports."""
     done: list[object] = []
     for event in events:
         child, actions = decide(child, event, now)
@@ -51,26 +52,26 @@ def reports(child: ChildState, event: Event, now: float = 100.0) -> list[str]:
 # Starting
 
 
-def test_child_that_is_wanted_is_started_at_the_first_tick() -> None:
+def test_wanted_child_is_started_at_the_first_tick() -> None:
     child, done = after(ChildState(limits=LIMITS), Tick())
     assert (child.phase, done) == (Phase.STARTING, [Spawn()])
 
 
-def test_child_that_waits_is_started_when_its_time_has_come_and_not_before() -> None:
+def test_waiting_child_is_started_when_its_time_has_come_and_not_before() -> None:
     waiting = child_in(Phase.WAITING, due=110.0)
     assert after(waiting, Tick(), now=109.9)[1] == []
     assert after(waiting, Tick(), now=110.0)[1] == [Spawn()]
 
 
-def test_child_runs_when_it_says_that_it_is_ready() -> None:
+def test_child_is_running_when_it_says_that_it_is_ready() -> None:
     assert after(child_in(Phase.STARTING, ready=None), Ready())[0].phase is Phase.RUNNING
 
 
-def test_program_without_control_protocol_runs_once_it_is_started() -> None:
+def test_program_without_control_protocol_is_running_once_it_is_started() -> None:
     assert after(ChildState(limits=LIMITS, control=False), Tick())[0].phase is Phase.RUNNING
 
 
-def test_start_gets_longer_than_a_beat_to_show_a_sign_of_life() -> None:
+def test_starting_child_may_be_silent_for_longer_than_a_running_one() -> None:
     starting = child_in(Phase.STARTING, ready=None)
     assert after(starting, Tick(), now=100 + LIMITS.boot_s - 1)[1] == []
     _, (kill,) = after(starting, Tick(), now=100 + LIMITS.boot_s + 1)
@@ -81,7 +82,7 @@ def test_start_gets_longer_than_a_beat_to_show_a_sign_of_life() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.DRAINING])
-def test_child_without_beats_is_killed(phase: Phase) -> None:
+def test_child_without_heartbeats_is_killed(phase: Phase) -> None:
     child, _ = after(child_in(phase), Heartbeat())
     assert after(child, Tick(), now=100 + LIMITS.beat_s - 0.1)[1] == []
     killed, (kill,) = after(child, Tick(), now=100 + LIMITS.beat_s + 0.1)
@@ -90,11 +91,11 @@ def test_child_without_beats_is_killed(phase: Phase) -> None:
     assert after(killed, Tick(), now=500.0)[1] == []
 
 
-def test_program_without_control_protocol_is_not_judged_by_beats() -> None:
+def test_program_without_control_protocol_is_not_judged_by_heartbeats() -> None:
     assert after(child_in(Phase.RUNNING, control=False), Tick(), now=1000.0)[1] == []
 
 
-def test_nobody_is_killed_for_the_supervisor_having_slept() -> None:
+def test_no_child_is_killed_because_the_supervisor_slept() -> None:
     child, done = after(child_in(Phase.RUNNING), Tick(late_s=60.0), now=160.0)
     assert done == []
     assert after(child, Tick(), now=160 + LIMITS.beat_s - 0.1)[1] == []
@@ -114,12 +115,12 @@ def test_nobody_is_killed_for_the_supervisor_having_slept() -> None:
         (LaneReport("word of a later version", 60_000, 0), False),
     ],
 )
-def test_lane_that_will_not_move_on_is_the_death_of_its_process(lane: LaneReport, killed: bool) -> None:
+def test_process_with_a_lane_that_does_not_move_on_is_killed(lane: LaneReport, killed: bool) -> None:
     child = child_in(Phase.RUNNING, store_up_since=0.0)
     assert [type(action) for action in after(child, Heartbeat((LaneReport("idle", 1, 0), lane)))[1]] == [Kill] * killed
 
 
-def test_lane_that_stands_still_is_excused_while_the_store_is_away_and_for_a_while_after() -> None:
+def test_idle_lane_may_stand_still_while_the_store_is_away_and_for_a_while_after() -> None:
     stuck = (LaneReport("settling", 60_000, 0),)
     child, done = after(child_in(Phase.RUNNING, store_up_since=0.0), Heartbeat(stuck, store_up=False))
     assert done == []
@@ -140,21 +141,21 @@ def test_actor_that_drains_because_of_a_stuck_job_may_finish_its_other_jobs() ->
 # Ending by itself
 
 
-def test_first_crash_is_followed_by_a_start_at_once() -> None:
+def test_first_crash_is_followed_by_an_immediate_start() -> None:
     child, _ = after(child_in(Phase.RUNNING), Exited(1, 0.5))
     assert (child.phase, child.due) == (Phase.WAITING, 100.0)
     assert after(child, Tick())[1] == [Spawn()]
 
 
 @pytest.mark.parametrize("code", [0, 1, 70, -9, None])
-def test_every_end_that_was_not_asked_for_is_a_crash(code: int | None) -> None:
+def test_every_unrequested_end_is_a_crash(code: int | None) -> None:
     child, _ = after(child_in(Phase.RUNNING), Exited(code, 0.0))
     assert (child.phase, child.failures) == (Phase.WAITING, 1)
 
 
 @pytest.mark.parametrize("code", [2, 69])
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RUNNING])
-def test_boot_failure_is_reported_once_and_never_tried_again(code: int, phase: Phase) -> None:
+def test_failed_start_is_reported_once_and_not_tried_again(code: int, phase: Phase) -> None:
     before = child_in(phase)
     assert reports(before, Exited(code, 0.0)) == ["child.boot_failed"]
     failed, _ = after(before, Exited(code, 0.0))
@@ -163,13 +164,13 @@ def test_boot_failure_is_reported_once_and_never_tried_again(code: int, phase: P
     assert decide(failed, Tick(), 10_000.0) == (failed, ())
 
 
-def test_process_that_wants_to_be_replaced_is_replaced_at_once_and_not_counted() -> None:
+def test_process_that_asks_to_be_replaced_is_replaced_immediately_and_not_counted() -> None:
     child, _ = after(child_in(Phase.DRAINING, failures=2, started=50.0), Exited(75, 0.9))
     assert (child.phase, child.due, child.failures, child.restarts) == (Phase.WAITING, 100.0, 2, ())
 
 
 @pytest.mark.parametrize("changes", [{"ready": None, "started": 50.0}, {"started": 99.5}])
-def test_process_that_wants_to_be_replaced_as_soon_as_it_is_started_is_a_crash(changes: dict[str, object]) -> None:
+def test_process_that_asks_to_be_replaced_right_after_its_start_is_a_crash(changes: dict[str, Any]) -> None:
     child, _ = after(child_in(Phase.DRAINING, **changes), Exited(75, 0.9))
     assert child.failures == 1
 
@@ -184,7 +185,7 @@ def test_kill_counts_as_a_crash_even_with_the_exit_code_of_a_boot_failure() -> N
 
 
 def crash_loop(crashes: int, numbers: RestartLimits = LIMITS) -> tuple[ChildState, list[float], list[str]]:
-    """Crash as soon as started, again and again; gives the pauses and what was reported."""
+    """Crash right after each start, and give the pauses and the reports."""
     child, now, pauses, told = ChildState(limits=numbers), 100.0, [], []
     for _ in range(crashes):
         child, _ = decide(child, Tick(), now)
@@ -196,7 +197,7 @@ def crash_loop(crashes: int, numbers: RestartLimits = LIMITS) -> tuple[ChildStat
     return child, pauses, told
 
 
-def test_crash_loop_backs_off_and_is_held_at_the_cap_visibly_and_goes_on() -> None:
+def test_crash_loop_backs_off_is_held_at_the_longest_pause_and_goes_on() -> None:
     child, pauses, told = crash_loop(8)
     assert [round(pause) for pause in pauses] == [0, 1, 2, 30, 30, 30, 30, 30]
     assert child.held
@@ -204,7 +205,7 @@ def test_crash_loop_backs_off_and_is_held_at_the_cap_visibly_and_goes_on() -> No
     assert child.phase is Phase.WAITING
 
 
-def test_slow_crash_loop_is_held_when_it_exceeds_the_intensity() -> None:
+def test_slow_crash_loop_is_held_when_it_restarts_too_often() -> None:
     patient = replace(LIMITS, backoff_min_s=0.001)
     child, now = ChildState(limits=patient), 100.0
     for _ in range(4):  # ready for long enough to be healthy each time
@@ -229,7 +230,7 @@ def test_memory_of_restarts_is_bounded() -> None:
     assert len(child.restarts) == LIMITS.max_restarts + 1
 
 
-def test_child_that_was_ready_for_a_while_is_healthy_and_starts_anew_at_once() -> None:
+def test_child_that_was_ready_for_a_while_is_healthy_again() -> None:
     child = child_in(Phase.RUNNING, failures=5, held=True)
     assert next_due(child) == 100 + LIMITS.healthy_s
     assert after(child, Tick(), now=104.9)[0].held
@@ -248,7 +249,7 @@ def test_held_child_that_is_ready_only_for_a_moment_stays_held() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.WAITING, Phase.FAILED])
-def test_child_without_a_process_is_stopped_at_once(phase: Phase) -> None:
+def test_child_without_a_process_is_stopped_immediately(phase: Phase) -> None:
     child, done = after(child_in(phase), Stop())
     assert (child.phase, done) == (Phase.STOPPED, [])
 
@@ -256,7 +257,7 @@ def test_child_without_a_process_is_stopped_at_once(phase: Phase) -> None:
 def test_stopping_is_drain_then_terminate_then_kill() -> None:
     child, done = after(child_in(Phase.RUNNING), Stop())
     assert (child.phase, done) == (Phase.DRAINING, [Drain()])
-    child = replace(child, control=False)  # its beats are another matter
+    child = replace(child, control=False)  # so that missing heartbeats do not matter here
     assert after(child, Tick(), now=109.9)[1] == []
     child, done = after(child, Tick(), now=110.0)
     assert (child.phase, done) == (Phase.ENDING, [Terminate()])
@@ -287,7 +288,7 @@ def test_child_that_was_stopped_is_not_started_again_however_it_ended(code: int)
     assert after(child, Tick(), now=1000.0)[1] == []
 
 
-def test_child_that_hangs_while_it_is_stopped_is_killed_for_it() -> None:
+def test_child_that_hangs_while_it_drains_is_killed() -> None:
     child, _ = after(child_in(Phase.RUNNING), Stop())
     _, (kill,) = after(child, Tick(), now=100 + LIMITS.beat_s + 0.1)
     assert isinstance(kill, Kill)
@@ -305,7 +306,7 @@ limits = st.builds(
 
 
 @given(limits, failures, rolls, st.booleans())
-def test_backoff_is_never_above_the_cap_and_at_least_half_of_the_pause_without_chance(
+def test_backoff_is_never_above_the_longest_pause_and_at_least_half_of_the_pause_without_jitter(
     numbers: RestartLimits, count: int, roll: float, held: bool
 ) -> None:
     pause_s = backoff_s(numbers, count, held=held, roll=roll)
@@ -334,15 +335,15 @@ events = st.one_of(
 
 
 @given(st.lists(st.tuples(events, st.floats(min_value=0, max_value=20)), max_size=60))
-def test_child_that_is_wanted_and_can_start_always_has_something_that_moves_it_on(
+def test_wanted_child_that_can_start_always_has_something_that_moves_it_on(
     history: list[tuple[Event, float]],
 ) -> None:
-    """Whatever happens, it is judged by its beats or has a time at which it is started; never both, never neither."""
+    """After every event it has either a process that is judged, or a time at which it is started."""
     child, now, process = ChildState(limits=LIMITS), 0.0, False
     for event, passed_s in [(Tick(), 0.0), *history]:
         now += passed_s
         if not process and not isinstance(event, Tick):
-            continue  # words and ends come only from a process that is there
+            continue  # messages and exits come only from a process
         child, actions = decide(child, event, now)
         spawned = Spawn() in actions
         assert not (spawned and process), "two processes in one slot"

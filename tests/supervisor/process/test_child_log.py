@@ -1,4 +1,4 @@
-"""What actors write: read without waiting, kept for a while, and put into the service's log."""
+"""The output of actors is read without waiting, kept for a while, and written to the service's log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE = (
 
 
 def follow(logs: ActorLogs, slot: str = "a-1", incarnation: str = "a-1.h.0") -> int:
-    """Have a pipe read as that of a process; gives the end to write."""
+    """Have a pipe read as if it were that of a process, and give its writing end."""
     ours, theirs = open_pipe()
     logs.follow(slot, incarnation, 42, ours)
     return theirs
@@ -30,7 +30,7 @@ def texts(logs: ActorLogs, slot: str = "a-1", **options: int) -> list[str]:
     return [line.text for line in logs.tail(slot, **options)]
 
 
-def test_line_of_an_actor_comes_out_as_the_record_that_it_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_line_of_an_actor_becomes_the_record_that_it_was(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         logs = ActorLogs()
         write = follow(logs)
@@ -51,12 +51,12 @@ def test_line_of_an_actor_comes_out_as_the_record_that_it_was(caplog: pytest.Log
     assert odd.created == pytest.approx(1767323045.678)
     assert vars(odd)["job"] == "j1"
     assert (vars(odd)["child"], vars(odd)["incarnation"]) == ("a-1", "a-1.h.0")
-    # What would break the record is put aside, and nobody says that he is another.
+    # Fields that would overwrite attributes get a prefix, and no line can pretend to come from another child.
     assert (other.name, vars(other)["actor_name"], vars(other)["actor_args"]) == ("hero_actor.x", "n", [1])
     assert vars(other)["child"] == "a-1"
 
 
-def test_foreign_and_broken_lines_are_wrapped(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_lines_become_child_said_records(caplog: pytest.LogCaptureFixture) -> None:
     words = [
         b"plain",
         b'{"event": 1}',
@@ -80,7 +80,7 @@ def test_foreign_and_broken_lines_are_wrapped(caplog: pytest.LogCaptureFixture) 
     assert said == [word.decode("utf-8", "backslashreplace") for word in words] + ["no end"]
 
 
-def test_lines_come_whole_however_they_are_cut_and_never_too_long() -> None:
+def test_lines_come_whole_no_matter_how_they_are_cut_and_long_lines_are_shortened() -> None:
     async def test() -> None:
         logs = ActorLogs()
         write = follow(logs)
@@ -99,7 +99,7 @@ def test_lines_come_whole_however_they_are_cut_and_never_too_long() -> None:
     run(test)
 
 
-def test_newest_lines_are_kept_and_can_be_read_on_from_where_one_was() -> None:
+def test_newest_lines_are_kept_and_can_be_read_from_a_given_number_on() -> None:
     async def test() -> None:
         logs = ActorLogs(max_lines=50, max_chars=1000)
         write = follow(logs)
@@ -122,7 +122,9 @@ def test_newest_lines_are_kept_and_can_be_read_on_from_where_one_was() -> None:
     run(test)
 
 
-def test_flood_is_counted_and_costs_no_more_than_its_share(caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_of_a_flood_are_dropped_and_counted_and_other_processes_are_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def test() -> None:
         flood = "import sys\nwhile True: sys.stdout.write('noise\\n' * 1000)"
         async with supervising(
@@ -132,9 +134,10 @@ def test_flood_is_counted_and_costs_no_more_than_its_share(caplog: pytest.LogCap
             await eventually_async(lambda: s.logs.tail("flood-1", after=20_000), what="much was read")
             assert len(s.logs.tail("flood-1", count=10_000)) == 1000
             pid = child(s, "flood-1").pid
-            assert pid is not None  # it was not held up
+            assert pid is not None  # it still runs
             await eventually_async(
-                lambda: any(r.message == "child.lines_dropped" for r in caplog.records), what="what was dropped is told"
+                lambda: any(r.message == "child.lines_dropped" for r in caplog.records),
+                what="the number of dropped lines is reported",
             )
 
     with caplog.at_level("INFO"):
@@ -144,7 +147,7 @@ def test_flood_is_counted_and_costs_no_more_than_its_share(caplog: pytest.LogCap
     assert 5000 <= len(noise) < dropped
 
 
-def test_last_words_are_read_to_the_end_before_the_news_of_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_last_words_of_a_process_come_before_the_report_of_its_end(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with supervising(
             program("x", "print('word\\n' * 1500 + 'the last'); raise SystemExit('why')")
@@ -157,7 +160,7 @@ def test_last_words_are_read_to_the_end_before_the_news_of_it(caplog: pytest.Log
     assert {"the last", "why"} <= set(order[: order.index("child.ended")])
 
 
-def test_log_of_actors_is_that_of_the_service_in_its_format(start_supervisor: StartSupervisor) -> None:
+def test_log_lines_of_actors_have_the_format_of_the_service(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(OSIS, environ={"HERO_SUPERVISOR__LOG_FORMAT": "text"})
     eventually(
         lambda: "actor.ready child=osis-1 incarnation=osis-1." in supervisor.log_text(), what="text, with its fields"
@@ -165,7 +168,7 @@ def test_log_of_actors_is_that_of_the_service_in_its_format(start_supervisor: St
     assert '{"' not in supervisor.log_text()
 
 
-def test_actor_whose_supervisor_was_killed_logs_its_drain_without_a_reader_and_ends(
+def test_actor_whose_supervisor_was_killed_drains_and_ends_although_nothing_reads_its_log(
     start_supervisor: StartSupervisor, tmp_path: Path
 ) -> None:
     supervisor = start_supervisor(environ={"HERO_SUPERVISOR__LOG_LEVEL": "debug"})
@@ -175,5 +178,5 @@ def test_actor_whose_supervisor_was_killed_logs_its_drain_without_a_reader_and_e
     supervisor.kill()
     eventually(lambda: not supervisor.survivors(), what="it drains and ends")
     successor = start_supervisor()
-    # It finished its job and had it written before it ended: no second start.
+    # It finished its job and settled it before it ended, so the job does not start again.
     assert successor.reply(job_id).output == "42"

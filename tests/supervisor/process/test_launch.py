@@ -1,4 +1,4 @@
-"""As whom, where, and held to what a process runs, and foreign programs as actors: with real processes."""
+"""User, folder, priority and limits of a process, and third-party programs as actors. With real processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.valkey_server import ValkeyServer
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process as another user")
 
-# Says what holds for it, in a thread that the program has made itself, and stays.
+# Reports what is in force for it, from a thread of its own, and stays.
 TELLS = """
 import json, os, resource, sys, threading, time
 def tell():
@@ -45,7 +45,7 @@ time.sleep(600)
 """
 
 
-def test_everything_asked_for_holds_before_the_program_runs(tmp_path: Path) -> None:
+def test_all_settings_are_in_force_before_the_program_runs(tmp_path: Path) -> None:
     async def test() -> None:
         told, cpu = tmp_path / "told", min(os.sched_getaffinity(0))
         launch = LaunchOptions(cwd=str(tmp_path), nice=7, cpu_affinity=(cpu,), memory_max_bytes=100 << 20)
@@ -55,13 +55,13 @@ def test_everything_asked_for_holds_before_the_program_runs(tmp_path: Path) -> N
         assert (facts["cwd"], facts["nice"], facts["cpus"]) == (str(tmp_path), 7, [cpu])
         assert facts["data"] == 100 << 20
         assert facts["session"]
-        assert facts["fds"] == [0, 1, 2]  # nothing of the supervisor's reaches it
+        assert facts["fds"] == [0, 1, 2]  # it inherits no descriptor of the supervisor
 
     run(test)
 
 
 @ROOT_ONLY
-def test_user_is_dropped_to_with_its_groups(tmp_path: Path) -> None:
+def test_process_runs_as_its_user_with_all_groups_of_that_user(tmp_path: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     tmp_path.chmod(0o777)
     for above in list(tmp_path.parents)[:2]:
@@ -70,7 +70,7 @@ def test_user_is_dropped_to_with_its_groups(tmp_path: Path) -> None:
     async def test() -> None:
         told = tmp_path / "told"
         command = ("/bin/sh", "-c", f"id -u > {told}.part; id -G >> {told}.part; mv {told}.part {told}; exec sleep 600")
-        # Ahead of others, which that user itself might not ask for.
+        # A negative priority, which that user itself may not ask for.
         spec = ActorSpec(
             name="x", script_type="", command=command, control=False, launch=LaunchOptions(user="nobody", nice=-3)
         )
@@ -92,7 +92,7 @@ def test_user_is_dropped_to_with_its_groups(tmp_path: Path) -> None:
         (LaunchOptions(cpu_affinity=(8000,)), "cpu_affinity"),
     ],
 )
-def test_what_cannot_be_had_is_named_once_and_not_tried_again(
+def test_setting_that_cannot_be_met_is_reported_once_and_not_tried_again(
     launch: LaunchOptions, setting: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
@@ -109,7 +109,7 @@ def test_what_cannot_be_had_is_named_once_and_not_tried_again(
     assert said[0].startswith(f"{setting} = ")
 
 
-def test_another_user_needs_root() -> None:
+def test_only_root_may_start_a_process_as_another_user() -> None:
     if os.geteuid() != 0:
         with pytest.raises(LaunchRefused, match="root"):
             ProcessUser.find("root")
@@ -117,7 +117,7 @@ def test_another_user_needs_root() -> None:
     assert ProcessUser.find("") == ProcessUser()
 
 
-def test_memory_above_the_limit_is_refused_to_the_program(tmp_path: Path) -> None:
+def test_program_gets_no_memory_above_its_limit(tmp_path: Path) -> None:
     async def test() -> None:
         greedy = "import sys; bytearray(200 << 20); open(sys.argv[1], 'w').close()"
         held, free = tmp_path / "held", tmp_path / "free"
@@ -126,8 +126,8 @@ def test_memory_above_the_limit_is_refused_to_the_program(tmp_path: Path) -> Non
             program("free", greedy, free, launch=LaunchOptions(memory_max_bytes=1 << 30)),
         )
         async with supervising(*specs) as supervision:
-            await eventually_async(free.exists, what="the one with enough has its memory")
-            await eventually_async(lambda: child(supervision, "held-1").restarts >= 2, what="the other one fails")
+            await eventually_async(free.exists, what="the program with the higher limit gets its memory")
+            await eventually_async(lambda: child(supervision, "held-1").restarts >= 2, what="the other program fails")
             lines = [line.text for line in supervision.logs.tail("held-1")]
             assert "MemoryError" in lines
             assert not held.exists()
@@ -135,9 +135,9 @@ def test_memory_above_the_limit_is_refused_to_the_program(tmp_path: Path) -> Non
     run(test)
 
 
-def test_codes_of_our_actors_mean_nothing_from_a_foreign_program() -> None:
+def test_exit_codes_of_our_actors_mean_nothing_in_a_third_party_program() -> None:
     async def test() -> None:
-        # 2 of ours: a wrong config, not tried again. 75 of ours: replace me, not counted.
+        # From an actor of ours, 2 and 69 would not be tried again, and 75 would not be counted.
         specs = [program(f"x{code}", f"raise SystemExit({code})") for code in (2, 69, 75)]
         async with supervising(*specs) as supervision:
             await eventually_async(lambda: all(view.held for view in supervision.children()), what="all loop")
@@ -145,19 +145,19 @@ def test_codes_of_our_actors_mean_nothing_from_a_foreign_program() -> None:
     run(test)
 
 
-def test_memory_has_units_and_a_missing_one_is_noticed() -> None:
+def test_memory_limit_has_units_and_a_missing_unit_is_noticed() -> None:
     sizes = {"0": 0, "64mb": 64 << 20, "64m": 64 << 20, "1gb": 1 << 30, "32768k": 32 << 20, "40000000": 40_000_000}
     assert {text: ActorSettings(type="sal", memory_max=text).memory_max_bytes for text in sizes} == sizes
     with pytest.raises(ValueError, match="leave out the unit"):
         ActorSettings(type="sal", memory_max="512")
 
 
-def test_what_only_our_actors_know_is_refused_for_a_command() -> None:
+def test_settings_of_our_actors_are_refused_for_a_third_party_command() -> None:
     with pytest.raises(ValueError, match="lanes, engine: only our own actors"):
         ActorSettings(type="sal", command=("x",), lanes=2, engine="rhai")
 
 
-def test_placeholders_are_put_into_arguments_and_environment_and_other_braces_stay() -> None:
+def test_placeholders_in_arguments_and_environment_are_filled_and_other_braces_stay() -> None:
     actor = ActorSettings(
         type="osis",
         count=2,
@@ -177,8 +177,8 @@ def test_placeholders_are_put_into_arguments_and_environment_and_other_braces_st
     )
 
 
-# An actor of the Rust family in a few lines: BLPOP, HGETALL, HSET, by hand on a socket.
-FOREIGN = r"""
+# A third-party actor in a few lines: it sends BLPOP and HSET on a plain socket.
+THIRD_PARTY = r"""
 import os, socket, sys
 url, namespace = os.environ["HERO_REDIS_URL"], os.environ["HERO_NAMESPACE"]
 host, port = url.removeprefix("redis://").strip("/").split(":")
@@ -202,11 +202,11 @@ while True:
 """
 
 
-def test_foreign_actor_is_supervised_just_the_same(
+def test_third_party_actor_is_supervised_like_our_own(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str, tmp_path: Path
 ) -> None:
-    code = tmp_path / "foreign.py"
-    code.write_text(FOREIGN)
+    code = tmp_path / "third_party.py"
+    code.write_text(THIRD_PARTY)
     config = (
         OSIS
         + f"""
@@ -225,13 +225,16 @@ command = [{json.dumps(sys.executable)}, "-I", "-S", {json.dumps(str(code))}, "{
     eventually(lambda: supervisor.pid_of("sal-1") != pid, what="it is replaced")
     supervisor.wait_event("child.said", count=2, child="sal-1")
     second = supervisor.submit("whatever", ScriptType.SAL)
-    eventually(lambda: supervisor.record(second).output == f"pid {supervisor.pid_of('sal-1')}", what="so does the next")
+    eventually(
+        lambda: supervisor.record(second).output == f"pid {supervisor.pid_of('sal-1')}",
+        what="the next process runs jobs too",
+    )
     assert supervisor.terminate() == 0
     assert supervisor.events("child.stopped", child="sal-1", reason="signal 15 (Terminated)")
     assert not supervisor.survivors()
 
 
-def test_foreign_program_that_ignores_term_ends_with_a_killed_supervisor(
+def test_third_party_program_that_ignores_term_ends_with_a_killed_supervisor(
     start_supervisor: StartSupervisor, tmp_path: Path
 ) -> None:
     code = (
@@ -241,12 +244,14 @@ def test_foreign_program_that_ignores_term_ends_with_a_killed_supervisor(
     supervisor = start_supervisor(OSIS + f'[[actors]]\ntype = "sal"\ncommand = {command}\n')
     supervisor.wait_ready()
     supervisor.wait_event("child.said", text="deaf")
-    foreign = psutil.Process(supervisor.pid_of("sal-1"))
+    program_process = psutil.Process(supervisor.pid_of("sal-1"))
     supervisor.kill()
-    eventually(lambda: not foreign.is_running() or foreign.status() == psutil.STATUS_ZOMBIE, what="it ends")
+    eventually(
+        lambda: not program_process.is_running() or program_process.status() == psutil.STATUS_ZOMBIE, what="it ends"
+    )
 
 
-def test_actor_is_held_to_its_limits_too(start_supervisor: StartSupervisor) -> None:
+def test_limits_apply_to_our_actors_too(start_supervisor: StartSupervisor) -> None:
     cpu = min(os.sched_getaffinity(0))
     supervisor = start_supervisor(
         OSIS + f'nice = 5\ncpu_affinity = [{cpu}]\nmemory_max = "1gb"\ncwd = "/"\n',

@@ -1,4 +1,4 @@
-"""The embedded store: one server, one folder, nothing lost, nobody in the way."""
+"""The embedded store: one server per folder, and no data lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hero_supervisor.store.embedded import Readiness
 from tests.eventually import eventually
 from tests.supervisor.conftest import MakeStore, command
 
-# Starts a store as another supervisor would, says its pid, and waits to be killed.
+# Starts a store as another supervisor would, prints its process id, and waits to be killed.
 OTHER = """
 import sys, time
 from hero_supervisor.store.embedded import EmbeddedStore
@@ -38,7 +38,7 @@ time.sleep(600)
 
 
 def ended(pid: int) -> bool:
-    """It is gone, or a zombie that a parent above us has yet to collect."""
+    """Whether a process has ended. It may still be a zombie that its parent has not waited for."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -80,7 +80,7 @@ def test_store_has_the_settings_that_keep_jobs(make_store: MakeStore) -> None:
         "hash-max-listpack-value": "1024",
     }.items():
         answer = command(store, "CONFIG", "GET", name)
-        assert value in (answer.values() if isinstance(answer, dict) else answer), name  # type: ignore[operator]
+        assert value in (answer.values() if isinstance(answer, dict) else answer), name
 
 
 def test_store_offers_a_port_on_the_loopback_address_when_asked(make_store: MakeStore) -> None:
@@ -122,7 +122,9 @@ def test_stop_without_start_and_stop_twice_do_nothing(make_store: MakeStore) -> 
     assert store.reap() == 0
 
 
-def test_second_supervisor_is_refused_and_told_who_has_the_folder(make_store: MakeStore, tmp_path: Path) -> None:
+def test_second_supervisor_is_refused_and_told_which_process_has_the_folder(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
     other, pid = other_supervisor(tmp_path / "store")
     try:
         with pytest.raises(StoreFolderBusy) as caught:
@@ -142,7 +144,7 @@ def test_store_ends_when_its_supervisor_is_killed_and_the_folder_is_free(make_st
 
 def test_store_that_is_still_ending_is_waited_for(make_store: MakeStore, tmp_path: Path) -> None:
     other, pid = other_supervisor(tmp_path / "store")
-    os.kill(pid, signal.SIGSTOP)  # it would end, were it not so slow
+    os.kill(pid, signal.SIGSTOP)  # it cannot end now
     killed(other)
     store = make_store()
     thaw = threading.Timer(0.5, os.kill, (pid, signal.SIGCONT))
@@ -153,7 +155,7 @@ def test_store_that_is_still_ending_is_waited_for(make_store: MakeStore, tmp_pat
     assert store.alive()
 
 
-def test_socket_file_of_a_dead_server_is_no_obstacle(make_store: MakeStore) -> None:
+def test_socket_file_of_a_dead_server_is_replaced(make_store: MakeStore) -> None:
     store = make_store()
     store.folder.path.mkdir()
     with socket.socket(socket.AF_UNIX) as stale:
@@ -162,7 +164,7 @@ def test_socket_file_of_a_dead_server_is_no_obstacle(make_store: MakeStore) -> N
     assert store.probe() is Readiness.READY
 
 
-def test_folder_may_have_blanks_and_quotes_in_its_name(make_store: MakeStore, tmp_path: Path) -> None:
+def test_name_of_the_folder_may_contain_blanks_and_quotes(make_store: MakeStore, tmp_path: Path) -> None:
     store = make_store(dir=tmp_path / 'a "b" \\ c')
     store.start()
     assert command(store, "SET", "a", "1") == "OK"
@@ -179,7 +181,7 @@ def test_socket_of_a_long_path_is_in_a_private_folder_below_the_runtime_folder(
     assert command(store, "SET", "a", "1") == "OK"
 
 
-def test_socket_path_that_no_folder_makes_short_enough_is_refused(
+def test_socket_path_that_is_too_long_everywhere_is_refused(
     make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = tmp_path / ("r" * 90)
@@ -189,7 +191,7 @@ def test_socket_path_that_no_folder_makes_short_enough_is_refused(
         make_store(dir=tmp_path / ("x" * 120))
 
 
-def test_runtime_folder_that_others_may_write_to_is_refused(
+def test_runtime_folder_that_other_users_may_read_is_refused(
     make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -199,7 +201,7 @@ def test_runtime_folder_that_others_may_write_to_is_refused(
         store.start()
 
 
-def test_port_in_use_is_reported_with_the_servers_own_words(make_store: MakeStore) -> None:
+def test_port_in_use_is_reported_with_the_words_of_the_server(make_store: MakeStore) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         store = make_store(port=taken.getsockname()[1])
         with pytest.raises(StoreStartFailed, match="already in use"):
@@ -207,7 +209,7 @@ def test_port_in_use_is_reported_with_the_servers_own_words(make_store: MakeStor
     store.start()  # and nothing was left behind
 
 
-def test_binary_that_is_not_there_or_cannot_run_is_named(make_store: MakeStore, tmp_path: Path) -> None:
+def test_missing_or_unusable_binary_is_named(make_store: MakeStore, tmp_path: Path) -> None:
     with pytest.raises(StoreBinaryMissing, match="no such file"):
         make_store(binary=str(tmp_path / "none")).start()
     (tmp_path / "text").write_text("")
@@ -221,7 +223,7 @@ def test_folder_that_cannot_be_made_is_named(make_store: MakeStore, tmp_path: Pa
         make_store(dir=tmp_path / "file" / "store").start()
 
 
-def test_server_that_reads_its_data_is_not_ready_yet(make_store: MakeStore) -> None:
+def test_server_that_still_reads_its_data_is_not_ready(make_store: MakeStore) -> None:
     store = make_store()
     store.folder.path.mkdir()
     assert store.probe() is Readiness.SILENT
@@ -241,7 +243,7 @@ def test_server_that_reads_its_data_is_not_ready_yet(make_store: MakeStore) -> N
         thread.join()
 
 
-def test_log_of_the_last_start_is_kept_beside_the_new_one(make_store: MakeStore) -> None:
+def test_log_of_the_previous_start_is_kept(make_store: MakeStore) -> None:
     store = make_store()
     for _ in range(3):
         store.start()

@@ -1,4 +1,4 @@
-"""The data of the embedded store: damaged ends, damage elsewhere, and what another version has written."""
+"""The data of the embedded store: a damaged end, damage elsewhere, and data of another version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.supervisor.conftest import MakeStore, command
 
 
 def appended(store: EmbeddedStore) -> Path:
-    """The file that the server appends to."""
+    """Find the file that the server appends to."""
     (aof,) = (store.folder.path / "appendonlydir").glob("*.incr.aof")
     return aof
 
@@ -26,7 +26,7 @@ def store_with_data(make_store: MakeStore) -> EmbeddedStore:
     store.start()
     command(store, "SET", "a", "1")
     command(store, "SET", "b", "x" * 100)
-    # The effects of a script are one transaction: half of it is nothing.
+    # The effects of a script are one transaction. Half of a transaction is dropped as a whole.
     command(store, "EVAL", "redis.call('SET', 'c', '1'); redis.call('SET', 'd', '1')", "0")
     store.stop()
     return store
@@ -62,7 +62,7 @@ def test_damaged_end_of_the_data_is_cut_off_and_a_copy_is_kept(
     assert command(store, "DBSIZE") == left
 
 
-def test_damage_before_whole_commands_is_left_to_a_person(make_store: MakeStore) -> None:
+def test_damage_before_whole_commands_is_not_repaired(make_store: MakeStore) -> None:
     store = store_with_data(make_store)
     data = appended(store).read_bytes()
     damaged = data.replace(b"$100\r\n", b"$1x0\r\n")
@@ -109,7 +109,7 @@ def test_snapshot_of_a_newer_server_is_refused_and_left_as_it_is(make_store: Mak
     assert {path: path.read_bytes() for path in data.iterdir()} == before
 
 
-def test_snapshot_that_the_server_would_not_look_at_is_refused(make_store: MakeStore) -> None:
+def test_snapshot_that_the_server_would_ignore_is_refused(make_store: MakeStore) -> None:
     store = make_store()
     store.folder.path.mkdir()
     (store.folder.path / "dump.rdb").write_bytes(b"REDIS0011")

@@ -1,4 +1,4 @@
-"""What the supervisor says of its store's settings."""
+"""The supervisor warns about dangerous settings of its store."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def warnings_for(server: ValkeyServer, caplog: pytest.LogCaptureFixture) -> list
     return [str(vars(r)["setting"]) for r in caplog.records if r.message == "store.dangerous_setting"]
 
 
-def test_a_server_that_keeps_jobs_gets_no_warning(own_valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_server_that_keeps_jobs_gets_no_warning(own_valkey: ValkeyServer, caplog: pytest.LogCaptureFixture) -> None:
     assert warnings_for(own_valkey, caplog) == []
 
 
-def test_a_server_that_evicts_or_forgets_gets_a_warning_for_each(
+def test_each_dangerous_setting_of_a_server_gets_a_warning(
     own_valkey: ValkeyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_valkey.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")

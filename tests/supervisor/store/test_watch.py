@@ -1,4 +1,4 @@
-"""What keeps the embedded store running, with a real one: its end, its silence, and data that has to be repaired."""
+"""The embedded store is kept running: after its end, after a freeze, and with data that has to be repaired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.supervisor.conftest import MakeStore, command
 
 
 def run_watched(store: EmbeddedStore, damage: signal.Signals, *, frozen_s: float = FROZEN_S) -> int | None:
-    """Bring a store to an end and give the process id of its successor."""
+    """Damage a running store with a signal, wait for its restart, and give the id of its new process."""
 
     async def run() -> int | None:
         watch = StoreWatch(store, frozen_s=frozen_s)
@@ -34,19 +34,17 @@ def run_watched(store: EmbeddedStore, damage: signal.Signals, *, frozen_s: float
     return asyncio.run(run())
 
 
-def test_store_that_was_killed_is_started_anew(make_store: MakeStore) -> None:
+def test_killed_store_restarts(make_store: MakeStore) -> None:
     assert run_watched(make_store(), signal.SIGKILL)
 
 
-def test_store_that_is_frozen_is_killed_and_started_anew(
-    make_store: MakeStore, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_frozen_store_is_killed_and_restarts(make_store: MakeStore, caplog: pytest.LogCaptureFixture) -> None:
     assert run_watched(make_store(), signal.SIGSTOP, frozen_s=1.0)
 
     assert "store.frozen" in [record.getMessage() for record in caplog.records]
 
 
-def test_store_that_is_busy_with_a_script_is_left_alone(make_store: MakeStore) -> None:
+def test_store_that_is_busy_with_a_script_is_not_killed(make_store: MakeStore) -> None:
     store = make_store()
 
     async def run() -> None:
@@ -63,7 +61,7 @@ def test_store_that_is_busy_with_a_script_is_left_alone(make_store: MakeStore) -
     asyncio.run(run())
 
 
-def test_store_whose_data_is_damaged_at_the_end_comes_up_repaired(make_store: MakeStore) -> None:
+def test_store_with_a_damaged_end_of_its_data_is_repaired_and_starts(make_store: MakeStore) -> None:
     store = make_store()
     store.start()
     command(store, "SET", "a", "1")

@@ -1,4 +1,4 @@
-"""What the service manager hears."""
+"""The messages that the service manager gets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "notify") if request.param == "path" else f"@hero-{uuid.uuid4().hex}"
 
 
-def test_service_manager_hears_what_happens_and_each_status_once(address: str) -> None:
+def test_service_manager_gets_each_message_and_a_status_only_when_it_changes(address: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("\0" + address[1:] if address[0] == "@" else address)
         notifier = Notifier({"NOTIFY_SOCKET": address})
@@ -41,7 +41,7 @@ def test_service_manager_hears_what_happens_and_each_status_once(address: str) -
         assert heard(manager) == ["STATUS=1 of 2", "READY=1", "WATCHDOG=1", "STOPPING=1"]
 
 
-def test_reload_is_told_with_its_time_and_ends_with_ready(tmp_path: Path) -> None:
+def test_reload_is_reported_with_its_time_and_ends_with_ready(tmp_path: Path) -> None:
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
@@ -56,14 +56,14 @@ def test_reload_is_told_with_its_time_and_ends_with_ready(tmp_path: Path) -> Non
         assert before <= int(usec) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
-def test_without_a_service_manager_nothing_happens() -> None:
+def test_notifier_does_nothing_without_a_service_manager() -> None:
     notifier = Notifier({})
     notifier.ready()
     notifier.close()
     assert notifier.watchdog_s is None
 
 
-def test_service_manager_that_is_gone_does_not_matter(tmp_path: Path) -> None:
+def test_service_manager_that_is_gone_causes_no_error(tmp_path: Path) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})
     notifier.ready()
     notifier.close()
@@ -79,5 +79,5 @@ def test_service_manager_that_is_gone_does_not_matter(tmp_path: Path) -> None:
         ({"WATCHDOG_USEC": "0"}, None),
     ],
 )
-def test_sign_of_life_is_due_at_half_of_the_watchdogs_time(environ: dict[str, str], watchdog_s: float | None) -> None:
+def test_sign_of_life_is_due_after_half_of_the_watchdog_time(environ: dict[str, str], watchdog_s: float | None) -> None:
     assert Notifier(environ).watchdog_s == watchdog_s

@@ -1,4 +1,4 @@
-"""What a supervisor tells of its actors, and that an outage of the store costs it no more than the oldest of it."""
+"""A supervisor writes events of its actors. A long outage of the store costs only the oldest ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hero_supervisor.upkeep.actor_events import MAX_WAITING, ActorEvents, SlotEv
 from tests.valkey_server import ValkeyServer
 
 
-def test_news_of_an_outage_are_written_when_it_is_over_the_oldest_beyond_the_limit_left_out(
+def test_events_during_an_outage_are_written_afterwards_except_the_oldest_beyond_the_limit(
     own_valkey: ValkeyServer,
 ) -> None:
     async def run() -> list[dict[str, str]]:

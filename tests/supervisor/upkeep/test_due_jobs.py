@@ -1,10 +1,9 @@
-"""What is due is done once, however many supervisors look."""
+"""Due jobs are queued once, no matter how many supervisors look."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from hero_job import JobBuilder, JobLimits, JobStatus, ScriptType
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.cancellation import end_task
 from hero_job.operations.operations import Operations
-from hero_job.operations.schedules import Schedule, Schedules
+from hero_job.operations.schedules import Missed, Overlap, Schedule, Schedules
 from hero_job.protocol.op import Op
 from hero_supervisor.upkeep.due_jobs import DueJobs
 from tests.valkey_server import ValkeyServer
@@ -28,7 +27,7 @@ def on_store(valkey: ValkeyServer, test: Callable[[AsyncStore], Awaitable[None]]
     asyncio.run(main())
 
 
-def clock(store: AsyncStore, namespace: str) -> DueJobs:
+def due_jobs(store: AsyncStore, namespace: str) -> DueJobs:
     return DueJobs(store, Operations(namespace), Schedules(namespace), limits=JobLimits(), roll=lambda: 0.0)
 
 
@@ -43,7 +42,7 @@ def test_delayed_jobs_are_queued_once_by_five_supervisors(
         for _ in range(20):
             job = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").delay(0.05).build()
             await store.run(operations.create(job, start=True))
-        tasks = [asyncio.create_task(clock(store, namespace).run()) for _ in range(5)]
+        tasks = [asyncio.create_task(due_jobs(store, namespace).run()) for _ in range(5)]
         async with asyncio.timeout(20):
             while await queued(store, operations) < 20:  # noqa: ASYNC110 - the event is in another process
                 await asyncio.sleep(0.01)
@@ -55,29 +54,27 @@ def test_delayed_jobs_are_queued_once_by_five_supervisors(
     on_store(valkey, test)
 
 
-@pytest.mark.parametrize("overlap", ["skip", "allow"])
-def test_a_schedules_ticks_get_one_job_each_and_an_open_one_holds_up_the_next_where_asked(
-    valkey: ValkeyServer, namespace: str, operations: Operations, overlap: Any
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.ALLOW])
+def test_each_tick_of_a_schedule_gets_one_job_unless_it_skips_while_a_job_is_open(
+    valkey: ValkeyServer, namespace: str, operations: Operations, overlap: Overlap
 ) -> None:
     schedules = Schedules(namespace)
-    schedule = Schedule(name="s", job=JOB, interval_s=60, missed="all", overlap=overlap)  # type: ignore[arg-type]
+    schedule = Schedule(name="s", job=JOB, interval_s=60, missed=Missed.ALL, overlap=overlap)
 
     async def test(store: AsyncStore) -> None:
         now_s = (await store.run(schedules.due())).now_ms / 1000
         await store.run(schedules.put(schedule, next(schedule.ticks_after(now_s - 180))))
-        await asyncio.gather(*(clock(store, namespace).run_once() for _ in range(5)))
-        # Three ticks were missed. The first one's job is open, since there is no actor.
-        assert await queued(store, operations) == (1 if overlap == "skip" else 3)
-        assert await clock(store, namespace).run_once() > 0
+        await asyncio.gather(*(due_jobs(store, namespace).run_once() for _ in range(5)))
+        # Three ticks were missed. The job of the first tick stays open, since there is no actor.
+        assert await queued(store, operations) == (1 if overlap is Overlap.SKIP else 3)
+        assert await due_jobs(store, namespace).run_once() > 0
 
     on_store(valkey, test)
 
 
-def test_a_schedule_goes_on_after_its_job_has_ended(
-    valkey: ValkeyServer, namespace: str, operations: Operations
-) -> None:
+def test_schedule_goes_on_after_its_job_has_ended(valkey: ValkeyServer, namespace: str, operations: Operations) -> None:
     schedules = Schedules(namespace)
-    schedule = Schedule(name="s", job=JOB, interval_s=60, missed="once")  # type: ignore[arg-type]
+    schedule = Schedule(name="s", job=JOB, interval_s=60, missed=Missed.ONCE)
 
     async def test(store: AsyncStore) -> None:
         now_ms = (await store.run(schedules.due())).now_ms
@@ -87,7 +84,7 @@ def test_a_schedule_goes_on_after_its_job_has_ended(
         await store.run(operations.stop(schedule.job_at(first).id))
         await store.run(schedules.move_on("s", first, second, schedule.job_at(first).id))
 
-        await clock(store, namespace).run_once()
+        await due_jobs(store, namespace).run_once()
 
         assert await store.run(operations.status(schedule.job_at(second).id)) is JobStatus.DISPATCHED
 

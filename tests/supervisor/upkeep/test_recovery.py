@@ -1,4 +1,4 @@
-"""Recovery of those who died where nobody saw it: another host, another supervisor."""
+"""Recovery of jobs whose actor died on another host, or while the store was away."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.valkey_server import ValkeyServer
 def claim_elsewhere(
     store: Store, operations: Operations, namespace: str, *, lease_s: float
 ) -> tuple[str, ActorOperations]:
-    """A job that an actor on another machine has claimed, after which nothing more was heard of it."""
+    """Submit a job and claim it for an actor on another machine, which is silent after that."""
     job = JobBuilder().caller_id("c").context_id("c").script_type(ScriptType.OSIS).script("6 * 7").build()
     store.run(operations.create(job, start=True))
     entry = ActorEntry(
@@ -43,7 +43,7 @@ def claim_elsewhere(
     return job.id, claims
 
 
-def test_jobs_of_a_lost_host_are_handed_back_when_its_lease_has_ended(
+def test_jobs_of_a_lost_host_are_handed_back_when_the_lease_has_expired(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
 ) -> None:
     job_id, _ = claim_elsewhere(store, operations, namespace, lease_s=0.5)
@@ -53,23 +53,25 @@ def test_jobs_of_a_lost_host_are_handed_back_when_its_lease_has_ended(
     assert supervisor.wait_event("jobs.recovered")["seen_to_end"] is False
 
 
-def test_jobs_of_the_living_are_left_alone_and_those_of_the_seen_dead_are_not_waited_for(
+def test_jobs_of_living_actors_stay_and_those_of_a_process_that_was_seen_to_end_are_handed_back_immediately(
     valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
 ) -> None:
     job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=60)
 
     async def test() -> None:
         async with AsyncStore(valkey.url) as aio:
-            sweep = JobRecovery(aio, Recoveries(namespace), every_s=60)
-            await sweep.run_once()
+            recovery = JobRecovery(aio, Recoveries(namespace), every_s=60)
+            await recovery.run_once()
             assert store.run(operations.status(job_id)) is JobStatus.STARTED
-            await sweep.recover_dead(claims.entry.incarnation)
+            await recovery.recover_dead(claims.entry.incarnation)
             assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
 
     uvloop.run(test())
 
 
-def test_dead_child_is_recovered_as_soon_as_the_store_is_back(own_valkey: ValkeyServer, namespace: str) -> None:
+def test_jobs_of_a_dead_child_are_recovered_as_soon_as_the_store_is_back(
+    own_valkey: ValkeyServer, namespace: str
+) -> None:
     operations = Operations(namespace)
     with Store(own_valkey.url) as store:
         job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=60)
@@ -77,40 +79,40 @@ def test_dead_child_is_recovered_as_soon_as_the_store_is_back(own_valkey: Valkey
 
     async def test() -> None:
         async with AsyncStore(own_valkey.url) as aio:
-            sweep = JobRecovery(aio, Recoveries(namespace), every_s=60)
-            await sweep.recover_dead(claims.entry.incarnation)
+            recovery = JobRecovery(aio, Recoveries(namespace), every_s=60)
+            await recovery.recover_dead(claims.entry.incarnation)
             own_valkey.start()
             with Store(own_valkey.url) as store:
                 assert store.run(operations.status(job_id)) is JobStatus.STARTED
                 try:
-                    await sweep.run_once()
-                except StoreUnavailable:  # the pool has yet to learn that its connection is a dead server's
-                    await sweep.run_once()
+                    await recovery.run_once()
+                except StoreUnavailable:  # the pool has not noticed yet that its connection belongs to the dead server
+                    await recovery.run_once()
                 assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
 
     uvloop.run(test())
     eventually(own_valkey.answers)
 
 
-def test_after_an_outage_the_living_get_a_lease_to_show_themselves(
+def test_after_an_outage_living_actors_get_the_time_of_a_lease_to_renew_theirs(
     own_valkey: ValkeyServer, namespace: str, operations: Operations
 ) -> None:
     async def test() -> None:
         with Store(own_valkey.url) as store:
             job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=0.3)
             async with AsyncStore(own_valkey.url) as aio:
-                sweep = JobRecovery(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
-                running = asyncio.create_task(sweep.run())
+                recovery = JobRecovery(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
+                running = asyncio.create_task(recovery.run())
                 try:
                     own_valkey.kill()
-                    while not sweep._store_away:  # noqa: ASYNC110 - a round in which nobody answers
+                    while not recovery._store_away:  # noqa: ASYNC110 - a round in which nobody answers
                         await asyncio.sleep(0.01)
                     own_valkey.start()
                     actor = operations.keys.actor(claims.entry.incarnation)
                     eventually(lambda: own_valkey.command("EXISTS", actor) == 0)
-                    # Its presence is gone, and rounds go by: it is spared, and comes back.
+                    # Its presence has expired, but the next rounds spare it, and it comes back.
                     for _ in range(5):
-                        await sweep.run_once()
+                        await recovery.run_once()
                     assert own_valkey.command("HGET", operations.keys.job(job_id), "status") == "started"
                     with Store(own_valkey.url) as again:
                         assert again.run(claims.beat(busy=1, jobs=0))

@@ -1,7 +1,7 @@
 """The mark of an actor: an environment variable that everything the actor starts inherits.
 
-The supervisor sets it on each actor process. It is how an orphan is traced to its actor, whatever session it moved to
-and whoever its parent has become. Called by the supervisor while it lives, and by the actor when its supervisor is
+The supervisor sets it on each actor process. It is how an orphan is traced to its actor, even when it has moved to
+another session and has another parent. Called by the supervisor while it lives, and by the actor when its supervisor is
 gone. A process that clears its environment loses the mark; the supervisor then goes by sessions.
 """
 

@@ -23,7 +23,7 @@ from hero_supervisor.upkeep.recovery import JobRecovery
 QUICK = RestartLimits(max_restarts=3, backoff_min_s=0.01, backoff_max_s=0.2, healthy_s=0.3, shutdown_s=0.3, term_s=0.3)
 
 SLEEP = "import time; time.sleep(600)"
-# Runs while the file is there, and crashes at once when it is not.
+# Runs if the file is there, and crashes immediately if it is not.
 NEEDS_FILE = "import sys, os, time; os.path.exists(sys.argv[1]) or sys.exit(1); time.sleep(600)"
 IGNORES_TERM = """
 import signal, sys, time
@@ -40,7 +40,7 @@ import os
 os.rename(sys.argv[1] + ".part", sys.argv[1])
 time.sleep(600)
 """
-# Speaks the control protocol: ready, then the beats that the arguments describe.
+# Speaks the control protocol: it says that it is ready, then sends heartbeats with the lanes in its argument.
 SPEAKS = """
 import argparse, json, signal, socket, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)

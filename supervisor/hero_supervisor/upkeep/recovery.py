@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: A round comes up to this fraction early, so that many supervisors do not all ask at the same moment.
 _SPREAD = 0.2
-#: After this many seconds the claimed lists of a process that was seen to end are looked at once more.
+#: After this many seconds the claimed lists of a process that was seen to end are checked a second time.
 _AGAIN_S = 0.1
 
 

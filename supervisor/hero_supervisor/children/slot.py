@@ -26,7 +26,7 @@ from hero_supervisor.policy.child_state import ChildState, Phase
 from hero_supervisor.policy.decide import decide, next_due
 from hero_supervisor.policy.events import (
     Action,
-    Drain,
+    AskToDrain,
     Draining,
     Event,
     Exited,
@@ -196,7 +196,7 @@ class Slot:
         match action:
             case Spawn():
                 self._spawn()
-            case Drain():
+            case AskToDrain():
                 if process is not None:
                     self._drain(process)
             case Terminate():

@@ -20,7 +20,7 @@ from hero_process.exit_codes import NO_RESTART, ExitCode, describe
 from hero_supervisor.policy.child_state import ChildState, Phase, Restart, backoff_s
 from hero_supervisor.policy.events import (
     Action,
-    Drain,
+    AskToDrain,
     Draining,
     Event,
     Exited,
@@ -235,4 +235,4 @@ def _stop(child: ChildState, event: Stop, now: float) -> Decision:
     if child.stopping:
         hurried = child.phase is Phase.DRAINING and child.due is None and due is not None
         return (replace(child, due=due) if hurried else child), ()
-    return _move(replace(child, stopping=True), Phase.DRAINING, now, due), (Drain(),)
+    return _move(replace(child, stopping=True), Phase.DRAINING, now, due), (AskToDrain(),)

@@ -93,7 +93,7 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class AskToDrain:
     """Ask the process to finish its jobs and end."""
 
 
@@ -119,4 +119,4 @@ class Report:
     pause_s: float | None = None
 
 
-Action = Spawn | Drain | Terminate | Kill | Report
+Action = Spawn | AskToDrain | Terminate | Kill | Report

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hero_supervisor.policy.child_state import ChildState, Phase, RestartLimits, backoff_s
 from hero_supervisor.policy.decide import decide, next_due
 from hero_supervisor.policy.events import (
-    Drain,
+    AskToDrain,
     Draining,
     Event,
     Exited,
@@ -256,7 +256,7 @@ def test_child_without_a_process_is_stopped_immediately(phase: Phase) -> None:
 
 def test_stopping_is_drain_then_terminate_then_kill() -> None:
     child, done = after(child_in(Phase.RUNNING), Stop())
-    assert (child.phase, done) == (Phase.DRAINING, [Drain()])
+    assert (child.phase, done) == (Phase.DRAINING, [AskToDrain()])
     child = replace(child, control=False)  # so that missing heartbeats do not matter here
     assert after(child, Tick(), now=109.9)[1] == []
     child, done = after(child, Tick(), now=110.0)
@@ -278,7 +278,7 @@ def test_child_that_drains_by_itself_gets_a_deadline_when_it_is_to_stop() -> Non
     child, _ = after(child_in(Phase.RUNNING), Draining("max_jobs"))
     assert next_due(child) is None
     child, done = after(child, Stop())
-    assert (child.due, done) == (110.0, [Drain()])
+    assert (child.due, done) == (110.0, [AskToDrain()])
 
 
 @pytest.mark.parametrize("code", [0, 2, 69, 75, 1, -9])

@@ -81,36 +81,23 @@ class AdminOperations:
 
     def queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[QueueStatus]:
         """Look at a queue: how many ids wait in it, and whether it is paused."""
-        queue = self.keys.work(script_type.suffix, group, instance)
-        source = """
-        local n = 0
-        for _, part in ipairs({'', ':low', ':held', ':held:low'}) do n = n + redis.call('LLEN', KEYS[2] .. part) end
-        return { n, redis.call('HGET', KEYS[1], KEYS[2]) }"""
 
         def decode(answer: list[Any]) -> QueueStatus:
             return QueueStatus(script_type=script_type, group=group, instance=instance, waiting=answer[0],
                                paused_since=answer[1])  # fmt: skip
 
-        return Op(("EVAL", source, 2, self.keys.paused, queue), decode)
+        queue = self.keys.work(script_type.suffix, group, instance)
+        return Op([self.keys.paused, queue], decode, lua.QUEUE_STATUS, 2)
 
     def queue_head(self, script_type: ScriptType, group: str | None = None) -> Op[QueueHead]:
         """Look at a queue as those do who serve it: how many ids wait, and for how long the first has."""
-        source = """
-        local n, oldest, t = 0, {}, redis.call('TIME')
-        for _, part in ipairs({'', ':low'}) do
-          n = n + redis.call('LLEN', KEYS[1] .. part)
-          local id = redis.call('LINDEX', KEYS[1] .. part, 0)
-          local times = id and redis.pcall('HMGET', ARGV[1] .. id, 'updated_at', 'created_at')
-          if times and not times.err then oldest[#oldest + 1] = times[1] or times[2] or '' end
-        end
-        return { n, t[1] .. '.' .. string.format('%06d', t[2]), oldest }"""
 
         def decode(answer: list[Any]) -> QueueHead:
             waits_s = [_age_s(text, float(answer[1])) for text in answer[2]]
             return QueueHead(waiting=answer[0], wait_s=max([0.0, *waits_s]))
 
         queue = self.keys.work(script_type.suffix, group)
-        return Op(("EVAL", source, 1, queue, self.keys.job_prefix), decode)
+        return Op([queue, self.keys.job_prefix], decode, lua.QUEUE_HEAD, 1)
 
     def purge(
         self, script_type: ScriptType, group: str | None = None, instance: str | None = None, most: int = 500

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Arg, Op, pairs
 
@@ -89,15 +90,11 @@ class Events:
         Args:
             stream: Its key.
         """
-        source = """
-        local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-        local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-        return first[1] and { first[1][1], last[1][1] } or {}"""
 
         def decode(answer: list[str]) -> Edges:
             return Edges(answer[0], answer[1]) if answer else Edges(None, None)
 
-        return Op(("EVAL", source, 1, stream), decode)
+        return Op([stream], decode, lua.STREAM_EDGES, 1)
 
     @staticmethod
     def entries(stream: str, after: str, count: int) -> Op[list[Entry]]:
@@ -132,14 +129,6 @@ class Events:
 
     def facts(self, job_ids: Sequence[str]) -> Op[dict[str, JobFacts]]:
         """Read of many jobs what never changes."""
-        source = """
-        local found = {}
-        for i, key in ipairs(KEYS) do
-          local v = redis.pcall('HMGET', key, 'caller_id', 'context_id', 'script_type', 'callerId', 'contextId',
-            'scriptType')
-          found[i] = v.err and {} or { v[1] or v[4], v[2] or v[5], v[3] or v[6] }
-        end
-        return found"""
 
         def decode(answer: list[list[str | None]]) -> dict[str, JobFacts]:
             found = {}
@@ -149,7 +138,7 @@ class Events:
             return found
 
         keys = [self.keys.job(job_id) for job_id in job_ids]
-        return Op(("EVAL", source, len(keys), *keys), decode)
+        return Op(keys, decode, lua.JOB_FACTS, len(keys))
 
     def note(self, fields: Mapping[str, str]) -> Op[None]:
         """Add to the actors' stream what a supervisor knows of an actor."""

@@ -238,20 +238,11 @@ class Operations:
             False when a batch with this id and another count exists. One with the same count is taken for the same,
             announced again after a lost answer: to create its jobs again changes nothing.
         """
-        source = """
-        local total = redis.call('HGET', KEYS[1], 'asked')
-        if total then return total == ARGV[1] and 1 or 0 end
-        redis.call('HSET', KEYS[1], 'asked', ARGV[1], 'total', ARGV[1])
-        redis.call('HSET', KEYS[1], 'open', ARGV[1])
-        return 1"""
-        return Op(("EVAL", source, 1, self.keys.batch(batch_id), count), bool)
+        return Op([self.keys.batch(batch_id), count], bool, lua.OPEN_BATCH, 1)
 
     def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
         """Take jobs out of a batch that could not be created."""
-        source = """
-        redis.call('HINCRBY', KEYS[1], 'total', -ARGV[1])
-        if redis.call('HINCRBY', KEYS[1], 'open', -ARGV[1]) <= 0 then redis.call('RPUSH', KEYS[2], 'ended') end"""
-        return Op(("EVAL", source, 2, self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by), lambda _: None)
+        return Op([self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by], lambda _: None, lua.SHRINK_BATCH, 2)
 
     def batch(self, batch_id: str) -> Op[BatchStatus | None]:
         """Look at a batch; None when there is none with this id."""

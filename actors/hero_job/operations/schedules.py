@@ -208,28 +208,12 @@ class Schedules:
             schedule: The schedule.
             first_ms: Its first tick, in milliseconds since 1970.
         """
-        source = """
-        redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-        redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])"""
-        args = (
-            "EVAL",
-            source,
-            2,
-            self._ticks,
-            self._definitions,
-            schedule.name,
-            orjson.dumps(asdict(schedule)),
-            first_ms,
-        )
-        return Op(args, lambda _: None)
+        args = (self._ticks, self._definitions, schedule.name, orjson.dumps(asdict(schedule)), first_ms)
+        return Op(args, lambda _: None, lua.PUT_SCHEDULE, 2)
 
     def delete(self, name: str) -> Op[bool]:
         """Delete a schedule; its jobs stay. False when there is none with this name."""
-        source = """
-        redis.call('ZREM', KEYS[1], ARGV[1])
-        redis.call('HDEL', KEYS[2], ARGV[1] .. ' last')
-        return redis.call('HDEL', KEYS[2], ARGV[1])"""
-        return Op(("EVAL", source, 2, self._ticks, self._definitions, name), bool)
+        return Op([self._ticks, self._definitions, name], bool, lua.DELETE_SCHEDULE, 2)
 
     def list(self) -> Op[list[Schedule]]:
         """List all schedules, by name."""

@@ -1,7 +1,7 @@
-"""Values that scripts keep beyond their run: names to texts, one hash a context. Data, no I/O.
+"""Values that scripts keep beyond their run: names to texts, one hash per context. Operations as data; no I/O.
 
-Used by actors for what a script asks of them. Invariant: a context's hash stays within the bounds below, whoever writes
-at the same time; its size stands in the hash itself, under the empty name, which no value can have.
+An actor runs them for its scripts. Invariant: a context stays within the bounds below, no matter how many actors write
+at the same time; its hash holds its size under the empty name, which no value can have.
 """
 
 from __future__ import annotations
@@ -9,71 +9,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hero_job.model.errors import JobInvalid
+from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
-from hero_job.protocol.op import Op
+from hero_job.protocol.op import Op, as_is
 
-#: A name, in characters.
+#: Longest name, in characters.
 MAX_NAME_CHARS: Final = 200
-#: A value, in bytes of UTF-8.
+#: Largest value, in bytes of UTF-8.
 MAX_VALUE_BYTES: Final = 1024 * 1024
-#: Values of a context.
+#: Most values of a context.
 MAX_VALUES: Final = 10_000
-#: All names and values of a context, in bytes.
+#: Most bytes of a context, names and values together.
 MAX_CONTEXT_BYTES: Final = 16 * 1024 * 1024
 
-# KEYS[1] hash of the context; ARGV[1] name, [2] value, [3] "1" to keep a value that is there, [4] most values, [5] most
-# bytes. Gives 0 for done, 1 for left as it was, 2 for too many values, 3 for too many bytes.
-_PUT = """
-local function put(value)
-  local old = redis.call('HGET', KEYS[1], ARGV[1])
-  local size = tonumber(redis.call('HGET', KEYS[1], '') or '0')
-  if old then size = size - #ARGV[1] - #old end
-  if value then
-    if not old and redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then return 2 end
-    size = size + #ARGV[1] + #value
-    if size > tonumber(ARGV[5]) then return 3 end
-    redis.call('HSET', KEYS[1], ARGV[1], value, '', size)
-  elseif old then
-    redis.call('HDEL', KEYS[1], ARGV[1])
-    if redis.call('HLEN', KEYS[1]) <= 1 then redis.call('DEL', KEYS[1]) else redis.call('HSET', KEYS[1], '', size) end
-  end
-  return 0
-end
-"""
-
-_SET = (
-    _PUT
-    + """
-if ARGV[3] == '1' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
-return put(ARGV[2])"""
-)
-
-_DELETE = (
-    _PUT
-    + """
-local was = redis.call('HEXISTS', KEYS[1], ARGV[1])
-put(nil)
-return was"""
-)
-
-# Whole numbers up to 2^53 are exact in Lua; nothing else is taken.
-_ADD = (
-    _PUT
-    + """
-local old = redis.call('HGET', KEYS[1], ARGV[1]) or '0'
-if not string.match(old, '^%-?%d+$') then return {4, old} end
-local sum = tonumber(old) + tonumber(ARGV[2])
-if math.abs(sum) > 9007199254740991 then return {5, old} end
-local text = string.format('%.0f', sum)
-return {put(text), text}"""
-)
-
-_NAMES = """
-local names = {}
-for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if name ~= '' and string.sub(name, 1, #ARGV[1]) == ARGV[1] then names[#names + 1] = name end
-end
-return names"""
+_BOUNDS = (MAX_VALUES, MAX_CONTEXT_BYTES)
 
 
 class Values:
@@ -94,38 +43,45 @@ class Values:
         Args:
             context_id: The context.
             name: 1 to 200 characters.
-            value: 1 MiB at most.
-            only_new: Leave a value that is there as it is.
+            value: At most 1 MiB of UTF-8.
+            only_new: Leave an existing value as it is.
 
         Returns:
-            False when it was left so.
+            False when the value existed and was left as it is.
 
         Raises:
-            JobInvalid: Name or value is out of its bounds, or the context's are reached.
+            JobInvalid: Name or value is out of its bounds, or the context would be.
         """
         _check(name)
-        if len(value.encode()) > MAX_VALUE_BYTES:
-            raise JobInvalid(name, f"a value may have {MAX_VALUE_BYTES} bytes, not {len(value.encode())}")
+        if (size := len(value.encode())) > MAX_VALUE_BYTES:
+            raise JobInvalid(name, f"a value may have {MAX_VALUE_BYTES} bytes, not {size}")
 
         def decode(answer: int) -> bool:
-            _complain(answer, name)
+            _check_bounds(answer, name)
             return answer == 0
 
-        return Op(("EVAL", _SET, 1, self._keys.values(context_id), name, value, int(only_new), *_BOUNDS), decode)
+        key = self._keys.values(context_id)
+        return Op([key, name, value, int(only_new), *_BOUNDS], decode, lua.SET_VALUE, 1)
 
     def get(self, context_id: str, name: str) -> Op[str | None]:
         """Read a value; None when there is none."""
         _check(name)
-        return Op(("HGET", self._keys.values(context_id), name), lambda answer: answer)
+        return Op(("HGET", self._keys.values(context_id), name), as_is)
 
     def add(self, context_id: str, name: str, by: int) -> Op[int]:
-        """Add to a whole number, which is 0 as long as it has not been set.
+        """Add to a whole number; it is 0 until it is set.
+
+        Args:
+            context_id: The context.
+            name: 1 to 200 characters.
+            by: What to add; may be negative.
 
         Returns:
             The sum.
 
         Raises:
-            JobInvalid: The value is no whole number, the sum is beyond 2^53, or the bounds are reached.
+            JobInvalid: The value is not a whole number, the sum would leave the range from -2^53 to 2^53, or the
+                context its bounds.
         """
         _check(name)
 
@@ -135,22 +91,19 @@ class Values:
                 raise JobInvalid(name, f"is not a whole number: {text!r:.80}")
             if code == 5:
                 raise JobInvalid(name, f"cannot grow further: it is {text}")
-            _complain(code, name)
+            _check_bounds(code, name)
             return int(text)
 
-        return Op(("EVAL", _ADD, 1, self._keys.values(context_id), name, by, 0, *_BOUNDS), decode)
+        return Op([self._keys.values(context_id), name, by, *_BOUNDS], decode, lua.ADD_TO_VALUE, 1)
 
     def delete(self, context_id: str, name: str) -> Op[bool]:
-        """Remove a value. Says whether there was one."""
+        """Remove a value; False when there was none."""
         _check(name)
-        return Op(("EVAL", _DELETE, 1, self._keys.values(context_id), name, "", 0, *_BOUNDS), bool)
+        return Op([self._keys.values(context_id), name], bool, lua.DELETE_VALUE, 1)
 
     def names(self, context_id: str, prefix: str = "") -> Op[list[str]]:
         """List the names that begin with `prefix`, sorted."""
-        return Op(("EVAL", _NAMES, 1, self._keys.values(context_id), prefix), sorted)
-
-
-_BOUNDS = (MAX_VALUES, MAX_CONTEXT_BYTES)
+        return Op([self._keys.values(context_id), prefix], sorted, lua.VALUE_NAMES, 1)
 
 
 def _check(name: str) -> None:
@@ -158,7 +111,8 @@ def _check(name: str) -> None:
         raise JobInvalid("key", f"must have 1 to {MAX_NAME_CHARS} characters, not {len(name)}")
 
 
-def _complain(code: int, name: str) -> None:
+def _check_bounds(code: int, name: str) -> None:
+    """Raise what the codes 2 and 3 of the scripts mean."""
     if code == 2:
         raise JobInvalid(name, f"the context has {MAX_VALUES} values already")
     if code == 3:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from hero_job.model.spellings import CAMEL_CASE
@@ -38,9 +39,13 @@ class LuaScript:
     sha: str
 
 
+@cache
+def _read_part(name: str) -> str:
+    return (_FOLDER / "parts" / f"{name}.lua").read_text("utf-8")
+
+
 def _load(name: str, *parts: str) -> LuaScript:
-    files = [_FOLDER / "parts" / f"{part}.lua" for part in parts] + [_FOLDER / f"{name}.lua"]
-    body = "".join(file.read_text("utf-8") for file in files)
+    body = "".join(map(_read_part, parts)) + (_FOLDER / f"{name}.lua").read_text("utf-8")
     source = _TOKEN.sub(_constant, body)
     # The server names scripts by SHA-1; it protects nothing. Source: redis.io/commands/evalsha
     return LuaScript(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
@@ -73,8 +78,22 @@ TICK = _load("tick")
 EXPIRED = _load("expired")
 ACTORS = _load("actors")
 PAGE = _load("page")
+QUEUE_STATUS = _load("queue_status")
+QUEUE_HEAD = _load("queue_head")
+OPEN_BATCH = _load("open_batch")
+SHRINK_BATCH = _load("shrink_batch")
+SET_VALUE = _load("set_value", "values")
+ADD_TO_VALUE = _load("add_to_value", "values")
+DELETE_VALUE = _load("delete_value", "values")
+VALUE_NAMES = _load("value_names")
+STREAM_EDGES = _load("stream_edges")
+JOB_FACTS = _load("job_facts")
+PUT_SCHEDULE = _load("put_schedule")
+DELETE_SCHEDULE = _load("delete_schedule")
 
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
     PRESENCE, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
+    QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, DELETE_VALUE, VALUE_NAMES,
+    STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE,
 )  # fmt: skip

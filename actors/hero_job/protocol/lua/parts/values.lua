@@ -1,0 +1,22 @@
+-- Writing the values of a context within their bounds.
+--
+-- The hash of a context holds its size in bytes, names included, under the empty name, which no value can have.
+-- Transitions: (none)
+
+-- Write a value, or remove it if `value` is nil. Returns 0 done, 2 too many values, 3 too many bytes.
+local function put_value(key, name, value, max_values, max_bytes)
+  local old = redis.call('HGET', key, name)
+  local size = tonumber(redis.call('HGET', key, '') or '0')
+  if old then size = size - #name - #old end
+  if value then
+    -- HLEN counts the entry that holds the size, too.
+    if not old and redis.call('HLEN', key) > max_values then return 2 end
+    size = size + #name + #value
+    if size > max_bytes then return 3 end
+    redis.call('HSET', key, name, value, '', size)
+  elseif old then
+    redis.call('HDEL', key, name)
+    if redis.call('HLEN', key) <= 1 then redis.call('DEL', key) else redis.call('HSET', key, '', size) end
+  end
+  return 0
+end

@@ -14,7 +14,7 @@ from typing import Any
 from quickstart_service import Service
 from quickstart_show import Show
 
-from hero_client.api import Supervisor, SupervisorBuilder
+from hero_client import Supervisor, SupervisorBuilder
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, ScriptType
 
 CALLER, CONTEXT = "quick-start", "first-circle"

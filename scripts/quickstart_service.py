@@ -118,7 +118,7 @@ class Service:
 
     def actors(self) -> list[ActorPresence]:
         """The actors that have joined."""
-        from hero_client.api import SupervisorBuilder
+        from hero_client import SupervisorBuilder
 
         with SupervisorBuilder().redis_url(self.redis_url).build() as supervisor:
             return [actor for actor in supervisor.list_actors() if actor.beat_at is not None]

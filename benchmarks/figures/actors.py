@@ -15,7 +15,7 @@ import psutil
 import redis
 
 from figures.processes import running, until
-from hero_client.api import Supervisor, SupervisorBuilder
+from hero_client import Supervisor, SupervisorBuilder
 from hero_job import Job, JobBuilder, JobStatus, ScriptType
 
 

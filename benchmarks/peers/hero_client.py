@@ -6,7 +6,7 @@ import os
 
 from protocol import REDIS_URL, drive
 
-from hero_client.api import SupervisorBuilder
+from hero_client import SupervisorBuilder
 from hero_job.model.builder import JobBuilder
 from hero_job.model.job import Job, ScriptType
 

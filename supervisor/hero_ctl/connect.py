@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from hero_client.api import Supervisor, SupervisorBuilder
+from hero_client import Supervisor, SupervisorBuilder
 from hero_ctl.options import StoreOptions
 
 #: Where a supervisor that was started in this folder keeps its embedded store: the default of `[embedded] dir`.

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from hero_client.api import QUEUE_ALLOWANCE_S, Supervisor
+from hero_client import Supervisor
+from hero_client.calls import QUEUE_ALLOWANCE_S
 from hero_job.model.errors import WaitTimeout
 from hero_job.model.job import Job
 from hero_job.model.views import ActorPresence

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor, Supervisor, SupervisorBuilder
+    from hero_client import AsyncSupervisor, Supervisor, SupervisorBuilder
     from hero_job import ScriptType
 
 __all__ = ["AsyncSupervisor", "ScriptType", "Supervisor", "SupervisorBuilder"]
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
         return ScriptType
     if name in __all__:
-        from hero_client import api
+        import hero_client
 
-        return getattr(api, name)
+        return getattr(hero_client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, Protocol
 
-from hero_client.api import AsyncSupervisor, SupervisorBuilder
+from hero_client import AsyncSupervisor, SupervisorBuilder
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.client.async_store import AsyncStore

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import uvloop
 
-from hero_client.api import AsyncSupervisor, SupervisorBuilder
+from hero_client import AsyncSupervisor, SupervisorBuilder
 from hero_config.model.settings import ActorSettings, EmbeddedSettings, RpcSettings, Settings
 from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import JobNotFound

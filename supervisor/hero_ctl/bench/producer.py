@@ -25,7 +25,7 @@ from hero_ctl.waiting import missing_actor, serves
 from hero_job.model.errors import HeroJobError, JobFailed, StoreError, WaitTimeout
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
 
 log = logging.getLogger("hero_ctl.bench.producer")
 
@@ -119,7 +119,7 @@ class _Producer:
         )
 
     async def run(self, stop_read: int) -> None:
-        from hero_client.api import SupervisorBuilder
+        from hero_client import SupervisorBuilder
 
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

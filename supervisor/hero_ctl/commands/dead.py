@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hero_client.api import Supervisor
+from hero_client import Supervisor
 from hero_ctl.connect import open_supervisor
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output import print_note

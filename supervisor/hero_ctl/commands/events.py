@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hero_client.api import Supervisor
+from hero_client import Supervisor
 from hero_ctl.connect import open_supervisor
 from hero_ctl.options import StoreOptions
 from hero_job.operations.events import BEGINNING, Entry, Events, order

@@ -34,7 +34,7 @@ from hero_supervisor.rpc.methods.methods import ANONYMOUS
 from hero_supervisor.rpc.protocol.wire import ErrorCode, Request, RpcError
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
 
 #: Tokens of the store are read so often: within this time, and that of a round trip, a new one counts and a revoked one
 #: does no more. A request costs none.

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from hero_client.api import AsyncSupervisor
+from hero_client import AsyncSupervisor
 from hero_config.model.settings import RpcSettings
 from hero_job import Job
 from hero_job.model.status import JobStatus

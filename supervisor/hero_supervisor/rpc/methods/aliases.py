@@ -24,7 +24,7 @@ from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
 
 #: Most jobs that jobs.list gives; it knows no pages.
 MAX_LISTED: Final = 10_000

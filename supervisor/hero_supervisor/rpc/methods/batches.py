@@ -22,7 +22,7 @@ from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
 
 #: Most jobs of one call: a message of them still fits the transports, and its answer too.
 MAX_JOBS: Final = 10_000
@@ -67,7 +67,7 @@ class BatchMethods:
         """
         made, created = await self._create(jobs, True, batch_id)
         if timeout is None:
-            from hero_client.api import QUEUE_ALLOWANCE_S
+            from hero_client.calls import QUEUE_ALLOWANCE_S
 
             timeout = max((job.timeout for job in created), default=0.0) + QUEUE_ALLOWANCE_S
         ends = await self._await(made["job_ids"], timeout)

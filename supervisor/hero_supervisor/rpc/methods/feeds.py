@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from hero_client.api import AsyncSupervisor
+from hero_client import AsyncSupervisor
 from hero_job.client.streams import PAGE, StreamUpdate
 from hero_job.model.errors import JobNotFound, StoreError
 from hero_job.model.views import LogLine

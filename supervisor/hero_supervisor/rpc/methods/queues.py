@@ -21,7 +21,7 @@ from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
 
 _STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
 _Group = Annotated[str | None, Field(description="Queue of this group only.")]

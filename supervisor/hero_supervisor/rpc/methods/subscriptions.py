@@ -33,7 +33,7 @@ from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
     from hero_config.model.settings import RpcSettings
 
 METHOD: Final = "hero_subscription"

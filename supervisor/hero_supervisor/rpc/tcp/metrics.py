@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from hero_client.api import AsyncSupervisor
+from hero_client import AsyncSupervisor
 from hero_job.model.errors import HeroJobError
 from hero_job.model.job import ScriptType
 from hero_job.model.views import ActorPresence

@@ -52,7 +52,7 @@ from hero_supervisor.rpc.tcp.uvicorn_protocol import (
 from hero_supervisor.rpc.tcp.web_socket import LEFT_BEHIND_S, RpcSocket, refuse_socket
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
     from hero_supervisor.fleet.fleet import Fleet
 
 # For the whole body: the largest message over a slow line, 10 MiB at 3 Mbit/s.

@@ -34,7 +34,7 @@ from hero_supervisor.rpc.unix import socket_file
 from hero_supervisor.rpc.unix.connection import UnixConnection
 
 if TYPE_CHECKING:
-    from hero_client.api import AsyncSupervisor
+    from hero_client import AsyncSupervisor
     from hero_supervisor.fleet.fleet import Fleet
 
 CLOSE_GRACE_S: Final = 5.0

@@ -1,11 +1,14 @@
 """Jobs and the contract in Redis: what a job is, how it is stored, queued, claimed, settled and recovered.
 
-The one package that speaks to Redis. Programs that submit jobs need `JobBuilder` and what `hero_supervisor` exports;
-everything here imports lightly.
+The only package that talks to Redis, for clients, supervisors and actors alike. `model` is pure data; `protocol` has
+the keys, the Lua scripts and the encoding; `operations` has what can be done, as data; `client` carries it to the
+server. Programs that submit jobs need `JobBuilder` and the names that `hero_client` exports. Everything here imports
+fast.
 """
 
 from __future__ import annotations
 
+from hero_job import old_paths
 from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import (
     HeroJobError,
@@ -24,6 +27,8 @@ from hero_job.model.errors import (
 from hero_job.model.job import Job, JobLimits, Priority, ScriptType
 from hero_job.model.status import TRANSITIONS, JobStatus
 from hero_job.model.views import ActorPresence, BatchStatus, DeadJob, JobPage, JobRecord, LogLine, QueueStatus, Reply
+
+old_paths.install()
 
 __all__ = [
     "TRANSITIONS",

@@ -13,33 +13,22 @@ import pytest
 
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
-
-
-def run(folder: Path, *flags: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hero_supervisor.cli", *flags],
-        cwd=folder,
-        env=os.environ | {"HERO_RPC__UNIX_SOCKET": ""} | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.supervisor.program import run_program
 
 
 def test_version_and_help_are_printed(tmp_path: Path) -> None:
-    assert run(tmp_path, "--version").stdout.startswith("hero-supervisor ")
-    assert "--config" in run(tmp_path, "--help").stdout
+    assert run_program(tmp_path, "--version").stdout.startswith("hero-supervisor ")
+    assert "--config" in run_program(tmp_path, "--help").stdout
 
 
 def test_missing_config_is_named_with_exit_code_2(tmp_path: Path) -> None:
-    done = run(tmp_path, "--config", "none.toml")
+    done = run_program(tmp_path, "--config", "none.toml")
     assert (done.returncode, done.stderr) == (2, "hero-supervisor: none.toml: the file does not exist\n")
 
 
 def test_every_problem_of_a_config_is_named_with_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("[stor]\n[jobs]\nreply_ttl_s = 'x'\n")
-    done = run(tmp_path, "--config", "x.toml")
+    done = run_program(tmp_path, "--config", "x.toml")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "hero-supervisor: x.toml:1: stor = {}: unknown key (did you mean 'store'?)",
@@ -48,23 +37,23 @@ def test_every_problem_of_a_config_is_named_with_exit_code_2(tmp_path: Path) -> 
 
 
 def test_config_can_be_named_by_the_environment(tmp_path: Path) -> None:
-    assert run(tmp_path, HERO_CONFIG="none.toml").returncode == 2
+    assert run_program(tmp_path, HERO_CONFIG="none.toml").returncode == 2
 
 
 def test_invalid_store_url_ends_with_exit_code_2(tmp_path: Path) -> None:
-    done = run(tmp_path, HERO_STORE__REDIS_URL="redis://h:port/")
+    done = run_program(tmp_path, HERO_STORE__REDIS_URL="redis://h:port/")
     assert done.returncode == 2
     assert "store URL" in done.stderr
 
 
 def test_missing_store_binary_is_named_with_exit_code_69(tmp_path: Path) -> None:
-    done = run(tmp_path, HERO_EMBEDDED__BINARY="/no/valkey-server")
+    done = run_program(tmp_path, HERO_EMBEDDED__BINARY="/no/valkey-server")
     assert done.returncode == 69
     assert done.stderr.splitlines()[-1].startswith("hero-supervisor: no store binary at /no/valkey-server")
 
 
 def test_store_that_cannot_run_is_reported_with_exit_code_69(tmp_path: Path) -> None:
-    done = run(tmp_path, HERO_EMBEDDED__BINARY="false")
+    done = run_program(tmp_path, HERO_EMBEDDED__BINARY="false")
     assert done.returncode == 69
     assert "the embedded store in" in done.stderr.splitlines()[-1]
     assert "ended while it started" in done.stderr.splitlines()[-1]
@@ -83,7 +72,7 @@ def test_service_can_be_stopped_while_its_store_still_reads_its_data(
 
 
 def test_unknown_flag_ends_with_exit_code_2(tmp_path: Path) -> None:
-    done = run(tmp_path, "--confg", "x")
+    done = run_program(tmp_path, "--confg", "x")
     assert done.returncode == 2
     assert "unrecognized arguments: --confg x" in done.stderr
 
@@ -93,7 +82,7 @@ def test_folder_of_a_running_supervisor_is_refused_with_exit_code_69(
 ) -> None:
     supervisor = start_supervisor()
     supervisor.wait_ready()
-    done = run(tmp_path)
+    done = run_program(tmp_path)
     assert done.returncode == 69
     assert f"in use by another supervisor (process {supervisor.process.pid})" in done.stderr
     assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
@@ -102,7 +91,7 @@ def test_folder_of_a_running_supervisor_is_refused_with_exit_code_69(
 @pytest.mark.parametrize(("engine", "code"), [("", 0), ("nosuch", 69)])
 def test_exit_code_of_once_ready_says_whether_all_actors_can_start(tmp_path: Path, engine: str, code: int) -> None:
     (tmp_path / "x.toml").write_text(OSIS)
-    done = run(tmp_path, "--config", "x.toml", "--once-ready", HERO_ACTORS__0__ENGINE=engine)
+    done = run_program(tmp_path, "--config", "x.toml", "--once-ready", HERO_ACTORS__0__ENGINE=engine)
     assert done.returncode == code, done.stderr
     assert "service.stopped" in done.stderr
 

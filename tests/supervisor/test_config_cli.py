@@ -12,7 +12,7 @@ import pytest
 from hero_config.report.schema import schema_text
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
-from tests.supervisor.test_cli import run
+from tests.supervisor.program import run_program
 
 MAIN = """[store]
 redis_url = "redis://:geheim@h/"
@@ -31,15 +31,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(done: subprocess.CompletedProcess[str], code: int) -> list[str]:
+def lines(done: subprocess.CompletedProcess[str], code: int) -> list[str]:
+    """Give the lines of the output, or of the errors for exit code 2, after checking the exit code."""
     assert done.returncode == code, done.stderr
     return (done.stderr if code == 2 else done.stdout).splitlines()
 
 
 def test_show_prints_each_value_and_its_source_but_no_secret(folder: Path) -> None:
     flags = ("--config", "hero.toml", "--set", "actors.sal.count=4", "--port", "8080")
-    done = run(folder, "config", "show", "--changed", *flags, HERO_JOBS__REPLY_TTL_S="9")
-    assert [" ".join(line.split()) for line in told(done, 0)] == [
+    done = run_program(folder, "config", "show", "--changed", *flags, HERO_JOBS__REPLY_TTL_S="9")
+    assert [" ".join(line.split()) for line in lines(done, 0)] == [
         "# hero.toml, then conf.d/10-more.toml, then the environment and flags: the later wins.",
         "",
         "[store]",
@@ -62,8 +63,10 @@ def test_show_prints_each_value_and_its_source_but_no_secret(folder: Path) -> No
 
 
 def test_show_prints_json_for_programs_and_flags_may_stand_before_the_command(folder: Path) -> None:
-    done = run(folder, "--config", "hero.toml", "--log-level", "debug", "config", "show", "--json", "--port", "1")
-    shown = json.loads("\n".join(told(done, 0)))["settings"]
+    done = run_program(
+        folder, "--config", "hero.toml", "--log-level", "debug", "config", "show", "--json", "--port", "1"
+    )
+    shown = json.loads("\n".join(lines(done, 0)))["settings"]
     assert shown["supervisor"]["log_level"] == {
         "value": "debug",
         "origin": {"kind": "flag", "source": "--log-level", "line": None},
@@ -73,16 +76,16 @@ def test_show_prints_json_for_programs_and_flags_may_stand_before_the_command(fo
 
 
 def test_check_of_a_valid_config_names_the_files_that_it_has_read(folder: Path) -> None:
-    assert told(run(folder, "config", "check", "hero.toml"), 0) == ["hero.toml, conf.d/10-more.toml: valid"]
-    assert told(run(folder, "config", "check"), 0) == ["defaults and environment: valid"]
+    assert lines(run_program(folder, "config", "check", "hero.toml"), 0) == ["hero.toml, conf.d/10-more.toml: valid"]
+    assert lines(run_program(folder, "config", "check"), 0) == ["defaults and environment: valid"]
 
 
 def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) -> None:
     (folder / "hero.toml").write_text(MAIN + "lane = 1\n[jobs]\nreply_ttl_s = '3'\n")
     (folder / "conf.d" / "10-more.toml").write_text("[rpc]\nbind = localhost\nhost = localhost\n")
     (folder / "conf.d" / "20.toml").write_text("[stor]\nredis_url = 'redis://:geheim@h/'\n")
-    done = run(folder, "config", "check", "hero.toml", "--port", "x", HERO_RPC__BIND="localhost")
-    assert told(done, 2) == [
+    done = run_program(folder, "config", "check", "hero.toml", "--port", "x", HERO_RPC__BIND="localhost")
+    assert lines(done, 2) == [
         "error: hero.toml:6: actors.0.lane = 1: unknown key (did you mean 'actors.0.lanes'?)",
         "error: hero.toml:8: jobs.reply_ttl_s = '3': should be a whole number of seconds, without quotes",
         "error: conf.d/10-more.toml:2: not TOML at column 8: Invalid value; text needs quotes, and a key may appear"
@@ -105,19 +108,19 @@ def test_check_warns_about_suspicious_settings_and_strict_makes_warnings_fail(fo
         " embedded",
         "hero.toml, conf.d/10-more.toml: valid, 2 warnings",
     ]
-    assert told(run(folder, *flags, HERO_STORE_NAMESPACE="x"), 0) == warned
-    assert told(run(folder, *flags, "--strict", HERO_STORE_NAMESPACE="x"), 1) == warned
+    assert lines(run_program(folder, *flags, HERO_STORE_NAMESPACE="x"), 0) == warned
+    assert lines(run_program(folder, *flags, "--strict", HERO_STORE_NAMESPACE="x"), 1) == warned
 
 
 def test_schema_is_printed(tmp_path: Path) -> None:
-    assert run(tmp_path, "config", "schema").stdout == schema_text()
+    assert run_program(tmp_path, "config", "schema").stdout == schema_text()
 
 
 @pytest.mark.parametrize(
     "flags", [("--set", "rpc.port"), ("--set", "=3"), ("--set", "rpc..port=3"), ("config",), ("config", "x")]
 )
 def test_malformed_flag_or_command_ends_with_exit_code_2(tmp_path: Path, flags: tuple[str, ...]) -> None:
-    done = run(tmp_path, *flags)
+    done = run_program(tmp_path, *flags)
     assert done.returncode == 2
     assert "SECTION.KEY=VALUE" in done.stderr or "show|check|schema" in done.stderr
 

@@ -132,40 +132,40 @@ def test_killed_supervisor_leaves_no_process_and_the_next_one_carries_on(start_s
     supervisor.kill()
     eventually(lambda: nothing_left(supervisor), what="actors and store end by themselves")
     successor = start_supervisor(TWO_TYPES)
-    # All that was acknowledged is there but for what appendfsync everysec may lose in a power cut, which this was not.
+    # With appendfsync everysec, acknowledged jobs can be lost only in a power cut.
     assert [successor.reply(job_id).output for job_id in queued] == [str(number) for number in range(20)]
     assert successor.reply(running).output == "1"
 
 
-def test_slot_is_not_started_while_the_process_of_a_killed_supervisor_still_ends(
+def test_slot_is_not_started_while_its_process_of_a_killed_supervisor_is_still_ending(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
 ) -> None:
     killed = start_supervisor(OSIS, redis_url=valkey.url, namespace=namespace)
     killed.wait_ready()
-    former_pid = killed.pid_of("osis-1")
-    # Frozen, so that it is there for long enough to be seen; it is not ended before its time.
-    os.kill(former_pid, signal.SIGSTOP)
+    old_pid = killed.pid_of("osis-1")
+    # Frozen, so that the next supervisor finds it. It gets some time before it is killed.
+    os.kill(old_pid, signal.SIGSTOP)
     killed.kill()
     successor = start_supervisor(OSIS, redis_url=valkey.url, namespace=namespace)
-    assert successor.wait_event("child.former", child="osis-1")["child_pid"] == former_pid
-    assert len(successor.events("child.started", child="osis-1")) == 1  # that of the killed one, in the same log
-    os.kill(former_pid, signal.SIGCONT)
+    assert successor.wait_event("child.former", child="osis-1")["child_pid"] == old_pid
+    assert len(successor.events("child.started", child="osis-1")) == 1  # by the killed supervisor; same log
+    os.kill(old_pid, signal.SIGCONT)
     successor.wait_event("child.ready", child="osis-1", count=2)
-    assert gone(former_pid)
+    assert gone(old_pid)
     assert successor.reply(successor.submit("1 + 1")).output == "2"
 
 
-def test_killed_store_is_started_again_and_nothing_is_lost(start_supervisor: StartSupervisor) -> None:
+def test_killed_store_restarts_and_no_job_is_lost(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(environ={"HERO_EMBEDDED__APPENDFSYNC": "always"})
     supervisor.wait_ready()
     jobs = [supervisor.submit(f"sleep(0.2); {number}") for number in range(5)]
     os.kill(int(supervisor.wait_event("store.ready")["store_pid"]), signal.SIGKILL)
     supervisor.wait_event("store.ready", count=2)
     assert [supervisor.reply(job_id).output for job_id in jobs] == [str(number) for number in range(5)]
-    assert len(supervisor.events("child.started")) == 1  # a store that is away is not the death of an actor
+    assert len(supervisor.events("child.started")) == 1  # actors outlive an outage of the store
 
 
-def test_store_that_is_not_there_at_the_start_is_named_and_waited_for(
+def test_supervisor_waits_for_a_store_that_is_away_at_the_start_and_names_it(
     start_supervisor: StartSupervisor, own_valkey: ValkeyServer
 ) -> None:
     own_valkey.kill()
@@ -179,7 +179,7 @@ def test_store_that_is_not_there_at_the_start_is_named_and_waited_for(
 
 
 @pytest.mark.parametrize("trouble", ["killed", "frozen"])
-def test_supervisor_outlives_a_store_that_goes_away_and_recovers_the_dead_when_it_is_back(
+def test_supervisor_outlives_an_outage_of_the_store_and_recovers_jobs_afterwards(
     start_supervisor: StartSupervisor, own_valkey: ValkeyServer, trouble: str
 ) -> None:
     supervisor = start_supervisor(redis_url=own_valkey.url)
@@ -201,12 +201,12 @@ def test_supervisor_outlives_a_store_that_goes_away_and_recovers_the_dead_when_i
     assert supervisor.record(job_id).attempt == 2
 
 
-def test_supervisor_that_was_frozen_itself_kills_nobody(start_supervisor: StartSupervisor) -> None:
+def test_supervisor_that_was_frozen_kills_no_actor(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor()
     supervisor.wait_ready()
     supervisor.signal(signal.SIGSTOP)
     frozen_mono = time.monotonic()
-    eventually(lambda: time.monotonic() - frozen_mono > 6.0, what="more time than beats may take")
+    eventually(lambda: time.monotonic() - frozen_mono > 6.0, what="more time than a heartbeat may take")
     supervisor.signal(signal.SIGCONT)
     assert supervisor.reply(supervisor.submit("1 + 1")).output == "2"
     resumed_mono = time.monotonic()

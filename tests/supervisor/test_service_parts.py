@@ -17,6 +17,7 @@ from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import JobNotFound
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
+from hero_process.exit_codes import ExitCode
 from hero_supervisor.errors import StoreBinaryMissing
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
@@ -125,6 +126,25 @@ def test_service_that_is_cancelled_ends_everything(tmp_path: Path) -> None:
                 await running
 
     run(test)
+
+
+def test_failed_background_task_ends_the_service_with_the_exit_code_of_a_defect(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async def test() -> None:
+        service = Service(settings_in(tmp_path))
+        running = asyncio.create_task(service.run())
+        await service.ready()
+        service._run_in_background("optional", broken(), required=False)
+        service._run_in_background("needed", broken())
+        assert await running == ExitCode.DEFECT
+        assert service.children() == ()
+
+    run(test)
+    assert [vars(line)["task"] for line in caplog.records if line.message == "service.task_ended"] == ["needed"]
 
 
 def test_stop_without_start_does_nothing(tmp_path: Path) -> None:

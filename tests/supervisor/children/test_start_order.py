@@ -44,7 +44,7 @@ def test_entry_starts_when_the_entries_before_it_are_up_and_shows_what_it_waits_
 
 
 @pytest.mark.parametrize(
-    ("strategy", "killed", "anew"),
+    ("strategy", "killed", "restarted"),
     [
         (Strategy.ONE_FOR_ONE, "b-1", {"b-1"}),
         (Strategy.REST_FOR_ONE, "b-1", {"b-1", "c-1"}),
@@ -52,7 +52,7 @@ def test_entry_starts_when_the_entries_before_it_are_up_and_shows_what_it_waits_
         (Strategy.ONE_FOR_ALL, "b-1", {"a-1", "b-1", "c-1"}),
     ],
 )
-def test_strategy_decides_which_slots_restart_together(strategy: Strategy, killed: str, anew: set[str]) -> None:
+def test_strategy_decides_which_slots_restart_together(strategy: Strategy, killed: str, restarted: set[str]) -> None:
     async def test() -> None:
         group = [program(name, SLEEP, strategy=strategy, strategy_group="g") for name in "abc"]
         async with supervising(*group, program("other", SLEEP, strategy=strategy)) as supervision:
@@ -60,10 +60,10 @@ def test_strategy_decides_which_slots_restart_together(strategy: Strategy, kille
             before = pids(supervision)
             kill(supervision, killed)
             await eventually_async(
-                lambda: all_running(supervision) and all(pids(supervision)[slot] != before[slot] for slot in anew)
+                lambda: all_running(supervision) and all(pids(supervision)[slot] != before[slot] for slot in restarted)
             )
             after = pids(supervision)
-            assert {slot for slot in after if after[slot] != before[slot]} == anew
+            assert {slot for slot in after if after[slot] != before[slot]} == restarted
             assert list(after) == ["a-1", "b-1", "c-1", "other-1"]
 
     run(test)
@@ -157,8 +157,8 @@ def test_patient_stop_has_no_deadline_until_an_impatient_one_comes() -> None:
     assert decide(patient, Stop(patient=True), 6.0)[0] == patient
     assert decide(patient, Stop(), 6.0)[0].due == 9.0
     assert decide(patient, Stop(now=True), 6.0)[0].phase is Phase.KILLED
-    foreign = ChildState(limits=RestartLimits(shutdown_s=3), control=False, phase=Phase.RUNNING, ready=1.0)
-    assert decide(foreign, Stop(patient=True), 5.0)[0].due == 8.0
+    without_control = ChildState(limits=RestartLimits(shutdown_s=3), control=False, phase=Phase.RUNNING, ready=1.0)
+    assert decide(without_control, Stop(patient=True), 5.0)[0].due == 8.0
 
 
 def entry(name: str, **fields: Any) -> ActorSettings:

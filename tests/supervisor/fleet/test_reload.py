@@ -12,8 +12,8 @@ from hero_job.model.status import JobStatus
 from hero_supervisor.fleet.reload import merge
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.manager_socket import received
 from tests.supervisor.supervisor_process import SupervisorProcess
-from tests.supervisor.systemd.test_notify import heard
 
 SAL = '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 4\n'
 MORE = '[[actors]]\ntype = "sal"\nname = "more"\nlanes = 1\n'
@@ -42,7 +42,7 @@ def test_sighup_reloads_the_config_and_replaces_only_changed_processes(
         supervisor = start_supervisor(OSIS + SAL, environ={"NOTIFY_SOCKET": address})
         supervisor.wait_ready()
         before = pids(supervisor)
-        heard(manager)
+        received(manager)
 
         # One entry is new, one has changed, and one stays.
         running = supervisor.submit("sleep(2); 7", ScriptType.SAL)
@@ -59,7 +59,7 @@ def test_sighup_reloads_the_config_and_replaces_only_changed_processes(
         assert after["sal-2"] != before["sal-2"]
         assert supervisor.reply(running).output == "7"
         assert supervisor.record(running).attempt == 1
-        said = heard(manager)
+        said = received(manager)
         assert [word.partition("=")[0] for word in said if "STATUS" not in word] == ["RELOADING", "READY"]
 
     # Another count replaces no process.
@@ -107,7 +107,7 @@ def test_signals_restart_all_actors_and_change_their_number(start_supervisor: St
     supervisor.wait_event("service.signal", signal="SIGTTIN", count=2)
     supervisor.signal(signal.SIGTTOU)
     supervisor.wait_event("child.stopped", child="sal-2")
-    supervisor.signal(signal.SIGTTOU)  # one is the least
+    supervisor.signal(signal.SIGTTOU)  # the minimum is one
     supervisor.wait_event("service.signal", signal="SIGTTOU", count=2)
     assert [e["to"] for e in supervisor.events("actors.scaled")] == [2, 1]
     assert not supervisor.events("child.started", child="osis-2")

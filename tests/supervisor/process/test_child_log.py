@@ -130,7 +130,7 @@ def test_lines_of_a_flood_are_dropped_and_counted_and_other_processes_are_heard(
         async with supervising(
             program("flood", flood), program("quiet", "print('hush', flush=True); import time; time.sleep(600)")
         ) as s:
-            await eventually_async(lambda: texts(s.logs, "quiet-1") == ["hush"], what="the quiet one is heard")
+            await eventually_async(lambda: texts(s.logs, "quiet-1") == ["hush"], what="hush is read")
             await eventually_async(lambda: s.logs.tail("flood-1", after=20_000), what="much was read")
             assert len(s.logs.tail("flood-1", count=10_000)) == 1000
             pid = child(s, "flood-1").pid

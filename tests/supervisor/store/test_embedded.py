@@ -51,7 +51,7 @@ def other_supervisor(folder: Path) -> tuple[subprocess.Popen[str], int]:
     return process, int(process.stdout.readline())
 
 
-def killed(process: subprocess.Popen[str]) -> None:
+def kill(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait()
     assert process.stdout is not None
@@ -132,12 +132,12 @@ def test_second_supervisor_is_refused_and_told_which_process_has_the_folder(
         assert caught.value.owner_pid == other.pid
         assert not ended(pid)
     finally:
-        killed(other)
+        kill(other)
 
 
 def test_store_ends_when_its_supervisor_is_killed_and_the_folder_is_free(make_store: MakeStore, tmp_path: Path) -> None:
     other, pid = other_supervisor(tmp_path / "store")
-    killed(other)
+    kill(other)
     eventually(lambda: ended(pid), what="the store of a killed supervisor ends")
     make_store().start()
 
@@ -145,7 +145,7 @@ def test_store_ends_when_its_supervisor_is_killed_and_the_folder_is_free(make_st
 def test_store_that_is_still_ending_is_waited_for(make_store: MakeStore, tmp_path: Path) -> None:
     other, pid = other_supervisor(tmp_path / "store")
     os.kill(pid, signal.SIGSTOP)  # it cannot end now
-    killed(other)
+    kill(other)
     store = make_store()
     thaw = threading.Timer(0.5, os.kill, (pid, signal.SIGCONT))
     thaw.start()

@@ -11,16 +11,7 @@ from pathlib import Path
 import pytest
 
 from hero_supervisor.systemd.notify import Notifier
-
-
-def heard(manager: socket.socket) -> list[str]:
-    messages = []
-    manager.setblocking(False)
-    while True:
-        try:
-            messages.append(manager.recv(4096).decode())
-        except BlockingIOError:
-            return messages
+from tests.supervisor.manager_socket import received
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -38,7 +29,7 @@ def test_service_manager_gets_each_message_and_a_status_only_when_it_changes(add
         notifier.alive()
         notifier.stopping()
         notifier.close()
-        assert heard(manager) == ["STATUS=1 of 2", "READY=1", "WATCHDOG=1", "STOPPING=1"]
+        assert received(manager) == ["STATUS=1 of 2", "READY=1", "WATCHDOG=1", "STOPPING=1"]
 
 
 def test_reload_is_reported_with_its_time_and_ends_with_ready(tmp_path: Path) -> None:
@@ -50,7 +41,7 @@ def test_reload_is_reported_with_its_time_and_ends_with_ready(tmp_path: Path) ->
         notifier.reloading()
         notifier.ready()
         notifier.close()
-        reloading, ready = heard(manager)
+        reloading, ready = received(manager)
         word, usec = reloading.split("\nMONOTONIC_USEC=")
         assert (word, ready) == ("RELOADING=1", "READY=1")
         assert before <= int(usec) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

@@ -105,7 +105,7 @@ def test_after_an_outage_living_actors_get_the_time_of_a_lease_to_renew_theirs(
                 running = asyncio.create_task(recovery.run())
                 try:
                     own_valkey.kill()
-                    while not recovery._store_away:  # noqa: ASYNC110 - a round in which nobody answers
+                    while not recovery._store_away:  # noqa: ASYNC110  until a round finds no store
                         await asyncio.sleep(0.01)
                     own_valkey.start()
                     actor = operations.keys.actor(claims.entry.incarnation)

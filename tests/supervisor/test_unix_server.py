@@ -143,7 +143,7 @@ def test_running_server_keeps_its_socket(server: ServerProcess, start_server: St
     assert code == 69
     with RawClient(server.path) as client:
         assert client.call("health")["status"] == "ok"
-    assert "a server is listening there already" in server.log()
+    assert "a server already listens there" in server.log()
 
 
 def test_given_redis_is_used_and_no_store_is_started(

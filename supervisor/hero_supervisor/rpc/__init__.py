@@ -1,6 +1,6 @@
-"""JSON-RPC 2.0 over the transports that clients use.
+"""JSON-RPC 2.0 for clients of the supervisor.
 
-One module an idea, from the bytes upwards: ``framer`` finds messages in a stream, ``wire`` reads and writes JSON-RPC,
-``errors`` knows the codes, ``dispatch`` calls the registered function, ``methods`` are those functions, ``openrpc``
-describes them, ``socket_file`` owns the path, ``unix`` is the server. ``framer`` and ``wire`` do no I/O.
+From the bottom up: ``protocol`` reads and answers messages, ``methods`` and ``subscriptions`` are the functions that
+clients call, ``auth`` decides who may call them, ``endpoint`` puts these together, ``unix`` and ``tcp`` are the
+servers.
 """

@@ -1,7 +1,7 @@
-"""Which jobs may be created at all, by their fields: rights per context, and signatures. Pure, but for the arithmetic.
+"""Checks the fields of a job before it is created: the rights of its caller in its context, and its signatures. Pure.
 
-Called by ``auth_supervisor`` with each job as it will be stored, on every transport. Invariant: what a job says of
-itself is checked here and nowhere else; who may say it is the session's affair.
+``SessionSupervisor`` calls this with each job as it will be stored, on every transport. Invariant: rights and
+signatures of a job are checked only here; whether the connection may name this caller is the session's decision.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
 
 class Rights:
-    """What the configuration allows.
+    """The rights that the configuration grants.
 
     Args:
         settings: Rights, and the contexts whose jobs must be signed.
@@ -30,23 +30,23 @@ class Rights:
         self._signed_contexts = _any_of(settings.require_signatures)
 
     def must_be_signed(self, job: Job) -> bool:
-        """Must its caller sign a job like this one?"""
+        """Whether the caller must sign this job."""
         return self._signed_contexts.fullmatch(job.context_id) is not None
 
     def check(self, job: Job) -> None:
         """Refuse a job that may not be created.
 
         Args:
-            job: With the id, the caller and the context that it is to have.
+            job: With its final id, caller and context.
 
         Raises:
-            RpcError: No right allows it, a signature is wrong, or its caller's is missing.
+            RpcError: No right allows it, a signature is wrong, or the caller's signature is missing.
         """
         if self._rights and not any(right.allows(job) for right in self._rights):
             text = (
                 f"caller '{job.caller_id:.80}' has no right to {job.script_type} jobs in context '{job.context_id:.80}'"
             )
-            hint = "the operator can allow it in rights, in the section [rpc] of the configuration"
+            hint = "the operator can allow it in rights, in section [rpc] of the configuration"
             raise RpcError(ErrorCode.FORBIDDEN, text, kind="no_right", hint=hint, job_id=job.id)
         if job.signatures:
             digest = hashlib.sha256(signed_bytes(job)).digest()
@@ -74,8 +74,8 @@ class _Right:
 
 
 def _wrong(job: Job, public_key: str) -> RpcError:
-    text = f"the signature of {public_key} is not that of this job"
-    hint = "sign the SHA-256 of the job's canonical form, id, caller and timeout included; see docs/security.md"
+    text = f"the signature of {public_key} does not match this job"
+    hint = "sign the SHA-256 of the job's canonical form, including id, caller and timeout; see docs/security.md"
     return RpcError(
         ErrorCode.SIGNATURE_REFUSED, text, kind="signature_wrong", hint=hint, job_id=job.id, public_key=public_key
     )
@@ -85,10 +85,10 @@ def _key_of(caller_id: str) -> str:
     try:
         return key_text("caller_id", caller_id)
     except JobInvalid:
-        return caller_id  # no key, so nobody's
+        return caller_id  # not a key, so it equals no signer
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
-    """One expression for texts in which * and ? stand for any characters, and everything else for itself."""
+    """Compile patterns, in which * and ? stand for any characters, into one expression."""
     parts = (re.escape(p).replace(r"\*", ".*").replace(r"\?", ".") for p in patterns)
     return re.compile("|".join(f"(?:{part})" for part in parts) or r"(?!)", re.DOTALL)

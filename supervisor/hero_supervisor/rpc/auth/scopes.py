@@ -1,7 +1,7 @@
-"""Who may do what: tokens, scopes, the table of methods, and how often somebody may be wrong. Pure.
+"""Scopes and the methods that need them, tokens and their holders, and the counting of refusals per peer. Pure.
 
-Called by ``auth_session``. Invariants: a token exists here only as its hash; how long a look at a token takes does not
-depend on which one it is like; what the table does not name only an administrator may call.
+The gate and the sessions use it. Invariants: tokens are kept only as hashes and compared in constant time; a method
+that the table does not name needs the scope ``admin``.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Final
 from hero_config.model.settings import TokenSettings
 from hero_job.operations.credentials import StoredToken, token_hash
 
-# Wrong attempts that are free, and the pause that each further one costs: nobody types that fast, and ten a minute are
-# no way to guess.
+# Wrong attempts that cost nothing, and the pause that each further one costs. People type more slowly, and ten attempts
+# per minute are too few to guess a token.
 FREE_ATTEMPTS: Final = 10
 ATTEMPT_EVERY_S: Final = 6.0
-# Nonces are written to the store for anybody who asks: a hundred of an address, and as many a minute.
+# Nonces are written to the store for everybody who asks: at first a hundred per address, then a hundred per minute.
 FREE_NONCES: Final = 100
 NONCE_EVERY_S: Final = 0.6
-# An attacker with many addresses makes us forget some, never remember all.
+# Bounds the memory that an attacker with many addresses can take; the oldest addresses are forgotten.
 MAX_PEERS: Final = 4096
 
 
 class Scope(IntEnum):
-    """What somebody may do; each scope includes those below it."""
+    """What a client may do; each scope includes those before it."""
 
-    NONE = 0  #: nothing but to authenticate
-    READ = 1  #: look at everything
-    USER = 2  #: create and run jobs, and stop, repeat and delete one's own
+    NONE = 0  #: authenticate
+    READ = 1  #: read everything
+    USER = 2  #: create and run jobs, and stop, retry and delete its own
     ADMIN = 3  #: everything
 
 
@@ -43,7 +43,7 @@ _READ: Final = frozenset(
     | {"hero_subscribe", "hero_unsubscribe"}
 )
 _READ_PREFIXES: Final = ("get_", "list_", "wait_")
-# What an actor process writes may be anything that its scripts, of all callers, and its machine say.
+# The output of an actor process may contain anything that scripts of all callers, and the host, have written.
 _ADMIN: Final = frozenset({"get_actor_logs"})
 _USER: Final = frozenset(
     {"create_job", "create_jobs", "start_job", "run_job", "run_jobs", "play", "stop_job", "retry_job", "delete_job"}
@@ -52,7 +52,7 @@ _USER: Final = frozenset(
 
 
 def needed_scope(method: str) -> Scope:
-    """Look up what it takes to call a method."""
+    """Return the scope that a method needs."""
     if method in _FOR_ALL:
         return Scope.NONE
     if method in _ADMIN:
@@ -64,13 +64,13 @@ def needed_scope(method: str) -> Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Whom a token belongs to.
+    """The holder of a token.
 
     Attributes:
-        name: As the operator calls it.
+        name: Name that the operator gave it.
         scope: What it may do.
-        sha256: Of its token, in hex.
-        expires_s: Seconds since 1970 from which on the token is worth nothing; None for never.
+        sha256: Hash of its token, in hex.
+        expires_s: When the token expires, in seconds since 1970; None for never.
     """
 
     name: str
@@ -79,15 +79,15 @@ class Holder:
     expires_s: float | None = None
 
     def expired(self, now_s: float) -> bool:
-        """Is its time over?"""
+        """Whether the token has expired."""
         return self.expires_s is not None and now_s >= self.expires_s
 
 
 class Tokens:
-    """The tokens that count: those of the configuration, and those of the store as they were last read.
+    """The valid tokens: those of the configuration, and those of the store as they were last read.
 
     Args:
-        settings: Hashes, names and scopes of the configured ones.
+        settings: Hashes, names and scopes of the configured tokens.
     """
 
     def __init__(self, settings: Sequence[TokenSettings]) -> None:
@@ -97,7 +97,7 @@ class Tokens:
         self._all = self._configured
 
     def replace_stored(self, tokens: Sequence[StoredToken]) -> None:
-        """Take the tokens of the store, as they are now, for those of before."""
+        """Replace the tokens of the store by those that it has now."""
         stored = (
             Holder(name=token.name, scope=Scope[token.scope.upper()], sha256=token.sha256, expires_s=token.expires_s)
             for token in tokens
@@ -105,26 +105,26 @@ class Tokens:
         self._all = (*self._configured, *stored)
 
     def holder(self, token: str, now_s: float) -> Holder | None:
-        """Find whose token this is.
+        """Find the holder of a token; None if it is not known or has expired.
 
         Args:
-            token: As the client sent it.
+            token: Token that the client sent.
             now_s: Seconds since 1970.
         """
         given = token_hash(token)
         found = None
-        for holder in self._all:  # to the end, found or not
+        for holder in self._all:  # without an early exit, which would make the time depend on the token
             if hmac.compare_digest(holder.sha256, given) and not holder.expired(now_s):
                 found = holder
         return found
 
     def counts(self, holder: Holder, now_s: float) -> bool:
-        """Is the token that somebody once showed still one?"""
+        """Whether the token of a holder is still valid."""
         return holder in self._all and not holder.expired(now_s)
 
 
 class Attempts:
-    """Counts what is refused to each peer: a bucket that fills with every refusal and leaks with time."""
+    """Counts refusals per peer: a leaky bucket, which each refusal fills and time empties."""
 
     def __init__(self, free: int = FREE_ATTEMPTS, every_s: float = ATTEMPT_EVERY_S) -> None:
         self._free = free
@@ -132,14 +132,14 @@ class Attempts:
         self._empty_at: OrderedDict[str, float] = OrderedDict()
 
     def blocked_s(self, peer: str, now: float) -> float:
-        """How long until the peer may try again, in seconds; 0 when it may."""
+        """Return the seconds until the peer may try again; 0 if it may now."""
         return max(0.0, self._empty_at.get(_network(peer), now) - now - (self._free - 1) * self._every_s)
 
     def count(self, peer: str, now: float) -> None:
-        """Note a refusal.
+        """Count a refusal.
 
         Args:
-            peer: IP address.
+            peer: IP address or user.
             now: Monotonic time in seconds.
         """
         network = _network(peer)
@@ -150,7 +150,7 @@ class Attempts:
 
 
 def _network(peer: str) -> str:
-    """The address, or for IPv6 the network that a single customer has: its addresses are without number."""
+    """Return the address, or for IPv6 its /64 network: one customer has a whole network of addresses."""
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Who is at the other end of a Unix socket, as the kernel says, and what that user may do.
+"""Identifies the process at the other end of a Unix socket by what the kernel says, and gives it the scope of its user.
 
-Called by ``unix`` for each connection. Invariant: the facts are those of the process that connected, at the time it
-did; nothing that a client sends changes them.
+The server of the Unix socket asks it about each connection. Invariant: the facts describe the process that connected,
+at the time when it connected; nothing that a client sends changes them.
 
 Source: unix(7), SO_PEERCRED.
 """
@@ -17,16 +17,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hero_config.model.settings import UnixPeerSettings
+from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.scopes import Scope
-from hero_supervisor.rpc.auth.session import Gate, Session
+from hero_supervisor.rpc.auth.session import RpcSession
 
 _UCRED: Final = struct.Struct("=iII")
 
 log = logging.getLogger(__name__)
 
 
-class Peers:
-    """The users of this machine that may do something.
+class UnixPeers:
+    """The users of this host that need not authenticate.
 
     Args:
         gate: Of the server.
@@ -36,18 +37,18 @@ class Peers:
         self._gate = gate
         self._known: Mapping[int, tuple[str, Scope]] = {}
         if gate.settings.unix_auth == "peer":
-            # root, and who runs the service, reach the store without us.
+            # root and the user of the service can reach the store without this server anyway.
             trusted = {uid: (f"uid:{uid}", Scope.ADMIN) for uid in (0, os.getuid())}
             self._known = trusted | _by_uid(gate.settings.unix_peers)
 
-    def session(self, client: socket.socket) -> Session:
+    def session(self, client: socket.socket) -> RpcSession:
         """Make the session of a connection.
 
         Args:
-            client: Its socket; not read.
+            client: Socket of the connection; nothing is read from it.
         """
         pid, uid, gid = _UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        session = Session(self._gate, f"uid:{uid}", lasting=True)
+        session = RpcSession(self._gate, f"uid:{uid}", lasting=True)
         session.facts = {"uid": uid, "gid": gid, "pid": pid}
         known = self._known.get(uid)
         if known is not None:

@@ -1,1 +1,1 @@
-"""The JSON-RPC methods, their parameters and results, and their description."""
+"""The methods that clients call about jobs, batches, queues, actors and the service, and the description of them."""

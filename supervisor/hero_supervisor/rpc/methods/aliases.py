@@ -1,8 +1,8 @@
-"""The methods under the names and with the shapes of the newer Rust supervisor: ``jobs.*`` and ``job.*``.
+"""The job methods with the names and shapes of the newer Rust supervisor: ``jobs.*`` and ``job.*``.
 
-There a job has a payload for a runner and an executor; here these are script and script type. Each method takes its
-parameters by name, or as one object of them. ``secret`` is taken and not looked at: rights are the transport's.
-Invariant: nothing is done here that another method does not do; only names and shapes differ.
+There a job has a payload, a runner and an executor; here it has a script and a script type. Each method takes its
+parameters by name, or as one object. ``secret`` is accepted and ignored, because the connection decides the rights.
+Invariant: these methods do only what other methods do too; only names and shapes differ.
 
 Source: OpenRPC document "Hero Supervisor OpenRPC API" 1.0.0 and the conventions beside it.
 """
@@ -21,22 +21,21 @@ from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods.shapes import JobId
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.error_codes import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
 
-#: Most jobs that jobs.list gives; it knows no pages.
+#: Most jobs that jobs.list returns; it has no pages.
 MAX_LISTED: Final = 10_000
 
-_STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
-_ONE_JOB: Final = (ErrorCode.JOB_NOT_FOUND, ErrorCode.JOB_DAMAGED, *_STORE)
-# Written by the other system, meaningless to a new job here.
+# Fields of the other system that mean nothing for a new job here.
 _IGNORED: Final = frozenset({"created_at", "updated_at", "runner", "executor", "payload"})
 
 
 class RunnerJob(TypedDict):
-    """A job as the newer Rust supervisor has it. ``executor`` or ``runner`` names the script type."""
+    """A job in the shape of the newer Rust supervisor; ``executor`` or ``runner`` names the script type."""
 
     id: str
     caller_id: str
@@ -58,7 +57,7 @@ class JobResult(TypedDict, total=False):
 
 
 class RunnerJobStatus(TypedDict):
-    """Where a job is."""
+    """The status of a job and when it changed."""
 
     job_id: str
     status: str
@@ -68,14 +67,14 @@ class RunnerJobStatus(TypedDict):
 
 
 _Params: TypeAlias = Annotated[
-    dict[str, Any] | str | None, Field(description="The other parameters as one object; or the id of a job.")
+    dict[str, Any] | str | None, Field(description="All other parameters as one object, or the id of a job.")
 ]
 _Job: TypeAlias = Annotated[dict[str, Any] | None, WithJsonSchema(TypeAdapter(RunnerJob).json_schema())]
-_Secret: TypeAlias = Annotated[str | None, Field(description="Taken and not looked at.")]
+_Secret: TypeAlias = Annotated[str | None, Field(description="Accepted and ignored.")]
 
 
 class Aliases:
-    """The methods of the newer Rust supervisor on jobs.
+    """The job methods of the newer Rust supervisor.
 
     Args:
         supervisor: Where jobs go.
@@ -91,7 +90,7 @@ class Aliases:
         return await self._supervisor.create_job(self._job(params, job))
 
     async def jobs_list(self, params: _Params = None, secret: _Secret = None) -> list[RunnerJob]:
-        """Return all jobs, 10,000 at most; list_jobs has pages and filters."""
+        """Return all jobs, at most 10,000; list_jobs has pages and filters."""
         found: dict[str, RunnerJob] = {}
         cursor = ""
         while True:
@@ -102,7 +101,7 @@ class Aliases:
                 return list(found.values())[:MAX_LISTED]
 
     async def job_run(self, params: _Params = None, job: _Job = None, secret: _Secret = None) -> JobResult:
-        """Create and start a job, wait for its end, return its output or its error."""
+        """Create and start a job, wait until it has ended, and return its output or its error."""
         try:
             return {"success": await self._supervisor.run_job_and_await_result(self._job(params, job))}
         except JobFailed as e:
@@ -115,7 +114,7 @@ class Aliases:
     async def job_status(
         self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None
     ) -> RunnerJobStatus:
-        """Return where a job is, and since when."""
+        """Return the status of a job and when it was created, started and completed."""
         record = await self._supervisor.get_job(_job_id(params, job_id))
         return {
             "job_id": record.job.id,
@@ -128,7 +127,7 @@ class Aliases:
     async def job_result(
         self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None
     ) -> JobResult:
-        """Return the output or the error of a job that has ended; of one that has not, an error about its status."""
+        """Return the output or the error of a job that has ended; an error about its status if it has not."""
         named = _job_id(params, job_id)
         try:
             output = await self._supervisor.get_job_output(named)
@@ -143,19 +142,19 @@ class Aliases:
         await self._supervisor.stop_job(_job_id(params, job_id))
 
     async def job_delete(self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None) -> None:
-        """Delete a job that does not run, as delete_job does."""
+        """Delete a job that is not running, as delete_job does."""
         await self._supervisor.delete_job(_job_id(params, job_id))
 
     def _job(self, params: str | Mapping[str, Any] | None, job: Mapping[str, Any] | None) -> Job:
         if isinstance(params, Mapping):
             job = params.get("job", job)
         if not isinstance(job, Mapping):
-            raise JobInvalid("job", "is missing: an object with caller_id, context_id, payload, executor ...")
+            raise JobInvalid("job", "is missing; give an object with caller_id, context_id, payload, executor ...")
         return Job.from_fields(job_fields(job), self._limits)
 
 
 def job_fields(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a job of the other system into the fields of ours.
+    """Turn a job of the other system into job fields of ours.
 
     Raises:
         JobInvalid: Neither executor nor runner names a script type.
@@ -169,7 +168,7 @@ def job_fields(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _script_type(executor: object, runner: object) -> ScriptType:
-    # "sal", "runner_osiris", "sal_runner_1": names of executors and runners hold the type as a word.
+    # "sal", "runner_osiris", "sal_runner_1": names of executors and runners contain the type as a word.
     for text in (executor, runner):
         for word in re.split(r"[^0-9A-Za-z]+", text) if isinstance(text, str) else ():
             try:
@@ -177,11 +176,11 @@ def _script_type(executor: object, runner: object) -> ScriptType:
             except JobInvalid:
                 continue
     known = ", ".join(t.suffix for t in ScriptType)
-    raise JobInvalid("executor", f"neither it nor runner names a script type: {known}")
+    raise JobInvalid("executor", f"neither executor nor runner names a script type; use one of {known}")
 
 
 def runner_job_view(record: JobRecord) -> RunnerJob:
-    """Show a job as the other system has it; both runner and executor are its script type."""
+    """Build the view of a job in the other system's shape; runner and executor both are its script type."""
     job = record.job
     return {
         "id": job.id,
@@ -207,15 +206,15 @@ def _job_id(params: str | Mapping[str, Any] | None, job_id: str | None) -> str:
 
 
 def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLimits) -> None:
-    """Offer the methods under the other system's names."""
+    """Register the methods under the other system's names."""
     methods = Aliases(supervisor, limits)
     add = dispatcher.register
-    state = (ErrorCode.JOB_STATE, *_ONE_JOB)
-    add("jobs.create", methods.jobs_create, error_codes=(ErrorCode.JOB_CONFLICT, ErrorCode.JOB_DAMAGED, *_STORE))
-    add("jobs.list", methods.jobs_list, error_codes=_STORE)
+    state = (ErrorCode.JOB_STATE, *JOB_CODES)
+    add("jobs.create", methods.jobs_create, error_codes=(ErrorCode.JOB_CONFLICT, ErrorCode.JOB_DAMAGED, *STORE_CODES))
+    add("jobs.list", methods.jobs_list, error_codes=STORE_CODES)
     add("job.run", methods.job_run, error_codes=(ErrorCode.WAIT_TIMEOUT, ErrorCode.JOB_CONFLICT, *state))
     add("job.start", methods.job_start, error_codes=state)
-    add("job.status", methods.job_status, error_codes=_ONE_JOB)
+    add("job.status", methods.job_status, error_codes=JOB_CODES)
     add("job.result", methods.job_result, error_codes=state)
-    add("job.stop", methods.job_stop, error_codes=_ONE_JOB)
+    add("job.stop", methods.job_stop, error_codes=JOB_CODES)
     add("job.delete", methods.job_delete, error_codes=state)

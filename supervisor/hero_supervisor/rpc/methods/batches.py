@@ -1,13 +1,13 @@
-"""The methods that concern many jobs at once: batches, waits for them, dead letters, clearing the store.
+"""The methods on many jobs: create, run and wait for batches, dead letters, delete all jobs.
 
-Invariant: what becomes of one job never hides what becomes of the others; each has its own end or refusal.
+Invariant: the failure of one job never hides the outcome of the others; each has its own result or error.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
@@ -19,23 +19,25 @@ from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.shapes import BatchId, JobId, JobObject
 from hero_supervisor.rpc.protocol import error_codes as errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
 
-#: Most jobs of one call: a message of them still fits the transports, and its answer too.
+#: Most jobs in one call: their request and their answer still fit into one message.
 MAX_JOBS: Final = 10_000
-#: Jobs looked at, waited for or deleted side by side. All of a wait must end, so more waiters would gain nothing.
+#: Jobs read, waited for or deleted concurrently. A wait ends when all jobs have ended, so more waiters gain nothing.
 WIDTH: Final = 32
 
-_STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
-_Jobs = Annotated[list[JobObject], Field(max_length=MAX_JOBS, description="Jobs; they may name each other.")]
+_Jobs = Annotated[
+    list[JobObject], Field(max_length=MAX_JOBS, description="Jobs; they may be prerequisites of each other.")
+]
 _Timeout = Annotated[float, Field(ge=0, description="Longest wait in seconds.")]
 
 
 class BatchMethods:
-    """What is offered over JSON-RPC on many jobs.
+    """The methods on many jobs.
 
     Args:
         supervisor: Where jobs go.
@@ -47,9 +49,9 @@ class BatchMethods:
         self._limits = limits
 
     async def create_jobs(self, jobs: _Jobs, start: bool = True, batch_id: BatchId | None = None) -> results.BatchMade:
-        """Create many jobs as one batch, by default start them, and return their ids.
+        """Create many jobs as one batch, start them unless told otherwise, and return their ids.
 
-        A job that is not accepted is listed with its error; the others are created.
+        A job that is refused is listed with its error; the others are created.
         """
         made, _ = await self._create(jobs, start, batch_id)
         return made
@@ -57,13 +59,13 @@ class BatchMethods:
     async def run_jobs(
         self,
         jobs: _Jobs,
-        timeout: _Timeout | None = None,  # noqa: ASYNC109  # the clients' word; it bounds a wait in the store
+        timeout: _Timeout | None = None,  # noqa: ASYNC109  # the name on the wire; it bounds a wait in the store
         batch_id: BatchId | None = None,
     ) -> results.BatchRun:
-        """Create and start many jobs as one batch, wait for their ends, return the output or the error of each.
+        """Create and start many jobs as one batch, wait until all have ended, and return each output or error.
 
-        Without a timeout it waits for the longest of the jobs' timeouts and 60 seconds more. When the time is up `done`
-        is false and the jobs go on: wait_jobs waits for the rest.
+        Without a timeout, the call waits for the longest timeout of the jobs and another 60 seconds. If the time runs
+        out, `done` is false and the jobs go on; call wait_jobs to wait for the rest.
         """
         made, created = await self._create(jobs, True, batch_id)
         if timeout is None:
@@ -84,9 +86,9 @@ class BatchMethods:
         batch_id: BatchId | None = None,
         timeout: _Timeout = 60.0,  # noqa: ASYNC109  # as above
     ) -> results.Waited:
-        """Wait until all of some jobs, or of a batch, have ended; when the time is up before, `done` is false.
+        """Wait until some jobs, or all jobs of a batch, have ended; if the time runs out, `done` is false.
 
-        Of jobs it returns the output or the error of each, of a batch how many ended how.
+        Given job_ids, it returns each output or error; given batch_id, it returns how many jobs are in which state.
         """
         if (job_ids is None) == (batch_id is None):
             raise JobInvalid("job_ids", "give either job_ids or batch_id")
@@ -97,7 +99,7 @@ class BatchMethods:
         return {"done": _all_ended(ends), "jobs": ends, "batch": None}
 
     async def get_batch(self, batch_id: BatchId) -> results.BatchView:
-        """Return how many jobs of a batch have ended, and how."""
+        """Return how many jobs of a batch are open, finished, failed and stopped."""
         batch = await self._supervisor.get_batch(batch_id)
         if batch is None:
             raise errors.batch_not_found(batch_id)
@@ -106,7 +108,7 @@ class BatchMethods:
     async def list_dead(
         self, first: Annotated[int, Field(ge=0)] = 0, count: Annotated[int, Field(ge=1, le=1000)] = 100
     ) -> results.DeadList:
-        """Return the dead letters, jobs that ended in error for good: `count` of them, the newest first."""
+        """Return `count` dead letters, the jobs that have failed permanently, newest first."""
         letters = await self._supervisor.list_dead(first, count)
         records: dict[str, JobRecord] = {}
 
@@ -116,7 +118,7 @@ class BatchMethods:
             except StoreError:
                 raise
             except HeroJobError:
-                pass  # past its retention, or damaged: the letter itself is shown
+                pass  # the job has expired or is damaged; the dead letter is still listed
 
         await _each([letter.job_id for letter in letters], read)
         return {
@@ -125,15 +127,15 @@ class BatchMethods:
         }
 
     async def retry_dead(self) -> results.Retried:
-        """Run all dead letters again, each as retry_job does; at most 10,000 in a call."""
+        """Run dead letters again, each as retry_job does; at most 10,000 per call."""
         return {"retried": await self._supervisor.retry_all_dead()}
 
     async def purge_dead(self) -> results.Purged:
-        """Delete all dead letters with their jobs; at most 10,000 in a call."""
+        """Delete dead letters together with their jobs; at most 10,000 per call."""
         return {"purged": await self._supervisor.purge_dead()}
 
     async def clear_all_jobs(self) -> results.Cleared:
-        """Delete all jobs that do not run, of all callers; those that run are counted and left."""
+        """Delete all jobs of all callers that are not running; running jobs are only counted."""
         running: set[str] = set()
         deleted = 0
 
@@ -145,7 +147,7 @@ class BatchMethods:
             except JobStateError:
                 running.add(job_id)
             except JobNotFound:
-                pass  # seen on an earlier page, or gone by itself
+                pass  # deleted from an earlier page, or expired
 
         cursor = ""
         while True:
@@ -165,8 +167,8 @@ class BatchMethods:
             try:
                 job = Job.from_fields(fields, self._limits)
                 if job.unique_key is not None:
-                    # The batch would wait for a job that was never created when the key is taken.
-                    raise JobInvalid("unique_key", "a job of a batch cannot have one: create it by itself")
+                    # If the key is taken, the job is not created, and the batch would wait for it forever.
+                    raise JobInvalid("unique_key", "a job of a batch cannot have one; create the job on its own")
                 accepted.append(job)
                 index_of[job.id] = index
             except JobInvalid as e:
@@ -211,31 +213,31 @@ def _all_ended(ends: Sequence[results.JobEnd]) -> bool:
     return all(end["output"] is not None or end["error"] is not None for end in ends)
 
 
-async def _each(job_ids: Sequence[str], do: Any) -> None:
-    """Do something for each id, `WIDTH` of them side by side; the first error ends all."""
+async def _each(job_ids: Sequence[str], do: Callable[[str], Awaitable[None]]) -> None:
+    """Call `do` with each id, `WIDTH` calls concurrently; the first error ends all of them."""
     waiting: Iterator[str] = iter(job_ids)
 
-    async def work() -> None:
+    async def do_next() -> None:
         for job_id in waiting:
             await do(job_id)
 
-    workers = [asyncio.ensure_future(work()) for _ in job_ids[:WIDTH]]
+    running = [asyncio.ensure_future(do_next()) for _ in job_ids[:WIDTH]]
     try:
-        await asyncio.gather(*workers)
+        await asyncio.gather(*running)
     finally:
-        for worker in workers:
-            worker.cancel()
+        for task in running:
+            task.cancel()
 
 
 def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLimits) -> None:
-    """Offer the methods on many jobs."""
+    """Register the methods on many jobs."""
     methods = BatchMethods(supervisor, limits)
     add = dispatcher.register
-    add("create_jobs", methods.create_jobs, error_codes=_STORE)
-    add("run_jobs", methods.run_jobs, error_codes=_STORE)
-    add("wait_jobs", methods.wait_jobs, error_codes=(ErrorCode.BATCH_NOT_FOUND, *_STORE))
-    add("get_batch", methods.get_batch, error_codes=(ErrorCode.BATCH_NOT_FOUND, *_STORE))
-    add("list_dead", methods.list_dead, error_codes=_STORE)
-    add("retry_dead", methods.retry_dead, error_codes=_STORE)
-    add("purge_dead", methods.purge_dead, error_codes=_STORE)
-    add("clear_all_jobs", methods.clear_all_jobs, error_codes=_STORE)
+    add("create_jobs", methods.create_jobs, error_codes=STORE_CODES)
+    add("run_jobs", methods.run_jobs, error_codes=STORE_CODES)
+    add("wait_jobs", methods.wait_jobs, error_codes=(ErrorCode.BATCH_NOT_FOUND, *STORE_CODES))
+    add("get_batch", methods.get_batch, error_codes=(ErrorCode.BATCH_NOT_FOUND, *STORE_CODES))
+    add("list_dead", methods.list_dead, error_codes=STORE_CODES)
+    add("retry_dead", methods.retry_dead, error_codes=STORE_CODES)
+    add("purge_dead", methods.purge_dead, error_codes=STORE_CODES)
+    add("clear_all_jobs", methods.clear_all_jobs, error_codes=STORE_CODES)

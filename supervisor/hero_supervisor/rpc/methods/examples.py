@@ -1,8 +1,8 @@
-"""One example of a call of each method, with its result; ``rpc.discover`` shows them, a test calls them all.
+"""One example call of each method with its result; ``rpc.discover`` shows them, and a test makes all the calls. Pure.
 
-Pure. The examples speak of three jobs, ``report-1`` that finished with 42, ``report-2`` that was created and not
-started, ``report-3`` that failed for good, of the batch ``batch-1`` and the schedule ``nightly``. What has many fields
-is made by the functions that make the real results, so that no example lags behind them.
+The examples use three jobs (``report-1`` finished with 42, ``report-2`` is created but not started, ``report-3`` has
+failed permanently), the batch ``batch-1`` and the schedule ``nightly``. Large results are built by the functions that
+build the real ones, so the examples cannot lag behind them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hero_supervisor.fleet.fleet import EntryView, FleetChanges
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.process.child_log import ActorLine
 from hero_supervisor.process.spec import ActorSpec
-from hero_supervisor.rpc.methods import actors, aliases, results, shapes
+from hero_supervisor.rpc.methods import actor_views, aliases, results, shapes
 
 CALLER: Final = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 CONTEXT: Final = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
@@ -52,18 +52,18 @@ _RUNNER_JOB: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One call.
+    """One example call.
 
     Attributes:
         params: By name.
-        result: What it answers; an empty list or object stands for any.
+        result: Its result; an empty list or object stands for any.
     """
 
     params: Mapping[str, Any]
     result: Any
 
     def described(self, method: str) -> dict[str, Any]:
-        """Give it as OpenRPC has it."""
+        """Return the example in the shape that OpenRPC prescribes."""
         return {
             "name": f"a call of {method}",
             "params": [{"name": name, "value": value} for name, value in self.params.items()],
@@ -72,7 +72,7 @@ class Example:
 
 
 def build() -> dict[str, Example]:
-    """Make the examples, by method."""
+    """Build the examples, by method."""
     one = {"job_id": DONE}
     script = Job.from_fields({**_FIELDS, "id": DONE, "timeout": 30})
     record = JobRecord(
@@ -89,14 +89,14 @@ def build() -> dict[str, Example]:
         incarnation=f"{ENTRY}-1.machine-1.4700-0.5e0c1b2a", restarts=0, held=False, holds=0, starts_in_s=None,
         waits_for=(), last_exit="", for_s=3.2, lanes=4, busy=0, jobs=12, rss_bytes=31_457_280,
     )  # fmt: skip
-    entry = actors.entry_view(
+    entry = actor_views.entry_view(
         EntryView(spec=ActorSpec(name=ENTRY, script_type="sal", command=()), slots=(child,), scaling=None)
     )
     said = ActorLine(
         number=1, at=_AT, incarnation=child.incarnation, level="info",
         text='{"at":"2026-11-24T06:00:00.000Z","level":"info","event":"actor.ready","lanes":4}',
     )  # fmt: skip
-    rolled: actors.Rolled = {"done": True, "replaced": [child.slot]}
+    rolled: actor_views.Rolled = {"done": True, "replaced": [child.slot]}
     queues = [
         results.queue_view(QueueStatus(script_type=t, group=None, instance=None, waiting=0, paused_since=None))
         for t in ScriptType
@@ -151,14 +151,14 @@ def build() -> dict[str, Example]:
         "retry_dead": Example({}, {"retried": 1}),
         "purge_dead": Example({}, {"purged": 1}),
         "clear_all_jobs": Example({}, {"deleted": 5, "running": 0}),
-        "list_actors": Example({}, [{**shapes.actor_view(actor), "supervised": actors.slot_view(child)}]),
+        "list_actors": Example({}, [{**shapes.actor_view(actor), "supervised": actor_views.slot_view(child)}]),
         "get_actor": Example({"name": ENTRY}, entry),
-        "get_actor_logs": Example({"name": f"{ENTRY}-1", "count": 10}, actors.log_view([said], 0)),
+        "get_actor_logs": Example({"name": f"{ENTRY}-1", "count": 10}, actor_views.log_view([said], 0)),
         "scale_actors": Example({"name": ENTRY, "count": 1}, entry),
         "stop_actor": Example({"name": f"{ENTRY}-1"}, entry),
         "start_actor": Example({"name": f"{ENTRY}-1"}, entry),
         "restart_actor": Example({"name": ENTRY}, rolled),
-        "reload": Example({}, actors.reloaded_view(FleetChanges(), {"done": True, "replaced": []})),
+        "reload": Example({}, actor_views.reloaded_view(FleetChanges(), {"done": True, "replaced": []})),
         "list_queues": Example({}, queues),
         "pause_queue": Example({"script_type": "V"}, results.queue_view(paused)),
         "purge_queue": Example({"script_type": "V"}, {"stopped": 3}),
@@ -195,5 +195,5 @@ def build() -> dict[str, Example]:
 
 
 def _identity(name: str | None, by: str | None) -> Mapping[str, Any]:
-    """Over the Unix socket, which knows its peer."""
+    """Build an identity on the Unix socket, which knows its peer."""
     return {"name": name, "scope": "admin", "by": by, "peer": {"uid": 1000, "gid": 1000, "pid": 4711}}

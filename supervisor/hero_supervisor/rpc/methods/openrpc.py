@@ -1,10 +1,10 @@
-"""The service's description of itself, made from the registered functions: ``rpc.discover``.
+"""The method ``rpc.discover``, which describes the service as an OpenRPC document made from the registered functions.
 
 Names, order, types and defaults come from the signatures, texts from the docstrings, errors from the registration,
-examples from ``examples.py``: nothing is written twice, so the document cannot lag behind the code. Built on the first
-call, since schemas take some milliseconds that no start should pay.
+examples from ``examples.py``. Invariant: nothing is written twice, so the document cannot lag behind the code. It is
+built on the first call, because the schemas take some milliseconds that would delay every start.
 
-Source: OpenRPC specification 1.3.2, https://spec.open-rpc.org/ (1.4 is too new for the tools at hand).
+Source: OpenRPC specification 1.3.2, https://spec.open-rpc.org/ (common tools do not read 1.4 yet).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _Schema = dict[str, Any]
 
 @cache
 def runtime_version() -> str:
-    """Version of the installed distribution; read from its files once."""
+    """Return the version of the installed distribution; its files are read once."""
     return installed_version("hero-runtime")
 
 
 def register_discover(dispatcher: Dispatcher) -> None:
-    """Offer ``rpc.discover``, which describes what is registered, itself included."""
+    """Register ``rpc.discover``, which describes all registered methods, itself included."""
 
     @cache
     def document() -> _Schema:
@@ -103,7 +103,7 @@ def _method(method: Method, schemas: _Schema, job_fields: _Schema, example: Exam
 
 
 def _schema(annotation: Any, schemas: _Schema) -> _Schema:
-    """The JSON schema of a type; what it refers to moves to the shared schemas."""
+    """Build the JSON schema of a type; the definitions that it refers to move to the shared schemas."""
     schema = TypeAdapter(annotation).json_schema(ref_template=_REF_TEMPLATE)
     schemas.update(schema.pop("$defs", {}))
     return schema

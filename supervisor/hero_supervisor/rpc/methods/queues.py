@@ -1,12 +1,12 @@
-"""The methods on queues and schedules, and the figures of the whole.
+"""The methods on queues and schedules.
 
-Invariant: a queue is named by script type, group and instance, never by its key in the store.
+Invariant: clients name a queue by script type, group and instance, never by its key in the store.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -18,20 +18,20 @@ from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.shapes import JobObject
 from hero_supervisor.rpc.protocol import error_codes as errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
 
-_STORE: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
-_Group = Annotated[str | None, Field(description="Queue of this group only.")]
-_Instance = Annotated[str | None, Field(description="Queue of this instance of the group only.")]
+_Group = Annotated[str | None, Field(description="The queue of this group.")]
+_Instance = Annotated[str | None, Field(description="The queue of this instance of the group.")]
 _Name = Annotated[str, Field(min_length=1, max_length=100, description="Name of a schedule.")]
 _QueueName = tuple[ScriptType, str | None, str | None]
 
 
 class QueueMethods:
-    """What is offered over JSON-RPC on queues and schedules.
+    """The methods on queues and schedules.
 
     Args:
         supervisor: Where jobs go.
@@ -39,19 +39,18 @@ class QueueMethods:
 
     def __init__(self, supervisor: AsyncSupervisor) -> None:
         self._supervisor = supervisor
-        self._started_mono = time.monotonic()
 
     async def list_queues(self) -> list[results.QueueView]:
-        """Return every queue that an actor serves, and that of each script type: how many wait, and since when paused.
+        """Return each queue with the number of waiting jobs and, if it is paused, since when.
 
-        A queue of a group is listed while an actor of the group is known.
+        The queue of each script type is listed always, the queue of a group while an actor of the group is known.
         """
         return [results.queue_view(queue) for queue in await self._supervisor.list_queues()]
 
     async def pause_queue(
         self, script_type: str, group: _Group = None, instance: _Instance = None
     ) -> results.QueueView:
-        """Pause a queue: what is in it and what comes waits, what runs goes on. Pausing twice changes nothing."""
+        """Pause a queue: its jobs and new ones wait, running jobs go on. Pausing it again changes nothing."""
         parsed = _queue_name(script_type, group, instance)
         await self._supervisor.pause_queue(*parsed)
         return await self._queue(parsed)
@@ -67,39 +66,25 @@ class QueueMethods:
     async def purge_queue(
         self, script_type: str, group: _Group = None, instance: _Instance = None
     ) -> results.QueuePurged:
-        """Stop all jobs that wait in a queue, paused or not: each ends as stopped, with its reply. What runs stays."""
+        """Stop all jobs that wait in a queue, paused or not; each ends as stopped, with a reply. Running jobs go on."""
         return {"stopped": await self._supervisor.purge_queue(*_queue_name(script_type, group, instance))}
-
-    async def stats(self) -> results.Stats:
-        """Return the deployment in figures: queues, actors, dead letters."""
-        actors = await self._supervisor.list_actors()
-        alive = [actor for actor in actors if actor.beat_at is not None]
-        return {
-            "queues": await self.list_queues(),
-            "actors": {
-                "alive": len(alive),
-                "silent": len(actors) - len(alive),
-                "lanes": sum(actor.lanes for actor in alive),
-                "busy": sum(actor.busy for actor in alive),
-            },
-            "dead": await self._supervisor.count_dead(),
-            "uptime_s": round(time.monotonic() - self._started_mono, 3),
-        }
 
     async def create_schedule(  # noqa: PLR0917  # a client may give any of its parameters by position
         self,
         name: _Name,
         job: JobObject,
         cron: Annotated[str | None, Field(description="Five fields, or six with the seconds first.")] = None,
-        interval_s: Annotated[float | None, Field(description="From tick to tick, instead of cron.")] = None,
+        interval_s: Annotated[float | None, Field(description="Seconds between ticks, instead of cron.")] = None,
         tz: Annotated[str, Field(description="Time zone of cron, by its IANA name.")] = "UTC",
-        overlap: Annotated[str, Field(description="While the last job runs: skip or allow.")] = Overlap.SKIP.value,
-        missed: Annotated[str, Field(description="After an absence: skip, once or all.")] = Missed.ONCE.value,
+        overlap: Annotated[str, Field(description="skip or allow, while the last job runs.")] = Overlap.SKIP.value,
+        missed: Annotated[
+            str, Field(description="skip, once or all, for ticks missed while no supervisor ran.")
+        ] = Missed.ONCE.value,
     ) -> results.ScheduleView:
-        """Create a job again and again, by cron or interval; a schedule of this name is replaced.
+        """Create a job repeatedly, by cron or interval; an existing schedule of this name is replaced.
 
-        The job has no id: it is made of the schedule's name and the tick, so that each tick gives one job however many
-        supervisors run.
+        Do not give the job an id. Its id consists of the schedule's name and the tick, so each tick creates one job, no
+        matter how many supervisors run.
         """
         schedule = Schedule(
             name=name,
@@ -107,19 +92,19 @@ class QueueMethods:
             cron=cron,
             interval_s=interval_s,
             tz=tz,
-            overlap=overlap,  # type: ignore[arg-type]  # it reads the word, and complains of a wrong one by name
+            overlap=overlap,  # type: ignore[arg-type]  # Schedule parses the word, and its error names a wrong one
             missed=missed,  # type: ignore[arg-type]  # as above
         )
         return results.schedule_view(schedule, await self._supervisor.put_schedule(schedule))
 
     async def list_schedules(self) -> list[results.ScheduleView]:
-        """Return all schedules, by name."""
+        """Return all schedules, sorted by name."""
         now_s = time.time()
         schedules = await self._supervisor.list_schedules()
         return [results.schedule_view(schedule, next(schedule.ticks_after(now_s))) for schedule in schedules]
 
     async def delete_schedule(self, name: _Name) -> None:
-        """Delete a schedule; the jobs that it has made stay."""
+        """Delete a schedule; the jobs that it has created stay."""
         if not await self._supervisor.delete_schedule(name):
             raise errors.schedule_not_found(name)
 
@@ -133,19 +118,18 @@ def _queue_name(script_type: str, group: str | None, instance: str | None) -> _Q
     if instance is not None:
         check_route("instance", instance)
         if group is None:
-            raise JobInvalid("instance", "an instance is a member of a group: name the group too")
+            raise JobInvalid("instance", "an instance belongs to a group; name the group too")
     return ScriptType.parse(script_type), group, instance
 
 
 def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor) -> None:
-    """Offer the methods on queues and schedules."""
+    """Register the methods on queues and schedules."""
     methods = QueueMethods(supervisor)
     add = dispatcher.register
-    add("list_queues", methods.list_queues, error_codes=_STORE)
-    add("pause_queue", methods.pause_queue, error_codes=_STORE)
-    add("resume_queue", methods.resume_queue, error_codes=_STORE)
-    add("purge_queue", methods.purge_queue, error_codes=_STORE)
-    add("create_schedule", methods.create_schedule, error_codes=_STORE)
-    add("list_schedules", methods.list_schedules, error_codes=_STORE)
-    add("delete_schedule", methods.delete_schedule, error_codes=(ErrorCode.SCHEDULE_NOT_FOUND, *_STORE))
-    add("stats", methods.stats, error_codes=_STORE)
+    add("list_queues", methods.list_queues, error_codes=STORE_CODES)
+    add("pause_queue", methods.pause_queue, error_codes=STORE_CODES)
+    add("resume_queue", methods.resume_queue, error_codes=STORE_CODES)
+    add("purge_queue", methods.purge_queue, error_codes=STORE_CODES)
+    add("create_schedule", methods.create_schedule, error_codes=STORE_CODES)
+    add("list_schedules", methods.list_schedules, error_codes=STORE_CODES)
+    add("delete_schedule", methods.delete_schedule, error_codes=(ErrorCode.SCHEDULE_NOT_FOUND, *STORE_CODES))

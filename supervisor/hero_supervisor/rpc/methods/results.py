@@ -1,10 +1,14 @@
-"""The objects that travel as results about logs, many jobs, queues and schedules. Pure; jobs are in ``shapes.py``."""
+"""The objects that travel as results about logs, batches, queues and schedules, and the functions that build them.
+Pure.
+
+Those about single jobs are in ``shapes.py``, those about actor processes in ``actor_views.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
@@ -12,10 +16,11 @@ from hero_job.model.errors import HeroJobError, JobFailed
 from hero_job.model.views import BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.protocol import error_codes as errors
+from hero_supervisor.rpc.protocol import wire
 
 
 class ErrorView(TypedDict):
-    """An error inside a result: what the same would be as the answer of a call."""
+    """An error inside a result, in the shape that it has in an answer."""
 
     code: int
     message: str
@@ -32,14 +37,14 @@ class LogLineView(TypedDict):
 
 
 class JobLog(TypedDict):
-    """Lines of a job's log, the oldest first, and the cursor to go on from."""
+    """Lines of a job's log, oldest first, and the cursor to continue with."""
 
     lines: list[LogLineView]
     cursor: str
 
 
 class RefusedJob(TypedDict):
-    """A job of a batch that was not created; ``index`` is its place among those given, ``id`` null if it had none."""
+    """A job of a batch that was not created: its position in the call, its id (null if it had none), and the error."""
 
     index: int
     id: str | None
@@ -47,7 +52,7 @@ class RefusedJob(TypedDict):
 
 
 class BatchMade(TypedDict):
-    """A batch whose jobs were created, those of ``refused`` excepted. ``batch_id`` is null when all were refused."""
+    """A batch whose jobs were created, except those in ``refused``; ``batch_id`` is null if all were refused."""
 
     batch_id: str | None
     job_ids: list[str]
@@ -55,7 +60,7 @@ class BatchMade(TypedDict):
 
 
 class JobEnd(TypedDict):
-    """A job after a wait: ``output`` when it finished, ``error`` when it failed, both null while it goes on."""
+    """A job after a wait: ``output`` if it finished, ``error`` if it failed, both null while it goes on."""
 
     job_id: str
     status: str | None
@@ -64,7 +69,7 @@ class JobEnd(TypedDict):
 
 
 class BatchRun(TypedDict):
-    """A batch that was waited for; ``done`` is false when the time was up before all jobs had ended."""
+    """A batch after a wait; ``done`` is false if the time ran out before all jobs had ended."""
 
     batch_id: str | None
     done: bool
@@ -84,7 +89,7 @@ class BatchView(TypedDict):
 
 
 class Waited(TypedDict):
-    """The end of a wait: ``batch`` when a batch was waited for, else ``jobs`` in the order of their ids."""
+    """The result of a wait: ``batch`` if the call named a batch, else ``jobs`` in the order of the call."""
 
     done: bool
     jobs: list[JobEnd]
@@ -92,7 +97,7 @@ class Waited(TypedDict):
 
 
 class DeadView(TypedDict):
-    """A job that ended in error for good. What its record tells is null where it is past its retention."""
+    """A job that has failed permanently; the fields of its record are null after the record has expired."""
 
     job_id: str
     died_at: str
@@ -103,20 +108,20 @@ class DeadView(TypedDict):
 
 
 class DeadList(TypedDict):
-    """Some of the dead letters, the newest first, and how many there are."""
+    """Some dead letters, newest first, and how many there are in total."""
 
     dead: list[DeadView]
     total: int
 
 
 class Retried(TypedDict):
-    """How many jobs run again."""
+    """How many jobs were started again."""
 
     retried: int
 
 
 class Purged(TypedDict):
-    """How many dead letters are gone, with their jobs."""
+    """How many dead letters were deleted together with their jobs."""
 
     purged: int
 
@@ -128,14 +133,14 @@ class QueuePurged(TypedDict):
 
 
 class Cleared(TypedDict):
-    """How many jobs were deleted, and how many were left because they run."""
+    """How many jobs were deleted, and how many were kept because they run."""
 
     deleted: int
     running: int
 
 
 class QueueView(TypedDict):
-    """A queue: of a script type, of a group of its actors, or of one of them."""
+    """The queue of a script type, of a group of its actors, or of one instance of the group."""
 
     script_type: str
     group: str | None
@@ -145,7 +150,7 @@ class QueueView(TypedDict):
 
 
 class ActorCounts(TypedDict):
-    """Actors of all machines; those that have been silent for too long have no lanes here."""
+    """Actors of all hosts; the lanes of silent actors are not counted."""
 
     alive: int
     silent: int
@@ -154,7 +159,7 @@ class ActorCounts(TypedDict):
 
 
 class Stats(TypedDict):
-    """The deployment in figures."""
+    """Figures of the deployment."""
 
     queues: list[QueueView]
     actors: ActorCounts
@@ -163,7 +168,7 @@ class Stats(TypedDict):
 
 
 class ScheduleView(TypedDict):
-    """A schedule; ``next_at`` by this machine's clock."""
+    """A schedule; ``next_at`` is the next tick by the clock of this host."""
 
     name: str
     job: dict[str, Any]
@@ -176,19 +181,23 @@ class ScheduleView(TypedDict):
 
 
 def time_text(at_ms: int) -> str:
-    """Show a time in milliseconds since 1970 as all times are shown: ISO 8601 in UTC."""
+    """Format a time, in milliseconds since 1970, as ISO 8601 in UTC."""
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def error_view(error: HeroJobError) -> ErrorView:
-    """Show an error as it would be answered."""
-    shown = errors.from_job_error(error)
-    return {"code": int(shown.code), "message": shown.message, "data": shown.data}
+    """Build the view of an error."""
+    return cast(ErrorView, wire.error_body(errors.from_job_error(error)))
 
 
 def log_view(lines: Sequence[LogLine], after: str) -> JobLog:
-    """Show lines of a log that were read after a cursor."""
+    """Build the view of lines of a log.
+
+    Args:
+        lines: Oldest first.
+        after: Cursor that they were read after.
+    """
     return {
         "lines": [
             {"cursor": line.cursor, "at": time_text(line.at_ms), "level": line.level, "text": line.text}
@@ -199,7 +208,7 @@ def log_view(lines: Sequence[LogLine], after: str) -> JobLog:
 
 
 def end_view(reply: Reply) -> JobEnd:
-    """Show how a job ended."""
+    """Build the view of a job that has ended."""
     try:
         output, error = reply.result(), None
     except JobFailed as e:
@@ -208,17 +217,17 @@ def end_view(reply: Reply) -> JobEnd:
 
 
 def open_view(job_id: str, status: str | None, error: HeroJobError | None = None) -> JobEnd:
-    """Show a job that has not ended, or that could not be looked at."""
+    """Build the view of a job that has not ended, or that could not be read."""
     return {"job_id": job_id, "status": status, "output": None, "error": None if error is None else error_view(error)}
 
 
 def refused_view(index: int, job_id: str | None, error: HeroJobError) -> RefusedJob:
-    """Show why a job of a batch was not created."""
+    """Build the view of a job of a batch that was not created."""
     return {"index": index, "id": job_id, "error": error_view(error)}
 
 
 def batch_view(batch: BatchStatus) -> BatchView:
-    """Show a batch."""
+    """Build the view of a batch."""
     return {
         "batch_id": batch.batch_id,
         "total": batch.total,
@@ -230,7 +239,7 @@ def batch_view(batch: BatchStatus) -> BatchView:
 
 
 def dead_view(letter: DeadJob, record: JobRecord | None) -> DeadView:
-    """Show a dead letter with what is left of its job."""
+    """Build the view of a dead letter; ``record`` is None if the job has expired or is damaged."""
     return {
         "job_id": letter.job_id,
         "died_at": time_text(letter.died_ms),
@@ -242,7 +251,7 @@ def dead_view(letter: DeadJob, record: JobRecord | None) -> DeadView:
 
 
 def queue_view(queue: QueueStatus) -> QueueView:
-    """Show a queue."""
+    """Build the view of a queue."""
     return {
         "script_type": queue.script_type.value,
         "group": queue.group,
@@ -253,11 +262,15 @@ def queue_view(queue: QueueStatus) -> QueueView:
 
 
 def schedule_view(schedule: Schedule, next_ms: int) -> ScheduleView:
-    """Show a schedule."""
-    job: Mapping[str, Any] = schedule.job
+    """Build the view of a schedule.
+
+    Args:
+        schedule: As it is stored.
+        next_ms: Next tick, in milliseconds since 1970.
+    """
     return {
         "name": schedule.name,
-        "job": dict(job),
+        "job": dict(schedule.job),
         "cron": schedule.cron,
         "interval_s": schedule.interval_s,
         "tz": schedule.tz,

@@ -1,6 +1,7 @@
-"""The objects that travel as parameters and results, as types: what the methods return and ``rpc.discover`` describes.
+"""The objects that travel as parameters and results about single jobs, actors and the service, as types. Pure.
 
-Pure. Names are snake_case, as in the job's hash in Redis; times are ISO 8601 in UTC, durations are in seconds.
+Methods return them and ``rpc.discover`` describes them. Names are snake_case, as in the job's hash in Redis; times are
+ISO 8601 in UTC, durations are in seconds.
 """
 
 from __future__ import annotations
@@ -17,53 +18,53 @@ BatchId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, descript
 
 
 class SignatureView(TypedDict):
-    """A signature by a key of secp256k1, both in hex."""
+    """A signature and the public key of secp256k1 that made it, both in hex."""
 
     public_key: str
     signature: str
 
 
 class JobFields(TypedDict, total=False):
-    """What a client says of a job. camelCase spellings are read too; unknown fields are refused."""
+    """The fields of a job that a client sends. camelCase names are accepted too; unknown fields are refused."""
 
-    caller_id: Required[Annotated[str, Field(description="Who asks, usually a public key.")]]
-    context_id: Required[Annotated[str, Field(description="For which context it runs, usually a public key.")]]
+    caller_id: Required[Annotated[str, Field(description="The submitter, usually a public key.")]]
+    context_id: Required[Annotated[str, Field(description="The context that it runs for, usually a public key.")]]
     script: Required[Annotated[str, Field(description="Source text.")]]
     script_type: Required[Annotated[str, Field(description="OSIS, SAL, V or Python, in any case.")]]
-    id: Annotated[str, Field(description="An id of your own; the same job sent twice is then one job.")]
+    id: Annotated[str, Field(description="An id that you choose; the same job sent twice is then one job.")]
     timeout: Annotated[float, Field(gt=0, description="Longest run time in seconds.")]
     retries: Annotated[int, Field(ge=0, description="How often a failed run is repeated.")]
-    concurrent: Annotated[bool, Field(description="Carried for the Rust system.")]
-    log_path: Annotated[str, Field(description="Where printed lines should also go.")]
-    env_vars: Annotated[dict[str, str], Field(description="Handed to the script.")]
+    concurrent: Annotated[bool, Field(description="Kept for the Rust system.")]
+    log_path: Annotated[str, Field(description="File that printed lines are also written to.")]
+    env_vars: Annotated[dict[str, str], Field(description="Variables that the script can read.")]
     prerequisites: Annotated[list[str], Field(description="Ids of jobs that must finish first.")]
     dependents: Annotated[list[str], Field(description="Ids of jobs that wait for this one.")]
-    group: Annotated[str, Field(description="Route to a group of actors.")]
-    instance: Annotated[str, Field(description="Route to one instance of the group.")]
+    group: Annotated[str, Field(description="Group of actors that runs it.")]
+    instance: Annotated[str, Field(description="Instance of the group that runs it.")]
     priority: Annotated[str, Field(description="high, normal or low.")]
     not_before: Annotated[str, Field(description="Earliest start, ISO 8601.")]
     delay_s: Annotated[float, Field(ge=0, description="Earliest start, in seconds after start_job.")]
-    expires_s: Annotated[float, Field(gt=0, description="It must have begun so many seconds after start_job.")]
-    unique_key: Annotated[str, Field(description="While a job with this key is open its id is given instead.")]
-    unique_for_s: Annotated[float, Field(gt=0, description="The key holds for so many seconds instead.")]
-    concurrency_key: Annotated[str, Field(description="Only so many jobs with this key run at once.")]
-    concurrency_max: Annotated[int, Field(ge=1, description="How many.")]
-    rate_key: Annotated[str, Field(description="Only so many jobs with this key begin in a time.")]
-    rate_max: Annotated[int, Field(ge=1, description="How many.")]
-    rate_window_s: Annotated[float, Field(gt=0, description="In how many seconds.")]
-    run_after_failure: Annotated[bool, Field(description="Run it although a prerequisite has failed.")]
+    expires_s: Annotated[float, Field(gt=0, description="Latest start, in seconds after start_job.")]
+    unique_key: Annotated[str, Field(description="While a job with this key is open, its id is returned instead.")]
+    unique_for_s: Annotated[float, Field(gt=0, description="Seconds that the unique key holds, instead.")]
+    concurrency_key: Annotated[str, Field(description="Limits how many jobs with this key run simultaneously.")]
+    concurrency_max: Annotated[int, Field(ge=1, description="Most jobs with the concurrency key that run.")]
+    rate_key: Annotated[str, Field(description="Limits how many jobs with this key start per time window.")]
+    rate_max: Annotated[int, Field(ge=1, description="Most jobs with the rate key that start per window.")]
+    rate_window_s: Annotated[float, Field(gt=0, description="Length of the window in seconds.")]
+    run_after_failure: Annotated[bool, Field(description="Run it even if a prerequisite has failed.")]
     batch: Annotated[str, Field(description="The batch that it belongs to.")]
     signatures: Annotated[
-        list[dict[str, str]], Field(description="Who has signed it: {public_key, signature} in hex, each.")
+        list[dict[str, str]], Field(description="Objects with public_key and signature, both in hex.")
     ]
 
 
-# Checked by hero_job, which knows the rules and names the field; here it is any object.
+# hero_job checks the fields, because it knows the rules and its errors name the field; here a job is any object.
 JobObject: TypeAlias = Annotated[dict[str, Any], WithJsonSchema(TypeAdapter(JobFields).json_schema())]
 
 
 class ProgressView(TypedDict):
-    """How far a script says it is."""
+    """The progress that a script has reported."""
 
     done: float
     total: float
@@ -71,7 +72,7 @@ class ProgressView(TypedDict):
 
 
 class JobView(TypedDict):
-    """A job with what became of it."""
+    """A job with its status and its result."""
 
     id: str
     caller_id: str
@@ -127,7 +128,7 @@ class DamagedJob(TypedDict):
 
 
 class JobList(TypedDict):
-    """One page of jobs, in no order. An empty cursor says that it was the last."""
+    """One page of jobs, in no order; an empty cursor means that it is the last page."""
 
     jobs: list[JobView]
     damaged: list[DamagedJob]
@@ -141,15 +142,15 @@ class Started(TypedDict):
 
 
 class PlayResult(TypedDict):
-    """What a script gave."""
+    """The output of a script."""
 
     output: str
 
 
 class ActorView(TypedDict):
-    """An actor process as it presents itself; ``beat_at`` is null when it has been silent for too long.
+    """An actor process, as it describes itself; ``beat_at`` is null if it has been silent for too long.
 
-    ``unavailable`` says why its engine can run nothing, and what to do; null when it can.
+    ``unavailable`` says why its engine cannot run jobs and what to do about it; it is null if the engine can.
     """
 
     incarnation: str
@@ -170,7 +171,7 @@ class ActorView(TypedDict):
 
 
 class Health(TypedDict):
-    """``status`` is "ok" or "degraded"; ``problem`` says why."""
+    """The health of the service: ``status`` is "ok" or "degraded", ``problem`` says why it is degraded."""
 
     status: str
     problem: str | None
@@ -178,7 +179,7 @@ class Health(TypedDict):
 
 
 class Version(TypedDict):
-    """Versions of the runtime and of the description that ``rpc.discover`` gives."""
+    """The version of the runtime, and the OpenRPC version of the document that ``rpc.discover`` returns."""
 
     name: str
     version: str
@@ -186,7 +187,7 @@ class Version(TypedDict):
 
 
 def job_view(record: JobRecord) -> JobView:
-    """Show a record."""
+    """Build the view of a job."""
     job, progress = record.job, record.progress
     return {
         "id": job.id,
@@ -241,7 +242,7 @@ def _progress_view(progress: Progress) -> ProgressView:
 
 
 def actor_view(actor: ActorPresence) -> ActorView:
-    """Show an actor."""
+    """Build the view of an actor."""
     return {
         "incarnation": actor.incarnation,
         "name": actor.name,

@@ -1,8 +1,8 @@
-"""Calls the registered function for each JSON-RPC request; the same for every transport.
+"""Calls the registered function for each JSON-RPC request, the same way for every transport.
 
-A message in, an answer out. Functions are asynchronous and typed; pydantic takes their signature, so positional and
-named parameters are validated and bound in one step. Invariant: every request that is not a notification gets exactly
-one answer, whatever the function does. This is the only place of the package where any exception is caught.
+Transports pass in a message and get the encoded answer. Methods are typed asynchronous functions; pydantic validates
+and binds positional and named parameters from their signatures. Invariant: every request that is not a notification
+gets exactly one answer, no matter what its method does. Only this module catches exceptions of every kind.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from hero_supervisor.rpc.protocol.wire import ErrorCode, Refused, RpcError, Sing
 
 DEFAULT_MAX_BATCH: Final = 1000
 DEFAULT_MAX_BATCH_ANSWER_BYTES: Final = 25 * 1024 * 1024
-# Requests of one batch under way at once: enough to fill the store's connections, and one batch cannot flood them.
+# Requests of one batch that run concurrently: enough to use all connections to the store, too few to flood them.
 BATCH_WIDTH: Final = 64
 
 log = logging.getLogger(__name__)
 _Function = Callable[..., Awaitable[Any]]
 Admit = Callable[[wire.Request], None]
-"""Lets a request pass, perhaps changed, or raises the error that answers it."""
+"""Lets a request pass, possibly changed, or raises the error that answers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A function under its name on the wire."""
+    """A registered function and its name on the wire."""
 
     name: str
     function: _Function
@@ -45,11 +45,11 @@ class Method:
 
 
 class Dispatcher:
-    """The methods of a service and the way to call them.
+    """The methods of a service.
 
     Args:
         max_batch: Most requests in a batch.
-        max_batch_answer_bytes: Longest answer of a batch; what finds no room in it is answered with an error.
+        max_batch_answer_bytes: Longest answer to a batch; requests whose answers do not fit get an error instead.
     """
 
     def __init__(
@@ -65,45 +65,45 @@ class Dispatcher:
 
     @property
     def methods(self) -> Mapping[str, Method]:
-        """The registered methods by name, in the order of registration."""
+        """The registered methods by name, in order of registration."""
         return self._methods
 
     def register(self, name: str, function: _Function, *, error_codes: Sequence[ErrorCode] = ()) -> None:
-        """Offer a function.
+        """Register a function as a method.
 
         Args:
-            name: On the wire.
-            function: Asynchronous, every parameter annotated; its docstring becomes the method's description.
-            error_codes: What it may answer with besides the standard codes; for the service description.
+            name: Its name on the wire.
+            function: Asynchronous, with every parameter annotated; its docstring becomes the method's description.
+            error_codes: Codes it may answer with besides the standard ones; shown in the service description.
         """
-        # pydantic would look up the names in annotations here, in this module, instead of where the function is.
+        # Resolved here, because pydantic would look names up in this module instead of in the function's own.
         getattr(function, "__func__", function).__annotations__ = get_type_hints(function, include_extras=True)
-        # A function is as good a type as any to pydantic, though not to the annotation of its constructor.
+        # pydantic accepts functions as types, although the annotation of TypeAdapter does not say so.
         adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, function), config=ConfigDict(strict=True))
         parameters = inspect.signature(function).parameters.values()
         names = tuple(p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD)
         self._methods[name] = Method(
             name=name,
             function=function,
-            # The call schema of a function validates its arguments and calls it: one step, in the validator's own code.
+            # This validates the arguments and calls the function in one step, inside pydantic's compiled code.
             call=adapter.validator.validate_python,
             parameter_names=names,
             error_codes=tuple(error_codes),
         )
 
     def stop(self) -> None:
-        """From now on answer requests, and calls that are cancelled, with "shutting down"."""
+        """Answer new requests and cancelled calls with "shutting down" from now on."""
         self._stopping = True
 
     async def answer(self, message: bytes, admit: Admit | None = None) -> bytes | None:
-        """Serve one message.
+        """Answer one message.
 
         Args:
             message: JSON text of a request or a batch.
-            admit: Asked about each request before anything is done for it, its method looked up included.
+            admit: Called with each request first, even before its method is looked up.
 
         Returns:
-            The encoded answer without a line feed, or None when nothing is to be answered.
+            The encoded answer without a line feed, or None if the message needs no answer.
         """
         parsed = wire.parse(message, max_batch=self._max_batch)
         if isinstance(parsed, list):
@@ -146,7 +146,7 @@ class Dispatcher:
         return await running
 
     async def _serve_batch(self, requests: list[Single], admit: Admit | None) -> bytes | None:
-        """Serve the requests of a batch side by side; the answers are in the order of the requests."""
+        """Serve the requests of a batch concurrently; the answers keep the order of the requests."""
         answers: list[bytes | None] = [None] * len(requests)
         waiting = enumerate(requests)
         most_bytes, total_bytes = self._max_batch_answer_bytes, 0
@@ -154,13 +154,13 @@ class Dispatcher:
         async def serve_next() -> None:
             nonlocal total_bytes
             for index, request in waiting:
-                # Notifications take no room. What a full batch cannot answer is not done either.
-                asked = isinstance(request, wire.Request) and not request.notification
-                if asked and total_bytes >= most_bytes:
+                # Notifications take no room. Once the answer is full, other requests are refused without being run.
+                needs_answer = isinstance(request, wire.Request) and not request.notification
+                if needs_answer and total_bytes >= most_bytes:
                     answer: bytes | None = wire.encode_error(request.id, wire.answer_too_large(most_bytes))
                 else:
                     answer = await self._serve(request, admit)
-                    # An answer that is shorter than the error is kept: it costs nothing to give it.
+                    # An answer shorter than the error is kept: replacing it would save nothing.
                     if answer is not None and total_bytes + len(answer) > most_bytes:
                         error = wire.encode_error(request.id, wire.answer_too_large(most_bytes))
                         answer = min(answer, error, key=len)
@@ -176,6 +176,6 @@ class Dispatcher:
                 task.cancel()
             if not self._stopping:
                 raise
-            await asyncio.wait(running)  # those under way answer "shutting down", and so do the rest at once
-        given = [answer for answer in answers if answer is not None]
-        return wire.encode_batch(given) if given else None
+            await asyncio.wait(running)  # requests in flight answer "shutting down", and so do the rest immediately
+        present = [answer for answer in answers if answer is not None]
+        return wire.encode_batch(present) if present else None

@@ -1,13 +1,14 @@
-"""What each error of the job package means to an RPC client: code, kind, and what to do. Called by the dispatcher only.
+"""Builds the error for each failure that a client can meet: code, kind, message and what to do next.
 
-One place, so that a class of errors has one code on every transport. ``kind`` is a stable word; for a failed job it is
-the kind of the failure itself (``runtime``, ``timeout``, ``lost`` ...), since the code says already that a job failed.
+The dispatcher translates exceptions of the job package here, and methods build their own errors here, so an error has
+the same code on every transport. ``kind`` is a stable word. For a failed job it is the kind of the failure
+(``runtime``, ``timeout``, ``lost`` ...), because the code already says that the job failed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -25,15 +26,20 @@ from hero_job.model.errors import (
 )
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
-_STATE_HINTS = {
-    "start": "a job is started once; ask get_job_status or get_job_output for what became of it",
+#: Codes of every method that uses the store.
+STORE_CODES: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
+#: Codes of every method that reads one job.
+JOB_CODES: Final = (ErrorCode.JOB_NOT_FOUND, ErrorCode.JOB_DAMAGED, *STORE_CODES)
+
+_STATE_HINTS: Final = {
+    "start": "a job starts only once; call get_job_status or get_job_output to see what became of it",
     "delete": "wait until the job has ended, or stop it with stop_job, then delete it",
-    "retry": "only a job that ended in error or was stopped is run again; stop_job ends one that has not ended",
+    "retry": "only a job that ended in error or was stopped can run again; stop_job stops one that still runs",
 }
 
 
 def from_job_error(error: HeroJobError) -> RpcError:
-    """Translate an error of the job package, the most specific classes first."""
+    """Translate an error of the job package."""
     text = str(error)
     match error:
         case JobInvalid():
@@ -46,14 +52,14 @@ def from_job_error(error: HeroJobError) -> RpcError:
                 reason=error.reason,
             )
         case JobNotFound():
-            hint = "check the id; jobs are deleted some time after they ended"
+            hint = "check the id; jobs are deleted some time after they have ended"
             return RpcError(ErrorCode.JOB_NOT_FOUND, text, kind="job_not_found", hint=hint, job_id=error.job_id)
         case JobConflict():
-            hint = "leave the id out to get a new one, or send exactly the job that has this id"
+            hint = "leave the id out to get a new one, or send the same job that already has this id"
             data = {"job_id": error.job_id, "field": error.field}
             return RpcError(ErrorCode.JOB_CONFLICT, text, kind="job_conflict", hint=hint, **data)
         case JobStateError():
-            hint = _STATE_HINTS.get(error.action, "ask get_job_status for the job's status")
+            hint = _STATE_HINTS.get(error.action, "call get_job_status for the job's status")
             data = {"job_id": error.job_id, "status": str(error.status), "action": error.action}
             return RpcError(ErrorCode.JOB_STATE, text, kind="job_state", hint=hint, **data)
         case JobFailed():
@@ -61,18 +67,18 @@ def from_job_error(error: HeroJobError) -> RpcError:
                 ErrorCode.JOB_FAILED,
                 text,
                 kind=error.kind,
-                hint="the script ended without a result; correct it, or its timeout, and run a new job",
+                hint="the script ended without a result; correct the script or its timeout, then run a new job",
                 job_id=error.job_id,
                 message=error.message,
                 line=error.line,
                 column=error.column,
             )
         case JobDamaged():
-            hint = "somebody wrote to the job's key in the store; delete the job and create it again"
+            hint = "another program wrote to the job's key in the store; delete the job and create it again"
             data = {"job_id": error.job_id, "field": error.field, "reason": error.reason}
             return RpcError(ErrorCode.JOB_DAMAGED, text, kind="job_damaged", hint=hint, **data)
         case WaitTimeout():
-            hint = "the job goes on: ask get_job_output later, and list_actors whether any actor serves its type"
+            hint = "the job goes on; call get_job_output later, and list_actors to see whether an actor serves its type"
             return RpcError(
                 ErrorCode.WAIT_TIMEOUT,
                 text,
@@ -82,17 +88,17 @@ def from_job_error(error: HeroJobError) -> RpcError:
                 waited_s=error.waited_s,
             )
         case StoreUnavailable():
-            hint = "try again; jobs with an id of your own may be created again safely"
+            hint = "try again; creating a job again is safe if you chose its id"
             return RpcError(ErrorCode.STORE_UNAVAILABLE, text, kind="store_unavailable", hint=hint, url=error.url)
         case StoreRefused():
-            hint = "the operator of the store has to act: memory, permissions or role of the server"
+            hint = "the operator must check the store: its memory, its permissions, and whether it is a replica"
             return RpcError(ErrorCode.STORE_REFUSED, text, kind="store_refused", hint=hint, store_code=error.code)
         case _:
             return internal_error()
 
 
 def from_validation(error: ValidationError, parameter_names: Sequence[str]) -> RpcError:
-    """Translate what pydantic found wrong with the parameters.
+    """Translate pydantic's complaints about the parameters of a call.
 
     Args:
         error: Raised before the method was entered.
@@ -107,37 +113,37 @@ def from_validation(error: ValidationError, parameter_names: Sequence[str]) -> R
         problems.append({"param": ".".join(str(part) for part in (first, *rest)), "problem": problem})
     text = "; ".join(f"{problem['param']}: {problem['problem']}" for problem in problems[:3])
     expected = ", ".join(parameter_names) or "none"
-    hint = f"parameters are, in this order or by name: {expected}"
+    hint = f"give these parameters, in this order or by name: {expected}"
     return RpcError(
         ErrorCode.INVALID_PARAMS, f"Invalid params: {text}", kind="invalid_params", hint=hint, problems=problems
     )
 
 
 def method_not_found(method: str) -> RpcError:
-    """Build the error for a name that nothing is registered under."""
-    hint = "rpc.discover lists the methods"
+    """Build the error for an unknown method."""
+    hint = "check the name; rpc.discover lists the methods"
     text = f"Method not found: {method[:100]}"
     return RpcError(ErrorCode.METHOD_NOT_FOUND, text, kind="method_not_found", hint=hint, method=method[:100])
 
 
 def batch_not_found(batch_id: str) -> RpcError:
-    """Build the error for a batch that nobody knows."""
-    hint = "check the id that create_jobs gave; batches are forgotten some time after their jobs ended"
+    """Build the error for an unknown batch."""
+    hint = "check the id that create_jobs returned; batches are deleted some time after their jobs have ended"
     text = f"no batch with id '{batch_id}'"
     return RpcError(ErrorCode.BATCH_NOT_FOUND, text, kind="batch_not_found", hint=hint, batch_id=batch_id)
 
 
 def schedule_not_found(name: str) -> RpcError:
-    """Build the error for a schedule that nobody knows."""
-    hint = "list_schedules gives the names"
+    """Build the error for an unknown schedule."""
+    hint = "check the name; list_schedules lists the schedules"
     text = f"no schedule of the name '{name}'"
     return RpcError(ErrorCode.SCHEDULE_NOT_FOUND, text, kind="schedule_not_found", hint=hint, name=name)
 
 
 def cannot_push() -> RpcError:
-    """Build the error for a subscription over a transport that has no way back."""
-    hint = "connect by WebSocket, or to the Unix socket; or ask get_job, get_job_logs and stats from time to time"
-    text = "there are no subscriptions over HTTP POST: a request has one answer"
+    """Build the error for a subscription over a transport that cannot push."""
+    hint = "use a WebSocket or the Unix socket, or poll get_job, get_job_logs and stats"
+    text = "HTTP POST has no subscriptions: a request has exactly one answer"
     return RpcError(
         ErrorCode.PUSH_UNSUPPORTED, text, kind="push_unsupported", hint=hint, transports=["unix", "websocket"]
     )
@@ -145,13 +151,13 @@ def cannot_push() -> RpcError:
 
 def too_many_subscriptions(max_subscriptions: int) -> RpcError:
     """Build the error for one subscription too many."""
-    hint = "end one with hero_unsubscribe, give several job_ids in one, or connect once more"
-    text = f"this connection has {max_subscriptions} subscriptions already"
+    hint = "end one with hero_unsubscribe, follow several job_ids in one subscription, or open another connection"
+    text = f"this connection already has {max_subscriptions} subscriptions"
     kind = "too_many_subscriptions"
     return RpcError(ErrorCode.TOO_MANY_SUBSCRIPTIONS, text, kind=kind, hint=hint, max_subscriptions=max_subscriptions)
 
 
 def internal_error() -> RpcError:
-    """Build the error for a fault of ours; the details are in the log and not for clients."""
-    hint = "the server's log has the details"
+    """Build the error for a defect of the server; its details are in the log only."""
+    hint = "report it to the operator; the server's log has the details"
     return RpcError(ErrorCode.INTERNAL_ERROR, "Internal error", kind="internal_error", hint=hint)

@@ -1,23 +1,28 @@
-"""Finds JSON messages in a stream of bytes, by balance and never by line. Pure: bytes in, frames out.
+"""Splits a stream of bytes into JSON messages by balancing brackets, not by lines. Pure: bytes in, frames out.
 
-A client may send messages with or without a line feed behind them, several in one packet, pretty-printed, or one byte
-at a time; the frames are the same whatever the split. Each byte is looked at a bounded number of times, and memory is
-bounded by the size limit. Used by the Unix socket's server and by its client.
+The Unix socket's server and client use it. A client may send messages with or without a line feed after them, several
+in one packet, pretty-printed, or one byte at a time. Invariants: the frames do not depend on how the stream was cut;
+each byte is visited a bounded number of times; memory is bounded by the size limit.
 
-What is not a message gets exactly one frame that says so, and this decides where the next message may begin:
+Broken input yields exactly one frame that describes the problem. The kind of problem decides where the next message may
+begin:
 
-- *Balanced but not JSON* (``{"a": }``) is a frame like any other: the parser refuses it, the stream goes on behind it.
-- *Bytes between messages* that no message begins with (``hello``, a stray ``}``): ``Unframed``, and the stream goes on
-  at the next ``{`` or ``[``, or after the end of the line.
-- *Framing lost inside a message*: a bracket closed by the wrong kind, a line feed inside a string (JSON has none there,
-  so a quote is missing), nesting too deep. ``Unframed``, and the stream goes on after the end of that line: a message
-  of one line ends with it. If the broken message had already spread over several lines, any place to go on would be a
-  guess that might run a part of it as a request: ``Unframed(fatal=True)``, and the framer takes nothing more.
-- *Over the size limit*: ``Oversized`` at once; the rest is followed by balance but not kept, so that a client which is
-  still sending gets to read the answer, and the stream goes on behind the message.
+- *Balanced, but not JSON* (``{"a": }``): an ordinary frame. The parser refuses it; the stream continues after it.
+- *Bytes between messages* that cannot begin one (``hello``, a stray ``}``): ``Unframed``. The stream continues at the
+  next ``{`` or ``[``, or after the end of the line.
+- *Framing lost inside a message*: a bracket closed by the other kind, a line feed inside a string (JSON allows none, so
+  a quote is missing), or nesting too deep. ``Unframed``. The stream continues after the end of the line, where a
+  message of one line ends. If the broken message already spans several lines, continuing anywhere could run a part of
+  it as a request, so the frame is ``Unframed(fatal=True)`` and the framer ignores everything that follows.
+- *Over the size limit*: ``Oversized`` as soon as the limit is passed. The rest is balanced but not kept, so that a
+  client that is still sending can read the answer, and the stream continues after the message.
+
+The road not taken: answer -32700 and close whenever framing breaks, which would save about 80 lines. But the contract
+(tests/supervisor/rpc/unix/test_server.py) promises that a connection survives a message with a missing quote or
+bracket.
 
 Source: the stream codec of reth-ipc (separator "empty": collect until brackets balance outside strings) and the
-streaming decoder of geth's rpc package, for what clients send; RFC 8259 section 7 for strings.
+streaming decoder of geth's rpc package, for the input that clients send; RFC 8259 section 7 for strings.
 """
 
 from __future__ import annotations
@@ -27,42 +32,42 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 DEFAULT_MAX_BYTES: Final = 10 * 1024 * 1024
-# orjson gives up at 1,024 levels; no request of ours has ten.
+# orjson gives up at 1,024 levels; no valid request has more than ten.
 MAX_DEPTH: Final = 512
 
-# Possessive throughout: nothing is tried a second time within one match, so hostile input costs what honest input does.
+# All quantifiers are possessive: a match never backtracks, so hostile input costs no more than honest input.
 _STRING_INSIDE = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
 _PLAIN = rb'[^"{}\[\]]*+(?:"' + _STRING_INSIDE + rb'"[^"{}\[\]]*+)*+'
 
 
 def _balanced(levels: int) -> bytes:
-    """Pattern of an object or array with at most ``levels`` levels of brackets."""
+    """Build the pattern of an object or array with at most ``levels`` levels of brackets."""
     inside = _PLAIN if levels == 1 else _PLAIN + rb"(?:" + _balanced(levels - 1) + _PLAIN + rb")*+"
     return rb"(?:\{" + inside + rb"\}|\[" + inside + rb"\])"
 
 
-# The shapes that real requests have are found in one step each: a whole message, and whole parts of a deeper one. What
-# they do not match (deep, or cut off by the end of the data) is followed bracket by bracket, and is looked at again at
-# most once a level of the pattern.
+# Most requests match in one step: as a whole message, or as whole parts of a deeper one. Text that matches neither (too
+# deep, or cut off by the end of the data) is followed bracket by bracket, and visited again at most once per level of
+# the pattern.
 _WHOLE_MESSAGE = re.compile(_balanced(4)).match
 _WHOLE_PARTS = re.compile(_PLAIN + rb"(?:" + _balanced(2) + _PLAIN + rb")*+").match
 _STRING_BODY = re.compile(_STRING_INSIDE).match
 _SPACE = re.compile(rb"[ \t\r\n]*+").match
 _NEXT_START = re.compile(rb"[\n{\[]").search
-# Runs, so that a megabyte of brackets is a few steps and not a million.
+# Runs of brackets, so that a megabyte of them takes a few steps and not a million.
 _OPENERS = re.compile(rb"[{\[]++").match
 _CLOSERS = re.compile(rb"[}\]]++").match
 _CLOSER_OF = bytes.maketrans(b"{[", b"}]")
 _STARTS = b"{["
 _QUOTE, _BACKSLASH = b'"\\'
 
-# What the next byte belongs to.
+# The modes say what the next byte belongs to.
 _BETWEEN, _GARBAGE, _MESSAGE, _STRING, _REST_OF_LINE, _DEAD = range(6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unframed:
-    """Bytes that are not a message. ``fatal``: nothing more is taken from this stream."""
+    """Bytes that are not a message. If ``fatal``, the rest of the stream is ignored."""
 
     reason: str
     fatal: bool = False
@@ -70,7 +75,7 @@ class Unframed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oversized:
-    """A message longer than ``max_bytes``; it is passed over."""
+    """A message longer than ``max_bytes``, which was skipped."""
 
     max_bytes: int
 
@@ -79,27 +84,27 @@ Frame: TypeAlias = bytes | Unframed | Oversized
 
 
 class Framer:
-    """The state of one stream: feed it what arrives, get the frames that are complete."""
+    """The state of one stream: takes the bytes that arrive and returns the frames that they complete."""
 
     __slots__ = ("_buffer", "_dropping", "_max_bytes", "_mode", "_open", "_position", "visited_bytes")
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._buffer = bytearray()  # the incomplete message from its first byte on; empty between messages
-        self._position = 0  # where in the buffer to go on looking
+        self._position = 0  # where in the buffer to continue
         self._open = bytearray()  # the brackets that are open, outermost first
         self._mode = _BETWEEN
-        self._dropping = False  # the message is over the limit: followed, not kept
-        self.visited_bytes = 0  #: bytes looked at since the beginning, for the test that this stays linear
+        self._dropping = False  # the message is over the limit: balanced, not kept
+        self.visited_bytes = 0  #: bytes visited so far, for the test that the work stays linear
 
     @property
     def within_message(self) -> bool:
-        """Whether the stream would be cut in the middle of a message if it ended here."""
+        """Whether a message has begun and not ended."""
         return self._mode in {_MESSAGE, _STRING}
 
     @property
     def awaits_line_end(self) -> bool:
-        """Whether framing was lost and everything up to the next line feed is thrown away."""
+        """Whether framing was lost, so that everything up to the next line feed is ignored."""
         return self._mode == _REST_OF_LINE
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -109,8 +114,7 @@ class Framer:
             data: Any number of bytes, cut anywhere.
 
         Returns:
-            The frames that these bytes completed, in the order of the stream. A message is exactly its bytes, without
-            white space around it.
+            The frames that these bytes complete, in the order of the stream; messages without white space around them.
         """
         frames: list[Frame] = []
         text: bytes | bytearray = data
@@ -134,12 +138,12 @@ class Framer:
                 self.visited_bytes += here - position + 1
                 position = here
                 if position == end or (text[position] == _BACKSLASH and position + 1 == end):
-                    break  # the string goes on, or what the backslash escapes has not arrived
+                    break  # the string continues, or the byte after a backslash has not arrived
                 if text[position] == _QUOTE:
                     self._mode = _MESSAGE
                     position += 1
                 else:
-                    reason = "a line feed inside a string: close the string, or write the line feed as \\n"
+                    reason = "a line feed inside a string; close the string, or write the line feed as \\n"
                     self._lose(reason, text, start, position, frames)
             elif mode == _REST_OF_LINE:
                 line_end = text.find(b"\n", position)
@@ -155,13 +159,13 @@ class Framer:
         return frames
 
     def _between(self, text: bytes | bytearray, position: int, end: int, frames: list[Frame]) -> int:
-        """Take a whole message if there is one, or begin one, or begin garbage; return where to go on."""
+        """Take a whole message, or begin a message or garbage; return the position to continue at."""
         first = text[position]
         if first not in _STARTS:
             here = _found(_SPACE(text, position)).end()
             if here == position:
                 self._mode = _GARBAGE
-                frames.append(Unframed(reason="a message begins with { or [, and this does not"))
+                frames.append(Unframed(reason="a message must begin with { or ["))
             return here
         whole = _WHOLE_MESSAGE(text, position)
         if whole is None:
@@ -179,7 +183,7 @@ class Framer:
     def _bracket_or_quote(
         self, text: bytes | bytearray, start: int, position: int, frames: list[Frame]
     ) -> tuple[int, int]:
-        """Take the run of brackets at ``position``, or enter the unfinished string there; return start and position."""
+        """Take the run of brackets, or enter the unfinished string, at ``position``; return start and position."""
         byte = text[position]
         if byte == _QUOTE:
             self._mode = _STRING
@@ -219,7 +223,7 @@ class Framer:
         self._mode = _DEAD if fatal else _REST_OF_LINE
 
     def _keep(self, text: bytes | bytearray, start: int, position: int, frames: list[Frame]) -> None:
-        """Keep what the next call needs: the incomplete message, or of a dropped one what is not yet looked at."""
+        """Keep the incomplete message for the next call; of an oversized one keep only the bytes not yet visited."""
         if not self.within_message:
             self._buffer.clear()
             self._position = 0
@@ -236,6 +240,6 @@ class Framer:
 
 
 def _found(match: re.Match[bytes] | None) -> re.Match[bytes]:
-    # The patterns that come here match the empty string too, or are tried where their first byte is known to be.
+    # The patterns used here match the empty string too, or are tried where their first byte is known to be.
     assert match is not None
     return match

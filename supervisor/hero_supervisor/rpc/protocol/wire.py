@@ -1,13 +1,14 @@
-"""JSON-RPC 2.0 messages: bytes to requests, results and errors to bytes. Pure; the dispatcher is the only caller.
+"""Reads JSON-RPC 2.0 requests from bytes and writes answers, errors and notifications as bytes. Pure.
 
-What the specification leaves open is decided here once:
+The dispatcher reads and writes messages with it; transports write the errors that concern no single request. Where the
+specification leaves a choice, this module makes it for all transports:
 
-- A request with ``"id": null`` is a request and is answered; only a request without ``id`` is a notification.
-- ``"params": null`` means no parameters (Go and Rust clients write it); any other unstructured value is refused.
+- A request with ``"id": null`` is answered; only a request without ``id`` is a notification.
+- ``"params": null`` means no parameters (Go and Rust clients write it); other unstructured values are refused.
 - An id is echoed with its type. A number that JSON libraries cannot carry exactly (an integer beyond 64 bits) is
   refused rather than echoed changed.
-- Of duplicate keys the last one counts. Members that the specification does not name are ignored.
-- A malformed request whose id is readable is answered with that id, otherwise with null.
+- The last of duplicate keys counts. Members that the specification does not name are ignored.
+- A malformed request is answered with its id if that is readable, otherwise with null.
 
 Source: https://www.jsonrpc.org/specification
 """
@@ -23,22 +24,22 @@ import orjson
 
 Id: TypeAlias = str | int | float | None
 
-# Beyond this a double no longer holds every integer, so a float that JSON text turned into may be another number.
+# Beyond this a double cannot hold every integer, so the parsed float may differ from the number in the text.
 _MAX_EXACT_FLOAT: Final = 2.0**53
 _ID_TYPES: Final = frozenset({str, int, float, type(None)})
 
 
 class ErrorCode(IntEnum):
-    """Every code that a client can meet. Ours are positive, outside of what JSON-RPC reserves, and never reused."""
+    """Every error code. Our own are positive, outside the range that JSON-RPC reserves, and are never reused."""
 
     PARSE_ERROR = -32700  #: not JSON
     INVALID_REQUEST = -32600  #: JSON, but not a request
     METHOD_NOT_FOUND = -32601
-    INVALID_PARAMS = -32602  #: parameters, or a field of a job among them, are missing, unknown or wrong
-    INTERNAL_ERROR = -32603  #: a fault of ours; the log has it
+    INVALID_PARAMS = -32602  #: a parameter, or a field of a job in it, is missing, unknown or wrong
+    INTERNAL_ERROR = -32603  #: a defect of the server; its log has the details
 
     JOB_NOT_FOUND = 1001  #: no job with this id, or it has expired
-    JOB_CONFLICT = 1002  #: the id belongs to a job with another content
+    JOB_CONFLICT = 1002  #: the id belongs to a job with different content
     JOB_STATE = 1003  #: the job's status does not allow this (started twice, deleted while it runs)
     JOB_FAILED = 1004  #: the script failed, timed out or was stopped: ``data`` has its kind, message, line and column
     JOB_DAMAGED = 1005  #: the job's record in the store cannot be read
@@ -46,30 +47,30 @@ class ErrorCode(IntEnum):
     BATCH_NOT_FOUND = 1007  #: no batch with this id, or it has expired
     SCHEDULE_NOT_FOUND = 1008  #: no schedule of this name
 
-    STORE_UNAVAILABLE = 1101  #: Redis cannot be reached; nothing is known of what was asked last
+    STORE_UNAVAILABLE = 1101  #: Redis cannot be reached; the request may or may not have taken effect
     STORE_REFUSED = 1102  #: Redis answered with an error (out of memory, read-only, not permitted)
 
-    MESSAGE_TOO_LARGE = 1201  #: over the transport's message limit
-    BATCH_TOO_LARGE = 1202  #: more requests in a batch than the limit
-    SHUTTING_DOWN = 1203  #: the server stops; a job that was waited for goes on
-    ANSWER_TOO_LARGE = 1204  #: the answer of a batch is full; the request was not done, or its answer is left out
-    TOO_MANY_CONNECTIONS = 1205  #: to the Unix socket; it is closed after this
+    MESSAGE_TOO_LARGE = 1201  #: longer than ``max_message_bytes``
+    BATCH_TOO_LARGE = 1202  #: too many requests in one batch
+    SHUTTING_DOWN = 1203  #: the server stops; a job that the client waited for goes on
+    ANSWER_TOO_LARGE = 1204  #: the answer to the batch is full; the request was not run, or its answer is left out
+    TOO_MANY_CONNECTIONS = 1205  #: on the Unix socket, which is closed after this
 
-    UNAUTHENTICATED = 1301  #: a token is needed, or this one is not known
-    FORBIDDEN = 1302  #: the scope, the rights, or what the connection is bound to, do not allow this
-    TOO_MANY_ATTEMPTS = 1303  #: too many wrong tokens from this address; none is looked at for a while
-    SIGNATURE_REFUSED = 1304  #: a signature of the job is wrong, or that of its caller is required and missing
+    UNAUTHENTICATED = 1301  #: a token is needed, or the one given is not known
+    FORBIDDEN = 1302  #: the scope, the rights or the binding of the connection do not allow this
+    TOO_MANY_ATTEMPTS = 1303  #: too many wrong tokens from this address; it must wait
+    SIGNATURE_REFUSED = 1304  #: a signature of the job is wrong, or its caller's is required and missing
 
     NOT_SUPERVISED = 1401  #: this server supervises no actor processes
     ACTOR_NOT_FOUND = 1402  #: no entry, slot or actor of this name
-    ACTOR_ELSEWHERE = 1403  #: the actor is not a child of this supervisor; ``data`` has its host
-    SCALE_REFUSED = 1404  #: not between the least and the most processes of the entry, or no entry
+    ACTOR_ELSEWHERE = 1403  #: the actor belongs to another supervisor; ``data`` has its host
+    SCALE_REFUSED = 1404  #: the count is outside the limits of the entry, or the name is not that of an entry
     ROLL_STOPPED = 1405  #: a new process did not become ready, so the others were not replaced
-    RELOAD_REFUSED = 1406  #: the config has errors: all are in ``data``; the old one stays
+    RELOAD_REFUSED = 1406  #: the config has errors, listed in ``data``; the old config stays
 
     PUSH_UNSUPPORTED = 1501  #: this transport cannot send notifications; the Unix socket and WebSocket can
-    TOO_MANY_SUBSCRIPTIONS = 1502  #: of one connection
-    SUBSCRIPTION_OVERFLOW = 1503  #: in a notification: the client read too slowly, its subscription has ended
+    TOO_MANY_SUBSCRIPTIONS = 1502  #: on this connection
+    SUBSCRIPTION_OVERFLOW = 1503  #: in a notification: the client read too slowly, so its subscription has ended
 
 
 class RpcError(Exception):
@@ -77,8 +78,8 @@ class RpcError(Exception):
 
     Attributes:
         code: An ``ErrorCode``.
-        message: One sentence for a reader.
-        data: At least ``kind``, a stable word for programs, and ``hint``, what to do about it.
+        message: One sentence for people.
+        data: At least ``kind``, a stable word for programs, and ``hint``, which says what to do.
     """
 
     def __init__(self, code: ErrorCode, message: str, /, *, kind: str, hint: str, **data: Any) -> None:
@@ -90,7 +91,7 @@ class RpcError(Exception):
 
 @dataclass(slots=True)
 class Request:
-    """One well-formed request. ``params`` is empty when there are none."""
+    """One well-formed request; ``params`` is empty if the request has none."""
 
     id: Id
     method: str
@@ -100,7 +101,7 @@ class Request:
 
 @dataclass(slots=True)
 class Refused:
-    """What is answered without calling anything."""
+    """A malformed request, which is answered with an error without calling a method."""
 
     id: Id
     error: RpcError
@@ -114,10 +115,10 @@ def parse(message: bytes, *, max_batch: int) -> Single | list[Single]:
 
     Args:
         message: One JSON text.
-        max_batch: Most requests that a batch may have.
+        max_batch: Most requests in a batch.
 
     Returns:
-        A request or its refusal, or a list of them for a batch that has at least one element.
+        A request or its refusal; for a batch a list of them, never empty.
     """
     try:
         value = orjson.loads(message)
@@ -128,8 +129,8 @@ def parse(message: bytes, *, max_batch: int) -> Single | list[Single]:
     if not value:
         return Refused(None, _invalid("an empty batch"))
     if len(value) > max_batch:
-        text = f"a batch of {len(value)} requests; at most {max_batch} are taken"
-        hint = "send the requests in several messages"
+        text = f"the batch has {len(value)} requests and may have {max_batch} at most"
+        hint = "send the requests in several batches"
         return Refused(
             None, RpcError(ErrorCode.BATCH_TOO_LARGE, text, kind="batch_too_large", hint=hint, max_batch=max_batch)
         )
@@ -137,44 +138,48 @@ def parse(message: bytes, *, max_batch: int) -> Single | list[Single]:
 
 
 def encode_result(request_id: Id, result: Any) -> bytes:
-    """Answer with a result: compact, without a line feed inside or behind.
+    """Encode the answer with a result: compact, without any line feed.
 
     Raises:
-        TypeError: The result has something that JSON cannot hold.
+        TypeError: The result holds something that JSON cannot express.
     """
     return _encode({"jsonrpc": "2.0", "id": request_id, "result": result})
 
 
 def encode_error(request_id: Id, error: RpcError) -> bytes:
-    """Answer with an error: compact, without a line feed inside or behind."""
-    body = {"code": int(error.code), "message": error.message, "data": error.data}
-    return _encode({"jsonrpc": "2.0", "id": request_id, "error": body})
+    """Encode the answer with an error: compact, without any line feed."""
+    return _encode({"jsonrpc": "2.0", "id": request_id, "error": error_body(error)})
+
+
+def error_body(error: RpcError) -> dict[str, Any]:
+    """Build the JSON object that describes an error in an answer, a notification or a result."""
+    return {"code": int(error.code), "message": error.message, "data": error.data}
 
 
 def _encode(answer: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(answer)
     except TypeError:
-        # A foreign actor may have written an output that is not UTF-8: the rest of the answer is worth having.
+        # A third-party actor may have written an output that is not UTF-8; the rest of the answer is still useful.
         return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def encode_notification(method: str, subscription_id: str, outcome: dict[str, Any]) -> bytes:
-    """Make a notification of a subscription: compact, without a line feed inside or behind.
+    """Encode a notification of a subscription: compact, without any line feed.
 
     Args:
-        method: Plain ASCII, as is the id.
-        subscription_id: Whose.
+        method: Name in plain ASCII.
+        subscription_id: Id in plain ASCII.
         outcome: One member, ``result`` or ``error``.
     """
-    # Many wait for their clients. What orjson gives keeps the kilobyte that it was written into; a copy is as long as
-    # it is: 1,000 clients with 100 notifications each took 343 MiB, and take 30.
+    # Many notifications wait in queues. A result of orjson occupies the whole kilobyte of its buffer, a copy only its
+    # own length: with 100 notifications queued for each of 1,000 clients, 30 MiB instead of 343.
     head = f'{{"jsonrpc":"2.0","method":"{method}","params":{{"subscription":"{subscription_id}",'
     return b"".join((head.encode(), memoryview(_encode(outcome))[1:], b"}"))
 
 
 def encode_batch(answers: list[bytes]) -> bytes:
-    """Join encoded answers into the answer of a batch."""
+    """Join encoded answers into the answer to a batch."""
     return b"[" + b",".join(answers) + b"]"
 
 
@@ -185,42 +190,42 @@ def parse_error(reason: str) -> RpcError:
 
 
 def too_large(max_bytes: int) -> RpcError:
-    """Build the error for a message over the transport's limit."""
+    """Build the error for a message that is longer than the limit."""
     text = f"the message is longer than {max_bytes} bytes"
-    hint = "send less in one message, or raise max_message_bytes in the section [rpc] of the configuration"
+    hint = "send less in one message, or raise max_message_bytes in section [rpc] of the configuration"
     return RpcError(ErrorCode.MESSAGE_TOO_LARGE, text, kind="message_too_large", hint=hint, max_bytes=max_bytes)
 
 
 def answer_too_large(max_bytes: int) -> RpcError:
-    """Build the error for a request whose answer finds no room in that of its batch."""
-    text = f"the answer of the batch would be longer than {max_bytes} bytes"
-    hint = "send fewer requests in one batch, or raise max_batch_answer_bytes in the section [rpc] of the configuration"
+    """Build the error for a request whose answer does not fit into the answer to its batch."""
+    text = f"the answer to the batch would be longer than {max_bytes} bytes"
+    hint = "send fewer requests in one batch, or raise max_batch_answer_bytes in section [rpc] of the configuration"
     return RpcError(ErrorCode.ANSWER_TOO_LARGE, text, kind="answer_too_large", hint=hint, max_bytes=max_bytes)
 
 
 def too_many_connections(max_connections: int) -> RpcError:
-    """Build the error for a client that finds no room on the Unix socket."""
-    text = f"there are {max_connections} connections to this socket already"
-    hint = "close some, or raise unix_max_connections in the section [rpc] of the configuration"
+    """Build the error for one connection too many to the Unix socket."""
+    text = f"this socket already has {max_connections} connections"
+    hint = "close unused connections, or raise unix_max_connections in section [rpc] of the configuration"
     kind = "too_many_connections"
     return RpcError(ErrorCode.TOO_MANY_CONNECTIONS, text, kind=kind, hint=hint, max_connections=max_connections)
 
 
 def shutting_down() -> RpcError:
     """Build the error for requests that a stopping server does not finish."""
-    hint = "connect again and ask; jobs that were created or started go on"
+    hint = "connect again and ask for the status of your jobs; those that were created or started go on"
     return RpcError(ErrorCode.SHUTTING_DOWN, "the server is shutting down", kind="shutting_down", hint=hint)
 
 
 def _request(value: Any) -> Single:
     if type(value) is not dict:
-        return Refused(None, _invalid("a request is an object"))
+        return Refused(None, _invalid("a request must be an object"))
     notification = "id" not in value
     request_id = value.get("id")
     if type(request_id) not in _ID_TYPES:
         return Refused(None, _invalid("id must be a string, a number or null"))
     if type(request_id) is float and abs(request_id) >= _MAX_EXACT_FLOAT:
-        return Refused(None, _invalid("id is a number too large to be echoed exactly; use a string"))
+        return Refused(None, _invalid("id is too large a number to be echoed exactly; use a string"))
     if value.get("jsonrpc") != "2.0":
         return Refused(request_id, _invalid('jsonrpc must be "2.0"'))
     method = value.get("method")
@@ -235,5 +240,5 @@ def _request(value: Any) -> Single:
 
 
 def _invalid(reason: str) -> RpcError:
-    hint = 'a request is {"jsonrpc": "2.0", "id": ..., "method": "...", "params": [...] or {...}}'
+    hint = 'send {"jsonrpc": "2.0", "id": ..., "method": "...", "params": [...] or {...}}'
     return RpcError(ErrorCode.INVALID_REQUEST, f"Invalid Request: {reason}", kind="invalid_request", hint=hint)

@@ -1,1 +1,1 @@
-"""JSON-RPC on a TCP port, over WebSocket and HTTP."""
+"""JSON-RPC on a TCP port, over WebSocket and HTTP, with health and metrics."""

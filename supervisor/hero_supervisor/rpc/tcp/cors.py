@@ -1,7 +1,7 @@
-"""Lets pages of allowed origins read the answers to their POSTs, and ask beforehand whether they may send one.
+"""Lets pages of allowed origins send POSTs and read the answers, by the headers of the CORS protocol.
 
-Wraps the application of ``web``; WebSockets need none of it. Invariant: a page whose origin is not allowed is told
-nothing, and no cookie is ever asked for or accepted.
+It wraps the application; WebSockets need none of this. Invariant: a page of another origin gets no CORS header, and
+cookies are never allowed.
 
 Source: Fetch standard, sections 3.2 and 4.8 (CORS protocol), https://fetch.spec.whatwg.org/#http-cors-protocol
 """
@@ -16,22 +16,22 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# A browser asks again after so long, in seconds: what the configuration allows may have changed.
-_ASK_AGAIN_S: Final = 600
+# Seconds after which a browser asks again, because the configuration may have changed.
+_MAX_AGE_S: Final = 600
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
-    "Access-Control-Max-Age": str(_ASK_AGAIN_S),
+    "Access-Control-Max-Age": str(_MAX_AGE_S),
 }
 
 
 class Cors:
-    """An application that says which pages may read it.
+    """An application that adds the CORS headers.
 
     Args:
-        app: Answers; refuses by itself who may not ask.
-        refusal: Says what is wrong with a preflight's host and origin, and logs it; None when nothing is.
-        allowed: The same of any request, without a word.
+        app: Answers the requests, and refuses those that are not allowed.
+        refusal: Returns what is wrong with the host or origin of a preflight, and logs it; None if nothing is.
+        allowed: Whether host and origin of a request are allowed; logs nothing.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Cors:
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a preflight, or have the request answered."""
+        """Answer a preflight, or pass the request to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,7 +53,7 @@ class Cors:
         elif request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             await self._preflight(request, origin)(scope, receive, send)
         elif self._allowed(request):
-            await self._app(scope, receive, _opened(send, origin))
+            await self._app(scope, receive, _with_headers(send, origin))
         else:
             await self._app(scope, receive, send)
 
@@ -61,19 +61,19 @@ class Cors:
         refusal = self._refusal(request)
         if refusal is not None:
             return PlainTextResponse(refusal + "\n", status_code=403)
-        return Response(status_code=204, headers={**_PREFLIGHT, **_opening(origin)})
+        return Response(status_code=204, headers={**_PREFLIGHT, **_allowing(origin)})
 
 
-def _opening(origin: str) -> dict[str, str]:
+def _allowing(origin: str) -> dict[str, str]:
     return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
 
-def _opened(send: Send, origin: str) -> Send:
-    async def send_opened(message: Message) -> None:
+def _with_headers(send: Send, origin: str) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.update(_opening(origin))
+            headers.update(_allowing(origin))
             headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
         await send(message)
 
-    return send_opened
+    return send_with_headers

@@ -1,6 +1,6 @@
-"""What ``/metrics`` and ``/healthz`` say, from the store as it is when they are asked. Called by ``web`` only.
+"""The bodies of ``/metrics`` and ``/healthz``, read from the store at each request of the application.
 
-Written by hand: a few gauges need no library. Invariant: a store that is away is a value, never an error.
+Written by hand, because a few gauges need no library. Invariant: an unreachable store is a value, never an error.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4).
 """
@@ -8,7 +8,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text forma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from hero_client import AsyncSupervisor
@@ -22,21 +22,21 @@ _Samples: TypeAlias = Mapping[str, float]
 
 
 async def health(supervisor: AsyncSupervisor) -> dict[str, object]:
-    """Say whether the store can be reached, and how many actors live."""
+    """Say whether the store can be reached, and how many actors are alive."""
     try:
         actors = _alive(await supervisor.list_actors())
     except HeroJobError:
-        # No reason: whoever may see this need not be allowed to know where the store is.
+        # Without the reason, which would tell everybody where the store is.
         return {"status": "degraded", "store": "unreachable", "actors": None}
     return {"status": "ok", "store": "ok", "actors": len(actors)}
 
 
 async def metrics(supervisor: AsyncSupervisor, connections: int) -> str:
-    """Describe the deployment.
+    """Write the gauges of the deployment in Prometheus' text format.
 
     Args:
-        supervisor: Reads it.
-        connections: To the TCP port, now.
+        supervisor: Reads the store.
+        connections: Current connections to the TCP port.
     """
     families = [
         _gauge("hero_info", "Version of the runtime.", {_label("version", runtime_version()): 1}),
@@ -53,23 +53,17 @@ async def metrics(supervisor: AsyncSupervisor, connections: int) -> str:
     def by_type(value_of: Mapping[ScriptType, float]) -> _Samples:
         return {_label("script_type", script_type.value): value_of[script_type] for script_type in ScriptType}
 
-    def summed(value_of: Mapping[str, int]) -> _Samples:
-        return by_type(
-            {t: sum(value_of[actor.incarnation] for actor in alive if actor.script_type is t) for t in ScriptType}
-        )
+    def total_of(value_of: Callable[[ActorPresence], int]) -> _Samples:
+        return by_type({t: sum(value_of(actor) for actor in alive if actor.script_type is t) for t in ScriptType})
 
     families += [
         _gauge("hero_store_up", "Whether the store answers.", {"": 1}),
         _gauge("hero_queue_jobs", "Jobs that wait in the queue.", by_type(dict(zip(ScriptType, waiting, strict=True)))),
         _gauge("hero_dead_jobs", "Dead letters.", {"": dead}),
-        _gauge("hero_actors", "Actor processes alive.", summed({a.incarnation: 1 for a in alive})),
-        _gauge("hero_actor_lanes", "Jobs that they can run at once.", summed({a.incarnation: a.lanes for a in alive})),
-        _gauge("hero_jobs_running", "Jobs that they run.", summed({a.incarnation: a.busy for a in alive})),
-        _gauge(
-            "hero_actor_jobs",
-            "Jobs that the actors alive have run since their start.",
-            summed({a.incarnation: a.jobs for a in alive}),
-        ),
+        _gauge("hero_actors", "Actor processes alive.", total_of(lambda actor: 1)),
+        _gauge("hero_actor_lanes", "Jobs that they can run simultaneously.", total_of(lambda actor: actor.lanes)),
+        _gauge("hero_jobs_running", "Jobs that they run.", total_of(lambda actor: actor.busy)),
+        _gauge("hero_actor_jobs", "Jobs that they have run since their start.", total_of(lambda actor: actor.jobs)),
     ]
     return "".join(families)
 

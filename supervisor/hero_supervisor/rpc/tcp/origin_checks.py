@@ -1,9 +1,9 @@
-"""Which pages and which names may be used to reach the TCP port: the headers Origin and Host. Pure.
+"""Checks the headers Origin and Host, which tell the user's own programs from web pages of other sites. Pure.
 
-A browser lets any page send requests to this machine; two headers that the page cannot choose tell them from the
-user's own programs. ``Origin`` says which site the page is from. ``Host`` says under which name the browser found us: a
-site can point a name of its own at 127.0.0.1 (DNS rebinding) and would then count as the same origin, so names must be
-known. An IP address is no name and cannot be pointed anywhere.
+A browser lets every page send requests to this host, but the page cannot choose these two headers. ``Origin`` names the
+site of the page. ``Host`` is the name by which the browser found this server: a site can point a name of its own at
+127.0.0.1 (DNS rebinding), and its pages would then count as the same origin, so only known names are allowed. An IP
+address cannot be pointed elsewhere and is always allowed.
 
 Source: RFC 6454 (Origin), RFC 9110 section 7.2 (Host).
 """
@@ -21,11 +21,11 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a request's headers.
+    """What is wrong with the headers of a request.
 
     Attributes:
-        key: The setting that allows more.
-        value: What the client sent.
+        key: The setting that can allow it, "hosts" or "origins".
+        value: The header that the client sent.
     """
 
     key: str
@@ -33,22 +33,25 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """What to tell the client."""
+        """What the client is told."""
         what = {"hosts": "host name", "origins": "origin"}[self.key]
-        where = f"the operator can list it in {self.key}, in the section [rpc] of the configuration"
+        where = f"the operator can list it in {self.key}, in section [rpc] of the configuration"
         return f"this {what} is not allowed; {where}"
 
 
 def problem_of(
     host: str | None, origins: Sequence[str], names: Collection[str], allowed: Collection[str]
 ) -> Problem | None:
-    """Look at both headers.
+    """Check both headers.
 
     Args:
         host: The header Host.
         origins: All values of the header Origin.
         names: Allowed host names, see `host_allowed`.
         allowed: Allowed origins, see `origin_allowed`.
+
+    Returns:
+        What is wrong, or None.
     """
     if not host_allowed(host, names):
         return Problem("hosts", host)
@@ -56,23 +59,23 @@ def problem_of(
 
 
 def host_allowed(host: str | None, names: Collection[str]) -> bool:
-    """May the port be reached under this name?
+    """Whether the port may be reached under this name.
 
     Args:
-        host: The header's value; None when there is none.
-        names: Allowed ones besides localhost and IP addresses, in lower case.
+        host: Value of the header; None if the request has none.
+        names: Allowed names besides localhost and IP addresses, in lower case.
     """
     name = _name_of(f"//{host}") if host else None
     return name is not None and (name == "localhost" or name in names or _is_address(name))
 
 
 def origin_allowed(values: Sequence[str], host: str | None, origins: Collection[str]) -> bool:
-    """May a page of this origin use the port?
+    """Whether a page of this origin may use the port.
 
     Args:
-        values: All values of the header; none when no browser asks.
+        values: All values of the header; programs other than browsers send none.
         host: The header Host.
-        origins: Allowed ones besides those of this machine and of the port itself.
+        origins: Allowed origins besides those of this host and of the port itself.
     """
     if not values:
         return True
@@ -83,14 +86,14 @@ def origin_allowed(values: Sequence[str], host: str | None, origins: Collection[
         return True
     scheme, _, rest = origin.partition("://")
     if scheme not in {"http", "https"} or not rest:
-        return False  # "null" too, the origin of sandboxed frames and local files
+        return False  # also "null", the origin of sandboxed frames and local files
     return _name_of(origin) in _LOCAL or (host is not None and rest == host.lower())
 
 
 def _name_of(url: str) -> str | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises when it is no number
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         return None
     if parts.username is not None or parts.path or parts.query or parts.fragment:

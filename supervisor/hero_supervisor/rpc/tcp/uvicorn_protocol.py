@@ -1,16 +1,24 @@
-"""What uvicorn leaves to its user about connections: how many, how slow, and how they end. Called by ``web`` only.
+"""Connections of the TCP port: uvicorn's HTTP and WebSocket protocols, bounded in number, time and unread bytes.
 
-uvicorn frames HTTP and WebSockets; these subclasses watch the clock and the buffers beneath. Invariant: a connection on
-which the client neither asks nor reads ends by itself, so a client cannot hold more than its place among
-``max_connections`` for more than the seconds stated here.
+The server makes an ``HttpConnection`` for each client. Invariant: a connection on which the client neither sends nor
+reads ends within the seconds stated here, so an idle client does not hold one of ``max_connections`` for long.
+
+**Why subclasses.** uvicorn has no hook for these limits: its ``limit_concurrency`` applies only after the head of a
+request was read; it has no timeout for the head and none for a client that does not read; and while the input of a
+WebSocket is not read, an application cannot see that the client has gone. The subclasses rely on internals of uvicorn:
+the constructors, ``cycle``, ``connections``, ``app_state``, ``timeout_keep_alive_task``, ``handle_websocket_upgrade``,
+``read_paused``, ``schedule_ping`` and ``conn``. Hence ``uvicorn<0.55`` in pyproject.toml. Before raising it, read the
+changes of ``uvicorn/protocols`` and run tests/supervisor/rpc/tcp.
+
+**When to drop them.** As soon as uvicorn offers a limit of connections, timeouts for the head and for writing, and
+pings that tolerate paused reading.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, TypeAlias, cast
 
 import h11
 from uvicorn.config import Config
@@ -19,11 +27,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.protocol import State
 
-# From the connection, or the first byte of a further request, to the end of the request's head; and what a client gets
-# to send the rest of a body that has been refused.
+from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit, FlowControl
+
+# From the connection, or the first byte of a further request, to the end of the request's head; also the time to send
+# the rest of a body that has been refused.
 HEAD_S: Final = 10.0
-# A client that reads nothing of what waits for it for so long is cut off.
-STALL_S: Final = 30.0
 KEEP_ALIVE_S: Final = 15
 PING_EVERY_S: Final = 20.0
 PONG_WITHIN_S: Final = 20.0
@@ -35,73 +43,26 @@ _BUSY: Final = (
 log = logging.getLogger(__name__)
 
 
-class Connection(Protocol):
-    """What the server needs of a connection, of either protocol."""
-
-    lost: asyncio.Future[None]
-    """Done when the connection has ended."""
-
-    def shutdown(self) -> None:
-        """Close when the answer under way is written."""
-
-    def abort(self) -> None:
-        """Close at once."""
-
-
-class _Stall:
-    """Sees whether a client reads what is written to it."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        """The buffer is full."""
-        self.end()
-        unread_bytes = self._transport.get_write_buffer_size()
-        self._timer = asyncio.get_running_loop().call_later(STALL_S, self._check, unread_bytes)
-
-    def end(self) -> None:
-        """It has room again, or nobody is there any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _check(self, unread_before_bytes: int) -> None:
-        unread_bytes = self._transport.get_write_buffer_size()
-        if unread_bytes < unread_before_bytes:
-            self.begin()
-            return
-        peer = (self._transport.get_extra_info("peername") or ("",))[0]
-        log.warning("rpc.slow_reader_cut_off", extra={"peer": peer, "unread_bytes": unread_bytes})
-        self._transport.abort()
-
-
 class HttpConnection(H11Protocol):
     """A connection that speaks HTTP, until it becomes a WebSocket.
 
     Args:
-        config: Of uvicorn.
-        server_state: Of uvicorn; knows all connections.
-        max_connections: How many there may be.
-        on_full: Called when this one is one too many.
+        config: Configuration of uvicorn.
+        server_state: State of uvicorn, which knows all connections.
+        limit: Most connections.
     """
 
-    def __init__(
-        self, config: Config, server_state: ServerState, *, max_connections: int, on_full: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: Config, server_state: ServerState, *, limit: ConnectionLimit) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
-        self.lost: asyncio.Future[None] = self.loop.create_future()
-        self._max_connections = max_connections
-        self._on_full = on_full
-        self._stall: _Stall
+        self.client_flow: FlowControl
+        self._limit = limit
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        self._stall = _Stall(transport)
-        if len(self.connections) > self._max_connections:
-            self._on_full()
+        self.client_flow = FlowControl(transport, _address(transport))
+        self.app_state["flow"] = self.client_flow
+        if self._limit.refuses(len(self.connections)):
             transport.write(_BUSY)
             transport.close()
             return
@@ -114,29 +75,25 @@ class HttpConnection(H11Protocol):
         self._watch_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stall.end()
         self._end_patience()
         super().connection_lost(exc)
-        _set(self.lost)
+        self.client_flow.lose()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall.begin()
+        self.client_flow.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stall.end()
+        self.client_flow.resume()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._end_patience()
-        _set(self.lost)  # another object is the connection from here on
+        self.client_flow.lose()  # a WebSocketConnection takes over
         super().handle_websocket_upgrade(event)
 
-    def abort(self) -> None:
-        self.transport.abort()
-
     def _watch_client(self) -> None:
-        """Run the clock while it is the client's turn to send."""
+        """Run the clock while the client must send something."""
         head_awaited = self.conn.their_state is h11.IDLE
         refused_body = (
             self.conn.their_state is h11.SEND_BODY and self.cycle is not None and self.cycle.response_complete
@@ -159,37 +116,28 @@ class HttpConnection(H11Protocol):
 class WebSocketConnection(WebSocketsSansIOProtocol):
     """A connection that has become a WebSocket."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        super().__init__(config, server_state, {**app_state, "abort": self.abort, "lost": self.lost}, _loop)
-        self._stall: _Stall
+    client_flow: FlowControl
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._stall = _Stall(cast(asyncio.Transport, transport))
+        self.client_flow = FlowControl(cast(asyncio.Transport, transport), _address(transport))
+        self.app_state["flow"] = self.client_flow
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stall.end()
         super().connection_lost(exc)
-        _set(self.lost)
+        self.client_flow.lose()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall.begin()
+        self.client_flow.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stall.end()
+        self.client_flow.resume()
 
     def keepalive_timeout(self) -> None:
         if self.read_paused:
-            # We do not read, so an answer to the ping cannot be seen: too many requests are under way for another one.
+            # Too many requests are in flight, so nothing is read, and the answer to the ping may be among what waits.
             self.pong_timer = None
             self.pending_ping_payload = None
             self.schedule_ping()
@@ -198,17 +146,21 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         if self.conn.state in (State.CLOSING, State.CLOSED):
-            # The client has begun to close, and over TLS the end takes a round trip: uvicorn would send a second close
+            # The client has begun to close, and over TLS the end takes a round trip. uvicorn would send a second close
             # frame, which `websockets` refuses.
             self.stop_keepalive()
             self.transport.close()
             return
         super().shutdown()
 
-    def abort(self) -> None:
-        self.transport.abort()
+
+TcpConnection: TypeAlias = HttpConnection | WebSocketConnection
 
 
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def flow_of(scope: Any) -> FlowControl:
+    """Return the flow control of the connection that an ASGI scope belongs to."""
+    return cast(FlowControl, scope["state"]["flow"])
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
+    return str((transport.get_extra_info("peername") or ("",))[0])

@@ -1,1 +1,1 @@
-"""JSON-RPC on a Unix socket."""
+"""JSON-RPC on a Unix socket: the server, and the command ``hero-unix-client``."""

@@ -1,8 +1,9 @@
 """``hero-unix-client``: one JSON-RPC call over a Unix socket, from the command line.
 
-``hero-unix-client --socket ./baobab.ipc --method create_job --params '{...}'``. Prints the result on standard output
-and exits with 0; an error of the method goes to standard error with exit code 1; wrong usage, no connection or no
-answer in time with exit code 2. Imports little, because it is run once a call.
+``hero-unix-client --socket ./baobab.ipc --method create_job --params '{...}'`` prints the result on standard output and
+exits with 0. An error of the method goes to standard error, with exit code 1. Wrong usage, no connection, or no answer
+in time end with exit code 2. ``heroctl`` uses ``call`` too. The module imports little, because each call is a new
+process.
 
 Source: the flags of the Rust system's client.
 """
@@ -23,22 +24,22 @@ from hero_supervisor.rpc.protocol.framer import Framer
 FAILED: Final = 1
 UNUSABLE: Final = 2
 _CHUNK_BYTES: Final = 256 * 1024
-# The server decides how long an answer may be.
+# The server limits the length of answers; the client does not.
 _NO_LIMIT_BYTES: Final = 1 << 62
 
 
 class NoAnswer(Exception):
-    """The server could not be reached or gave no answer that can be read. The message says it all."""
+    """The server could not be reached, or gave no answer that can be read; the message says which and what to do."""
 
 
 def call(path: str, method: str, params: list[Any] | dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
     """Make one call.
 
     Args:
-        path: Of the socket.
-        method: Name on the wire.
-        params: By position or by name.
-        timeout_s: For everything together; None waits for ever.
+        path: Path of the socket.
+        method: Name of the method.
+        params: Parameters, by position or by name.
+        timeout_s: Longest wait for the connection and the answer together; None for no limit.
 
     Returns:
         The answer, with "result" or "error".
@@ -59,17 +60,17 @@ def call(path: str, method: str, params: list[Any] | dict[str, Any], timeout_s: 
                     connection.settimeout(max(deadline_mono - time.monotonic(), 0.001))
                 data = connection.recv(_CHUNK_BYTES)
                 if not data:
-                    raise NoAnswer(f"the server at {path} closed the connection without an answer")
+                    raise NoAnswer(f"the server at {path} closed the connection without an answer; see its log")
                 for frame in framer.feed(data):
                     return _answer(frame, path)
     except TimeoutError as e:
-        raise NoAnswer(f"no answer from {path} within {timeout_s:g} s; what was asked for may go on there") from e
+        raise NoAnswer(f"no answer from {path} within {timeout_s:g} s; the server may still carry out the call") from e
     except FileNotFoundError as e:
         raise NoAnswer(f"no socket at {path}: is the server running, and with this path?") from e
     except ConnectionRefusedError as e:
         raise NoAnswer(f"nobody listens at {path}: its server has died; start it again") from e
     except PermissionError as e:
-        raise NoAnswer(f"not permitted to connect to {path}: the socket belongs to another user") from e
+        raise NoAnswer(f"no permission to connect to {path}: run this as the user or group of the socket") from e
     except OSError as e:
         raise NoAnswer(f"cannot talk to {path}: {e.strerror or e}") from e
 
@@ -79,7 +80,7 @@ def _connect(connection: socket.socket, path: str, deadline_mono: float | None) 
         try:
             connection.connect(path)
         except BlockingIOError:
-            # The server's backlog is full. Without a timeout the kernel waits; with one it leaves the waiting to us.
+            # The server's backlog is full. On a socket with a timeout, the kernel does not wait for room; we must.
             if deadline_mono is not None and time.monotonic() > deadline_mono:
                 raise TimeoutError from None
             time.sleep(0.01)
@@ -122,14 +123,14 @@ def _parser() -> argparse.ArgumentParser:
         "--params", default="[]", metavar="JSON", help="an array or an object; '-' reads it from standard input"
     )
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up after this time (default: never)")
-    parser.add_argument("--raw", action="store_true", help="print a text without JSON quoting, and errors in words")
+    parser.add_argument("--raw", action="store_true", help="print strings without JSON quoting, and errors as text")
     return parser
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("a number of seconds above zero is needed")
+        raise argparse.ArgumentTypeError("must be a number of seconds above zero")
     return value
 
 
@@ -155,7 +156,7 @@ def _answer(frame: object, path: str) -> dict[str, Any]:
             answer = None
         if isinstance(answer, dict) and ("result" in answer or "error" in answer):
             return answer
-    raise NoAnswer(f"what came from {path} is not a JSON-RPC answer: is it the socket of another program?")
+    raise NoAnswer(f"{path} sent something that is not a JSON-RPC answer: is it the socket of another program?")
 
 
 def _error_text(error: Any, *, raw: bool) -> str:

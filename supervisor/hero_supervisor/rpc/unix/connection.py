@@ -1,7 +1,7 @@
-"""One connection to the Unix socket: frames its requests, has them answered, writes the answers.
+"""One connection to the Unix socket: frames its requests, has them answered, and writes the answers.
 
-Made by ``unix``, whose docstring says what holds for all of them. Speaks JSON by balance, or HTTP to a client that
-begins with it.
+The server makes one for each client. A client that begins with an HTTP request speaks HTTP, every other one JSON.
+Invariants: each answer is one write that ends in one line feed; broken input closes no connection but its own.
 """
 
 from __future__ import annotations
@@ -10,32 +10,27 @@ import asyncio
 import logging
 import select
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
 
 from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.auth.scopes import Scope
-from hero_supervisor.rpc.auth.session import Session
-from hero_supervisor.rpc.auth.unix_peer import Peers
-from hero_supervisor.rpc.protocol import peer, wire
+from hero_supervisor.rpc.auth.session import RpcSession
+from hero_supervisor.rpc.auth.unix_peer import UnixPeers
+from hero_supervisor.rpc.protocol import push, wire
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.flow_control import FlowControl
 from hero_supervisor.rpc.protocol.framer import Frame, Framer, Oversized, Unframed
-
-if TYPE_CHECKING:
-    pass
+from hero_supervisor.rpc.protocol.push import PushChannel
 
 if TYPE_CHECKING:
     from hero_supervisor.rpc.unix.http import HttpFrame, UnixHttp
 
-MAX_IN_FLIGHT: Final = 1024
-STALL_S: Final = 30.0
-MAX_UNREAD_BYTES: Final = 64 * 1024 * 1024
-LEFT_BEHIND_S: Final = 2.0
-# Broken input that is followed by no good message: after this much of it the client is not speaking JSON at all.
+# After so many broken messages without a good one between them, the client does not speak JSON at all.
 MAX_BROKEN_IN_A_ROW: Final = 32
-# After framing is lost the rest of the line is thrown away; a client that ends no lines would wait for ever.
+# After framing is lost, the rest of the line is ignored; a client that sends no line feeds would wait forever.
 LINE_END_PATIENCE_S: Final = 1.0
-# While nothing is read, a client that hangs up is not noticed by reading.
+# While nothing is read, reading cannot show that the client has hung up.
 HANG_UP_CHECK_S: Final = 1.0
 _WRITE_HIGH_BYTES: Final = 1024 * 1024
 
@@ -43,32 +38,29 @@ log = logging.getLogger(__name__)
 
 
 class UnixConnection(asyncio.Protocol):
-    """One client: frames its requests, has them answered, writes the answers."""
+    """One client of the Unix socket."""
 
     def __init__(
-        self, dispatcher: Dispatcher, peers: Peers, connections: set[UnixConnection], max_message_bytes: int
+        self, dispatcher: Dispatcher, peers: UnixPeers, connections: set[UnixConnection], max_message_bytes: int
     ) -> None:
+        self.flow: FlowControl
         self._dispatcher = dispatcher
         self._peers = peers
-        self._session: Session
-        self._peer = peer.Connection("unix", self._push)
+        self._session: RpcSession
+        self._channel = PushChannel("unix", self._push)
         self._connections = connections
         self._framer = Framer(max_message_bytes)
         self._max_message_bytes = max_message_bytes
         self._http: UnixHttp | None = None  # once the client has begun with HTTP
         self._begun = False
-        self._waiting: deque[Frame | HttpFrame] = deque()  # framed, not begun; no more than one read brought
-        self._running: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Frame | HttpFrame] = deque()  # framed, not begun; never more than one read brought
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._leaving: asyncio.Task[None] | None = None
         self._reading = True
-        self._finishing = False  # nothing more is read; closed when all is answered
-        self._lost = False  # nobody is there any more
+        self._finishing = False  # nothing more is read; the connection closes when everything is answered
         self._broken_in_a_row = 0
-        self._unread_bytes = 0  # of answers that wait until the transport takes more
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     # What asyncio calls.
@@ -78,12 +70,13 @@ class UnixConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
         self._session = self._peers.session(transport.get_extra_info("socket"))
         self._session.on_end = self._end_session
+        self.flow = FlowControl(self._transport, self._session.peer, self._advance)
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         if not self._begun:
             self._begun = True
-            # No message of JSON begins with a capital letter, and every request of HTTP does.
+            # Every HTTP request begins with a capital letter, and no JSON message does.
             if data[:1].isupper():
                 self._speak_http()
         if self._http is not None:
@@ -100,7 +93,7 @@ class UnixConnection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        # A client may end its side as soon as it has asked (`printf ... | nc -U`): it still gets its answers.
+        # A client may close its side after its last request (`printf ... | nc -U`) and still gets the answers.
         if self._framer.within_message:
             log.debug("rpc.half_message_dropped")
         self.finish()
@@ -108,52 +101,38 @@ class UnixConnection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        self._writable.clear()
-        self._set_timer("stall", STALL_S, self._check_stall, self._transport.get_write_buffer_size())
-        self._advance()
+        self.flow.pause()
 
     def resume_writing(self) -> None:
-        self._cancel_timer("stall")
-        self._writable.set()
-        self._advance()
+        self.flow.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for name in tuple(self._timers):
             self._cancel_timer(name)
-        self._lost = True
-        self._peer.close()
-        self._writable.set()
-        self._set_timer("left_behind", LEFT_BEHIND_S, self._give_up)
-        self._advance()
+        self._channel.close()
+        self.flow.lose()
+        if self.flow.requests:
+            self._leaving = self._loop.create_task(self.flow.leave_behind())
 
     # What the server calls.
 
     def finish(self, error: wire.RpcError | None = None) -> asyncio.Future[None]:
-        """Read nothing more, answer what has been asked, then close; the future is done when that is done.
+        """Read nothing more, answer all requests, then close; the future is done when the connection has ended.
 
         Args:
-            error: What subscriptions are told; None when it was the client that came to its end.
+            error: Reason that subscribers are told; None if the client itself ended the connection.
         """
         self._finishing = True
-        if error is not None and self._peer.pushes:
-            self._begin(self._peer.finish(error))
+        if error is not None and self._channel.pushes:
+            self.flow.begin(self._channel.finish(error))
         self._advance()
         return self._done
 
     def _end_session(self) -> None:
-        """Close: what the client has shown is worth nothing any more. Jobs that it waits for go on."""
+        """Close, because the token no longer counts. Jobs that the client waits for go on."""
         self._waiting.clear()
-        self.stop_requests()
+        self.flow.cancel_requests()
         self.finish()
-
-    def stop_requests(self) -> None:
-        """Cancel what is under way."""
-        for task in self._running:
-            task.cancel()
-
-    def abort(self) -> None:
-        """Close without waiting for the client."""
-        self._transport.abort()
 
     # Requests.
 
@@ -170,27 +149,28 @@ class UnixConnection(asyncio.Protocol):
             self._finishing = True
 
     def _advance(self) -> None:
-        """Begin what may begin, then read on, or not, or close; called after every change."""
-        running, waiting = self._running, self._waiting
-        while waiting and len(running) < self._most_running and self._writable.is_set():
+        """Begin the requests that may begin, then read on, stop reading, or close; called after every change."""
+        flow, waiting = self.flow, self._waiting
+        if flow.given_up:
+            waiting.clear()
+        while waiting and self._admits():
             frame = waiting.popleft()
             if self._http is not None:
-                self._begin(self._answer_http(self._http, cast("HttpFrame", frame)))
+                flow.begin(self._answer_http(self._http, cast("HttpFrame", frame)))
             else:
-                self._begin(self._answer(cast("Frame", frame)))
-        if self._lost:
-            if not running:
-                self._cancel_timer("left_behind")
+                flow.begin(self._answer(cast("Frame", frame)))
+        if flow.lost.done():
+            if not flow.requests:
                 self._connections.discard(self)
                 if not self._done.done():
                     self._done.set_result(None)
             return
         if self._transport.is_closing():
             return
-        if self._finishing and not running and not waiting:
-            self._transport.close()  # after what is still in its buffer
+        if self._finishing and not flow.requests and not waiting:
+            self._transport.close()  # after the data in its buffer
             return
-        wanted = not waiting and not self._finishing and len(running) < self._most_running and self._writable.is_set()
+        wanted = not waiting and not self._finishing and self._admits()
         if wanted != self._reading:
             self._reading = wanted
             if wanted:
@@ -200,21 +180,14 @@ class UnixConnection(asyncio.Protocol):
                 self._transport.pause_reading()
                 self._set_timer("hang_up", HANG_UP_CHECK_S, self._check_hang_up)
 
-    @property
-    def _most_running(self) -> int:
-        """Who has not said who it is gets one answer after the other, so that what follows its first is its own; and so
-        does everybody over HTTP.
-        """
-        return 1 if self._http is not None or self._session.scope is Scope.NONE else MAX_IN_FLIGHT
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._answered)
+    def _admits(self) -> bool:
+        # Unauthenticated and HTTP connections are served one request at a time: the requests after the first one of a
+        # client that authenticates with it then have its rights, and HTTP/1.1 answers in order.
+        return self.flow.admits(one_at_a_time=self._http is not None or self._session.scope is Scope.NONE)
 
     async def _answer(self, frame: Frame) -> None:
         answer: bytes | None
-        exchange = peer.enter(self._peer)
+        exchange = push.enter(self._channel)
         if isinstance(frame, bytes):
             auth_session.enter(self._session)
             answer = await self._dispatcher.answer(frame, self._session.admit)
@@ -225,15 +198,13 @@ class UnixConnection(asyncio.Protocol):
             answer = wire.encode_error(None, wire.too_large(frame.max_bytes))
         else:
             answer = wire.encode_error(None, wire.parse_error(frame.reason))
-        if not self._writable.is_set():
-            self._unread_bytes += len(answer)
-            if self._unread_bytes > MAX_UNREAD_BYTES:
-                self._cut_off()
-            await self._writable.wait()
-            self._unread_bytes -= len(answer)
-        if not self._lost:
+        if await self.flow.wait_for_room(len(answer)):
             self._transport.write(answer + b"\n")
             exchange.answered()
+
+    async def _push(self, message: bytes) -> None:
+        if await self.flow.wait_writable():
+            self._transport.write(message + b"\n")
 
     # HTTP.
 
@@ -251,14 +222,13 @@ class UnixConnection(asyncio.Protocol):
 
     async def _answer_http(self, http: UnixHttp, frame: HttpFrame) -> None:
         status, body, content_type = await self._response(frame)
-        await self._writable.wait()
-        if self._lost or self._transport.is_closing():
+        if not await self.flow.wait_writable():
             return
         http.respond(body, status, content_type)
         if http.ended:
             self.finish()
         else:
-            self._take_http(b"")  # what has come while this one was answered
+            self._take_http(b"")  # data that arrived during this request
 
     async def _response(self, frame: HttpFrame) -> tuple[int, bytes | None, bytes]:
         from hero_supervisor.rpc.unix.http import JSON, TEXT, NotPosted, Posted
@@ -279,54 +249,22 @@ class UnixConnection(asyncio.Protocol):
         auth_session.enter(self._session)
         return 200, await self._dispatcher.answer(frame.message, self._session.admit), JSON
 
-    async def _push(self, message: bytes) -> None:
-        """Write a notification, as soon as the client reads."""
-        await self._writable.wait()
-        if not self._lost and not self._transport.is_closing():
-            self._transport.write(message + b"\n")
-
-    def _answered(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (broken := task.exception()) is not None:
-            log.error("rpc.answer_lost", exc_info=broken)
-        self._advance()
-
-    # Clients that do not do their part.
-
-    def _check_stall(self, unread_before_bytes: int) -> None:
-        unread_bytes = self._transport.get_write_buffer_size()
-        if unread_bytes < unread_before_bytes:
-            self._set_timer("stall", STALL_S, self._check_stall, unread_bytes)
-        else:
-            self._cut_off()
-
-    def _cut_off(self) -> None:
-        if not self._transport.is_closing():
-            unread_bytes = self._unread_bytes + self._transport.get_write_buffer_size()
-            extra = {"unread_bytes": unread_bytes, "in_flight": len(self._running)}
-            log.warning("rpc.slow_reader_cut_off", extra=extra)
-        self._transport.abort()
+    # Timers.
 
     def _check_hang_up(self) -> None:
-        """See whether the client has closed both its sides, which the end of what it sends does not tell."""
-        if self._lost or self._transport.is_closing():
+        """Close if the client has closed both its sides; the end of its input alone does not tell this."""
+        if self.flow.lost.done() or self._transport.is_closing():
             return
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), 0)  # POLLHUP is reported unasked
+        poll.register(self._transport.get_extra_info("socket").fileno(), 0)  # POLLHUP is always reported
         if any(event & select.POLLHUP for _, event in poll.poll(0)):
             self._transport.abort()
             return
         self._set_timer("hang_up", HANG_UP_CHECK_S, self._check_hang_up)
 
-    def _give_up(self) -> None:
-        self._waiting.clear()
-        self.stop_requests()
-        # Again until they have ended: wait_for of Python 3.11 can swallow a cancellation (python/cpython#86296).
-        self._set_timer("left_behind", 1.0, self._give_up)
-
-    def _set_timer(self, name: str, after_s: float, call: Callable[..., object], *args: object) -> None:
+    def _set_timer(self, name: str, after_s: float, call: Callable[..., object]) -> None:
         self._cancel_timer(name)
-        self._timers[name] = self._loop.call_later(after_s, call, *args)
+        self._timers[name] = self._loop.call_later(after_s, call)
 
     def _cancel_timer(self, name: str) -> None:
         timer = self._timers.pop(name, None)

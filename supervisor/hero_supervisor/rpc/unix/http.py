@@ -1,8 +1,8 @@
-"""HTTP over the Unix socket, for `curl --unix-socket` and whatever else speaks nothing but HTTP. No I/O but `write`.
+"""HTTP over the Unix socket, for `curl --unix-socket` and other programs that speak only HTTP. Its only I/O is `write`.
 
-Called by ``unix_connection`` when a connection begins with a capital letter, which no message of JSON does. What comes
-is framed here and what is answered is wrapped here; limits, sessions and slow clients are that one's. Invariant: the
-requests of a connection are answered one after another, as HTTP/1.1 has it.
+``UnixConnection`` uses it when a client begins with an HTTP request. It reads requests and wraps answers; limits,
+sessions and flow control stay with the connection. Invariant: requests are answered one after another, as HTTP/1.1
+demands.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotPosted:
-    """A request that is answered with a hint."""
+    """A request that is not a POST to the right path; its client is told what to do instead."""
 
     status: int
     text: str
@@ -41,7 +41,7 @@ HttpFrame: TypeAlias = Posted | NotPosted | Oversized | Unframed
 
 
 class UnixHttp:
-    """One connection.
+    """The HTTP side of one connection.
 
     Args:
         max_message_bytes: Longest body.
@@ -57,14 +57,14 @@ class UnixHttp:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can be asked on this connection."""
+        """Whether the connection takes no further request."""
         return self._http.our_state is not h11.IDLE and self._http.our_state is not h11.SEND_RESPONSE
 
     def feed(self, data: bytes) -> HttpFrame | None:
-        """Take what has come, b"" for nothing new, and give the next request if it is whole.
+        """Take bytes from the client and return the next request if it is complete.
 
         Args:
-            data: Bytes from the client.
+            data: May be empty, to ask for a request in the bytes that came before.
         """
         try:
             if data:
@@ -74,12 +74,12 @@ class UnixHttp:
             return Unframed(reason=f"not HTTP/1.1: {e}", fatal=True)
 
     def respond(self, body: bytes | None, status: int = 200, content_type: bytes = JSON) -> None:
-        """Answer the request that was given last.
+        """Answer the request that `feed` returned last.
 
         Args:
-            body: What to say; None when nothing is to be said.
-            status: Of the response; 204 takes its place when there is no body.
-            content_type: Of the body.
+            body: Body of the response; None for none, which makes the status 204.
+            status: Status of the response.
+            content_type: Type of the body.
         """
         headers = [(b"Content-Length", b"%d" % len(body or b""))] if body is not None else []
         if body is not None:
@@ -122,9 +122,9 @@ class UnixHttp:
 
 def _refusal(request: h11.Request) -> NotPosted | None:
     if request.target.partition(b"?")[0] not in _PATHS:
-        return NotPosted(status=404, text="there is nothing here; POST JSON-RPC to / or /rpc\n")
+        return NotPosted(status=404, text="this path does not exist; POST JSON-RPC to / or /rpc\n")
     if request.method != b"POST":
-        return NotPosted(status=405, text="POST JSON-RPC here\n")
+        return NotPosted(status=405, text="send JSON-RPC as a POST\n")
     return None
 
 

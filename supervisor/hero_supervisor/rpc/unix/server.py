@@ -1,15 +1,8 @@
-"""JSON-RPC on a Unix socket: the server that the supervisor and ``hero-unix-server`` run in their event loop.
+"""The JSON-RPC server on a Unix socket; the service runs it in its event loop.
 
-One connection carries many requests at once, and each is answered as soon as its answer is there, in one write that
-ends in one line feed. Invariants: a connection holds a bounded number of requests and a bounded amount of bytes in each
-direction, whatever its client does; and what a client breaks is its own connection, never another's.
-
-- Reading stops while ``MAX_IN_FLIGHT`` requests are under way or while the client does not read its answers; then the
-  kernel's buffer fills up and the client's own writes wait.
-- A client that reads nothing of what is waiting for it in ``STALL_S`` seconds, or that has asked for so much that more
-  than ``MAX_UNREAD_BYTES`` of answers wait for it, is cut off, with a line in the log.
-- A client that has gone away leaves its requests behind: what is done within ``LEFT_BEHIND_S`` is done (a client
-  need not wait for answers that it does not want), and longer waits end. Jobs that were waited for go on.
+A connection carries many requests concurrently, and each is answered as soon as its answer is ready. Invariants: each
+connection holds a bounded number of requests and a bounded amount of bytes in each direction (see ``flow_control``), no
+matter what its client does; a misbehaving client harms only its own connection.
 """
 
 from __future__ import annotations
@@ -22,14 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hero_config.model.settings import JobsSettings, RpcSettings
-from hero_job.model.job import JobLimits
-from hero_supervisor.rpc.auth import methods as auth_methods
-from hero_supervisor.rpc.auth.session import Gate
-from hero_supervisor.rpc.auth.supervisor import SessionSupervisor
-from hero_supervisor.rpc.auth.unix_peer import Peers
-from hero_supervisor.rpc.methods.methods import build_dispatcher
+from hero_supervisor.rpc.auth.gate import Gate
+from hero_supervisor.rpc.auth.unix_peer import UnixPeers
+from hero_supervisor.rpc.endpoint import build_dispatcher
 from hero_supervisor.rpc.protocol import wire
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit
 from hero_supervisor.rpc.unix import socket_file
 from hero_supervisor.rpc.unix.connection import UnixConnection
 
@@ -38,8 +29,7 @@ if TYPE_CHECKING:
     from hero_supervisor.fleet.fleet import Fleet
 
 CLOSE_GRACE_S: Final = 5.0
-FULL_LOG_EVERY_S: Final = 10.0
-# From Python 3.13 on the loop would remove the file of a passed socket; we remove our own, and before it could.
+# From Python 3.13 on, the loop would remove the file of a passed socket. We remove our own file, before the loop could.
 _FILE_IS_OURS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 log = logging.getLogger(__name__)
@@ -53,65 +43,43 @@ def serve(
     listener: socket.socket | None = None,
     fleet: Fleet | None = None,
 ) -> UnixServer:
-    """Make the server that offers a supervisor's methods; ``start`` makes it listen.
+    """Make the server that offers a supervisor's methods; its ``start`` makes it listen.
 
     Args:
         supervisor: Where jobs go.
-        rpc_settings: Path, mode, who may do what, and message limit.
+        rpc_settings: Path, mode, rights and limits.
         job_settings: What the deployment accepts of a job.
-        listener: The socket, when the service manager has made it; then path and mode of the settings mean nothing.
-        fleet: The actor processes of this supervisor; None where there are none.
+        listener: A socket from the service manager; then path and mode of the settings are ignored.
+        fleet: The actor processes of this supervisor; None if it has none.
     """
-    limits = JobLimits(
-        max_script_bytes=job_settings.max_script_bytes,
-        max_timeout_s=job_settings.max_timeout_s,
-        default_timeout_s=job_settings.default_timeout_s,
-    )
-    dispatcher = build_dispatcher(SessionSupervisor(supervisor, rpc_settings), limits, rpc_settings, fleet)
-    auth_methods.register(dispatcher)
     return UnixServer(
-        dispatcher,
+        build_dispatcher(supervisor, rpc_settings, job_settings, fleet),
         Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off"),
-        Path(rpc_settings.unix_socket),
-        mode=rpc_settings.unix_mode_bits,
-        max_message_bytes=rpc_settings.max_message_bytes,
-        max_connections=rpc_settings.unix_max_connections,
+        rpc_settings,
         listener=listener,
     )
 
 
 class UnixServer:
-    """Listens on one path and serves every connection from one dispatcher.
+    """Listens on one path and answers every connection from one dispatcher.
 
     Args:
         dispatcher: Answers the messages.
         gate: Knows who may do what.
-        path: Of the socket.
-        mode: Permissions of the socket.
-        max_message_bytes: Longest request.
-        max_connections: Most connections; one more is told so and closed.
-        listener: A socket that listens already, instead of one at the path.
+        settings: Path, mode and limits.
+        listener: A socket that listens already, used instead of the path.
     """
 
     def __init__(
-        self,
-        dispatcher: Dispatcher,
-        gate: Gate,
-        path: Path,
-        *,
-        mode: int,
-        max_message_bytes: int,
-        max_connections: int,
-        listener: socket.socket | None = None,
+        self, dispatcher: Dispatcher, gate: Gate, settings: RpcSettings, *, listener: socket.socket | None = None
     ) -> None:
-        self.path = path
+        self.path = Path(settings.unix_socket)
         self._dispatcher = dispatcher
         self._gate = gate
-        self._peers = Peers(gate)
-        self._mode = mode
-        self._max_message_bytes = max_message_bytes
-        self._max_connections = max_connections
-        self._next_full_log = 0.0
+        self._peers = UnixPeers(gate)
+        self._mode = settings.unix_mode_bits
+        self._max_message_bytes = settings.max_message_bytes
+        self._limit = ConnectionLimit("unix_max_connections", settings.unix_max_connections)
         self._connections: set[UnixConnection] = set()
         self._file: socket_file.SocketFile | None = socket_file.adopt(listener) if listener is not None else None
         self._server: asyncio.Server | None = None
@@ -120,7 +88,7 @@ class UnixServer:
         """Take the path and accept connections.
 
         Raises:
-            SocketInUse: A live server is there.
+            SocketInUse: A live server listens there.
             SocketPathRefused: The path cannot be used.
         """
         if self._file is None:
@@ -135,14 +103,14 @@ class UnixServer:
         log.info("rpc.listening", extra={"socket": str(self.path), **facts})
 
     async def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
-        """Accept nobody any more, finish the requests under way, close the connections, remove the file.
+        """Accept no more connections, finish the requests in flight, close all connections, and remove the file.
 
         Args:
-            grace_s: How long requests may take to finish; then they are answered with "shutting down".
+            grace_s: Seconds that requests have to finish; then they are answered with "shutting down".
         """
         if self._file is not None:
             await asyncio.to_thread(self._file.remove)  # before the listener closes: see there
-            if self._server is None:  # told to end while it started
+            if self._server is None:  # closed while it started
                 self._file.listener.close()
             self._file = None
         if self._server is not None:
@@ -154,26 +122,21 @@ class UnixServer:
             await asyncio.wait(finishing, timeout=grace_s)
         self._dispatcher.stop()
         for connection in tuple(self._connections):
-            connection.stop_requests()
+            connection.flow.cancel_requests()
         if finishing:
-            # Answered or not, they read their last bytes by then or lose them.
-            await asyncio.wait(finishing, timeout=1.0)
+            await asyncio.wait(finishing, timeout=1.0)  # so that clients can read their last answers
         for connection in tuple(self._connections):
-            connection.abort()
+            connection.flow.abort()
         await self._gate.close()
 
     def _connect(self) -> asyncio.Protocol:
-        if len(self._connections) >= self._max_connections:
-            now = asyncio.get_running_loop().time()
-            if now >= self._next_full_log:
-                self._next_full_log = now + FULL_LOG_EVERY_S
-                log.warning("rpc.too_many_connections", extra={"unix_max_connections": self._max_connections})
-            return _Refusal(wire.too_many_connections(self._max_connections))
+        if self._limit.refuses(len(self._connections) + 1):
+            return _Refusal(wire.too_many_connections(self._limit.max_connections))
         return UnixConnection(self._dispatcher, self._peers, self._connections, self._max_message_bytes)
 
 
 class _Refusal(asyncio.Protocol):
-    """One client too many: it is told so."""
+    """A connection that is one too many: its client is told so, then it is closed."""
 
     def __init__(self, error: wire.RpcError) -> None:
         self._error = error

@@ -1,12 +1,12 @@
-"""The path of a Unix socket: taken when it is free or left by the dead, refused when somebody lives there.
+"""Takes the path of a Unix socket if it is free or its server is dead, and removes the file at the end.
 
-Called by ``unix`` at start and at the end. Invariant: a file that is not a socket, or a socket that somebody listens
-on, is never removed, and two servers that start at the same moment never both get the path.
+The server calls it when it starts and when it closes. Invariants: a file that is not a socket, or a socket that
+somebody listens on, is never removed; of two servers that start simultaneously, only one gets the path.
 
-A connect test alone has a gap between finding the old socket dead and binding the new one, in which a second server
-comes to the same conclusion and removes the first one's fresh socket. So test, removal, bind and listen happen under an
-exclusive ``flock`` on the folder: after ``listen`` a connect test says "alive", so nothing needs to be held, or left
-lying around as a lock file, any longer than that.
+Trying to connect is not enough: after one server has found the old socket dead and before it binds the new one, a
+second server may come to the same conclusion and remove the new socket. So the test, the removal, bind and listen
+happen under an exclusive ``flock`` on the folder. After ``listen`` the test finds the socket alive, so the lock can be
+released, and no lock file is left behind.
 
 Source: unix(7), flock(2).
 """
@@ -39,10 +39,10 @@ log = logging.getLogger(__name__)
 
 
 class SocketPathRefused(HeroSupervisorError):
-    """The path cannot be listened on."""
+    """The server cannot listen on the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        """Keep the path and the reason, which says what to do."""
+        """Keep the path and the reason, which also says what to do."""
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
@@ -52,25 +52,25 @@ class SocketPathRefused(HeroSupervisorError):
 
 
 class SocketInUse(SocketPathRefused):
-    """A live server listens there."""
+    """A live server listens on the path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketFile:
-    """A socket that listens, and the file that is its name."""
+    """A listening socket and its file."""
 
     listener: socket.socket
     path: Path
     device: int
     inode: int
     passed: bool = False
-    """Made by the service manager, which keeps it, and its file, when we end."""
+    """The service manager made the socket, and keeps it and its file when this process ends."""
 
     def remove(self) -> None:
         """Remove the file if it is still ours.
 
-        Call before the listener is closed: as long as that is open the kernel keeps our inode, so that no other file
-        can have got its number.
+        Call this before closing the listener: while it is open, the kernel keeps our inode, so no other file can have
+        the same number.
         """
         if self.passed:
             return
@@ -84,18 +84,18 @@ def listen(path: Path, mode: int) -> SocketFile:
     """Take a path and listen on it.
 
     Args:
-        path: Made absolute, so that a later change of directory means nothing. Missing folders are made, for the owner
-            alone.
-        mode: Permissions of the socket; it never exists with any other.
+        path: Is made absolute, so that a later change of directory has no effect. Missing folders are created, for the
+            owner alone.
+        mode: Permissions of the socket; it never exists with more.
 
     Raises:
-        SocketInUse: A live server is there.
-        SocketPathRefused: Too long, not a socket, or refused by the operating system.
+        SocketInUse: A live server listens there.
+        SocketPathRefused: The path is too long, is not a socket, or the operating system refuses it.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link in the folder to a longer path
     size = len(os.fsencode(path))
     if size > MAX_PATH_BYTES:
-        reason = f"the path has {size} bytes and the kernel takes {MAX_PATH_BYTES}; choose a shorter one"
+        reason = f"the path has {size} bytes and may have {MAX_PATH_BYTES}; choose a shorter one"
         raise SocketPathRefused(path, reason)
     try:
         _make_folder(path.parent)
@@ -107,16 +107,16 @@ def listen(path: Path, mode: int) -> SocketFile:
 
 
 async def take(path: Path, mode: int) -> SocketFile:
-    """Do `listen` in a thread, because it may wait for another server that is just starting in the same folder.
+    """Run `listen` in a thread, because it may wait for another server that starts in the same folder.
 
-    When cancelled it leaves nothing behind: the thread goes on, and what it makes after that is removed again.
+    When it is cancelled, nothing is left behind: the thread goes on, and a socket that it makes is removed again.
 
     Args:
         path: As for `listen`.
         mode: As for `listen`.
 
     Raises:
-        SocketInUse: A live server is there.
+        SocketInUse: A live server listens there.
         SocketPathRefused: The path cannot be used.
     """
     taking = asyncio.create_task(asyncio.to_thread(listen, path, mode))
@@ -131,13 +131,13 @@ async def take(path: Path, mode: int) -> SocketFile:
 
 
 def adopt(listener: socket.socket) -> SocketFile:
-    """Listen on a socket that the service manager has made; its file, mode and owner are left as they are.
+    """Use a socket that the service manager has made; its file, mode and owner stay as they are.
 
     Args:
-        listener: It listens already.
+        listener: A socket that listens already.
     """
     name = os.fsencode(listener.getsockname())
-    # A name in the abstract namespace begins with a zero byte, and is shown with @.
+    # A name in the abstract namespace begins with a zero byte and is usually written with @.
     path = Path(os.fsdecode(b"@" + name[1:] if name[:1] == b"\0" else name))
     return SocketFile(listener=listener, path=path, device=0, inode=0, passed=True)
 
@@ -161,9 +161,12 @@ def _folder_locked(path: Path) -> Iterator[None]:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                # Not blocking: in a folder like /tmp anybody can hold the lock for ever.
+                # Without blocking, because in a folder like /tmp anybody can hold the lock forever.
                 if time.monotonic() > deadline_mono:
-                    reason = f"another process has held the lock of the folder for {_LOCK_PATIENCE_S:g} s"
+                    reason = (
+                        f"another process has held the lock of the folder for {_LOCK_PATIENCE_S:g} s; "
+                        "end that process, or choose a path in another folder"
+                    )
                     raise SocketPathRefused(path, reason) from None
                 time.sleep(0.02)
         yield
@@ -172,21 +175,21 @@ def _folder_locked(path: Path) -> Iterator[None]:
 
 
 def _clear(path: Path) -> None:
-    """Remove the socket of a dead server; refuse anything else that is there."""
+    """Remove the socket of a dead server; refuse everything else that exists at the path."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise SocketPathRefused(path, "something that is not a socket is there; remove it or choose another path")
+        raise SocketPathRefused(path, "the path exists and is not a socket; remove it or choose another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         outcome = probe.connect_ex(str(path))
     # EAGAIN: the listener's backlog is full, so there is one.
     if outcome in {0, errno.EAGAIN, errno.EINPROGRESS}:
-        raise SocketInUse(path, "a server is listening there already; stop it or choose another path")
+        raise SocketInUse(path, "a server already listens there; stop it or choose another path")
     if outcome == errno.EPROTOTYPE:
-        raise SocketInUse(path, "a socket of another type is there; remove it or choose another path")
+        raise SocketInUse(path, "the path is a socket of another type; remove it or choose another path")
     if outcome != errno.ECONNREFUSED:
         raise OSError(outcome, os.strerror(outcome))
     path.unlink()
@@ -197,10 +200,11 @@ def _bind(path: Path, mode: int) -> SocketFile:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.setblocking(False)
-        # Linux gives the file the mode of the socket, less the umask: so it is never open to more than it should be.
+        # Linux gives the file the mode of the socket minus the umask, so the file is never open to too many.
         os.fchmod(listener.fileno(), mode)
         listener.bind(str(path))
-        # Again for what the umask took away, and for systems that ignore the first. Nobody can connect before listen.
+        # Restores the bits that the umask removed, and sets the mode on systems that ignore fchmod. Nobody can connect
+        # before listen.
         path.chmod(mode)
         listener.listen(_BACKLOG)
         made = path.lstat()

@@ -1,7 +1,7 @@
-"""The objects that subscriptions send, as types, and what a subscription may ask for. Pure.
+"""The objects that subscriptions send, and the parameters of a subscription, as types. Pure.
 
-Each has ``event``, which says what it is. ``cursor`` is where to go on after it: a client that connects again and gives
-the last cursor that it has seen as ``after`` misses nothing that the store still has.
+The field ``event`` names the kind of an object. ``cursor`` is its position: a client that reconnects and gives the last
+cursor that it has seen as ``after`` misses nothing that the store still has.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from hero_supervisor.rpc.methods.shapes import JobId
 
 Topic: TypeAlias = Literal["jobs", "logs", "actors", "metrics"]
 Cursor: TypeAlias = Annotated[
-    str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", description='As a notification gave it; "" for the beginning.')
+    str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", description='Cursor of a notification; "" for the beginning.')
 ]
 _CLOSED = ConfigDict(extra="forbid", strict=True)
 
 
 class JobsWanted(TypedDict, total=False):
-    """Which job events; what is left out lets all pass. Without ``after`` those from now on."""
+    """Selects job events; an absent field matches all. Without ``after``, events from now on."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # how pydantic is told, and no field
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # pydantic reads this attribute; it is not a field
 
     job_ids: Annotated[list[JobId], Field(min_length=1, max_length=1000)]
     caller_id: str
@@ -42,7 +42,7 @@ class JobsWanted(TypedDict, total=False):
 
 
 class LogWanted(TypedDict, total=False):
-    """Whose log, and after which line; without ``after`` from its beginning."""
+    """Selects the log of a job; without ``after``, all lines."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
 
@@ -51,7 +51,7 @@ class LogWanted(TypedDict, total=False):
 
 
 class ActorsWanted(TypedDict, total=False):
-    """Which actors' events; what is left out lets all pass. Without ``after`` those from now on."""
+    """Selects events of actors; an absent field matches all. Without ``after``, events from now on."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
 
@@ -62,7 +62,7 @@ class ActorsWanted(TypedDict, total=False):
 
 
 class MetricsWanted(TypedDict, total=False):
-    """How often, in seconds."""
+    """Selects the interval of metrics, in seconds."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
 
@@ -78,7 +78,7 @@ WANTED: Mapping[str, TypeAdapter[Any]] = {
 
 
 class JobEvent(TypedDict):
-    """A job has moved. What its record tells is null when that is gone already."""
+    """A job has changed its status; the fields of its record are null if the record has been deleted."""
 
     event: Literal["job"]
     cursor: str
@@ -110,7 +110,7 @@ class LogEnd(TypedDict):
 
 
 class ActorEvent(TypedDict):
-    """An actor came, went, or something else became of it."""
+    """An actor has joined, left, or changed its state."""
 
     event: str
     cursor: str
@@ -123,7 +123,7 @@ class ActorEvent(TypedDict):
 
 
 class MetricsEvent(TypedDict):
-    """The figures of ``stats``."""
+    """The figures that the method ``stats`` returns."""
 
     event: Literal["metrics"]
     at: str
@@ -131,11 +131,11 @@ class MetricsEvent(TypedDict):
 
 
 class Notice(TypedDict):
-    """About the subscription itself.
+    """An event about the subscription itself.
 
-    ``following``: the first thing sent, with the cursor that it begins after. ``interrupted``: the store cannot be
-    reached, what happens is sent later. ``resumed``: it can again. ``gap``: events are missing, the store no longer has
-    them; ask get_job or list_jobs for what is so now.
+    ``following`` comes first, with the cursor that the subscription begins after. ``interrupted``: the store cannot be
+    reached; events are sent later. ``resumed``: the store can be reached again. ``gap``: the store no longer has some
+    events; call get_job or list_jobs for the current state.
     """
 
     event: Literal["following", "interrupted", "resumed", "gap"]
@@ -143,12 +143,12 @@ class Notice(TypedDict):
 
 
 def notice(event: Literal["following", "interrupted", "resumed", "gap"], cursor: str | None) -> Notice:
-    """Make a word about the subscription itself."""
+    """Build an event about the subscription itself."""
     return {"event": event, "cursor": cursor}
 
 
 def job_event(cursor: str, at: str, job_id: str, status: str, facts: JobFacts) -> JobEvent:
-    """Show that a job has moved."""
+    """Build the event of a job that has changed its status."""
     return {
         "event": "job",
         "cursor": cursor,
@@ -162,7 +162,7 @@ def job_event(cursor: str, at: str, job_id: str, status: str, facts: JobFacts) -
 
 
 def log_event(line: LogLine) -> LogEvent:
-    """Show a line of a log."""
+    """Build the event of a line of a log."""
     return {
         "event": "line",
         "cursor": line.cursor,
@@ -173,28 +173,28 @@ def log_event(line: LogLine) -> LogEvent:
 
 
 def actor_event(entry: Entry) -> ActorEvent:
-    """Show what became of an actor; what nobody wrote is null."""
+    """Build the event of an actor; fields that the entry does not have are null."""
     cursor, fields = entry
     known: Any = {}
-    # Somebody else may have written to the stream: what can be read is worth telling.
+    # Another program may have written the entry; the fields that can be read are still sent.
     with contextlib.suppress(ValueError):
         known = orjson.loads(fields.get("entry", "{}"))
-    said: dict[str, Any] = {**(known if isinstance(known, dict) else {}), **fields}
-    script_type = said.get("suffix")
+    found: dict[str, Any] = {**(known if isinstance(known, dict) else {}), **fields}
+    script_type = found.get("suffix")
     with contextlib.suppress(JobInvalid):
         script_type = ScriptType.parse(str(script_type)).value
     return {
         "event": fields.get("event", "unknown"),
         "cursor": cursor,
         "at": at(cursor),
-        "name": str(said.get("name", "")),
+        "name": str(found.get("name", "")),
         "script_type": None if script_type is None else str(script_type),
-        "host": said.get("host"),
-        "incarnation": said.get("incarnation"),
-        "reason": said.get("reason"),
+        "host": found.get("host"),
+        "incarnation": found.get("incarnation"),
+        "reason": found.get("reason"),
     }
 
 
 def at(cursor: str) -> str:
-    """When an entry was written: its cursor begins with that, in milliseconds by the store's clock."""
+    """Return the time of an entry; its cursor begins with it, in milliseconds by the store's clock."""
     return time_text(int(cursor.partition("-")[0]))

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.supervisor.rpc.methods.test_subscriptions import submit
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
@@ -19,7 +20,6 @@ from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
 from tests.supervisor.rpc.conftest import RunningServer
 from tests.supervisor.rpc.followers import subscription_tasks, unix_client, web_client
-from tests.supervisor.rpc.methods.test_subscriptions import submit
 from tests.supervisor.rpc.raw_client import RawClient, request
 from tests.supervisor.rpc.web_server import TOKENS, RunningWeb, ask, token_settings
 from tests.valkey_server import ValkeyServer

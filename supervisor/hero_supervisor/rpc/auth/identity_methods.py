@@ -1,9 +1,9 @@
-"""The methods by which a client says who it is: ``fetch_nonce``, ``authenticate``, ``whoami``.
+"""The methods by which a client authenticates: ``fetch_nonce``, ``authenticate``, ``whoami``.
 
-Invariant: a nonce is good for one attempt, of the key that it was given to, over whichever supervisor of the namespace.
+Invariant: a nonce is good for one attempt, by the key that it was given to, at any supervisor of the namespace.
 
-Source: the authentication of the Rust system's WebSocket server (a nonce, signed by a key of secp256k1). What is hashed
-and how a signature is written, its documents do not say; here it is SHA-256 of the nonce's text.
+Source: the authentication of the Rust system's WebSocket server (a nonce, signed by a key of secp256k1). Its documents
+do not say what is hashed; here it is the SHA-256 of the nonce's text.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing_extensions import TypedDict  # pydantic reads the one of typing only
 
 from hero_job.model.errors import JobInvalid
 from hero_job.model.signatures import key_text, verify
+from hero_supervisor.rpc.auth.gate import unauthenticated
 from hero_supervisor.rpc.auth.scopes import Scope
-from hero_supervisor.rpc.auth.session import Session, current, unauthenticated
+from hero_supervisor.rpc.auth.session import RpcSession, current
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
-
-_STORE = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
 
 
 class Peer(TypedDict):
@@ -34,7 +34,10 @@ class Peer(TypedDict):
 
 
 class Identity(TypedDict):
-    """Whom a connection speaks for, known by "token", "signature" or "peer", or not at all; peer is null over TCP."""
+    """Whom a connection speaks for, and how it has authenticated: "token", "signature", "peer" or null.
+
+    ``peer`` is null over TCP.
+    """
 
     name: str | None
     scope: str
@@ -42,14 +45,15 @@ class Identity(TypedDict):
     peer: Peer | None
 
 
-_PublicKey = Annotated[str, Field(description="Of secp256k1, in hex, compressed or not.")]
+_PublicKey = Annotated[str, Field(description="Public key of secp256k1, in hex, compressed or not.")]
 _Signature = Annotated[
-    str, Field(description="Of the SHA-256 of the nonce's text, in hex: 64 or 65 bytes, or DER.", max_length=200)
+    str,
+    Field(description="Signature of the SHA-256 of the nonce's text, in hex: 64 or 65 bytes, or DER.", max_length=200),
 ]
 
 
 async def fetch_nonce(pubkey: _PublicKey) -> str:
-    """Return a nonce to be signed: good for one attempt to authenticate, for a minute."""
+    """Return a nonce to sign; it is good for one attempt to authenticate within one minute."""
     session = _lasting(current())
     key = _key(pubkey)
     session.gate.count_nonce(session.peer)
@@ -63,13 +67,13 @@ async def authenticate(
     token: Annotated[str | None, Field(description="A bearer token; or, before a signature, a public key.")] = None,
     signature: _Signature | None = None,
     nonce: Annotated[
-        str | None, Field(pattern="^[0-9a-f]{64}$", description="The last of this connection by default.")
+        str | None, Field(pattern="^[0-9a-f]{64}$", description="By default the last one of this connection.")
     ] = None,
     pubkey: _PublicKey | None = None,
 ) -> Identity | bool:
-    """Say who you are for the rest of the connection: by a bearer token, or by a public key and a signed nonce.
+    """Authenticate this connection by a bearer token, or by a public key and a signed nonce.
 
-    A token gives what whoami gives; a signature gives true.
+    Returns what whoami returns if you give a token, and true if you give a signature.
     """
     session = _lasting(current())
     if signature is None:
@@ -92,28 +96,28 @@ async def whoami() -> Identity:
     return {"name": session.name, "scope": session.scope.name.lower(), "by": session.by, "peer": peer}
 
 
-async def _authenticate_key(session: Session, key: str, signature: str, nonce: str | None) -> None:
+async def _authenticate_key(session: RpcSession, key: str, signature: str, nonce: str | None) -> None:
     gate = session.gate
     gate.may_try(session.peer)
     if nonce is None:
         if session.nonce is None or session.nonce[0] != key:
-            raise unauthenticated("this connection was given no nonce for this key")
+            raise unauthenticated("this connection has no nonce for this key; call fetch_nonce first")
         nonce = session.nonce[1]
     session.nonce = None
-    # Taken first, so that one nonce is one attempt, and none is left to be tried again after an error of the store.
+    # Taken before the signature is checked: a nonce is good for one attempt, even if the store fails meanwhile.
     if await gate.store.run(gate.credentials.take_nonce(nonce)) != key:
-        raise gate.wrong(session.peer, "this nonce is unknown, used, too old, or another key's")
+        raise gate.wrong(session.peer, "this nonce is unknown, used, too old, or belongs to another key")
     if not verify(key, _hex(signature), hashlib.sha256(nonce.encode()).digest()):
         raise gate.wrong(session.peer, "this is not the key's signature of the nonce")
     allowed = gate.settings.signature_keys
     if key not in allowed and "*" not in allowed:
-        raise gate.wrong(session.peer, "this key is not one of those that may authenticate")
+        raise gate.wrong(session.peer, "this key may not authenticate; the operator can list it in signature_keys")
     session.become(key, Scope[gate.settings.signature_scope.upper()], "signature")
 
 
-def _lasting(session: Session) -> Session:
+def _lasting(session: RpcSession) -> RpcSession:
     if not session.lasting:
-        text = "a POST has no session to authenticate: it ends with its answer"
+        text = "a POST has no session to authenticate, because it ends with its answer"
         raise unauthenticated(text, kind="no_session")
     return session
 
@@ -129,7 +133,7 @@ def _hex(text: str) -> str:
     try:
         bytes.fromhex(text)
     except ValueError:
-        raise _invalid("signature", "must be hexadecimal digits") from None
+        raise _invalid("signature", "must be in hexadecimal digits") from None
     return text
 
 
@@ -141,8 +145,8 @@ def _invalid(param: str, reason: str) -> RpcError:
 
 
 def register(dispatcher: Dispatcher) -> None:
-    """Offer the methods; every transport has sessions."""
-    refused = (ErrorCode.UNAUTHENTICATED, ErrorCode.TOO_MANY_ATTEMPTS)
-    dispatcher.register("fetch_nonce", fetch_nonce, error_codes=(*refused, *_STORE))
-    dispatcher.register("authenticate", authenticate, error_codes=(*refused, *_STORE))
+    """Register the methods; every transport has sessions."""
+    codes = (ErrorCode.UNAUTHENTICATED, ErrorCode.TOO_MANY_ATTEMPTS, *STORE_CODES)
+    dispatcher.register("fetch_nonce", fetch_nonce, error_codes=codes)
+    dispatcher.register("authenticate", authenticate, error_codes=codes)
     dispatcher.register("whoami", whoami)

@@ -1,7 +1,7 @@
-"""The supervisor that does for each connection only what that one may do: what every transport's methods call.
+"""The supervisor that all methods use: it does for the current connection only what that connection may do.
 
-Invariants: over a bound connection no job of another context or caller is created, whatever method creates it; and no
-job is created over JSON-RPC that the rights do not allow, or whose signatures are wrong.
+Invariants, no matter which method creates a job: a bound connection creates no job of another context or caller; and no
+job is created over JSON-RPC if the rights do not allow it or one of its signatures is wrong.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from hero_job.model.status import JobStatus
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.auth.rights import Rights
-from hero_supervisor.rpc.auth.session import Session, current
+from hero_supervisor.rpc.auth.session import RpcSession, current
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
-# The check of a signature takes 50 us: after so many signed jobs others get their turn.
-_SIGNED_AT_ONCE: Final = 32
+# Verifying a signature takes 50 us; after so many signed jobs other connections get a turn.
+_SIGNED_PER_TURN: Final = 32
 
 
 class SessionSupervisor(AsyncSupervisor):
-    """A supervisor that does for the current session only what that one may do.
+    """A supervisor that checks the current session before it acts.
 
     Args:
-        supervisor: Does it.
+        supervisor: Its store and limits are used.
         settings: Rights, and the contexts whose jobs must be signed.
     """
 
@@ -39,36 +39,37 @@ class SessionSupervisor(AsyncSupervisor):
 
     async def create_job(self, job: Job) -> str:
         """As `AsyncSupervisor.create_job`."""
-        return await super().create_job(self._held(current(), job))
+        return await super().create_job(self._checked(current(), job))
 
     async def submit_job(self, job: Job) -> str:
         """As `AsyncSupervisor.submit_job`."""
-        return await super().submit_job(self._held(current(), job))
+        return await super().submit_job(self._checked(current(), job))
 
     async def create_jobs(
         self, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None
     ) -> BatchCreated:
-        """As `AsyncSupervisor.create_jobs`; one job that may not be created keeps all from being created."""
+        """As `AsyncSupervisor.create_jobs`; if one job may not be created, none is."""
         session = current()
-        held: list[Job] = []
+        checked: list[Job] = []
         signed = 0
         for job in jobs:
-            held.append(self._held(session, job))
+            checked.append(self._checked(session, job))
             if job.signatures:
                 signed += 1
-                if signed % _SIGNED_AT_ONCE == 0:
+                if signed % _SIGNED_PER_TURN == 0:
                     await asyncio.sleep(0)
-        return await super().create_jobs(held, start=start, batch_id=batch_id)
+        return await super().create_jobs(checked, start=start, batch_id=batch_id)
 
     async def put_schedule(self, schedule: Schedule) -> int:
         """As `AsyncSupervisor.put_schedule`."""
         session = current()
         job = schedule.job_at(0)
         if session.bound(job):
-            raise session.refused("schedule", "this schedule's job is of no caller or context", "name them in the job")
+            text = "the job of a schedule must name the caller and the context of this connection"
+            raise session.refused("schedule", text, "give caller_id and context_id in the job")
         if job.signatures or self._rights.must_be_signed(job):
-            text = "the jobs of a schedule cannot be signed: each has an id of its own"
-            hint = "schedule it in a context whose jobs need no signature, and without one"
+            text = "the jobs of a schedule cannot be signed, because each has its own id"
+            hint = "leave the signatures out, and schedule the job in a context that requires none"
             self._log(session, job, "signature_of_schedule")
             raise RpcError(ErrorCode.SIGNATURE_REFUSED, text, kind="signature_of_schedule", hint=hint)
         self._check(session, job)
@@ -94,26 +95,26 @@ class SessionSupervisor(AsyncSupervisor):
         await self._check_owner(job_id)
         await super().delete_job(job_id)
 
-    def _held(self, session: Session, job: Job) -> Job:
+    def _checked(self, session: RpcSession, job: Job) -> Job:
         changes = session.bound(job)
         if changes:
             job = dataclasses.replace(job, **changes)
         self._check(session, job)
         return job
 
-    def _check(self, session: Session, job: Job) -> None:
+    def _check(self, session: RpcSession, job: Job) -> None:
         try:
             self._rights.check(job)
         except RpcError as e:
             self._log(session, job, str(e.data["kind"]))
             raise
 
-    def _log(self, session: Session, job: Job, what: str) -> None:
+    def _log(self, session: RpcSession, job: Job, what: str) -> None:
         facts = {"job": job.id, "caller": job.caller_id[:200], "context": job.context_id[:200]}
         session.gate.log_refusal(session, what, script_type=job.script_type.value, **facts)
 
     async def _check_owner(self, job_id: str) -> None:
         session = current()
         if session.owner is not None and (await self.get_job(job_id)).job.caller_id != session.owner:
-            text = "this job is another caller's"
-            raise session.refused(f"job {job_id}", text, "this takes the scope 'admin'")
+            text = "this job belongs to another caller"
+            raise session.refused(f"job {job_id}", text, "ask the operator for the scope 'admin'")

@@ -1,0 +1,163 @@
+"""What all connections of a server share: the tokens that count, the sessions they opened, and who was refused how
+often.
+
+A server opens its gate when it starts; sessions ask it. Invariants: a request with a token causes no round trip to the
+store; a session ends soon after its token is revoked; nobody can guess tokens quickly, fill the store with nonces, or
+fill the log with refusals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from hero_config.model.settings import RpcSettings
+from hero_job.client.cancellation import end_task
+from hero_job.model.errors import StoreError
+from hero_job.operations.credentials import Credentials
+from hero_supervisor.rpc.auth.scopes import FREE_NONCES, NONCE_EVERY_S, Attempts, Holder, Tokens
+from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
+
+if TYPE_CHECKING:
+    from hero_client import AsyncSupervisor
+    from hero_supervisor.rpc.auth.session import RpcSession
+
+#: The tokens of the store are read so often; a new or revoked one takes effect within this time and one round trip.
+REFRESH_S: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Gate:
+    """What all connections of a server share.
+
+    Args:
+        settings: Tokens and keys.
+        supervisor: Whose store has further tokens.
+        open_to_all: Everybody who connects is an administrator without authenticating.
+    """
+
+    def __init__(self, settings: RpcSettings, supervisor: AsyncSupervisor, *, open_to_all: bool) -> None:
+        self.settings = settings
+        self.open_to_all = open_to_all
+        self.tokens = Tokens(settings.tokens)
+        self.credentials = Credentials(supervisor.operations.keys.namespace)
+        self.store = supervisor.store
+        self._sessions: WeakSet[RpcSession] = WeakSet()
+        self._wrong = Attempts()
+        self._refused = Attempts()
+        self._nonces = Attempts(FREE_NONCES, NONCE_EVERY_S)
+        self._reading: asyncio.Task[None] | None = None
+        self._damaged: tuple[str, ...] = ()
+
+    async def open(self) -> None:
+        """Read the tokens of the store, now and every `REFRESH_S`."""
+        succeeded = await self._read()
+        self._reading = asyncio.create_task(self._keep_reading(succeeded), name="rpc-tokens")
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reading is not None:
+            await end_task(self._reading)
+            self._reading = None
+
+    async def _keep_reading(self, succeeded: bool) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            before, succeeded = succeeded, await self._read()
+            if succeeded and not before:
+                log.info("rpc.tokens_read")
+            elif before and not succeeded:
+                log.warning("rpc.tokens_unread")
+
+    async def _read(self) -> bool:
+        """Read the tokens and end the sessions whose token is gone; return whether the store could be read.
+
+        While the store is unreachable the known tokens stay valid: they permit nothing that works without the store,
+        and nobody can revoke one.
+        """
+        try:
+            found = await self.store.run(self.credentials.tokens())
+        except StoreError:
+            self._check_sessions()
+            return False
+        damaged = tuple(found.damaged)
+        if damaged != self._damaged:
+            log.warning("rpc.tokens_damaged", extra={"names": damaged})
+            self._damaged = damaged
+        self.tokens.replace_stored(found.tokens)
+        self._check_sessions()
+        return True
+
+    def _check_sessions(self) -> None:
+        for session in tuple(self._sessions):
+            session.check()
+
+    def watch(self, session: RpcSession) -> None:
+        """End a session when its token is revoked or expires."""
+        self._sessions.add(session)
+
+    def look_up(self, token: str, peer: str) -> Holder:
+        """Find the holder of a token.
+
+        Raises:
+            RpcError: The token is not known, or the peer has been wrong too often.
+        """
+        self.may_try(peer)
+        holder = self.tokens.holder(token, time.time())
+        if holder is None:
+            raise self.wrong(peer, "this token is not known")
+        return holder
+
+    def may_try(self, peer: str) -> None:
+        """Refuse a peer that has been wrong too often.
+
+        Raises:
+            RpcError: It must wait.
+        """
+        blocked_s = self._wrong.blocked_s(peer, time.monotonic())
+        if blocked_s > 0:
+            raise _too_many("too many wrong tokens or signatures from this address", blocked_s)
+
+    def wrong(self, peer: str, text: str) -> RpcError:
+        """Count a wrong token or signature, and build the error."""
+        self._wrong.count(peer, time.monotonic())
+        log.warning("rpc.token_refused", extra={"peer": peer, "why": text})
+        return unauthenticated(text)
+
+    def count_nonce(self, peer: str) -> None:
+        """Count a nonce that is given out.
+
+        Raises:
+            RpcError: The peer has asked for too many.
+        """
+        now = time.monotonic()
+        blocked_s = self._nonces.blocked_s(peer, now)
+        if blocked_s > 0:
+            raise _too_many("too many nonces were given to this address", blocked_s)
+        self._nonces.count(peer, now)
+
+    def log_refusal(self, session: RpcSession, what: str, **facts: str) -> None:
+        """Log that a connection may not do something, unless its peer has had too many such lines already."""
+        now = time.monotonic()
+        if self._refused.blocked_s(session.peer, now) == 0:
+            self._refused.count(session.peer, now)
+            extra = {"peer": session.peer, "holder": session.name, "scope": session.scope.name.lower(), "what": what}
+            log.warning("rpc.refused", extra={**extra, **facts})
+
+
+def unauthenticated(text: str, kind: str = "unauthenticated") -> RpcError:
+    """Build the error for a client that has not authenticated."""
+    hint = (
+        'send the header "Authorization: Bearer TOKEN"; or, over a WebSocket or the Unix socket, '
+        "send authenticate(token) first, or fetch_nonce(pubkey) and then authenticate(pubkey, signature)"
+    )
+    return RpcError(ErrorCode.UNAUTHENTICATED, text, kind=kind, hint=hint)
+
+
+def _too_many(text: str, blocked_s: float) -> RpcError:
+    hint = f"wait {blocked_s:.0f} s, then try again"
+    return RpcError(ErrorCode.TOO_MANY_ATTEMPTS, text, kind="too_many_attempts", hint=hint, retry_s=round(blocked_s, 1))

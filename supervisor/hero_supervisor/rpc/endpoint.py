@@ -1,0 +1,52 @@
+"""Puts the methods, the subscriptions and the rights together into the dispatcher that a server answers with.
+
+The only place that turns settings into a dispatcher; the servers of the Unix socket and of the TCP port call it.
+Invariant: both transports offer the same methods under the same rights.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hero_config.model.settings import JobsSettings, RpcSettings
+from hero_supervisor.limits import job_limits
+from hero_supervisor.rpc.auth import identity_methods
+from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
+from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
+from hero_supervisor.rpc.methods.service import ServiceMethods
+from hero_supervisor.rpc.protocol.dispatch import Dispatcher
+from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
+from hero_supervisor.rpc.subscriptions import subscribe
+
+if TYPE_CHECKING:
+    from hero_client import AsyncSupervisor
+    from hero_supervisor.fleet.fleet import Fleet
+
+
+def build_dispatcher(
+    supervisor: AsyncSupervisor, rpc_settings: RpcSettings, job_settings: JobsSettings, fleet: Fleet | None = None
+) -> Dispatcher:
+    """Register every method, the description of the service included.
+
+    Args:
+        supervisor: Where jobs go.
+        rpc_settings: Rights, and limits of batches and subscriptions.
+        job_settings: What the deployment accepts of a job.
+        fleet: The actor processes of this supervisor; None if it has none.
+    """
+    limits = job_limits(job_settings)
+    guarded = SessionSupervisor(supervisor, rpc_settings)
+    service = ServiceMethods(guarded)
+    dispatcher = Dispatcher(max_batch_answer_bytes=rpc_settings.max_batch_answer_bytes)
+    jobs.register(dispatcher, guarded, limits)
+    batches.register(dispatcher, guarded, limits)
+    actors.register(dispatcher, guarded, fleet)
+    queues.register(dispatcher, guarded)
+    dispatcher.register("stats", service.stats, error_codes=STORE_CODES)
+    aliases.register(dispatcher, guarded, limits)
+    subscribe.register(dispatcher, guarded, rpc_settings, service.stats)
+    dispatcher.register("health", service.health)
+    dispatcher.register("version", service.version)
+    openrpc.register_discover(dispatcher)
+    identity_methods.register(dispatcher)
+    return dispatcher

@@ -3,15 +3,10 @@
 The server makes an ``HttpConnection`` for each client. Invariant: a connection on which the client neither sends nor
 reads ends within the seconds stated here, so an idle client does not hold one of ``max_connections`` for long.
 
-**Why subclasses.** uvicorn has no hook for these limits: its ``limit_concurrency`` applies only after the head of a
-request was read; it has no timeout for the head and none for a client that does not read; and while the input of a
-WebSocket is not read, an application cannot see that the client has gone. The subclasses rely on internals of uvicorn:
-the constructors, ``cycle``, ``connections``, ``app_state``, ``timeout_keep_alive_task``, ``handle_websocket_upgrade``,
-``read_paused``, ``schedule_ping`` and ``conn``. Hence ``uvicorn<0.55`` in pyproject.toml. Before raising it, read the
-changes of ``uvicorn/protocols`` and run tests/supervisor/rpc/tcp.
-
-**When to drop them.** As soon as uvicorn offers a limit of connections, timeouts for the head and for writing, and
-pings that tolerate paused reading.
+Why these are subclasses of internals of uvicorn, and when they can go, is in docs/decisions/0003-uvicorn-subclass.md.
+They rely on the constructors, ``cycle``, ``connections``, ``app_state``, ``timeout_keep_alive_task``,
+``handle_websocket_upgrade``, ``read_paused``, ``schedule_ping`` and ``conn``. Hence ``uvicorn<0.55`` in pyproject.toml:
+before raising it, read the changes of ``uvicorn/protocols`` and run tests/supervisor/rpc/tcp.
 """
 
 from __future__ import annotations

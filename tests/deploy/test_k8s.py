@@ -20,8 +20,8 @@ from hero_supervisor import cli as supervisor_cli
 from tests.ctl.conftest import environment
 from tests.deploy import strict_yaml
 from tests.eventually import eventually
+from tests.supervisor.rpc.tcp_client import curl
 from tests.supervisor.rpc.transports import free_port
-from tests.supervisor.rpc.web_server import curl
 from tests.valkey_server import ValkeyServer
 
 ROOT = Path(__file__).parents[2]

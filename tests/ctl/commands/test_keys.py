@@ -13,28 +13,29 @@ from tests.ctl.conftest import Heroctl
 from tests.deployment import Deployment
 from tests.eventually import eventually
 from tests.supervisor.rpc.raw_client import request
-from tests.supervisor.rpc.web_server import RunningWeb, ask, curl
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import ask, curl
 
 VERSION = request("version")
 
 
 @pytest.fixture
-def web(deployment: Deployment) -> Iterator[RunningWeb]:
+def web(deployment: Deployment) -> Iterator[RunningServer]:
     """A port in front of the deployment's store that takes keys of that store alone."""
-    server = RunningWeb(deployment.url, "hero", require_auth=True).start()
+    server = RunningServer(deployment.url, "hero", require_auth=True).start()
     yield server
     server.stop()
 
 
-def status(web: RunningWeb, token: str) -> int:
+def status(web: RunningServer, token: str) -> int:
     return curl(web.url(), "-H", f"Authorization: Bearer {token}", body=VERSION).status
 
 
-def test_key_counts_from_its_creation_to_its_revocation_without_a_restart(heroctl: Heroctl, web: RunningWeb) -> None:
+def test_key_counts_from_its_creation_to_its_revocation_without_a_restart(heroctl: Heroctl, web: RunningServer) -> None:
     made = heroctl("keys", "create", "alice", "--scope", "user")
     token = made.stdout.strip()
     # Not asked for with the key itself: an attempt with one that is not known yet would count as wrong.
-    eventually(lambda: len(web.server._gate.tokens._all) == 1, what="the port knows the key")
+    eventually(lambda: web.known_tokens() == 1, what="the port knows the key")
 
     assert made.returncode == 0
     assert (made.stdout.count("\n"), len(token) > 40) == (1, True)

@@ -1,8 +1,7 @@
-"""Clients that follow what happens: one interface over the Unix socket and over WebSocket."""
+"""Clients that receive notifications: one interface over the Unix socket and over WebSocket."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
@@ -12,19 +11,18 @@ import orjson
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.supervisor.rpc.conftest import RunningServer
 from tests.supervisor.rpc.raw_client import RawClient, request
-from tests.supervisor.rpc.web_server import RunningWeb
+from tests.supervisor.rpc.running_server import RunningServer
 
 
 class Follower(Protocol):
-    """A client that keeps answers and notifications apart."""
+    """Reads and writes messages over one transport."""
 
     def read(self) -> Any:
-        """The next message; None when the server has closed."""
+        """Read the next message; None if the server has closed."""
 
     def send(self, data: bytes) -> None:
-        """One message."""
+        """Send one message."""
 
 
 class UnixFollower:
@@ -59,8 +57,8 @@ class WebFollower:
         self._client.send(data.decode())
 
 
-class Client:
-    """One connection, with what it was notified of."""
+class FollowingClient:
+    """One connection, which keeps answers and notifications apart."""
 
     def __init__(self, follower: Follower) -> None:
         self.follower = follower
@@ -68,7 +66,7 @@ class Client:
         self._ids = itertools.count(1)
 
     def ask(self, method: str, params: Any = None) -> Any:
-        """The answer to a request; notifications that come before it are kept."""
+        """Return the answer to a request; notifications that come before it are kept."""
         request_id = next(self._ids)
         self.follower.send(request(method, params, request_id))
         while True:
@@ -84,11 +82,11 @@ class Client:
         return answer["result"]
 
     def code(self, method: str, params: Any = None) -> int:
-        """The code of an error."""
+        """Return the error code of the answer to a request."""
         return int(self.ask(method, params)["error"]["code"])
 
     def notified(self) -> dict[str, Any]:
-        """The params of the next notification."""
+        """Return the params of the next notification."""
         while not self.unheard:
             message = self.follower.read()
             assert message is not None, "the server closed the connection"
@@ -96,7 +94,7 @@ class Client:
         return self.unheard.pop(0)
 
     def notified_by(self, subscription: str) -> dict[str, Any]:
-        """The params of the next notification of one subscription; those of others are kept."""
+        """Return the params of the next notification of one subscription; others are kept."""
         others: list[dict[str, Any]] = []
         while (params := self.notified())["subscription"] != subscription:
             others.append(params)
@@ -104,14 +102,14 @@ class Client:
         return params
 
     def result(self) -> dict[str, Any]:
-        """What the next notification tells."""
+        """Return the result in the next notification."""
         params = self.notified()
         assert "result" in params, params
         result: dict[str, Any] = params["result"]
         return result
 
     def until(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        """All that is told, up to the first that is wanted."""
+        """Return all results up to the first that is wanted."""
         told = []
         while True:
             told.append(self.result())
@@ -119,7 +117,7 @@ class Client:
                 return told
 
     def subscribe(self, topic: str, params: Any = None) -> str:
-        """Subscribe, and hear that it begins."""
+        """Subscribe, and check that the first result says so."""
         subscription: str = self.call("hero_subscribe", [topic] if params is None else [topic, params])
         if topic != "metrics":
             first = self.notified_by(subscription)
@@ -134,24 +132,17 @@ class Client:
 
 
 @contextlib.contextmanager
-def unix_client(server: RunningServer) -> Iterator[Client]:
-    """A client on the Unix socket."""
-    with RawClient(server.path) as client:
-        yield Client(UnixFollower(client))
+def follower_of(server: RunningServer, path: str = "/", **options: Any) -> Iterator[FollowingClient]:
+    """Connect to a server over its transport.
 
-
-@contextlib.contextmanager
-def web_client(server: RunningWeb, path: str = "/", **options: Any) -> Iterator[Client]:
-    """A client of the WebSocket."""
-    with server.websocket(path, **options) as client:
-        yield Client(WebFollower(client))
-
-
-def subscription_tasks(server: RunningServer | RunningWeb) -> list[str]:
-    """What runs in a server for subscriptions."""
-
-    async def names() -> list[str]:
-        found = [task.get_name() for task in asyncio.all_tasks()]
-        return [name for name in found if name.startswith("subscription") or name == "follow streams"]
-
-    return server.run(names())
+    Args:
+        server: Any server.
+        path: Path of a WebSocket.
+        options: Options of a WebSocket.
+    """
+    if server.over_unix:
+        with RawClient(server.path) as raw:
+            yield FollowingClient(UnixFollower(raw))
+    else:
+        with server.websocket(path, **options) as websocket:
+            yield FollowingClient(WebFollower(websocket))

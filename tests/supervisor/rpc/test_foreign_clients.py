@@ -10,17 +10,15 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from tests.supervisor.rpc.conftest import RunningServer
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import curl
 from tests.supervisor.rpc.transports import request
-from tests.supervisor.rpc.web_server import RunningWeb, curl
-from tests.valkey_server import ValkeyServer
 
 FOREIGN = Path(__file__).parent / "foreign"
 WEB3 = "web3==8.0.0"
@@ -61,13 +59,6 @@ def installed(command: list[str], folder: Path) -> None:
         pytest.skip(f"{' '.join(command[:4])} failed: {done.stderr.strip()[-300:]}")
 
 
-@pytest.fixture
-def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace).start()
-    yield server
-    server.stop()
-
-
 def said_by(command: list[str], cwd: Path) -> Any:
     """What a program prints as JSON."""
     done = subprocess.run(
@@ -79,9 +70,9 @@ def said_by(command: list[str], cwd: Path) -> Any:
 
 @pytest.mark.timeout(240)
 def test_web3_speaks_over_ipc_and_websocket(
-    server: RunningServer, web_server: RunningWeb, web3_python: Path, tmp_path: Path
+    unix_server: RunningServer, web_server: RunningServer, web3_python: Path, tmp_path: Path
 ) -> None:
-    arguments = [str(FOREIGN / "web3_calls.py"), str(server.path), str(web_server.port)]
+    arguments = [str(FOREIGN / "web3_calls.py"), str(unix_server.path), str(web_server.port)]
     said = said_by([str(web3_python), *arguments], tmp_path)
 
     expected = {"status": "created", "error": 1001, "version": "hero-runtime"}
@@ -94,7 +85,7 @@ def test_web3_speaks_over_ipc_and_websocket(
 
 @pytest.mark.timeout(240)
 def test_the_client_of_open_rpc_speaks_over_http_and_websocket_and_its_tools_read_the_description(
-    web_server: RunningWeb, open_rpc_folder: Path
+    web_server: RunningServer, open_rpc_folder: Path
 ) -> None:
     said = said_by(["node", "open_rpc.mjs", str(web_server.port)], open_rpc_folder)
 
@@ -107,26 +98,28 @@ def test_the_client_of_open_rpc_speaks_over_http_and_websocket_and_its_tools_rea
     assert said["methods"] > 40
 
 
-def test_curl_speaks_over_http(web_server: RunningWeb) -> None:
+def test_curl_speaks_over_http(web_server: RunningServer) -> None:
     answer = curl(web_server.url("/rpc"), body=request("version"))
 
     assert answer.json["result"]["name"] == "hero-runtime"
 
 
 @pytest.mark.parametrize("path", ["/", "/rpc"])
-def test_curl_speaks_over_the_unix_socket(server: RunningServer, path: str) -> None:
-    answer = curl(f"http://localhost{path}", "--unix-socket", str(server.path), body=request("version"))
+def test_curl_speaks_over_the_unix_socket(unix_server: RunningServer, path: str) -> None:
+    answer = curl(f"http://localhost{path}", "--unix-socket", str(unix_server.path), body=request("version"))
 
     assert answer.status == 200
     assert answer.json["result"]["name"] == "hero-runtime"
 
 
 @pytest.mark.parametrize("program", ["nc", "socat"])
-def test_a_shell_gets_its_answer_from_the_unix_socket(server: RunningServer, program: str) -> None:
+def test_a_shell_gets_its_answer_from_the_unix_socket(unix_server: RunningServer, program: str) -> None:
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     # nc of OpenBSD ends with -N when its input does; socat does that by itself.
-    command = ["nc", "-N", "-U", str(server.path)] if program == "nc" else ["socat", "-", f"UNIX:{server.path}"]
+    command = (
+        ["nc", "-N", "-U", str(unix_server.path)] if program == "nc" else ["socat", "-", f"UNIX:{unix_server.path}"]
+    )
 
     done = subprocess.run(command, input=request("version"), capture_output=True, check=True, timeout=60)
 
@@ -134,9 +127,9 @@ def test_a_shell_gets_its_answer_from_the_unix_socket(server: RunningServer, pro
     assert done.stdout.endswith(b"\n")
 
 
-def test_a_client_that_ends_its_side_after_asking_gets_its_answers(server: RunningServer) -> None:
+def test_a_client_that_closes_its_side_after_its_requests_gets_its_answers(unix_server: RunningServer) -> None:
     with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(server.path))
+        client.connect(str(unix_server.path))
         client.sendall(request("version", request_id=1) + request("health", request_id=2))
         client.shutdown(socket.SHUT_WR)
         data = b""

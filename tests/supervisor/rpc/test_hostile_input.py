@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.supervisor.rpc.conftest import RunningServer
 from tests.supervisor.rpc.raw_client import RawClient, job, request
+from tests.supervisor.rpc.running_server import RunningServer
 
 GOOD = [
     request("version"),
@@ -66,10 +66,10 @@ HALF_OPEN = 100_000
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_mutated_requests_harm_nobody(server: RunningServer, client: RawClient, seed: int) -> None:
+def test_mutated_requests_harm_nobody(unix_server: RunningServer, client: RawClient, seed: int) -> None:
     source = random.Random(seed)
     for _ in range(40):
-        send_and_leave(server.path, hostile_stream(source), source)
+        send_and_leave(unix_server.path, hostile_stream(source), source)
 
         assert client.call("version")
 
@@ -77,7 +77,7 @@ def test_mutated_requests_harm_nobody(server: RunningServer, client: RawClient, 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_memory_stays_bounded_under_endless_messages_and_half_open_ones(
-    server: RunningServer, client: RawClient
+    unix_server: RunningServer, client: RawClient
 ) -> None:
     client.call("version")
     before = psutil.Process().memory_info().rss
@@ -89,10 +89,10 @@ def test_memory_stays_bounded_under_endless_messages_and_half_open_ones(
         b"x" * 4_000_000,
     ]
     for data in flood * 3:
-        with RawClient(server.path) as other, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with RawClient(unix_server.path) as other, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             other.send(data)
     for _ in range(HALF_OPEN):
-        with RawClient(server.path) as other:
+        with RawClient(unix_server.path) as other:
             other.send(b'{"jsonrpc":"2.0","id":1,"method":"')
 
     assert client.call("version")

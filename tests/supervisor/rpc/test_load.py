@@ -16,9 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from hero_job.client.store import Store
 from hero_job.protocol.op import Op
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import ForeignActor, RunningServer
+from tests.supervisor.rpc.foreign_actor import ForeignActor
+from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.transports import job, request
-from tests.supervisor.rpc.web_server import RunningWeb
 from tests.valkey_server import ValkeyServer
 
 CONNECTIONS = 1000
@@ -43,8 +43,8 @@ def unix_server(valkey: ValkeyServer, namespace: str, socket_path: Path) -> Iter
 
 
 @pytest.fixture
-def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace, max_connections=CONNECTIONS + 10).start()
+def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
+    server = RunningServer(valkey.url, namespace, max_connections=CONNECTIONS + 10).start()
     yield server
     server.stop()
 
@@ -53,7 +53,7 @@ async def ids_answered(reader: asyncio.StreamReader, count: int) -> set[int]:
     return {orjson.loads(await reader.readline())["id"] for _ in range(count)}
 
 
-def test_a_thousand_connections_to_the_unix_socket_are_served_at_once(unix_server: RunningServer) -> None:
+def test_a_thousand_connections_to_the_unix_socket_are_served_simultaneously(unix_server: RunningServer) -> None:
     async def run() -> int:
         opened = [await asyncio.open_unix_connection(str(unix_server.path)) for _ in range(CONNECTIONS)]
         try:
@@ -69,7 +69,7 @@ def test_a_thousand_connections_to_the_unix_socket_are_served_at_once(unix_serve
     assert asyncio.run(run()) == CONNECTIONS
 
 
-def test_a_thousand_websockets_are_served_at_once(web_server: RunningWeb) -> None:
+def test_a_thousand_websockets_are_served_simultaneously(web_server: RunningServer) -> None:
     async def run() -> list[Any]:
         async with AsyncExitStack() as ends:
 
@@ -86,7 +86,7 @@ def test_a_thousand_websockets_are_served_at_once(web_server: RunningWeb) -> Non
     assert asyncio.run(run()) == list(range(CONNECTIONS))
 
 
-def test_ten_thousand_requests_under_way_are_all_answered(unix_server: RunningServer) -> None:
+def test_ten_thousand_requests_in_flight_are_all_answered(unix_server: RunningServer) -> None:
     async def run() -> list[set[int]]:
         opened = [await asyncio.open_unix_connection(str(unix_server.path), limit=1 << 24) for _ in range(10)]
         each = IN_FLIGHT // len(opened)
@@ -118,7 +118,7 @@ def test_a_thousand_waits_for_jobs_take_a_handful_of_connections_to_the_store(
         other, others = await asyncio.open_unix_connection(str(unix_server.path))
         others.write(request("get_job_status", ["j0"], "other"))
         assert orjson.loads(await other.readline())["id"] == "other"
-        await asyncio.to_thread(eventually, lambda: len(unix_server.tasks()) >= WAITING)
+        await asyncio.to_thread(eventually, lambda: unix_server.in_flight() >= WAITING)
         held = connections()
         actor.may_finish.set()
         assert await ids_answered(reader, WAITING) == set(range(WAITING))

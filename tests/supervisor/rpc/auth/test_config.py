@@ -32,7 +32,9 @@ TLS = 'tls_cert = "c"\ntls_key = "k"\n'
         (TOKEN.replace("]", ", ") + TOKEN.removeprefix("tokens = ["), "used twice"),
     ],
 )
-def test_what_would_be_open_to_the_network_is_refused_at_the_start(tmp_path: Path, text: str, problem: str) -> None:
+def test_settings_that_would_open_the_port_to_the_network_are_refused_at_the_start(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     path = tmp_path / "hero.toml"
     path.write_text(f"[rpc]\n{text}")
 
@@ -55,7 +57,7 @@ def test_what_would_be_open_to_the_network_is_refused_at_the_start(tmp_path: Pat
         'bind = "0.0.0.0"\nport = 9000\ninsecure = true\n',
     ],
 )
-def test_what_is_safe_or_said_to_be_is_accepted(tmp_path: Path, text: str) -> None:
+def test_safe_settings_and_declared_insecure_ones_are_accepted(tmp_path: Path, text: str) -> None:
     path = tmp_path / "hero.toml"
     path.write_text(f"[rpc]\n{text}")
 

@@ -49,7 +49,7 @@ def test_the_examples_of_configuration_are_accepted(tmp_path: Path) -> None:
         assert load(path, environ={}).rpc
 
 
-def test_the_socket_of_the_embedded_store_is_for_its_user_alone(deployment: Deployment) -> None:
+def test_only_its_user_may_open_the_socket_of_the_embedded_store(deployment: Deployment) -> None:
     mode = (deployment.folder / "store/valkey.sock").stat().st_mode
 
     assert stat.S_ISSOCK(mode)

@@ -12,7 +12,8 @@ from hero_supervisor.rpc.auth import scopes as auth
 from hero_supervisor.rpc.auth.scopes import Scope, needed_scope
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.supervisor.rpc.raw_client import job, request
-from tests.supervisor.rpc.web_server import RunningWeb, bearer, call, curl
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import bearer, call, curl
 
 
 @pytest.mark.parametrize(
@@ -55,19 +56,19 @@ from tests.supervisor.rpc.web_server import RunningWeb, bearer, call, curl
         ("never_heard_of", Scope.ADMIN),
     ],
 )
-def test_each_method_takes_a_scope_and_an_unknown_one_the_highest(method: str, scope: Scope) -> None:
+def test_each_method_needs_a_scope_and_an_unknown_one_needs_admin(method: str, scope: Scope) -> None:
     assert needed_scope(method) is scope
 
 
-def test_no_method_that_changes_something_is_for_readers(token_server: RunningWeb) -> None:
-    names = set(token_server.server._dispatcher.methods)
+def test_no_method_of_the_scope_read_changes_anything(token_server: RunningServer) -> None:
+    names = token_server.methods()
     changing = re.compile(r"create|delete|purge|clear|pause|resume|stop|start|run|play|retry|put_|scale|reload")
 
     assert {name for name in names if needed_scope(name) is Scope.NONE} == {"authenticate", "fetch_nonce"}
     assert [name for name in names if needed_scope(name) is Scope.READ and changing.search(name)] == []
 
 
-def test_refusals_are_logged_so_often_and_no_more(token_server: RunningWeb, caplog: pytest.LogCaptureFixture) -> None:
+def test_only_so_many_refusals_are_logged(token_server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     body = b"[" + b",".join(request("play", ["1"], i) for i in range(auth.FREE_ATTEMPTS * 5)) + b"]"
     with caplog.at_level(logging.WARNING):
         answers = curl(token_server.url(), *bearer("reader"), body=body).json
@@ -76,7 +77,7 @@ def test_refusals_are_logged_so_often_and_no_more(token_server: RunningWeb, capl
     assert [r.message for r in caplog.records].count("rpc.refused") == auth.FREE_ATTEMPTS
 
 
-def test_a_reader_reads_and_does_nothing_else(token_server: RunningWeb, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reader_can_read_and_nothing_else(token_server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     call(token_server, "admin", "create_job", [job(id="j1")])
     with caplog.at_level(logging.WARNING):
         read = call(token_server, "reader", "get_job", ["j1"])
@@ -93,11 +94,11 @@ def test_a_reader_reads_and_does_nothing_else(token_server: RunningWeb, caplog: 
     assert read["result"]["id"] == "j1"
     assert {error["code"] for error in refused} == {ErrorCode.FORBIDDEN}
     assert "'user'" in refused[0]["message"]
-    logged = [(r.holder, r.what) for r in caplog.records if r.message == "rpc.refused"]  # type: ignore[attr-defined]
+    logged = [(vars(r)["holder"], vars(r)["what"]) for r in caplog.records if r.message == "rpc.refused"]
     assert logged[0] == ("reader", "create_job")
 
 
-def test_each_request_of_a_batch_is_judged_by_itself(token_server: RunningWeb) -> None:
+def test_each_request_of_a_batch_is_judged_by_itself(token_server: RunningServer) -> None:
     body = b"[" + request("version", request_id=1) + b"," + request("delete_job", ["j"], request_id=2) + b"]"
 
     first, second = curl(token_server.url(), *bearer("reader"), body=body).json
@@ -106,19 +107,19 @@ def test_each_request_of_a_batch_is_judged_by_itself(token_server: RunningWeb) -
     assert second["error"]["code"] == ErrorCode.FORBIDDEN
 
 
-def test_a_notification_that_is_not_allowed_does_nothing(token_server: RunningWeb) -> None:
+def test_a_notification_that_is_not_allowed_does_nothing(token_server: RunningServer) -> None:
     one = orjson.dumps({"jsonrpc": "2.0", "method": "create_job", "params": [job(id="j1")]})
 
     assert curl(token_server.url(), *bearer("reader"), body=one).status == 204
     assert call(token_server, "reader", "get_job", ["j1"])["error"]["code"] == ErrorCode.JOB_NOT_FOUND
 
 
-def test_a_user_cannot_call_what_only_an_administrator_may(token_server: RunningWeb) -> None:
+def test_a_user_cannot_call_what_only_an_administrator_may(token_server: RunningServer) -> None:
     assert call(token_server, "alice", "no_such_method")["error"]["code"] == ErrorCode.FORBIDDEN
     assert call(token_server, "admin", "no_such_method")["error"]["code"] == ErrorCode.METHOD_NOT_FOUND
 
 
-def test_the_jobs_of_a_user_carry_its_name(token_server: RunningWeb) -> None:
+def test_the_jobs_of_a_user_carry_its_name(token_server: RunningServer) -> None:
     call(token_server, "alice", "create_job", [job(id="j1", caller_id=None)])
     call(token_server, "alice", "create_job", job(id="j2", caller_id="alice"))
 
@@ -126,7 +127,7 @@ def test_the_jobs_of_a_user_carry_its_name(token_server: RunningWeb) -> None:
     assert call(token_server, "bob", "get_job", ["j2"])["result"]["caller_id"] == "alice"
 
 
-def test_a_user_cannot_speak_for_another_caller(token_server: RunningWeb) -> None:
+def test_a_user_cannot_speak_for_another_caller(token_server: RunningServer) -> None:
     for given in (job(caller_id="bob"), {**job(caller_id=None), "callerId": "bob"}, job(caller_id="anonymous")):
         assert call(token_server, "alice", "create_job", [given])["error"]["code"] == ErrorCode.FORBIDDEN
         assert call(token_server, "alice", "run_job", {"job": given})["error"]["code"] == ErrorCode.FORBIDDEN
@@ -135,7 +136,7 @@ def test_a_user_cannot_speak_for_another_caller(token_server: RunningWeb) -> Non
 @pytest.mark.parametrize(
     "method", ["start_job", "stop_job", "retry_job", "delete_job", "job.start", "job.stop", "job.delete"]
 )
-def test_a_user_has_power_over_its_own_jobs_only(token_server: RunningWeb, method: str) -> None:
+def test_a_user_can_change_only_its_own_jobs(token_server: RunningServer, method: str) -> None:
     call(token_server, "alice", "create_job", [job(id="j1", caller_id=None)])
 
     of_another = call(token_server, "bob", method, ["j1"])
@@ -148,7 +149,7 @@ def test_a_user_has_power_over_its_own_jobs_only(token_server: RunningWeb, metho
     assert "result" in own or (method, own["error"]["code"]) == ("retry_job", ErrorCode.JOB_STATE)
 
 
-def test_an_administrator_has_power_over_all_jobs_and_may_name_any_caller(token_server: RunningWeb) -> None:
+def test_an_administrator_can_change_all_jobs_and_name_any_caller(token_server: RunningServer) -> None:
     call(token_server, "admin", "create_job", [job(id="j1", caller_id="alice")])
 
     assert "result" in call(token_server, "admin", "delete_job", ["j1"])

@@ -9,28 +9,29 @@ from typing import Any
 
 import orjson
 import pytest
-import redis
 from websockets.sync.client import ClientConnection
 
 from hero_job.protocol.keys import Keys
+from hero_supervisor.rpc.auth import gate
 from hero_supervisor.rpc.auth import scopes as auth
-from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.eventually import eventually
 from tests.keypair import KeyPair, OpensslKey
 from tests.supervisor.rpc.raw_client import RawClient, job, request
-from tests.supervisor.rpc.web_server import TOKENS, RunningWeb, ask, bearer, curl, token_settings
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import TOKENS, ask, bearer, curl, token_settings
 from tests.valkey_server import ValkeyServer
 
 ALICE, STRANGER = KeyPair(7), KeyPair(9)
-Serve = Callable[..., RunningWeb]
+Serve = Callable[..., RunningServer]
 
 
 @pytest.fixture
 def serve(valkey: ValkeyServer, namespace: str) -> Iterator[Serve]:
-    servers: list[RunningWeb] = []
+    servers: list[RunningServer] = []
 
-    def start(**settings: Any) -> RunningWeb:
-        servers.append(RunningWeb(valkey.url, namespace, **{"signature_keys": [ALICE.public], **settings}).start())
+    def start(**settings: Any) -> RunningServer:
+        servers.append(RunningServer(valkey.url, namespace, **{"signature_keys": [ALICE.public], **settings}).start())
         return servers[-1]
 
     yield start
@@ -57,7 +58,7 @@ def test_a_signed_nonce_makes_the_key_the_caller(serve: Serve, form: str) -> Non
     assert identity == {"name": ALICE.public, "scope": "user", "by": "signature", "peer": None}
 
 
-def test_what_the_openssl_command_signs_opens_the_port(serve: Serve, tmp_path: Path) -> None:
+def test_a_signature_of_the_openssl_command_is_accepted(serve: Serve, tmp_path: Path) -> None:
     key = OpensslKey(tmp_path)
     with serve(signature_keys=["*"]).websocket() as client:
         nonce = nonce_of(client, key.uncompressed.upper())
@@ -66,7 +67,7 @@ def test_what_the_openssl_command_signs_opens_the_port(serve: Serve, tmp_path: P
         assert ask(client, "whoami")["result"]["name"] == key.public
 
 
-def test_the_jobs_of_a_key_are_its_own_or_refused(serve: Serve) -> None:
+def test_jobs_of_a_key_name_it_as_caller_or_are_refused(serve: Serve) -> None:
     with serve().websocket() as client:
         assert ask(client, "authenticate", [ALICE.public, ALICE.der(nonce_of(client, ALICE.public))])["result"]
         ask(client, "create_job", job(id="j1", caller_id=None))
@@ -80,10 +81,10 @@ def test_the_jobs_of_a_key_are_its_own_or_refused(serve: Serve) -> None:
 
     assert callers == [ALICE.public] * 2
     assert {refusal(answer)[0] for answer in refused} == {ErrorCode.FORBIDDEN}
-    assert "its signature" in refusal(refused[0])[1]
+    assert "the signature" in refusal(refused[0])[1]
 
 
-def test_even_an_administrator_that_signs_is_the_caller_of_its_jobs(serve: Serve) -> None:
+def test_an_administrator_that_signs_is_the_caller_of_its_jobs(serve: Serve) -> None:
     with serve(signature_scope="admin").websocket() as client:
         assert ask(client, "authenticate", [ALICE.public, ALICE.der(nonce_of(client, ALICE.public))])["result"]
         refused = ask(client, "create_job", job(caller_id="bob"))
@@ -108,26 +109,25 @@ def test_a_nonce_is_good_for_one_attempt_right_or_wrong(serve: Serve) -> None:
     assert first != second
 
 
-def test_a_nonce_is_worth_nothing_for_another_key_or_after_its_time(
+def test_a_nonce_is_refused_for_another_key_and_after_it_has_expired(
     serve: Serve, valkey: ValkeyServer, namespace: str
 ) -> None:
     with serve(signature_keys=["*"]).websocket() as client:
         nonce = nonce_of(client, ALICE.public)
         stolen = ask(client, "authenticate", [STRANGER.public, STRANGER.der(nonce), nonce])
         late = nonce_of(client, ALICE.public)
-        with redis.Redis.from_url(valkey.url) as plain:
-            plain.pexpire(Keys(namespace).nonce(late), 1)
-            while plain.exists(Keys(namespace).nonce(late)):
-                pass
+        key = Keys(namespace).nonce(late)
+        valkey.command("PEXPIRE", key, 1)
+        eventually(lambda: valkey.command("EXISTS", key) == 0)
         expired = ask(client, "authenticate", [ALICE.public, ALICE.der(late)])
         none = ask(client, "authenticate", [ALICE.public, ALICE.der("x")])
 
     assert refusal(stolen) == refusal(expired)
-    assert "another key's" in refusal(stolen)[1]
+    assert "another key" in refusal(stolen)[1]
     assert "no nonce for this key" in refusal(none)[1]
 
 
-def test_a_nonce_of_one_supervisor_is_good_at_another_once(serve: Serve) -> None:
+def test_a_nonce_of_one_supervisor_is_accepted_once_by_another(serve: Serve) -> None:
     with serve().websocket() as one, serve().websocket() as other:
         nonce = nonce_of(one, ALICE.public)
         at_other = ask(other, "authenticate", {"pubkey": ALICE.public, "signature": ALICE.der(nonce), "nonce": nonce})
@@ -138,18 +138,18 @@ def test_a_nonce_of_one_supervisor_is_good_at_another_once(serve: Serve) -> None
 
 
 @pytest.mark.parametrize(("allowed", "who"), [([ALICE.public], STRANGER), ([], ALICE)])
-def test_a_key_that_is_not_listed_is_not_let_in_however_well_it_signs(
+def test_a_key_that_is_not_listed_is_refused_even_if_it_signs_correctly(
     serve: Serve, allowed: list[str], who: KeyPair, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG), serve(signature_keys=allowed, require_auth=True).websocket() as client:
         answer = ask(client, "authenticate", [who.public, who.der(nonce_of(client, who.public))])
 
     (record,) = [r for r in caplog.records if r.message == "rpc.token_refused"]
-    assert "not one of those" in refusal(answer)[1]
-    assert record.peer == "127.0.0.1"  # type: ignore[attr-defined]
+    assert "may not authenticate" in refusal(answer)[1]
+    assert vars(record)["peer"] == "127.0.0.1"
 
 
-def test_wrong_signatures_are_counted_like_wrong_tokens(serve: Serve) -> None:
+def test_wrong_signatures_count_like_wrong_tokens(serve: Serve) -> None:
     with serve().websocket() as client:
         answers = [
             ask(client, "authenticate", [ALICE.public, "00" * 64, nonce_of(client, ALICE.public)])
@@ -161,8 +161,8 @@ def test_wrong_signatures_are_counted_like_wrong_tokens(serve: Serve) -> None:
     assert refusal(blocked)[0] == ErrorCode.TOO_MANY_ATTEMPTS
 
 
-def test_nobody_fills_the_store_with_nonces(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth_session, "NONCE_EVERY_S", 3600.0)
+def test_the_number_of_nonces_of_an_address_is_limited(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "NONCE_EVERY_S", 3600.0)
     many = auth.FREE_NONCES + 20
     batch = b"[" + b",".join(request("fetch_nonce", [STRANGER.public], n) for n in range(many)) + b"]"
     with serve().websocket() as client:
@@ -189,7 +189,7 @@ def test_nobody_fills_the_store_with_nonces(serve: Serve, monkeypatch: pytest.Mo
         ({"pubkey": ALICE.public, "signature": 7}, ErrorCode.INVALID_PARAMS),
     ],
 )
-def test_half_an_authentication_is_none(serve: Serve, params: dict[str, Any], code: ErrorCode) -> None:
+def test_an_incomplete_authentication_is_refused(serve: Serve, params: dict[str, Any], code: ErrorCode) -> None:
     with serve().websocket() as client:
         answer = ask(client, "authenticate", params)
         still = ask(client, "version")
@@ -198,7 +198,7 @@ def test_half_an_authentication_is_none(serve: Serve, params: dict[str, Any], co
     assert still["error"]["code"] == ErrorCode.UNAUTHENTICATED
 
 
-def test_a_post_has_no_session_to_sign_for_and_says_what_to_do(serve: Serve) -> None:
+def test_a_post_cannot_authenticate_and_the_error_says_what_to_do(serve: Serve) -> None:
     server = serve(tokens=token_settings())
     anonymous = curl(server.url(), body=request("fetch_nonce", [ALICE.public]))
     known = [
@@ -227,10 +227,10 @@ def test_requests_may_follow_a_signature_without_waiting_for_its_answer(serve: S
     assert answers[1]["result"]["name"] == ALICE.public
 
 
-def test_a_signature_makes_the_caller_on_the_unix_socket_too(client: RawClient) -> None:
+def test_an_unlisted_key_is_refused_on_the_unix_socket_too(client: RawClient) -> None:
     before = client.call("whoami")
     nonce = client.call("fetch_nonce", [ALICE.public])
     refused = client.fail("authenticate", [ALICE.public, ALICE.der(nonce)])
 
     assert (before["name"], before["scope"]) == (None, "admin")
-    assert "not one of those" in refused["message"]
+    assert "may not authenticate" in refused["message"]

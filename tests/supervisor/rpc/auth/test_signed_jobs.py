@@ -16,8 +16,8 @@ from hero_job.model.signing import sign_job
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.keypair import KeyPair
 from tests.supervisor.rpc.auth.test_rights import runner_job
-from tests.supervisor.rpc.conftest import RunningServer
 from tests.supervisor.rpc.raw_client import RawClient, job
+from tests.supervisor.rpc.running_server import RunningServer
 from tests.valkey_server import ValkeyServer
 
 ALICE, BOB = KeyPair(7), KeyPair(8)
@@ -64,7 +64,7 @@ FORGED: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "params"), FORGED, ids=[f"{m}-{i}" for i, (m, _) in enumerate(FORGED)])
-def test_a_wrong_signature_refuses_the_job_by_whatever_method(
+def test_every_method_refuses_a_job_with_a_wrong_signature(
     client: RawClient, caplog: pytest.LogCaptureFixture, method: str, params: Any
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -73,7 +73,7 @@ def test_a_wrong_signature_refuses_the_job_by_whatever_method(
     assert (refused["code"], refused["data"]["kind"]) == (ErrorCode.SIGNATURE_REFUSED, "signature_wrong")
     assert refused["data"]["public_key"] == ALICE.public
     assert client.call("list_jobs")["jobs"] == []
-    assert [r.what for r in caplog.records if r.message == "rpc.refused"] == ["signature_wrong"]  # type: ignore[attr-defined]
+    assert [vars(r)["what"] for r in caplog.records if r.message == "rpc.refused"] == ["signature_wrong"]
 
 
 def test_a_good_signature_is_stored_with_the_job(client: RawClient) -> None:
@@ -113,7 +113,7 @@ def test_where_signatures_are_required_the_caller_must_have_signed(start: Callab
     assert (elsewhere, by_caller, uncompressed) == ("j3", "j1", "j2")
 
 
-def test_the_jobs_of_a_schedule_cannot_be_signed_so_it_needs_a_context_without(start: Callable[..., RawClient]) -> None:
+def test_a_schedule_is_refused_in_a_context_that_requires_signatures(start: Callable[..., RawClient]) -> None:
     client = start(require_signatures=["02def"])
     plain = {"name": "s", "job": job(), "interval_s": 60}
     with_signature = {name: v for name, v in signed(ALICE, context_id="free").items() if name != "id"}

@@ -1,4 +1,4 @@
-"""Tokens of the store: they count and cease to count while the service runs, and cost no request anything."""
+"""Tokens of the store: they can be added and revoked while the service runs, and cost no request anything."""
 
 from __future__ import annotations
 
@@ -10,88 +10,82 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from websockets.exceptions import ConnectionClosed
 
+from hero_job.client.store import Store
 from hero_job.operations.credentials import Credentials, StoredToken, token_hash
 from hero_job.protocol.keys import Keys
-from hero_supervisor.rpc.auth import session as auth_session
+from hero_job.protocol.op import Op
+from hero_supervisor.rpc.auth import gate
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
 from tests.supervisor.rpc.raw_client import request
-from tests.supervisor.rpc.web_server import RunningWeb, ask, curl
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import ask, curl
 from tests.valkey_server import ValkeyServer
 
 SECRET = "of the store"
 HEADER = {"Authorization": f"Bearer {SECRET}"}
 VERSION = request("version")
 Add = Callable[..., None]
+Revoke = Callable[[str], object]
 
 
 @pytest.fixture
-def plain(valkey: ValkeyServer) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(valkey.url, decode_responses=True) as client:
-        yield client
-
-
-@pytest.fixture
-def add(plain: redis.Redis, namespace: str) -> Add:
+def add(store: Store, namespace: str) -> Add:
     """Store a token, as `heroctl keys create` does."""
 
-    def store(name: str = "alice", scope: str = "user", secret: str = SECRET, expires_at: str | None = None) -> None:
+    def add_token(
+        name: str = "alice", scope: str = "user", secret: str = SECRET, expires_at: str | None = None
+    ) -> None:
         token = StoredToken(
             name=name, scope=scope, sha256=token_hash(secret), created_at="2026-11-24T06:00Z", expires_at=expires_at
         )
-        plain.execute_command(*Credentials(namespace).add_token(token).args)
+        store.run(Credentials(namespace).add_token(token))
 
-    return store
-
-
-@pytest.fixture
-def revoke(plain: redis.Redis, namespace: str) -> Callable[[str], None]:
-    return lambda name: plain.execute_command(*Credentials(namespace).remove_token(name).args)
+    return add_token
 
 
 @pytest.fixture
-def server(valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningWeb]:
-    monkeypatch.setattr(auth_session, "REFRESH_S", 0.05)
-    running = RunningWeb(valkey.url, namespace, require_auth=True).start()
+def revoke(store: Store, namespace: str) -> Revoke:
+    """Remove a token, as `heroctl keys revoke` does."""
+    return lambda name: store.run(Credentials(namespace).remove_token(name))
+
+
+@pytest.fixture
+def key_server(valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+    monkeypatch.setattr(gate, "REFRESH_S", 0.05)
+    running = RunningServer(valkey.url, namespace, require_auth=True).start()
     yield running
     running.stop()
 
 
-def status(server: RunningWeb) -> int:
+def status(server: RunningServer) -> int:
     return curl(server.url(), "-H", f"Authorization: Bearer {SECRET}", body=VERSION).status
 
 
-def known(server: RunningWeb) -> int:
-    return len(server.server._gate.tokens._all)
+def test_with_require_auth_a_request_without_a_token_is_refused(key_server: RunningServer) -> None:
+    assert curl(key_server.url(), body=VERSION).status == 401
 
 
-def test_a_port_with_require_auth_lets_nobody_in_without_a_token(server: RunningWeb) -> None:
-    assert curl(server.url(), body=VERSION).status == 401
-
-
-def test_a_token_that_is_made_while_the_service_runs_counts(server: RunningWeb, add: Add) -> None:
-    with server.websocket() as client:
+def test_a_token_that_is_added_while_the_service_runs_is_accepted(key_server: RunningServer, add: Add) -> None:
+    with key_server.websocket() as client:
         before = ask(client, "authenticate", [SECRET])
         add()
-        eventually(lambda: known(server) == 1)
+        eventually(lambda: key_server.known_tokens() == 1)
         after = ask(client, "authenticate", [SECRET])
 
     assert before["error"]["code"] == ErrorCode.UNAUTHENTICATED
     assert after["result"] == {"name": "alice", "scope": "user", "by": "token", "peer": None}
-    assert status(server) == 200
+    assert status(key_server) == 200
 
 
-def test_a_revoked_token_ends_its_connections_and_no_other(
-    server: RunningWeb, add: Add, revoke: Callable[[str], None]
-) -> None:
+def test_a_revoked_token_ends_its_connections_and_no_other(key_server: RunningServer, add: Add, revoke: Revoke) -> None:
     add()
     add("bob", "read", "bob's")
-    eventually(lambda: known(server) == 2)
-    other = server.websocket(additional_headers={"Authorization": "Bearer bob's"})
-    with other, server.websocket(additional_headers=HEADER) as client:
+    eventually(lambda: key_server.known_tokens() == 2)
+    other = key_server.websocket(additional_headers={"Authorization": "Bearer bob's"})
+    with other, key_server.websocket(additional_headers=HEADER) as client:
         assert ask(client, "whoami")["result"]["name"] == "alice"
         revoke("alice")
         with pytest.raises(ConnectionClosed) as closed:
@@ -100,32 +94,32 @@ def test_a_revoked_token_ends_its_connections_and_no_other(
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1008
         assert ask(other, "whoami")["result"]["name"] == "bob"
-    assert status(server) == 401
+    assert status(key_server) == 401
 
 
-def test_an_expired_token_is_worth_nothing_on_an_open_connection_either(server: RunningWeb, add: Add) -> None:
+def test_a_connection_whose_token_expires_is_closed(key_server: RunningServer, add: Add) -> None:
     end = datetime.now(UTC) + timedelta(seconds=3)
     add(expires_at=end.isoformat())
-    eventually(lambda: known(server) == 1)
+    eventually(lambda: key_server.known_tokens() == 1)
 
-    with server.websocket(additional_headers=HEADER) as client, pytest.raises(ConnectionClosed) as closed:
+    with key_server.websocket(additional_headers=HEADER) as client, pytest.raises(ConnectionClosed) as closed:
         client.recv(30)
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
     assert time.time() >= end.timestamp() - 0.01  # it is kept to the millisecond
-    assert status(server) == 401
+    assert status(key_server) == 401
 
 
-def test_a_request_after_the_expiry_is_refused_before_anybody_looks(
-    server: RunningWeb, add: Add, monkeypatch: pytest.MonkeyPatch
+def test_a_request_after_the_expiry_is_refused_before_the_tokens_are_read_again(
+    key_server: RunningServer, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(expires_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
-    eventually(lambda: known(server) == 1)
-    with server.websocket(additional_headers=HEADER) as client:
+    eventually(lambda: key_server.known_tokens() == 1)
+    with key_server.websocket(additional_headers=HEADER) as client:
         assert "result" in ask(client, "version")
         now_s = time.time
-        monkeypatch.setattr(auth_session.time, "time", lambda: now_s() + 3601)
+        monkeypatch.setattr(time, "time", lambda: now_s() + 3601)
         try:
             answer: Any = ask(client, "version")
         except ConnectionClosed:  # somebody did look
@@ -134,12 +128,12 @@ def test_a_request_after_the_expiry_is_refused_before_anybody_looks(
     assert answer["error"]["code"] == ErrorCode.UNAUTHENTICATED
 
 
-def test_a_key_of_another_scope_under_the_old_name_does_not_carry_on_the_old_session(
-    server: RunningWeb, add: Add, revoke: Callable[[str], None]
+def test_a_new_key_of_the_same_name_does_not_keep_the_old_session_alive(
+    key_server: RunningServer, add: Add, revoke: Revoke
 ) -> None:
     add(scope="admin")
-    eventually(lambda: known(server) == 1)
-    with server.websocket(additional_headers=HEADER) as client:
+    eventually(lambda: key_server.known_tokens() == 1)
+    with key_server.websocket(additional_headers=HEADER) as client:
         assert ask(client, "whoami")["result"]["scope"] == "admin"
         revoke("alice")
         add(scope="read")
@@ -147,19 +141,19 @@ def test_a_key_of_another_scope_under_the_old_name_does_not_carry_on_the_old_ses
             client.recv(30)
 
 
-def test_requests_with_a_token_of_the_store_ask_the_store_nothing(
-    valkey: ValkeyServer, namespace: str, add: Add, plain: redis.Redis, monkeypatch: pytest.MonkeyPatch
+def test_requests_with_a_token_of_the_store_cost_no_round_trip(
+    valkey: ValkeyServer, namespace: str, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth_session, "REFRESH_S", 600.0)
+    monkeypatch.setattr(gate, "REFRESH_S", 600.0)
     add()
-    server = RunningWeb(valkey.url, namespace, require_auth=True).start()
+    server = RunningServer(valkey.url, namespace, require_auth=True).start()
     try:
         # The server is shared by all tests of this run, but no other test runs now.
-        before = plain.info("commandstats")["cmdstat_hgetall"]["calls"]
+        before = valkey.command_calls()["hgetall"]
         with server.websocket(additional_headers=HEADER) as client:
             answers = [ask(client, "version") for _ in range(50)]
         statuses = {status(server) for _ in range(3)}
-        after = plain.info("commandstats")["cmdstat_hgetall"]["calls"]
+        after = valkey.command_calls()["hgetall"]
     finally:
         server.stop()
 
@@ -168,48 +162,47 @@ def test_requests_with_a_token_of_the_store_ask_the_store_nothing(
     assert after == before
 
 
-def test_a_damaged_entry_is_logged_and_lets_nobody_in(
-    server: RunningWeb, add: Add, plain: redis.Redis, namespace: str, caplog: pytest.LogCaptureFixture
+def test_a_damaged_token_is_logged_and_ignored(
+    key_server: RunningServer, add: Add, store: Store, namespace: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plain.hset(Keys(namespace).tokens, "bad", "{}")
+    store.run(Op(("HSET", Keys(namespace).tokens, "bad", "{}"), int))
     eventually(lambda: "rpc.tokens_damaged" in caplog.text)
     add()
-    eventually(lambda: known(server) == 1)
+    eventually(lambda: key_server.known_tokens() == 1)
 
-    assert status(server) == 200
+    assert status(key_server) == 200
     assert caplog.text.count("rpc.tokens_damaged") == 1
 
 
-def test_without_any_authentication_configured_a_wrong_token_is_not_looked_at(
-    valkey: ValkeyServer, namespace: str
-) -> None:
-    server = RunningWeb(valkey.url, namespace).start()
+def test_without_any_authentication_a_wrong_token_is_ignored(valkey: ValkeyServer, namespace: str) -> None:
+    server = RunningServer(valkey.url, namespace).start()
     try:
         assert status(server) == 200
     finally:
         server.stop()
 
 
-def test_while_the_store_is_away_the_keys_that_were_read_last_count(
+def test_while_the_store_is_unreachable_the_known_keys_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(auth_session, "REFRESH_S", 0.05)
+    monkeypatch.setattr(gate, "REFRESH_S", 0.05)
     caplog.set_level(logging.INFO)
-    store = ValkeyServer(tmp_path).start()
+    valkey = ValkeyServer(tmp_path).start()
     token = StoredToken(name="x", scope="read", sha256=token_hash(SECRET), created_at="2026-11-24T06:00Z")
-    store.command(*Credentials("away").add_token(token).args)
-    server = RunningWeb(store.url, "away", require_auth=True).start()
+    with Store(valkey.url) as store:
+        store.run(Credentials("away").add_token(token))
+    server = RunningServer(valkey.url, "away", require_auth=True).start()
     try:
-        store.kill()
+        valkey.kill()
         eventually(lambda: "rpc.tokens_unread" in caplog.text)
         away = status(server)
         wrong = curl(server.url(), "-H", "Authorization: Bearer wrong", body=VERSION).status
-        store.start()
+        valkey.start()
         eventually(lambda: "rpc.tokens_read" in caplog.text)
         back = status(server)
     finally:
         server.stop()
-        store.stop()
+        valkey.stop()
 
     assert (away, wrong, back) == (200, 401, 200)
     assert caplog.text.count("rpc.tokens_unread") == 1

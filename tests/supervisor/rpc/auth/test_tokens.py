@@ -11,14 +11,15 @@ from hero_supervisor.rpc.auth import scopes as auth
 from hero_supervisor.rpc.auth.scopes import Attempts, Tokens
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.supervisor.rpc.raw_client import request
-from tests.supervisor.rpc.web_server import TOKENS, RunningWeb, bearer, call, curl, token_settings
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import TOKENS, bearer, call, curl, token_settings
 from tests.valkey_server import ValkeyServer
 
 VERSION = request("version")
 
 
-def test_without_tokens_a_client_of_this_machine_may_do_everything(valkey: ValkeyServer, namespace: str) -> None:
-    server = RunningWeb(valkey.url, namespace).start()
+def test_without_authentication_a_client_of_this_host_may_do_everything(valkey: ValkeyServer, namespace: str) -> None:
+    server = RunningServer(valkey.url, namespace).start()
     answer = curl(server.url(), body=request("whoami"))
     server.stop()
 
@@ -26,7 +27,7 @@ def test_without_tokens_a_client_of_this_machine_may_do_everything(valkey: Valke
 
 
 @pytest.mark.parametrize("options", [(), ("-H", "Authorization: Basic YTpi"), ("-H", "Authorization: Bearer")])
-def test_a_post_without_a_token_is_refused(token_server: RunningWeb, options: tuple[str, ...]) -> None:
+def test_a_post_without_a_token_is_refused(token_server: RunningServer, options: tuple[str, ...]) -> None:
     answer = curl(token_server.url(), *options, body=VERSION)
 
     assert (answer.status, answer.code) == (401, ErrorCode.UNAUTHENTICATED)
@@ -34,18 +35,18 @@ def test_a_post_without_a_token_is_refused(token_server: RunningWeb, options: tu
 
 
 def test_a_wrong_token_is_refused_and_the_log_has_the_address_and_not_the_token(
-    token_server: RunningWeb, caplog: pytest.LogCaptureFixture
+    token_server: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         answer = curl(token_server.url(), "-H", "Authorization: Bearer wrong-secret", body=VERSION)
 
     (record,) = [r for r in caplog.records if r.message == "rpc.token_refused"]
-    assert (answer.status, record.peer) == (401, "127.0.0.1")  # type: ignore[attr-defined]
+    assert (answer.status, vars(record)["peer"]) == (401, "127.0.0.1")
     assert "wrong-secret" not in str([r.__dict__ for r in caplog.records])
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_a_token_makes_its_holder_known(token_server: RunningWeb, name: str) -> None:
+def test_a_token_identifies_its_holder(token_server: RunningServer, name: str) -> None:
     identity = call(token_server, name, "whoami")["result"]
 
     assert identity == {
@@ -56,7 +57,7 @@ def test_a_token_makes_its_holder_known(token_server: RunningWeb, name: str) -> 
     }
 
 
-def test_too_many_wrong_tokens_block_the_address_for_a_while(token_server: RunningWeb) -> None:
+def test_too_many_wrong_tokens_block_the_address_for_a_while(token_server: RunningServer) -> None:
     for _ in range(auth.FREE_ATTEMPTS):
         assert curl(token_server.url(), "-H", "Authorization: Bearer wrong", body=VERSION).status == 401
 
@@ -66,7 +67,7 @@ def test_too_many_wrong_tokens_block_the_address_for_a_while(token_server: Runni
     assert 0 < int(answer.headers["retry-after"]) <= auth.ATTEMPT_EVERY_S + 1
 
 
-def test_a_guess_takes_its_time_and_the_next_one_more() -> None:
+def test_each_wrong_attempt_beyond_the_free_ones_costs_a_pause() -> None:
     attempts = Attempts(free=3, every_s=10)
     for _ in range(3):
         assert attempts.blocked_s("192.0.2.1", 100) == 0
@@ -88,7 +89,7 @@ def test_addresses_of_one_ipv6_network_count_as_one() -> None:
     assert attempts.blocked_s("2001:db8:0:1::1", 0) == 0
 
 
-def test_an_attacker_with_many_addresses_fills_no_memory() -> None:
+def test_memory_for_addresses_is_bounded() -> None:
     attempts = Attempts()
     for i in range(auth.MAX_PEERS * 2):
         attempts.count(f"peer-{i}", 0)
@@ -96,10 +97,11 @@ def test_an_attacker_with_many_addresses_fills_no_memory() -> None:
     assert len(attempts._empty_at) == auth.MAX_PEERS
 
 
-def test_a_token_is_found_by_its_hash_alone() -> None:
+def test_only_the_token_itself_matches_its_hash() -> None:
     tokens = Tokens(RpcSettings.model_validate({"tokens": token_settings()}).tokens)
 
-    assert [tokens.holder(token, 0).name for token in TOKENS.values()] == list(TOKENS)  # type: ignore[union-attr]
+    holders = [tokens.holder(token, 0) for token in TOKENS.values()]
+    assert [holder.name for holder in holders if holder is not None] == list(TOKENS)
     assert tokens.holder("", 0) is None
     assert tokens.holder("\udc80", 0) is None
     assert tokens.holder(token_settings()[0]["sha256"], 0) is None

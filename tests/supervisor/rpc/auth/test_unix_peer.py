@@ -1,4 +1,4 @@
-"""Who is at the other end of the Unix socket: by the file mode alone, by its user on this machine, or by its token."""
+"""Who may use the Unix socket: everybody who can open it, known users of this host, or holders of tokens."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing import Any
 
 import orjson
 import pytest
-import redis
 
+from hero_job.client.store import Store
 from hero_job.operations.credentials import Credentials, StoredToken, token_hash
-from hero_supervisor.rpc.auth import session as auth_session
+from hero_supervisor.rpc.auth import gate
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
 from tests.keypair import KeyPair
-from tests.supervisor.rpc.conftest import RunningServer
 from tests.supervisor.rpc.raw_client import RawClient, job, request
-from tests.supervisor.rpc.web_server import TOKENS, token_settings
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import TOKENS, token_settings
 from tests.valkey_server import ValkeyServer
 
 ALICE = KeyPair(7)
@@ -45,7 +45,7 @@ def serve(valkey: ValkeyServer, namespace: str, socket_path: Path) -> Iterator[S
         server.stop()
 
 
-def test_who_opens_the_socket_is_an_administrator_and_the_log_has_its_user_and_process(
+def test_by_default_every_connection_is_an_administrator_and_the_log_has_its_user_and_process(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO), RawClient(serve().path) as client:
@@ -65,7 +65,7 @@ def test_the_user_of_the_service_is_an_administrator(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("user", [ME, str(os.getuid())])
-def test_a_listed_user_is_whom_the_configuration_says(serve: Serve, user: str) -> None:
+def test_a_listed_user_has_the_name_and_scope_of_the_configuration(serve: Serve, user: str) -> None:
     peers = [{"user": user, "scope": "user", "name": "alice"}]
     with RawClient(serve(unix_auth="peer", unix_peers=peers).path) as client:
         identity = client.call("whoami")
@@ -79,7 +79,7 @@ def test_a_listed_user_is_whom_the_configuration_says(serve: Serve, user: str) -
     assert {other["code"], more["code"]} == {ErrorCode.FORBIDDEN}
 
 
-def test_peers_mean_nothing_where_they_are_not_asked_for(serve: Serve) -> None:
+def test_unix_peers_are_ignored_unless_they_authenticate(serve: Serve) -> None:
     with RawClient(serve(unix_peers=[{"user": ME, "scope": "read"}]).path) as client:
         assert client.call("whoami")["scope"] == "admin"
 
@@ -102,11 +102,11 @@ for line in sys.stdin.buffer:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_is_not_known_by_what_it_is_and_may_still_have_a_token(serve: Serve) -> None:
+def test_another_user_must_authenticate_and_may_use_a_token(serve: Serve) -> None:
     folder = Path(tempfile.mkdtemp(dir="/tmp"))  # tmp_path is closed to others
     try:
         folder.chmod(0o755)
-        server = serve(folder / "hero.ipc", mode="0666", unix_auth="peer", tokens=token_settings())
+        server = serve(folder / "hero.ipc", unix_mode="0666", unix_auth="peer", tokens=token_settings())
         lines = [request("version"), request("authenticate", [TOKENS["alice"]]), request("whoami")]
         done = subprocess.run(
             [sys.executable, "-c", _OTHER_USER, server.path],
@@ -123,7 +123,7 @@ def test_another_user_is_not_known_by_what_it_is_and_may_still_have_a_token(serv
     assert answers[2]["result"]["peer"]["uid"] == 65534
 
 
-def test_with_tokens_a_connection_may_do_nothing_before_it_has_shown_one(
+def test_with_unix_auth_token_a_connection_may_do_nothing_before_it_has_authenticated(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     with RawClient(serve(unix_auth="token", tokens=token_settings()).path) as client:
@@ -163,16 +163,16 @@ def test_a_signature_opens_the_unix_socket(serve: Serve) -> None:
 
 
 def test_a_connection_whose_token_is_revoked_is_closed(
-    serve: Serve, valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, store: Store, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth_session, "REFRESH_S", 0.05)
+    monkeypatch.setattr(gate, "REFRESH_S", 0.05)
     credentials = Credentials(namespace)
     token = StoredToken(name="x", scope="read", sha256=token_hash("secret"), created_at="2026-11-24T06:00Z")
     server = serve(unix_auth="token")
-    with redis.Redis.from_url(valkey.url) as plain, RawClient(server.path) as client:
-        plain.execute_command(*credentials.add_token(token).args)
-        eventually(lambda: len(server.server._gate.tokens._all) == 1)
+    with RawClient(server.path) as client:
+        store.run(credentials.add_token(token))
+        eventually(lambda: server.known_tokens() == 1)
         assert client.call("authenticate", ["secret"])["name"] == "x"
-        plain.execute_command(*credentials.remove_token("x").args)
+        store.run(credentials.remove_token("x"))
 
         assert client.read_line() == b""

@@ -1,11 +1,13 @@
-"""Calls of web3's IPC and WebSocket providers, synchronous and asynchronous. Run by an interpreter that has web3.
+"""Makes calls through web3's IPC and WebSocket providers; test_foreign_clients.py runs it with an interpreter that has
+web3.
 
-python web3_calls.py SOCKET PORT. Prints what came, as one line of JSON.
+Usage: python web3_calls.py SOCKET PORT. Prints the results as one line of JSON.
 """
 
 import asyncio
 import json
 import sys
+from typing import Any
 
 from web3 import AsyncWeb3
 from web3.providers.ipc import IPCProvider
@@ -13,11 +15,11 @@ from web3.providers.persistent import AsyncIPCProvider, WebSocketProvider
 
 JOB = {"caller_id": "02abc", "context_id": "02def", "script_type": "SAL", "script": "40 + 2"}
 
-# Otherwise an error that nobody of web3's own methods waits for ends the connection.
+# Without this, an error answer that no method of web3 waits for would end the connection.
 QUIET = {"silence_listener_task_exceptions": True}
 
 
-def talk(provider):
+def talk(provider: Any) -> dict[str, Any]:
     job_id = provider.make_request("create_job", [JOB])["result"]
     return {
         "status": provider.make_request("get_job_status", [job_id])["result"],
@@ -26,7 +28,7 @@ def talk(provider):
     }
 
 
-async def talk_async(provider):
+async def talk_async(provider: Any) -> dict[str, Any]:
     async with AsyncWeb3(provider) as web3:
         job_id = (await web3.provider.make_request("create_job", [JOB]))["result"]
         statuses = await asyncio.gather(*(web3.provider.make_request("get_job_status", [job_id]) for _ in range(50)))

@@ -106,7 +106,7 @@ def test_stopped_actor_stays_so_until_it_is_started(rpc: RawClient) -> None:
     assert after["sal-1"] != before["sal-1"]
 
 
-def test_actors_are_restarted_one_by_name_and_all_at_once(rpc: RawClient) -> None:
+def test_actors_are_restarted_one_by_name_and_all_together(rpc: RawClient) -> None:
     before = running(rpc, "sal", 2) | running(rpc, "osis", 1)
     assert rpc.call("restart_actor", ["sal-2"]) == {"done": True, "replaced": ["sal-2"]}
     after = running(rpc, "sal", 2)
@@ -149,7 +149,7 @@ def test_entry_that_scales_by_itself_shows_its_load_and_keeps_its_limits(rpc: Ra
 
 
 @pytest.mark.parametrize("method", ["get_actor", "start_actor", "stop_actor", "restart_actor", "get_actor_logs"])
-def test_name_that_nobody_has_is_answered_with_those_that_there_are(rpc: RawClient, method: str) -> None:
+def test_unknown_name_is_answered_with_the_known_ones(rpc: RawClient, method: str) -> None:
     error = rpc.fail(method, ["nobody"])
     assert (error["code"], error["data"]["kind"]) == (ErrorCode.ACTOR_NOT_FOUND, "actor_not_found")
     assert {"sal", "sal-1", "osis"} <= set(error["data"]["known"])
@@ -195,7 +195,7 @@ def test_stuck_actor_delays_no_command_about_others(rpc: RawClient) -> None:
     running(rpc, "sal", 2)
 
 
-def test_what_an_actor_writes_can_be_read_from_a_line_on(rpc: RawClient) -> None:
+def test_lines_that_an_actor_writes_can_be_read_from_a_cursor_on(rpc: RawClient) -> None:
     rpc.call("restart_actor", ["osis-1"])
     log = eventually(lambda: (got := rpc.call("get_actor_logs", ["osis"]))["lines"] and got)
     assert any("actor.ready" in line["text"] for line in log["lines"])

@@ -52,7 +52,7 @@ def test_a_program_of_the_newer_supervisor_finds_its_methods_and_shapes(service:
     assert service.fail("job.status", [job_id])["code"] == ErrorCode.JOB_NOT_FOUND
 
 
-def test_failure_and_stop_in_the_words_of_the_newer_supervisor(service: Client) -> None:
+def test_failure_and_stop_have_the_shapes_of_the_newer_supervisor(service: Client) -> None:
     failed = service.call("job.run", {"secret": "s", "job": runner_job(payload='throw "no such thing"')})
     job_id = service.call("jobs.create", {"secret": "s", "job": runner_job()})
     stopped = service.call("job.stop", {"secret": "s", "job_id": job_id})

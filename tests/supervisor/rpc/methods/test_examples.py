@@ -39,7 +39,7 @@ def example_jobs(service: Client) -> None:
 
 @pytest.mark.usefixtures("example_jobs")
 @pytest.mark.parametrize("method", list(CALLS))
-def test_example_gives_what_it_says(service: Client, method: str) -> None:
+def test_example_gives_the_result_that_it_shows(service: Client, method: str) -> None:
     (described,) = [m for m in service.call("rpc.discover")["methods"] if m["name"] == method]
     (example,) = described["examples"]
     params = {param["name"]: param["value"] for param in example["params"]}

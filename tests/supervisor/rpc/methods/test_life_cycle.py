@@ -70,7 +70,7 @@ def test_a_stopped_job_runs_again_when_retried_and_a_finished_one_does_not(servi
 
 
 @pytest.mark.parametrize("method", ["stop_job", "retry_job", "get_job_logs", "job.start", "job.status", "job.result"])
-def test_an_unknown_job_is_an_error_of_its_own(service: Client, method: str) -> None:
+def test_an_unknown_job_has_its_own_error(service: Client, method: str) -> None:
     error = service.fail(method, {"job_id": "nowhere"})
 
     assert (error["code"], error["data"]["kind"]) == (ErrorCode.JOB_NOT_FOUND, "job_not_found")
@@ -93,7 +93,7 @@ def test_a_log_is_read_from_cursor_to_cursor_also_while_the_job_runs(service: Cl
     assert none == {"lines": [], "cursor": rest["cursor"]}
 
 
-def test_a_cursor_that_no_log_gave_is_refused(service: Client) -> None:
+def test_an_invalid_cursor_is_refused(service: Client) -> None:
     assert service.fail("get_job_logs", ["j", "yesterday"])["code"] == ErrorCode.INVALID_PARAMS
 
 
@@ -125,13 +125,13 @@ def test_jobs_are_filtered_page_by_page(service: Client) -> None:
 
 
 @pytest.mark.parametrize("filters", [{"status": "asleep"}, {"script_type": "lua"}, {"created_after": "yesterday"}])
-def test_a_filter_that_means_nothing_is_refused_by_name(service: Client, filters: dict[str, str]) -> None:
+def test_an_invalid_filter_is_refused_by_name(service: Client, filters: dict[str, str]) -> None:
     error = service.fail("list_jobs", filters)
 
     assert (error["code"], error["data"]["field"]) == (ErrorCode.INVALID_PARAMS, *filters)
 
 
-def test_fields_of_the_life_cycle_are_taken_and_obeyed(service: Client) -> None:
+def test_options_of_a_job_are_accepted_and_obeyed(service: Client) -> None:
     first, second = new_id(), new_id()
     service.call("create_job", job(id=first, delay_s=0.3, priority="high", retries=2, expires_s=60, unique_key=first))
     service.call("create_job", job(id=second, prerequisites=[first], script=f'PREREQUISITES["{first}"] + "!"'))
@@ -148,7 +148,7 @@ def test_fields_of_the_life_cycle_are_taken_and_obeyed(service: Client) -> None:
     assert shown == {"priority": "high", "delay_s": 0.3, "retries": 2, "expires_s": 60, "unique_key": first}
 
 
-def test_who_comes_second_with_a_key_waits_for_the_first(service: Client) -> None:
+def test_a_second_job_with_a_concurrency_key_waits_for_the_first(service: Client) -> None:
     key = new_id()
 
     first = service.call("create_job", job(unique_key=key, script='"of the first"'))
@@ -159,7 +159,7 @@ def test_who_comes_second_with_a_key_waits_for_the_first(service: Client) -> Non
     assert service.call("run_job", {"job": job(unique_key=new_id())}) == "42"
 
 
-def test_run_job_with_a_taken_key_gives_the_output_of_the_job_that_has_it(service: Client) -> None:
+def test_run_job_with_a_taken_unique_key_returns_the_output_of_the_job_that_has_it(service: Client) -> None:
     key = new_id()
     first = service.call("create_job", job(unique_key=key, script='"of the first"', delay_s=0.5))
     service.call("start_job", [first])
@@ -167,7 +167,7 @@ def test_run_job_with_a_taken_key_gives_the_output_of_the_job_that_has_it(servic
     assert service.call("run_job", {"job": job(unique_key=key)}) == "of the first"
 
 
-def test_a_batch_lists_what_was_refused_and_creates_the_rest(service: Client) -> None:
+def test_a_batch_lists_the_refused_jobs_and_creates_the_others(service: Client) -> None:
     taken, good, bad, lonely = new_id(), new_id(), new_id(), new_id()
     service.call("create_job", job(id=taken, script="something else"))
 
@@ -189,7 +189,7 @@ def test_a_batch_lists_what_was_refused_and_creates_the_rest(service: Client) ->
     assert service.call("get_batch", [made["batch_id"]]) == waited["batch"]
 
 
-def test_a_batch_of_which_nothing_is_accepted_is_none(service: Client) -> None:
+def test_a_batch_whose_jobs_are_all_refused_is_not_created(service: Client) -> None:
     made = service.call("create_jobs", [[job(script_type="lua")]])
     error = service.fail("create_jobs", [[]])
 
@@ -197,7 +197,7 @@ def test_a_batch_of_which_nothing_is_accepted_is_none(service: Client) -> None:
     assert error["data"]["field"] == "jobs"
 
 
-def test_run_jobs_gives_output_or_error_of_each_in_the_order_given(service: Client) -> None:
+def test_run_jobs_returns_each_output_or_error_in_the_order_given(service: Client) -> None:
     jobs = [job(script=str(n)) for n in range(200)]
     jobs[7] = job(script="nowhere + 1", id=new_id())
 
@@ -212,7 +212,7 @@ def test_run_jobs_gives_output_or_error_of_each_in_the_order_given(service: Clie
     assert failed["error"]["data"]["line"] == 1
 
 
-def test_a_wait_that_ends_early_says_what_goes_on(service: Client) -> None:
+def test_a_wait_that_times_out_lists_the_jobs_that_go_on(service: Client) -> None:
     ran = service.call("run_jobs", {"jobs": [job(), job(script=LOOP)], "timeout": 0.5})
     done, going_on = ran["jobs"]
     batch = service.call("wait_jobs", {"batch_id": ran["batch_id"], "timeout": 0})
@@ -225,7 +225,7 @@ def test_a_wait_that_ends_early_says_what_goes_on(service: Client) -> None:
     assert [end["status"] for end in again["jobs"]] == ["finished", "stopped"]
 
 
-def test_a_wait_for_an_unknown_job_or_batch_says_so(service: Client) -> None:
+def test_a_wait_for_an_unknown_job_or_batch_is_an_error(service: Client) -> None:
     job_id = new_id()
     service.call("run_job", {"job": job(id=job_id)})
 
@@ -238,7 +238,7 @@ def test_a_wait_for_an_unknown_job_or_batch_says_so(service: Client) -> None:
     assert service.fail("wait_jobs", {})["data"]["field"] == "job_ids"
 
 
-def test_waiting_hinders_nobody_on_the_same_connection(deployment: Deployment, service: Client) -> None:
+def test_a_wait_does_not_delay_other_requests_of_its_connection(deployment: Deployment, service: Client) -> None:
     job_id = service.call("create_job", job())
     with RawClient(deployment.socket) as waiting:
         answer: list[Any] = []
@@ -269,7 +269,7 @@ def test_dead_letters_are_listed_with_their_reason_retried_and_purged(service: C
 
 
 @pytest.mark.usefixtures("paused")
-def test_a_paused_queue_keeps_what_comes_until_it_is_resumed(service: Client) -> None:
+def test_a_paused_queue_keeps_new_jobs_until_it_is_resumed(service: Client) -> None:
     before = service.call("resume_queue", ["v"])
     since = service.call("pause_queue", ["V"])
     again = service.call("pause_queue", {"script_type": "v"})
@@ -283,7 +283,7 @@ def test_a_paused_queue_keeps_what_comes_until_it_is_resumed(service: Client) ->
     assert after["paused_since"] is None
 
 
-def test_a_queue_that_cannot_be_is_refused_by_name(service: Client) -> None:
+def test_an_invalid_queue_is_refused_by_the_wrong_field(service: Client) -> None:
     errors = [
         service.fail("pause_queue", ["lua"]),
         service.fail("pause_queue", {"script_type": "V", "instance": "1"}),
@@ -311,7 +311,7 @@ def test_queues_of_groups_are_listed_while_an_actor_serves_them(client: Client, 
     assert (counts["alive"], counts["lanes"]) == (1, 2)
 
 
-def test_a_schedule_runs_its_job_again_and_again_until_deleted(service: Client) -> None:
+def test_a_schedule_runs_its_job_repeatedly_until_deleted(service: Client) -> None:
     caller = new_id()
     made = service.call(
         "create_schedule", {"name": "often", "job": job(caller_id=caller), "interval_s": 1, "missed": "skip"}
@@ -339,16 +339,14 @@ def test_a_schedule_runs_its_job_again_and_again_until_deleted(service: Client) 
         ({"interval_s": 5, "job": {**job(), "timeout": 1e9}}, "timeout"),
     ],
 )
-def test_a_schedule_that_cannot_work_is_refused_by_its_field(
-    service: Client, given: dict[str, Any], field: str
-) -> None:
+def test_an_invalid_schedule_is_refused_by_the_wrong_field(service: Client, given: dict[str, Any], field: str) -> None:
     error = service.fail("create_schedule", {"name": "never", "job": job(), **given})
 
     assert (error["code"], error["data"]["field"]) == (ErrorCode.INVALID_PARAMS, field)
     assert "never" not in [schedule["name"] for schedule in service.call("list_schedules")]
 
 
-def test_all_jobs_are_cleared_but_those_that_run(client: Client, foreign_actor: Any) -> None:
+def test_all_jobs_are_deleted_except_those_that_run(client: Client, foreign_actor: Any) -> None:
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     running = client.call("create_job", job())
@@ -377,7 +375,7 @@ def test_api_and_rpc_see_the_same_schedule(service: Client, deployment: Deployme
     assert deleted == (True, False)
 
 
-def test_api_gives_the_output_of_the_job_that_has_the_key(deployment: Deployment) -> None:
+def test_api_returns_the_output_of_the_job_that_has_the_unique_key(deployment: Deployment) -> None:
     key = new_id()
     builder = JobBuilder().caller_id("a").context_id("b").script_type("sal").unique(key)
     with deployment.supervisor() as supervisor:

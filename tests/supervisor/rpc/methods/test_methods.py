@@ -10,8 +10,9 @@ import pytest
 
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import ForeignActor, RunningServer
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import RawClient
+from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.transports import Client, job
 from tests.valkey_server import ValkeyServer
 
@@ -187,7 +188,7 @@ def test_queues_are_listed_with_how_many_wait(client: Client) -> None:
     assert client.call("list_actors") == []
 
 
-def test_a_damaged_job_is_its_own_error_and_does_not_hide_the_others(
+def test_a_damaged_job_is_an_error_and_does_not_hide_the_others(
     client: Client, valkey: ValkeyServer, namespace: str
 ) -> None:
     good = client.call("create_job", job())

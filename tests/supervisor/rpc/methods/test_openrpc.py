@@ -71,7 +71,7 @@ def test_names_of_methods_and_of_parameters_differ(document: dict[str, Any]) -> 
         assert len(names) == len(set(names))
 
 
-def test_required_parameters_come_before_those_that_may_be_left_out(document: dict[str, Any]) -> None:
+def test_required_parameters_come_before_optional_ones(document: dict[str, Any]) -> None:
     for method in document["methods"]:
         required = [param["required"] for param in method["params"]]
         assert required == sorted(required, reverse=True)
@@ -84,7 +84,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
             node = node[part]
 
 
-def test_every_method_says_what_it_does_and_its_errors_are_ours(document: dict[str, Any]) -> None:
+def test_every_method_has_a_summary_and_lists_only_our_errors(document: dict[str, Any]) -> None:
     for method in document["methods"]:
         assert method["summary"].endswith(".")
         assert len(method["summary"]) < 120

@@ -289,7 +289,7 @@ def test_every_concrete_error_of_the_job_package_that_a_call_can_raise_has_a_cod
     assert concrete(job_errors.HeroJobError) - tested == not_by_a_call
 
 
-def test_requests_of_a_batch_run_side_by_side_and_are_answered_in_order(
+def test_requests_of_a_batch_run_concurrently_and_are_answered_in_order(
     runner: asyncio.Runner, dispatcher: Dispatcher
 ) -> None:
     meeting = asyncio.Barrier(3)
@@ -304,7 +304,9 @@ def test_requests_of_a_batch_run_side_by_side_and_are_answered_in_order(
     assert ask(runner, dispatcher, f"[{requests}]") == [result(i, i) for i in range(3)]
 
 
-def test_a_batch_wider_than_may_run_at_once_is_answered_whole(runner: asyncio.Runner, dispatcher: Dispatcher) -> None:
+def test_a_batch_of_more_requests_than_run_concurrently_is_answered_whole(
+    runner: asyncio.Runner, dispatcher: Dispatcher
+) -> None:
     count = BATCH_WIDTH * 3 + 1
     requests = ",".join(f'{{"jsonrpc":"2.0","id":{i},"method":"sum","params":[{i}]}}' for i in range(count))
 

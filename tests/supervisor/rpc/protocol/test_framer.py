@@ -43,7 +43,7 @@ def frames_of(parts: list[bytes], max_bytes: int = 1 << 20) -> list[Frame]:
 
 
 @given(streams_of_messages(), st.lists(st.integers(min_value=0), max_size=8))
-def test_messages_come_out_whole_whatever_the_split(stream: tuple[bytes, list[bytes]], points: list[int]) -> None:
+def test_messages_come_out_whole_however_they_are_split(stream: tuple[bytes, list[bytes]], points: list[int]) -> None:
     data, messages = stream
 
     assert frames_of(cut(data, points)) == messages
@@ -61,7 +61,7 @@ def test_messages_come_out_whole_one_byte_at_a_time(stream: tuple[bytes, list[by
     st.lists(st.integers(min_value=0), max_size=8),
     st.sampled_from([4, 12, 1000]),
 )
-def test_broken_input_gives_the_same_frames_whatever_the_split(
+def test_broken_input_gives_the_same_frames_however_it_is_split(
     tokens: list[bytes], points: list[int], max_bytes: int
 ) -> None:
     data = b"".join(tokens)
@@ -72,7 +72,7 @@ def test_broken_input_gives_the_same_frames_whatever_the_split(
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(min_value=0), max_size=5))
-def test_random_bytes_give_the_same_frames_whatever_the_split(data: bytes, points: list[int]) -> None:
+def test_random_bytes_give_the_same_frames_however_they_are_split(data: bytes, points: list[int]) -> None:
     assert frames_of(cut(data, points)) == frames_of([data])
 
 
@@ -90,7 +90,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 4096])
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
-def test_the_bytes_looked_at_grow_with_the_bytes_that_came(unit: bytes, chunk_bytes: int) -> None:
+def test_the_bytes_visited_grow_linearly_with_the_input(unit: bytes, chunk_bytes: int) -> None:
     def visited(size: int) -> int:
         data = (unit * size)[:size]
         framer = Framer(1 << 30)
@@ -104,7 +104,7 @@ def test_the_bytes_looked_at_grow_with_the_bytes_that_came(unit: bytes, chunk_by
     assert four_times <= 4.2 * once + 100
 
 
-def test_a_long_message_in_many_pieces_is_looked_at_a_bounded_number_of_times() -> None:
+def test_a_long_message_in_many_pieces_is_visited_a_bounded_number_of_times() -> None:
     message = json.dumps({"script": 'let x = "\\";\n' * 20_000, "list": [[[[[1] * 50] * 10] * 10]] * 10}).encode()
     framer = Framer(1 << 30)
 
@@ -141,7 +141,7 @@ def test_garbage_between_messages_is_reported_once_and_the_next_message_is_taken
         b"[" * (MAX_DEPTH + 1),
     ],
 )
-def test_a_broken_line_is_reported_at_once_and_the_next_line_is_taken(broken: bytes) -> None:
+def test_a_broken_line_is_reported_immediately_and_the_next_line_is_taken(broken: bytes) -> None:
     framer = Framer()
 
     (lost,) = framer.feed(broken + b"\n")[:1]

@@ -35,7 +35,7 @@ def test_an_id_is_echoed_with_its_type(id_text: str) -> None:
 
 
 @pytest.mark.parametrize("id_text", ["true", "false", "[]", "{}", "18446744073709551616", "-1e300", "[1]"])
-def test_an_id_that_is_no_id_or_cannot_be_echoed_is_refused_with_null(id_text: str) -> None:
+def test_an_invalid_id_is_refused_with_null(id_text: str) -> None:
     answer = refused(f'{{"jsonrpc":"2.0","id":{id_text},"method":"m"}}')
 
     assert answer.id is None
@@ -99,7 +99,7 @@ def test_no_parameters_can_be_said_in_several_ways(params: str) -> None:
         '{"jsonrpc":"2.0"}'.encode("utf-16"),
     ],
 )
-def test_what_is_not_json_is_a_parse_error(text: bytes) -> None:
+def test_input_that_is_not_json_is_a_parse_error(text: bytes) -> None:
     answer = refused(text)
 
     assert answer.id is None

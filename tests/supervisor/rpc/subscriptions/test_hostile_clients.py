@@ -11,17 +11,17 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.supervisor.rpc.methods.test_subscriptions import submit
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
-from hero_supervisor.rpc.methods import subscriptions
 from hero_supervisor.rpc.protocol.wire import ErrorCode
+from hero_supervisor.rpc.subscriptions import subscription
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import RunningServer
-from tests.supervisor.rpc.followers import subscription_tasks, unix_client, web_client
+from tests.supervisor.rpc.followers import follower_of
 from tests.supervisor.rpc.raw_client import RawClient, request
-from tests.supervisor.rpc.web_server import TOKENS, RunningWeb, ask, token_settings
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.subscriptions.actors import submit
+from tests.supervisor.rpc.tcp_client import TOKENS, ask, token_settings
 from tests.valkey_server import ValkeyServer
 
 LONG_NAME = "c" * 8000
@@ -39,8 +39,8 @@ def unix_server(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> Iterato
 
 
 @pytest.fixture
-def guarded(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace, tokens=token_settings(), subscription_queue=QUEUE).start()
+def guarded(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
+    server = RunningServer(valkey.url, namespace, tokens=token_settings(), subscription_queue=QUEUE).start()
     yield server
     server.stop()
 
@@ -59,7 +59,7 @@ def test_a_slow_client_loses_its_subscription_with_a_reason_and_others_lose_noth
     with (
         caplog.at_level(logging.WARNING),
         RawClient(unix_server.path) as slow,
-        unix_client(unix_server) as quick,
+        follower_of(unix_server) as quick,
     ):
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.send(request("hero_subscribe", ["jobs"]))
@@ -89,16 +89,16 @@ def test_a_slow_client_loses_its_subscription_with_a_reason_and_others_lose_noth
         assert slow.read()["id"] == "again"
         assert slow.read()["params"]["result"]["event"] == "following"
         assert slow.read()["params"]["result"]["job_id"] == "j599"
-    eventually(lambda: subscription_tasks(unix_server) == [])
+    eventually(lambda: unix_server.subscription_tasks() == [])
 
 
-def test_a_slow_client_of_the_websocket_is_told_too(
-    guarded: RunningWeb, store: Store, operations: Operations, caplog: pytest.LogCaptureFixture
+def test_a_slow_client_of_a_websocket_gets_the_reason_too(
+    guarded: RunningServer, store: Store, operations: Operations, caplog: pytest.LogCaptureFixture
 ) -> None:
     options: dict[str, Any] = {
         "additional_headers": {"Authorization": f"Bearer {TOKENS['reader']}"}, "max_queue": 1,
     }  # fmt: skip
-    with caplog.at_level(logging.WARNING), web_client(guarded, **options) as slow:
+    with caplog.at_level(logging.WARNING), follower_of(guarded, **options) as slow:
         slow.subscribe("jobs")
         # More than the buffers of both kernels take.
         flood(store, operations, 300, LONG_NAME * 8)
@@ -111,14 +111,14 @@ def test_a_slow_client_of_the_websocket_is_told_too(
         assert slow.call("version")
 
 
-def test_what_waits_for_a_connection_is_bounded_in_bytes(
+def test_the_bytes_that_wait_for_a_connection_are_bounded(
     unix_server: RunningServer,
     store: Store,
     operations: Operations,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(subscriptions, "MAX_QUEUED_BYTES", 3 * len(LONG_NAME))
+    monkeypatch.setattr(subscription, "MAX_QUEUED_BYTES", 3 * len(LONG_NAME))
     with caplog.at_level(logging.WARNING), RawClient(unix_server.path) as slow:
         slow.send(request("hero_subscribe", ["jobs"]))
         assert slow.read()["result"]
@@ -149,11 +149,11 @@ def submit_to(server: ValkeyServer, operations: Operations, job_id: str) -> None
         submit(store, operations, job_id)
 
 
-def test_an_outage_of_the_store_is_told_and_nothing_is_missed(own_valkey: ValkeyServer, tmp_path: Path) -> None:
+def test_an_outage_of_the_store_is_reported_and_no_event_is_missed(own_valkey: ValkeyServer, tmp_path: Path) -> None:
     operations = Operations("hero")
     server = RunningServer(own_valkey.url, "hero", tmp_path / "s" / "hero.ipc").start()
     try:
-        with unix_client(server) as client:
+        with follower_of(server) as client:
             client.subscribe("jobs")
             submit_to(own_valkey, operations, "before")
             assert client.result()["job_id"] == "before"
@@ -167,11 +167,11 @@ def test_an_outage_of_the_store_is_told_and_nothing_is_missed(own_valkey: Valkey
         server.stop()
 
 
-def test_a_store_that_lost_its_data_meanwhile_is_a_gap(own_valkey: ValkeyServer, tmp_path: Path) -> None:
+def test_a_store_that_has_lost_its_data_is_reported_as_a_gap(own_valkey: ValkeyServer, tmp_path: Path) -> None:
     operations = Operations("hero")
     server = RunningServer(own_valkey.url, "hero", tmp_path / "s" / "hero.ipc").start()
     try:
-        with unix_client(server) as client:
+        with follower_of(server) as client:
             client.subscribe("jobs")
             submit_to(own_valkey, operations, "before")
             assert client.result()["job_id"] == "before"
@@ -192,12 +192,12 @@ def test_a_store_that_lost_its_data_meanwhile_is_a_gap(own_valkey: ValkeyServer,
 # Rights
 
 
-def web_follower(server: RunningWeb, path: str, name: str) -> Any:
-    return web_client(server, path, additional_headers={"Authorization": f"Bearer {TOKENS[name]}"})
+def web_follower(server: RunningServer, path: str, name: str) -> Any:
+    return follower_of(server, path, additional_headers={"Authorization": f"Bearer {TOKENS[name]}"})
 
 
-def test_a_connection_bound_to_a_context_hears_of_no_other(
-    guarded: RunningWeb, store: Store, operations: Operations
+def test_a_connection_bound_to_a_context_gets_events_of_no_other(
+    guarded: RunningServer, store: Store, operations: Operations
 ) -> None:
     with web_follower(guarded, "/02mine", "alice") as client:
         client.subscribe("jobs")
@@ -211,8 +211,8 @@ def test_a_connection_bound_to_a_context_hears_of_no_other(
         assert client.subscribe("jobs", {"context_id": "02mine"})
 
 
-def test_who_may_read_may_subscribe_and_who_is_nobody_may_not(
-    guarded: RunningWeb, store: Store, operations: Operations
+def test_a_reader_may_subscribe_and_an_unauthenticated_client_may_not(
+    guarded: RunningServer, store: Store, operations: Operations
 ) -> None:
     with web_follower(guarded, "/", "reader") as client:
         client.subscribe("jobs")
@@ -251,7 +251,7 @@ def test_one_connection_too_many_is_told_so_and_closed_until_there_is_room(
             client.close()
 
 
-def test_a_batch_whose_answer_is_full_gives_an_error_for_what_finds_no_room_and_does_not_do_it(
+def test_requests_that_do_not_fit_into_the_answer_of_a_batch_get_an_error_and_are_not_run(
     unix_server: RunningServer, store: Store, operations: Operations
 ) -> None:
     submit(store, operations, "big", script="x" * 3000)
@@ -272,10 +272,10 @@ def test_a_batch_whose_answer_is_full_gives_an_error_for_what_finds_no_room_and_
 def test_the_answer_of_a_batch_over_http_is_bounded_too(
     valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
 ) -> None:
-    from tests.supervisor.rpc.web_server import curl
+    from tests.supervisor.rpc.tcp_client import curl
 
     submit(store, operations, "big", script="x" * 3000)
-    server = RunningWeb(valkey.url, namespace, max_batch_answer_bytes=4096).start()
+    server = RunningServer(valkey.url, namespace, max_batch_answer_bytes=4096).start()
     try:
         batch = [orjson.loads(request("get_job", ["big"], n)) for n in range(10)]
         answers = curl(server.url(), body=orjson.dumps(batch)).json

@@ -7,17 +7,17 @@ import signal
 
 from hero_supervisor.rpc.methods import examples
 from tests.deployment import Deployment
-from tests.supervisor.rpc.followers import Client, UnixFollower
+from tests.supervisor.rpc.followers import FollowingClient, UnixFollower
 from tests.supervisor.rpc.raw_client import RawClient, job
 
 SPARE = f"{examples.ENTRY}-1"
 
 
-def test_a_killed_actor_is_told_by_registry_and_supervisor_until_its_successor_is_ready(
+def test_a_killed_actor_is_reported_by_registry_and_supervisor_until_its_successor_is_ready(
     deployment: Deployment,
 ) -> None:
     with RawClient(deployment.socket) as raw:
-        client = Client(UnixFollower(raw))
+        client = FollowingClient(UnixFollower(raw))
         client.subscribe("actors", {"name": SPARE})
         (spare,) = [actor for actor in client.call("list_actors") if actor["name"] == SPARE]
 
@@ -39,7 +39,7 @@ def test_a_killed_actor_is_told_by_registry_and_supervisor_until_its_successor_i
 def test_what_a_real_script_prints_is_followed_to_its_end(deployment: Deployment) -> None:
     script = "for n in 0..300 { print(`line ${n}`); } 42"
     with RawClient(deployment.socket) as raw:
-        client = Client(UnixFollower(raw))
+        client = FollowingClient(UnixFollower(raw))
         job_id = client.call("create_job", job(script=script))
         client.subscribe("logs", {"job_id": job_id})
         client.call("start_job", [job_id])

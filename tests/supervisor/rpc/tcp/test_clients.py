@@ -1,41 +1,30 @@
-"""Clients of the TCP port that misbehave over HTTP: half requests, refused bodies, deaf readers, too many."""
+"""HTTP clients of the TCP port that misbehave: half requests, endless bodies, clients that do not read, too many."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from hero_supervisor.rpc.protocol import flow_control
+from hero_supervisor.rpc.tcp import app, uvicorn_protocol
 from hero_supervisor.rpc.tcp import server as web
-from hero_supervisor.rpc.tcp import uvicorn_protocol as web_protocol
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import ForeignActor
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import job, request
-from tests.supervisor.rpc.web_server import RunningWeb, curl, read_all
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import curl, post_head, read_all
 from tests.valkey_server import ValkeyServer
 
 StartActor = Callable[[str], ForeignActor]
 VERSION = request("version")
 
 
-@pytest.fixture
-def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace).start()
-    yield server
-    server.stop()
-
-
-def post_head(length: int) -> bytes:
-    return f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
-
-
-def test_half_a_request_is_waited_for_so_long_and_no_longer(
-    web_server: RunningWeb, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(web_protocol, "HEAD_S", 0.2)
+def test_half_a_request_is_waited_for_only_so_long(web_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn_protocol, "HEAD_S", 0.2)
     with web_server.raw() as silent, web_server.raw() as half:
         half.sendall(b"POST / HTTP/1.1\r\nHost: local")
 
@@ -43,18 +32,16 @@ def test_half_a_request_is_waited_for_so_long_and_no_longer(
         assert read_all(silent) == b""
 
 
-def test_half_a_body_is_waited_for_so_long_and_no_longer(
-    web_server: RunningWeb, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(web, "BODY_S", 0.2)
+def test_half_a_body_is_waited_for_only_so_long(web_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_S", 0.2)
     with web_server.raw() as half:
         half.sendall(post_head(100) + b'{"jsonrpc"')
 
         assert read_all(half).startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_refused_body_is_not_read_for_ever(web_server: RunningWeb, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_protocol, "HEAD_S", 0.2)
+def test_a_refused_body_is_not_read_for_ever(web_server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn_protocol, "HEAD_S", 0.2)
     with web_server.raw() as endless:
         endless.sendall(post_head(1 << 40))
         with contextlib.suppress(ConnectionError):
@@ -64,11 +51,9 @@ def test_a_refused_body_is_not_read_for_ever(web_server: RunningWeb, monkeypatch
     eventually(lambda: web_server.connections() == 0)
 
 
-def test_a_connection_that_asks_no_more_is_closed(
-    valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_idle_connection_is_closed(valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "KEEP_ALIVE_S", 0.2)
-    server = RunningWeb(valkey.url, namespace).start()
+    server = RunningServer(valkey.url, namespace).start()
     try:
         with server.raw() as idle:
             idle.sendall((post_head(len(VERSION)) + VERSION) * 2)
@@ -78,7 +63,7 @@ def test_a_connection_that_asks_no_more_is_closed(
         server.stop()
 
 
-def test_what_is_not_http_is_refused(web_server: RunningWeb) -> None:
+def test_input_that_is_not_http_is_refused(web_server: RunningServer) -> None:
     with web_server.raw() as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00 not http\r\n\r\n")
 
@@ -86,7 +71,7 @@ def test_what_is_not_http_is_refused(web_server: RunningWeb) -> None:
     assert curl(web_server.url(), body=VERSION).json["result"]
 
 
-def test_an_endless_head_is_refused(web_server: RunningWeb) -> None:
+def test_an_endless_head_is_refused(web_server: RunningServer) -> None:
     with web_server.raw() as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000)
@@ -94,10 +79,10 @@ def test_an_endless_head_is_refused(web_server: RunningWeb) -> None:
         assert read_all(connection)[:13] in {b"HTTP/1.1 400 ", b""}
 
 
-def test_a_reader_that_does_not_read_is_cut_off_and_the_others_are_served(
-    web_server: RunningWeb, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_an_http_client_that_does_not_read_is_cut_off_and_the_others_are_served(
+    web_server: RunningServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(web_protocol, "STALL_S", 0.2)
+    monkeypatch.setattr(flow_control, "STALL_S", 0.2)
     curl(web_server.url(), body=request("create_job", [job(id="big", script="x" * 1_000_000)]))
     batch = b"[" + b",".join(request("get_job", ["big"]) for _ in range(20)) + b"]"
     with caplog.at_level(logging.WARNING), web_server.raw() as deaf:
@@ -109,17 +94,17 @@ def test_a_reader_that_does_not_read_is_cut_off_and_the_others_are_served(
 
 
 def test_the_wait_for_a_job_ends_when_its_client_hangs_up_and_the_job_goes_on(
-    web_server: RunningWeb, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+    web_server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "LEFT_BEHIND_S", 0.1)
+    monkeypatch.setattr(flow_control, "LEFT_BEHIND_S", 0.1)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     body = request("run_job", job(id="j1"))
     with web_server.raw() as gone:
         gone.sendall(post_head(len(body)) + body)
         actor.held.wait()
-        assert web_server.tasks() > 0
-    eventually(lambda: web_server.tasks() == 0)
+        assert web_server.in_flight() > 0
+    eventually(lambda: web_server.in_flight() == 0)
     actor.may_finish.set()
 
     def output() -> Any:
@@ -128,7 +113,7 @@ def test_the_wait_for_a_job_ends_when_its_client_hangs_up_and_the_job_goes_on(
     assert eventually(output) == "ran 40 + 2"
 
 
-def test_disconnects_at_every_moment_harm_nobody(web_server: RunningWeb) -> None:
+def test_disconnects_at_every_moment_harm_nobody(web_server: RunningServer) -> None:
     message = post_head(len(VERSION)) + VERSION
     for length in range(0, len(message) + 1, 9):
         with web_server.raw() as other:
@@ -138,10 +123,10 @@ def test_disconnects_at_every_moment_harm_nobody(web_server: RunningWeb) -> None
     eventually(lambda: web_server.connections() == 0)
 
 
-def test_one_connection_too_many_is_refused_and_those_that_are_there_live(
+def test_one_connection_too_many_is_refused_and_the_others_live(
     valkey: ValkeyServer, namespace: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = RunningWeb(valkey.url, namespace, max_connections=3).start()
+    server = RunningServer(valkey.url, namespace, max_connections=3).start()
     try:
         with caplog.at_level(logging.WARNING), contextlib.ExitStack() as stack:
             first, *_ = [stack.enter_context(server.raw()) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""CORS: a page of an allowed origin may POST and read the answer; another is told nothing. As a browser would ask."""
+"""CORS: a page of an allowed origin may POST and read the answer; a page of another origin may not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.supervisor.rpc.raw_client import request
-from tests.supervisor.rpc.web_server import Answer, RunningWeb, bearer, curl, token_settings
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import Answer, bearer, curl, token_settings
 from tests.valkey_server import ValkeyServer
 
 APP = "https://app.example.org"
@@ -15,13 +16,13 @@ VERSION = request("version")
 
 
 @pytest.fixture
-def server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    running = RunningWeb(valkey.url, namespace, tokens=token_settings(), origins=[APP]).start()
+def server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
+    running = RunningServer(valkey.url, namespace, tokens=token_settings(), origins=[APP]).start()
     yield running
     running.stop()
 
 
-def preflight(server: RunningWeb, origin: str, *options: str, path: str = "/") -> Answer:
+def preflight(server: RunningServer, origin: str, *options: str, path: str = "/") -> Answer:
     asked = ("Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,content-type")
     headers = [part for line in (f"Origin: {origin}", *asked) for part in ("-H", line)]
     return curl(server.url(path), "-X", "OPTIONS", *headers, *options)
@@ -29,7 +30,7 @@ def preflight(server: RunningWeb, origin: str, *options: str, path: str = "/") -
 
 @pytest.mark.parametrize("origin", [APP, "http://localhost:3000"])
 @pytest.mark.parametrize("path", ["/", "/rpc"])
-def test_a_page_of_an_allowed_origin_may_post_with_a_token(server: RunningWeb, origin: str, path: str) -> None:
+def test_a_page_of_an_allowed_origin_may_post_with_a_token(server: RunningServer, origin: str, path: str) -> None:
     answer = preflight(server, origin, path=path)
 
     allowed = {name.strip().lower() for name in answer.headers["access-control-allow-headers"].split(",")}
@@ -42,8 +43,8 @@ def test_a_page_of_an_allowed_origin_may_post_with_a_token(server: RunningWeb, o
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
-def test_a_page_of_another_origin_is_told_nothing(
-    server: RunningWeb, origin: str, caplog: pytest.LogCaptureFixture
+def test_a_page_of_another_origin_gets_no_cors_headers(
+    server: RunningServer, origin: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = preflight(server, origin)
     posted = curl(server.url(), "-H", f"Origin: {origin}", *bearer("admin"), body=VERSION)
@@ -53,14 +54,14 @@ def test_a_page_of_another_origin_is_told_nothing(
     assert caplog.text.count("rpc.refused") == 2
 
 
-def test_a_host_name_that_is_not_ours_is_no_better_with_a_good_origin(server: RunningWeb) -> None:
+def test_an_allowed_origin_does_not_help_an_unknown_host_name(server: RunningServer) -> None:
     answer = preflight(server, APP, "-H", "Host: rebound.evil.example")
 
     assert answer.status == 403
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_the_page_may_read_the_answer_and_an_error_too(server: RunningWeb) -> None:
+def test_the_page_may_read_answers_and_errors(server: RunningServer) -> None:
     good = curl(server.url(), "-H", f"Origin: {APP}", *bearer("reader"), body=VERSION)
     refused = curl(server.url(), "-H", f"Origin: {APP}", body=VERSION)
     health = curl(server.url("/healthz"), "-H", f"Origin: {APP}")
@@ -71,7 +72,7 @@ def test_the_page_may_read_the_answer_and_an_error_too(server: RunningWeb) -> No
     assert {a.headers["vary"] for a in (good, refused, health)} == {"Origin"}
 
 
-def test_a_program_without_an_origin_gets_no_such_headers_and_no_preflight(server: RunningWeb) -> None:
+def test_a_program_without_an_origin_gets_no_such_headers_and_no_preflight(server: RunningServer) -> None:
     answer = curl(server.url(), *bearer("reader"), body=VERSION)
     options = curl(server.url(), "-X", "OPTIONS")
 

@@ -1,4 +1,4 @@
-"""Pages of the web: which origins and host names may use the port, and what is open to all."""
+"""Which origins and host names may use the TCP port, and which paths are open to all."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import pytest
 
 from hero_supervisor.rpc.tcp.origin_checks import host_allowed, origin_allowed
 from tests.supervisor.rpc.raw_client import request
-from tests.supervisor.rpc.web_server import RunningWeb, bearer, curl
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import bearer, curl
 from tests.valkey_server import ValkeyServer
 
 VERSION = request("version")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
-def test_health_is_open_to_all_and_metrics_to_readers(token_server: RunningWeb, path: str) -> None:
+def test_health_is_open_to_all_and_metrics_to_readers(token_server: RunningServer, path: str) -> None:
     assert curl(token_server.url(path)).status == (200 if path == "/healthz" else 401)
     assert curl(token_server.url(path), *bearer("reader")).status == 200
 
@@ -48,7 +49,9 @@ def test_pages_of_other_sites_and_names_of_other_sites_are_refused(
         "Sec-WebSocket-Key: " + "A" * 22 + "==",
     )
     options = [part for line in (header, *(upgrade if websocket else ())) for part in ("-H", line)]
-    server = RunningWeb(valkey.url, namespace, origins=["https://app.example.org"], hosts=["hero.example.org"]).start()
+    server = RunningServer(
+        valkey.url, namespace, origins=["https://app.example.org"], hosts=["hero.example.org"]
+    ).start()
     try:
         with caplog.at_level(logging.WARNING):
             if websocket:

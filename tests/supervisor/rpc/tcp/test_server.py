@@ -1,4 +1,4 @@
-"""The TCP port over HTTP: POST with curl, health and metrics, raw sockets that misbehave, and the server's life."""
+"""The TCP port over HTTP: POST, health and metrics, TLS, and the start and end of the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ssl
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from websockets.sync.client import connect
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.tcp import server as web
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.protocol.test_dispatch import SPECIFICATION
 from tests.supervisor.rpc.raw_client import job, request
-from tests.supervisor.rpc.web_server import (
-    RunningWeb,
+from tests.supervisor.rpc.running_server import MAX_MESSAGE_BYTES, RunningServer
+from tests.supervisor.rpc.tcp_client import (
     ask,
     curl,
     frame,
     make_certificate,
+    post_head,
     read_all,
     upgrade_to_websocket,
 )
@@ -35,29 +36,18 @@ StartActor = Callable[[str], ForeignActor]
 VERSION = request("version")
 
 
-@pytest.fixture
-def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace).start()
-    yield server
-    server.stop()
-
-
-def post_head(length: int) -> bytes:
-    return f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
-
-
 # POST.
 
 
 @pytest.mark.parametrize("path", ["/", "/rpc"])
-def test_a_request_is_answered(web_server: RunningWeb, path: str) -> None:
+def test_a_request_is_answered(web_server: RunningServer, path: str) -> None:
     answer = curl(web_server.url(path), body=VERSION)
 
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json["result"]["name"] == "hero-runtime"
 
 
-def test_a_batch_is_answered_in_order(web_server: RunningWeb) -> None:
+def test_a_batch_is_answered_in_order(web_server: RunningServer) -> None:
     body = b"[" + request("version", request_id=1) + b"," + request("nothing", request_id=2) + b"]"
 
     first, second = curl(web_server.url(), body=body).json
@@ -67,7 +57,7 @@ def test_a_batch_is_answered_in_order(web_server: RunningWeb) -> None:
 
 
 @pytest.mark.parametrize("batch", [False, True])
-def test_notifications_are_carried_out_and_answered_with_no_content(web_server: RunningWeb, batch: bool) -> None:
+def test_notifications_are_carried_out_and_answered_with_no_content(web_server: RunningServer, batch: bool) -> None:
     one = orjson.dumps({"jsonrpc": "2.0", "method": "create_job", "params": [job(id="j1")]})
 
     answer = curl(web_server.url(), body=b"[" + one + b"]" if batch else one)
@@ -78,31 +68,31 @@ def test_notifications_are_carried_out_and_answered_with_no_content(web_server: 
 
 @pytest.mark.parametrize(("text", "expected"), SPECIFICATION.values(), ids=SPECIFICATION.keys())
 def test_the_examples_of_the_specification_get_one_answer_or_none(
-    web_server: RunningWeb, text: str, expected: Any
+    web_server: RunningServer, text: str, expected: Any
 ) -> None:
     answer = curl(web_server.url(), body=text.encode())
 
     assert answer.status == (204 if expected is None else 200)
-    # The methods of the examples do not exist here; what is malformed is malformed everywhere.
+    # The methods of the examples do not exist here, but malformed requests are malformed everywhere.
     if isinstance(expected, dict) and expected.get("error") in {-32700, -32600}:
         assert (answer.code, answer.json["id"]) == (expected["error"], None)
     elif isinstance(expected, list):
         assert [item["id"] for item in answer.json] == [item["id"] for item in expected]
 
 
-def test_a_job_is_run_and_waited_for(web_server: RunningWeb, foreign_actor: StartActor) -> None:
+def test_a_job_is_run_and_waited_for(web_server: RunningServer, foreign_actor: StartActor) -> None:
     foreign_actor("sal")
 
     assert curl(web_server.url(), body=request("run_job", job())).json["result"] == "ran 40 + 2"
 
 
-def test_a_body_in_chunks_is_one_request(web_server: RunningWeb) -> None:
+def test_a_body_in_chunks_is_one_request(web_server: RunningServer) -> None:
     answer = curl(web_server.url(), "-H", "Transfer-Encoding: chunked", body=VERSION)
 
     assert answer.json["result"]
 
 
-def test_pipelined_requests_on_one_connection_are_answered_in_order(web_server: RunningWeb) -> None:
+def test_pipelined_requests_on_one_connection_are_answered_in_order(web_server: RunningServer) -> None:
     with web_server.raw() as connection:
         for i in range(3):
             body = request("version", request_id=i)
@@ -115,19 +105,19 @@ def test_pipelined_requests_on_one_connection_are_answered_in_order(web_server: 
 
 
 @pytest.mark.parametrize("path", ["/", "/rpc"])
-def test_get_is_told_how_to_ask(web_server: RunningWeb, path: str) -> None:
+def test_get_is_answered_with_a_hint(web_server: RunningServer, path: str) -> None:
     answer = curl(web_server.url(path))
 
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
     assert b"POST a JSON-RPC 2.0 request" in answer.body
 
 
-def test_other_paths_do_not_exist(web_server: RunningWeb) -> None:
+def test_other_paths_do_not_exist(web_server: RunningServer) -> None:
     assert curl(web_server.url("/other"), body=VERSION).status == 404
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_oversized_body_is_refused(web_server: RunningWeb, chunked: bool) -> None:
+def test_an_oversized_body_is_refused(web_server: RunningServer, chunked: bool) -> None:
     options = ("-H", "Transfer-Encoding: chunked") if chunked else ()
 
     answer = curl(web_server.url(), *options, body=b" " * (MAX_MESSAGE_BYTES + 1))
@@ -135,7 +125,7 @@ def test_an_oversized_body_is_refused(web_server: RunningWeb, chunked: bool) -> 
     assert (answer.status, answer.code) == (413, ErrorCode.MESSAGE_TOO_LARGE)
 
 
-def test_an_oversized_body_is_refused_before_it_is_sent(web_server: RunningWeb) -> None:
+def test_an_oversized_body_is_refused_before_it_is_sent(web_server: RunningServer) -> None:
     with web_server.raw() as connection:
         connection.sendall(post_head(MAX_MESSAGE_BYTES + 1))
 
@@ -145,14 +135,14 @@ def test_an_oversized_body_is_refused_before_it_is_sent(web_server: RunningWeb) 
 # Health and metrics.
 
 
-def test_health_tells_of_the_store_and_the_actors(web_server: RunningWeb) -> None:
+def test_health_shows_the_store_and_the_actors(web_server: RunningServer) -> None:
     answer = curl(web_server.url("/healthz"))
 
     assert (answer.status, answer.json) == (200, {"status": "ok", "store": "ok", "actors": 0})
 
 
-def test_without_the_store_health_is_degraded_and_metrics_go_on(tmp_path: Path) -> None:
-    server = RunningWeb(f"unix://{tmp_path}/nobody.sock", "x").start()
+def test_without_the_store_health_is_degraded_and_metrics_still_answer(tmp_path: Path) -> None:
+    server = RunningServer(f"unix://{tmp_path}/nobody.sock", "x").start()
     try:
         health = curl(server.url("/healthz"))
         metrics = curl(server.url("/metrics"))
@@ -166,7 +156,7 @@ def test_without_the_store_health_is_degraded_and_metrics_go_on(tmp_path: Path) 
     assert (asked.status, asked.code) == (200, ErrorCode.STORE_UNAVAILABLE)
 
 
-def test_metrics_tell_of_queues_actors_and_dead_letters(web_server: RunningWeb) -> None:
+def test_metrics_show_queues_actors_and_dead_letters(web_server: RunningServer) -> None:
     curl(web_server.url(), body=request("create_job", [job(id="j1")]))
     curl(web_server.url(), body=request("start_job", ["j1"]))
 
@@ -179,10 +169,10 @@ def test_metrics_tell_of_queues_actors_and_dead_letters(web_server: RunningWeb) 
     assert all(line.startswith(("# HELP ", "# TYPE ", "hero_")) for line in lines)
 
 
-# The life of the server.
+# Start and end of the server.
 
 
-def test_closing_finishes_what_is_under_way(web_server: RunningWeb, foreign_actor: StartActor) -> None:
+def test_closing_finishes_the_requests_in_flight(web_server: RunningServer, foreign_actor: StartActor) -> None:
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     body = request("run_job", job())
@@ -190,31 +180,31 @@ def test_closing_finishes_what_is_under_way(web_server: RunningWeb, foreign_acto
         connection.sendall(post_head(len(body)) + body)
         actor.held.wait()
         web_server.begin_stop()
-        eventually(lambda: web_server.server._closing)
+        eventually(web_server.is_closing)
         actor.may_finish.set()
 
         assert b"ran 40 + 2" in read_all(connection)
 
 
-def test_closing_answers_what_cannot_be_finished(web_server: RunningWeb) -> None:
+def test_closing_answers_requests_that_cannot_be_finished(web_server: RunningServer) -> None:
     body = request("run_job", job(script_type="V"))
     with web_server.raw() as connection:
         connection.sendall(post_head(len(body)) + body)
-        eventually(lambda: web_server.tasks() > 0)
+        eventually(lambda: web_server.in_flight() > 0)
         web_server.stop(grace_s=0.1)
 
         assert str(int(ErrorCode.SHUTTING_DOWN)).encode() in read_all(connection)
 
 
-def test_the_port_can_be_used_again_at_once_and_not_while_it_is_in_use(
-    web_server: RunningWeb, valkey: ValkeyServer, namespace: str
+def test_the_port_can_be_reused_immediately_after_closing_and_not_before(
+    web_server: RunningServer, valkey: ValkeyServer, namespace: str
 ) -> None:
-    again = RunningWeb(valkey.url, namespace, port=web_server.port)
+    again = RunningServer(valkey.url, namespace, port=web_server.port)
     with pytest.raises(OSError, match="in use"):
         again.start()
     curl(web_server.url(), body=VERSION)
     web_server.stop()
-    later = RunningWeb(valkey.url, namespace, port=web_server.port).start()
+    later = RunningServer(valkey.url, namespace, port=web_server.port).start()
     later.port = web_server.port
     answered = curl(later.url(), body=VERSION).json
     later.stop()
@@ -224,7 +214,7 @@ def test_the_port_can_be_used_again_at_once_and_not_while_it_is_in_use(
 
 def test_tls_is_spoken_when_there_is_a_certificate(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path)
-    server = RunningWeb(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
+    server = RunningServer(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
     try:
         secure = curl(server.url(scheme="https"), "--cacert", cert, body=VERSION)
         untrusted = curl(server.url(scheme="https"), body=VERSION)
@@ -236,12 +226,12 @@ def test_tls_is_spoken_when_there_is_a_certificate(valkey: ValkeyServer, namespa
     assert (untrusted.status, plain.status) == (0, 0)
 
 
-def test_half_a_tls_handshake_is_waited_for_so_long_and_no_longer(
+def test_half_a_tls_handshake_is_waited_for_only_so_long(
     valkey: ValkeyServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "HEAD_S", 0.2)
     cert, key = make_certificate(tmp_path)
-    server = RunningWeb(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
+    server = RunningServer(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
     try:
         with server.raw() as half:
             half.sendall(b"\x16\x03\x01\x02\x00")
@@ -253,7 +243,7 @@ def test_half_a_tls_handshake_is_waited_for_so_long_and_no_longer(
 
 def test_a_websocket_is_served_over_tls(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path)
-    server = RunningWeb(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
+    server = RunningServer(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
     try:
         with connect(server.url(scheme="wss"), ssl=ssl.create_default_context(cafile=cert)) as client:
             assert ask(client, "version")["result"]
@@ -265,9 +255,9 @@ def test_closing_leaves_a_client_alone_that_closes_over_tls_at_the_same_moment(
     valkey: ValkeyServer, namespace: str, tmp_path: Path
 ) -> None:
     cert, key = make_certificate(tmp_path)
-    server = RunningWeb(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
+    server = RunningServer(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
     try:
-        # The library `websockets` answers the end of TLS at once; this client keeps it open.
+        # The library `websockets` would answer the end of TLS immediately; this client keeps the connection open.
         with ssl.create_default_context(cafile=cert).wrap_socket(server.raw(), server_hostname="127.0.0.1") as client:
             upgrade_to_websocket(client)
             client.sendall(frame(struct.pack("!H", 1000), first=0x88))
@@ -277,8 +267,8 @@ def test_closing_leaves_a_client_alone_that_closes_over_tls_at_the_same_moment(
         server.stop()
 
 
-def test_a_certificate_that_is_not_there_is_an_error_at_the_start(valkey: ValkeyServer, namespace: str) -> None:
-    server = RunningWeb(valkey.url, namespace, tls_cert="/nowhere/cert.pem", tls_key="/nowhere/key.pem")
+def test_a_missing_certificate_is_an_error_at_the_start(valkey: ValkeyServer, namespace: str) -> None:
+    server = RunningServer(valkey.url, namespace, tls_cert="/nowhere/cert.pem", tls_key="/nowhere/key.pem")
 
     with pytest.raises(OSError, match="No such file"):
         server.start()

@@ -15,8 +15,8 @@ from websockets.sync.client import connect
 from tests.deployment import deployed
 from tests.eventually import eventually
 from tests.supervisor.rpc.raw_client import job, request
+from tests.supervisor.rpc.tcp_client import ask, curl
 from tests.supervisor.rpc.transports import free_port
-from tests.supervisor.rpc.web_server import ask, curl
 
 
 def test_the_service_offers_its_port_and_ends_its_connections_gracefully(

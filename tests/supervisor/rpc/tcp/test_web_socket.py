@@ -1,4 +1,4 @@
-"""JSON-RPC over a WebSocket: with the library `websockets` as client, and with raw sockets where it is too polite."""
+"""JSON-RPC over a WebSocket: with the library `websockets`, and with raw frames that the library would not send."""
 
 from __future__ import annotations
 
@@ -6,33 +6,26 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from hero_supervisor.rpc.protocol import flow_control
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.tcp import server as web
-from hero_supervisor.rpc.tcp import uvicorn_protocol as web_protocol
-from hero_supervisor.rpc.tcp import web_socket
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.protocol.test_dispatch import SPECIFICATION
 from tests.supervisor.rpc.raw_client import job, request
-from tests.supervisor.rpc.web_server import RunningWeb, ask, curl, frame, upgrade_to_websocket
+from tests.supervisor.rpc.running_server import MAX_MESSAGE_BYTES, RunningServer
+from tests.supervisor.rpc.tcp_client import ask, curl, frame, upgrade_to_websocket
 from tests.valkey_server import ValkeyServer
 
 StartActor = Callable[[str], ForeignActor]
 VERSION = request("version").decode()
-
-
-@pytest.fixture
-def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace).start()
-    yield server
-    server.stop()
 
 
 def close_code(client: Any) -> int:
@@ -44,8 +37,8 @@ def close_code(client: Any) -> int:
     return int(closed.value.rcvd.code)
 
 
-def raw_websocket(server: RunningWeb) -> socket.socket:
-    """A WebSocket whose frames the test writes itself, and whose answers nobody need read."""
+def raw_websocket(server: RunningServer) -> socket.socket:
+    """A WebSocket whose frames the test reads and writes itself."""
     connection = server.raw()
     upgrade_to_websocket(connection)
     return connection
@@ -56,7 +49,7 @@ def raw_websocket(server: RunningWeb) -> socket.socket:
 
 @pytest.mark.parametrize(("text", "expected"), SPECIFICATION.values(), ids=SPECIFICATION.keys())
 def test_the_examples_of_the_specification_get_one_answer_or_none_and_the_connection_lives(
-    web_server: RunningWeb, text: str, expected: Any
+    web_server: RunningServer, text: str, expected: Any
 ) -> None:
     with web_server.websocket() as client:
         client.send(text)
@@ -64,7 +57,7 @@ def test_the_examples_of_the_specification_get_one_answer_or_none_and_the_connec
         alive = ask(client, "version", request_id="alive")
 
     assert alive["id"] == "alive"
-    # The methods of the examples do not exist here; what is malformed is malformed everywhere.
+    # The methods of the examples do not exist here, but malformed requests are malformed everywhere.
     if isinstance(expected, dict) and expected.get("error") in {-32700, -32600}:
         assert answer is not None
         assert (answer["error"]["code"], answer["id"]) == (expected["error"], None)
@@ -73,7 +66,7 @@ def test_the_examples_of_the_specification_get_one_answer_or_none_and_the_connec
         assert [item["id"] for item in answer] == [item["id"] for item in expected]
 
 
-def test_an_answer_is_one_text_frame_without_a_line_feed(web_server: RunningWeb) -> None:
+def test_an_answer_is_one_text_frame_without_a_line_feed(web_server: RunningServer) -> None:
     with web_server.websocket() as client:
         client.send(VERSION)
         answer = client.recv(30)
@@ -82,14 +75,14 @@ def test_an_answer_is_one_text_frame_without_a_line_feed(web_server: RunningWeb)
     assert "\n" not in answer
 
 
-def test_a_message_in_fragments_is_one_message(web_server: RunningWeb) -> None:
+def test_a_message_in_fragments_is_one_message(web_server: RunningServer) -> None:
     with web_server.websocket() as client:
         client.send(iter([VERSION[:10], VERSION[10:20], VERSION[20:]]))
 
         assert orjson.loads(client.recv(30))["result"]
 
 
-def test_a_large_script_goes_in_and_comes_out_whole(web_server: RunningWeb) -> None:
+def test_a_large_script_goes_in_and_comes_out_whole(web_server: RunningServer) -> None:
     script = "// " + 'é\\"{[' * 150_000
     with web_server.websocket() as client:
         ask(client, "create_job", [job(id="big", script=script)])
@@ -97,7 +90,7 @@ def test_a_large_script_goes_in_and_comes_out_whole(web_server: RunningWeb) -> N
         assert ask(client, "get_job", ["big"])["result"]["script"] == script
 
 
-def test_the_subprotocol_is_echoed_when_it_is_offered_and_not_needed(web_server: RunningWeb) -> None:
+def test_the_subprotocol_is_echoed_when_it_is_offered_and_not_needed(web_server: RunningServer) -> None:
     with web_server.websocket(subprotocols=["other", "jsonrpc"]) as client:
         offered = client.subprotocol
     with web_server.websocket(subprotocols=["other"]) as client:
@@ -108,7 +101,7 @@ def test_the_subprotocol_is_echoed_when_it_is_offered_and_not_needed(web_server:
     assert answered["result"]
 
 
-def test_a_binary_frame_is_read_like_text_and_answered_in_text(web_server: RunningWeb) -> None:
+def test_a_binary_frame_is_read_like_text_and_answered_in_text(web_server: RunningServer) -> None:
     with web_server.websocket() as client:
         client.send(VERSION.encode())
         client.send(b'{"\xff"}')
@@ -120,8 +113,8 @@ def test_a_binary_frame_is_read_like_text_and_answered_in_text(web_server: Runni
     assert orjson.loads(refusal)["error"]["code"] == -32700
 
 
-def test_text_that_is_not_utf_8_closes_the_connection_and_is_no_error_of_ours(
-    web_server: RunningWeb, caplog: pytest.LogCaptureFixture
+def test_text_that_is_not_utf_8_closes_the_connection_and_is_not_logged_as_an_error(
+    web_server: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), raw_websocket(web_server) as connection:
         connection.sendall(frame(b'{"\xff"}'))
@@ -131,29 +124,31 @@ def test_text_that_is_not_utf_8_closes_the_connection_and_is_no_error_of_ours(
 
 
 @pytest.mark.parametrize("in_fragments", [False, True])
-def test_an_oversized_message_closes_the_connection(web_server: RunningWeb, in_fragments: bool) -> None:
+def test_an_oversized_message_closes_the_connection(web_server: RunningServer, in_fragments: bool) -> None:
     half = "x" * (MAX_MESSAGE_BYTES // 2 + 1)
     with web_server.websocket() as client:
         with contextlib.suppress(ConnectionClosed):
             client.send(iter([half, half]) if in_fragments else half + half)
 
-        # What the client was still sending may cost it the server's last words: the kernel resets such a connection.
+        # The kernel may reset the connection, because the client was still sending; then the close frame is lost.
         with pytest.raises(ConnectionClosed) as closed:
             client.recv(30)
     assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
 
 
-def test_a_frame_that_announces_too_much_closes_the_connection_before_it_has_come(web_server: RunningWeb) -> None:
+def test_a_frame_that_announces_too_many_bytes_closes_the_connection_before_they_arrive(
+    web_server: RunningServer,
+) -> None:
     with raw_websocket(web_server) as connection:
         connection.sendall(bytes([0x81, 0x80 | 127]) + struct.pack("!Q", MAX_MESSAGE_BYTES + 1) + bytes(4))
 
         assert struct.unpack("!H", connection.recv(100)[2:4]) == (1009,)
 
 
-# Many at once.
+# Concurrent requests.
 
 
-def test_answers_come_as_they_are_ready_and_not_in_order(web_server: RunningWeb, foreign_actor: StartActor) -> None:
+def test_answers_come_as_they_are_ready_and_not_in_order(web_server: RunningServer, foreign_actor: StartActor) -> None:
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     with web_server.websocket() as client:
@@ -165,10 +160,10 @@ def test_answers_come_as_they_are_ready_and_not_in_order(web_server: RunningWeb,
         assert (first, orjson.loads(client.recv(30))["id"]) == ("quick", "slow")
 
 
-def test_more_requests_than_may_be_under_way_are_all_answered(
-    web_server: RunningWeb, monkeypatch: pytest.MonkeyPatch
+def test_more_requests_than_may_be_in_flight_are_all_answered(
+    web_server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_socket, "MAX_IN_FLIGHT", 8)
+    monkeypatch.setattr(flow_control, "MAX_IN_FLIGHT", 8)
     count = 500
     with web_server.websocket() as client:
         for i in range(count):
@@ -177,27 +172,23 @@ def test_more_requests_than_may_be_under_way_are_all_answered(
         assert {orjson.loads(client.recv(30))["id"] for _ in range(count)} == set(range(count))
 
 
-def test_no_more_is_read_while_as_much_as_may_be_is_under_way(
-    web_server: RunningWeb, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_read_while_the_limit_of_requests_in_flight_is_reached(
+    web_server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_socket, "MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr(flow_control, "MAX_IN_FLIGHT", 2)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     with web_server.websocket() as client:
         for i in range(3):
             client.send(request("run_job", job(script=str(i)), request_id=i).decode())
         actor.held.wait()
-        eventually(lambda: len(web_server.run(jobs_known(web_server))) == 2)
+        eventually(lambda: len(web_server.job_ids()) == 2)
         actor.may_finish.set()
 
         assert {orjson.loads(client.recv(30))["result"] for _ in range(3)} == {"ran 0", "ran 1", "ran 2"}
 
 
-async def jobs_known(server: RunningWeb) -> list[Any]:
-    return list((await server.server._supervisor.list_jobs()).records)
-
-
-def test_two_hundred_connections_are_served_and_leave_nothing_behind(web_server: RunningWeb) -> None:
+def test_two_hundred_connections_are_served_and_leave_nothing_behind(web_server: RunningServer) -> None:
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(web_server.websocket(ping_interval=None)) for _ in range(200)]
         for i, client in enumerate(clients):
@@ -217,7 +208,7 @@ def test_a_client_that_answers_no_ping_is_dropped(
 ) -> None:
     monkeypatch.setattr(web, "PING_EVERY_S", 0.1)
     monkeypatch.setattr(web, "PONG_WITHIN_S", 0.1)
-    server = RunningWeb(valkey.url, namespace).start()
+    server = RunningServer(valkey.url, namespace).start()
     try:
         with raw_websocket(server) as silent, server.websocket() as polite:
             data = silent.recv(100)
@@ -236,15 +227,15 @@ def test_a_client_at_its_limit_is_not_dropped_for_pings_whose_answers_are_not_re
 ) -> None:
     monkeypatch.setattr(web, "PING_EVERY_S", 0.05)
     monkeypatch.setattr(web, "PONG_WITHIN_S", 0.5)
-    monkeypatch.setattr(web_socket, "MAX_IN_FLIGHT", 1)
+    monkeypatch.setattr(flow_control, "MAX_IN_FLIGHT", 1)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
-    server = RunningWeb(valkey.url, namespace).start()
+    server = RunningServer(valkey.url, namespace).start()
     try:
         with raw_websocket(server) as client:
             for i in range(2):
                 client.sendall(frame(request("run_job", job(), request_id=i)))
-            # Pongs that are sent now are read when the first job has ended; until then there is none for any ping.
+            # The server reads pongs only after the first job has ended; until then no ping has an answer.
             data, pings = b"", 0
             while data.count(b"ran 40 + 2") < 2:
                 part = client.recv(1000)
@@ -260,22 +251,22 @@ def test_a_client_at_its_limit_is_not_dropped_for_pings_whose_answers_are_not_re
 
 
 def test_a_job_goes_on_when_its_client_hangs_up_and_the_wait_for_it_ends(
-    web_server: RunningWeb, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+    web_server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_socket, "LEFT_BEHIND_S", 0.1)
+    monkeypatch.setattr(flow_control, "LEFT_BEHIND_S", 0.1)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     with web_server.websocket() as gone:
         gone.send(request("run_job", job(id="j1")).decode())
         actor.held.wait()
-        assert web_server.tasks() > 0
-    eventually(lambda: web_server.tasks() == 0)
+        assert web_server.in_flight() > 0
+    eventually(lambda: web_server.in_flight() == 0)
     actor.may_finish.set()
     with web_server.websocket() as client:
         assert eventually(lambda: ask(client, "get_job_output", ["j1"])["result"]) == "ran 40 + 2"
 
 
-def test_disconnects_at_every_moment_harm_nobody(web_server: RunningWeb) -> None:
+def test_disconnects_at_every_moment_harm_nobody(web_server: RunningServer) -> None:
     message = frame(request("run_job", job(script_type="V")))
     for length in range(0, len(message) + 1, 9):
         with raw_websocket(web_server) as other:
@@ -286,18 +277,15 @@ def test_disconnects_at_every_moment_harm_nobody(web_server: RunningWeb) -> None
     eventually(lambda: web_server.connections() == 0)
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "limit"), [(web_protocol, "STALL_S", 0.2), (web_socket, "MAX_UNREAD_BYTES", 5_000_000)]
-)
+@pytest.mark.parametrize(("name", "limit"), [("STALL_S", 0.2), ("MAX_UNREAD_BYTES", 5_000_000)])
 def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
-    web_server: RunningWeb,
+    web_server: RunningServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    module: Any,
     name: str,
     limit: float,
 ) -> None:
-    monkeypatch.setattr(module, name, limit)
+    monkeypatch.setattr(flow_control, name, limit)
     with web_server.websocket() as client:
         ask(client, "create_job", [job(id="big", script="x" * 1_000_000)])
         with caplog.at_level(logging.WARNING), raw_websocket(web_server) as deaf:
@@ -308,11 +296,11 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
             eventually(lambda: web_server.connections() == 1)
 
 
-# The life of the server.
+# The end of the server.
 
 
-def test_closing_finishes_what_is_under_way_and_says_that_the_service_restarts(
-    web_server: RunningWeb, foreign_actor: StartActor
+def test_closing_finishes_the_requests_in_flight_and_says_that_the_service_restarts(
+    web_server: RunningServer, foreign_actor: StartActor
 ) -> None:
     actor = foreign_actor("sal")
     actor.may_finish.clear()
@@ -327,17 +315,17 @@ def test_closing_finishes_what_is_under_way_and_says_that_the_service_restarts(
         assert close_code(client) == 1012
 
 
-def test_closing_answers_what_cannot_be_finished(web_server: RunningWeb) -> None:
+def test_closing_answers_requests_that_cannot_be_finished(web_server: RunningServer) -> None:
     with web_server.websocket() as client:
         client.send(request("run_job", job(script_type="V")).decode())
-        eventually(lambda: web_server.tasks() > 0)
+        eventually(lambda: web_server.in_flight() > 0)
         web_server.begin_stop(grace_s=0.1)
 
         assert orjson.loads(client.recv(30))["error"]["code"] == ErrorCode.SHUTTING_DOWN
         assert close_code(client) == 1012
 
 
-def test_closing_does_not_wait_for_a_client_that_answers_nothing(web_server: RunningWeb) -> None:
+def test_closing_does_not_wait_for_a_client_that_answers_nothing(web_server: RunningServer) -> None:
     with raw_websocket(web_server):
         web_server.stop()
 

@@ -1,8 +1,8 @@
-"""A WebSocket whose path names a context: its jobs have that one, whatever creates them."""
+"""A WebSocket whose path names a context: all of its jobs have that context, no matter which method creates them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -10,23 +10,16 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from hero_supervisor.rpc.protocol.wire import ErrorCode
-from tests.supervisor.rpc.conftest import ForeignActor
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import job, request
-from tests.supervisor.rpc.web_server import RunningWeb, ask
-from tests.valkey_server import ValkeyServer
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import ask
 
 StartActor = Callable[[str], ForeignActor]
 VERSION = request("version").decode()
 
 
-@pytest.fixture
-def web_server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningWeb]:
-    server = RunningWeb(valkey.url, namespace).start()
-    yield server
-    server.stop()
-
-
-def test_jobs_of_a_connection_with_a_context_have_it_when_they_name_none(web_server: RunningWeb) -> None:
+def test_jobs_that_name_no_context_get_that_of_the_connection(web_server: RunningServer) -> None:
     with web_server.websocket("/02beef") as client:
         ask(client, "create_job", [job(id="object", context_id=None)])
         ask(client, "create_job", job(id="fields", context_id=None))
@@ -41,7 +34,7 @@ def test_jobs_of_a_connection_with_a_context_have_it_when_they_name_none(web_ser
 @pytest.mark.parametrize("params", [["40 + 2", "SAL"], {"script": "40 + 2", "script_type": "SAL"}])
 @pytest.mark.parametrize("method", ["run_job", "play"])
 def test_a_script_alone_runs_in_the_context_of_its_connection(
-    web_server: RunningWeb, foreign_actor: StartActor, method: str, params: Any
+    web_server: RunningServer, foreign_actor: StartActor, method: str, params: Any
 ) -> None:
     foreign_actor("sal")
     with web_server.websocket("/02beef") as client:
@@ -53,7 +46,7 @@ def test_a_script_alone_runs_in_the_context_of_its_connection(
 
 @pytest.mark.parametrize("spelling", ["context_id", "contextId"])
 @pytest.mark.parametrize("other", ["02other", "default"])
-def test_a_job_of_another_context_is_refused(web_server: RunningWeb, spelling: str, other: str) -> None:
+def test_a_job_of_another_context_is_refused(web_server: RunningServer, spelling: str, other: str) -> None:
     given = {**job(context_id=None), spelling: other}
     with web_server.websocket("/02beef") as client:
         answers = [
@@ -68,7 +61,9 @@ def test_a_job_of_another_context_is_refused(web_server: RunningWeb, spelling: s
     assert left == []
 
 
-def test_every_way_to_create_jobs_is_bound(web_server: RunningWeb, foreign_actor: StartActor) -> None:
+def test_every_method_that_creates_jobs_is_bound_to_the_context(
+    web_server: RunningServer, foreign_actor: StartActor
+) -> None:
     foreign_actor("sal")
     given = job(context_id=None)
     other_system = {"id": "alias", "caller_id": "02abc", "payload": "1", "executor": "sal", "timeout": 5}
@@ -95,14 +90,14 @@ def test_every_way_to_create_jobs_is_bound(web_server: RunningWeb, foreign_actor
     assert [one["context_id"] for one in found] == ["02beef"] * 5
 
 
-def test_a_variable_that_is_called_script_is_no_job(web_server: RunningWeb) -> None:
+def test_a_variable_called_script_is_not_taken_for_a_job(web_server: RunningServer) -> None:
     with web_server.websocket("/02beef") as client:
         ask(client, "create_job", [job(id="j", context_id=None, env_vars={"script": "x"})])
 
         assert ask(client, "get_job", ["j"])["result"]["env_vars"] == {"script": "x"}
 
 
-def test_parameters_nested_deeper_than_python_goes_harm_nobody(web_server: RunningWeb) -> None:
+def test_parameters_nested_deeper_than_the_recursion_limit_harm_nobody(web_server: RunningServer) -> None:
     deep = "[" * 1000 + "]" * 1000
     with web_server.websocket("/02beef") as client:
         client.send('{"jsonrpc":"2.0","id":1,"method":"create_job","params":' + deep + "}")
@@ -110,7 +105,7 @@ def test_parameters_nested_deeper_than_python_goes_harm_nobody(web_server: Runni
         assert orjson.loads(client.recv(30))["error"]["code"] == ErrorCode.INVALID_PARAMS
 
 
-def test_a_context_may_be_any_that_a_job_may_have(web_server: RunningWeb) -> None:
+def test_a_path_may_name_any_context_that_a_job_may_have(web_server: RunningServer) -> None:
     with web_server.websocket("/b%C3%A9%20ta") as client:
         ask(client, "create_job", [job(id="j", context_id=None)])
 
@@ -118,7 +113,7 @@ def test_a_context_may_be_any_that_a_job_may_have(web_server: RunningWeb) -> Non
 
 
 @pytest.mark.parametrize(("path", "status"), [("/rpc", 404), ("/healthz", 404), ("/a/b", 403), ("/%0aa", 404)])
-def test_a_websocket_elsewhere_is_refused(web_server: RunningWeb, path: str, status: int) -> None:
+def test_a_websocket_elsewhere_is_refused(web_server: RunningServer, path: str, status: int) -> None:
     with pytest.raises(InvalidStatus) as refused:
         web_server.websocket(path)
 

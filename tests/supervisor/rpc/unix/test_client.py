@@ -14,8 +14,9 @@ import orjson
 import pytest
 
 from hero_supervisor.rpc.protocol.wire import ErrorCode
-from tests.supervisor.rpc.conftest import ForeignActor, RunningServer
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import job
+from tests.supervisor.rpc.running_server import RunningServer
 
 StartActor = Callable[[str], ForeignActor]
 
@@ -25,14 +26,14 @@ def run_client(path: Path, *arguments: str, stdin: str = "") -> subprocess.Compl
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_quick_start_of_two_steps(server: RunningServer, foreign_actor: StartActor) -> None:
+def test_the_quick_start_of_two_steps(unix_server: RunningServer, foreign_actor: StartActor) -> None:
     foreign_actor("sal")
     fields = orjson.dumps(job(id="j1")).decode()
 
-    created = run_client(server.path, "--method", "create_job", "--params", fields)
-    started = run_client(server.path, "--method", "start_job", "--params", '["j1"]')
-    ran = run_client(server.path, "--method", "run_job", "--params", orjson.dumps(job()).decode())
-    output = run_client(server.path, "--method", "get_job_output", "--params", '{"job_id": "j1"}')
+    created = run_client(unix_server.path, "--method", "create_job", "--params", fields)
+    started = run_client(unix_server.path, "--method", "start_job", "--params", '["j1"]')
+    ran = run_client(unix_server.path, "--method", "run_job", "--params", orjson.dumps(job()).decode())
+    output = run_client(unix_server.path, "--method", "get_job_output", "--params", '{"job_id": "j1"}')
 
     assert (created.returncode, orjson.loads(created.stdout)) == (0, "j1")
     assert orjson.loads(started.stdout) == {"success": True}
@@ -41,28 +42,28 @@ def test_the_quick_start_of_two_steps(server: RunningServer, foreign_actor: Star
     assert not any(step.stderr for step in (created, started, ran, output))
 
 
-def test_raw_prints_a_text_as_it_is(server: RunningServer, foreign_actor: StartActor) -> None:
+def test_raw_prints_a_string_without_quotes(unix_server: RunningServer, foreign_actor: StartActor) -> None:
     foreign_actor("sal")
 
-    ran = run_client(server.path, "--method", "run_job", "--params", '["a\\"b", "sal"]', "--raw")
+    ran = run_client(unix_server.path, "--method", "run_job", "--params", '["a\\"b", "sal"]', "--raw")
 
     assert ran.stdout == 'ran a"b\n'
 
 
-def test_parameters_can_come_from_standard_input(server: RunningServer) -> None:
+def test_parameters_can_come_from_standard_input(unix_server: RunningServer) -> None:
     script = "x" * 300_000  # longer than an argument may be
     fields = orjson.dumps(job(id="j1", script=script)).decode()
 
-    created = run_client(server.path, "--method", "create_job", "--params", "-", stdin=fields)
-    got = run_client(server.path, "--method", "get_job", "--params", '["j1"]')
+    created = run_client(unix_server.path, "--method", "create_job", "--params", "-", stdin=fields)
+    got = run_client(unix_server.path, "--method", "get_job", "--params", '["j1"]')
 
     assert created.returncode == 0
     assert orjson.loads(got.stdout)["script"] == script
 
 
-def test_an_error_goes_to_standard_error_with_exit_code_1(server: RunningServer) -> None:
-    failed = run_client(server.path, "--method", "get_job_output", "--params", '["nowhere"]')
-    failed_raw = run_client(server.path, "--method", "get_job_output", "--params", '["nowhere"]', "--raw")
+def test_an_error_goes_to_standard_error_with_exit_code_1(unix_server: RunningServer) -> None:
+    failed = run_client(unix_server.path, "--method", "get_job_output", "--params", '["nowhere"]')
+    failed_raw = run_client(unix_server.path, "--method", "get_job_output", "--params", '["nowhere"]', "--raw")
 
     assert (failed.returncode, failed.stdout) == (1, "")
     error = orjson.loads(failed.stderr)
@@ -72,22 +73,22 @@ def test_an_error_goes_to_standard_error_with_exit_code_1(server: RunningServer)
 
 
 @pytest.mark.parametrize("params", ["{", "42", '"text"', "{'a': 1}"])
-def test_parameters_that_are_none_are_wrong_usage(server: RunningServer, params: str) -> None:
-    failed = run_client(server.path, "--method", "version", "--params", params)
+def test_invalid_parameters_are_wrong_usage(unix_server: RunningServer, params: str) -> None:
+    failed = run_client(unix_server.path, "--method", "version", "--params", params)
 
     assert failed.returncode == 2
     assert "--params" in failed.stderr
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "soon"])
-def test_a_timeout_that_is_none_is_wrong_usage(tmp_path: Path, timeout: str) -> None:
+def test_an_invalid_timeout_is_wrong_usage(tmp_path: Path, timeout: str) -> None:
     failed = run_client(tmp_path / "s", "--method", "version", "--timeout", timeout)
 
     assert failed.returncode == 2
     assert "--timeout" in failed.stderr
 
 
-def test_no_socket_reads_well(tmp_path: Path) -> None:
+def test_a_missing_socket_gives_a_clear_message(tmp_path: Path) -> None:
     failed = run_client(tmp_path / "none", "--method", "version")
 
     assert failed.returncode == 2
@@ -95,7 +96,7 @@ def test_no_socket_reads_well(tmp_path: Path) -> None:
     assert "Traceback" not in failed.stderr
 
 
-def test_the_socket_of_a_dead_server_reads_well(tmp_path: Path) -> None:
+def test_the_socket_of_a_dead_server_gives_a_clear_message(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "s"))
 
@@ -105,7 +106,7 @@ def test_the_socket_of_a_dead_server_reads_well(tmp_path: Path) -> None:
     assert "nobody listens" in failed.stderr
 
 
-def test_a_path_that_is_too_long_reads_well(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_gives_a_clear_message(tmp_path: Path) -> None:
     failed = run_client(tmp_path / ("x" * 120), "--method", "version")
 
     assert failed.returncode == 2
@@ -113,15 +114,15 @@ def test_a_path_that_is_too_long_reads_well(tmp_path: Path) -> None:
     assert "Traceback" not in failed.stderr
 
 
-def test_patience_ends_with_exit_code_2(server: RunningServer) -> None:
-    failed = run_client(server.path, "--method", "run_job", "--params", '["1", "V"]', "--timeout", "0.3")
+def test_no_answer_in_time_ends_with_exit_code_2(unix_server: RunningServer) -> None:
+    failed = run_client(unix_server.path, "--method", "run_job", "--params", '["1", "V"]', "--timeout", "0.3")
 
     assert failed.returncode == 2
     assert "within 0.3 s" in failed.stderr
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b'{"hello":"there"}\n', b"{,}"])
-def test_what_is_no_answer_reads_well(tmp_path: Path, answer: bytes) -> None:
+def test_an_invalid_answer_gives_a_clear_message(tmp_path: Path, answer: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "s"))
         other.listen()

@@ -1,4 +1,4 @@
-"""Clients of the Unix socket that come and go, half open, deaf or slow."""
+"""Clients of the Unix socket that hang up, send half a message, or do not read."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Callable
 
 import pytest
 
+from hero_supervisor.rpc.protocol import flow_control
 from hero_supervisor.rpc.unix import connection as unix_connection
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import ForeignActor, RunningServer
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import RawClient, job, request
+from tests.supervisor.rpc.running_server import RunningServer
 
 StartActor = Callable[[str], ForeignActor]
 VERSION = request("version")
 
 
-def test_a_hundred_half_open_connections_harm_nobody(server: RunningServer, client: RawClient) -> None:
-    halves = [RawClient(server.path) for _ in range(100)]
+def test_a_hundred_half_open_connections_harm_nobody(unix_server: RunningServer, client: RawClient) -> None:
+    halves = [RawClient(unix_server.path) for _ in range(100)]
     try:
         for half in halves:
             half.send(b'{"jsonrpc":"2.0","id":1,"meth')
@@ -32,8 +34,10 @@ def test_a_hundred_half_open_connections_harm_nobody(server: RunningServer, clie
             half.close()
 
 
-def test_a_client_that_ends_its_side_still_gets_its_answer(server: RunningServer, foreign_actor: StartActor) -> None:
-    with RawClient(server.path) as client:
+def test_a_client_that_closes_its_side_still_gets_its_answer(
+    unix_server: RunningServer, foreign_actor: StartActor
+) -> None:
+    with RawClient(unix_server.path) as client:
         client.send(request("run_job", job()))
         client.socket.shutdown(socket.SHUT_WR)
         foreign_actor("sal")
@@ -42,63 +46,65 @@ def test_a_client_that_ends_its_side_still_gets_its_answer(server: RunningServer
         assert client.read_line() == b""
 
 
-def test_a_client_that_does_not_wait_has_its_requests_carried_out(server: RunningServer, client: RawClient) -> None:
-    with RawClient(server.path) as careless:
+def test_a_client_that_does_not_wait_has_its_requests_carried_out(
+    unix_server: RunningServer, client: RawClient
+) -> None:
+    with RawClient(unix_server.path) as careless:
         careless.send(request("create_job", job(id="j1")))
 
     assert eventually(lambda: client.ask("get_job_status", ["j1"]).get("result")) == "created"
 
 
 def test_a_job_goes_on_when_its_client_hangs_up_and_the_wait_for_it_ends(
-    server: RunningServer, client: RawClient, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+    unix_server: RunningServer, client: RawClient, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unix_connection, "LEFT_BEHIND_S", 0.3)
+    monkeypatch.setattr(flow_control, "LEFT_BEHIND_S", 0.3)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
-    with RawClient(server.path) as gone:
+    with RawClient(unix_server.path) as gone:
         gone.send(request("run_job", job(id="j1")))
         actor.held.wait()
-        waiting = server.tasks()
+        waiting = unix_server.in_flight()
 
-    eventually(lambda: not server.tasks(), what="the wait ends")
+    eventually(lambda: unix_server.in_flight() == 0, what="the wait ends")
     actor.may_finish.set()
     output = eventually(lambda: client.call("get_job_output", ["j1"]))
 
-    assert len(waiting) == 1
+    assert waiting == 1
     assert output == "ran 40 + 2"
 
 
-def test_a_hang_up_is_noticed_after_the_client_had_ended_its_side(
-    server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+def test_a_hang_up_is_noticed_after_the_client_has_closed_its_side(
+    unix_server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unix_connection, "LEFT_BEHIND_S", 0.0)
+    monkeypatch.setattr(flow_control, "LEFT_BEHIND_S", 0.0)
     monkeypatch.setattr(unix_connection, "HANG_UP_CHECK_S", 0.05)
     actor = foreign_actor("sal")
     actor.may_finish.clear()
-    with RawClient(server.path) as client:
+    with RawClient(unix_server.path) as client:
         client.send(request("run_job", job()))
         client.socket.shutdown(socket.SHUT_WR)
         actor.held.wait()
 
-        assert len(server.tasks()) == 1
-    eventually(lambda: not server.tasks())
+        assert unix_server.in_flight() == 1
+    eventually(lambda: unix_server.in_flight() == 0)
 
 
-def test_disconnects_at_every_moment_harm_nobody(server: RunningServer, client: RawClient) -> None:
+def test_disconnects_at_every_moment_harm_nobody(unix_server: RunningServer, client: RawClient) -> None:
     message = request("run_job", job(script_type="V"))
     for length in range(0, len(message) + 1, 7):
-        with RawClient(server.path) as other:
+        with RawClient(unix_server.path) as other:
             other.send(message[:length])
 
     assert client.call("version")
 
 
 def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
-    server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    unix_server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(unix_connection, "STALL_S", 0.3)
+    monkeypatch.setattr(flow_control, "STALL_S", 0.3)
     client.call("create_job", job(id="big", script="x" * 1_000_000))
-    with caplog.at_level(logging.WARNING), RawClient(server.path) as deaf:
+    with caplog.at_level(logging.WARNING), RawClient(unix_server.path) as deaf:
         deaf.send(b"".join(request("get_job", ["big"]) for _ in range(20)))
 
         eventually(lambda: "rpc.slow_reader_cut_off" in caplog.text)
@@ -106,11 +112,11 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_served(
 
 
 def test_a_client_that_asks_for_more_than_it_reads_is_cut_off(
-    server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    unix_server: RunningServer, client: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(unix_connection, "MAX_UNREAD_BYTES", 5_000_000)
+    monkeypatch.setattr(flow_control, "MAX_UNREAD_BYTES", 5_000_000)
     client.call("create_job", job(id="big", script="x" * 1_000_000))
-    with caplog.at_level(logging.WARNING), RawClient(server.path) as greedy:
+    with caplog.at_level(logging.WARNING), RawClient(unix_server.path) as greedy:
         greedy.send(b"".join(request("get_job", ["big"]) for _ in range(20)))
 
         eventually(lambda: "rpc.slow_reader_cut_off" in caplog.text)
@@ -118,10 +124,10 @@ def test_a_client_that_asks_for_more_than_it_reads_is_cut_off(
 
 
 def test_a_slow_reader_gets_everything_and_its_sending_is_held_back_until_then(
-    server: RunningServer, client: RawClient
+    unix_server: RunningServer, client: RawClient
 ) -> None:
     client.call("create_job", job(id="big", script="x" * 500_000))
-    with RawClient(server.path) as slow:
+    with RawClient(unix_server.path) as slow:
         slow.send(b"".join(request("get_job", ["big"], request_id=i) for i in range(30)))
 
         slow.socket.setblocking(False)
@@ -133,7 +139,7 @@ def test_a_slow_reader_gets_everything_and_its_sending_is_held_back_until_then(
                 return True
             return False
 
-        eventually(held_back, what="the server stops reading")
+        eventually(held_back, what="the unix_server stops reading")
         slow.socket.settimeout(30)
         ids = {slow.read()["id"] for _ in range(30)}
 

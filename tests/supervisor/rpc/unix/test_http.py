@@ -1,4 +1,4 @@
-"""HTTP over the Unix socket, with curl and with a socket that does as it likes."""
+"""HTTP over the Unix socket, with curl and with raw bytes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.supervisor.rpc.conftest import MAX_MESSAGE_BYTES, RunningServer
 from tests.supervisor.rpc.raw_client import RawClient
+from tests.supervisor.rpc.running_server import MAX_MESSAGE_BYTES, RunningServer
+from tests.supervisor.rpc.tcp_client import bearer, curl, token_settings
 from tests.supervisor.rpc.transports import job, request
-from tests.supervisor.rpc.web_server import bearer, curl, token_settings
 from tests.valkey_server import ValkeyServer
 
 
@@ -32,8 +32,8 @@ class OverUnix(http.client.HTTPConnection):
 
 
 @pytest.fixture
-def connection(server: RunningServer) -> Iterator[OverUnix]:
-    connection = OverUnix(server.path)
+def connection(unix_server: RunningServer) -> Iterator[OverUnix]:
+    connection = OverUnix(unix_server.path)
     yield connection
     connection.close()
 
@@ -58,8 +58,8 @@ def test_requests_follow_one_another_on_a_connection(connection: OverUnix) -> No
         assert orjson.loads(response.read())["id"] == n
 
 
-def test_requests_that_come_at_once_are_answered_in_their_order(server: RunningServer) -> None:
-    with RawClient(server.path) as client:
+def test_pipelined_requests_are_answered_in_their_order(unix_server: RunningServer) -> None:
+    with RawClient(unix_server.path) as client:
         bodies = [request("version", request_id=n) for n in range(20)]
         client.send(b"".join(post(len(body)) + body for body in bodies) + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answers = read_all(client.socket)
@@ -69,9 +69,9 @@ def test_requests_that_come_at_once_are_answered_in_their_order(server: RunningS
     assert answers.rpartition(b"HTTP/1.1 ")[2].startswith(b"405")
 
 
-def test_a_request_may_come_byte_by_byte(server: RunningServer) -> None:
+def test_a_request_may_come_byte_by_byte(unix_server: RunningServer) -> None:
     body = request("version")
-    with RawClient(server.path) as client:
+    with RawClient(unix_server.path) as client:
         for byte in post(len(body), more="Connection: close\r\n") + body:
             client.send(bytes([byte]))
 
@@ -79,7 +79,7 @@ def test_a_request_may_come_byte_by_byte(server: RunningServer) -> None:
 
 
 def test_a_notification_is_carried_out_and_answered_with_no_content(
-    server: RunningServer, connection: OverUnix, client: RawClient
+    unix_server: RunningServer, connection: OverUnix, client: RawClient
 ) -> None:
     connection.request("POST", "/", orjson.dumps({"jsonrpc": "2.0", "method": "create_job", "params": [job(id="n")]}))
     response = connection.getresponse()
@@ -88,10 +88,10 @@ def test_a_notification_is_carried_out_and_answered_with_no_content(
     assert client.call("get_job_status", ["n"]) == "created"
 
 
-def test_a_large_body_that_waits_to_be_asked_for_comes_whole(server: RunningServer) -> None:
+def test_a_large_body_that_waits_for_100_continue_arrives_whole(unix_server: RunningServer) -> None:
     script = "// " + "é" * 500_000
     made = curl(
-        "http://localhost/rpc", "--unix-socket", str(server.path), "-H", "Expect: 100-continue",
+        "http://localhost/rpc", "--unix-socket", str(unix_server.path), "-H", "Expect: 100-continue",
         body=request("create_job", [job(id="big", script=script)]),
     )  # fmt: skip
 
@@ -110,10 +110,10 @@ def test_a_large_body_that_waits_to_be_asked_for_comes_whole(server: RunningServ
     ],
     ids=["GET", "another path", "a broken header", "no HTTP", "an endless head", "too large"],
 )
-def test_what_cannot_be_answered_is_told_why_and_the_connection_ends(
-    server: RunningServer, client: RawClient, sent: bytes, status: int
+def test_a_request_that_cannot_be_answered_gets_the_reason_and_ends_the_connection(
+    unix_server: RunningServer, client: RawClient, sent: bytes, status: int
 ) -> None:
-    with RawClient(server.path) as other:
+    with RawClient(unix_server.path) as other:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             other.send(sent)  # it may be told before it has sent all
         answer = other.socket.recv(65536)
@@ -122,15 +122,15 @@ def test_what_cannot_be_answered_is_told_why_and_the_connection_ends(
     assert client.call("version")
 
 
-def test_half_a_request_harms_nobody(server: RunningServer, client: RawClient) -> None:
+def test_half_a_request_harms_nobody(unix_server: RunningServer, client: RawClient) -> None:
     for _ in range(200):
-        with RawClient(server.path) as other:
+        with RawClient(unix_server.path) as other:
             other.send(post(100) + b'{"jsonrpc')
 
     assert client.call("version")
 
 
-def test_a_token_is_asked_for_where_the_socket_asks_for_one(
+def test_a_socket_that_needs_a_token_needs_it_over_http_too(
     valkey: ValkeyServer, namespace: str, socket_path: Path
 ) -> None:
     server = RunningServer(valkey.url, namespace, socket_path, unix_auth="token", tokens=token_settings()).start()

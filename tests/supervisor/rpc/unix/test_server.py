@@ -1,4 +1,4 @@
-"""The Unix socket's server: framing on the wire, many requests at once, and clients that misbehave."""
+"""The server of the Unix socket: framing on the wire, concurrent requests, and its start and end."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
+from hero_supervisor.rpc.protocol import flow_control
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.unix import connection as unix_connection
 from tests.eventually import eventually
-from tests.supervisor.rpc.conftest import MAX_MESSAGE_BYTES, ForeignActor, RunningServer
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.protocol.test_dispatch import SPECIFICATION
 from tests.supervisor.rpc.raw_client import RawClient, job, request
+from tests.supervisor.rpc.running_server import MAX_MESSAGE_BYTES, RunningServer
 from tests.valkey_server import ValkeyServer
 
 StartActor = Callable[[str], ForeignActor]
@@ -100,7 +102,7 @@ def test_the_examples_of_the_specification_get_one_answer_or_none_and_the_connec
     client.send(VERSION)
 
     assert client.read()["result"]
-    # The methods of the examples do not exist here; what is malformed is malformed everywhere.
+    # The methods of the examples do not exist here, but malformed requests are malformed everywhere.
     if isinstance(expected, dict) and expected.get("error") in {-32700, -32600}:
         assert answer is not None
         assert (code_of(answer), answer["id"]) == (expected["error"], None)
@@ -139,7 +141,7 @@ def test_after_a_broken_message_of_several_lines_the_connection_is_closed(client
     assert client.read_line() == b""
 
 
-def test_a_client_that_ends_no_lines_is_not_left_waiting_after_a_broken_message(client: RawClient) -> None:
+def test_a_client_that_sends_no_line_feeds_is_not_left_waiting_after_a_broken_message(client: RawClient) -> None:
     client.send(b'{"a": ]' + VERSION)
 
     assert code_of(client.read()) == ErrorCode.PARSE_ERROR
@@ -179,7 +181,7 @@ def test_a_large_script_goes_in_and_comes_out_whole(client: RawClient) -> None:
     assert client.call("get_job", ["big"])["script"] == script
 
 
-# Many at once.
+# Concurrent requests.
 
 
 def test_answers_come_as_they_are_ready_and_not_in_order(client: RawClient, foreign_actor: StartActor) -> None:
@@ -196,8 +198,8 @@ def test_answers_come_as_they_are_ready_and_not_in_order(client: RawClient, fore
     assert client.read()["id"] == "slow"
 
 
-def test_more_requests_than_may_be_under_way_are_all_answered(client: RawClient) -> None:
-    count = unix_connection.MAX_IN_FLIGHT * 3
+def test_more_requests_than_may_be_in_flight_are_all_answered(client: RawClient) -> None:
+    count = flow_control.MAX_IN_FLIGHT * 3
     client.socket.settimeout(60)
     for start in range(0, count, 500):
         client.send(b"".join(request("version", request_id=i) for i in range(start, min(start + 500, count))))
@@ -213,43 +215,43 @@ def test_a_batch_is_answered_in_one_line(client: RawClient) -> None:
     assert (first["id"], second["id"]) == (1, 2)
 
 
-# The life of the server.
+# Start and end of the server.
 
 
-def test_the_socket_is_for_its_owner_alone(server: RunningServer) -> None:
-    assert stat.S_IMODE(server.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(server.path.parent.stat().st_mode) == 0o700
+def test_only_the_owner_may_open_the_socket(unix_server: RunningServer) -> None:
+    assert stat.S_IMODE(unix_server.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(unix_server.path.parent.stat().st_mode) == 0o700
 
 
-def test_the_mode_is_the_configured_one(valkey: ValkeyServer, namespace: str, socket_path: Path) -> None:
-    server = RunningServer(valkey.url, namespace, socket_path, mode="0666").start()
+def test_the_socket_has_the_configured_mode(valkey: ValkeyServer, namespace: str, socket_path: Path) -> None:
+    server = RunningServer(valkey.url, namespace, socket_path, unix_mode="0666").start()
     mode = stat.S_IMODE(socket_path.stat().st_mode)
     server.stop()
 
     assert mode == 0o666
 
 
-def test_closing_finishes_what_is_under_way(
-    server: RunningServer, foreign_actor: StartActor, client: RawClient
+def test_closing_finishes_the_requests_in_flight(
+    unix_server: RunningServer, foreign_actor: StartActor, client: RawClient
 ) -> None:
     actor = foreign_actor("sal")
     actor.may_finish.clear()
     client.send(request("run_job", job()))
     actor.held.wait()
-    server.loop.call_soon_threadsafe(server._stop.set)
-    eventually(lambda: not server.path.exists())
+    unix_server.begin_stop()
+    eventually(lambda: not unix_server.path.exists())
     actor.may_finish.set()
 
     assert client.read()["result"] == "ran 40 + 2"
     assert client.read_line() == b""
 
 
-def test_closing_answers_what_cannot_be_finished(server: RunningServer, client: RawClient) -> None:
+def test_closing_answers_requests_that_cannot_be_finished(unix_server: RunningServer, client: RawClient) -> None:
     client.send(request("run_job", job(id="j1", script_type="V")))
-    eventually(server.tasks)
+    eventually(lambda: unix_server.in_flight() == 1)
     client.send(b"[" + request("run_job", job(script_type="V")) + b"]")
-    eventually(lambda: len(server.tasks()) == 2)
-    server.stop(grace_s=0.1)
+    eventually(lambda: unix_server.in_flight() == 2)
+    unix_server.stop(grace_s=0.1)
 
     answers = [client.read(), client.read()]
 
@@ -260,12 +262,12 @@ def test_closing_answers_what_cannot_be_finished(server: RunningServer, client: 
 
 
 def test_the_file_is_gone_after_closing_and_the_path_can_be_used_again(
-    server: RunningServer, valkey: ValkeyServer, namespace: str
+    unix_server: RunningServer, valkey: ValkeyServer, namespace: str
 ) -> None:
-    server.stop()
-    gone = not server.path.exists()
-    again = RunningServer(valkey.url, namespace, server.path).start()
-    with RawClient(server.path) as client:
+    unix_server.stop()
+    gone = not unix_server.path.exists()
+    again = RunningServer(valkey.url, namespace, unix_server.path).start()
+    with RawClient(unix_server.path) as client:
         answered = client.call("version")
     again.stop()
 

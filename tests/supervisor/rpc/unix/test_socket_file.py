@@ -1,16 +1,17 @@
-"""The socket's path: taken from the dead, never from the living, and given back only if it is still ours."""
+"""The path of the socket: taken from a dead server, never from a live one, and removed only if it is still ours."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
-import multiprocessing
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dead_socket(path: Path) -> Path:
-    """What a server leaves behind that was killed."""
+    """The socket that a killed server leaves behind."""
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
     return path
@@ -33,7 +34,7 @@ def dead_socket(path: Path) -> Path:
 
 @pytest.fixture
 def live_socket(path: Path) -> Iterator[socket.socket]:
-    """A server that is none of ours."""
+    """The socket of a live server of another program."""
     with socket.socket(socket.AF_UNIX) as live:
         live.bind(str(path))
         live.listen(1)
@@ -54,7 +55,7 @@ def test_a_live_server_is_refused_and_left_alone(path: Path, live_socket: socket
         client.connect(str(path))
 
 
-def test_a_live_server_with_a_full_queue_is_still_alive(path: Path, live_socket: socket.socket) -> None:
+def test_a_live_server_with_a_full_backlog_is_refused_too(path: Path, live_socket: socket.socket) -> None:
     waiting = [socket.socket(socket.AF_UNIX) for _ in range(10)]
     try:
         for client in waiting:
@@ -68,7 +69,7 @@ def test_a_live_server_with_a_full_queue_is_still_alive(path: Path, live_socket:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "datagram socket"])
-def test_what_is_no_stream_socket_is_refused_and_left_alone(path: Path, kind: str) -> None:
+def test_a_path_that_is_not_a_stream_socket_is_refused_and_left_alone(path: Path, kind: str) -> None:
     if kind == "file":
         path.write_text("precious")
     elif kind == "folder":
@@ -89,7 +90,7 @@ def test_what_is_no_stream_socket_is_refused_and_left_alone(path: Path, kind: st
     assert path.lstat() == before
 
 
-def test_a_path_that_the_kernel_does_not_take_is_refused_with_its_length(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_for_the_kernel_is_refused_with_its_length(tmp_path: Path) -> None:
     long = tmp_path / ("x" * (MAX_PATH_BYTES + 1 - len(os.fsencode(tmp_path)) - 1))
 
     with pytest.raises(SocketPathRefused, match=rf"{MAX_PATH_BYTES + 1} bytes .* {MAX_PATH_BYTES}"):
@@ -117,7 +118,7 @@ def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
-def test_the_mode_is_as_asked_whatever_the_umask(path: Path, mode: int) -> None:
+def test_the_mode_does_not_depend_on_the_umask(path: Path, mode: int) -> None:
     old = os.umask(0o077)
     try:
         taken = listen(path, mode)
@@ -146,7 +147,7 @@ def test_another_servers_file_is_not_removed_at_the_end(path: Path) -> None:
         assert path.exists()
 
 
-def test_a_missing_file_at_the_end_is_no_trouble(path: Path) -> None:
+def test_a_missing_file_at_the_end_is_ignored(path: Path) -> None:
     taken = listen(path, 0o600)
     path.unlink()
     with taken.listener:
@@ -164,7 +165,7 @@ def test_a_folder_that_somebody_keeps_locked_is_reported(path: Path, monkeypatch
         os.close(folder)
 
 
-def test_nothing_is_left_by_who_is_told_to_end_while_it_takes_the_path(path: Path) -> None:
+def test_a_server_that_is_cancelled_while_it_takes_the_path_leaves_nothing_behind(path: Path) -> None:
     async def cancelled_within(folder: int) -> None:
         fcntl.flock(folder, fcntl.LOCK_EX)  # so that it waits, in its thread
         taking = asyncio.create_task(take(path, 0o600))
@@ -185,31 +186,49 @@ def test_nothing_is_left_by_who_is_told_to_end_while_it_takes_the_path(path: Pat
     assert not path.exists()
 
 
-def _race(path: Path, start: Any, outcomes: Any, done: Any) -> None:
-    start.wait()
-    try:
-        taken = listen(path, 0o600)
-    except SocketInUse:
-        outcomes.put("refused")
-        return
-    outcomes.put("listening")
-    done.wait()
-    taken.listener.close()
+RACER = """
+import sys
+from pathlib import Path
+from hero_supervisor.rpc.unix.socket_file import SocketInUse, listen
+
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    taken = listen(Path(sys.argv[1]), 0o600)
+except SocketInUse:
+    print("refused", flush=True)
+else:
+    print("listening", flush=True)
+    sys.stdin.read()
+"""
 
 
-def test_of_servers_that_start_at_the_same_moment_exactly_one_gets_the_path(dead_socket: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    start, done, outcomes = context.Barrier(4), context.Event(), context.Queue()
-    racers = [context.Process(target=_race, args=(dead_socket, start, outcomes, done)) for _ in range(4)]
-    for racer in racers:
-        racer.start()
+def test_of_servers_that_start_simultaneously_exactly_one_gets_the_path(dead_socket: Path) -> None:
+    command = [sys.executable, "-c", RACER, str(dead_socket)]
+    with contextlib.ExitStack() as ends:
+        racers = [
+            ends.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(4)
+        ]
+        assert [line_of(racer) for racer in racers] == ["ready"] * 4
+        for racer in racers:
+            tell(racer, "go")
 
-    seen = sorted(outcomes.get(timeout=60) for _ in racers)
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(dead_socket))
-    done.set()
-    for racer in racers:
-        racer.join()
-    outcomes.close()
+        seen = sorted(line_of(racer) for racer in racers)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(dead_socket))
+        for racer in racers:
+            racer.communicate()
 
     assert seen == ["listening", "refused", "refused", "refused"]
+
+
+def line_of(racer: subprocess.Popen[str]) -> str:
+    assert racer.stdout is not None
+    return racer.stdout.readline().strip()
+
+
+def tell(racer: subprocess.Popen[str], word: str) -> None:
+    assert racer.stdin is not None
+    racer.stdin.write(f"{word}\n")
+    racer.stdin.flush()

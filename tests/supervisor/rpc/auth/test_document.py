@@ -1,4 +1,4 @@
-"""The page on security: its sentences have tests that exist, and its examples are right."""
+"""docs/security.md: its statements name tests that exist, and its examples are right."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs/security.md").read_text("utf-8")
 
 
-def test_every_sentence_names_a_test_that_exists() -> None:
-    table = PAGE[PAGE.index("| sentence | test |") :]
+def test_every_statement_names_a_test_that_exists() -> None:
+    table = PAGE[PAGE.index("| statement | test |") :]
     rows = re.findall(r"^\| (.*) \| `(tests/[\w/]+\.py)::(test_\w+)` \|$", table, re.MULTILINE)
     missing = [
         f"{path}::{name}"
@@ -26,11 +26,11 @@ def test_every_sentence_names_a_test_that_exists() -> None:
     ]
 
     assert missing == []
-    assert len(rows) == table.count("\n|") - 1  # every row but the line below the head is one
+    assert len(rows) == table.count("\n|") - 1  # all rows except the line below the head
 
 
 def test_the_example_of_the_canonical_form_is_right() -> None:
-    shown, digest = re.findall(r"For example `(\{.*\})`, whose SHA-256 is\n`([0-9a-f]{64})`", PAGE)[0]
+    shown, digest = re.findall(r"For example\s+`(\{.*\})`,\s+whose\s+SHA-256\s+is\s+`([0-9a-f]{64})`", PAGE)[0]
     job = Job.from_fields(
         {"id": "j1", "caller_id": "a", "context_id": "b", "script": "1", "script_type": "sal", "timeout": 30}
     )

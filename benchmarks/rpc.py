@@ -168,7 +168,7 @@ async def measure(deployment: Deployment, seconds: float) -> None:
             rates = [await rate(deployment, transport, clients, message, seconds) for clients in CLIENTS]
             say(f"{name:<16}{transport:<12}" + "".join(f"{r:>18,.0f}" for r in rates))
     before, most, took_s = await waiting(deployment)
-    say(f"\n{WAITERS} run_job at once, each 0.05 s, on 16 lanes: {took_s:.1f} s ({WAITERS * 0.05 / 16:.1f} s at least)")
+    say(f"\n{WAITERS} simultaneous run_job calls of 0.05 s each, on 16 lanes: {took_s:.1f} s ({WAITERS * 0.05 / 16:.1f} s at least)")
     say(f"connections to the store, those of the actor too: {before} before, {most} at most while they wait")
 
 

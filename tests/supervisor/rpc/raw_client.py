@@ -1,4 +1,4 @@
-"""A client that is nothing but a socket: what it sends is exactly what the test says."""
+"""A client that sends exactly the bytes that the test gives it, over a plain Unix socket."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["RawClient", "job", "request"]
 
 
 class RawClient(Client):
-    """One connection; answers are read by line, which is how the strictest client (an asyncio ``readline``) reads."""
+    """One connection; it reads answers by line, as the strictest clients do (``readline`` of asyncio)."""
 
     def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
         super().__init__()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Before the timeout, which would make a full backlog an error instead of a wait.
+        # Connects before the timeout is set: with a timeout, a full backlog would be an error instead of a wait.
         self.socket.connect(str(path))
         self.socket.settimeout(timeout_s)
         self._unread = b""
@@ -32,7 +32,7 @@ class RawClient(Client):
         self.socket.sendall(data.encode() if isinstance(data, str) else data)
 
     def read_line(self) -> bytes:
-        """One answer with its line feed; b"" when the server has closed."""
+        """Read one answer with its line feed; b"" if the server has closed."""
         while b"\n" not in self._unread:
             data = b""
             with contextlib.suppress(ConnectionResetError):
@@ -45,7 +45,7 @@ class RawClient(Client):
         return line + b"\n"
 
     def read(self) -> Any:
-        """One answer, parsed."""
+        """Read one answer, parsed."""
         line = self.read_line()
         assert line, "the server closed the connection"
         return orjson.loads(line)

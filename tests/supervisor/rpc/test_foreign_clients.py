@@ -1,4 +1,4 @@
-"""Clients that are not ours, installed from their registries and run as they come.
+"""Third-party clients, installed from their registries and run unchanged.
 
 What is missing on a machine (node, or a registry that can be reached) skips its tests with the reason.
 """
@@ -28,7 +28,7 @@ INSTALL_LIMIT_S = 110
 
 @pytest.fixture(scope="module")
 def web3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter that has web3."""
+    """A Python interpreter that has web3."""
     folder = tmp_path_factory.mktemp("web3")
     installed([sys.executable, "-m", "venv", str(folder)], folder)
     python = folder / "bin" / "python"
@@ -40,7 +40,7 @@ def web3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def open_rpc_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that has the packages of OpenRPC, and our script that uses them."""
+    """A folder with the packages of OpenRPC and our script that uses them."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("open_rpc")
@@ -60,7 +60,7 @@ def installed(command: list[str], folder: Path) -> None:
 
 
 def said_by(command: list[str], cwd: Path) -> Any:
-    """What a program prints as JSON."""
+    """Run a program and return the JSON that it prints."""
     done = subprocess.run(
         command, capture_output=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL, text=True, timeout=100
     )
@@ -116,7 +116,7 @@ def test_curl_speaks_over_the_unix_socket(unix_server: RunningServer, path: str)
 def test_a_shell_gets_its_answer_from_the_unix_socket(unix_server: RunningServer, program: str) -> None:
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
-    # nc of OpenBSD ends with -N when its input does; socat does that by itself.
+    # With -N, OpenBSD's nc closes its side at the end of its input; socat always does.
     command = (
         ["nc", "-N", "-U", str(unix_server.path)] if program == "nc" else ["socat", "-", f"UNIX:{unix_server.path}"]
     )

@@ -1,4 +1,4 @@
-"""Whatever bytes come, the server lives, its memory stays bounded, and other clients are served."""
+"""Hostile bytes: the server lives, its memory stays bounded, and other clients are served."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PIECES = [
 
 
 def hostile_stream(source: random.Random) -> bytes:
-    """Good requests with bytes changed, cut off, repeated, and pieces of JSON strewn in."""
+    """Make good requests with bytes changed, cut off and repeated, and with pieces of JSON inserted."""
     stream = bytearray()
     for _ in range(source.randrange(1, 30)):
         part = bytearray(source.choice(GOOD))

@@ -1,4 +1,4 @@
-"""Many clients, many requests and many waits at once: all are answered, and the others are served meanwhile."""
+"""Many simultaneous clients, requests and waits: all are answered, and other clients are served meanwhile."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_thousand_waits_for_jobs_take_a_handful_of_connections_to_the_store(
         before = connections()
         reader, writer = await asyncio.open_unix_connection(str(unix_server.path), limit=1 << 24)
         writer.write(b"".join(request("run_job", {"job": job(id=f"j{n}")}, n) for n in range(WAITING)))
-        # Everything that is asked for after them is answered while they wait.
+        # Requests that come after them are answered while they wait.
         other, others = await asyncio.open_unix_connection(str(unix_server.path))
         others.write(request("get_job_status", ["j0"], "other"))
         assert orjson.loads(await other.readline())["id"] == "other"

@@ -1,4 +1,4 @@
-"""The same client over each transport: what one can, all can, and a test does not see which it has."""
+"""One client interface over each transport, so that a test can run over all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRANSPORTS = ("unix", "websocket", "http")
 
 
 class Client(ABC):
-    """Makes calls, one after another."""
+    """A client that makes one call after another."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
@@ -29,20 +29,20 @@ class Client(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
 
     @abstractmethod
     def exchange(self, message: bytes) -> Any:
-        """Send one message that is to be answered and give the answer, parsed."""
+        """Send one message and return its answer, parsed."""
 
     def call(self, method: str, params: list[Any] | dict[str, Any] | None = None) -> Any:
-        """The result of one call that succeeds."""
+        """Make a call that succeeds; return its result."""
         answer = self.ask(method, params)
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
     def fail(self, method: str, params: list[Any] | dict[str, Any] | None = None) -> Any:
-        """The error of one call that does not."""
+        """Make a call that fails; return its error."""
         answer = self.ask(method, params)
         assert "result" not in answer, answer
         return answer["error"]
@@ -55,7 +55,7 @@ class Client(ABC):
 
 
 class WebSocketClient(Client):
-    """One connection, by the library `websockets`."""
+    """One connection of the library `websockets`."""
 
     def __init__(self, port: int, token: str | None = None) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class WebSocketClient(Client):
 
 
 class HttpClient(Client):
-    """One connection that is kept alive, by the standard library."""
+    """One connection of the standard library, kept alive."""
 
     def __init__(self, port: int, token: str | None = None) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class HttpClient(Client):
 
 
 def request(method: str, params: list[Any] | dict[str, Any] | None = None, request_id: object = 1) -> bytes:
-    """One request as bytes, without a line feed."""
+    """Build one request as bytes, without a line feed."""
     body: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
     if params is not None:
         body["params"] = params
@@ -102,7 +102,7 @@ def request(method: str, params: list[Any] | dict[str, Any] | None = None, reque
 
 
 def job(**fields: Any) -> dict[str, Any]:
-    """Fields of a job, complete unless the test says otherwise; a field of None is left out."""
+    """Build the fields of a complete job; a field that is None is left out."""
     full = {"caller_id": "02abc", "context_id": "02def", "script_type": "SAL", "script": "40 + 2", **fields}
     return {name: value for name, value in full.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""What may be configured: a port that would be open to the network is refused at the start."""
+"""The configuration of the RPC: settings that would open the port to the network are refused at the start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rights: who may create which jobs in which context, by every method that creates one, on every transport."""
+"""Rights: who may create which jobs in which context, with every method that creates jobs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "a_script_that_no_log_may_have"
 
 
 def runner_job(**fields: Any) -> dict[str, Any]:
-    """As the newer Rust supervisor has it."""
+    """A job in the shape of the newer Rust supervisor."""
     full = {"id": "j9", "caller_id": "eve", "context_id": "site-1", "payload": SECRET, "executor": "sal", "timeout": 9}
     return {**full, **fields}
 
@@ -35,7 +35,7 @@ def sal(**fields: Any) -> dict[str, Any]:
     return job(**{"caller_id": "eve", "context_id": "site-1", "script": SECRET, **fields})
 
 
-#: Every method that makes jobs, with a job that nobody may make.
+#: Every method that creates jobs, with a job that no right allows.
 CREATING: list[tuple[str, Any]] = [
     ("create_job", [sal()]),
     ("create_job", sal()),

@@ -1,4 +1,4 @@
-"""Scopes: which methods a token opens, and whose jobs its holder has power over."""
+"""Scopes: which methods a token permits, and whose jobs its holder can change."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_user_can_change_only_its_own_jobs(token_server: RunningServer, method
 
     assert of_another["error"]["code"] == ErrorCode.FORBIDDEN
     assert of_nobody["error"]["code"] == ErrorCode.JOB_NOT_FOUND
-    # A job that has not failed cannot be repeated, which is for its owner to hear.
+    # A job that has not failed cannot be retried; only its owner gets this error.
     assert "result" in own or (method, own["error"]["code"]) == ("retry_job", ErrorCode.JOB_STATE)
 
 

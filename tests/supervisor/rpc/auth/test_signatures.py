@@ -1,4 +1,4 @@
-"""Authentication by a signed nonce: over a WebSocket, over the Unix socket, and not over a POST."""
+"""Authentication by a signed nonce, over a WebSocket and the Unix socket, but not over a POST."""
 
 from __future__ import annotations
 

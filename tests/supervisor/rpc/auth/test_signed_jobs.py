@@ -1,4 +1,4 @@
-"""Signed jobs: verified at creation by every method, required where the configuration says so, seen by the script."""
+"""Signed jobs: every method verifies them, the configuration can require them, and scripts see the signatories."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALICE, BOB = KeyPair(7), KeyPair(8)
 
 
 def signed(*keys: KeyPair, **fields: Any) -> dict[str, Any]:
-    """A job by Alice, signed by some, as it is sent."""
+    """A job of Alice with signatures of the keys, as a client sends it."""
     given = {"id": "j1", "caller_id": ALICE.public, "timeout": 30, **fields}
     made = Job.from_fields(job(**given))
     for key in keys:
@@ -33,7 +33,7 @@ def signed(*keys: KeyPair, **fields: Any) -> dict[str, Any]:
 
 
 def forged(**fields: Any) -> dict[str, Any]:
-    """A job that was changed after it was signed."""
+    """A job that was changed after Alice had signed it."""
     return {**signed(ALICE, **fields), "script": "evil"}
 
 

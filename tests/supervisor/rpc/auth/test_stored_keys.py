@@ -148,7 +148,7 @@ def test_requests_with_a_token_of_the_store_cost_no_round_trip(
     add()
     server = RunningServer(valkey.url, namespace, require_auth=True).start()
     try:
-        # The server is shared by all tests of this run, but no other test runs now.
+        # All tests share the server, but no other test runs now.
         before = valkey.command_calls()["hgetall"]
         with server.websocket(additional_headers=HEADER) as client:
             answers = [ask(client, "version") for _ in range(50)]

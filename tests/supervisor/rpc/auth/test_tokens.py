@@ -1,4 +1,4 @@
-"""Tokens: who has one is known, who has none or a wrong one is not let in, and nobody guesses."""
+"""Tokens: they identify their holder, wrong ones are refused, and guessing is slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saying who one is over a WebSocket: by header, by the first message, or not at all."""
+"""Authentication over a WebSocket: by header, by the first message, or not at all."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ engine = "nosuch"
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A service of this module's own: its actors come and go."""
+    """A service for this module alone, because its actors come and go."""
     deployment = Deployment(tmp_path_factory.mktemp("fleet"), actors=ENTRIES)
     with contextlib.suppress(AssertionError):  # it says that not all are ready: one is not to be
         deployment.start()
@@ -59,7 +59,7 @@ def slots(rpc: RawClient, name: str) -> dict[str, dict[str, Any]]:
 
 
 def running(rpc: RawClient, name: str, count: int) -> dict[str, int]:
-    """Wait until so many processes of an entry run, and no other; gives their process ids."""
+    """Wait until exactly so many processes of an entry run; return their process ids."""
 
     def there() -> tuple[dict[str, int]]:
         found = slots(rpc, name)
@@ -112,7 +112,7 @@ def test_actors_are_restarted_one_by_name_and_all_together(rpc: RawClient) -> No
     after = running(rpc, "sal", 2)
     assert after["sal-1"] == before["sal-1"]
     assert after["sal-2"] != before["sal-2"]
-    # The one without an engine did not run before either.
+    # The actor without an engine did not run before either.
     assert rpc.call("restart_actor", ["*"])["replaced"] == ["sal-1", "sal-2", "osis-1", "scaled-1"]
     assert not set((running(rpc, "sal", 2) | running(rpc, "osis", 1)).values()) & set((before | after).values())
     assert run_sal(rpc) == "42"
@@ -130,7 +130,7 @@ def test_all_actors_are_listed_with_what_their_supervisor_knows(rpc: RawClient, 
     assert {"sal-1", "sal-2", "osis-1", "scaled-1", "python-1"} <= listed.keys()
     assert listed["sal-1"]["supervised"]["phase"] == "running"
     assert listed["sal-1"]["supervised"]["pid"] == listed["sal-1"]["pid"]
-    # It is in no registry: it could not start.
+    # It has not joined, because it could not start.
     assert listed["python-1"]["beat_at"] is None
     assert (listed["python-1"]["supervised"]["phase"], listed["python-1"]["supervised"]["last_exit"]) == (
         "failed",
@@ -187,7 +187,7 @@ def test_stuck_actor_delays_no_command_about_others(rpc: RawClient) -> None:
         rpc.call("list_actors")
         rpc.call("get_actor", ["osis"])
     assert rpc.call("restart_actor", ["sal-2"])["replaced"] == ["sal-2"]
-    # All of that came before the end of the stuck one.
+    # All of these were answered before the stuck actor ended.
     assert slots(rpc, "sal")["sal-1"]["phase"] in ("draining", "ending")
     os.kill(before["sal-1"], signal.SIGKILL)
     eventually(lambda: slots(rpc, "sal")["sal-1"]["phase"] == "stopped")

@@ -13,7 +13,7 @@ from tests.supervisor.rpc.transports import Client
 
 
 def runner_job(**fields: Any) -> dict[str, Any]:
-    """A job as programs of the newer Rust supervisor write it."""
+    """A job in the shape that programs of the newer Rust supervisor send."""
     return {
         "id": uuid.uuid4().hex,
         "caller_id": "02abc",

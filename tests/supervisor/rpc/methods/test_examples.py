@@ -11,7 +11,7 @@ from tests.eventually import eventually
 from tests.supervisor.rpc.transports import Client, HttpClient, job
 
 CALLS = examples.build()
-#: Results that are the same at every call, to the letter.
+#: Methods whose result is exactly the one in the example.
 EXACT = {
     "create_job", "start_job", "run_job", "play", "get_job_status", "get_job_output", "stop_job", "retry_job",
     "delete_job", "purge_dead", "delete_schedule", "get_batch", "wait_jobs",
@@ -21,7 +21,7 @@ EXACT = {
 
 @pytest.fixture
 def example_jobs(service: Client) -> None:
-    """What the examples speak of; everything else is removed."""
+    """Create the jobs, the batch and the schedule that the examples use; remove everything else."""
     eventually(lambda: service.call("clear_all_jobs")["running"] == 0)
     service.call("purge_dead")
     ours = {"caller_id": examples.CALLER, "context_id": examples.CONTEXT}
@@ -55,14 +55,14 @@ def test_example_gives_the_result_that_it_shows(service: Client, method: str) ->
         assert_alike(result, example["result"]["value"], method)
 
 
-#: What a request of HTTP, which has no connection of its own, is told to do over a WebSocket.
+#: Methods that HTTP POST refuses, because a POST is no lasting connection.
 OF_A_CONNECTION = {"authenticate", "fetch_nonce", "hero_subscribe", "hero_unsubscribe"}
-#: What only the kernel knows of a client, and only on the Unix socket.
+#: Fields that only the Unix socket can fill, because only there the kernel knows the client.
 OF_THE_KERNEL = {"uid", "gid", "pid"}
 
 
 def assert_alike(result: Any, example: Any, place: str) -> None:
-    """The same names and types at every level; null and empty stand for any."""
+    """Whether names and types are the same at every level; null and empty values match everything."""
     if example in (None, [], {}) or result is None:
         return
     assert type(result) is type(example) or {type(result), type(example)} == {int, float}, place

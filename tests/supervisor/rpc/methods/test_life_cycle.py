@@ -1,4 +1,4 @@
-"""The methods on a job's whole life, over a real socket, with a whole service and real actors behind it."""
+"""The methods on jobs, batches, queues and schedules, in front of a whole service with real actors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def new_id() -> str:
 
 @pytest.fixture
 def paused(service: Client) -> Iterator[None]:
-    """While the test runs nothing of V moves; nobody serves it either."""
+    """Pause the queue of V, which no actor serves anyway, so that no job of it moves during the test."""
     yield
     service.call("resume_queue", ["V"])
 

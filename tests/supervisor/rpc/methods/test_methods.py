@@ -1,4 +1,4 @@
-"""What the methods do, over a real socket, with an actor of another make on the other side of a real Valkey."""
+"""The methods on single jobs, with a third-party actor on the other side of a real Valkey."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ StartActor = Callable[[str], ForeignActor]
 
 @pytest.fixture
 def client(any_client: Client) -> Client:
-    """All that is here holds over each transport."""
+    """Run every test of this module over each transport."""
     return any_client
 
 
@@ -195,7 +195,7 @@ def test_a_damaged_job_is_an_error_and_does_not_hide_the_others(
     valkey.command("SET", f"{namespace}:job:bad", "not a hash")
 
     error = client.fail("get_job", ["bad"])
-    # The server is shared with many other namespaces: a page may hold nothing of ours and still not be the last.
+    # Other namespaces share the server, so a page may hold no job of ours and still not be the last.
     pages = [client.call("list_jobs")]
     while pages[-1]["cursor"]:
         pages.append(client.call("list_jobs", {"cursor": pages[-1]["cursor"]}))

@@ -1,4 +1,4 @@
-"""The objects on the wire name every field that the job package has: none is left out when a field is added."""
+"""The objects on the wire have every field that the job package has, also after a field is added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dispatcher: every example of the specification, both parameter styles, and an answer whatever the method does."""
+"""The dispatcher: the examples of the specification, both parameter styles, and one answer for every request."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def ask(runner: asyncio.Runner, dispatcher: Dispatcher, text: str) -> Any:
 
 
 def without_details(answer: Any) -> Any:
-    """Errors with nothing but their code: texts are ours to choose."""
+    """Reduce errors to their codes, because the specification does not prescribe texts."""
     if isinstance(answer, list):
         return [without_details(item) for item in answer]
     if isinstance(answer, dict) and "error" in answer:
@@ -107,7 +107,7 @@ def result(value: object, request_id: object) -> dict[str, Any]:
 
 
 async def turns_of_the_loop() -> None:
-    """Let everything run that can run without anything arriving."""
+    """Let all tasks run until they wait."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -284,7 +284,7 @@ def test_every_concrete_error_of_the_job_package_that_a_call_can_raise_has_a_cod
 
     tested = {type(raised) for raised, *_ in JOB_ERRORS}
 
-    # The URL of the store is checked once, when the service starts; exports are made by `heroctl` alone.
+    # The URL of the store is checked when the service starts, and only `heroctl` makes exports.
     not_by_a_call = {job_errors.StoreUrlInvalid, job_errors.NamespaceInUse, job_errors.ExportInvalid}
     assert concrete(job_errors.HeroJobError) - tested == not_by_a_call
 

@@ -1,4 +1,4 @@
-"""The framer: the same frames whatever the split, in linear time, and a stated way on after broken input."""
+"""The framer: the same frames however the stream is split, in linear time, and what follows broken input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON-RPC messages as bytes: what is read, what is refused, what is written."""
+"""JSON-RPC messages as bytes: which are read, which are refused, and how answers are written."""
 
 from __future__ import annotations
 

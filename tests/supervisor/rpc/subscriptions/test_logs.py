@@ -53,7 +53,7 @@ def test_the_log_of_a_job_that_has_ended_is_sent_whole_and_the_subscription_is_o
     assert [event["text"] for event in told[:-1]] == texts
     assert follower.call("hero_unsubscribe", [subscription]) is False
     eventually(lambda: pushing_server.subscription_tasks() == [])
-    # and from a cursor on
+    # The same log, after a cursor.
     follower.subscribe("logs", {"job_id": "a", "after": told[-3]["cursor"]})
     assert [event.get("text") for event in follower.until(lambda event: event["event"] == "end")] == ["line 699", None]
 

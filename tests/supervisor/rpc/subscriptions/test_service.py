@@ -25,7 +25,7 @@ def test_a_killed_actor_is_reported_by_registry_and_supervisor_until_its_success
 
         first = spare["incarnation"]
         seen: list[tuple[str, str]] = []
-        # That it is ready may be told of the first one too, late.
+        # A late `ready` of the first actor may come too.
         while not {"ready", "joined"} <= {event for event, incarnation in seen if incarnation != first}:
             result = client.result()
             seen.append((result["event"], result["incarnation"]))

@@ -21,8 +21,7 @@ from tests.ctl.conftest import environment
 from tests.deploy import strict_yaml
 from tests.eventually import eventually
 from tests.supervisor.rpc.tcp_client import curl
-from tests.supervisor.rpc.transports import free_port
-from tests.valkey_server import ValkeyServer
+from tests.valkey_server import ValkeyServer, free_port
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "k8s"

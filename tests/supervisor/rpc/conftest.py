@@ -16,8 +16,8 @@ from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import RawClient
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import token_settings
-from tests.supervisor.rpc.transports import TRANSPORTS, Client, HttpClient, WebSocketClient, free_port
-from tests.valkey_server import ValkeyServer
+from tests.supervisor.rpc.transports import TRANSPORTS, Client, HttpClient, WebSocketClient
+from tests.valkey_server import ValkeyServer, free_port
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from hero_supervisor.rpc.tcp import server as tcp
 from hero_supervisor.rpc.tcp.server import WebServer
 from hero_supervisor.rpc.unix import server as unix
 from hero_supervisor.rpc.unix.server import UnixServer
-from tests.supervisor.rpc.transports import free_port
+from tests.valkey_server import free_port
 
 T = TypeVar("T")
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
-import socket
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -105,10 +104,3 @@ def job(**fields: Any) -> dict[str, Any]:
     """Build the fields of a complete job; a field that is None is left out."""
     full = {"caller_id": "02abc", "context_id": "02def", "script_type": "SAL", "script": "40 + 2", **fields}
     return {name: value for name, value in full.items() if value is not None}
-
-
-def free_port() -> int:
-    """A TCP port that nobody has."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -16,7 +16,7 @@ from tests.deployment import deployed
 from tests.eventually import eventually
 from tests.supervisor.rpc.raw_client import job, request
 from tests.supervisor.rpc.tcp_client import ask, curl
-from tests.supervisor.rpc.transports import free_port
+from tests.valkey_server import free_port
 
 
 def test_the_service_offers_its_port_and_ends_its_connections_gracefully(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import uvloop
 from websockets.sync.client import ClientConnection, connect
 
-from hero_client.api import AsyncSupervisor
+from hero_client import AsyncSupervisor
 from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor import SupervisorBuilder
 from hero_supervisor.rpc.tcp import server as tcp

@@ -54,7 +54,8 @@ impl Run {
         Self { watch: Arc::new(Watch::new()), output: Arc::default(), took_ns: AtomicU64::new(0) }
     }
 
-    /// Ends the evaluation at its next operation, or immediately if it sleeps. Also works before it starts. Never blocks.
+    /// Ends the evaluation at its next operation, or immediately if it sleeps. Also works before it starts.
+    /// Never blocks.
     fn cancel(&self) {
         self.watch.cancel();
     }

@@ -206,7 +206,10 @@ pub fn pointer_to(callable: &Bound<'_, PyAny>) -> PyResult<FnPtr> {
                     $($count => dispatch::<$count>(
                         &context, &overloads, array::from_fn(|index| mem::take(&mut *arguments[index])),
                     ),)*
-                    many => Err(EvalAltResult::from(format!("{many} arguments are too many: a Python function takes at most {MAX_PARAMETERS}")).into()),
+                    many => {
+                        let message = format!("{many} arguments are too many: {MAX_PARAMETERS} are the most");
+                        Err(EvalAltResult::from(message).into())
+                    }
                 }
             };
         }

@@ -1,7 +1,8 @@
 //! How deeply a value is nested.
 //!
 //! While a script runs, its values may be nested as deeply as the large stack can bear. A value that leaves that stack
-//! must be shallow, so that converting and dropping it works on any stack. Call these functions on the large stack only.
+//! must be shallow, so that converting and dropping it works on any stack. These functions must be called on the large
+//! stack.
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 

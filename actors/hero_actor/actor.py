@@ -40,7 +40,7 @@ from hero_job.model.errors import StoreError
 from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.operations import Operations
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +53,13 @@ _STORE_SILENT_S = 3.0
 #: Time limit of the last command, in seconds. If the store does not take it, the end of the lease has the same effect.
 _LEAVE_TIMEOUT_S = 2.0
 
-_EXIT_OF: dict[Reason, ExitCode] = {
-    Reason.MAX_JOBS: ExitCode.REPLACE,
-    Reason.MEMORY: ExitCode.REPLACE,
-    Reason.STUCK: ExitCode.REPLACE,
-    Reason.DECLARED_DEAD: ExitCode.REPLACE,
-    Reason.CRASHED: ExitCode.DEFECT,
-    Reason.ENGINE_FOUND: ExitCode.REPLACE,
+_EXIT_OF: dict[Reason, ProcessExit] = {
+    Reason.MAX_JOBS: ProcessExit.REPLACE,
+    Reason.MEMORY: ProcessExit.REPLACE,
+    Reason.STUCK: ProcessExit.REPLACE,
+    Reason.DECLARED_DEAD: ProcessExit.REPLACE,
+    Reason.CRASHED: ProcessExit.DEFECT,
+    Reason.ENGINE_FOUND: ProcessExit.REPLACE,
 }
 
 
@@ -86,7 +86,7 @@ class Actor:
         self._announced_ready = False
         self._missing_engine: MissingEnginePolicy | None = None
 
-    def run(self) -> ExitCode:
+    def run(self) -> ProcessExit:
         """Run until told to end.
 
         Returns:
@@ -103,7 +103,7 @@ class Actor:
         except EngineUnavailable as e:
             log.critical("engine.unavailable", extra={"engine": e.name, "reason": e.reason, "remedy": e.remedy})
             if not e.missing:
-                return ExitCode.UNAVAILABLE
+                return ProcessExit.UNAVAILABLE
             engine, unavailable = MissingEngine(e), str(e)
         operations = self._describe(engine, unavailable)
         if unavailable is not None:
@@ -117,7 +117,7 @@ class Actor:
         if isinstance(engine, AsksStore):
             engine.give_access(ScriptAccess(self._store, options.namespace, operations.retention))
         if not self._join(operations):
-            return ExitCode.OK
+            return ProcessExit.OK
         beat = self._start_threads(engine, operations)
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.collect()
@@ -129,7 +129,7 @@ class Actor:
         self._leave(operations)
         reason = self._shutdown.reason or Reason.SIGNAL
         log.info("actor.ended", extra={"incarnation": options.incarnation, "reason": reason.value})
-        return _EXIT_OF.get(reason, ExitCode.OK)
+        return _EXIT_OF.get(reason, ProcessExit.OK)
 
     # -- start ---------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from hero_actor.upkeep.kill_leftovers import reap_inherited_children
 from hero_config.logs import setup as logs
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         actor = Actor(_options(arguments))
     except (StoreUrlInvalid, JobInvalid, OSError) as e:
         log.critical("actor.usage", extra={"error": str(e)})
-        return ExitCode.USAGE
+        return ProcessExit.USAGE
     try:
         code = actor.run()
     except Exception:
         log.critical("actor.crashed", exc_info=True)
-        code = ExitCode.DEFECT
+        code = ProcessExit.DEFECT
     with contextlib.suppress(OSError):  # the reader of our log is gone
         sys.stdout.flush()
         sys.stderr.flush()
-    if code is ExitCode.REPLACE and arguments.control_fd is None:
+    if code is ProcessExit.REPLACE and arguments.control_fd is None:
         _replace_process()
     # Not sys.exit: it waits for all threads, and one may be stuck in an engine forever.
     os._exit(code)

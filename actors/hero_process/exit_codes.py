@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class ExitCode(IntEnum):
+class ProcessExit(IntEnum):
     """Exit codes of `hero-actor` and `hero-supervisor`. Every other code is a crash."""
 
     OK = 0
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     immediately, and the restart is not counted."""
 
 
-NO_RESTART = frozenset({ExitCode.USAGE, ExitCode.UNAVAILABLE})
+NO_RESTART = frozenset({ProcessExit.USAGE, ProcessExit.UNAVAILABLE})
 """Codes after which another start would end the same way."""
 
 

@@ -19,7 +19,7 @@ from hero_config.layers.problems import ConfigError
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.model.errors import StoreUrlInvalid
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 from hero_supervisor import config_cli
 from hero_supervisor.errors import HeroSupervisorError
 from hero_supervisor.policy.child_state import Phase
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-supervisor: {problem}\n")
-        return ExitCode.USAGE
+        return ProcessExit.USAGE
     settings = config.settings
     try:
         log_targets.configure(settings.supervisor)
@@ -55,19 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(
             f"hero-supervisor: cannot log to {settings.supervisor.log_to}: {e}; change [supervisor] log_to\n"
         )
-        return ExitCode.UNAVAILABLE
+        return ProcessExit.UNAVAILABLE
     _log_notes(config)
     try:
         return _run(settings, flags)
     except StoreUrlInvalid as e:
         sys.stderr.write(f"hero-supervisor: {e}\n")
-        return ExitCode.USAGE
+        return ProcessExit.USAGE
     except (HeroSupervisorError, OSError) as e:
         sys.stderr.write(f"hero-supervisor: {e}\n")
-        return ExitCode.UNAVAILABLE
+        return ProcessExit.UNAVAILABLE
     except Exception:
         log.exception("service.defect")
-        return ExitCode.DEFECT
+        return ProcessExit.DEFECT
 
 
 def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
@@ -120,7 +120,7 @@ async def _serve(service: Service, *, once_ready: bool, ready_fd: int | None) ->
     finally:
         watching.cancel()
     if once_ready and watching.done() and not watching.cancelled() and not watching.result():
-        return ExitCode.UNAVAILABLE
+        return ProcessExit.UNAVAILABLE
     return code
 
 

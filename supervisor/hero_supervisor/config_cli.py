@@ -14,7 +14,7 @@ from typing import Any
 
 from hero_config.layers.load import Flag, load_config
 from hero_config.layers.problems import ConfigError
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 
 #: Exit code of `config check --strict` when a valid config is suspicious.
 _SUSPICIOUS = 1
@@ -122,7 +122,7 @@ def run(flags: argparse.Namespace) -> int:
         from hero_config.report.schema import schema_text  # each command imports only what it needs
 
         sys.stdout.write(schema_text())
-        return ExitCode.OK
+        return ProcessExit.OK
     flags.config = getattr(flags, "file", None) or flags.config
     flags.settings = [*flags.settings, *flags.command_settings]
     return run_show(flags) if flags.action == "show" else run_check(flags)
@@ -139,7 +139,7 @@ def run_show(flags: argparse.Namespace) -> int:
     sys.stdout.write((as_json if flags.json else as_toml)(config, changed=flags.changed))
     for note in config.notes:
         sys.stderr.write(f"warning: {note}\n")
-    return ExitCode.OK
+    return ProcessExit.OK
 
 
 def run_check(flags: argparse.Namespace) -> int:
@@ -156,14 +156,14 @@ def run_check(flags: argparse.Namespace) -> int:
     warnings = f", {_count(len(found), 'warning')}" if found else ""
     sources = ", ".join(config.files) or "defaults and environment"
     sys.stdout.write(f"{sources}: valid{warnings}\n")
-    return _SUSPICIOUS if found and flags.strict else ExitCode.OK
+    return _SUSPICIOUS if found and flags.strict else ProcessExit.OK
 
 
 def _refuse(error: ConfigError) -> int:
     for problem in error.problems:
         sys.stderr.write(f"error: {problem}\n")
     sys.stderr.write(f"{_count(len(error.problems), 'error')}; the service does not start with this configuration\n")
-    return ExitCode.USAGE
+    return ProcessExit.USAGE
 
 
 def _count(number: int, what: str) -> str:

@@ -25,7 +25,7 @@ from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedules
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.orphans import Orphans
 from hero_supervisor.children.pings import Pings
@@ -151,7 +151,7 @@ class Service:
             self._stop_now.set()
         self._stop_asked.set()
 
-    async def run(self) -> ExitCode:
+    async def run(self) -> ProcessExit:
         """Start, serve until TERM, INT or `ask_to_stop`, and end everything.
 
         Returns:
@@ -176,7 +176,7 @@ class Service:
                     await self.stop()
                 finally:
                     self._notifier.close()
-        return ExitCode.DEFECT if self._defect else ExitCode.OK
+        return ProcessExit.DEFECT if self._defect else ProcessExit.OK
 
     @contextlib.contextmanager
     def _signals_taken(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from hero_config.layers.problems import ConfigError
 from hero_config.logs import setup as logs
 from hero_config.model.settings import Settings
 from hero_job.model.errors import StoreUrlInvalid
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.errors import HeroSupervisorError
 from hero_supervisor.policy.child_state import Phase
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-unix-server: {problem}\n")
-        return ExitCode.USAGE
+        return ProcessExit.USAGE
     logs.configure(settings.supervisor.log_level, settings.supervisor.log_format)
     import uvloop  # imported late: --help does not need it
 
@@ -51,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return uvloop.run(_serve(Service(settings, owns_process=True)))
     except StoreUrlInvalid as e:
         sys.stderr.write(f"hero-unix-server: {e}\n")
-        return ExitCode.USAGE
+        return ProcessExit.USAGE
     except (HeroSupervisorError, OSError) as e:
         sys.stderr.write(f"hero-unix-server: {e}\n")
-        return ExitCode.UNAVAILABLE
+        return ProcessExit.UNAVAILABLE
 
 
 def _parser() -> argparse.ArgumentParser:

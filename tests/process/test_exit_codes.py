@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hero_process.exit_codes import NO_RESTART, ExitCode, describe
+from hero_process.exit_codes import NO_RESTART, ProcessExit, describe
 
 
 def test_codes_have_the_numbers_that_unit_files_and_other_supervisors_rely_on() -> None:
-    assert {code.name: int(code) for code in ExitCode} == {
+    assert {code.name: int(code) for code in ProcessExit} == {
         "OK": 0,
         "USAGE": 2,
         "UNAVAILABLE": 69,
@@ -16,8 +16,8 @@ def test_codes_have_the_numbers_that_unit_files_and_other_supervisors_rely_on() 
 
 
 def test_every_code_that_is_not_orderly_and_forbids_no_restart_is_a_crash() -> None:
-    known = {ExitCode.OK, ExitCode.REPLACE, *NO_RESTART}
-    assert [code for code in ExitCode if code not in known] == [ExitCode.DEFECT]
+    known = {ProcessExit.OK, ProcessExit.REPLACE, *NO_RESTART}
+    assert [code for code in ProcessExit if code not in known] == [ProcessExit.DEFECT]
 
 
 def test_ends_are_described_in_words() -> None:

@@ -17,7 +17,7 @@ from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import JobNotFound
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
-from hero_process.exit_codes import ExitCode
+from hero_process.exit_codes import ProcessExit
 from hero_supervisor.errors import StoreBinaryMissing
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
@@ -140,7 +140,7 @@ def test_failed_background_task_ends_the_service_with_the_exit_code_of_a_defect(
         await service.ready()
         service._run_in_background("optional", broken(), required=False)
         service._run_in_background("needed", broken())
-        assert await running == ExitCode.DEFECT
+        assert await running == ProcessExit.DEFECT
         assert service.children() == ()
 
     run(test)

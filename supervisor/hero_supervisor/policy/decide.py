@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from hero_process.exit_codes import NO_RESTART, ExitCode, describe
+from hero_process.exit_codes import NO_RESTART, ProcessExit, describe
 from hero_supervisor.policy.child_state import ChildState, Phase, Restart, backoff_s
 from hero_supervisor.policy.events import (
     Action,
@@ -194,7 +194,7 @@ def _exited(child: ChildState, event: Exited, now: float) -> Decision:
         return _move(child, Phase.FAILED, now), (Report("child.boot_failed", "error", how),)
     if _is_end(child, code):
         return _move(child, Phase.ENDED, now), (Report("child.done", "info", how),)
-    if child.control and code == ExitCode.REPLACE and child.ready is not None and now - child.started >= MIN_LIFE_S:
+    if child.control and code == ProcessExit.REPLACE and child.ready is not None and now - child.started >= MIN_LIFE_S:
         waiting = _move(child, Phase.WAITING, now, now)
         return waiting, (Report("child.replaced", "info", child.drain_reason or how, 0.0),)
     return _crashed(child, how, event.roll, now)
@@ -203,7 +203,7 @@ def _exited(child: ChildState, event: Exited, now: float) -> Decision:
 def _is_end(child: ChildState, code: int | None) -> bool:
     """Whether the restart rule makes this exit the child's last."""
     restart = child.limits.restart
-    orderly = code == ExitCode.OK and not child.kill_reason
+    orderly = code == ProcessExit.OK and not child.kill_reason
     return restart is Restart.TEMPORARY or (restart is Restart.TRANSIENT and orderly)
 
 

@@ -37,15 +37,15 @@ _EVENTS_PAGE: Final = 1000
 
 
 class AsyncStore:
-    """Runs operations on the running event loop.
+    """Runs operations on one server, from one event loop. Connects with the first operation.
 
     Args:
         url: Where the server is; see `url.py`.
-        max_connections: Most connections for operations; more callers wait their turn.
-        connect_timeout_s: In seconds.
+        max_connections: Most connections for operations; further callers wait for one.
+        connect_timeout_s: Longest time to connect, in seconds.
 
     Raises:
-        StoreUrlInvalid: The URL cannot be used. Nothing connects before the first operation.
+        StoreUrlInvalid: The URL cannot be used.
     """
 
     def __init__(self, url: str, *, max_connections: int = 8, connect_timeout_s: float = 5.0) -> None:
@@ -60,20 +60,32 @@ class AsyncStore:
         self._job_ends: dict[str, JobEnds] = {}
 
     async def run(self, op: Op[T]) -> T:
-        """Run one operation; nothing is sent twice.
+        """Run one operation. It is never repeated; see `Store.run`.
+
+        Args:
+            op: The operation.
+
+        Returns:
+            Its result.
 
         Raises:
-            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreUnavailable: There is no connection, or it broke and the outcome is unknown.
             StoreRefused: The server answered with an error.
-            HeroJobError: The operation's own errors.
+            HeroJobError: One of the operation's own errors.
         """
         return op.decode(await self._send(op))
 
     async def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Run many operations, at once as far as there are connections; gives for each its result or its error.
+        """Run many operations, simultaneously as far as there are connections.
+
+        Args:
+            ops: The operations. They may run in any order.
+
+        Returns:
+            For each operation its result, or the `HeroJobError` that it ended in.
 
         Raises:
-            StoreUnavailable: The connection broke; which of them the server did is unknown.
+            StoreUnavailable: A connection broke; which operations the server ran is unknown.
         """
         results = await asyncio.gather(*(self.run(op) for op in ops), return_exceptions=True)
         for result in results:
@@ -84,7 +96,7 @@ class AsyncStore:
         return results
 
     async def drive(self, flow: Flow[T]) -> T:
-        """Run a procedure of several round trips to its end."""
+        """Run a procedure of several round trips; see `Store.drive`."""
         results: list[Any] | None = None
         try:
             while True:
@@ -93,10 +105,16 @@ class AsyncStore:
             return cast("T", end.value)
 
     async def run_aside(self, op: Op[T]) -> T:
-        """Run one operation that blocks for long, beside those that take turns on the bounded connections.
+        """Run one operation that blocks for long, on a connection that does not count towards `max_connections`.
+
+        Args:
+            op: The operation.
+
+        Returns:
+            Its result.
 
         Raises:
-            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreUnavailable: There is no connection, or it broke and the outcome is unknown.
             StoreRefused: The server answered with an error.
         """
         return op.decode(await self._send(op, contextlib.nullcontext()))
@@ -110,7 +128,7 @@ class AsyncStore:
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
         except RuntimeError as e:
-            # uvloop's word for a connection that closed between two steps of redis-py.
+            # uvloop raises this when a connection closes between two steps of redis-py.
             if "closed" not in str(e):
                 raise
             raise StoreUnavailable(self.url.shown, str(e)) from e
@@ -131,37 +149,22 @@ class AsyncStore:
             return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
 
     async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
-        """Wait until a job has ended.
-
-        Args:
-            operations: Of the job's namespace.
-            job_id: The job.
-            wait_s: Longest wait, in seconds.
-
-        Raises:
-            WaitTimeout: It has not ended by then.
-            JobNotFound: There is no such job.
-            StoreUnavailable: The server is away, and was so for the rest of the wait.
-        """
+        """Wait until a job has ended; see `Store.wait_reply`."""
         return await self._wait(operations, job_id, operations.outcome(job_id), wait_s)
 
     async def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
-        """Wait until all jobs of a batch have ended.
-
-        Args:
-            operations: Of the batch's namespace.
-            batch_id: The batch.
-            wait_s: Longest wait, in seconds.
-
-        Raises:
-            WaitTimeout: Not all have ended by then.
-            JobNotFound: There is no such batch.
-            StoreUnavailable: The server is away, and was so for the rest of the wait.
-        """
+        """Wait until all jobs of a batch have ended; see `Store.wait_batch`."""
         return await self._wait(operations, f"batch:{batch_id}", operations.ended_batch(batch_id), wait_s)
 
     async def _wait(self, operations: Operations, awaited: str, look: Op[T | None], wait_s: float) -> T:
-        """Look each time that the event stream tells of the awaited, until there is something to see."""
+        """Look for the result after each event of the awaited job or batch, until there is one.
+
+        Args:
+            operations: Of the namespace.
+            awaited: What the event stream calls it: a job's id, or `batch:ID`.
+            look: Reads the result; None if there is none yet.
+            wait_s: Longest wait, in seconds.
+        """
         deadline_mono = time.monotonic() + wait_s
         ends = self._ends_in(operations.keys.events)
         with ends.watch(awaited) as ended:
@@ -212,7 +215,7 @@ class AsyncStore:
 
 
 def _code(error: RedisError) -> str:
-    # redis-py strips the code of those errors that it has classes for.
+    # redis-py strips the code from the message of those errors that it has classes for.
     name = type(error).__name__
     known = {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY", "NoPermissionError": "NOPERM",
              "AuthenticationError": "NOAUTH", "BusyLoadingError": "LOADING"}  # fmt: skip

@@ -1,6 +1,7 @@
-"""The synchronous runner of operations: a few connections, handed out one at a time.
+"""The synchronous store: runs operations, each on a connection that no other thread uses at that time.
 
-Used by lanes (one store each, so one connection each), by programs that submit jobs, and by `heroctl`.
+Lanes (one store each, so one connection each), programs that submit jobs, and `heroctl` use it. Invariant: it sends
+nothing twice.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, T
 from hero_job.protocol.replies import decode_reply
 
-#: A waiter looks at the job's hash this often, in seconds: an actor of another make may write there and send no reply.
+#: How often a waiter looks at the job's hash, in seconds: third-party actors may write there and send no reply.
 GLANCE_S = 2.0
-#: An idle connection older than this, in seconds, is looked at before it is used: the server may have closed it.
+#: A connection that was idle for longer than this, in seconds, is checked before use: the server may have closed it.
 _IDLE_S = 1.0
 
 
 class Store:
-    """Runs operations against one server; safe to share among threads.
+    """Runs operations on one server. Connects with the first operation; threads may share it.
 
     Args:
         url: Where the server is; see `url.py`.
-        name: Name of its connections, shown by CLIENT LIST.
-        connect_timeout_s: In seconds.
+        name: Name of its connections in CLIENT LIST.
+        connect_timeout_s: Longest time to connect, in seconds.
 
     Raises:
-        StoreUrlInvalid: The URL cannot be used. Nothing connects before the first operation.
+        StoreUrlInvalid: The URL cannot be used.
     """
 
     def __init__(self, url: str, *, name: str = "hero", connect_timeout_s: float = 5.0) -> None:
@@ -45,7 +46,7 @@ class Store:
         self._connect_timeout_s = connect_timeout_s
         self._idle: list[tuple[float, StoreConnection]] = []
         self._blocked: set[tuple[Address | None, int]] = set()
-        # Of a cluster, the node that had the slot last.
+        # The node that had the namespace's slot last, if the server is a cluster.
         self._address: Address | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -53,12 +54,18 @@ class Store:
     def run(self, op: Op[T]) -> T:
         """Run one operation.
 
-        Nothing is sent twice: after `StoreUnavailable` the caller knows what a second try would mean, we do not.
+        It is never repeated: only the caller knows whether a second try is harmless after `StoreUnavailable`.
+
+        Args:
+            op: The operation.
+
+        Returns:
+            Its result.
 
         Raises:
-            StoreUnavailable: No connection, or it broke and the outcome is unknown.
+            StoreUnavailable: There is no connection, or it broke and the outcome is unknown.
             StoreRefused: The server answered with an error.
-            HeroJobError: The operation's own errors.
+            HeroJobError: One of the operation's own errors.
         """
         connection = self._take()
         try:
@@ -69,10 +76,16 @@ class Store:
             self._give_back(connection)
 
     def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Send many operations together; gives for each its result or the error that it ended in.
+        """Run many operations in one round trip.
+
+        Args:
+            ops: The operations.
+
+        Returns:
+            For each operation its result, or the `HeroJobError` that it ended in.
 
         Raises:
-            StoreUnavailable: The connection broke; which of them the server did is unknown.
+            StoreUnavailable: The connection broke; which operations the server ran is unknown.
         """
         connection = self._take()
         try:
@@ -81,7 +94,17 @@ class Store:
             self._give_back(connection)
 
     def drive(self, flow: Flow[T]) -> T:
-        """Run a procedure of several round trips to its end."""
+        """Run a procedure of several round trips.
+
+        Args:
+            flow: The procedure; see `operations/flow.py`.
+
+        Returns:
+            Its result.
+
+        Raises:
+            HeroJobError: One of the procedure's own errors, or one of the store's.
+        """
         results: list[Any] | None = None
         try:
             while True:
@@ -92,17 +115,18 @@ class Store:
     def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended.
 
-        Blocks on its reply list; the hash is looked at only when that stays silent.
-
         Args:
             operations: Of the job's namespace.
             job_id: The job.
             wait_s: Longest wait, in seconds.
 
+        Returns:
+            How it ended.
+
         Raises:
-            WaitTimeout: It has not ended by then.
+            WaitTimeout: The job has not ended in time.
             JobNotFound: There is no such job.
-            StoreUnavailable: The server is away, and was so for the rest of the wait.
+            StoreUnavailable: The server could not be reached, until the end of the wait.
         """
         outcome = operations.outcome(job_id)
 
@@ -119,10 +143,13 @@ class Store:
             batch_id: The batch.
             wait_s: Longest wait, in seconds.
 
+        Returns:
+            How many jobs ended how.
+
         Raises:
-            WaitTimeout: Not all have ended by then.
+            WaitTimeout: Some jobs have not ended in time.
             JobNotFound: There is no such batch.
-            StoreUnavailable: The server is away, and was so for the rest of the wait.
+            StoreUnavailable: The server could not be reached, until the end of the wait.
         """
         ended = operations.ended_batch(batch_id)
         return self._wait(
@@ -137,7 +164,15 @@ class Store:
         look: Op[T | None],
         wait_s: float,
     ) -> T:
-        """Block on a list; look elsewhere only when that stays silent."""
+        """Wait for an entry of a list; look at the hash only when none comes.
+
+        Args:
+            awaited: Names the job or batch in the error.
+            peek: Blocks on the list for so many seconds.
+            read: Makes the result of an entry.
+            look: Reads the result from the hash; None if there is none yet.
+            wait_s: Longest wait, in seconds.
+        """
         deadline_mono = time.monotonic() + wait_s
         backoff = Backoff()
         while True:
@@ -147,7 +182,7 @@ class Store:
                 found = self.run(look) if text is None else read(text)
                 backoff.reset()
             except StoreUnavailable as e:
-                # Looking again changes nothing, so a wait outlives a restart of the server.
+                # A look changes nothing, so it can be repeated: the wait survives a restart of the server.
                 time.sleep(backoff.next_wait_before(deadline_mono, e))
                 continue
             if found is not None:
@@ -156,7 +191,11 @@ class Store:
                 raise WaitTimeout(awaited, wait_s)
 
     def unblock(self) -> None:
-        """End the blocking operations that other threads run on this store; they answer as if their time were up."""
+        """End the blocking operations of other threads on this store, as if their time were up.
+
+        Raises:
+            StoreUnavailable: The server cannot be reached.
+        """
         with self._lock:
             blocked = list(self._blocked)
         for address, client_id in blocked:
@@ -167,7 +206,7 @@ class Store:
                 connection.close()
 
     def close(self) -> None:
-        """Close all idle connections; those in use are closed when they come back."""
+        """Close all idle connections, and each connection in use when its operation ends."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

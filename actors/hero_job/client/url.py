@@ -1,4 +1,4 @@
-"""Store URLs. Pure.
+"""Parses the URL of a store. Pure; both stores call it. A password never appears in a message.
 
 | form | means |
 |---|---|
@@ -8,7 +8,7 @@
 | `redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db]` | the master that sentinels name |
 | `redis+cluster://[user[:password]@]host[:port],host[:port]...` | the node of a cluster that has the namespace's slot |
 
-`rediss+sentinel` and `rediss+cluster` are those over TLS. Source: the URL forms of redis-py for the first three.
+`rediss+sentinel` and `rediss+cluster` are the same over TLS. Source: redis-py, for the first three forms.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ class StoreUrl:
         shown: The URL with its passwords hidden, for messages and logs.
         mode: How the server is found.
         path: Path of a Unix socket, or None for TCP.
-        hosts: The server; or the sentinels, or nodes of the cluster, to ask.
-        service: What the sentinels call the server; "" without sentinels.
-        tls: Speak TLS.
-        username: ACL user, or None.
-        password: Password, or None.
+        hosts: The server, the sentinels, or nodes of the cluster; empty for a Unix socket.
+        service: The sentinels' name of the server; "" without sentinels.
+        tls: Whether to use TLS.
+        username: ACL user; None for the default user.
+        password: Password; None for no login.
         db: Database number.
         options: The `ssl_...` and `sentinel_...` options of the query.
     """
@@ -88,10 +88,13 @@ class StoreUrl:
 
 
 def parse_url(text: str) -> StoreUrl:
-    """Read a store URL.
+    """Parse a store URL.
+
+    Args:
+        text: The URL.
 
     Raises:
-        StoreUrlInvalid: Wrong scheme, host, port, database or option.
+        StoreUrlInvalid: The scheme, host, port, database or an option is invalid.
     """
     parts = urlsplit(text)
     identity, _, places = parts.netloc.rpartition("@")

@@ -33,7 +33,7 @@ __all__ = [
     "Turn",
 ]
 
-#: How long an idle lane blocks on the queue of its type, in seconds: after it, it looks at group and instance queues.
+#: How long an idle lane blocks on the queue of its type, in seconds. After that it looks at its other queues, too.
 BLOCK_S = 1.0
 
 
@@ -41,12 +41,12 @@ class ActorOperations:
     """Builds the operations of one incarnation.
 
     Args:
-        entry: Who it is.
+        entry: What the incarnation says about itself.
         namespace: Prefix of all keys.
         lease_s: How long its presence outlives its last beat, in seconds.
-        retention: How long results are kept.
-        by_context: Run one job of a context at once, in the order of the queue, however many actors do so.
-        legacy_queues: Serve the queues of older programs of the Rust family too, last.
+        retention: How long ended jobs are kept.
+        by_context: Run at most one job of each context at a time, in queue order, across all actors that do so.
+        legacy_queues: Also serve the queues of older programs of the Rust family, after all others.
     """
 
     __slots__ = (
@@ -83,7 +83,7 @@ class ActorOperations:
             if entry.instance:
                 queues.insert(0, self.keys.work(suffix, entry.group, entry.instance))
         self._type_queue = queues[-1]
-        # What is low comes after everything else.
+        # Jobs of low priority run after everything else.
         self._queues = queues + [queue + KeyPart.LOW for queue in queues]
         if legacy_queues:
             self._queues += self.keys.legacy(suffix, entry.name)
@@ -92,20 +92,20 @@ class ActorOperations:
 
     @property
     def routed(self) -> bool:
-        """Does this actor serve queues besides that of its type, on which alone it blocks?"""
+        """Does this actor serve queues other than that of its type? It blocks on that one only."""
         return self._several
 
     @property
     def queues(self) -> Sequence[str]:
-        """The queues that it serves, first served first."""
+        """The queues that this actor serves, in the order in which it looks at them."""
         return self._queues
 
     def served_elsewhere(self, actors: Sequence[ActorPresence]) -> set[str]:
-        """Which of its queues do other actors serve that live and have an engine?
+        """Find the queues of this actor that another live actor with an engine serves, too.
 
         Args:
-            actors: All that are registered. Of these nobody knows whether they serve the queues of older programs: one
-                of the type is taken to do so.
+            actors: All registered actors. The registry does not say which of them serve the queues of older programs;
+                each actor of the type is assumed to do so.
         """
         suffix = self.entry.script_type.suffix
         served: set[str] = set()
@@ -125,11 +125,11 @@ class ActorOperations:
         return {queue for queue in self._queues if queue.removesuffix(KeyPart.LOW) in served}
 
     def _owner(self, lane: int) -> str:
-        """Who holds what a lane has claimed: two lanes of one actor are no more one another than two actors are."""
+        """Name the holder of what a lane claims: ownership is per lane, not per actor."""
         return f"{self._incarnation}/{lane}"
 
     def join(self) -> Op[bool]:
-        """Enter the registry, before the first claim."""
+        """Enter the registry, before the first claim; always gives True."""
         described = {k: v for k, v in asdict(self.entry).items() if k not in ("incarnation", "script_type")}
         described["suffix"] = self.entry.script_type.suffix
         return self._presence("join", orjson.dumps(described), busy=0, jobs=0)
@@ -138,11 +138,11 @@ class ActorOperations:
         """Refresh presence.
 
         Args:
-            busy: Lanes that run a job now.
-            jobs: Jobs run so far.
+            busy: How many lanes run a job now.
+            jobs: How many jobs have run so far.
 
         Returns:
-            False when the incarnation was declared dead.
+            False if the incarnation was declared dead.
         """
         return self._presence("beat", b"", busy=busy, jobs=jobs)
 
@@ -152,13 +152,13 @@ class ActorOperations:
         return Op((*keys, *args), bool, lua.PRESENCE, 3)
 
     def take(self, lane: int) -> Op[str | None]:
-        """Block on the queue of the type until an id comes; it is then in the lane's claimed list.
+        """Block on the queue of the type until an id comes, and move it into the lane's claimed list.
 
         Args:
             lane: Number of the lane, from 0.
 
         Returns:
-            The id, or None after `BLOCK_S`.
+            The id; None if none came within `BLOCK_S`.
         """
         claimed = self.keys.claimed(self._incarnation, lane)
         return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
@@ -166,13 +166,16 @@ class ActorOperations:
     def turn(
         self, lane: int, settlements: Sequence[Settlement], max_jobs: int, queues: Sequence[str] | None = None
     ) -> Op[Turn]:
-        """Settle what a lane has run and claim what it runs next, in one round trip.
+        """Settle the jobs that a lane has run and claim those that it runs next, in one round trip.
 
         Args:
             lane: Number of the lane, from 0.
-            settlements: Sent again after a lost answer they count once.
+            settlements: How the jobs ended. Sent again after a lost answer, each counts once.
             max_jobs: Most jobs to claim; 0 to settle only.
-            queues: Those to claim from, beside what it holds already; None for all that it serves.
+            queues: Queues to claim from, after the jobs that the lane holds already; None for all that it serves.
+
+        Returns:
+            Whether the incarnation is alive, which settlements were refused, and the claimed jobs.
         """
         keys = self.keys
         args: list[Any] = [keys.actors, keys.claimed(self._incarnation, lane)]
@@ -188,10 +191,10 @@ class ActorOperations:
 
         Args:
             lane: Number of the lane, from 0.
-            jobs: In the order in which they were claimed.
+            jobs: The jobs, in the order in which they were claimed.
 
         Returns:
-            How many were still this incarnation's.
+            How many of them this incarnation still owned.
         """
         args: list[Any] = [self.keys.claimed(self._incarnation, lane), self.keys.prefix, self._owner(lane)]
         args += self.retention.arguments
@@ -202,16 +205,16 @@ class ActorOperations:
     def write_log(
         self, lane: int, job: ClaimedJob, lines: Sequence[tuple[str, str]], progress: Progress | None = None
     ) -> Op[bool]:
-        """Add to the log of a job that runs here.
+        """Add lines to the log of a job that runs here, and store its progress.
 
         Args:
-            lane: Number of the lane that runs it.
+            lane: Number of the lane that runs the job.
             job: The job.
-            lines: Level and text of each.
-            progress: How far it is, where that is news.
+            lines: Level and text of each line.
+            progress: The job's progress; None if it has not changed.
 
         Returns:
-            False when it is no longer this incarnation's.
+            False if this incarnation no longer owns the job.
         """
         keys, keep = self.keys, self.retention
         shown = b"" if progress is None else orjson.dumps(asdict(progress))
@@ -224,8 +227,11 @@ class ActorOperations:
     def orders(self, block_s: float) -> Op[Order | None]:
         """Wait for an order to this incarnation, or to its type by a foreign client.
 
+        Args:
+            block_s: Longest wait, in seconds, above zero.
+
         Returns:
-            The order, or None when none came in time.
+            The order; None if none came in time.
         """
         own = self.keys.control(self._incarnation)
         of_type = self.keys.control_type(self.entry.script_type.suffix)
@@ -236,16 +242,16 @@ class ActorOperations:
         return Op(("BLPOP", own, of_type, block_s), decode, block_s=block_s)
 
     def leave(self) -> Op[Recovery]:
-        """Hand everything back and leave the registry, at the end of a drained process."""
+        """Hand back all claimed jobs and leave the registry; the last operation of a drained process."""
         return _recover(self.keys, self._incarnation, "leaving", self.retention)
 
 
 class Recoveries:
-    """Builds the operations by which a supervisor recovers the jobs of the dead.
+    """Builds the operations by which a supervisor recovers the jobs of dead actors.
 
     Args:
         namespace: Prefix of all keys.
-        retention: Limits of redelivery and times to live.
+        retention: Limits of redelivery, and how long ended jobs are kept.
     """
 
     __slots__ = ("keys", "retention")
@@ -259,31 +265,32 @@ class Recoveries:
         return Op([self.keys.actors, self.keys.prefix], list, lua.EXPIRED, 1)
 
     def buried(self) -> Op[list[str]]:
-        """List the dead whose claimed lists are still to be looked at: a frozen lane's last command may come late."""
+        """List the dead incarnations to recover again, because the last command of a frozen lane may come late."""
         return Op(("HKEYS", self.keys.dead), list)
 
     def hand_over(self, job: Job, incarnation: str, lane: int) -> Op[bool]:
-        """Give a job that stands first in its queue to one lane, as if that lane had claimed it.
-
-        An idle lane looks into its claimed list once a second.
+        """Give a queued job to one lane, as if that lane had claimed it; an idle lane finds it within a second.
 
         Args:
-            job: It must be alone in its queue, that of an instance.
-            incarnation: Whose lane.
+            job: The job. It must be the only one in its queue, which is that of an instance.
+            incarnation: The lane's actor.
             lane: Number of the lane, from 0.
 
         Returns:
-            False when the queue was empty.
+            False if the queue was empty.
         """
         queue = self.keys.work(job.script_type.suffix, job.group, job.instance)
         return Op(("LMOVE", queue, self.keys.claimed(incarnation, lane), "LEFT", "RIGHT"), bool)
 
     def recover(self, incarnation: str, *, proven_dead: bool) -> Op[Recovery]:
-        """Hand the jobs of an incarnation back.
+        """Hand back the jobs of an incarnation.
 
         Args:
-            incarnation: Whose.
-            proven_dead: Its process was seen to exit; otherwise it is left alone while its presence lives.
+            incarnation: The incarnation.
+            proven_dead: Its process was seen to exit. Otherwise it is left alone until its presence has expired.
+
+        Returns:
+            Whether it was left alone, and which jobs were handed back or lost.
         """
         return _recover(self.keys, incarnation, "dead" if proven_dead else "expired", self.retention)
 
@@ -292,8 +299,8 @@ def _recover(keys: Keys, incarnation: str, cause: str, retention: Retention) -> 
     args: list[Any] = [keys.actors, keys.actor(incarnation), keys.dead, keys.prefix, incarnation, cause]
     args += (
         retention.max_redeliveries,
-        # A process that was seen to exit can have no command under way but the one the server has not yet read the
-        # end of its connection behind: a minute is ample. A frozen one may come back much later.
+        # After a process was seen to exit, only a command that the server has not read yet can still take effect: a
+        # minute is ample. A frozen process may return much later.
         int((60 if cause == "dead" else retention.tomb_s) * 1000),
         *retention.arguments,
     )
@@ -323,7 +330,7 @@ def _settlement(s: Settlement) -> tuple[Any, ...]:
 
 
 def _decode_order(text: str) -> Order:
-    """Read an order; a bare job id, from a client of the Rust family, is an order to stop it."""
+    """Read an order. A bare job id, from a client of the Rust family, is an order to stop that job."""
     try:
         data = orjson.loads(text)
     except ValueError:

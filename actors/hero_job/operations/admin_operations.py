@@ -1,6 +1,7 @@
 """The operations on queues, dead letters and the registry of actors, as data; no I/O.
 
-`Operations.admin` is the one instance of a namespace. Operators, the supervisor and its scaler call it.
+`Operations.admin` is one. The client API, the RPC and `heroctl` run them for operators, the supervisor for its own
+clock and scaler. Invariant: each operation is one round trip of bounded work.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class AdminOperations:
 
     Args:
         namespace: Prefix of all keys.
-        retention: How long what has ended is kept.
+        retention: How long ended jobs are kept.
     """
 
     __slots__ = ("_keep", "keys")
@@ -44,16 +45,22 @@ class AdminOperations:
         self._keep = retention.arguments
 
     def page(self, cursor: str = "", count: int = 100) -> Op[JobPage]:
-        """Read one page of all jobs.
+        """Read one page of all jobs, in no particular order.
 
         Args:
-            cursor: "" for the first page, then what the last page gave.
-            count: About how many; a page may hold more, fewer, or none.
+            cursor: "" for the first page, then the cursor of the last page.
+            count: Approximate number of jobs, 1 to 10,000; a page may hold more, fewer, or none.
+
+        Returns:
+            Jobs, damaged entries, and the cursor of the next page; its cursor is "" at the end.
+
+        Raises:
+            JobInvalid: `count` or `cursor` is out of range.
         """
         if not 1 <= count <= 10_000:
             raise JobInvalid("count", f"must be from 1 to 10000, not {count!r}")
         if cursor and not (cursor.isascii() and cursor.isdigit()):
-            raise JobInvalid("cursor", f"must be one that a page gave, not {cursor!r:.80}")
+            raise JobInvalid("cursor", f"must be the cursor of the last page, not {cursor!r:.80}")
 
         def decode(answer: list[Any]) -> JobPage:
             records: list[JobRecord] = []
@@ -72,15 +79,27 @@ class AdminOperations:
         return Op([keys.actors, keys.job_prefix, cursor or "0", str(count)], decode, lua.PAGE, 1)
 
     def actors(self) -> Op[list[ActorPresence]]:
-        """List all actors of all hosts, by name."""
+        """List the actors of all hosts, by script type and name."""
         return Op([self.keys.actors, self.keys.prefix], _decode_actors, lua.ACTORS, 1)
 
     def queue_length(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[int]:
-        """Count the ids in a queue."""
+        """Count the ids in a queue, without those of low priority and those that are held.
+
+        Args:
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
+        """
         return Op(("LLEN", self.keys.work(script_type.suffix, group, instance)), int)
 
     def queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[QueueStatus]:
-        """Look at a queue: how many ids wait in it, and whether it is paused."""
+        """Read how many ids wait in a queue, and whether it is paused.
+
+        Args:
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
+        """
 
         def decode(answer: list[Any]) -> QueueStatus:
             return QueueStatus(script_type=script_type, group=group, instance=instance, waiting=answer[0],
@@ -90,7 +109,12 @@ class AdminOperations:
         return Op([self.keys.paused, queue], decode, lua.QUEUE_STATUS, 2)
 
     def queue_head(self, script_type: ScriptType, group: str | None = None) -> Op[QueueHead]:
-        """Look at a queue as those do who serve it: how many ids wait, and for how long the first has."""
+        """Read how many ids actors can claim from a queue, and how long the first one has waited.
+
+        Args:
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+        """
 
         def decode(answer: list[Any]) -> QueueHead:
             waits_s = [_age_s(text, float(answer[1])) for text in answer[2]]
@@ -102,42 +126,52 @@ class AdminOperations:
     def purge(
         self, script_type: ScriptType, group: str | None = None, instance: str | None = None, most: int = 500
     ) -> Op[tuple[int, int]]:
-        """End jobs that wait in a queue, as stopped and with their replies; what runs goes on.
+        """Stop jobs that wait in a queue, each with its reply; running jobs go on.
 
         Args:
-            script_type: Whose queue.
-            group: Of a group only.
-            instance: Of an instance only.
-            most: How many to take out of the queue at once.
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
+            most: Most ids to take out of the queue in this round trip.
 
         Returns:
-            How many ids were taken, and how many jobs ended by that.
+            How many ids were taken, and how many jobs were stopped.
         """
         queue = self.keys.work(script_type.suffix, group, instance)
         return Op([queue, self.keys.prefix, most, *self._keep], lambda answer: (answer[0], answer[1]), lua.PURGE, 1)
 
     def pause(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
-        """Pause a queue: what is in it and what comes waits, what runs goes on.
+        """Pause a queue: its jobs and new ones wait, running jobs go on.
+
+        Args:
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
 
         Returns:
-            False when it was paused already.
+            False if it was paused already.
         """
         return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], bool, lua.PAUSE, 2)
 
     def resume(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
-        """Resume a queue.
+        """Resume a paused queue; its jobs keep their order.
+
+        Args:
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
 
         Returns:
-            False when it was not paused.
+            False if it was not paused.
         """
         return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], bool, lua.RESUME, 2)
 
     def dead(self, first: int = 0, count: int = 100) -> Op[list[DeadJob]]:
-        """List the dead letters: jobs that ended in error for good, the newest first.
+        """List the dead letters, which are the jobs that failed permanently, the newest first.
 
         Args:
-            first: How many of the newest to pass over.
-            count: How many to list.
+            first: How many of the newest to skip.
+            count: Most letters to list.
         """
 
         def decode(answer: list[Any]) -> list[DeadJob]:
@@ -151,11 +185,11 @@ class AdminOperations:
         return Op(("ZCARD", self.keys.dead_jobs), int)
 
     def forget_dead(self, job_ids: Sequence[str]) -> Op[int]:
-        """Take ids out of the dead letters."""
+        """Take ids out of the dead letters; returns how many were in it."""
         return Op(("ZREM", self.keys.dead_jobs, *job_ids), int)
 
     def server(self) -> Op[ServerFacts]:
-        """Ask the server what it is and how it keeps its data."""
+        """Read which server it is, and how it keeps its data."""
 
         def decode(answer: str) -> ServerFacts:
             facts = dict(line.split(":", 1) for line in answer.splitlines() if ":" in line)
@@ -171,10 +205,13 @@ class AdminOperations:
         return Op(("INFO",), decode)
 
     def promote(self, most: int = 1000) -> Op[tuple[int, float | None]]:
-        """Do what is due: queue the jobs whose time has come, end those that were not started in theirs.
+        """Queue the delayed jobs that are due, and end the jobs that have expired.
+
+        Args:
+            most: Most jobs to move in this round trip.
 
         Returns:
-            How many were moved, and in how many seconds more will be due; None when nothing is known.
+            How many jobs were moved, and in how many seconds the next one is due; None if there is none.
         """
 
         def decode(answer: list[int]) -> tuple[int, float | None]:
@@ -188,7 +225,7 @@ def _age_s(at: str, now_s: float) -> float:
     try:
         return now_s - milliseconds(at) / 1000
     except ValueError:
-        return 0.0  # a foreign producer wrote no time, or not one that can be read
+        return 0.0  # A third-party producer wrote no time, or one that cannot be read.
 
 
 def _decode_actors(answer: list[Any]) -> list[ActorPresence]:

@@ -1,7 +1,7 @@
-"""What lets somebody in that is kept in the store: tokens, by their hash, and nonces that wait to be signed.
+"""Credentials in the store: access tokens, and nonces that clients are to sign. Types and operations as data; no I/O.
 
-Plain data, and the operations on it as data; no I/O. Written by `heroctl keys` and read by every supervisor of the
-namespace. Invariants: a token is here only as its hash; a nonce is taken once, by whichever supervisor asks first.
+`heroctl keys` writes the tokens; every supervisor of the namespace reads them, and gives out nonces. Invariants: the
+store has only the hash of a token; a nonce can be taken once, whichever supervisor asks.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from hero_job.model.errors import JobInvalid
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, as_is, pairs
 
-#: What a token may do, from the least on.
+#: What a token allows, from the least to the most.
 SCOPES: Final = ("read", "user", "admin")
-#: How long a nonce may be signed, in seconds.
+#: How long a nonce is valid, in seconds.
 NONCE_LIVES_S: Final = 60
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:@-]{1,200}")
@@ -34,14 +34,14 @@ class StoredToken:
     """A token as the store has it.
 
     Attributes:
-        name: Who holds it: 1 to 200 letters, digits, '_', '.', ':', '@', '-'.
+        name: Its holder: 1 to 200 letters, digits, '_', '.', ':', '@', '-'.
         scope: One of `SCOPES`.
         sha256: SHA-256 of the token, in hex.
         created_at: ISO 8601 in UTC.
-        expires_at: From then on it is worth nothing; None for never.
+        expires_at: When the token stops being valid, ISO 8601 in UTC; None for never.
 
     Raises:
-        JobInvalid: A field is wrong; names it.
+        JobInvalid: A field is invalid; names it.
     """
 
     name: str
@@ -75,7 +75,7 @@ class TokenList:
 
     Attributes:
         tokens: By name.
-        damaged: Names of entries that cannot be read; they let nobody in.
+        damaged: Names of entries that cannot be read; they grant no access.
     """
 
     tokens: Sequence[StoredToken]
@@ -83,8 +83,8 @@ class TokenList:
 
 
 def token_hash(token: str) -> str:
-    """Give what the store and the configuration have of a token."""
-    # Surrogates come from JSON escapes and are no token, but must not be an error of ours.
+    """Compute the hash under which the store and the configuration know a token."""
+    # Surrogates come from JSON escapes. They match no token, and must not raise an error here.
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -101,14 +101,14 @@ class Credentials:
         self._keys = Keys(namespace)
 
     def add_token(self, token: StoredToken) -> Op[bool]:
-        """Store a token; False when there is one of its name."""
+        """Store a token; False if there is one of the same name."""
         described = {"scope": token.scope, "sha256": token.sha256, "created_at": token.created_at}
         if token.expires_at is not None:
             described["expires_at"] = token.expires_at
         return Op(("HSETNX", self._keys.tokens, token.name, orjson.dumps(described)), bool)
 
     def remove_token(self, name: str) -> Op[bool]:
-        """Forget a token; False when there is none of this name."""
+        """Revoke a token; False if there is none of this name."""
         return Op(("HDEL", self._keys.tokens, name), bool)
 
     def tokens(self) -> Op[TokenList]:
@@ -116,11 +116,20 @@ class Credentials:
         return Op(("HGETALL", self._keys.tokens), _decode_tokens)
 
     def put_nonce(self, nonce: str, public_key: str) -> Op[None]:
-        """Note that somebody who says to have a key was given a nonce to sign."""
+        """Note that a client that claims a key was given a nonce to sign.
+
+        Args:
+            nonce: The nonce.
+            public_key: The key that the client claims to have, in hex.
+        """
         return Op(("SET", self._keys.nonce(nonce), public_key, "EX", NONCE_LIVES_S), lambda _: None)
 
     def take_nonce(self, nonce: str) -> Op[str | None]:
-        """Take a nonce away: gives the key that it was for, and None when it is unknown, used or too old."""
+        """Take a nonce out of the store.
+
+        Returns:
+            The public key that the nonce was given to; None if it is unknown, used or expired.
+        """
         return Op(("GETDEL", self._keys.nonce(nonce)), as_is)
 
 

@@ -1,8 +1,9 @@
-"""The operations on the streams that tell what happens: jobs that move, actors that come and go. Data, no I/O.
+"""The operations on the streams of events, as data; no I/O. One stream reports jobs that move, the other actors.
 
-Entries of the event stream are written by the Lua scripts that move jobs, in the same step; those of the actors' stream
-by the scripts that join and recover, and by supervisors through `note`. Both streams are bounded: who reads too late
-finds a gap, and `Edges.gap_after` says so.
+`StreamFollower`, the RPC's subscriptions and `heroctl events` read them. The Lua scripts that move a job write its
+event in the same step. The scripts that join and recover, and supervisors through `note`, write the events of actors.
+Both streams are bounded. Invariant: a reader that comes too late learns from `Edges.gap_after` that entries may be
+missing.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Arg, Op, pairs
 
-#: Cursor before the first entry of any stream.
+#: The cursor before the first entry of a stream.
 BEGINNING = "0-0"
-#: About how many entries the actors' stream keeps; `presence.lua` and `recover.lua` say the same.
+#: Approximate number of entries that the actors' stream keeps; `presence.lua` and `recover.lua` repeat it.
 ACTOR_EVENTS = 1000
 
 Entry: TypeAlias = tuple[str, dict[str, str]]
@@ -26,12 +27,12 @@ Entry: TypeAlias = tuple[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFacts:
-    """What of a job never changes, for who looks at its events; None where its hash lacks it, or is gone.
+    """Fields of a job that never change, for filtering its events; None if the hash lacks the field or is gone.
 
     Attributes:
-        caller_id: Who asked.
-        context_id: For which context.
-        script_type: As it is written in the hash.
+        caller_id: The job's caller.
+        context_id: The job's context.
+        script_type: The script type, as the hash spells it.
     """
 
     caller_id: str | None
@@ -41,24 +42,24 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """What a stream holds.
+    """Both ends of a stream.
 
     Attributes:
-        oldest: Cursor of its first entry; None when it is empty.
-        newest: Cursor of its last entry; None when it is empty.
+        oldest: Cursor of the first entry; None if the stream is empty.
+        newest: Cursor of the last entry; None if the stream is empty.
     """
 
     oldest: str | None
     newest: str | None
 
     def was_reset(self, cursor: str) -> bool:
-        """Has the stream begun anew, with smaller cursors than this one?"""
+        """Has the stream started again, with smaller cursors than this one?"""
         return self.newest is not None and order(cursor) > order(self.newest)
 
     def gap_after(self, cursor: str) -> bool:
         """May entries after this cursor be gone?
 
-        What was read last may itself be the entry that is gone. Nothing tells that apart, so it is told as a gap too.
+        If only the entry at the cursor is gone, nothing is missing. That looks the same, so it counts as a gap, too.
         """
         if cursor == BEGINNING:
             return False
@@ -66,7 +67,7 @@ class Edges:
 
 
 def order(cursor: str) -> tuple[int, int]:
-    """Make cursors comparable."""
+    """Turn a cursor into a value that can be compared."""
     ms, _, number = cursor.partition("-")
     return int(ms), int(number or 0)
 
@@ -85,7 +86,7 @@ class Events:
 
     @staticmethod
     def edges(stream: str) -> Op[Edges]:
-        """Look at both ends of a stream.
+        """Read both ends of a stream.
 
         Args:
             stream: Its key.
@@ -98,7 +99,7 @@ class Events:
 
     @staticmethod
     def entries(stream: str, after: str, count: int) -> Op[list[Entry]]:
-        """Read what a stream holds.
+        """Read entries of a stream.
 
         Args:
             stream: Its key.
@@ -109,15 +110,15 @@ class Events:
 
     @staticmethod
     def follow(after: Mapping[str, str], count: int, block_s: float) -> Op[dict[str, list[Entry]]]:
-        """Wait for new entries of any of some streams.
+        """Wait until any of several streams has new entries.
 
         Args:
-            after: Key of each stream, with the cursor of the last entry already read.
+            after: Key of each stream -> cursor of the last entry already read.
             count: Most entries of each stream.
             block_s: Longest wait, in seconds.
 
         Returns:
-            The new entries of those streams that have some.
+            Key of each stream that has new entries -> those entries.
         """
 
         def decode(answer: Any) -> dict[str, list[Entry]]:
@@ -128,7 +129,14 @@ class Events:
         return Op(("XREAD", *options, "STREAMS", *after, *after.values()), decode, block_s=block_s)
 
     def facts(self, job_ids: Sequence[str]) -> Op[dict[str, JobFacts]]:
-        """Read of many jobs what never changes."""
+        """Read the facts of many jobs.
+
+        Args:
+            job_ids: The jobs; unknown ones have no facts.
+
+        Returns:
+            Job id -> its facts.
+        """
 
         def decode(answer: list[list[str | None]]) -> dict[str, JobFacts]:
             found = {}
@@ -141,7 +149,11 @@ class Events:
         return Op(keys, decode, lua.JOB_FACTS, len(keys))
 
     def note(self, fields: Mapping[str, str]) -> Op[None]:
-        """Add to the actors' stream what a supervisor knows of an actor."""
+        """Add to the actors' stream what a supervisor has observed about an actor.
+
+        Args:
+            fields: Name -> value of the entry.
+        """
         flat = [part for pair in fields.items() for part in pair]
         args: tuple[Arg, ...] = ("XADD", self.keys.actor_events, "MAXLEN", "~", ACTOR_EVENTS, "*", *flat)
         return Op(args, lambda _answer: None)

@@ -1,7 +1,8 @@
-"""The operations of those who submit a job and look at it, each defined once as data.
+"""The operations on jobs and batches of those who submit them, as data; no I/O.
 
-`Operations.admin` has those on queues, dead letters and actors; `actor_operations.py` has those of actors and of
-recovery.
+The client API, the RPC, the supervisor and `heroctl` run them through a store. `Operations.admin` has the operations on
+queues, dead letters and actors; `actor_operations.py` has those of actors. Invariant: each operation is one round trip
+and is defined once, for the synchronous and the asyncio store alike.
 """
 
 from __future__ import annotations
@@ -30,27 +31,31 @@ class Operations:
 
     Args:
         namespace: Prefix of all keys.
-        retention: How long what has ended is kept.
+        retention: How long ended jobs are kept.
     """
 
     __slots__ = ("_keep", "admin", "keys")
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE, retention: Retention = DEFAULT_RETENTION) -> None:
         self.keys = Keys(namespace)
-        #: What concerns more than one job: queues, dead letters, actors.
+        #: The operations on queues, dead letters and actors.
         self.admin = AdminOperations(namespace, retention)
         self._keep = retention.arguments
 
     def create(self, job: Job, *, start: bool = False) -> Op[str]:
-        """Store a job; with `start` send it on its way in the same round trip.
+        """Store a job, and start it in the same round trip if asked.
+
+        Args:
+            job: The job.
+            start: Start it: queue it, or let it wait for its time or its prerequisites.
 
         Returns:
-            The job's id. The same job sent again gives the same answer; a job whose key of uniqueness is taken gives
-            the id of the one that has it.
+            The job's id. The same job sent again gives the same answer. If an open job has the same unique key, nothing
+            is stored and that job's id is returned.
 
         Raises:
-            JobConflict: Another job has this id.
-            JobInvalid: A prerequisite is unknown, or a dependent cannot wait for it any more.
+            JobConflict: A different job has this id.
+            JobInvalid: A prerequisite is unknown, or a dependent cannot wait for the job any more.
         """
         job_id = job.id
 
@@ -74,24 +79,30 @@ class Operations:
         return Op(args, decode, lua.CREATE, 2, job_id)
 
     def start(self, job_id: str) -> Op[None]:
-        """Send a created job on its way.
+        """Start a created job: queue it, or let it wait for its time or its prerequisites.
+
+        Args:
+            job_id: The job.
 
         Raises:
-            JobNotFound: No such job.
-            JobStateError: It was started before.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobStateError: The job was started before.
+            JobDamaged: The job's hash cannot be read.
         """
         return self._on_job(job_id, lua.START, "start")
 
     def stop(self, job_id: str) -> Op[JobStatus]:
-        """Stop a job, wherever it is; one that has ended keeps its result.
+        """Stop a job in any state; a job that has ended keeps its result.
+
+        Args:
+            job_id: The job.
 
         Returns:
-            Its status now: `stopping` when it runs, else a terminal one.
+            The job's status now: `stopping` if it runs, a terminal one otherwise.
 
         Raises:
-            JobNotFound: No such job.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobDamaged: The job's hash cannot be read.
         """
         op = self._on_job(job_id, lua.STOP, "stop")
 
@@ -104,20 +115,26 @@ class Operations:
     def retry(self, job_id: str) -> Op[None]:
         """Run a job again that ended in error or was stopped.
 
+        Args:
+            job_id: The job.
+
         Raises:
-            JobNotFound: No such job.
-            JobStateError: It has not ended so.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobStateError: The job has not ended, or has finished.
+            JobDamaged: The job's hash cannot be read.
         """
         keys = self.keys
         return self._on_job(job_id, lua.RETRY, "retry", keys.reply(job_id), keys.dead_jobs)
 
     def delete(self, job_id: str) -> Op[None]:
-        """Remove a job that does not run.
+        """Delete a job that is not running.
+
+        Args:
+            job_id: The job.
 
         Raises:
-            JobNotFound: No such job.
-            JobStateError: It runs.
+            JobNotFound: There is no such job.
+            JobStateError: The job is running.
         """
         return self._on_job(job_id, lua.DELETE, "delete", self.keys.reply(job_id))
 
@@ -134,12 +151,15 @@ class Operations:
         return Op([*key_list, self.keys.prefix, job_id, *self._keep], decode, script, len(key_list), job_id)
 
     def log(self, job_id: str, after: str = "", count: int = 1000) -> Op[list[LogLine]]:
-        """Read a job's log.
+        """Read lines of a job's log.
 
         Args:
-            job_id: The job; without a log, or unknown, it gives no lines.
+            job_id: The job.
             after: Cursor of the last line already read; "" for the beginning.
             count: Most lines.
+
+        Returns:
+            The lines in order; none if the job has no log, or does not exist.
         """
 
         def decode(answer: list[Any]) -> list[LogLine]:
@@ -156,9 +176,15 @@ class Operations:
     def record(self, job_id: str) -> Op[JobRecord]:
         """Read a whole job.
 
+        Args:
+            job_id: The job.
+
+        Returns:
+            The job, its status, and what the runtime has noted about it.
+
         Raises:
-            JobNotFound: No such job.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobDamaged: The job's hash cannot be read.
         """
 
         def decode(answer: Any) -> JobRecord:
@@ -172,9 +198,12 @@ class Operations:
     def status(self, job_id: str) -> Op[JobStatus]:
         """Read a job's status.
 
+        Args:
+            job_id: The job.
+
         Raises:
-            JobNotFound: No such job.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobDamaged: The job's hash cannot be read.
         """
 
         def decode(answer: list[str | None]) -> JobStatus:
@@ -187,11 +216,17 @@ class Operations:
         return Op(("HMGET", self.keys.job(job_id), "status", "script"), decode, job_id=job_id)
 
     def outcome(self, job_id: str) -> Op[Reply | None]:
-        """Read how a job ended; None while it has not.
+        """Read how a job ended.
+
+        Args:
+            job_id: The job.
+
+        Returns:
+            The outcome; None while the job has not ended.
 
         Raises:
-            JobNotFound: No such job.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobDamaged: The job's hash cannot be read.
         """
 
         def decode(answer: list[str | None]) -> Reply | None:
@@ -201,12 +236,18 @@ class Operations:
         return Op(("HMGET", self.keys.job(job_id), *OUTCOME_FIELDS, "script"), decode, job_id=job_id)
 
     def output(self, job_id: str) -> Op[str | None]:
-        """Read a job's output; None while it has not ended.
+        """Read a job's output.
+
+        Args:
+            job_id: The job.
+
+        Returns:
+            The output; None while the job has not ended.
 
         Raises:
-            JobNotFound: No such job.
-            JobFailed: It ended without one.
-            JobDamaged: Its hash cannot be read.
+            JobNotFound: There is no such job.
+            JobFailed: The job ended without an output; carries kind, message, line and column.
+            JobDamaged: The job's hash cannot be read.
         """
         outcome = self.outcome(job_id)
 
@@ -217,35 +258,43 @@ class Operations:
         return Op(outcome.args, decode, job_id=job_id)
 
     def peek_reply(self, job_id: str, block_s: float) -> Op[str | None]:
-        """Wait for a job's reply without taking it away.
-
-        BLMOVE from a list to itself hands the entry to every waiter in turn and leaves it there for the next.
+        """Wait for a job's reply and leave it there.
 
         Args:
             job_id: The job.
             block_s: Longest wait, in seconds, above zero.
 
         Returns:
-            The entry, or None when none came in time.
+            The entry; None if none came in time.
         """
+        # BLMOVE from a list to itself gives the entry to every waiter, one after the other.
         key = self.keys.reply(job_id)
         return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
 
     def open_batch(self, batch_id: str, count: int) -> Op[bool]:
-        """Announce a batch before its jobs are created, so that it cannot seem ended while they come.
+        """Announce a batch before its jobs are created, so that it cannot seem to have ended too early.
+
+        Args:
+            batch_id: The batch.
+            count: How many jobs it will have.
 
         Returns:
-            False when a batch with this id and another count exists. One with the same count is taken for the same,
-            announced again after a lost answer: to create its jobs again changes nothing.
+            False if a batch with this id and another count exists. A batch with the same count is taken for this one,
+            announced again after a lost answer: creating its jobs again changes nothing.
         """
         return Op([self.keys.batch(batch_id), count], bool, lua.OPEN_BATCH, 1)
 
     def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
-        """Take jobs out of a batch that could not be created."""
+        """Take jobs out of a batch that could not be created.
+
+        Args:
+            batch_id: The batch.
+            by: How many.
+        """
         return Op([self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by], lambda _: None, lua.SHRINK_BATCH, 2)
 
     def batch(self, batch_id: str) -> Op[BatchStatus | None]:
-        """Look at a batch; None when there is none with this id."""
+        """Read the counts of a batch; None if there is no batch with this id."""
 
         def decode(answer: Any) -> BatchStatus | None:
             counts = {name: int(value) for name, value in pairs(answer).items()}
@@ -257,7 +306,10 @@ class Operations:
         return Op(("HGETALL", self.keys.batch(batch_id)), decode)
 
     def ended_batch(self, batch_id: str) -> Op[BatchStatus | None]:
-        """Look at a batch; None while jobs of it are open.
+        """Read the counts of a batch that has ended; None while some of its jobs are open.
+
+        Args:
+            batch_id: The batch.
 
         Raises:
             JobNotFound: There is no batch with this id.
@@ -273,16 +325,25 @@ class Operations:
         return Op(look.args, decode)
 
     def peek_batch(self, batch_id: str, block_s: float) -> Op[str | None]:
-        """Wait until all jobs of a batch have ended; None when the time is up before."""
+        """Wait until all jobs of a batch have ended.
+
+        Args:
+            batch_id: The batch.
+            block_s: Longest wait, in seconds, above zero.
+
+        Returns:
+            A text once they have; None if the time is up before.
+        """
         key = self.keys.batch_reply(batch_id)
         return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
 
     def ping(self) -> Op[None]:
-        """Ask the server whether it is there."""
+        """Check that the server answers."""
         return Op(("PING",), lambda _answer: None)
 
 
 def _found(job_id: str, values: Sequence[str | None]) -> None:
-    # HMGET answers nil for every field of a missing key. A hash of the Rust family may lack a status, never a script.
+    # HMGET answers nil for each field of a missing key. A hash of another program may lack a status, but never a
+    # script.
     if all(v is None for v in values):
         raise JobNotFound(job_id)

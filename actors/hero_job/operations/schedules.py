@@ -1,7 +1,8 @@
-"""Schedules: a job again and again, by cron or by interval. Pure, and the operations on them as data.
+"""Schedules, which create a job repeatedly by cron or by interval. Pure types, and the operations on them as data.
 
-Exactly once, however many supervisors run: the id of a scheduled job is made of the schedule's name and the tick, so a
-second supervisor that creates it creates nothing; and only one of them moves the schedule on.
+The client API writes schedules; each supervisor's clock fires them. Invariant: each tick creates its job once, no
+matter how many supervisors run. The job's id consists of the schedule's name and the tick, so creating it a second time
+changes nothing; and only one supervisor moves the schedule on.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, pairs
 
-#: Ticks of one schedule that are made up for at most, after a long absence of all supervisors.
+#: Most missed ticks of a schedule that are made up for, after a long absence of all supervisors.
 MAX_MISSED = 1000
-#: A tick that is found so late, in seconds, counts as missed.
+#: A tick that is found later than this, in seconds, counts as missed.
 LATE_S = 60.0
 
 
 class Overlap(StrEnum):
-    """What to do when the job of the last tick has not ended yet."""
+    """What to do if the job of the last tick has not ended yet."""
 
     SKIP = "skip"
     ALLOW = "allow"
 
 
 class Missed(StrEnum):
-    """What to do about ticks at which no supervisor ran: nothing, one job for all of them, or one for each."""
+    """What to do about ticks at which no supervisor ran: nothing, one job for all of them, or one job for each."""
 
     SKIP = "skip"
     ONCE = "once"
@@ -46,19 +47,19 @@ class Missed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A job again and again.
+    """A job that is created repeatedly.
 
     Attributes:
         name: 1 to 100 letters, digits, '_', '.', '-'.
         job: Fields of the job, without an id; see `Job.from_fields`.
-        cron: Five fields (or six, seconds first), in `tz`; or None.
-        interval_s: So many seconds from tick to tick, counted from 1970; or None.
+        cron: A cron expression of five fields, or six with seconds first, in `tz`; None with `interval_s`.
+        interval_s: Seconds between two ticks, counted from 1970; None with `cron`.
         tz: Time zone of the cron expression, by its IANA name.
-        overlap: When the last job still runs.
-        missed: When no supervisor ran.
+        overlap: What to do at a tick while the job of the last tick is open.
+        missed: What to do about ticks at which no supervisor ran.
 
     Raises:
-        JobInvalid: A field is wrong; names it.
+        JobInvalid: A field is invalid; names it.
     """
 
     name: str
@@ -84,39 +85,42 @@ class Schedule:
         except ValueError as e:
             raise JobInvalid("missed", f"must be skip, once or all, not {self.missed!r:.80}") from e
         if "id" in self.job or "jobId" in self.job:
-            raise JobInvalid("job", "its id is made of the schedule's name and the tick: leave it out")
+            raise JobInvalid("job", "must have no id: it consists of the schedule's name and the tick")
         self.job_at(0)
         next(self.ticks_after(0.0))
 
     def job_at(self, tick_ms: int, limits: JobLimits = DEFAULT_LIMITS) -> Job:
-        """Make the job of one tick.
+        """Create the job of one tick, without storing it.
 
         Args:
             tick_ms: The tick, in milliseconds since 1970.
             limits: What the deployment accepts.
 
         Raises:
-            JobInvalid: The fields of the job are wrong.
+            JobInvalid: A field of the job is invalid; names it.
         """
         at = datetime.fromtimestamp(tick_ms / 1000, UTC)
         job_id = f"{self.name}@{at:%Y-%m-%dT%H:%M:%S}Z"
         return Job.from_fields({**self.job, "id": job_id}, limits)
 
     def ticks_after(self, after_s: float) -> Iterator[int]:
-        """Give the ticks after a time, in milliseconds since 1970, without end.
+        """Iterate over the ticks after a time; a cron expression may end, an interval does not.
 
         Args:
-            after_s: Seconds since 1970; a tick at this very time is not given.
+            after_s: Seconds since 1970. A tick at exactly this time is not included.
+
+        Yields:
+            Ticks, in milliseconds since 1970.
 
         Raises:
-            JobInvalid: The cron expression or the zone is wrong.
+            JobInvalid: The cron expression or the time zone is invalid.
         """
         if self.interval_s is not None:
             n = int(after_s // self.interval_s) + 1
             while True:
                 yield round(n * self.interval_s * 1000)
                 n += 1
-        from cronsim import CronSim, CronSimError  # only supervisors, and who makes schedules, need it
+        from cronsim import CronSim, CronSimError  # Only supervisors and creators of schedules need it.
 
         try:
             start = datetime.fromtimestamp(after_s, ZoneInfo(self.tz))
@@ -133,11 +137,11 @@ class Schedule:
         """Decide which ticks get a job now.
 
         Args:
-            tick_ms: The first tick that has not been done.
-            now_ms: The store's time.
+            tick_ms: The first tick that has not been handled, in milliseconds since 1970.
+            now_ms: The store's time, in milliseconds since 1970.
 
         Returns:
-            Ticks to make jobs for, in order, and the next tick to wait for; None when there is none any more.
+            The ticks to create jobs for, in order, and the next tick to wait for; None if there are no more ticks.
         """
         passed = [tick_ms]
         following: int | None = None
@@ -164,7 +168,7 @@ class DueSchedule:
     Attributes:
         schedule: The schedule.
         tick_ms: The tick.
-        last_job_id: Job of the last tick, or None.
+        last_job_id: Id of the last tick's job; None before the first.
     """
 
     schedule: Schedule
@@ -174,11 +178,11 @@ class DueSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What is due.
+    """The schedules that are due.
 
     Attributes:
         now_ms: The store's time, in milliseconds since 1970.
-        next_s: In how many seconds the next tick comes; None when no schedule has one.
+        next_s: In how many seconds the next tick comes; None if no schedule has one.
         schedules: Those whose tick has come.
     """
 
@@ -202,7 +206,7 @@ class Schedules:
         self._ticks = keys.ticks
 
     def put(self, schedule: Schedule, first_ms: int) -> Op[None]:
-        """Create or replace a schedule.
+        """Create a schedule, or replace the one of the same name.
 
         Args:
             schedule: The schedule.
@@ -212,20 +216,24 @@ class Schedules:
         return Op(args, lambda _: None, lua.PUT_SCHEDULE, 2)
 
     def delete(self, name: str) -> Op[bool]:
-        """Delete a schedule; its jobs stay. False when there is none with this name."""
+        """Delete a schedule; its jobs stay. False if there is none of this name."""
         return Op([self._ticks, self._definitions, name], bool, lua.DELETE_SCHEDULE, 2)
 
     def list(self) -> Op[list[Schedule]]:
         """List all schedules, by name."""
 
         def decode(answer: Any) -> list[Schedule]:
-            # A name holds no space, so "name last" is not one.
+            # A name contains no space; "name last" holds the id of the last job.
             return [_decode(text) for name, text in sorted(pairs(answer).items()) if " " not in name]
 
         return Op(("HGETALL", self._definitions), decode)
 
     def due(self, most: int = 100) -> Op[Due]:
-        """Look which schedules have come to a tick."""
+        """Find the schedules whose tick has come.
+
+        Args:
+            most: Most schedules to return.
+        """
 
         def decode(answer: list[Any]) -> Due:
             found = tuple(
@@ -239,8 +247,14 @@ class Schedules:
     def move_on(self, name: str, tick_ms: int, next_ms: int | None, last_job_id: str | None) -> Op[bool]:
         """Move a schedule on to its next tick, after the jobs of this one were created.
 
+        Args:
+            name: The schedule.
+            tick_ms: The tick that was handled, in milliseconds since 1970.
+            next_ms: The next tick, in milliseconds since 1970; None if there are no more.
+            last_job_id: Id of the last job that was created; None if there was none.
+
         Returns:
-            False when another supervisor has done so, or the schedule was changed.
+            False if another supervisor has done so, or the schedule was changed.
         """
         args: list[Any] = [self._ticks, self._definitions, name, tick_ms]
         args += ("" if next_ms is None else next_ms, last_job_id or "")

@@ -30,7 +30,7 @@ def test_every_statement_names_a_test_that_exists() -> None:
 
 
 def test_the_example_of_the_canonical_form_is_right() -> None:
-    shown, digest = re.findall(r"For example\s+`(\{.*\})`,\s+whose\s+SHA-256\s+is\s+`([0-9a-f]{64})`", PAGE)[0]
+    ((shown, digest),) = re.findall(r"signed  # b'(\{.*\})'\n.*hexdigest\(\)  # '([0-9a-f]{64})'", PAGE)
     job = Job.from_fields(
         {"id": "j1", "caller_id": "a", "context_id": "b", "script": "1", "script_type": "sal", "timeout": 30}
     )

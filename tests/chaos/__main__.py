@@ -1,4 +1,7 @@
-"""The chaos harness as a program: `python -m tests.chaos --seed 1 --seconds 180`. Exits with 0 if all went well."""
+"""The chaos harness as a program: `python -m tests.chaos --seed 1 --seconds 180`.
+
+It prints the figures of the run and exits with 0 if the checker has found no problem.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,18 @@ from tests.chaos.run import run
 
 
 def main() -> int:
-    """Run once, print the figures."""
+    """Run the harness once and print the report."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="of load, faults and noise (1)")
-    parser.add_argument("--seconds", type=float, default=60, help="how long load and faults last (60)")
-    parser.add_argument("--rate", type=float, default=40, help="submissions a second (40)")
-    parser.add_argument("--folder", type=Path, help="keep the witness and the log there; an empty folder")
+    parser.add_argument("--seed", type=int, default=1, help="seed of load, faults and network noise (default: 1)")
+    parser.add_argument("--seconds", type=float, default=60, help="duration of load and faults (default: 60)")
+    parser.add_argument("--rate", type=float, default=40, help="submissions per second (default: 40)")
+    parser.add_argument("--folder", type=Path, help="empty folder in which to keep the witness's file and the logs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         outcome = run(folder, seed=options.seed, seconds=options.seconds, rate=options.rate)
-    print(f"seed {options.seed}, {options.seconds:g} s, {options.rate:g} submissions a second")
+    print(f"seed {options.seed}, {options.seconds:g} s, {options.rate:g} submissions per second")
     print(outcome.report)
     return 1 if outcome.verdict.problems else 0
 

@@ -1,21 +1,20 @@
-"""The checker: from what the witness saw and what the store holds at the end, what has gone wrong. Pure.
+"""The checker: finds what went wrong, from the witness's entries and from what the store holds at the end. Pure.
 
-The rules, each with the name that a problem carries:
+The rules, each with the name that its problems carry:
 
 - `lost`: an acknowledged job is gone, or has not ended;
 - `unexpected`: a job, a run or an event of a job that nobody submitted;
-- `ends`: not exactly one terminal transition, or one after it, or a transition that the table does not know;
-- `replies`: not exactly one reply;
-- `outcome`: an end that this kind of job cannot have, a wrong output, or an answer to a waiter that says otherwise;
-- `starts`: a script ran again although its holder was neither killed nor frozen nor cut off, and it was not a retry;
-- `early`: a delayed job, or one of a schedule, began before its time;
-- `acts`: the process of a script did something twice in one run, after the end of its run, or nothing;
-- `order`: OSIS jobs began in another order than they were queued, priority regarded, beyond what holders that were hit
-  may have held back;
-- `exclusion`: two OSIS scripts ran at once although no holder was hit;
-- `crash`: the supervisor ended by itself;
-- `strays`: what is left in the store, or which process, that should not be;
-- `witness`: the witness has not seen everything, so nothing is proven.
+- `ends`: a job has more or fewer than one terminal transition, or one that the transition table does not allow;
+- `replies`: a job has more or fewer than one reply;
+- `outcome`: a job ended in a way that its kind cannot, has a wrong output, or a waiter was told something else;
+- `starts`: a script ran again, although its holder was not killed, frozen or cut off, and it was no retry;
+- `early`: a delayed or scheduled job started before its time;
+- `acts`: the process of a script acted twice in one run, or after the end of its run, or not at all;
+- `order`: OSIS jobs started in another order than they were queued, beyond what priorities and faults explain;
+- `exclusion`: two OSIS scripts ran simultaneously, although no holder was hit by a fault;
+- `crash`: a supervisor ended by itself;
+- `strays`: a key or a process is left over;
+- `witness`: the witness has missed events, so nothing is proven.
 """
 
 from __future__ import annotations
@@ -28,23 +27,23 @@ from dataclasses import dataclass, field
 from hero_job import TRANSITIONS, JobStatus
 from tests.chaos.witness import Entry
 
-#: A run may begin so long after its holder was hit and still be that holder's, in seconds: a process that goes on after
-#: a freeze learns only at its next word with the store that it was declared dead. The machine may be busy.
+#: How long after a fault its effects may show, in seconds. A process that goes on after a freeze learns only from its
+#: next answer of the store that it was declared dead, and the machine may be busy.
 _SLACK_S = 2.0
-#: After these, near its run, a job may have ended as crashed.
+#: A job whose run was near one of these faults may have ended as crashed.
 _CRASHES = ("kill job processes", "kill template")
-#: Readings of one clock by two processes, and the store's in whole milliseconds, in seconds.
+#: Largest difference between two readings of the clock, in seconds: the store rounds to milliseconds.
 _CLOCK_S = 0.01
 TERMINAL = frozenset(status.value for status in JobStatus if status.terminal)
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
-    """A job as the store has it at the end.
+class StoredJob:
+    """A job as the store holds it at the end of a run.
 
     Attributes:
         fields: Its hash.
-        replies: Entries of its reply list.
+        replies: Number of its replies.
     """
 
     fields: Mapping[str, str]
@@ -52,14 +51,14 @@ class Final:
 
     @property
     def end(self) -> str:
-        """Status, with the kind of the error after a colon."""
+        """Its status; after an error `status:kind`."""
         status, kind = self.fields.get("status", ""), self.fields.get("error_kind", "")
         return f"{status}:{kind}" if status != "finished" and kind else status
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a script, as its process noted it; it has no end when the process did not live to note it."""
+    """One run of a script. It has no end if its process died first."""
 
     job: str
     pid: int
@@ -69,8 +68,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """One fault: whom it hit (None: everybody), from when to when."""
+class FaultRecord:
+    """One fault.
+
+    Attributes:
+        kind: Its name.
+        pids: Processes of the actors that it hit; None if it hit all.
+        begin: Its start, by the host's clock.
+        end: Its end.
+    """
 
     kind: str
     pids: frozenset[int] | None
@@ -80,21 +86,21 @@ class Hit:
 
 @dataclass(slots=True)
 class History:
-    """The witness's notes, sorted."""
+    """The witness's entries by kind."""
 
     submitted: dict[str, Entry] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     answers: list[tuple[str, str]] = field(default_factory=list)
-    #: (when it was seen, job, status), in the order of the store.
+    #: Time, job and new status, in the order of the store.
     events: list[tuple[float, str, str]] = field(default_factory=list)
-    #: Job -> when its process did something.
+    #: Job -> times at which its process acted.
     acts: dict[str, list[float]] = field(default_factory=lambda: collections.defaultdict(list))
     runs: dict[str, list[Run]] = field(default_factory=lambda: collections.defaultdict(list))
-    hits: list[Hit] = field(default_factory=list)
+    faults: list[FaultRecord] = field(default_factory=list)
 
 
 def read_history(entries: Iterable[Entry]) -> History:
-    """Sort the witness's notes."""
+    """Sort the witness's entries by kind."""
     history = History()
     open_runs: dict[tuple[str, int], list[Entry]] = collections.defaultdict(list)
     for entry in sorted(entries, key=lambda e: e["at"]):
@@ -111,8 +117,8 @@ def read_history(entries: Iterable[Entry]) -> History:
                 history.acts[entry["job"]].append(entry["at"])
             case "fault":
                 pids = entry["pids"]
-                who = None if pids is None else frozenset(pids)
-                history.hits.append(Hit(entry["kind"], who, entry["begin"], entry["at"]))
+                hit = None if pids is None else frozenset(pids)
+                history.faults.append(FaultRecord(entry["kind"], hit, entry["begin"], entry["at"]))
             case "began":
                 open_runs[entry["job"], entry["pid"]].append(entry)
             case "ended":
@@ -128,24 +134,30 @@ def read_history(entries: Iterable[Entry]) -> History:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What has gone wrong, a rule and a sentence each; and the second starts that are excused, by fault."""
+    """The result of a check.
+
+    Attributes:
+        problems: Rule and description of each problem.
+        excused: Kind of fault -> number of repeated runs that it explains.
+        overtaken: Number of OSIS jobs that later ones overtook.
+    """
 
     problems: list[tuple[str, str]]
     excused: collections.Counter[str]
     overtaken: int
 
 
-def check(history: History, jobs: Mapping[str, Final], strays: Sequence[str], unseen_events: int = 0) -> Verdict:
-    """Hold a history against the promise.
+def check(history: History, jobs: Mapping[str, StoredJob], strays: Sequence[str], unseen_events: int = 0) -> Verdict:
+    """Check a history against the promises of the product.
 
     Args:
         history: What the witness saw.
-        jobs: What the store holds of each job, after everything had time to end.
-        strays: What is left that should not be, in words.
-        unseen_events: How many entries of the event stream the witness has missed.
+        jobs: What the store holds of each job, after all had time to end.
+        strays: Descriptions of left-over keys and processes.
+        unseen_events: Number of entries of the event stream that the witness missed.
     """
     problems: list[tuple[str, str]] = [("strays", stray) for stray in strays]
-    problems += [("crash", f"the {hit.kind}") for hit in history.hits if hit.kind.endswith("by itself")]
+    problems += [("crash", f"the {fault.kind}") for fault in history.faults if fault.kind.endswith("by itself")]
     if unseen_events:
         problems.append(("witness", f"{unseen_events} entries of the event stream were not seen"))
     statuses: dict[str, list[str]] = collections.defaultdict(list)
@@ -180,12 +192,12 @@ def check(history: History, jobs: Mapping[str, Final], strays: Sequence[str], un
         problems += [("starts", f"{job} {text}") for text in _check_starts(history, job, runs, jobs.get(job), excused)]
         early_s = history.submitted.get(job, {}).get("earliest", 0) - runs[0].began
         if early_s > _CLOCK_S:
-            problems.append(("early", f"{job} began {early_s:.3f} s before its time"))
+            problems.append(("early", f"{job} started {early_s:.3f} s before its time"))
     overtaken, order = _check_order(history)
     return Verdict(problems + order + _check_exclusion(history), excused, overtaken)
 
 
-def _check_ends(statuses: Sequence[str], final: Final) -> Iterable[str]:
+def _check_ends(statuses: Sequence[str], final: StoredJob) -> Iterable[str]:
     ends = [status for status in statuses if status in TERMINAL]
     status = final.fields.get("status", "")
     if status in TERMINAL and (len(ends) != 1 or statuses[-1] != status):
@@ -195,9 +207,9 @@ def _check_ends(statuses: Sequence[str], final: Final) -> Iterable[str]:
             yield f"went from {old} to {new}"
 
 
-def _check_outcome(history: History, job: str, final: Final) -> Iterable[str]:
+def _check_outcome(history: History, job: str, final: StoredJob) -> Iterable[str]:
     submitted = history.submitted[job]
-    # Four holders lost is the end of a job; that they were is for the rule of starts to prove.
+    # A job ends when its fourth holder is lost. The rule `starts` checks that they were.
     lost = final.end == "error:lost" and len(history.runs.get(job, ())) >= 4
     crashed = final.end == "error:crashed" and submitted["type"] == "python" and _crash_near(history, job)
     if final.fields.get("status") in TERMINAL and final.end not in submitted["ends"] and not lost and not crashed:
@@ -209,13 +221,13 @@ def _check_outcome(history: History, job: str, final: Final) -> Iterable[str]:
 def _crash_near(history: History, job: str) -> bool:
     run = history.runs[job][-1] if history.runs.get(job) else None
     return run is not None and any(
-        hit.begin <= (run.ended or hit.begin) and hit.end + _SLACK_S >= run.began
-        for hit in history.hits
-        if hit.kind in _CRASHES
+        fault.begin <= (run.ended or fault.begin) and fault.end + _SLACK_S >= run.began
+        for fault in history.faults
+        if fault.kind in _CRASHES
     )
 
 
-def _check_acts(history: History, job: str, final: Final) -> Iterable[str]:
+def _check_acts(history: History, job: str, final: StoredJob) -> Iterable[str]:
     acts, runs = history.acts.get(job, []), history.runs.get(job, [])
     if len(acts) > len(runs):
         yield f"acted {len(acts)} times in {len(runs)} runs"
@@ -226,15 +238,15 @@ def _check_acts(history: History, job: str, final: Final) -> Iterable[str]:
         yield "finished without having acted"
 
 
-def _hit(history: History, pid: int, since: float, until: float) -> str | None:
-    """What hit a process in a time, in words; None when nothing did. What hit it alone counts before what hit all."""
-    near = [hit for hit in history.hits if hit.begin <= until and hit.end + _SLACK_S >= since]
-    causes = [hit for hit in near if hit.pids and pid in hit.pids] or [hit for hit in near if hit.pids is None]
-    return causes[-1].kind if causes else None
+def _fault_near(history: History, pid: int, since: float, until: float) -> str | None:
+    """Name the fault that hit a process in a time, preferring one that hit not all; None if none did."""
+    near = [fault for fault in history.faults if fault.begin <= until and fault.end + _SLACK_S >= since]
+    hits = [fault for fault in near if fault.pids and pid in fault.pids] or [f for f in near if f.pids is None]
+    return hits[-1].kind if hits else None
 
 
 def _check_starts(
-    history: History, job: str, runs: Sequence[Run], final: Final | None, excused: collections.Counter[str]
+    history: History, job: str, runs: Sequence[Run], final: StoredJob | None, excused: collections.Counter[str]
 ) -> Iterable[str]:
     if final is not None and len(runs) > int(final.fields.get("attempt", 0)):
         yield f"ran {len(runs)} times under {final.fields.get('attempt', 0)} claims"
@@ -243,60 +255,63 @@ def _check_starts(
         if run.outcome in ("Failed", "TimedOut") and retries > 0:
             retries -= 1
             continue
-        cause = _hit(history, run.pid, run.began, following.began)
+        cause = _fault_near(history, run.pid, run.began, following.began)
         if cause is None:
-            yield f"ran again {following.began - run.began:.2f} s after its run in process {run.pid}, which nothing hit"
+            later_s = following.began - run.began
+            yield f"ran again {later_s:.2f} s after its run in process {run.pid}, which no fault hit"
         else:
             excused[cause] += 1
 
 
 def _check_order(history: History) -> tuple[int, list[tuple[str, str]]]:
-    """Play the OSIS queue by the events; a job that begins for the first time must be the first that has not begun.
+    """Replay the OSIS queue from the events: a job that starts for the first time must be the first in the queue.
 
-    A holder that is killed, frozen or cut off may hold one id that it has taken and not begun: idle lanes take one. So
-    many jobs may be overtaken as there were faults, and each only near one.
+    An idle lane takes one job. If its process is killed, frozen or cut off, later jobs may overtake that job. So each
+    fault explains one overtaken job, and only near the fault.
     """
-    line = _Line()
-    begun: set[str] = set()
+    queue = _OsisQueue()
+    started: set[str] = set()
     overtaken: set[str] = set()
     problems = []
     for at, job, status in history.events:
         submitted = history.submitted.get(job, {})
         if submitted.get("type") != "osis":
             continue
-        if status == "dispatched" and job not in begun:
-            line.join(job, submitted.get("priority", "normal"))
-        elif status == "started" and job not in begun:
-            begun.add(job)
-            for ahead in line.ahead_of(job):
+        if status == "dispatched" and job not in started:
+            queue.join(job, submitted.get("priority", "normal"))
+        elif status == "started" and job not in started:
+            started.add(job)
+            for ahead in queue.ahead_of(job):
                 if ahead not in overtaken:
                     overtaken.add(ahead)
-                    if not any(hit.begin - _SLACK_S <= at and hit.end + 10 >= at for hit in history.hits):
-                        problems.append(("order", f"{job} began before {ahead}, and no fault was near"))
-            line.leave(job)
+                    if not any(fault.begin - _SLACK_S <= at <= fault.end + 10 for fault in history.faults):
+                        problems.append(("order", f"{job} started before {ahead}, and no fault was near"))
+            queue.leave(job)
         elif status in TERMINAL or status == "scheduled":
-            line.leave(job)
-    if len(overtaken) > len(history.hits):
-        problems.append(("order", f"{len(overtaken)} jobs were overtaken by later ones in {len(history.hits)} faults"))
+            queue.leave(job)
+    if len(overtaken) > len(history.faults):
+        text = f"{len(overtaken)} jobs were overtaken by later ones in {len(history.faults)} faults"
+        problems.append(("order", text))
     return len(overtaken), problems
 
 
-class _Line:
-    """Who waits in the OSIS queue, and who of them must begin before whom.
+class _OsisQueue:
+    """The jobs in the OSIS queue, and which of them must start before which.
 
-    Events do not tell what an idle lane has taken and not begun. So whoever was first when an urgent job came may begin
-    before it. And a patient job stands behind all that were there when it came, but perhaps before those that came
-    later, and before other patient ones: it is put aside only if others wait.
+    Events do not show the job that an idle lane has taken and not started. So the job that was first when an urgent one
+    came may start before the urgent one. A patient job must start after all jobs that were queued when it came. It may
+    start before jobs that came later and before other patient ones, because it is put aside only if others wait.
     """
 
     def __init__(self) -> None:
         self._line: list[str] = []
         self._urgent: set[str] = set()
         self._perhaps_taken: set[str] = set()
-        #: Patient job -> who was there when it came.
+        #: Patient job -> jobs that were queued when it came.
         self._patient: dict[str, set[str]] = {}
 
     def join(self, job: str, priority: str) -> None:
+        """Add a job."""
         self.leave(job)
         if priority == "low":
             self._patient[job] = set(self._line)
@@ -308,6 +323,7 @@ class _Line:
             self._line.append(job)
 
     def leave(self, job: str) -> None:
+        """Remove a job, if it is there."""
         if job in self._line:
             self._line.remove(job)
         self._patient.pop(job, None)
@@ -315,7 +331,7 @@ class _Line:
         self._perhaps_taken.discard(job)
 
     def ahead_of(self, job: str) -> list[str]:
-        """Who must begin before it."""
+        """List the jobs that must start before this one."""
         first = self._urgent if job not in self._perhaps_taken else set()
         if job in self._patient:
             return [other for other in self._line if other in self._patient[job] or other in first]
@@ -333,8 +349,8 @@ def _check_exclusion(history: History) -> list[tuple[str, str]]:
     problems = []
     for run, following in itertools.pairwise(osis):
         over = run.ended is not None and run.ended <= following.began
-        if not over and _hit(history, run.pid, run.began, following.began) is None:
-            problems.append(("exclusion", f"{following.job} began while {run.job} ran in process {run.pid}"))
+        if not over and _fault_near(history, run.pid, run.began, following.began) is None:
+            problems.append(("exclusion", f"{following.job} started while {run.job} ran in process {run.pid}"))
     return problems
 
 

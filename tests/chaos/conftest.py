@@ -1,4 +1,4 @@
-"""The makers of the store's tests serve here too."""
+"""Fixtures of the tests of `hero_job` that the tests of this folder use too."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The faults: what is done to actors, supervisor, store and network, one after the other, in the order of a seed.
+"""The faults: what the harness does to actors, supervisors, store and network, one after the other, by a seed.
 
-Each fault notes in the witness whom it hit, from when to when; the checker excuses a second start by that alone.
-"Hit" are the process ids of the actors that were killed, frozen or cut off, also by the end of their supervisor; "all"
-when it was the store itself that stood still; nobody by a rolling restart, which must not run anything twice. What a
-fault does to the machine is undone when it returns.
+The witness gets the start and the end of each fault and the actors that it hit; nothing else excuses that a job runs
+again. A fault hits the actors that it kills, freezes or cuts off, also if it does so by ending their supervisor. A
+store that stands still hits all actors; a rolling restart hits none, because it must not run any job twice. Invariant:
+when a fault returns, its effect on the machine is undone.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from tests.valkey_server import ValkeyServer
 
 
 class Faults:
-    """Does harm.
+    """Causes the faults.
 
     Args:
         deployments: The hosts, behind the proxy.
         valkey: Their store.
-        proxy: Between them.
-        witness: Where each fault is noted.
-        rng: Seeded.
-        lease_s: The deployments'.
+        proxy: The proxy between hosts and store.
+        witness: Gets an entry for each fault.
+        rng: Seeded source of random choices.
+        lease_s: Lease of the deployments, in seconds.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Faults:
         self._rng = rng
         self._lease_s = lease_s
         self._past_lease_s = lease_s + 1.0
-        #: Kind -> how often in a hundred.
+        #: Fault -> its share, in percent.
         self._kinds: dict[Callable[[], None], int] = {
             self.kill_actor: 20,
             self.freeze_actor_briefly: 8,
@@ -62,7 +62,7 @@ class Faults:
             self.kill_supervisor: 6,
             self.stop_supervisor: 4,
             self.lose_host: 6,
-            self.restart_by_turns: 5,
+            self.restart_rolling: 5,
             self.reload_another_config: 5,
             self.kill_job_processes: 8,
             self.kill_template: 5,
@@ -76,12 +76,12 @@ class Faults:
         }
 
     def run(self, seconds: float) -> None:
-        """Do harm for a while, with pauses in which the deployment may come to itself."""
+        """Cause faults for some seconds, with pauses in which the deployment may recover."""
         end_mono = time.monotonic() + seconds
         order: list[Callable[[], None]] = []
         while (left_s := end_mono - time.monotonic()) > 0:
             if not order:
-                # Each kind once before chance decides, so that a short run has seen many.
+                # Each fault once before chance decides, so that even a short run has many of them.
                 order = list(self._kinds)
                 self._rng.shuffle(order)
                 order += self._rng.choices(list(self._kinds), list(self._kinds.values()), k=20)
@@ -90,7 +90,7 @@ class Faults:
             time.sleep(min(max(0.0, left_s), self._rng.uniform(0.5, 2.5)))
 
     def _check_supervisors(self) -> None:
-        """A supervisor that has ended by itself is a finding; the run goes on with another."""
+        """Report a supervisor that has ended by itself, and start it again."""
         for deployment in self._deployments:
             if not alive(psutil.Process(deployment.pid)):
                 with self._noted("supervisor ended by itself", None, f"exit code {deployment.stop()}"):
@@ -98,14 +98,14 @@ class Faults:
 
     @contextlib.contextmanager
     def _noted(self, kind: str, pids: list[int] | None, on: str = "") -> Iterator[None]:
-        """Note a fault with its duration; pids None: everybody is hit."""
+        """Note a fault and its duration; `pids` are the actors that it hits, None for all."""
         begin = time.time()
         yield
         self._witness.note("fault", kind=kind, pids=pids, begin=begin, on=on)
 
     @contextlib.contextmanager
     def _store_away(self, kind: str) -> Iterator[None]:
-        """Note a fault of the store. It cuts off whoever it serves only if it lasts; half a lease is no reason."""
+        """Note a fault of the store. It hits all actors if it lasts longer than half a lease, else none."""
         begin = time.time()
         yield
         pids: list[int] | None = None if time.time() - begin > self._lease_s / 2 else []
@@ -139,7 +139,7 @@ class Faults:
             with self._noted(kind, [actor.pid], flag_of(actor, "--type")):
                 actor.suspend()
                 time.sleep(seconds)
-                with contextlib.suppress(psutil.NoSuchProcess):  # its supervisor has missed its beats
+                with contextlib.suppress(psutil.NoSuchProcess):  # its supervisor has killed it for its missing beats
                     actor.resume()
 
     def cut_actor_off_past_lease(self) -> None:
@@ -152,18 +152,18 @@ class Faults:
                 self._proxy.mend()
 
     def kill_job_processes(self) -> None:
-        """Kill the processes in which HeroScript jobs run, those that wait for one among them."""
+        """Kill the processes that run HeroScript jobs or wait for one."""
         actor = self._some_actor("python")
         with contextlib.suppress(psutil.NoSuchProcess):
             with self._noted("kill job processes", [], str(actor.pid)):
-                end_by_force([child for template in actor.children() for child in template.children()])
+                kill_all([child for template in actor.children() for child in template.children()])
 
     def kill_template(self) -> None:
-        """Kill the process of which those of HeroScript jobs are forks; it takes them with it."""
+        """Kill the process that forks the processes of HeroScript jobs; they die with it."""
         actor = self._some_actor("python")
         with contextlib.suppress(psutil.NoSuchProcess):
             with self._noted("kill template", [], str(actor.pid)):
-                end_by_force(actor.children())
+                kill_all(actor.children())
 
     # -- supervisors ---------------------------------------------------------------------------------------------------
 
@@ -181,39 +181,39 @@ class Faults:
             deployment.start()
 
     def lose_host(self) -> None:
-        """Kill a supervisor with all of its processes; it is back only when the other host has recovered its actors."""
+        """Kill a supervisor with all of its processes; start it when the other host has recovered its actors."""
         deployment = self._rng.choice(self._deployments)
         with self._noted("lose host", pids_of(deployment)):
             registry = Operations().keys.actors
             left = deployment.kill()
             lost = [flag_of(p, "--incarnation") for p in left if is_actor(p)]
-            end_by_force(left)
+            kill_all(left)
             eventually(
                 lambda: not any(self._valkey.command("HEXISTS", registry, incarnation) for incarnation in lost),
-                what="the other host declares dead who was lost",
+                what="the other host declares the lost actors dead",
                 within_s=60,
             )
             deployment.start()
 
-    def restart_by_turns(self) -> None:
-        """Have all actors of a host replaced, one after the other, while they work."""
+    def restart_rolling(self) -> None:
+        """Replace all actors of a host, one after the other, while they work."""
         deployment = self._rng.choice(self._deployments)
-        former = actors_of(deployment)
-        self._roll("rolling restart", deployment, signal.SIGUSR2, lambda: not any(alive(a) for a in former))
+        old = actors_of(deployment)
+        self._roll("rolling restart", deployment, signal.SIGUSR2, lambda: not any(alive(a) for a in old))
 
     def reload_another_config(self) -> None:
-        """Give the SAL actors of a host another number of lanes, by its config."""
+        """Change the number of lanes of a host's SAL actors in its config."""
         deployment = self._rng.choice(self._deployments)
         config = deployment.folder / "hero.toml"
         text = config.read_text()
         lanes, other = ("6", "8") if "lanes = 6" in text else ("8", "6")
         config.write_text(text.replace(f"lanes = {lanes}", f"lanes = {other}"))
 
-        def done() -> bool:
+        def all_replaced() -> bool:
             sal = [actor for actor in actors_of(deployment) if flag_of(actor, "--type") == "sal"]
             return bool(sal) and all(flag_of(actor, "--lanes") == other for actor in sal)
 
-        self._roll("reload", deployment, signal.SIGHUP, done)
+        self._roll("reload", deployment, signal.SIGHUP, all_replaced)
 
     def _roll(self, kind: str, deployment: Deployment, number: signal.Signals, done: Callable[[], bool]) -> None:
         with self._noted(kind, []):
@@ -258,7 +258,7 @@ class Faults:
             self._valkey.command("SCRIPT", "FLUSH")
 
     def make_noise(self) -> None:
-        """Drop replies and requests, delay, and split at every byte, for a while."""
+        """Drop, delay and split replies and requests for a while."""
         noise = self._proxy.noise
         with self._noted("network noise", []):
             noise.drop_reply, noise.drop_request, noise.delay, noise.split = 0.03, 0.02, 0.05, 0.1
@@ -267,17 +267,17 @@ class Faults:
 
 
 def actors_of(deployment: Deployment) -> list[psutil.Process]:
-    """Its actor processes."""
+    """List the actor processes of a deployment."""
     return [process for process in deployment.processes("hero_actor") if is_actor(process)]
 
 
 def pids_of(deployment: Deployment) -> list[int]:
-    """Of its actor processes."""
+    """List the process ids of a deployment's actors."""
     return [actor.pid for actor in actors_of(deployment)]
 
 
 def is_actor(process: psutil.Process) -> bool:
-    """Is it an actor, and none of its children, and does it live?"""
+    """Is this a living actor, and not a child of one?"""
     try:
         return "--incarnation" in process.cmdline()
     except psutil.Error:
@@ -285,7 +285,7 @@ def is_actor(process: psutil.Process) -> bool:
 
 
 def flag_of(actor: psutil.Process, flag: str) -> str:
-    """What its command line gives for a flag; "" once it has ended."""
+    """Return the value of a flag in an actor's command line; "" if the actor has ended."""
     try:
         line = actor.cmdline()
     except psutil.Error:
@@ -294,7 +294,7 @@ def flag_of(actor: psutil.Process, flag: str) -> str:
 
 
 def processes_that_name(text: str) -> list[psutil.Process]:
-    """Living processes with this text in their command line or environment, but for this one."""
+    """List the other living processes with a text in their command line or environment."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -304,8 +304,8 @@ def processes_that_name(text: str) -> list[psutil.Process]:
     return found
 
 
-def end_by_force(processes: list[psutil.Process]) -> None:
-    """Kill processes of this run that must not stay, whatever has gone wrong."""
+def kill_all(processes: list[psutil.Process]) -> None:
+    """Kill processes; those that have ended already do no harm."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGKILL)

@@ -1,7 +1,8 @@
-"""The load: jobs of many kinds at a fixed rate, whether the deployment keeps up or not (open loop).
+"""The load: jobs of many kinds, submitted at a fixed rate even if the deployment does not keep up (open loop).
 
-`plan` is pure: seed and number give the job and what may become of it. `Load` submits: each job again and again until
-it is acknowledged, which its id makes harmless. A few jobs are stopped on their way, a few are waited for.
+`plan` is pure: it derives a job and its possible ends from a seed and a number. `LoadGenerator` submits each job again
+and again until it is acknowledged, which is harmless because the job has an id. It stops a few of the jobs and waits
+for the results of a few.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from tests.chaos.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class JobKind:
     """One kind of job.
 
     Attributes:
-        name: Named in the report.
-        weights: How many in a hundred, among the jobs for OSIS, for SAL and for Python.
-        ends: What may become of it: a terminal status, with the kind of its error after a colon.
+        name: Its name in the report.
+        weights: Its share of the jobs for OSIS, for SAL and for Python, in percent.
+        ends: Its possible ends: a terminal status; after an error `status:kind`.
     """
 
     name: str
@@ -34,11 +35,11 @@ class Kind:
     ends: frozenset[str]
 
 
-def _kind(name: str, weights: tuple[int, int, int], *ends: str) -> Kind:
-    return Kind(name, weights, frozenset(ends))
+def _kind(name: str, weights: tuple[int, int, int], *ends: str) -> JobKind:
+    return JobKind(name, weights, frozenset(ends))
 
 
-#: OSIS runs one job at a time: its jobs must be short for the load to be one that it can carry.
+#: OSIS runs one job at a time, so its jobs must be short.
 KINDS = {
     kind.name: kind
     for kind in (
@@ -59,40 +60,40 @@ KINDS = {
         _kind("purged", (0, 1, 0), "stopped:stopped"),
     )
 }
-#: A group that no actor serves: what is given to it waits until its queue is purged.
+#: A group that no actor serves: its jobs wait until the queue is purged.
 NOBODY = "nobody"
-#: How many submissions in a hundred are for OSIS, for SAL and for Python.
+#: Share of the submissions, in percent.
 _TYPES = {ScriptType.OSIS: 36, ScriptType.SAL: 52, ScriptType.PYTHON: 12}
-#: From one purge to the next, in submissions.
+#: Number of submissions between two purges.
 _PURGE_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Submission:
     """One submission.
 
     Attributes:
-        kind: Of all its jobs.
-        jobs: One, or those of a batch.
-        output: Of each job that finishes.
-        stop_after_s: When somebody stops it.
-        awaited: Somebody waits for its result.
+        kind: Kind of its jobs.
+        jobs: One job, or those of a batch.
+        output: Output of each job that finishes.
+        stop_after_s: When to stop it, in seconds after the submission; None for never.
+        awaited: Wait for its result.
     """
 
-    kind: Kind
+    kind: JobKind
     jobs: tuple[Job, ...]
     output: str
     stop_after_s: float | None = None
     awaited: bool = False
 
 
-def plan(seed: int, number: int, earlier: tuple[str, ...] = ()) -> Planned:
-    """Say what the submission with this number is.
+def plan(seed: int, number: int, earlier: tuple[str, ...] = ()) -> Submission:
+    """Plan the submission with a number.
 
     Args:
-        seed: Of the run.
-        number: From 0.
-        earlier: Ids of jobs that exist, for one to wait for.
+        seed: Seed of the run.
+        number: Number of the submission, from 0.
+        earlier: Ids of existing jobs, of which it may wait for one.
     """
     rng = random.Random(f"{seed}:{number}")
     (script_type,) = rng.choices(list(_TYPES), list(_TYPES.values()))
@@ -135,23 +136,23 @@ def plan(seed: int, number: int, earlier: tuple[str, ...] = ()) -> Planned:
     elif kind.name == "purged":
         builder.group(NOBODY)
     elif kind.name == "acting":
-        # Its process may be killed: half of these jobs ask to be run again then.
+        # Its process may be killed; half of these jobs ask for a retry.
         builder.retries(number % 2)
     count = 5 if kind.name == "batch" else 1
     job_ids = [f"{seed}-{number}-{n}" for n in range(count)]
     jobs = tuple(builder.id(job_id).build() for job_id in job_ids)
     stop_after_s = rng.uniform(0, 0.5) if kind.name == "stopped" else None
-    return Planned(kind, jobs, str(number + 1), stop_after_s, awaited=rng.random() < 0.05)
+    return Submission(kind, jobs, str(number + 1), stop_after_s, awaited=rng.random() < 0.05)
 
 
-class Load:
-    """Submits for a while, at a rate.
+class LoadGenerator:
+    """Submits jobs at a fixed rate.
 
     Args:
-        supervisor: Through the proxy, like every client.
-        witness: Where it notes what was submitted and acknowledged.
-        seed: Of the run.
-        rate: Submissions a second.
+        supervisor: A client behind the proxy.
+        witness: Gets what was submitted, acknowledged and answered.
+        seed: Seed of the run.
+        rate: Submissions per second.
     """
 
     def __init__(self, supervisor: Supervisor, witness: Witness, *, seed: int, rate: float) -> None:
@@ -161,56 +162,55 @@ class Load:
         self._rate = rate
         self._acknowledged: list[str] = []
         self._give_up = threading.Event()
-        # So many that those which wait for a store that is away do not slow down the rate.
+        # So many threads that those which wait for the store do not slow down the rate.
         self._submitting = ThreadPoolExecutor(64, "submit")
         self._waiting = ThreadPoolExecutor(64, "wait")
 
     def run(self, seconds: float) -> None:
-        """Submit; returns when the last submission is on its way."""
+        """Submit for some seconds; return when the last submission is on its way."""
         begin_mono = time.monotonic()
         number = 0
         while (due_s := number / self._rate) < seconds and not self._give_up.is_set():
             time.sleep(max(0.0, begin_mono + due_s - time.monotonic()))
-            planned = plan(self._seed, number, tuple(self._acknowledged[-200:]))
-            for job in planned.jobs:
-                ends = sorted(planned.kind.ends)
+            submission = plan(self._seed, number, tuple(self._acknowledged[-200:]))
+            for job in submission.jobs:
+                ends = sorted(submission.kind.ends)
                 self._witness.note(
-                    "submitted", job=job.id, type=job.script_type.suffix, kind=planned.kind.name, ends=ends,
-                    output=planned.output, retries=job.retries, priority=job.priority,
+                    "submitted", job=job.id, type=job.script_type.suffix, kind=submission.kind.name, ends=ends,
+                    output=submission.output, retries=job.retries, priority=job.priority,
                     earliest=time.time() + job.delay_s,
                 )  # fmt: skip
-            self._submitting.submit(self._submit, planned)
+            self._submitting.submit(self._submit, submission)
             number += 1
             if number % _PURGE_EVERY == 0:
                 self._submitting.submit(self._purge)
 
-    def finish(self) -> list[str]:
-        """Wait until everything is acknowledged and everybody has their answer; gives the acknowledged ids."""
+    def finish(self) -> None:
+        """Wait until all jobs are acknowledged and all awaited results are there."""
         self._submitting.shutdown()
         self._purge()
         self._waiting.shutdown()
-        return list(self._acknowledged)
 
     def abort(self) -> None:
-        """Give up what is not acknowledged yet."""
+        """Give up the jobs that are not acknowledged yet."""
         self._give_up.set()
         self._submitting.shutdown(cancel_futures=True)
         self._waiting.shutdown(cancel_futures=True)
 
-    def _submit(self, planned: Planned) -> None:
-        if len(planned.jobs) > 1:
-            # A batch is announced once: after a lost answer it cannot be sent again under its id.
-            created = self._until_done(lambda: self._supervisor.create_jobs(planned.jobs).job_ids, once=True) or ()
+    def _submit(self, submission: Submission) -> None:
+        if len(submission.jobs) > 1:
+            # A batch has a new id for every call, so it cannot be sent again after a lost answer.
+            created = self._until_done(lambda: self._supervisor.create_jobs(submission.jobs).job_ids, once=True) or ()
         else:
-            created = self._until_done(lambda: (self._supervisor.submit_job(planned.jobs[0]),)) or ()
+            created = self._until_done(lambda: (self._supervisor.submit_job(submission.jobs[0]),)) or ()
         for job_id in created:
             self._witness.note("acknowledged", job=job_id)
         self._acknowledged += created
-        if planned.stop_after_s is not None and created:
-            time.sleep(planned.stop_after_s)
+        if submission.stop_after_s is not None and created:
+            time.sleep(submission.stop_after_s)
             self._witness.note("stop_asked", job=created[0])
             self._until_done(lambda: self._supervisor.stop_job(created[0]))
-        elif planned.awaited and created:
+        elif submission.awaited and created:
             self._waiting.submit(self._wait, created[0])
 
     def _purge(self) -> None:
@@ -220,7 +220,7 @@ class Load:
         while not self._give_up.is_set():
             try:
                 done = call()
-            except JobInvalid as e:  # its prerequisite is gone, for example
+            except JobInvalid as e:  # for example because its prerequisite is gone
                 self._witness.note("refused", reason=str(e))
                 return None
             except HeroJobError:

@@ -1,9 +1,12 @@
-"""A TCP proxy between everybody and the store that understands enough of the protocol to fail at a chosen moment.
+"""A TCP proxy in front of the store that knows enough of the protocol to fail at a chosen moment.
 
-It reads the commands that pass and the name that each client gave itself (actors use their incarnation). Three ways
-of doing harm: a `Trap` catches one exchange and holds it, before the server sees it or after it has acted, or drops its
-answer; `cut` holds everything of some clients, as a network that loses their packets does; `Noise` fails at random,
-seeded. It runs on an asyncio loop in a thread of its own; its methods are called from any thread.
+It reads the commands and the names of the clients; actors use their incarnation as name. It can fail in three ways:
+
+- a `Trap` catches one exchange: it holds the request, holds the reply, or drops the reply;
+- `cut` holds everything of some clients, like a network that loses their packets;
+- `Noise` fails at random, by a seed.
+
+The proxy runs on an event loop in a thread of its own. Any thread may call its methods.
 """
 
 from __future__ import annotations
@@ -26,21 +29,21 @@ _INCOMPLETE = object()
 
 
 class Act(Enum):
-    """What a trap does with the exchange that it catches."""
+    """What a trap does with its exchange."""
 
     HOLD_REQUEST = "hold the request: the server has not seen it"
-    HOLD_REPLY = "hold the reply: the server has acted, the client does not know"
+    HOLD_REPLY = "hold the reply: the server has acted, and the client does not know"
     DROP_REPLY = "drop the reply and reset the connection: the server has acted"
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """One command with its answer, None before there is one.
+class StoreExchange:
+    """One command with its reply.
 
     Attributes:
         client: Name of the connection.
-        command: As it was sent.
-        reply: As the server answered.
+        command: The words of the command.
+        reply: The reply of the server; None before there is one.
     """
 
     client: str
@@ -52,11 +55,11 @@ class Trap:
     """Catches the first exchange that fits.
 
     Args:
-        act: What becomes of it.
-        fits: Whether an exchange is the one; with its reply unless the act is HOLD_REQUEST.
+        act: What to do with it.
+        fits: Says whether an exchange fits. It gets the reply too, unless the act is HOLD_REQUEST.
     """
 
-    def __init__(self, act: Act, fits: Callable[[Exchange], bool]) -> None:
+    def __init__(self, act: Act, fits: Callable[[StoreExchange], bool]) -> None:
         self.act = act
         self.fits = fits
         self._caught = threading.Event()
@@ -64,20 +67,20 @@ class Trap:
 
     @property
     def caught(self) -> bool:
-        """Has it caught one?"""
+        """Has it caught an exchange?"""
         return self._caught.is_set()
 
     def wait_caught(self) -> None:
-        """Wait until it has."""
+        """Wait until it has caught an exchange."""
         eventually(self._caught.is_set, what="the trap catches an exchange")
 
     def release(self) -> None:
-        """Let go what it holds, and catch nothing any more."""
+        """Release the exchange, and catch no other."""
         self._caught.set()
         self.released.set()
 
-    def takes(self, exchange: Exchange) -> bool:
-        """Take an exchange if it fits; once."""
+    def takes(self, exchange: StoreExchange) -> bool:
+        """Catch an exchange if it is the first that fits, and say so."""
         if self._caught.is_set() or not self.fits(exchange):
             return False
         self._caught.set()
@@ -86,7 +89,7 @@ class Trap:
 
 @dataclass(slots=True)
 class Noise:
-    """Random harm: chances for each piece of data that passes, and how often each has come true."""
+    """Random faults: the probability of each for every piece of data, and how often each has happened."""
 
     seed: int
     drop_reply: float = 0.0
@@ -98,7 +101,7 @@ class Noise:
     _rng: random.Random | None = None
 
     def happens(self, kind: str) -> bool:
-        """Roll the dice for one kind."""
+        """Decide whether one kind of fault happens now."""
         self._rng = self._rng or random.Random(self.seed)
         if self._rng.random() >= getattr(self, kind):
             return False
@@ -106,16 +109,16 @@ class Noise:
         return True
 
     def stop(self) -> None:
-        """No more of it."""
+        """End the noise."""
         self.drop_reply = self.drop_request = self.delay = self.split = 0.0
 
 
 class Proxy:
-    """Listens on a free port of the loopback address and passes everything on to the store.
+    """Listens on a free port of the loopback address and forwards everything to the store.
 
     Args:
-        port: Where the store is.
-        seed: Of the noise.
+        port: Port of the store.
+        seed: Seed of the noise.
     """
 
     def __init__(self, port: int, seed: int = 0) -> None:
@@ -129,7 +132,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def start(self) -> Proxy:
-        """Begin to listen."""
+        """Start to listen."""
         self._thread.start()
 
         async def listen() -> asyncio.Server:
@@ -139,7 +142,7 @@ class Proxy:
         self.url = f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
         return self
 
-    def trap(self, act: Act, fits: Callable[[Exchange], bool]) -> Trap:
+    def trap(self, act: Act, fits: Callable[[StoreExchange], bool]) -> Trap:
         """Set a trap."""
         trap = Trap(act, fits)
         self._traps.append(trap)
@@ -150,14 +153,14 @@ class Proxy:
         self._is_cut = is_cut
 
     def mend(self) -> None:
-        """Cut nobody off, and let go what all traps hold."""
+        """Release everything that is held, and remove all traps."""
         self._is_cut = lambda _client: False
         for trap in self._traps:
             trap.release()
         self._traps = []
 
     def close(self) -> None:
-        """End all connections and listen no more."""
+        """Close all connections and stop listening."""
         self.mend()
 
         async def end() -> None:
@@ -181,22 +184,22 @@ class Proxy:
         self._links.discard(task)
         writer.close()
 
-    def find_trap(self, exchange: Exchange, *acts: Act) -> Trap | None:
-        """The trap that takes this exchange, if any."""
+    def find_trap(self, exchange: StoreExchange, *acts: Act) -> Trap | None:
+        """Return the trap that catches this exchange, if there is one."""
         return next((t for t in self._traps if t.act in acts and t.takes(exchange)), None)
 
     async def while_cut(self, client: str) -> None:
-        """Wait as long as a client is cut off."""
+        """Wait while a client is cut off."""
         while self._is_cut(client):  # noqa: ASYNC110  set by other threads
             await asyncio.sleep(0.02)
 
 
 class _Reset(OSError):
-    """The proxy breaks this connection."""
+    """Closes a connection on purpose."""
 
 
 class _Link:
-    """One client's connection and its counterpart to the store."""
+    """The connection of one client, and its counterpart to the store."""
 
     def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._proxy = proxy
@@ -205,7 +208,7 @@ class _Link:
         self._unanswered: collections.deque[list[bytes]] = collections.deque()
 
     async def run(self, port: int) -> None:
-        """Pass data until either side ends."""
+        """Forward data until either side ends."""
         store_reader, store_writer = await asyncio.open_connection("127.0.0.1", port)
         ways = (
             asyncio.create_task(self._pass_requests(store_writer)),
@@ -228,7 +231,7 @@ class _Link:
                 self._unanswered.append(command)
                 if [word.upper() for word in command[:2]] == [b"CLIENT", b"SETNAME"]:
                     self._client = command[2].decode()
-                trap = self._proxy.find_trap(Exchange(self._client, command), Act.HOLD_REQUEST)
+                trap = self._proxy.find_trap(StoreExchange(self._client, command), Act.HOLD_REQUEST)
                 if trap is not None:
                     await _held(trap)
             await self._proxy.while_cut(self._client)
@@ -243,8 +246,8 @@ class _Link:
             parser.feed(data)
             while (reply := parser.gets()) is not _INCOMPLETE:
                 if not self._unanswered:
-                    continue  # pushed by the server, not asked for
-                exchange = Exchange(self._client, self._unanswered.popleft(), reply)
+                    continue  # the server pushed it without a request
+                exchange = StoreExchange(self._client, self._unanswered.popleft(), reply)
                 trap = self._proxy.find_trap(exchange, Act.HOLD_REPLY, Act.DROP_REPLY)
                 if trap is not None and trap.act is Act.DROP_REPLY:
                     raise _Reset

@@ -1,4 +1,4 @@
-"""The figures of a run, as text. Pure."""
+"""Describes a run in words and figures. Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import collections
 import itertools
 from collections.abc import Mapping, Sequence
 
-from tests.chaos.checker import Final, History, Verdict
+from tests.chaos.checker import History, StoredJob, Verdict
 
-#: Faults after which it is of interest how soon each type of actor begins a script again.
+#: Faults for which the report says how soon each script type runs scripts again.
 _OUTAGES = ("lose host", "kill supervisor", "stop supervisor", "kill store", "freeze store", "fill store")
 
 
-def describe(history: History, jobs: Mapping[str, Final], verdict: Verdict) -> str:
-    """Say what was done, what became of it, and what has gone wrong."""
+def describe(history: History, jobs: Mapping[str, StoredJob], verdict: Verdict) -> str:
+    """Describe the load, the faults, how the jobs ended, and the problems."""
     kinds = collections.Counter(str(entry["kind"]) for entry in history.submitted.values())
     ends = collections.Counter(final.end for final in jobs.values())
-    faults = collections.Counter(hit.kind for hit in history.hits)
+    faults = collections.Counter(fault.kind for fault in history.faults)
     redelivered = [int(final.fields.get("redeliveries", 0)) for final in jobs.values()]
     lines = [
         f"jobs: {len(history.submitted)} submitted, {len(history.acknowledged)} acknowledged ({_counts(kinds)})",
@@ -24,10 +24,10 @@ def describe(history: History, jobs: Mapping[str, Final], verdict: Verdict) -> s
         f"faults: {sum(faults.values())} ({_counts(faults)})",
         f"runs of scripts: {sum(map(len, history.runs.values()))}; redelivered: {sum(map(bool, redelivered))} jobs, "
         f"{sum(redelivered)} times; OSIS jobs overtaken while a holder was hit: {verdict.overtaken}",
-        f"second starts: {sum(verdict.excused.values())} ({_counts(verdict.excused)})",
-        f"a script begins again after an outage: {_quantiles(_recovery_s(history))}",
-        f"a job starts anew after its holder was killed: {_quantiles(_restart_s(history, 'kill actor'))}",
-        f"the same after its host was lost: {_quantiles(_restart_s(history, 'lose host'))}",
+        f"repeated runs: {sum(verdict.excused.values())} ({_counts(verdict.excused)})",
+        f"time until scripts run again after an outage: {_quantiles(_recovery_s(history))}",
+        f"time until a job runs again after its holder was killed: {_quantiles(_restart_s(history, 'kill actor'))}",
+        f"time until a job runs again after its host was lost: {_quantiles(_restart_s(history, 'lose host'))}",
         f"acts of HeroScript processes: {sum(map(len, history.acts.values()))}",
         f"problems: {len(verdict.problems)}",
     ]
@@ -36,7 +36,7 @@ def describe(history: History, jobs: Mapping[str, Final], verdict: Verdict) -> s
 
 
 def _recovery_s(history: History) -> list[float]:
-    """From the end of each outage to the first run after it, for each type of actor that it concerned."""
+    """List the times from the end of each outage to the first run after it, for each script type, in seconds."""
     found = []
     for script_type in ("osis", "sal", "python"):
         begins = sorted(
@@ -45,21 +45,21 @@ def _recovery_s(history: History) -> list[float]:
             for run in runs
             if history.submitted.get(job, {}).get("type") == script_type
         )
-        for hit in history.hits:
-            if hit.kind.startswith(_OUTAGES):
-                after = next((began for began in begins if began > hit.end), None)
+        for fault in history.faults:
+            if fault.kind.startswith(_OUTAGES):
+                after = next((began for began in begins if began > fault.end), None)
                 if after is not None:
-                    found.append(after - hit.end)
+                    found.append(after - fault.end)
     return found
 
 
 def _restart_s(history: History, kind: str) -> list[float]:
-    """From the kill of an actor to the next run of a job that it was running."""
+    """List the times from a fault that killed a job's actor to the next run of that job, in seconds."""
     found = []
     for runs in history.runs.values():
         for run, following in itertools.pairwise(runs):
-            kills = (hit for hit in history.hits if hit.kind == kind and run.pid in (hit.pids or ()))
-            found += [following.began - hit.begin for hit in kills if run.ended is None]
+            kills = (fault for fault in history.faults if fault.kind == kind and run.pid in (fault.pids or ()))
+            found += [following.began - fault.begin for fault in kills if run.ended is None]
     return found
 
 

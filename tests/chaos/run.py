@@ -1,9 +1,10 @@
-"""One run of the harness: two hosts on one store behind the proxy, load and faults for a while, then the reckoning.
+"""One run of the harness: load and faults on two hosts that share a store behind the proxy, and then the check.
 
-Everything is real: two services, each with its actors, a Valkey that syncs each write. The harness looks at the store
-past the proxy. Order of the end: no more faults, no more submissions, everything gets time to end, then the store is
-read, all jobs are deleted, what is left is looked at, and the deployments stop. The hosts are one machine; what makes
-them two is that neither knows of the other's processes but by the store.
+Everything is real: two services with their actors, and a Valkey that syncs every write. The harness itself bypasses
+the proxy. The hosts are on one machine, but each knows of the other's processes only through the store.
+
+Order of the end: the faults end, the submissions end, all jobs get time to end, the store is read, all jobs are
+deleted, the rest is searched for strays, and the deployments stop.
 """
 
 from __future__ import annotations
@@ -22,27 +23,27 @@ from hero_job.model.retention import Retention
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, pairs
 from hero_supervisor import SupervisorBuilder
-from tests.chaos.checker import TERMINAL, Final, Verdict, check, read_history
-from tests.chaos.faults import Faults, end_by_force, processes_that_name
-from tests.chaos.load import Load
+from tests.chaos.checker import TERMINAL, StoredJob, Verdict, check, read_history
+from tests.chaos.faults import Faults, kill_all, processes_that_name
+from tests.chaos.load import LoadGenerator
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import describe
-from tests.chaos.ticking import Ticking
+from tests.chaos.schedules import ScheduledLoad
 from tests.chaos.witness import WITNESS, Witness
 from tests.deployment import Deployment
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 
 ROOT = Path(__file__).parents[2]
-#: The lease that `tests.deployment` configures, in seconds.
+#: Lease in the config of `tests.deployment`, in seconds.
 LEASE_S = 3.0
-#: Long runs must find the replies of their first jobs.
+#: Long enough for the replies of the first jobs of a long run.
 RETENTION = Retention(reply_ttl_s=86_400)
 JOBS = """
 [jobs]
 reply_ttl_s = 86400
 """
-#: No hold after many restarts: here they are the purpose.
+#: Without a limit of restarts, because faults cause many.
 ACTOR = """
 [[actors]]
 type = "{type}"
@@ -54,9 +55,9 @@ env = {{ PYTHONPATH = "{path}", {variable} = "{witness}"{env} }}
 """
 RHAI = 'engine = "tests.chaos.traced:create_engine"'
 HEROSCRIPT = 'engine = "tests.chaos.traced:create_heroscript_engine"\nlanes = 2'
-#: The environment of actors for Python, beside what all have.
-ENV = f', HERO_OUTPUT = "last", HERO_ACTIONS = "module:tests.chaos.vocabulary", HERO_ACTIONS_ENV = "{WITNESS}"'
-#: Type, number of processes, and the rest, of each host's entries. OSIS keeps order with one actor.
+#: Additional environment of Python actors.
+ENV = f', HERO_OUTPUT = "last", HERO_ACTIONS = "module:tests.chaos.actions", HERO_ACTIONS_ENV = "{WITNESS}"'
+#: Script type, number of processes and other settings of each host's actors. Only one OSIS actor keeps the order.
 HOSTS = (
     (("osis", 1, RHAI), ("sal", 2, f"{RHAI}\nlanes = 8"), ("python", 1, HEROSCRIPT)),
     (("sal", 1, f"{RHAI}\nlanes = 8"), ("python", 1, HEROSCRIPT)),
@@ -65,7 +66,7 @@ HOSTS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has shown."""
+    """The result of a run: the verdict, the report, and the number of jobs and faults."""
 
     verdict: Verdict
     report: str
@@ -74,7 +75,7 @@ class Outcome:
 
 
 class EventReader:
-    """Follows the event stream past the proxy and notes each transition."""
+    """Follows the event stream, bypassing the proxy, and notes each transition."""
 
     def __init__(self, url: str, witness: Witness) -> None:
         self._store = Store(url, name="harness-events")
@@ -86,11 +87,11 @@ class EventReader:
         self._thread = threading.Thread(target=self._main, name="events", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start to follow."""
         self._thread.start()
 
     def finish(self) -> None:
-        """Read what there is, and end."""
+        """Read all events that there are, and end."""
         self._ended.set()
         self._thread.join()
         self._store.close()
@@ -102,7 +103,7 @@ class EventReader:
             try:
                 answer = self._store.run(Op(args, lambda a: a, block_s=0.1))
             except StoreError:
-                time.sleep(0.02)  # it was killed or is full of faults: this is a harness's own waiting
+                time.sleep(0.02)  # the store is down
                 continue
             for _, entries in answer or ():
                 for entry_id, fields in entries:
@@ -118,10 +119,10 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
     """Run the harness once.
 
     Args:
-        folder: Empty; for the deployment and the witness.
-        seed: Of load, faults and noise.
-        seconds: How long load and faults last.
-        rate: Submissions a second.
+        folder: Empty folder for the deployments and the witness's file.
+        seed: Seed of load, faults and noise.
+        seconds: Duration of load and faults.
+        rate: Submissions per second.
     """
     witness = Witness(folder / "witness.jsonl")
     valkey = ValkeyServer(folder).start()
@@ -134,8 +135,8 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
         for deployment in deployments:
             deployment.start()
         with builder.build() as supervisor, Store(valkey.unix_url, name="harness") as store:
-            ticking = Ticking(supervisor, witness)
-            load = Load(supervisor, witness, seed=seed, rate=rate)
+            scheduled = ScheduledLoad(supervisor, witness)
+            load = LoadGenerator(supervisor, witness, seed=seed, rate=rate)
             faults = Faults(deployments, valkey, proxy, witness, random.Random(seed), LEASE_S)
             try:
                 submitting = threading.Thread(target=load.run, args=(seconds,), name="load")
@@ -145,7 +146,7 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
                 load.finish()
             finally:
                 load.abort()
-            ticking.finish(store, Operations())
+            scheduled.finish(store, Operations())
             submitted = [e["job"] for e in witness.read() if e["what"] == "submitted"]
             _wait_for_ends(store, submitted)
             events.finish()
@@ -160,12 +161,12 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
     finally:
         proxy.mend()
         valkey.thaw()
-        end_by_force(processes_that_name(f"{folder}/"))
+        kill_all(processes_that_name(f"{folder}/"))
         proxy.close()
         valkey.stop()
     history = read_history(witness.read())
     verdict = check(history, jobs, strays, unseen)
-    return Outcome(verdict, describe(history, jobs, verdict), len(history.submitted), len(history.hits))
+    return Outcome(verdict, describe(history, jobs, verdict), len(history.submitted), len(history.faults))
 
 
 def _make_hosts(folder: Path, url: str, witness: Witness) -> list[Deployment]:
@@ -185,7 +186,7 @@ def _make_hosts(folder: Path, url: str, witness: Witness) -> list[Deployment]:
 
 
 def _wait_for_ends(store: Store, job_ids: list[str]) -> None:
-    """Give everything time to end; what has not by then is for the checker to tell."""
+    """Give all jobs time to end. The checker reports those that do not."""
     operations = Operations()
 
     def all_ended() -> bool:
@@ -198,11 +199,11 @@ def _wait_for_ends(store: Store, job_ids: list[str]) -> None:
         return
 
 
-def _read_jobs(store: Store, job_ids: list[str]) -> dict[str, Final]:
+def _read_jobs(store: Store, job_ids: list[str]) -> dict[str, StoredJob]:
     keys = Operations().keys
     hashes = store.run_many([Op(("HGETALL", keys.job(i)), pairs) for i in job_ids])
     replies = store.run_many([Op(("LLEN", keys.reply(i)), int) for i in job_ids])
-    return {i: Final(h, n) for i, h, n in zip(job_ids, hashes, replies, strict=True) if h}
+    return {i: StoredJob(h, n) for i, h, n in zip(job_ids, hashes, replies, strict=True) if h}
 
 
 def _events_added(store: Store) -> int:
@@ -210,13 +211,13 @@ def _events_added(store: Store) -> int:
     return int(info["entries-added"])
 
 
-def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
-    """Delete all jobs; whatever is left then, but for what living actors and bounded histories are, is a stray."""
+def _find_strays(store: Store, jobs: dict[str, StoredJob]) -> list[str]:
+    """Delete all jobs and describe what is left, except the entries of living actors and bounded histories."""
     operations = Operations(retention=RETENTION)
     deleted = store.run_many([operations.delete(job_id) for job_id in jobs])
     strays = [f"not deleted: {error}" for error in deleted if isinstance(error, HeroJobError)]
     keys = operations.keys
-    # A batch tells that it has ended until its time is up; one whose announcement was not answered stays open.
+    # Batches expire by themselves. One that was created without an answer stays open until then.
     bounded = {keys.events, keys.actor_events, keys.actors, keys.dead, keys.dead_jobs}
     kept = (keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply(""))
 
@@ -224,7 +225,7 @@ def _find_strays(store: Store, jobs: dict[str, Final]) -> list[str]:
         found = store.run(Op(("KEYS", f"{keys.prefix}*"), list))
         return sorted(key for key in found if key not in bounded and not key.startswith(kept))
 
-    # The claim drops deleted ids, and a frozen lane's late one is handed back within a sweep.
+    # Claims drop deleted ids, and the ids of a frozen lane are handed back by the next round of recovery.
     try:
         eventually(lambda: not left(), within_s=10, every_s=0.1)
     except AssertionError:

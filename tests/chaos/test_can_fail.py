@@ -1,6 +1,6 @@
-"""The harness must be able to fail: without the fence, or with an actor that pops as BLPOP does, the checker finds it.
+"""The harness is able to fail: the checker finds a removed fence, and an actor that loses jobs because it uses BLPOP.
 
-The same scenarios with the product as it is have no problem, so what is found is what was broken.
+Each scenario is also played with the unchanged product and then has no problem. So the checker finds what was broken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hero_job.operations.operations import Operations
 from hero_job.protocol import lua
 from hero_job.protocol.lua import LuaScript
 from hero_job.protocol.op import Op, pairs
-from tests.chaos.checker import Final, Verdict, check, read_history
+from tests.chaos.checker import StoredJob, Verdict, check, read_history
 from tests.chaos.witness import Witness
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
@@ -31,7 +31,7 @@ STATUS = "if mine and (v[1] == 'started' or v[1] == 'stopping') then"
 
 
 def without(script: LuaScript, **cuts: str) -> LuaScript:
-    """A copy of a script with one condition replaced by another."""
+    """Copy a script with some of its conditions replaced."""
     source = script.source
     for old, new in ((OWNER, cuts.get("owner")), (STATUS, cuts.get("status"))):
         if new is not None:
@@ -41,23 +41,34 @@ def without(script: LuaScript, **cuts: str) -> LuaScript:
 
 
 class Play:
-    """A history played by the test: lanes of two incarnations, of which the first is frozen and comes back late."""
+    """A history that the test plays itself, in place of the load and the engines.
+
+    Args:
+        folder: Folder for the witness's file.
+        store: The store.
+        operations: Operations of the test's namespace.
+    """
 
     def __init__(self, folder: Path, store: Store, operations: Operations) -> None:
         self.witness = Witness(folder / "witness.jsonl")
         self.store, self.operations = store, operations
 
     def submit(self, job_id: str) -> None:
+        """Note that a job was submitted and acknowledged."""
         ends = ["finished"]
         self.witness.note("submitted", job=job_id, type="osis", kind="played", ends=ends, output="42", retries=0)
+        self.witness.note("acknowledged", job=job_id)
 
     def began(self, job_id: str, pid: int) -> None:
+        """Note the start of a run."""
         self.witness.note("began", job=job_id, pid=pid)
 
     def ended(self, job_id: str, pid: int, outcome: str = "Done") -> None:
+        """Note the end of a run."""
         self.witness.note("ended", job=job_id, pid=pid, outcome=outcome)
 
     def verdict(self, *job_ids: str) -> Verdict:
+        """Check the history against what the store holds."""
         keys = self.operations.keys
         for _, flat in self.store.run(Op(("XRANGE", keys.events, "-", "+"), list)):
             for job, status in zip(flat[::2], flat[1::2], strict=True):
@@ -65,18 +76,17 @@ class Play:
         jobs = {}
         for job_id in job_ids:
             fields = self.store.run(Op(("HGETALL", keys.job(job_id)), pairs))
-            jobs[job_id] = Final(fields, self.store.run(Op(("LLEN", keys.reply(job_id)), int)))
+            jobs[job_id] = StoredJob(fields, self.store.run(Op(("LLEN", keys.reply(job_id)), int)))
         return check(read_history(self.witness.read()), jobs, [])
 
 
 def play_zombie(
     play: Play, job_id: str, frozen: ActorOperations, heir: ActorOperations, recoveries: Recoveries, *, late: str
 ) -> Verdict:
-    """A lane takes a job and is frozen past its lease; another runs it; the first comes back with its own result."""
+    """Play a lane that is frozen past its lease, and whose result comes late: another lane runs its job meanwhile."""
     store = play.store
     zombie, runner = Lane(store, frozen), Lane(store, heir)
     play.submit(job_id)
-    play.witness.note("acknowledged", job=job_id)
     (held,) = zombie.claim()
     play.began(job_id, 1)
     store.run(recoveries.recover(frozen.entry.incarnation, proven_dead=True))
@@ -105,7 +115,7 @@ LATE = ("before the other has finished", "after the other has finished")
 
 @pytest.mark.parametrize("late", LATE)
 @pytest.mark.parametrize("fence", ["stands", "is removed"])
-def test_the_checker_finds_what_a_removed_fence_lets_in(
+def test_the_checker_finds_the_effects_of_a_removed_fence(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     store: Store,
@@ -135,7 +145,7 @@ def test_the_checker_finds_what_a_removed_fence_lets_in(
         assert {"ends", "replies"} <= rules, verdict.problems
 
 
-#: An actor as many are written: the id leaves the queue, and only this process knows of it.
+#: An actor as many are written: when the id has left the queue, only this process knows it.
 BLPOP_ACTOR = """
 import sys
 from hero_job.operations.operations import Op
@@ -145,7 +155,7 @@ with Store(sys.argv[1]) as store:
     print(job_id, flush=True)
     sys.stdin.read()
 """
-#: The same with the command that remembers, into the claimed list of an incarnation.
+#: The same actor with BLMOVE, which keeps the id in the claimed list of an incarnation.
 BLMOVE_ACTOR = BLPOP_ACTOR.replace(
     'queue, job_id = store.run(Op(("BLPOP", sys.argv[2], 10), list, block_s=10))',
     'job_id = store.run(Op(("BLMOVE", sys.argv[2], sys.argv[3], "LEFT", "RIGHT", 10), str, block_s=10))',
@@ -153,7 +163,7 @@ BLMOVE_ACTOR = BLPOP_ACTOR.replace(
 
 
 @pytest.mark.parametrize("actor", ["pops", "moves"])
-def test_the_checker_finds_what_an_actor_killed_after_a_plain_pop_loses(
+def test_the_checker_finds_the_job_of_an_actor_that_was_killed_after_a_plain_pop(
     tmp_path: Path,
     valkey: ValkeyServer,
     store: Store,
@@ -166,7 +176,6 @@ def test_the_checker_finds_what_an_actor_killed_after_a_plain_pop_loses(
     play = Play(tmp_path, store, operations)
     job_id = store.run(operations.create(make_job(), start=True))
     play.submit(job_id)
-    play.witness.note("acknowledged", job=job_id)
     victim, heir = make_actor(), make_actor()
     keys = operations.keys
     claimed = keys.claimed(victim.entry.incarnation, 0)

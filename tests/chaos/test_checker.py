@@ -1,4 +1,4 @@
-"""The checker on small histories made by hand: it finds what is wrong, and nothing where nothing is."""
+"""The checker finds each kind of problem in small histories, and no problem in good ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.chaos.checker import Final, check, read_history
+from tests.chaos.checker import StoredJob, check, read_history
 from tests.chaos.witness import Entry
 
 PID, OTHER = 100, 200
@@ -33,12 +33,12 @@ def fault(begin: float, end: float, *pids: int) -> Entry:
     return {"at": end, "what": "fault", "kind": "kill actor", "begin": begin, "pids": list(pids) or None}
 
 
-FINISHED = Final({"status": "finished", "output": "1", "attempt": "1"}, 1)
-TWICE = Final({"status": "finished", "output": "1", "attempt": "2"}, 1)
+FINISHED = StoredJob({"status": "finished", "output": "1", "attempt": "1"}, 1)
+TWICE = StoredJob({"status": "finished", "output": "1", "attempt": "2"}, 1)
 GOOD = [*submitted(), *life("dispatched", "started", "finished"), *ran(1)]
 
 
-def rules(entries: Sequence[Entry], *finals: Final, strays: Sequence[str] = (), unseen: int = 0) -> list[str]:
+def rules(entries: Sequence[Entry], *finals: StoredJob, strays: Sequence[str] = (), unseen: int = 0) -> list[str]:
     jobs = dict(zip("abcdef", finals, strict=False))
     return [rule for rule, _ in check(read_history(entries), jobs, strays, unseen).problems]
 
@@ -50,17 +50,17 @@ def test_a_good_history_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("expected", "entries", "final"),
     [
-        ("lost", submitted(), Final({}, 0)),
-        ("lost", [*submitted(), *life("dispatched")], Final({"status": "dispatched"}, 0)),
+        ("lost", submitted(), StoredJob({}, 0)),
+        ("lost", [*submitted(), *life("dispatched")], StoredJob({"status": "dispatched"}, 0)),
         ("unexpected", [*GOOD, *life("dispatched", job="x")], FINISHED),
         ("unexpected", [*GOOD, *ran(1, job="x")], FINISHED),
         ("ends", [*GOOD, *life("finished", at=9)], FINISHED),
         ("ends", [*GOOD, *life("stopped", at=9)], FINISHED),
         ("ends", [*submitted(), *life("created", "finished"), *ran(1)], FINISHED),
-        ("replies", GOOD, Final(FINISHED.fields, 0)),
-        ("replies", GOOD, Final(FINISHED.fields, 2)),
-        ("outcome", GOOD, Final({**FINISHED.fields, "output": "2"}, 1)),
-        ("outcome", [*submitted(), *life("started", "error")], Final({"status": "error", "error_kind": "oops"}, 1)),
+        ("replies", GOOD, StoredJob(FINISHED.fields, 0)),
+        ("replies", GOOD, StoredJob(FINISHED.fields, 2)),
+        ("outcome", GOOD, StoredJob({**FINISHED.fields, "output": "2"}, 1)),
+        ("outcome", [*submitted(), *life("started", "error")], StoredJob({"status": "error", "error_kind": "oops"}, 1)),
         ("outcome", [*GOOD, note(3, "answered", answer="finished:7")], FINISHED),
         ("starts", [*GOOD, *ran(3)], TWICE),
         ("starts", [*GOOD, *ran(3), fault(2.8, 2.9, OTHER)], TWICE),
@@ -68,37 +68,41 @@ def test_a_good_history_has_no_problem() -> None:
         ("starts", [*submitted(), *life("started", "finished"), *ran(1, outcome="Failed"), *ran(3)], TWICE),
     ],
 )
-def test_each_rule_finds_its_breach(expected: str, entries: list[Entry], final: Final) -> None:
+def test_each_rule_finds_its_violation(expected: str, entries: list[Entry], final: StoredJob) -> None:
     jobs_gone = not final.fields
     assert expected in (rules(entries) if jobs_gone else rules(entries, final))
 
 
-def test_a_second_start_is_excused_by_a_hit_on_its_holder_alone() -> None:
+def test_a_repeated_run_is_excused_only_by_a_fault_that_hit_its_holder() -> None:
     assert rules([*GOOD, *ran(3, pid=OTHER), fault(1.2, 1.3, PID)], TWICE) == []
     assert rules([*GOOD, *ran(3, pid=OTHER), fault(1.2, 1.3)], TWICE) == []
 
 
-def test_a_retry_is_no_second_start() -> None:
+def test_a_retry_is_no_repeated_run() -> None:
     history = [*submitted(retries=1), *life("dispatched", "started", "scheduled", "dispatched", "started", "finished")]
     assert rules([*history, *ran(1, outcome="Failed"), *ran(3)], TWICE) == []
 
 
 def two(first: str, second: str, *more: Entry) -> list[Entry]:
-    """Jobs a and b queued in this order, begun in another."""
+    """Make a history of two jobs, queued as a and b, that start in the given order."""
     entries = [*submitted("a"), *submitted("b"), *life("dispatched", job="a"), *life("dispatched", job="b", at=1.1)]
     for at, job in ((2.0, first), (3.0, second)):
         entries += [*life("started", "finished", job=job, at=at), *ran(at, job)]
     return [*entries, *more]
 
 
-def test_osis_jobs_begin_in_the_order_of_the_queue_but_for_one_a_fault() -> None:
+def test_osis_jobs_start_in_the_order_of_the_queue_except_for_one_job_per_fault() -> None:
     assert rules(two("a", "b"), FINISHED, FINISHED) == []
     assert set(rules(two("b", "a"), FINISHED, FINISHED)) == {"order"}
     assert rules(two("b", "a", fault(1.2, 1.3, PID)), FINISHED, FINISHED) == []
 
 
 def queue(*steps: tuple[str, str]) -> set[str]:
-    """Rules that the steps (d: dispatched, s: started) of OSIS jobs break: h1 is urgent, n1 normal, l1 patient."""
+    """List the rules that OSIS jobs break.
+
+    Args:
+        steps: Event (d: dispatched, s: started) and job (h1: urgent, n1: normal, l1: patient).
+    """
     priorities = {"h": "high", "n": "normal", "l": "low"}
     entries: list[Entry] = []
     finals = {}
@@ -111,24 +115,24 @@ def queue(*steps: tuple[str, str]) -> set[str]:
     return {rule for rule, _ in check(read_history(entries), finals, []).problems}
 
 
-def test_urgent_jobs_begin_first_and_patient_ones_after_all_that_were_there_before() -> None:
+def test_urgent_jobs_start_first_and_patient_jobs_after_all_that_were_queued_before() -> None:
     n1, n2, h1, h2, l1, l2 = (("d", job) for job in ("n1", "n2", "h1", "h2", "l1", "l2"))
 
-    def begin(*jobs: str) -> list[tuple[str, str]]:
+    def start(*jobs: str) -> list[tuple[str, str]]:
         return [("s", job) for job in jobs]
 
-    assert queue(n1, n2, h1, h2, *begin("h2", "h1", "n1", "n2")) == set()
-    assert queue(n1, n2, h1, *begin("n1", "h1", "n2")) == set(), "an idle lane had taken the first one already"
-    assert queue(n1, n2, h1, *begin("h1", "n2", "n1")) == {"order"}
-    assert queue(n1, n2, h1, *begin("n1", "n2", "h1")) == {"order"}
-    assert queue(n1, l1, n2, *begin("n1", "n2", "l1")) == set()
-    assert queue(n1, l1, n2, *begin("n1", "l1", "n2")) == set(), "the queue was empty but for what a lane had taken"
-    assert queue(n1, l1, n2, *begin("l1", "n1", "n2")) == {"order"}
-    assert queue(n1, l1, l2, h1, *begin("h1", "n1", "l2", "l1")) == set()
-    assert queue(n1, l1, h1, *begin("n1", "l1", "h1")) == {"order"}
+    assert queue(n1, n2, h1, h2, *start("h2", "h1", "n1", "n2")) == set()
+    assert queue(n1, n2, h1, *start("n1", "h1", "n2")) == set(), "an idle lane had taken the first one already"
+    assert queue(n1, n2, h1, *start("h1", "n2", "n1")) == {"order"}
+    assert queue(n1, n2, h1, *start("n1", "n2", "h1")) == {"order"}
+    assert queue(n1, l1, n2, *start("n1", "n2", "l1")) == set()
+    assert queue(n1, l1, n2, *start("n1", "l1", "n2")) == set(), "the queue was empty but for what a lane had taken"
+    assert queue(n1, l1, n2, *start("l1", "n1", "n2")) == {"order"}
+    assert queue(n1, l1, l2, h1, *start("h1", "n1", "l2", "l1")) == set()
+    assert queue(n1, l1, h1, *start("n1", "l1", "h1")) == {"order"}
 
 
-def test_a_delayed_job_does_not_begin_before_its_time() -> None:
+def test_a_delayed_job_does_not_start_before_its_time() -> None:
     late = [*submitted(earliest=0.9), *life("scheduled", "dispatched", "started", "finished"), *ran(1)]
     early = [*submitted(earliest=1.5), *life("scheduled", "dispatched", "started", "finished"), *ran(1)]
     assert rules(late, FINISHED) == []
@@ -142,7 +146,7 @@ def test_a_tick_without_its_job_is_lost_and_one_with_two_lives_has_ended_twice()
     assert set(rules([*tick, *lives, *ran(1)], FINISHED)) == {"ends"}
 
 
-def test_a_script_acts_once_a_run_and_not_after_it() -> None:
+def test_a_script_acts_once_per_run_and_not_after_it() -> None:
     acting = [*submitted(kind="acting", type="python"), *life("dispatched", "started", "finished"), *ran(1)]
     assert rules([*acting, note(1.2, "acted")], FINISHED) == []
     assert rules(acting, FINISHED) == ["acts"]
@@ -151,7 +155,7 @@ def test_a_script_acts_once_a_run_and_not_after_it() -> None:
 
 
 def test_a_job_ends_as_crashed_only_if_its_process_was_killed() -> None:
-    crashed = Final({"status": "error", "error_kind": "crashed", "attempt": "1"}, 1)
+    crashed = StoredJob({"status": "error", "error_kind": "crashed", "attempt": "1"}, 1)
     entries = [*submitted(type="python"), *life("dispatched", "started", "error"), *ran(1, outcome="Failed")]
     killed: Entry = {"at": 1.3, "what": "fault", "kind": "kill job processes", "begin": 1.2, "pids": []}
     assert rules(entries, crashed) == ["outcome"]
@@ -159,7 +163,7 @@ def test_a_job_ends_as_crashed_only_if_its_process_was_killed() -> None:
     assert rules([*entries, killed | {"kind": "kill supervisor"}], crashed) == ["outcome"]
 
 
-def test_two_osis_scripts_do_not_run_at_once() -> None:
+def test_two_osis_scripts_do_not_run_simultaneously() -> None:
     entries = [*submitted("b"), *life("dispatched", "started", "finished", job="b", at=1.5), *ran(1.2, "b", OTHER)]
     assert rules([*GOOD, *entries], FINISHED, FINISHED) == ["exclusion"]
 

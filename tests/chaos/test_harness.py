@@ -1,4 +1,4 @@
-"""A short run of the chaos harness; long ones are made with `python -m tests.chaos`."""
+"""A short run of the chaos harness. `python -m tests.chaos` makes longer ones."""
 
 from __future__ import annotations
 

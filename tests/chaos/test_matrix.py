@@ -1,7 +1,7 @@
-"""Each moment of a job's life, each fault: the job ends exactly once, with one reply and the right output.
+"""Each fault at each moment of a job's life: the job ends exactly once, with one reply and the right output.
 
-The moments are reached from outside: the proxy holds the one exchange between actor and store that is the moment. One
-deployment serves all cells; each leaves it as it found it.
+To reach a moment, the proxy holds the exchange between actor and store that belongs to it. All combinations use one
+deployment, and each leaves it as it found it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hero_job import JobBuilder, JobStatus
 from hero_job.client.store import Store
 from hero_job.operations.operations import Op, Operations
 from hero_job.protocol import lua
-from tests.chaos.proxy import Act, Exchange, Proxy, Trap
+from tests.chaos.proxy import Act, Proxy, StoreExchange, Trap
 from tests.deployment import Deployment, alive
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
@@ -36,7 +36,7 @@ KEYS = Operations().keys
 
 
 class Stage:
-    """The deployment with its store and the proxy between them, and the job of the cell."""
+    """A deployment with its store, the proxy between them, and the job of the current combination."""
 
     def __init__(self, folder: Path) -> None:
         self.valkey = ValkeyServer(folder).start()
@@ -46,6 +46,7 @@ class Stage:
         self.job_id = ""
 
     def close(self) -> None:
+        """End everything."""
         self.proxy.mend()
         self.valkey.thaw()
         self.deployment.stop()
@@ -69,38 +70,38 @@ class Stage:
 
     # -- moments -------------------------------------------------------------------------------------------------------
 
-    def trap(self, act: Act, fits: Callable[[Exchange], bool]) -> Trap:
+    def trap(self, act: Act, fits: Callable[[StoreExchange], bool]) -> Trap:
         return self.proxy.trap(act, lambda e: e.client.startswith("sal-") and fits(e))
 
     def reach(self, moment: str) -> None:
-        """Bring a job to a moment of its life and hold it there."""
+        """Submit a job and hold it at a moment of its life."""
         turn, take = lua.TURN.sha.encode(), b"BLMOVE"
         match moment:
-            case "queued":  # the actor asks for it, and its question does not get through
+            case "queued":  # the actor asks for a job, and the request is held
                 held = self.trap(Act.HOLD_REQUEST, lambda e: e.command[0] == take)
                 held.wait_caught()
                 self.submit()
-            case "claimed":  # the store has given it, and the answer does not get through
+            case "claimed":  # the store has handed it out, and the reply is held
                 held = self.trap(Act.HOLD_REPLY, lambda e: e.command[0] == take and e.reply is not None)
                 self.submit()
                 held.wait_caught()
                 assert self.status() == "dispatched"
             case "running":
                 self.submit("sleep(1.0); 40 + 2")
-                eventually(lambda: self.status() == "started")
-            case "settling":  # it has run, and the store does not hear of it
+                eventually(lambda: self.status() != "dispatched")
+            case "settling":  # it has run, and the settlement is held
                 held = self.trap(Act.HOLD_REQUEST, lambda e: turn in e.command and self.settles(e))
                 self.submit()
                 held.wait_caught()
                 assert self.status() == "started"
-            case "replying":  # the store has ended it, and the actor does not hear of that
+            case "replying":  # the store has settled it, and the reply is held
                 held = self.trap(Act.HOLD_REPLY, lambda e: turn in e.command and self.settles(e))
                 self.submit()
                 held.wait_caught()
                 assert self.status() == "finished"
 
     @staticmethod
-    def settles(exchange: Exchange) -> bool:
+    def settles(exchange: StoreExchange) -> bool:
         return b"finished" in exchange.command
 
     # -- faults --------------------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ class Stage:
         eventually(lambda: not self.redis("HEXISTS", KEYS.actors, incarnation), what="it is declared dead")
         self.proxy.mend()
         actor.resume()
-        eventually(lambda: not alive(actor), what="who was declared dead ends")
+        eventually(lambda: not alive(actor), what="the actor that was declared dead ends")
 
     def kill_supervisor(self) -> None:
         left = self.deployment.kill()
@@ -171,15 +172,17 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("moment", ["queued", "claimed", "running", "settling", "replying"])
-def test_a_job_ends_exactly_once_whatever_happens_at_whichever_moment(stage: Stage, moment: str, fault: str) -> None:
-    eventually(lambda: len(stage.store.run(Operations().admin.actors())) == 1, what="one actor is there", within_s=60)
+def test_a_job_ends_exactly_once_for_each_fault_at_each_moment(stage: Stage, moment: str, fault: str) -> None:
+    eventually(
+        lambda: len(stage.store.run(Operations().admin.actors())) == 1, what="one actor is registered", within_s=60
+    )
     stage.reach(moment)
     FAULTS[fault](stage)
 
     reply = stage.store.wait_reply(Operations(), stage.job_id, 60)
 
     assert (reply.status, reply.output) == (JobStatus.FINISHED, "42")
-    # and it stays so: the deployment works on, nobody holds it any more, whoever was late has been refused
+    # It stays ended: the deployment goes on, no lane holds the job, and late results were refused.
     first = stage.job_id
     stage.submit("1 + 1")
     assert stage.store.wait_reply(Operations(), stage.job_id, 60).output == "2"

@@ -1,4 +1,4 @@
-"""Two supervisors on one store, each with a Python actor: what one leaves undone, the other does, and does it once."""
+"""Two supervisors on one store, each with a Python actor: each finishes the work of the other, and only once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hero_job.operations.operations import Op, Operations
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 from hero_job.protocol import lua
 from hero_supervisor import SupervisorBuilder
-from tests.chaos.faults import actors_of, end_by_force, flag_of
+from tests.chaos.faults import actors_of, flag_of, kill_all
 from tests.chaos.proxy import Act, Proxy
 from tests.chaos.witness import WITNESS, Witness
 from tests.deployment import Deployment, alive
@@ -34,13 +34,13 @@ PYTHONPATH = "{path}"
 {variable} = "{witness}"
 HERO_OUTPUT = "last"
 HERO_ACTIONS_ENV = "{variable}"
-HERO_ACTIONS = "module:tests.chaos.vocabulary"
+HERO_ACTIONS = "module:tests.chaos.actions"
 """
 KEYS = Operations().keys
 
 
 class Hosts:
-    """Two deployments, the store and the proxy between."""
+    """Two deployments, their store, and the proxy between them."""
 
     def __init__(self, folder: Path) -> None:
         self.witness = Witness(folder / "witness.jsonl")
@@ -63,25 +63,26 @@ class Hosts:
         self.valkey.stop()
 
     def holder(self, job_id: str) -> Deployment:
-        """Whose actor runs a job, once one does."""
+        """Return the deployment whose actor holds a running job."""
+        owner = str(self.valkey.command("HGET", KEYS.job(job_id), "owner"))
+        deployments = {flag_of(a, "--incarnation"): d for d in self.both for a in actors_of(d)}
+        return deployments[owner.partition("/")[0]]
 
-        def find() -> Deployment | None:
-            owner = str(self.valkey.command("HGET", KEYS.job(job_id), "owner") or "")
-            ours = {flag_of(a, "--incarnation"): d for d in self.both for a in actors_of(d)}
-            return ours.get(owner.partition("/")[0])
-
-        return eventually(find)
-
-    def submit(self, sleep_s: float, retries: int = 0) -> str:
-        script = f"!!chaos.act value:42 sleep_s:{sleep_s}"
+    def submit(self, gate: Path, retries: int = 0) -> str:
+        """Submit a job that acts once a file exists; return its id when its process waits for the file."""
+        script = f"!!chaos.act value:42 gate:'{gate}'"
         builder = JobBuilder().caller_id("a").context_id("b").script_type("Python").script(script).retries(retries)
-        return self.store.run(Operations().create(builder.build(), start=True))
+        job_id = self.store.run(Operations().create(builder.build(), start=True))
+        eventually(lambda: self.acts(job_id, "acting"), what="the process of the job has started")
+        return job_id
 
     def events(self) -> list[tuple[str, str]]:
+        """List job and new status of each event."""
         entries = self.store.run(Op(("XRANGE", KEYS.events, "-", "+"), list))
         return [pair for _, flat in entries for pair in zip(flat[::2], flat[1::2], strict=True)]
 
     def acts(self, job_id: str, what: str = "acted") -> int:
+        """Count the entries of a job in the witness's file."""
         return sum(entry["what"] == what and entry["job"] == job_id for entry in self.witness.read())
 
 
@@ -92,11 +93,12 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     hosts.close()
 
 
-def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts) -> None:
-    job_id = hosts.submit(sleep_s=3)
-    eventually(lambda: hosts.acts(job_id, "acting"), what="its process has begun")
+def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    job_id = hosts.submit(gate)
     lost = hosts.holder(job_id)
-    end_by_force(lost.kill())
+    kill_all(lost.kill())
+    gate.touch()
 
     reply = hosts.store.wait_reply(Operations(), job_id, 60)
 
@@ -108,12 +110,13 @@ def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts) -> None:
 
 
 @pytest.mark.parametrize("victim", ["process", "template"])
-def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, victim: str) -> None:
-    job_id = hosts.submit(sleep_s=1.5, retries=1)
-    eventually(lambda: hosts.acts(job_id, "acting"), what="its process has begun")
+def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, tmp_path: Path, victim: str) -> None:
+    gate = tmp_path / "gate"
+    job_id = hosts.submit(gate, retries=1)
     (actor,) = actors_of(hosts.holder(job_id))
     templates = actor.children()
-    end_by_force(templates if victim == "template" else [child for t in templates for child in t.children()])
+    kill_all(templates if victim == "template" else [child for t in templates for child in t.children()])
+    gate.touch()
 
     reply = hosts.store.wait_reply(Operations(), job_id, 60)
 
@@ -124,7 +127,7 @@ def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, vi
 
 
 @pytest.mark.parametrize("moment", ["before its job is created", "after its job was created"])
-def test_a_tick_has_one_job_although_the_supervisor_that_fires_it_is_killed(hosts: Hosts, moment: str) -> None:
+def test_a_tick_has_exactly_one_job_although_its_supervisor_is_killed(hosts: Hosts, moment: str) -> None:
     dying, other = hosts.both
     psutil.Process(other.pid).suspend()
     name = f"tick-{moment.partition(' ')[0]}"
@@ -142,7 +145,7 @@ def test_a_tick_has_one_job_although_the_supervisor_that_fires_it_is_killed(host
         held.wait_caught()
         first = schedule.job_at(first_ms).id
         assert ((first, "dispatched") in hosts.events()) == moment.startswith("after")
-        end_by_force(dying.kill())
+        kill_all(dying.kill())
         hosts.proxy.mend()
         psutil.Process(other.pid).resume()
 

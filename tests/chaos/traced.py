@@ -1,8 +1,7 @@
-"""The engines with a witness: each run of a script is noted outside Redis, by the process that runs it.
+"""Engines that write each run of a script to the witness's file, from inside the actor.
 
-Named in the config of the harness's actors as `tests.chaos.traced:create_engine`, of those for Python as
-`tests.chaos.traced:create_heroscript_engine`. Scripts of Rhai cannot write files in this
-version, and the store's own records cannot show a script that ran twice under one claim; this can.
+The harness's config names the factories. Rhai scripts cannot write files, and the store's records cannot show that a
+script ran twice under one claim; these entries can.
 """
 
 from __future__ import annotations
@@ -16,7 +15,12 @@ from tests.chaos.witness import WITNESS, Witness
 
 
 class TracedEngine:
-    """Notes the beginning and the end of each run, and leaves everything else to the engine."""
+    """Writes an entry before and after each run; the engine does everything else.
+
+    Args:
+        engine: The engine that runs the scripts.
+        witness: Where the entries go.
+    """
 
     def __init__(self, engine: Any, witness: Witness) -> None:
         self._engine = engine
@@ -26,7 +30,7 @@ class TracedEngine:
         return getattr(self._engine, name)
 
     def run(self, script: Any, *, constants: Mapping[str, object], **given: Any) -> Any:
-        """Run a script as the engine does, with a note before and after."""
+        """Run a script between two entries."""
         job_id, pid = str(constants["JOB_ID"]), os.getpid()
         self._witness.note("began", job=job_id, pid=pid)
         outcome = self._engine.run(script, constants=constants, **given)
@@ -35,14 +39,14 @@ class TracedEngine:
 
 
 def create_engine() -> TracedEngine:
-    """Make the engine of Rhai; a factory that the actors' config names."""
+    """Make the Rhai engine."""
     from hero_engine.rhai import RhaiEngine
 
     return TracedEngine(RhaiEngine(), Witness(Path(os.environ[WITNESS])))
 
 
 def create_heroscript_engine() -> TracedEngine:
-    """Make the engine of HeroScript, which runs each job in a process of its own."""
+    """Make the HeroScript engine."""
     from hero_engine.heroscript_engine.engine import create_engine as create
 
     return TracedEngine(create(), Witness(Path(os.environ[WITNESS])))

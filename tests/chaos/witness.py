@@ -1,16 +1,17 @@
-"""The witness: one append-only file outside Redis, written by the harness and the actors' engine, read by the checker.
+"""The witness: one append-only file outside Redis, with everything that the checker must know.
 
-Each line is one JSON object: when (the host's clock), what, and facts. Who writes:
+Each line is one JSON object with the time (of the host's clock), the kind of the entry, and facts. These write to it:
 
-- the load: `submitted`, `acknowledged`, `stop_asked`, `answered`; at the end `run.py`, for the ticks of schedules;
-- the faults: `fault`, with whom it hit, from when to when;
-- the reader of the event stream: `event`, each new status of each job in the order in which the store made them;
-- the engine inside the actors (`traced.py`): `began` and `ended`, each run of each script;
-- the process of a HeroScript job (`vocabulary.py`): `acting` and `acted`, what the script does to the
-  world.
+- the load (`load.py`): `submitted`, `acknowledged`, `stop_asked`, `answered`;
+- the schedules (`schedules.py`): `submitted` and `acknowledged`, for their ticks;
+- the faults (`faults.py`): `fault`, with the processes that it hit, its start and its end;
+- the reader of the event stream (`run.py`): `event`, each new status of each job, in the order of the store;
+- the engine inside the actors (`traced.py`): `began` and `ended`, for each run of each script;
+- the process of a HeroScript job (`actions.py`): `acting` and `acted`, for what the script does to the world.
 
-Invariant: a line is one write(2) to a file opened with O_APPEND, so lines of many processes never mix, and what a
-killed process had done before its death is there. Source: https://man7.org/linux/man-pages/man2/write.2.html
+Invariant: a line is one write(2) to a file opened with O_APPEND. So the lines of several processes never mix, and
+everything that a killed process had written is there.
+Source: https://man7.org/linux/man-pages/man2/write.2.html
 """
 
 from __future__ import annotations
@@ -23,22 +24,26 @@ from typing import Any
 
 Entry = dict[str, Any]
 
-#: Environment variable that names the witness's file.
+#: Environment variable with the path of the witness's file.
 WITNESS = "CHAOS_WITNESS"
 
 
 class Witness:
-    """Writes notes; safe to share among threads and processes."""
+    """Writes entries. Threads and processes may share it.
+
+    Args:
+        path: The file; created if it does not exist.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def note(self, what: str, **facts: object) -> None:
-        """Add one line."""
+        """Write one entry."""
         line = json.dumps({"at": time.time(), "what": what, **facts}, separators=(",", ":"))
         os.write(self._fd, line.encode() + b"\n")
 
     def read(self) -> list[Entry]:
-        """Give everything that was noted, in the order of writing."""
+        """Return all entries, in the order of writing."""
         return [json.loads(line) for line in self.path.read_text("utf-8").splitlines()]

@@ -1,0 +1,180 @@
+"""A model of what the store does with jobs: the transition table, a queue and the claimed lists, in plain Python.
+
+It was written from the documentation, not from the Lua scripts, and serves as their reference in
+`test_any_interleaving.py`. All incarnations of the model have a single lane.
+"""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass, field
+
+from hero_job import TRANSITIONS, JobStatus
+from hero_job.operations.actor_operations import ClaimedJob
+
+_S = JobStatus
+
+
+@dataclass(slots=True)
+class JobModel:
+    """One job as the store should hold it.
+
+    Attributes:
+        status: Its status.
+        owner: The lane that holds it; None for none.
+        attempt: Number of claims.
+        redeliveries: Number of lost holders.
+        seen: All statuses since its submission.
+    """
+
+    status: JobStatus = _S.DISPATCHED
+    owner: str | None = None
+    attempt: int = 0
+    redeliveries: int = 0
+    seen: list[JobStatus] = field(default_factory=lambda: [_S.DISPATCHED])
+
+    def move_to(self, status: JobStatus) -> None:
+        """Change the status, as the transition table allows."""
+        assert status in TRANSITIONS[self.status], f"{self.status} -> {status}"
+        self.status = status
+        self.seen.append(status)
+
+
+class ContractModel:
+    """All jobs, the queue, and what each incarnation has claimed.
+
+    Args:
+        max_redeliveries: Number of lost holders that a job survives.
+
+    Attributes:
+        jobs: Id -> job.
+        queue: Ids in the queue.
+        claimed: Incarnation, living or dead -> ids in its claimed list.
+    """
+
+    def __init__(self, max_redeliveries: int) -> None:
+        self._max_redeliveries = max_redeliveries
+        self.jobs: dict[str, JobModel] = {}
+        self.queue: collections.deque[str] = collections.deque()
+        self.claimed: dict[str, list[str]] = {}
+
+    # -- submitters and operators --------------------------------------------------------------------------------------
+
+    def submit(self, job_id: str) -> None:
+        """Add a job to the end of the queue."""
+        self.jobs[job_id] = JobModel()
+        self.queue.append(job_id)
+
+    def stop(self, job_id: str) -> JobStatus:
+        """Stop a job and return its new status."""
+        job = self.jobs[job_id]
+        if job.status is _S.STARTED:
+            job.move_to(_S.STOPPING)
+        elif job.status in (_S.DISPATCHED, _S.SCHEDULED):
+            job.move_to(_S.STOPPED)  # its id may stay in a list: the claim drops it
+        return job.status
+
+    def retry(self, job_id: str) -> bool:
+        """Run a job again that ended without a result. Return False if that is not allowed."""
+        job = self.jobs[job_id]
+        if job.status not in (_S.ERROR, _S.STOPPED):
+            return False
+        job.move_to(_S.DISPATCHED)
+        job.owner, job.redeliveries = None, 0
+        self.queue.append(job_id)
+        return True
+
+    def promote(self) -> None:
+        """Queue all scheduled jobs: in this model they are due immediately."""
+        for job_id, job in self.jobs.items():
+            if job.status is _S.SCHEDULED:
+                job.move_to(_S.DISPATCHED)
+                self.queue.append(job_id)
+
+    # -- actors --------------------------------------------------------------------------------------------------------
+
+    def take(self, incarnation: str) -> None:
+        """Move the first id of the queue to a claimed list, as BLMOVE does."""
+        self.claimed[incarnation].append(self.queue.popleft())
+
+    def settle(self, incarnation: str, claimed: ClaimedJob, outcome: str) -> bool:
+        """Settle a job as "finished", "error" or "retry". Return False if the settlement is refused."""
+        job = self.jobs[claimed.id]
+        held = self._is_holder(incarnation, claimed)
+        if held and claimed.id in self.claimed[incarnation]:
+            self.claimed[incarnation].remove(claimed.id)
+        if held and job.status in (_S.STARTED, _S.STOPPING):
+            if outcome == "retry":
+                stopped = job.status is _S.STOPPING
+                job.move_to(_S.STOPPED if stopped else _S.SCHEDULED)
+                job.owner = owner(incarnation) if stopped else None
+            else:
+                job.move_to(_S.FINISHED if outcome == "finished" else _S.ERROR)
+            return True
+        return held and job.status.terminal
+
+    def claim(self, incarnation: str, most: int) -> list[tuple[str, int]]:
+        """Claim jobs: first those in the claimed list, then from the queue. Return id and attempt of each."""
+        mine = self.claimed[incarnation]
+        ids = mine[:most]
+        while len(ids) < most and self.queue:
+            ids.append(self.queue.popleft())
+            mine.append(ids[-1])
+        given: list[tuple[str, int]] = []
+        for job_id in ids:
+            job = self.jobs[job_id]
+            if job.status is _S.STOPPING and job.owner == owner(incarnation):
+                job.move_to(_S.STOPPED)  # it was claimed, and stopped before it could start
+            again = job.status is _S.STARTED and job.owner == owner(incarnation)
+            if job.status is _S.DISPATCHED:
+                job.move_to(_S.STARTED)
+                job.owner, job.attempt = owner(incarnation), job.attempt + 1
+            elif not again or (job_id, job.attempt) in given:
+                mine.remove(job_id)
+                continue
+            given.append((job_id, job.attempt))
+        return given
+
+    def release(self, incarnation: str, jobs: list[ClaimedJob]) -> int:
+        """Hand jobs back to the head of the queue; return how many were still held."""
+        handed_back = 0
+        for claimed in reversed(jobs):
+            job = self.jobs[claimed.id]
+            if not self._is_holder(incarnation, claimed) or job.status not in (_S.STARTED, _S.STOPPING):
+                continue
+            self.claimed[incarnation].remove(claimed.id)
+            if job.status is _S.STOPPING:
+                job.move_to(_S.STOPPED)
+                continue
+            job.move_to(_S.DISPATCHED)
+            job.owner = None
+            self.queue.appendleft(claimed.id)
+            handed_back += 1
+        return handed_back
+
+    def recover(self, incarnation: str, *, leaving: bool) -> None:
+        """Hand back everything that an incarnation holds; it leaves, or it was declared dead."""
+        for job_id in reversed(self.claimed[incarnation]):
+            job = self.jobs[job_id]
+            if job.status is _S.STARTED and job.owner == owner(incarnation):
+                job.redeliveries += not leaving
+                if job.redeliveries > self._max_redeliveries:
+                    job.move_to(_S.ERROR)
+                else:
+                    job.move_to(_S.DISPATCHED)
+                    job.owner = None
+                    self.queue.appendleft(job_id)
+            elif job.status is _S.STOPPING and job.owner == owner(incarnation):
+                job.move_to(_S.STOPPED)
+            elif job.status is _S.DISPATCHED:
+                self.queue.appendleft(job_id)
+        self.claimed[incarnation] = []
+
+    def _is_holder(self, incarnation: str, claimed: ClaimedJob) -> bool:
+        job = self.jobs[claimed.id]
+        return job.owner == owner(incarnation) and str(job.attempt) == claimed.attempt
+
+
+def owner(incarnation: str) -> str:
+    """Return the name by which a job refers to the lane of an incarnation."""
+    return f"{incarnation}/0"

@@ -1,11 +1,10 @@
-"""Requests a second over each transport, what the dispatcher itself costs, and how many connections waiting takes.
+"""Measures the RPC: requests per second over each transport, the dispatcher, and the connections of waiting calls.
 
     .venv/bin/python -m benchmarks.rpc                about a minute
     .venv/bin/python -m benchmarks.rpc --seconds 0.3  a quick run
 
-A whole `hero-supervisor` with one SAL actor of 16 lanes; the clients are coroutines of one other process, each with a
-connection of its own and one request under way. They and the service share the machine, so the figures say what both
-together reach.
+It runs a `hero-supervisor` with one SAL actor of 16 lanes. The clients are coroutines of this process; each has its own
+connection and one request at a time. Clients and service share the machine, so the figures are those of both together.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ Exchange = Callable[[bytes], Awaitable[Any]]
 
 
 async def over_unix(deployment: Deployment) -> tuple[Exchange, Callable[[], None]]:
+    """Connect over the Unix socket; return a function that exchanges messages and one that closes the connection."""
     reader, writer = await asyncio.open_unix_connection(str(deployment.socket), limit=1 << 24)
 
     async def exchange(message: bytes) -> Any:
@@ -48,6 +48,7 @@ async def over_unix(deployment: Deployment) -> tuple[Exchange, Callable[[], None
 
 
 async def over_websocket(deployment: Deployment) -> tuple[Exchange, Callable[[], None]]:
+    """Connect over a WebSocket; return a function that exchanges messages and one that closes the connection."""
     connection = await connect(f"ws://127.0.0.1:{deployment.port}/", compression=None, max_size=None)
 
     async def exchange(message: bytes) -> Any:
@@ -58,6 +59,7 @@ async def over_websocket(deployment: Deployment) -> tuple[Exchange, Callable[[],
 
 
 async def over_http(deployment: Deployment) -> tuple[Exchange, Callable[[], None]]:
+    """Connect over HTTP; return a function that exchanges messages and one that closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", deployment.port)
 
     async def exchange(message: bytes) -> Any:
@@ -74,7 +76,7 @@ OVER = {"unix": over_unix, "websocket": over_websocket, "http": over_http}
 
 
 async def rate(deployment: Deployment, transport: str, clients: int, message: bytes, seconds: float) -> float:
-    """Requests a second of so many clients together."""
+    """Measure the requests per second of some clients together."""
     connections = [await OVER[transport](deployment) for _ in range(clients)]
     ends = 0.0
 
@@ -96,7 +98,7 @@ async def rate(deployment: Deployment, transport: str, clients: int, message: by
 
 
 async def waiting(deployment: Deployment) -> tuple[int, int, float]:
-    """Redis connections before and during many waits for jobs, and how long all of them took in seconds."""
+    """Count the Redis connections before and during many waiting calls; measure how long all calls take, in seconds."""
 
     def connections() -> int:
         with Store(deployment.url) as store:
@@ -120,10 +122,10 @@ async def waiting(deployment: Deployment) -> tuple[int, int, float]:
 
 
 def dispatch_us(count: int) -> float:
-    """Microseconds that the dispatcher takes for a small request, parsing and encoding included."""
+    """Measure the dispatcher with a small request, parsing and encoding included, in microseconds."""
 
     async def echo(job_id: str) -> str:
-        """Answer with what came."""
+        """Return the argument."""
         return job_id
 
     async def run() -> float:
@@ -143,10 +145,12 @@ def dispatch_us(count: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each figure")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="duration of each measurement (default: %(default)s)"
+    )
     seconds: float = parser.parse_args(argv).seconds
 
-    say(f"dispatch of a small request: {dispatch_us(int(20_000 * min(1.0, seconds)) or 1000):.1f} us")
+    print(f"dispatch of a small request: {dispatch_us(int(20_000 * min(1.0, seconds)) or 1000):.1f} us")
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         with deployed(Path(folder), actors=f"port = {port}\n{ACTORS}") as deployment:
@@ -156,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def measure(deployment: Deployment, seconds: float) -> None:
+    """Measure a deployment and print the figures."""
     exchange, close = await over_unix(deployment)
     job_id = (await exchange(request("create_job", job())))["result"]
     close()
@@ -163,20 +168,15 @@ async def measure(deployment: Deployment, seconds: float) -> None:
         "get_job_status": request("get_job_status", [job_id]),
         "run_job": request("run_job", {"job": job()}),
     }
-    say(f"\n{'requests/s':<16}{'transport':<12}" + "".join(f"{clients:>10} clients" for clients in CLIENTS))
+    print(f"\n{'requests/s':<16}{'transport':<12}" + "".join(f"{clients:>10} clients" for clients in CLIENTS))
     for name, message in messages.items():
         for transport in TRANSPORTS:
             rates = [await rate(deployment, transport, clients, message, seconds) for clients in CLIENTS]
-            say(f"{name:<16}{transport:<12}" + "".join(f"{r:>18,.0f}" for r in rates))
+            print(f"{name:<16}{transport:<12}" + "".join(f"{r:>18,.0f}" for r in rates))
     before, most, took_s = await waiting(deployment)
     least_s = WAITERS * 0.05 / 16
-    say(f"\n{WAITERS} simultaneous run_job of 0.05 s each, on 16 lanes: {took_s:.1f} s (at least {least_s:.1f} s)")
-    say(f"connections to the store, those of the actor too: {before} before, {most} at most while they wait")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    print(f"\n{WAITERS} simultaneous run_job of 0.05 s each, on 16 lanes: {took_s:.1f} s (at least {least_s:.1f} s)")
+    print(f"connections to the store, including those of the actor: {before} before, at most {most} while they wait")
 
 
 if __name__ == "__main__":

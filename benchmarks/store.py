@@ -1,11 +1,11 @@
-"""What a queued job costs the store in memory, and that a turn costs the same however long the queue is.
+"""Measures the memory of a queued job, and that a turn takes the same time for a short and for a long queue.
 
     .venv/bin/python -m benchmarks.store              about a minute
     .venv/bin/python -m benchmarks.store --jobs 2000  a small run
 
-Memory: bare no-op jobs with 66-character caller and context, created and queued, once with the embedded store's
-settings and once with the server's defaults. Time: turns of one job each, in rounds that alternate between a queue of a
-thousand ids and one of a million.
+Memory: no-op jobs with caller and context of 66 characters are created and queued, once with the settings of the
+embedded store and once with the server's defaults. Time: turns of one job each are made in rounds that alternate
+between a queue of a thousand ids and one of a million.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.valkey_server import ValkeyServer
 
-#: As hero_supervisor.store.embedded starts its server.
+#: Settings with which hero_supervisor.store.embedded starts its server.
 EMBEDDED = ("--hash-max-listpack-value", "1024")
 
 
 def used_bytes(store: Store) -> int:
+    """Return the server's memory, in bytes."""
     text = store.run(Op(("INFO", "memory"), str))
     return int(text.partition("used_memory:")[2].split()[0])
 
 
 def queue_jobs(store: Store, operations: Operations, count: int) -> None:
+    """Create and start no-op jobs."""
     base = JobBuilder().caller_id("a" * 66).context_id("b" * 66).script_type(ScriptType.OSIS).script("40 + 2")
     for start in range(0, count, 500):
         jobs = [base.build() for _ in range(start, min(start + 500, count))]
         store.run_many([operations.create(job, start=True) for job in jobs])
 
 
-def bytes_a_job(settings: tuple[str, ...], count: int) -> float:
+def bytes_per_job(settings: tuple[str, ...], count: int) -> float:
+    """Measure the memory of a queued job on a server with these settings, in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         server = ValkeyServer(Path(folder), *settings).start()
         try:
@@ -56,6 +59,7 @@ def bytes_a_job(settings: tuple[str, ...], count: int) -> float:
 
 
 def turn_times_us(lengths: tuple[int, ...], rounds: int, turns: int) -> dict[int, list[float]]:
+    """Measure turns of one job for some lengths of the queue, in microseconds per turn and round."""
     with tempfile.TemporaryDirectory() as folder:
         server = ValkeyServer(Path(folder), "--appendonly", "no").start()
         try:
@@ -71,7 +75,7 @@ def turn_times_us(lengths: tuple[int, ...], rounds: int, turns: int) -> dict[int
                     claims = ActorOperations(entry, namespace, lease_s=3600)
                     store.run(claims.join())
                     queue_jobs(store, operations, rounds * turns + 10)
-                    # Ids behind the real jobs make the queue as long as wanted without a million hashes.
+                    # Ids without a job, behind the real ones, make the queue long without a million hashes.
                     for start in range(0, length, 10_000):
                         ids = [f"filler-{n}" for n in range(start, min(start + 10_000, length))]
                         store.run(Op(("RPUSH", operations.keys.work("osis"), *ids), int))
@@ -93,11 +97,13 @@ def turn_times_us(lengths: tuple[int, ...], rounds: int, turns: int) -> dict[int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=20_000, help="queued jobs to weigh (%(default)s)")
-    parser.add_argument("--long", type=int, default=1_000_000, help="length of the long queue (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=20_000, help="number of queued jobs for the memory (default: %(default)s)"
+    )
+    parser.add_argument("--long", type=int, default=1_000_000, help="length of the long queue (default: %(default)s)")
     options = parser.parse_args()
-    print(f"memory a queued job, embedded store's settings: {bytes_a_job(EMBEDDED, options.jobs):.0f} bytes")
-    print(f"memory a queued job, server's defaults:         {bytes_a_job((), options.jobs):.0f} bytes")
+    print(f"memory per queued job, embedded store's settings: {bytes_per_job(EMBEDDED, options.jobs):.0f} bytes")
+    print(f"memory per queued job, server's defaults:         {bytes_per_job((), options.jobs):.0f} bytes")
     times = turn_times_us((1000, options.long), rounds=10, turns=200)
     for length, values in times.items():
         median = statistics.median(values)

@@ -1,11 +1,11 @@
-"""What one supervisor costs and how fast it is: memory, idle time, starts, replacements, and answers under trouble.
+"""Measures one supervisor: memory, idle load, start, replacement of actors, and requests while a child is stuck.
 
-    .venv/bin/python benchmarks/supervision.py              half a minute
-    .venv/bin/python benchmarks/supervision.py --idle-s 30
+    .venv/bin/python -m benchmarks.supervision              half a minute
+    .venv/bin/python -m benchmarks.supervision --idle-s 30
 
-Whole deployments with the embedded store. Prints the supervisor's resident memory and share of a core when idle with
-ten actors; the time from its start until four actors are ready; from a kill -9 of an actor until the next one is ready,
-and until its job runs anew elsewhere; and the latencies of control requests while a child ignores TERM.
+It runs deployments with the embedded store. It prints the supervisor's resident memory and its share of a core while
+it is idle with ten actors; the time from its start until four actors are ready; the times from the SIGKILL of an actor
+until the next one is ready and until its job runs again; and the latencies of requests while a child ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.figures.report import percentile
 from hero_job.model.job import ScriptType
 from tests.supervisor.supervisor_process import SupervisorProcess
 
@@ -32,25 +34,23 @@ DEAF = [sys.executable, "-I", "-S", "-c", "import signal, time; signal.signal(15
 STUBBORN = FOUR + f'[[actors]]\ntype = "sal"\nname = "deaf"\nshutdown_s = 60\ncommand = {json.dumps(DEAF)}\n'
 
 
-def started(folder: str, config: str) -> SupervisorProcess:
-    return SupervisorProcess(Path(folder), config)
-
-
 def measure_start(runs: int) -> None:
+    """Measure the time until four actors are ready."""
     times = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
-            supervisor = started(folder, FOUR)
+            supervisor = SupervisorProcess(Path(folder), FOUR)
             supervisor.wait_ready()
             times.append(time.monotonic() - began)
             supervisor.clean_up()
-    print(f"start until four actors are ready: {sorted(times)[len(times) // 2]:.2f} s (median of {runs})")
+    print(f"start until four actors are ready: {statistics.median(times):.2f} s (median of {runs})")
 
 
 def measure_idle(idle_s: float) -> None:
+    """Measure memory and processor time of an idle supervisor with ten actors."""
     with tempfile.TemporaryDirectory() as folder:
-        supervisor = started(folder, TEN)
+        supervisor = SupervisorProcess(Path(folder), TEN)
         supervisor.wait_ready()
         process = psutil.Process(supervisor.process.pid)
         time.sleep(2)
@@ -63,9 +63,11 @@ def measure_idle(idle_s: float) -> None:
 
 
 def measure_replacement(runs: int) -> None:
-    ready, again = [], []
+    """Kill actors that run a job; measure when the job runs again and when the next actor is ready."""
+    ready: list[float] = []
+    again: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        supervisor = started(folder, FOUR)
+        supervisor = SupervisorProcess(Path(folder), FOUR)
         supervisor.wait_ready()
         for _ in range(runs):
             job_id = supervisor.submit("sleep(2); 1", ScriptType.SAL, timeout=60)
@@ -81,13 +83,14 @@ def measure_replacement(runs: int) -> None:
             supervisor.wait_event("child.ready", child=start["child"], count=count + 1)
             ready.append(time.monotonic() - killed)
             supervisor.reply(job_id)
-            # Healthy again, so that the next end is a first one.
+            # Long enough that the supervisor counts the next end as the first one.
             time.sleep(6)
         supervisor.clean_up()
-    print(f"killed actor: its job runs anew after {max(again):.3f} s, the next one is ready after {max(ready):.3f} s")
+    print(f"killed actor: its job runs again after {max(again):.3f} s, the next one is ready after {max(ready):.3f} s")
 
 
 async def ask(path: Path, methods: tuple[str, ...], count: int) -> list[float]:
+    """Make requests one after the other; return their latencies, in seconds."""
     reader, writer = await asyncio.open_unix_connection(path)
     times = []
     for number in range(count):
@@ -101,23 +104,25 @@ async def ask(path: Path, methods: tuple[str, ...], count: int) -> list[float]:
     return times
 
 
-def measure_control(count: int) -> None:
+def measure_requests(count: int) -> None:
+    """Measure requests while a child ignores SIGTERM."""
     with tempfile.TemporaryDirectory() as folder:
-        supervisor = started(folder, STUBBORN)
+        supervisor = SupervisorProcess(Path(folder), STUBBORN)
         supervisor.wait_ready()
         supervisor.descendants()
-        # Asked to stop, it drains for a minute and hears nothing.
+        # Asked to stop, it ignores SIGTERM and stays for its minute.
         asyncio.run(stop_slot(supervisor.folder / "hero.ipc", "deaf-1"))
-        times = sorted(asyncio.run(ask(supervisor.folder / "hero.ipc", ("health", "list_actors"), count)))
-        p99 = times[int(len(times) * 0.99)]
-        print(f"control requests while a child ignores TERM: p50 {times[len(times) // 2] * 1e3:.1f} ms, "
-              f"p99 {p99 * 1e3:.1f} ms, max {times[-1] * 1e3:.1f} ms")  # fmt: skip
+        times = asyncio.run(ask(supervisor.folder / "hero.ipc", ("health", "list_actors"), count))
+        p50, p99 = (percentile(times, share) * 1000 for share in (0.5, 0.99))
+        figures = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {max(times) * 1000:.1f} ms"
+        print(f"requests while a child ignores SIGTERM: {figures}")
         supervisor.signal(signal.SIGTERM)
         supervisor.signal(signal.SIGINT)
         supervisor.clean_up()
 
 
 async def stop_slot(path: Path, slot: str) -> None:
+    """Ask the supervisor to stop the actor in a slot."""
     reader, writer = await asyncio.open_unix_connection(path)
     request = {"jsonrpc": "2.0", "id": 1, "method": "stop_actor", "params": [slot]}
     writer.write(json.dumps(request).encode())
@@ -128,14 +133,16 @@ async def stop_slot(path: Path, slot: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--idle-s", type=float, default=10.0)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument(
+        "--idle-s", type=float, default=10.0, help="seconds of the idle measurement (default: %(default)s)"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="repetitions (default: %(default)s)")
+    parser.add_argument("--requests", type=int, default=500, help="number of requests (default: %(default)s)")
     options = parser.parse_args()
     measure_start(options.runs)
     measure_idle(options.idle_s)
     measure_replacement(options.runs)
-    measure_control(options.requests)
+    measure_requests(options.requests)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Jobs a second and latencies of this runtime, beside Dramatiq, Taskiq, Huey and BullMQ, in one run on one server.
+"""Compares this runtime with Dramatiq, Taskiq, Huey and BullMQ: jobs per second and latencies, on one server.
 
     .venv/bin/python benchmarks/throughput.py            about five minutes
     .venv/bin/python benchmarks/throughput.py --quick    a small run: shows that it works, not how fast it is
 
-Everybody does the same work: a no-op that answers 42, its result stored, one worker process, one server over TCP on
-the loopback (the wheel's Valkey, in memory; `--appendonly` for one that persists). Rounds are interleaved, so that a
-neighbour's load falls on all of them alike; the best and the median of the rounds are printed. The peers are installed
-once, each in its own environment below `.bench/`, at their newest version, with the settings that made them fastest.
+All systems do the same work: no-op jobs that return 42, with stored results, in one worker process, with one server
+over TCP on the loopback address (the Valkey from our wheel, in memory; with `--appendonly` it persists). Rounds are
+interleaved, so that other load on the machine affects all systems alike; the table shows the best and the median
+round. The peers are installed once, each in its own environment below `.bench/`, in their newest versions, with the
+settings that made them fastest.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from figures.actors import measure_actors
-from figures.ceiling import measure_ceiling
-from figures.environments import EnvironmentNotMade
-from figures.machine import describe_machine
-from figures.measure import Figures, Sizes, measure_round
-from figures.processes import ProcessFailed
-from figures.report import markdown_table, ratios
-from figures.server import connect, valkey
-from figures.systems import FAMILIES, System
+from benchmarks.figures.actors import Figure, measure_actors
+from benchmarks.figures.ceiling import measure_ceiling
+from benchmarks.figures.environments import EnvironmentNotMade
+from benchmarks.figures.machine import describe_machine
+from benchmarks.figures.measure import Figures, Sizes, measure_round
+from benchmarks.figures.processes import ProcessFailed
+from benchmarks.figures.report import markdown_table, ratios
+from benchmarks.figures.server import connect, valkey
+from benchmarks.figures.systems import FAMILIES, System
 
 
 def main() -> int:
+    """Measure and print the report."""
     options = _parse()
     families = [name for name in FAMILIES if name in options.systems]
     sizes = (
@@ -72,12 +74,13 @@ def main() -> int:
                 except (ProcessFailed, TimeoutError) as e:
                     figures.failure = f"round {number}: {e}"
                     say(f"{system.name}: {e}")
-        actors = []
+        actors: list[Figure] = []
         if options.actors:
             say("actors: memory, start, recovery")
             client.flushall()
             actors = measure_actors(url, client, Path(folder), times=1 if options.quick else 5)
 
+    compared = ratios(measured, ceiling)
     report = {
         "machine": machine,
         "settings": {
@@ -89,7 +92,7 @@ def main() -> int:
         "ceiling_per_s": ceiling,
         "systems": [asdict(figures) for figures in measured],
         "actors": [asdict(figure) for figure in actors],
-        "ratios": ratios(measured, ceiling),
+        "ratios": compared,
     }
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -101,30 +104,37 @@ def main() -> int:
     print(f"Rounds: {rounds}, interleaved; server {persistence}\n")
     print(markdown_table(measured, ceiling))
     print()
-    for line in [*report["ratios"], *(figure.line() for figure in actors)]:
+    for line in [*compared, *(figure.line() for figure in actors)]:
         print(line)
     if options.quick:
         print("\nA quick run: the figures show that everything works, not how fast it is.")
-    # What a peer cannot do is told and does not fail the run.
+    # The failure of a peer is reported and does not fail the run.
     failed = [figures.name for figures in measured if figures.failure and figures.family == "hero"]
     return 1 if failed else 0
 
 
 def say(text: str) -> None:
-    """Progress, on standard error, so that the table can be piped away."""
+    """Print progress on standard error, so that standard output holds only the report."""
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small run that shows that everything works")
-    parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (3; quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="make a small run, which only shows that everything works")
     parser.add_argument(
-        "--systems", type=_families, default=list(FAMILIES), help=f"comma-separated, of {','.join(FAMILIES)} (all)"
+        "--rounds", type=int, default=0, help="number of interleaved rounds (default: 3, or 1 with --quick)"
     )
-    parser.add_argument("--no-actors", dest="actors", action="store_false", help="leave out memory, start and recovery")
-    parser.add_argument("--appendonly", action="store_true", help="the server persists, as the embedded store does")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all values there too")
+    parser.add_argument(
+        "--systems",
+        type=_families,
+        default=list(FAMILIES),
+        help=f"comma-separated list of {','.join(FAMILIES)} (default: all)",
+    )
+    parser.add_argument(
+        "--no-actors", dest="actors", action="store_false", help="leave out memory, start and recovery of an actor"
+    )
+    parser.add_argument("--appendonly", action="store_true", help="let the server persist, like the embedded store")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all values to this file")
     return parser.parse_args()
 
 
@@ -137,7 +147,7 @@ def _families(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as with Ctrl-C: with all that was started
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, it ends all processes of the run
     try:
         code = main()
     except KeyboardInterrupt:

@@ -1,1 +1,1 @@
-"""The parts of benchmarks/throughput.py: the server, the environments of the peers, what is measured, the report."""
+"""The parts of the comparison in throughput.py: server, environments of the peers, measurements and report."""

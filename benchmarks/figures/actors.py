@@ -1,4 +1,4 @@
-"""What one actor costs and how fast it comes: memory when idle, start, and the second start of a killed actor's job."""
+"""Measures one OSIS actor: its memory, its start, and how soon the job of a killed actor runs again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from figures.processes import running, until
+from benchmarks.figures.processes import running, until
 from hero_client import Supervisor, SupervisorBuilder
 from hero_job import Job, JobBuilder, JobStatus, ScriptType
 
@@ -25,9 +25,9 @@ class Figure:
 
     Attributes:
         name: What was measured.
-        values: One a repetition.
+        values: One value per repetition.
         unit: MB or s.
-        aim: At most this.
+        aim: Largest value that reaches the aim.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Figure:
     aim: float
 
     def line(self) -> str:
-        """One line of the report."""
+        """Return the line of the report."""
         best, median = min(self.values), statistics.median(self.values)
         reached = "reached" if best <= self.aim else "NOT reached"
         return f"{self.name}: best {best:.3g} {self.unit}, median {median:.3g}, aim at most {self.aim:g}: {reached}"
@@ -46,10 +46,10 @@ def measure_actors(url: str, client: redis.Redis, folder: Path, *, times: int) -
     """Measure an OSIS actor.
 
     Args:
-        url: An empty server.
-        client: A client of it.
-        folder: For logs and the config of the supervisor.
-        times: Repetitions.
+        url: URL of the server, which is emptied.
+        client: A client of that server.
+        folder: Folder for logs and the supervisor's config.
+        times: Number of repetitions.
     """
     with SupervisorBuilder().redis_url(url).build() as supervisor:
         resident: list[float] = []
@@ -63,20 +63,20 @@ def measure_actors(url: str, client: redis.Redis, folder: Path, *, times: int) -
             client.flushall()
             start.append(_launch_to_first_job(url, supervisor, folder))
         client.flushall()
-        again = _killed_to_anew(url, supervisor, folder, times)
+        again = _killed_to_next_start(url, supervisor, folder, times)
     return [
         Figure(name="idle OSIS actor, resident", values=tuple(resident), unit="MB", aim=35),
         Figure(name="the same after 100 jobs", values=tuple(resident_after), unit="MB", aim=35),
         Figure(name="OSIS actor, launch to first finished job", values=tuple(start), unit="s", aim=0.25),
-        Figure(name="killed actor, until its job starts anew", values=tuple(again), unit="s", aim=1.0),
+        Figure(name="killed actor, until its job starts again", values=tuple(again), unit="s", aim=1.0),
     ]
 
 
 def _idle_memory(url: str, supervisor: Supervisor, folder: Path) -> tuple[float, float]:
-    """Resident MB of the process tree: when it has joined and beaten once, and again after 100 jobs."""
+    """Measure the resident MB of the process tree when the actor is idle, and again after 100 jobs."""
     with running(_ACTOR, log=folder / "actor.log", env={"HERO_REDIS_URL": url}) as actor:
         until(lambda: bool(supervisor.list_actors()), limit_s=20, every_s=0.02, what="the actor has joined")
-        time.sleep(1.5)  # one beat: what it needs while idle is loaded then
+        time.sleep(1.5)  # after one beat an idle actor has loaded all that it needs
         before = _tree_mb(actor.pid)
         for _ in range(100):
             supervisor.run_job_and_await_result(_job("40 + 2"), wait_s=20)
@@ -92,8 +92,8 @@ def _launch_to_first_job(url: str, supervisor: Supervisor, folder: Path) -> floa
         return time.perf_counter() - begin
 
 
-def _killed_to_anew(url: str, supervisor: Supervisor, folder: Path, times: int) -> list[float]:
-    """Seconds from the SIGKILL of an actor to the second start of the job that it ran, on the server's clock."""
+def _killed_to_next_start(url: str, supervisor: Supervisor, folder: Path, times: int) -> list[float]:
+    """Measure the seconds from the SIGKILL of an actor to the next start of the job that it ran."""
     config = folder / "hero.toml"
     config.write_text(f'[store]\nredis_url = "{url}"\n[rpc]\nunix_socket = ""\n[[actors]]\ntype = "osis"\n')
     command = [sys.executable, "-m", "hero_supervisor.cli", "--config", str(config)]
@@ -101,24 +101,23 @@ def _killed_to_anew(url: str, supervisor: Supervisor, folder: Path, times: int) 
     with running(command, log=folder / "supervisor.log"):
         for _ in range(times):
             job = _job("sleep(1)")
-            until(_alone_and_idle(supervisor), limit_s=60, every_s=0.02, what="one actor is up")
+            until(lambda: len(_living(supervisor)) == 1, limit_s=60, every_s=0.02, what="one actor is up")
             supervisor.submit_job(job)
             until(_started(supervisor, job.id, attempt=1), limit_s=20, every_s=0.001, what="the job has started")
-            (pid,) = (actor.pid for actor in supervisor.list_actors() if actor.beat_at is not None)
+            (pid,) = _living(supervisor)
             killed = time.perf_counter()
             os.kill(pid, signal.SIGKILL)
-            again = until(_started(supervisor, job.id, attempt=2), limit_s=60, every_s=0.001, what="it starts anew")
+            again = until(
+                _started(supervisor, job.id, attempt=2), limit_s=60, every_s=0.001, what="the job starts again"
+            )
             took.append(again - killed)
             supervisor.await_result(job.id, 20)
     return took
 
 
-def _alone_and_idle(supervisor: Supervisor) -> Callable[[], bool]:
-    def probe() -> bool:
-        alive = [actor for actor in supervisor.list_actors() if actor.beat_at is not None]
-        return len(alive) == 1
-
-    return probe
+def _living(supervisor: Supervisor) -> list[int]:
+    """List the process ids of the actors that are alive."""
+    return [actor.pid for actor in supervisor.list_actors() if actor.beat_at is not None]
 
 
 def _started(supervisor: Supervisor, job_id: str, *, attempt: int) -> Callable[[], bool]:

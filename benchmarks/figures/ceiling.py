@@ -1,7 +1,7 @@
-"""What the same client library reaches when it moves 64 jobs a round trip and runs nothing.
+"""Measures the ceiling: how fast the client library moves jobs if it runs none and moves 64 per round trip.
 
-One script settles and claims 64 jobs: take the id, read the hash, write the result, push the reply, set its expiry,
-clear the claim. No engine, no checks, no owner: what is left is the server's work and the client's parsing.
+One script claims and settles 64 jobs: it takes the id, reads the hash, writes the result, pushes the reply, sets its
+expiry and clears the claim. Without engine, checks and owner, only the server's work and the client's parsing remain.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ return moved
 
 
 def measure_ceiling(client: redis.Redis, jobs: int) -> float:
-    """Jobs a second of the bare exchange.
+    """Measure the ceiling.
 
     Args:
-        client: An empty server.
-        jobs: How many to move.
+        client: A client of the server, which is emptied.
+        jobs: Number of jobs to move.
 
     Returns:
-        Jobs a second over all of them.
+        Jobs per second.
     """
     client.flushall()
     fields: dict[Any, Any] = {

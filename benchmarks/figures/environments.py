@@ -1,7 +1,7 @@
-"""The environments of the compared systems: one folder each below `.bench/`, made once and kept.
+"""Makes the environments of the compared systems, once: one folder per system below `.bench/`.
 
-Each peer has its own, so that its dependencies never meet ours. The packages are asked for by name, without a version:
-the comparison is with what a newcomer would install today, and the report prints what that was.
+Each peer has an environment of its own, so that its dependencies never mix with ours. Packages are installed without a
+version, because we compare with what a newcomer would install today. The report prints the installed versions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INSTALL_LIMIT_S = 300.0
 
 
 class EnvironmentNotMade(Exception):
-    """A peer's environment could not be made; the report says so beside the peer and goes on without it."""
+    """The environment of a peer could not be made. The report says why and goes on without the peer."""
 
     def __init__(self, peer: str, reason: str) -> None:
         self.peer = peer
@@ -30,12 +30,12 @@ class EnvironmentNotMade(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """What a peer is run with.
+    """The environment of one peer.
 
     Attributes:
-        folder: The environment's folder below `.bench/`.
-        program: The start of each command line of the peer: its interpreter.
-        versions: Package name to installed version, for the report.
+        folder: Its folder below `.bench/`.
+        program: Start of each command line: the interpreter.
+        versions: Package name -> installed version, for the report.
     """
 
     folder: Path
@@ -44,17 +44,17 @@ class Environment:
 
 
 def make_python_environment(peer: str, packages: tuple[str, ...]) -> Environment:
-    """Make (or find) the virtual environment of a Python peer.
+    """Make the virtual environment of a Python peer, or find it.
 
     Args:
         peer: Name of the folder below `.bench/`.
-        packages: Requirements, by name; `("dramatiq", "redis", "hiredis")`.
+        packages: Names of the packages, such as `("dramatiq", "redis", "hiredis")`.
 
     Returns:
         The environment, with the versions of the named packages.
 
     Raises:
-        EnvironmentNotMade: pip failed (no network, no such package).
+        EnvironmentNotMade: pip failed, for example without a network.
     """
     folder = BENCH_DIR / peer
     python = folder / "bin" / "python"
@@ -76,22 +76,22 @@ def make_python_environment(peer: str, packages: tuple[str, ...]) -> Environment
 
 
 def make_node_environment(peer: str, packages: tuple[str, ...]) -> Environment:
-    """Make (or find) the folder of a Node peer, with its `node_modules`.
+    """Make the folder of a Node peer with its `node_modules`, or find it.
 
     Args:
         peer: Name of the folder below `.bench/`.
-        packages: npm package names.
+        packages: Names of the npm packages.
 
     Returns:
-        The environment; programs must lie inside its folder for Node to find the packages, so the peer's own is
-        copied there at each call.
+        The environment. Each call copies the programs of Node peers into its folder, because Node looks for packages
+        beside the program.
 
     Raises:
-        EnvironmentNotMade: No `node` or `npm` here, or npm failed.
+        EnvironmentNotMade: `node` or `npm` is not installed, or npm failed.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise EnvironmentNotMade(peer, "no node and npm on this machine")
+        raise EnvironmentNotMade(peer, "node and npm are not installed on this machine")
     folder = BENCH_DIR / peer
     stamp = folder / "made-from"
     wanted = " ".join(packages)

@@ -1,4 +1,4 @@
-"""What the figures were taken on. A figure without its machine says nothing."""
+"""Describes the machine of a measurement: a figure says nothing without its machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import redis
 
 
 def describe_machine(client: redis.Redis) -> dict[str, str]:
-    """CPU, cores, memory, system, Python, server, and the load when asked."""
+    """Return CPU, cores, memory, system, Python, server, and the load at the time of the call."""
     server = client.info("server")
     name = "Valkey" if "valkey_version" in server else "Redis"
     version = server.get("valkey_version") or server["redis_version"]

@@ -1,4 +1,4 @@
-"""The three measurements that every system goes through: submit and drain, round trip, burst."""
+"""The measurements of one system in one round: submitting and draining jobs, round trips, bursts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import redis
 
-from figures.processes import ProcessFailed, call, running, tail_of, until
-from figures.systems import System
+from benchmarks.figures.processes import ProcessFailed, call, running, tail_of, until
+from benchmarks.figures.systems import System
 
 DRAIN_LIMIT_S = 120.0
 START_LIMIT_S = 20.0
@@ -20,7 +20,7 @@ POLL_S = 0.004
 
 @dataclass(slots=True, kw_only=True)
 class Figures:
-    """What was measured of one system, a value a round (milliseconds: all samples of all rounds)."""
+    """What was measured of one system: one rate per round, and the latencies of all rounds."""
 
     name: str
     family: str
@@ -33,19 +33,19 @@ class Figures:
 
     @property
     def measured(self) -> bool:
-        """Is there a drain at least? A failure beside it is told below the table."""
+        """Is there at least one drain? A later failure is reported below the table."""
         return bool(self.drain_per_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is measured.
+    """How much is measured in one round.
 
     Attributes:
-        jobs: Jobs of a drain, before the system's weight.
-        round_trips: Sequential submit-and-wait exchanges a round.
-        bursts: Bursts a round.
-        burst_width: Jobs of a burst.
+        jobs: Number of jobs in a drain, before the system's weight.
+        round_trips: Number of jobs that are submitted and awaited one by one.
+        bursts: Number of bursts.
+        burst_width: Number of jobs in a burst.
     """
 
     jobs: int
@@ -55,15 +55,15 @@ class Sizes:
 
 
 def measure_round(system: System, figures: Figures, url: str, client: redis.Redis, sizes: Sizes, folder: Path) -> None:
-    """Take one round of a system and add it to its figures.
+    """Measure one round of a system.
 
     Args:
-        system: What to run.
-        figures: Gets the values.
-        url: The server; it is emptied.
-        client: A client of it, for watching.
-        sizes: How much.
-        folder: For the log of the worker.
+        system: The system.
+        figures: Where the values are added.
+        url: URL of the server, which is emptied.
+        client: A client of that server.
+        sizes: How much to measure.
+        folder: Folder for the worker's log.
     """
     env = {**system.env, "BENCH_REDIS_URL": url, "HERO_REDIS_URL": url}
     log = folder / f"{system.family}.log"
@@ -81,7 +81,7 @@ def measure_round(system: System, figures: Figures, url: str, client: redis.Redi
             return system.pending(client, jobs, keys_before)
 
         figures.drain_per_s.append(_drain_rate(pending, jobs))
-        # The same worker, now idle, for the latencies.
+        # The latencies are measured with the same worker, which is idle now.
         for command, times in (("roundtrip", [sizes.round_trips]), ("burst", [sizes.burst_width, sizes.bursts])):
             arguments = [*system.client, command, *(str(n) for n in times)]
             answer = json.loads(call(arguments, env=env, cwd=system.cwd))
@@ -89,22 +89,22 @@ def measure_round(system: System, figures: Figures, url: str, client: redis.Redi
 
 
 def _drain_rate(pending: Callable[[], int], jobs: int) -> float:
-    """Jobs a second between the first 5 % and the last 2 %: without the worker's start and the queue's end."""
+    """Measure the jobs per second between 5 % and 98 %, without the start of the worker and the end of the queue."""
     started = time.perf_counter()
     before = (started, jobs)
     begin: tuple[float, int] | None = None
     while True:
         now = (time.perf_counter(), pending())
         if begin is None and now[1] <= 0.95 * jobs:
-            # A drain so short that one pause of the watcher hid most of it is counted from the look before.
+            # If one pause of this loop hid most of a short drain, count from the look before it.
             begin = now if now[1] >= 0.5 * jobs else before
         if begin is not None and now[1] <= 0.02 * jobs:
             break
         if begin is None and now[0] > started + START_LIMIT_S:
-            raise TimeoutError(f"no job done after {START_LIMIT_S:g} s")
+            raise TimeoutError(f"no job has ended after {START_LIMIT_S:g} s")
         if now[0] > started + DRAIN_LIMIT_S:
-            raise TimeoutError(f"{now[1]} of {jobs} jobs not done after {DRAIN_LIMIT_S:g} s")
+            raise TimeoutError(f"{now[1]} of {jobs} jobs have not ended after {DRAIN_LIMIT_S:g} s")
         before = now
         time.sleep(POLL_S)
-    until(lambda: pending() <= 0, limit_s=DRAIN_LIMIT_S, every_s=POLL_S, what="the last jobs are done")
+    until(lambda: pending() <= 0, limit_s=DRAIN_LIMIT_S, every_s=POLL_S, what="the last jobs have ended")
     return (begin[1] - now[1]) / (now[0] - begin[0])

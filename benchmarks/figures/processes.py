@@ -1,4 +1,4 @@
-"""Start and end the processes of a measurement. Each is in a process group of its own and dies with the benchmark."""
+"""Starts and ends the processes of a measurement. Each has its own process group and dies with the benchmark."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class ProcessFailed(Exception):
-    """A program of the measurement ended early or with an error; carries the end of what it wrote."""
+    """A program of the measurement ended early or with an error. Carries the end of its output."""
 
     def __init__(self, command: Sequence[str], code: int | None, tail: str) -> None:
         self.code = code
@@ -32,16 +32,16 @@ def _die_with_parent() -> None:
 def running(
     command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Have a program running for the length of a `with` block.
+    """Run a program during a `with` block.
 
     Args:
         command: The command line.
-        log: Where its output goes; read when something fails.
-        env: Added to the environment.
-        cwd: Its folder.
+        log: File for its output.
+        env: Variables added to the environment.
+        cwd: Its working folder.
 
     Yields:
-        The process. At the end of the block its whole group gets SIGTERM, and SIGKILL 5 s later.
+        The process. At the end of the block it gets SIGTERM, and its whole group SIGKILL, at most 5 s later.
     """
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -65,7 +65,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)
-    # Also after a clean end: what the program left behind in its group must not take part in the next measurement.
+    # Even after a clean end: processes that it left behind must not disturb the next measurement.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -78,7 +78,7 @@ def call(
     cwd: Path | None = None,
     limit_s: float = 180.0,
 ) -> str:
-    """Run a program to its end and return what it printed.
+    """Run a program to its end and return its standard output.
 
     Raises:
         ProcessFailed: It ended with an error, or not within `limit_s`.
@@ -108,12 +108,12 @@ def call(
 
 
 def tail_of(text: str, lines: int = 8) -> str:
-    """The last lines of a program's output."""
+    """Return the last lines of a program's output."""
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
 def until(probe: Callable[[], bool], *, limit_s: float, every_s: float, what: str) -> float:
-    """Poll until `probe` is true; return the time (`perf_counter`) at which it was.
+    """Poll until `probe` is true; return the time of that look, by `time.perf_counter`.
 
     Raises:
         TimeoutError: Not within `limit_s`.

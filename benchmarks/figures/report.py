@@ -1,27 +1,27 @@
-"""The table, the ratios, and the JSON form of one run."""
+"""Turns the figures of a run into the table and the ratios of the report."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
 
-from figures.measure import Figures
-from figures.systems import THE_THREE
+from benchmarks.figures.measure import Figures
+from benchmarks.figures.systems import THE_THREE
 
-#: From shared measurements on a quiet machine of the same kind; quoted only where Node is missing.
+#: Measured earlier on a quiet machine of the same kind; quoted only if Node is not installed.
 BULLMQ_QUOTED_PER_S = 18_550
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """The sample below which `share` (0 to 1) of the samples lie, by nearest rank."""
+    """Return the sample below which a share (0 to 1) of the samples lies, by nearest rank."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]
 
 
 def markdown_table(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> str:
-    """One Markdown table, a line a system."""
+    """Return a Markdown table with one line per system."""
     heads = ["system", "drain, jobs/s: best", "median", "submit, jobs/s: best", "median",
-             "round trip, ms: p50", "p99", "50 at once, ms: p50", "p99"]  # fmt: skip
+             "round trip, ms: p50", "p99", "burst of 50, ms: p50", "p99"]  # fmt: skip
     rows = [
         [
             f.name + (" (1)" if f.failure else ""),
@@ -33,7 +33,7 @@ def markdown_table(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) 
         for f in measured
     ]
     if ceiling_per_s:
-        rows.append(["ceiling: 64 jobs a trip, nothing run", *_best_and_median(ceiling_per_s), *[""] * 6])
+        rows.append(["ceiling: 64 jobs per trip, none run", *_best_and_median(ceiling_per_s), *[""] * 6])
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     lines = [_line(heads, widths), "|" + "|".join("-" * (w + 2) for w in widths) + "|"]
     notes = [f"(1) {f.name}: {f.failure}" for f in measured if f.failure]
@@ -41,7 +41,7 @@ def markdown_table(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) 
 
 
 def ratios(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> list[str]:
-    """The comparisons that the project has set itself as aims, each with its verdict."""
+    """Return the comparisons that the project has set itself as aims, each with its verdict."""
     ours = [f for f in measured if f.family == "hero" and f.measured]
     three = [f for f in measured if f.family in THE_THREE and f.measured]
     bullmq = [f for f in measured if f.family == "bullmq" and f.measured]
@@ -54,9 +54,9 @@ def ratios(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> list[
         if ceiling_per_s:
             lines.append(_ratio(our.name, best / max(ceiling_per_s), "the ceiling", 0.5))
         if bullmq:
-            lines.append(_ratio(our.name, best / max(bullmq[0].drain_per_s), "BullMQ with 50 at once", 1.0))
+            lines.append(_ratio(our.name, best / max(bullmq[0].drain_per_s), "BullMQ with 50 concurrent jobs", 1.0))
         else:
-            text = f"BullMQ with 50 at once as measured elsewhere ({BULLMQ_QUOTED_PER_S}/s, not in this run)"
+            text = f"BullMQ with 50 concurrent jobs as measured elsewhere ({BULLMQ_QUOTED_PER_S}/s, not in this run)"
             lines.append(_ratio(our.name, best / BULLMQ_QUOTED_PER_S, text, 1.0))
     if ours:
         submit = max(max(f.submit_per_s) for f in ours)

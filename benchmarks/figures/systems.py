@@ -1,4 +1,4 @@
-"""The systems that are compared: how each is started, driven, and watched."""
+"""The compared systems: how to start, drive and watch each of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from figures.environments import PEERS_DIR, Environment, make_node_environment, make_python_environment
+from benchmarks.figures.environments import PEERS_DIR, Environment, make_node_environment, make_python_environment
 
 Pending = Callable[[redis.Redis, int, int], int]
 
@@ -19,16 +19,16 @@ class System:
     """One line of the table.
 
     Attributes:
-        name: As printed.
+        name: Its name in the table.
         family: "hero", "dramatiq", "taskiq", "huey" or "bullmq".
-        worker: Command line of the one worker or actor process.
+        worker: Command line of its one worker or actor process.
         client: Start of the client's command line (see peers/protocol.py).
-        env: Added to the environment of both.
-        cwd: Folder of both.
-        pending: How many of the submitted jobs have no stored result yet, asked of the server; gets the client, the
-            number submitted, and the number of keys before the worker started.
-        weight: Jobs of a drain, as a multiple of the base number: a drain should last about as long for each.
-        versions: What was installed.
+        pending: Counts the submitted jobs without a stored result. Gets a client of the server, the number of submitted
+            jobs, and the number of keys before the worker started.
+        env: Variables added to the environment of worker and client.
+        cwd: Working folder of worker and client.
+        weight: Number of jobs in a drain, as a multiple of the base number, so that all drains take about as long.
+        versions: Package name -> installed version.
     """
 
     name: str
@@ -43,7 +43,7 @@ class System:
 
 
 def hero_systems() -> list[System]:
-    """Ours: one OSIS actor with its one lane, one SAL actor with 16."""
+    """List ours: an OSIS actor with one lane and a SAL actor with 16."""
     client = (sys.executable, str(PEERS_DIR / "hero_client.py"))
     return [
         System(
@@ -60,7 +60,7 @@ def hero_systems() -> list[System]:
 
 
 def dramatiq_systems() -> list[System]:
-    """Dramatiq with one thread and a prefetch of 64 (eight times its default speed), and with 8 threads."""
+    """List Dramatiq with one thread and with 8; a prefetch of 64 makes it eight times as fast as its default."""
     made = make_python_environment("dramatiq", ("dramatiq", "redis", "hiredis"))
     return [
         System(
@@ -79,7 +79,7 @@ def dramatiq_systems() -> list[System]:
 
 
 def taskiq_systems() -> list[System]:
-    """Taskiq with its list broker, one worker process, its default of 100 tasks at once, uvloop."""
+    """List Taskiq with its list broker, one worker process, its default of 100 concurrent tasks, and uvloop."""
     made = make_python_environment("taskiq", ("taskiq", "taskiq-redis", "redis", "hiredis", "uvloop"))
     return [
         System(
@@ -87,7 +87,7 @@ def taskiq_systems() -> list[System]:
             family="taskiq",
             worker=(*_script(made, "taskiq"), "worker", "taskiq_peer:broker", "--workers", "1"),
             client=(*made.program, "taskiq_peer.py"),
-            # One key a result; the queue is the only other key.
+            # There is one key per result; the queue is the only other key.
             pending=lambda client, jobs, _keys: jobs - int(client.dbsize()) + int(client.exists("bench")),
             versions=made.versions,
         )
@@ -95,7 +95,7 @@ def taskiq_systems() -> list[System]:
 
 
 def huey_systems() -> list[System]:
-    """Huey with one thread and result notification."""
+    """List Huey with one thread and result notification."""
     made = make_python_environment("huey", ("huey", "redis", "hiredis"))
     return [
         System(
@@ -111,11 +111,11 @@ def huey_systems() -> list[System]:
 
 
 def bullmq_systems() -> list[System]:
-    """BullMQ (Node) with 50 jobs at once: not Python, and the fastest of the systems that were looked at."""
+    """List BullMQ with 50 concurrent jobs: it is not Python, but it was the fastest of the systems that we tried."""
     made = make_node_environment("bullmq", ("bullmq", "ioredis"))
     return [
         System(
-            name="BullMQ (Node), 50 at once",
+            name="BullMQ (Node), 50 concurrent",
             family="bullmq",
             worker=(*made.program, "bullmq_peer.mjs", "worker", "50"),
             client=(*made.program, "bullmq_peer.mjs"),
@@ -127,7 +127,7 @@ def bullmq_systems() -> list[System]:
     ]
 
 
-#: Family -> its systems. Making them makes their environment, so they are made only when asked for.
+#: Family -> function that lists its systems and makes their environment: call it only for families that are measured.
 FAMILIES: dict[str, Callable[[], list[System]]] = {
     "hero": hero_systems,
     "dramatiq": dramatiq_systems,
@@ -136,17 +136,17 @@ FAMILIES: dict[str, Callable[[], list[System]]] = {
     "bullmq": bullmq_systems,
 }
 
-#: The three that the aim "5 times the fastest of them" is about.
+#: The families of the aim "5 times as fast as the fastest of these".
 THE_THREE = ("dramatiq", "taskiq", "huey")
 
 
 def _without_reply(client: redis.Redis, jobs: int, keys_before: int) -> int:
-    # A settled job has one key more than before: its reply. The actor's own few keys (presence, claimed lists, the
-    # event stream) are in the difference too; they are constant while a drain runs, so its rate is not touched.
+    # A settled job has one more key than before, its reply. The actor's own few keys (presence, claimed lists, event
+    # stream) are in the difference too, but their number is constant during a drain and does not change its rate.
     return jobs - (int(client.dbsize()) - keys_before)
 
 
 def _script(made: Environment, name: str) -> tuple[str, ...]:
-    """A console script of an environment; Huey's has carried both of these names."""
+    """Return the command of a console script in an environment; Huey has used both of these names."""
     folder = made.folder / "bin"
     return (str(next(path for path in (folder / name, folder / f"{name}.py") if path.exists())),)

@@ -1,4 +1,4 @@
-"""Dramatiq: the no-op as an actor with stored results. Worker: `dramatiq dramatiq_peer --processes 1 --threads 1`."""
+"""Dramatiq: the no-op is an actor with stored results. Worker: `dramatiq dramatiq_peer --processes 1 --threads 1`."""
 
 from __future__ import annotations
 

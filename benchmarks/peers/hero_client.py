@@ -1,4 +1,4 @@
-"""Ours: the no-op as a script `40 + 2`. The benchmark starts the actor; `BENCH_HERO_TYPE` is its type."""
+"""This runtime: the no-op is the script `40 + 2`. The benchmark starts the actor; `BENCH_HERO_TYPE` is its type."""
 
 from __future__ import annotations
 

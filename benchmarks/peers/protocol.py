@@ -1,11 +1,11 @@
-"""The command line that every measured client offers, so that all systems are driven in one way.
+"""The command line of every measured client, so that all systems are driven in the same way.
 
-    PROGRAM submit N           submit N no-op jobs in a plain loop              -> {"seconds": 1.23}
+    PROGRAM submit N           submit N no-op jobs in a simple loop             -> {"seconds": 1.23}
     PROGRAM roundtrip N        N times: submit one, wait for its result         -> {"ms": [0.7, ...]}
     PROGRAM burst WIDTH TIMES  TIMES times: submit WIDTH jobs, await them all   -> {"ms": [12.1, ...]}
 
-The answer is one JSON line on standard output; `BENCH_REDIS_URL` names the server. Standard library only: it runs in
-the environments of the peers.
+The answer is one JSON line on standard output; `BENCH_REDIS_URL` is the URL of the server. It uses only the standard
+library, because it runs in the environments of the peers.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ EXPECTED = 42
 def drive(
     submit: Callable[[], object], round_trip: Callable[[], object], burst: Callable[[int], list[object]] | None = None
 ) -> None:
-    """Run the sub-command of `sys.argv` and print its figures.
+    """Run the command in `sys.argv` and print its figures.
 
     Args:
-        submit: Submits one job; returns what it likes.
-        round_trip: Submits one job, waits, returns the job's result.
-        burst: Submits as many jobs as told, waits for all, returns their results.
+        submit: Submits one job.
+        round_trip: Submits one job, waits for it and returns its result.
+        burst: Submits a number of jobs, waits for all and returns their results.
     """
     command, *arguments = sys.argv[1:]
     if command == "submit":
-        submit()  # the connection and the caches of the client are not what is measured
+        submit()  # connects and fills the caches of the client, which is not measured
         start = time.perf_counter()
         for _ in range(int(arguments[0]) - 1):
             submit()
@@ -47,7 +47,7 @@ def drive(
 
 
 def timed(times: int, act: Callable[[], list[object]]) -> list[float]:
-    """Milliseconds of each of `times` calls, after three that do not count; every result must be 42."""
+    """Measure calls, after three that do not count, in milliseconds; every result must be 42."""
     figures = []
     for i in range(times + 3):
         start = time.perf_counter()

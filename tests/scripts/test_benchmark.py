@@ -24,8 +24,8 @@ def test_quick_run_measures_ours_and_the_ceiling(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     for text in ("Machine: cpu", "Valkey", "Hero OSIS, 1 lane", "Hero SAL, 16 lanes", "the ceiling, aim 0.5",
-                 "BullMQ with 50 at once as measured elsewhere", "idle OSIS actor, resident",
-                 "launch to first finished job", "until its job starts anew"):  # fmt: skip
+                 "BullMQ with 50 concurrent jobs as measured elsewhere", "idle OSIS actor, resident",
+                 "launch to first finished job", "until its job starts again"):  # fmt: skip
         assert text in done.stdout
     report = json.loads((tmp_path / "figures.json").read_text())
     for system in report["systems"]:

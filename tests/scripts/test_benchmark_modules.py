@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("arguments", "promised"),
     [
-        (["benchmarks.rpc", "--seconds", "0.05"], ["dispatch of a small request", "websocket", "run_job at once"]),
+        (["benchmarks.rpc", "--seconds", "0.05"], ["dispatch of a small request", "websocket", "simultaneous run_job"]),
         (["benchmarks.store", "--jobs", "500"], ["bytes", "us"]),
     ],
     ids=["rpc", "store"],

@@ -26,8 +26,8 @@ from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 from tests.valkey_server import ValkeyServer
 
-OWNER = "v[2] == me and v[3] == attempt"
-STATUS = "if mine and (v[1] == 'started' or v[1] == 'stopping') then"
+OWNER = "owner == me and attempt == my_attempt"
+STATUS = "if mine and (status == 'started' or status == 'stopping') then"
 
 
 def without(script: LuaScript, **cuts: str) -> LuaScript:

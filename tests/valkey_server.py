@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -34,12 +35,16 @@ def free_port() -> int:
     """
     while True:
         port = random.randrange(15_000, _first_outgoing_port())
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if port in _given:
+            continue
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
+
+
+#: Ports that `free_port` has returned; their servers may not have started yet.
+_given: set[int] = set()
 
 
 def _first_outgoing_port() -> int:

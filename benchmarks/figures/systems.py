@@ -44,7 +44,7 @@ class System:
 
 def hero_systems() -> list[System]:
     """List ours: an OSIS actor with one lane and a SAL actor with 16."""
-    client = (sys.executable, str(PEERS_DIR / "hero_client.py"))
+    client = (sys.executable, str(PEERS_DIR / "hero_peer.py"))
     return [
         System(
             name=f"Hero {script_type.upper()}, {lanes}",

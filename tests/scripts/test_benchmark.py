@@ -59,7 +59,7 @@ def test_unknown_system_is_refused() -> None:
 
 def test_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, PROGRAM, "--systems", "hero", "--rounds", "50"],
+        [sys.executable, PROGRAM, "--quick", "--systems", "hero", "--rounds", "200"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

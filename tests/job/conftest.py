@@ -1,4 +1,4 @@
-"""Makers of jobs and incarnations for the tests of the store."""
+"""Fixtures that make jobs, actors and lanes for the tests of the store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hero_job import Job, JobBuilder, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
+from tests.job.lane import Lane
 
 MakeJob = Callable[..., Job]
 MakeActor = Callable[..., ActorOperations]
@@ -18,6 +19,8 @@ MakeActor = Callable[..., ActorOperations]
 
 @pytest.fixture
 def make_job() -> MakeJob:
+    """Return a maker of jobs; its fields are calls of the builder."""
+
     def make(script: str = "40 + 2", script_type: ScriptType = ScriptType.OSIS, **fields: object) -> Job:
         builder = JobBuilder().caller_id("caller").context_id("context").script_type(script_type).script(script)
         for name, value in fields.items():
@@ -29,7 +32,7 @@ def make_job() -> MakeJob:
 
 @pytest.fixture
 def make_actor(namespace: str, store: Store) -> MakeActor:
-    """Make an incarnation that has joined."""
+    """Return a maker of incarnations that have joined the registry."""
     numbers = itertools.count(1)
 
     def make(
@@ -54,5 +57,12 @@ def make_actor(namespace: str, store: Store) -> MakeActor:
 
 
 @pytest.fixture
+def lane(store: Store, make_actor: MakeActor) -> Lane:
+    """Lane 0 of an OSIS actor."""
+    return Lane(store, make_actor())
+
+
+@pytest.fixture
 def recoveries(namespace: str) -> Recoveries:
+    """Return the operations by which a supervisor recovers jobs."""
     return Recoveries(namespace)

@@ -1,4 +1,4 @@
-"""A lane played by a test: actor, settles, and remembers what it was given."""
+"""A lane that a test plays: it claims jobs, settles them, and remembers the jobs that it holds."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Lane:
         self._held: set[str] = set()
 
     def claim(self, most: int = 100) -> list[ClaimedJob]:
-        """Take a turn that settles nothing; gives what is new (a real lane never claims while it holds something)."""
+        """Take a turn that settles nothing; return the new jobs. A real lane does not claim while it holds jobs."""
         jobs = self.store.run(self.actor.turn(0, [], most + len(self._held))).jobs
         new = [job for job in jobs if job.id not in self._held]
         self._held |= {job.id for job in new}
         return new
 
     def claim_ids(self, most: int = 100) -> list[str]:
-        """Take a turn; gives the ids."""
+        """Take a turn that settles nothing; return the ids of the new jobs."""
         return [job.id for job in self.claim(most)]
 
     def finish(self, *jobs: ClaimedJob, output: str = "42") -> list[str]:
-        """Settle jobs as finished; gives the refused."""
+        """Settle jobs as finished; return the ids of those that were refused."""
         self._held -= {j.id for j in jobs}
         done = [Settlement(j.id, j.attempt, JobStatus.FINISHED, output) for j in jobs]
         return self.store.run(self.actor.turn(0, done, 0)).refused
@@ -46,7 +46,7 @@ class Lane:
         self.store.run(self.actor.turn(0, [stopped], 0))
 
     def work_off(self) -> list[str]:
-        """Run all there is to run; gives the ids in order."""
+        """Run jobs until none is left; return their ids in order."""
         ids: list[str] = []
         while jobs := self.claim(1):
             ids += [job.id for job in jobs]

@@ -54,7 +54,7 @@ def test_the_asyncio_api_does_the_same(deployment: Deployment) -> None:
     assert asyncio.run(main()) == [str(n * 2) for n in range(50)]
 
 
-def test_a_failing_script_tells_kind_message_and_line(supervisor: Supervisor) -> None:
+def test_a_failed_script_reports_kind_message_and_line(supervisor: Supervisor) -> None:
     with pytest.raises(JobFailed) as failed:
         supervisor.run_job_and_await_result(builder(ScriptType.OSIS, "let a = 1;\nlet b = a + missing;").build())
 
@@ -62,25 +62,25 @@ def test_a_failing_script_tells_kind_message_and_line(supervisor: Supervisor) ->
     assert "missing" in failed.value.message
 
 
-def test_a_script_past_its_timeout_fails_as_such(supervisor: Supervisor) -> None:
+def test_a_script_that_exceeds_its_timeout_fails_with_that_kind(supervisor: Supervisor) -> None:
     with pytest.raises(JobFailed) as failed:
         supervisor.run_job_and_await_result(builder(ScriptType.SAL, "loop {}").timeout(0.2).build())
 
     assert failed.value.kind == "timeout"
 
 
-def test_a_script_knows_who_asks_for_which_context_inside_functions_too(supervisor: Supervisor) -> None:
+def test_a_script_knows_its_caller_and_context_even_inside_functions(supervisor: Supervisor) -> None:
     job = builder(ScriptType.OSIS, "fn f() { [CALLER_ID, CONTEXT_ID, JOB_ID] } f()").build()
 
     assert supervisor.run_job_and_await_result(job) == f'["02abc","02def","{job.id}"]'
 
 
-def test_an_unknown_job_is_an_error_not_a_not_yet(supervisor: Supervisor) -> None:
+def test_an_unknown_job_is_an_error_and_not_an_output_to_come(supervisor: Supervisor) -> None:
     with pytest.raises(JobNotFound):
         supervisor.get_job_output("nobody")
 
 
-def test_plain_redis_commands_play_the_foreign_client(supervisor: Supervisor) -> None:
+def test_plain_redis_commands_can_play_the_client(supervisor: Supervisor) -> None:
     def redis(*args: str | int) -> object:
         return supervisor.store.run(Op(args, lambda answer: answer))
 
@@ -97,7 +97,7 @@ def test_plain_redis_commands_play_the_foreign_client(supervisor: Supervisor) ->
 
 
 @pytest.mark.parametrize("says", ["reply and hash", "only the hash"])
-def test_plain_redis_commands_play_the_foreign_actor(supervisor: Supervisor, says: str) -> None:
+def test_plain_redis_commands_can_play_the_actor(supervisor: Supervisor, says: str) -> None:
     def redis(*args: str | int) -> object:
         return supervisor.store.run(Op(args, lambda answer: answer))
 
@@ -125,5 +125,5 @@ def test_sixteen_sleeping_scripts_on_four_lanes_take_four_sleeps(supervisor: Sup
     records = [supervisor.get_job(job_id) for job_id in ids]
     started = [datetime.fromisoformat(r.started_at or "").timestamp() for r in records]
     ended = [datetime.fromisoformat(r.finished_at or "").timestamp() for r in records]
-    at_once = max(sum(s <= t < e for s, e in zip(started, ended, strict=True)) for t in started)
-    assert at_once == 4
+    simultaneous = max(sum(s <= t < e for s, e in zip(started, ended, strict=True)) for t in started)
+    assert simultaneous == 4

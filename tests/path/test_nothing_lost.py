@@ -1,8 +1,9 @@
-"""Whatever dies, every job that was acknowledged ends exactly once. Real processes, real kill -9."""
+"""No matter what is killed, every acknowledged job ends exactly once. Real processes, real kill -9."""
 
 from __future__ import annotations
 
 import collections
+import functools
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 from hero_job import HeroJobError, Job, JobBuilder, JobStatus, StoreUnavailable
 from hero_job.operations.operations import Op
 from hero_supervisor import ScriptType, Supervisor
-from tests.deployment import alive, deployed
+from tests.deployment import Deployment, alive, deployed
 from tests.eventually import eventually
 
 JOBS = 1000
@@ -39,8 +40,12 @@ def all_ended(supervisor: Supervisor, ids: list[str]) -> bool:
         return False
 
 
+def more_have_ended(supervisor: Supervisor, ids: list[str], count: int) -> bool:
+    return sum(supervisor.get_job_status(i).terminal for i in ids) > count
+
+
 def assert_each_ended_once(supervisor: Supervisor, ids: list[str]) -> None:
-    """All finished, with one reply and one event each; queues and claimed lists empty."""
+    """Every job has finished, with one reply and one event; queues and claimed lists are empty."""
 
     def run(*args: str | int) -> Any:
         return supervisor.store.run(Op(args, lambda answer: answer))
@@ -64,12 +69,13 @@ def test_actors_killed_in_the_middle_of_a_thousand_jobs_lose_none(tmp_path: Path
             before = sum(supervisor.get_job_status(i).terminal for i in ids)
             if before == JOBS:
                 break
-            # In the middle of the work: some progress since the last kill, on both types.
+            # Kill in the middle of the work: both actors are back, and jobs have ended since the last kill.
             eventually(lambda: all(deployment.actors(t) for t in ("osis", "sal")))
-            eventually(lambda b=before: sum(supervisor.get_job_status(i).terminal for i in ids) > min(b + 20, JOBS - 1))
+            enough = min(before + 20, JOBS - 1)
+            eventually(functools.partial(more_have_ended, supervisor, ids, enough))
             deployment.actors(rng.choice(["osis", "sal"]))[0].kill()
             killed += 1
-        assert killed >= 4, "the jobs were done before the kills: nothing was tested"
+        assert killed >= 4, "the jobs ended before the kills: nothing was tested"
 
         eventually(lambda: all_ended(supervisor, ids), within_s=90)
         assert_each_ended_once(supervisor, ids)
@@ -78,15 +84,15 @@ def test_actors_killed_in_the_middle_of_a_thousand_jobs_lose_none(tmp_path: Path
         assert max(r.attempt - r.redeliveries for r in records) == 1, "a job ran again without its holder's death"
 
 
-def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_carries_on(tmp_path: Path) -> None:
+def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_continues(tmp_path: Path) -> None:
     with deployed(tmp_path) as deployment:
         with deployment.supervisor() as supervisor:
             ids = [supervisor.submit_job(j) for j in mixed(JOBS)]
-            eventually(lambda: sum(supervisor.get_job_status(i).terminal for i in ids) > 50)
+            eventually(lambda: more_have_ended(supervisor, ids, 50))
 
         left = deployment.kill()
         assert left
-        eventually(lambda: not any(alive(p) for p in left), within_s=10, what="actors and store end by themselves")
+        eventually(lambda: not any(alive(p) for p in left), within_s=10, what="actors and store end on their own")
 
         deployment.start()
         with deployment.supervisor() as supervisor:
@@ -94,7 +100,15 @@ def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_carries_on(t
             assert_each_ended_once(supervisor, ids)
 
 
-def test_the_store_killed_under_load_loses_nothing_and_everybody_reconnects(tmp_path: Path) -> None:
+def kill_store_once(deployment: Deployment, acknowledged: list[str], progress: int) -> None:
+    """Kill the store when so many jobs are acknowledged, and wait for the new one."""
+    eventually(lambda: len(acknowledged) > progress)
+    (store,) = deployment.processes("valkey-server")
+    store.kill()
+    eventually(lambda: [p for p in deployment.processes("valkey-server") if p.pid != store.pid])
+
+
+def test_a_store_that_is_killed_under_load_loses_nothing_and_all_clients_reconnect(tmp_path: Path) -> None:
     with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
         acknowledged: list[str] = []
 
@@ -105,15 +119,12 @@ def test_the_store_killed_under_load_loses_nothing_and_everybody_reconnects(tmp_
                         acknowledged.append(supervisor.submit_job(j))
                         break
                     except HeroJobError:
-                        time.sleep(0.02)  # the same job again: its id makes that harmless
+                        time.sleep(0.02)  # Submitting the same job again is harmless.
 
         with ThreadPoolExecutor() as pool:
             submitting = pool.submit(submit_all)
             for progress in (100, 400, 700):
-                eventually(lambda p=progress: len(acknowledged) > p)
-                (store,) = deployment.processes("valkey-server")
-                store.kill()
-                eventually(lambda s=store: [p for p in deployment.processes("valkey-server") if p.pid != s.pid])
+                kill_store_once(deployment, acknowledged, progress)
             submitting.result(60)
 
         assert len(set(acknowledged)) == JOBS
@@ -122,15 +133,16 @@ def test_the_store_killed_under_load_loses_nothing_and_everybody_reconnects(tmp_
         assert supervisor.run_job_and_await_result(job(ScriptType.OSIS, "1 + 1")) == "2"
 
 
-def test_a_killed_actors_job_starts_anew_at_once(tmp_path: Path) -> None:
+def test_the_job_of_a_killed_actor_runs_again_immediately(tmp_path: Path) -> None:
     with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
         job_id = supervisor.submit_job(job(ScriptType.OSIS, "sleep(1); 40 + 2"))
         eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.STARTED)
         owner = supervisor.get_job(job_id).owner
         deployment.actors("osis")[0].kill()
 
-        # Not by the lease, which is three seconds here, and longer than the whole second run.
-        record = eventually(lambda: (r := supervisor.get_job(job_id)).status is JobStatus.FINISHED and r)
+        # The supervisor saw the exit: it does not wait for the lease, which is longer than the whole second run.
+        eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.FINISHED)
+        record = supervisor.get_job(job_id)
         assert (record.attempt, record.redeliveries, record.output) == (2, 1, "42")
         assert record.owner != owner
 

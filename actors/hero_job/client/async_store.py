@@ -56,7 +56,7 @@ class AsyncStore:
         #: Follows streams for programs that subscribe to them, all on one connection.
         self.streams = StreamFollower(self)
         # A slow subscriber holds up the other listeners of its follower, so those who wait for a job have another one.
-        self._events = StreamFollower(self, "job events", _EVENTS_PAGE)
+        self._events = StreamFollower(self, "events", _EVENTS_PAGE)
         self._job_ends: dict[str, JobEnds] = {}
 
     async def run(self, op: Op[T]) -> T:

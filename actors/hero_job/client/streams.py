@@ -74,7 +74,7 @@ class StreamFollower:
 
     Args:
         store: Runs the operations.
-        name: What it follows, for logs and the name of its asyncio task.
+        name: What it follows; begins the names of its log events.
         page: Most entries of each stream in one read.
     """
 
@@ -154,7 +154,7 @@ class StreamFollower:
             except StoreError as e:
                 if not self._away:
                     self._away = True
-                    _log.warning("streams_interrupted", extra={"follower": self._name, "error": str(e)})
+                    _log.warning(f"{self._name}_interrupted", extra={"error": str(e)})
                     await self._tell_all(interrupted=True)
                 await asyncio.sleep(backoff.next_wait_s())
                 continue
@@ -198,7 +198,7 @@ class StreamFollower:
             if edges.was_reset(stream.last):
                 stream.last = BEGINNING
         self._away = False
-        _log.info("streams_resumed", extra={"follower": self._name})
+        _log.info(f"{self._name}_resumed")
         await self._tell_all(resumed=True, gaps=gaps)
 
     async def _tell_all(

@@ -1,4 +1,4 @@
-"""How a server is reached: TLS, an ACL user, a password, a Unix socket."""
+"""Ways to reach a server: TLS, an ACL user, a password, a database, a Unix socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.valkey_server import ValkeyServer, free_port
 
 
 def works(url: str, namespace: str, make_job: MakeJob) -> None:
-    """Create a job with one runner and read it with the other."""
+    """Create a job with the synchronous store and read it with the asyncio one."""
     operations, job = Operations(namespace), make_job()
     with Store(url) as store:
         store.run(operations.create(job, start=True))
@@ -43,16 +43,18 @@ def refused(url: str, error: type[Exception]) -> None:
         asyncio.run(main())
 
 
-def test_a_unix_socket(valkey: ValkeyServer, namespace: str, make_job: MakeJob) -> None:
+def test_a_unix_socket_works(valkey: ValkeyServer, namespace: str, make_job: MakeJob) -> None:
     works(valkey.unix_url, namespace, make_job)
 
 
-def test_a_database_of_its_own(valkey: ValkeyServer, namespace: str, make_job: MakeJob) -> None:
+def test_a_database_number_works_and_an_unknown_one_is_refused(
+    valkey: ValkeyServer, namespace: str, make_job: MakeJob
+) -> None:
     works(f"{valkey.url}5", namespace, make_job)
     refused(f"{valkey.url}4711", StoreRefused)
 
 
-def test_an_acl_user_confined_to_the_namespace(own_valkey: ValkeyServer, make_job: MakeJob) -> None:
+def test_an_acl_user_can_be_confined_to_the_namespace(own_valkey: ValkeyServer, make_job: MakeJob) -> None:
     own_valkey.command("ACL", "SETUSER", "hero", "on", ">pa:ss@word", "~mine:*", "+@all", "-@admin")
 
     works(f"redis://hero:pa%3Ass%40word@127.0.0.1:{own_valkey.port}/", "mine", make_job)
@@ -65,7 +67,7 @@ def test_an_acl_user_confined_to_the_namespace(own_valkey: ValkeyServer, make_jo
 
 
 def tls_server() -> str:
-    """A server that speaks TLS: the wheel's does not."""
+    """Find a server with TLS; the one of the wheel has none."""
     for path in (os.environ.get("HERO_TLS_SERVER"), shutil.which("redis-server"), shutil.which("valkey-server")):
         if path and "libssl" in subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout:
             return path
@@ -73,7 +75,7 @@ def tls_server() -> str:
 
 
 def make_certificates(folder: Path) -> None:
-    """An authority of the test's own, and a certificate for 127.0.0.1."""
+    """Create an authority, and a certificate for 127.0.0.1."""
 
     def openssl(*args: str) -> None:
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
@@ -86,7 +88,7 @@ def make_certificates(folder: Path) -> None:
             "server.crt", "-days", "2", "-extfile", "ext")  # fmt: skip
 
 
-def test_tls_with_a_known_authority_and_not_without(
+def test_tls_works_with_a_known_authority_only(
     tmp_path: Path, namespace: str, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HERO_TEST_SERVER", tls_server())

@@ -1,4 +1,4 @@
-"""What submitters see of the store: one contract, run over the synchronous and the asyncio runner."""
+"""The store as submitters see it: one contract for the synchronous and the asyncio store."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(request: pytest.FixtureRequest, valkey: ValkeyServer) -> Iterator[Run]:
             runner.run(store_aio.aclose())
 
 
-def test_a_created_job_is_read_back_whole(run: Run, operations: Operations, make_job: MakeJob) -> None:
+def test_a_created_job_is_read_back_with_all_its_fields(run: Run, operations: Operations, make_job: MakeJob) -> None:
     job = make_job(env_vars={"K": "v"}, timeout=7, log_path="x.log", group="io")
 
     assert run(operations.create(job)) == job.id
@@ -76,7 +76,7 @@ def test_the_same_job_created_twice_is_one_job(run: Run, operations: Operations,
     [({"script": "1"}, "script"), ({"timeout": 5}, "timeout"), ({"env_vars": {"A": "1"}}, "env_vars"),
      ({"log_path": "l"}, "log_path"), ({"group": "g"}, "group")],
 )  # fmt: skip
-def test_one_id_with_other_content_is_refused(
+def test_an_id_with_different_content_is_refused(
     run: Run, operations: Operations, make_job: MakeJob, change: dict[str, Any], field: str
 ) -> None:
     run(operations.create(make_job(id="same")))
@@ -87,16 +87,14 @@ def test_one_id_with_other_content_is_refused(
     assert refused.value.field == field
 
 
-def test_content_that_is_left_out_the_second_time_is_a_conflict(
-    run: Run, operations: Operations, make_job: MakeJob
-) -> None:
+def test_leaving_a_field_out_the_second_time_is_a_conflict(run: Run, operations: Operations, make_job: MakeJob) -> None:
     run(operations.create(make_job(id="same", log_path="l")))
 
     with pytest.raises(JobConflict, match="log_path"):
         run(operations.create(make_job(id="same")))
 
 
-def test_a_started_job_is_queued_once(run: Run, operations: Operations, make_job: MakeJob) -> None:
+def test_a_job_can_be_started_once(run: Run, operations: Operations, make_job: MakeJob) -> None:
     job = make_job()
     run(operations.create(job))
     run(operations.start(job.id))
@@ -126,7 +124,7 @@ def test_submitting_a_job_that_was_only_created_queues_it(run: Run, operations: 
 
 
 @pytest.mark.parametrize("name", ["start", "status", "output", "record", "outcome", "delete"])
-def test_an_unknown_id_is_an_error_everywhere(run: Run, operations: Operations, name: str) -> None:
+def test_every_operation_refuses_an_unknown_id(run: Run, operations: Operations, name: str) -> None:
     with pytest.raises(JobNotFound) as unknown:
         run(getattr(operations, name)("nobody"))
 
@@ -134,7 +132,7 @@ def test_an_unknown_id_is_an_error_everywhere(run: Run, operations: Operations, 
 
 
 @pytest.mark.parametrize("name", ["start", "status", "output", "record", "outcome"])
-def test_a_key_that_is_no_hash_is_a_damaged_job(run: Run, operations: Operations, name: str) -> None:
+def test_a_key_that_is_not_a_hash_is_a_damaged_job(run: Run, operations: Operations, name: str) -> None:
     run(Op(("SET", operations.keys.job("odd"), "x"), lambda a: a))
 
     with pytest.raises(JobDamaged) as damaged:
@@ -143,7 +141,7 @@ def test_a_key_that_is_no_hash_is_a_damaged_job(run: Run, operations: Operations
     assert damaged.value.job_id == "odd"
 
 
-def test_a_deleted_job_is_gone_and_its_id_in_the_queue_is_dropped(
+def test_a_deleted_job_does_not_exist_and_its_id_in_the_queue_is_dropped(
     run: Run, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     job, other = make_job(), make_job()
@@ -159,7 +157,7 @@ def test_a_deleted_job_is_gone_and_its_id_in_the_queue_is_dropped(
         run(operations.status(job.id))
 
 
-def test_a_running_job_is_not_deleted(
+def test_a_running_job_cannot_be_deleted(
     run: Run, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     job = make_job()
@@ -170,7 +168,9 @@ def test_a_running_job_is_not_deleted(
         run(operations.delete(job.id))
 
 
-def test_paging_finds_every_job_and_names_the_damaged(run: Run, operations: Operations, make_job: MakeJob) -> None:
+def test_the_pages_list_every_job_and_name_the_damaged_ones(
+    run: Run, operations: Operations, make_job: MakeJob
+) -> None:
     ids = {run(operations.create(make_job(id=f"j{n}"))) for n in range(250)}
     run(Op(("SET", operations.keys.job("odd"), "x"), lambda a: a))
     run(Op(("HSET", operations.keys.job("odd2"), "script", "1"), lambda a: a))
@@ -188,15 +188,13 @@ def test_paging_finds_every_job_and_names_the_damaged(run: Run, operations: Oper
     assert damaged == {"odd", "odd2"}
 
 
-def test_scripts_are_loaded_again_when_the_server_forgot_them(
-    run: Run, operations: Operations, make_job: MakeJob
-) -> None:
+def test_a_server_that_forgot_the_scripts_gets_them_again(run: Run, operations: Operations, make_job: MakeJob) -> None:
     run(Op(("SCRIPT", "FLUSH"), lambda a: a))
 
     assert run(operations.create(make_job(id="again"))) == "again"
 
 
-def test_nobody_at_the_url_is_said_with_the_url_and_without_the_password(operations: Operations) -> None:
+def test_an_unreachable_server_is_reported_with_the_url_and_without_the_password(operations: Operations) -> None:
     url = f"redis://:secret@127.0.0.1:{free_port()}/"
 
     with Store(url) as store, pytest.raises(StoreUnavailable) as failure:
@@ -213,7 +211,7 @@ def test_nobody_at_the_url_is_said_with_the_url_and_without_the_password(operati
     assert "secret" not in str(failure.value)
 
 
-def test_a_full_server_refuses_with_its_reason(
+def test_a_full_server_refuses_with_the_code_oom(
     own_valkey: ValkeyServer, operations: Operations, make_job: MakeJob
 ) -> None:
     own_valkey.command("CONFIG", "SET", "maxmemory", "1")
@@ -231,7 +229,7 @@ def test_a_full_server_refuses_with_its_reason(
     assert refused.value.code == "OOM"
 
 
-def test_a_wait_ends_at_its_time_and_says_that_the_job_goes_on(
+def test_a_wait_ends_in_time_and_says_that_the_job_goes_on(
     store: Store, operations: Operations, make_job: MakeJob
 ) -> None:
     job = make_job()
@@ -241,7 +239,7 @@ def test_a_wait_ends_at_its_time_and_says_that_the_job_goes_on(
         store.wait_reply(operations, job.id, 0.05)
 
 
-def test_waiting_for_an_unknown_job_is_an_error_before_the_time_is_up(
+def test_waiting_for_an_unknown_job_is_an_error_immediately(
     valkey: ValkeyServer, store: Store, operations: Operations
 ) -> None:
     with pytest.raises(JobNotFound):
@@ -255,7 +253,7 @@ def test_waiting_for_an_unknown_job_is_an_error_before_the_time_is_up(
         asyncio.run(main())
 
 
-def test_several_waiters_get_the_one_reply_and_it_stays(
+def test_several_waiters_get_the_same_reply_and_it_stays(
     valkey: ValkeyServer, store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     job = make_job()
@@ -315,7 +313,7 @@ def test_an_idle_connection_that_the_server_closed_is_replaced_before_use(
 
 
 @pytest.mark.parametrize("runner", ["sync", "asyncio"])
-def test_a_wait_outlives_a_restart_of_the_server(
+def test_a_wait_survives_a_restart_of_the_server(
     own_valkey: ValkeyServer, namespace: str, operations: Operations, make_job: MakeJob, runner: str
 ) -> None:
     job = make_job()
@@ -351,15 +349,15 @@ def test_a_wait_outlives_a_restart_of_the_server(
         assert waited.result(60) == "42"
 
 
-def test_a_wait_on_a_server_that_stays_away_ends_with_that(own_valkey: ValkeyServer, operations: Operations) -> None:
+def test_a_wait_fails_if_the_server_stays_away(own_valkey: ValkeyServer, operations: Operations) -> None:
     own_valkey.kill()
 
     with Store(own_valkey.url) as store, pytest.raises(StoreUnavailable):
         store.wait_reply(operations, "j", 0.2)
 
 
-def test_a_server_that_resets_every_connection_at_once_is_just_not_reachable(operations: Operations) -> None:
-    """Under uvloop redis-py lets a bare RuntimeError out when the peer resets during its introduction."""
+def test_a_server_that_resets_every_connection_is_unavailable(operations: Operations) -> None:
+    """Under uvloop redis-py raises a bare RuntimeError if the peer resets the connection during the login."""
 
     def reset_all(listener: socket.socket) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Following streams: one reader for all that listen, at the pace of the slowest, and no gap unsaid."""
+"""Following streams: one reader for all listeners, at the pace of the slowest, which reports every gap."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ import pytest
 
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.streams import PAGE, StreamUpdate
+from hero_job.model.errors import StoreUnavailable
 from hero_job.operations.events import BEGINNING, Edges, Events
-from hero_job.protocol.op import Op
+from hero_job.protocol import lua
+from hero_job.protocol.op import Op, T
 from tests.valkey_server import ValkeyServer
 
 Follow = Callable[[AsyncStore, str], Coroutine[Any, Any, None]]
 
 
 class Listener:
-    """Hears, and waits after each piece of news until it may go on."""
+    """Collects updates; after each one it waits until it may go on."""
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[StreamUpdate] = asyncio.Queue()
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
 
-    async def hear(self, news: StreamUpdate) -> None:
-        self.heard.put_nowait(news)
+    async def hear(self, update: StreamUpdate) -> None:
+        self.heard.put_nowait(update)
         await self.may_go_on.wait()
 
     async def next(self) -> StreamUpdate:
@@ -47,11 +49,11 @@ async def add(store: AsyncStore, key: str, *values: int) -> None:
         await store.run(Op(("XADD", key, "*", "n", value), str))
 
 
-def numbers(news: StreamUpdate) -> list[int]:
-    return [int(fields["n"]) for _, fields in news.entries]
+def numbers(update: StreamUpdate) -> list[int]:
+    return [int(fields["n"]) for _, fields in update.entries]
 
 
-def test_who_joins_hears_what_comes_after_the_cursor_that_joining_gave(valkey: ValkeyServer, namespace: str) -> None:
+def test_a_listener_hears_everything_after_the_cursor_that_join_returned(valkey: ValkeyServer, namespace: str) -> None:
     async def test(store: AsyncStore, key: str) -> None:
         early, late = Listener(), Listener()
         assert await store.streams.join(key, early) == BEGINNING
@@ -65,7 +67,7 @@ def test_who_joins_hears_what_comes_after_the_cursor_that_joining_gave(valkey: V
     follow(valkey.url, namespace, test)
 
 
-def test_another_stream_is_followed_at_once_though_the_reader_waits_for_the_first(
+def test_a_second_stream_is_followed_immediately_while_the_reader_waits_for_the_first(
     valkey: ValkeyServer, namespace: str
 ) -> None:
     async def test(store: AsyncStore, key: str) -> None:
@@ -81,9 +83,7 @@ def test_another_stream_is_followed_at_once_though_the_reader_waits_for_the_firs
     follow(valkey.url, namespace, test)
 
 
-def test_a_listener_that_lags_behind_what_the_stream_keeps_is_told_of_the_gap(
-    valkey: ValkeyServer, namespace: str
-) -> None:
+def test_a_listener_that_lags_behind_the_stream_hears_of_the_gap(valkey: ValkeyServer, namespace: str) -> None:
     async def test(store: AsyncStore, key: str) -> None:
         listener = Listener()
         await store.streams.join(key, listener)
@@ -101,7 +101,7 @@ def test_a_listener_that_lags_behind_what_the_stream_keeps_is_told_of_the_gap(
     follow(valkey.url, namespace, test)
 
 
-def test_a_page_that_is_full_is_no_gap_by_itself(valkey: ValkeyServer, namespace: str) -> None:
+def test_a_full_page_alone_is_not_a_gap(valkey: ValkeyServer, namespace: str) -> None:
     async def test(store: AsyncStore, key: str) -> None:
         listener = Listener()
         await store.streams.join(key, listener)
@@ -117,7 +117,41 @@ def test_a_page_that_is_full_is_no_gap_by_itself(valkey: ValkeyServer, namespace
     follow(valkey.url, namespace, test)
 
 
-def test_nothing_is_read_while_nobody_listens(valkey: ValkeyServer, namespace: str) -> None:
+class InterruptedStore(AsyncStore):
+    """Loses its server once, when it is asked for the ends of a stream."""
+
+    interrupt = False
+
+    async def run(self, op: Op[T]) -> T:
+        if self.interrupt and op.script is lua.STREAM_EDGES:
+            self.interrupt = False
+            raise StoreUnavailable(self.url.shown, "the server closed the connection")
+        return await super().run(op)
+
+
+def test_an_outage_between_a_full_page_and_the_check_for_a_gap_loses_no_entry(
+    valkey: ValkeyServer, namespace: str
+) -> None:
+    async def run() -> None:
+        async with InterruptedStore(valkey.url) as store:
+            listener, key = Listener(), f"{namespace}:stream"
+            await store.streams.join(key, listener)
+            listener.may_go_on.clear()
+            await add(store, key, 0)
+            await listener.next()
+            await add(store, key, *range(1, PAGE + 10))
+            store.interrupt = True
+            listener.may_go_on.set()
+
+            interrupted, resumed = await listener.next(), await listener.next()
+            assert (interrupted.interrupted, resumed.resumed) == (True, True)
+            found = numbers(await listener.next()) + numbers(await listener.next())
+            assert found == list(range(1, PAGE + 10))
+
+    asyncio.run(run())
+
+
+def test_nothing_is_read_without_listeners(valkey: ValkeyServer, namespace: str) -> None:
     async def test(store: AsyncStore, key: str) -> None:
         listener = Listener()
         await store.streams.join(key, listener)
@@ -127,7 +161,7 @@ def test_nothing_is_read_while_nobody_listens(valkey: ValkeyServer, namespace: s
 
         async with asyncio.timeout(30):
             await reader
-        # and again, when somebody does
+        # A new listener starts the reader again.
         await store.streams.join(key, listener)
         await add(store, key, 1)
         assert numbers(await listener.next()) == [1]
@@ -147,11 +181,13 @@ def test_nothing_is_read_while_nobody_listens(valkey: ValkeyServer, namespace: s
         (Edges(None, None), BEGINNING, False, False),
     ],
 )
-def test_what_the_ends_of_a_stream_tell_of_a_cursor(edges: Edges, cursor: str, gap: bool, reset: bool) -> None:
+def test_the_ends_of_a_stream_say_whether_entries_after_a_cursor_are_missing(
+    edges: Edges, cursor: str, gap: bool, reset: bool
+) -> None:
     assert (edges.gap_after(cursor), edges.was_reset(cursor)) == (gap, reset)
 
 
-def test_facts_of_jobs_are_read_in_either_spelling(valkey: ValkeyServer, namespace: str) -> None:
+def test_the_facts_of_jobs_are_read_in_either_spelling(valkey: ValkeyServer, namespace: str) -> None:
     async def test(store: AsyncStore, _key: str) -> None:
         events = Events(namespace)
         fields = ("callerId", "02a", "context_id", "02c", "scriptType", "SAL")

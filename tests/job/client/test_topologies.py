@@ -1,4 +1,4 @@
-"""The store behind sentinels and in a cluster: real ones, with a real failover."""
+"""A server behind sentinels, and a cluster: real processes, with a real failover."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def actor(namespace: str) -> ActorOperations:
 
 
 def run_one_job(url: str, namespace: str, job: Job) -> None:
-    """From submission to reply, on both runners."""
+    """Submit, run and await a job with both stores."""
     operations = Operations(namespace)
     with Store(url) as store:
         lane = Lane(store, actor(namespace))
@@ -54,7 +54,7 @@ def run_one_job(url: str, namespace: str, job: Job) -> None:
 
 @pytest.fixture
 def sentinels(tmp_path: Path) -> Iterator[tuple[str, ValkeyServer, ValkeyServer]]:
-    """A master, its replica, three sentinels; gives the URL and both servers."""
+    """Start a master, its replica and three sentinels; return the URL and both servers."""
     with contextlib.ExitStack() as ends:
         servers = []
         for name in ("one", "two"):
@@ -133,7 +133,7 @@ def test_a_job_survives_a_failover_of_sentinels(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[list[ValkeyServer]]:
-    """Three nodes with all slots among them."""
+    """Start three nodes that share all slots."""
     with contextlib.ExitStack() as ends:
         nodes = []
         for n in range(3):
@@ -147,8 +147,9 @@ def cluster(tmp_path: Path) -> Iterator[list[ValkeyServer]]:
             bus = int(str(nodes[0].command("CONFIG", "GET", "cluster-port")).split("'")[3])
             if n:
                 node.command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, bus)
-        for node in nodes:
-            eventually(lambda node=node: "cluster_state:ok" in str(node.command("CLUSTER", "INFO")), within_s=60)
+        eventually(
+            lambda: all("cluster_state:ok" in str(node.command("CLUSTER", "INFO")) for node in nodes), within_s=60
+        )
         yield nodes
 
 
@@ -163,13 +164,13 @@ def test_a_deployment_in_one_slot_of_a_cluster_works_from_any_node(
 
 
 async def follow_one_job(url: str, job: Job) -> list[str]:
-    """What a follower of both streams hears of a job and an actor."""
+    """Follow both streams of events; return what they say about a job and an actor."""
     keys, all_heard = Keys("{hero}"), asyncio.Event()
     heard: list[str] = []
 
     class Listener:
-        async def hear(self, news: StreamUpdate) -> None:
-            heard.extend(status for _, fields in news.entries for status in fields.values())
+        async def hear(self, update: StreamUpdate) -> None:
+            heard.extend(status for _, fields in update.entries for status in fields.values())
             if len(heard) == 2:
                 all_heard.set()
 
@@ -193,7 +194,7 @@ def test_several_streams_of_a_cluster_are_followed_on_one_connection(
     assert asyncio.run(follow_one_job(url, make_job())) == ["dispatched", "ready"]
 
 
-def test_a_cluster_is_found_although_its_first_node_is_gone(cluster: list[ValkeyServer]) -> None:
+def test_a_cluster_is_found_although_the_first_node_of_the_url_is_gone(cluster: list[ValkeyServer]) -> None:
     gone = free_port()
 
     with Store(f"redis+cluster://127.0.0.1:{gone},127.0.0.1:{cluster[1].port}") as store:

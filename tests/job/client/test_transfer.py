@@ -1,4 +1,4 @@
-"""Exports and imports: nothing is missing on the other side, and what is not whole or not still is refused."""
+"""Export and import: the copy is complete; an incomplete file and a namespace in use are refused."""
 
 from __future__ import annotations
 
@@ -18,29 +18,26 @@ from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op, as_is
 from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
+from tests.job.steps import submit
 from tests.valkey_server import ValkeyServer
 
 
 @pytest.fixture
 def other(own_valkey: ValkeyServer) -> Iterator[Store]:
-    """Where to."""
+    """The server to import into."""
     with Store(own_valkey.url) as store:
         yield store
 
 
-def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
-    return store.run(operations.create(make_job(**fields), start=True))
-
-
 def gone(store: Store, actor: ActorOperations) -> None:
-    """Let the presence of an incarnation end, as it does some seconds after its process."""
+    """End the presence of an incarnation, as happens some seconds after the end of its process."""
     store.run(Op(("DEL", actor.keys.actor(actor.entry.incarnation)), as_is))
 
 
 def contents(lines: Iterator[str]) -> list[dict[str, object]]:
     parsed = [json.loads(line) for line in lines][1:-1]
     for line in parsed:
-        # The clock goes on between two exports.
+        # Time passes between two exports.
         line.pop("expires_at_ms", None)
     return sorted(parsed, key=lambda line: (line["key"], json.dumps(line["value"])))
 
@@ -55,7 +52,7 @@ def lane_in(store: Store, namespace: str, incarnation: str) -> Lane:
     return Lane(store, actor)
 
 
-def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
+def test_waiting_running_and_ended_jobs_are_all_on_the_other_server(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
     actor = make_actor()
@@ -96,7 +93,7 @@ def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
     assert other.run(operations.admin.queue(ScriptType.SAL)).paused_since is not None
     assert [s.name for s in other.run(Schedules(namespace).list())] == ["nightly"]
 
-    # There the old incarnation has no presence: a supervisor hands back what it held, and all that is open runs.
+    # The old incarnation has no presence there: a supervisor hands back its jobs, and all open jobs run.
     recoveries = Recoveries(namespace)
     assert other.run(recoveries.expired()) == [actor.entry.incarnation]
     other.run(recoveries.recover(actor.entry.incarnation, proven_dead=False))
@@ -107,7 +104,7 @@ def test_what_waits_runs_and_has_ended_is_all_on_the_other_side(
     assert other.wait_batch(operations, batch.batch_id, 5).finished == 4
 
 
-def test_long_lists_and_streams_come_over_whole_and_in_order(
+def test_long_lists_and_streams_are_copied_completely_and_in_order(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
     created = store.drive(create_jobs(operations, [make_job() for _ in range(1203)]))
@@ -115,7 +112,7 @@ def test_long_lists_and_streams_come_over_whole_and_in_order(
     import_lines(other, namespace, list(export_lines(store, namespace)))
 
     assert lane_in(other, namespace, "new").claim_ids(2000) == list(created.job_ids)
-    # Followers ask for what comes after the last id that they know.
+    # Followers continue after the last id that they know.
     last = store.run(Op(("XINFO", "STREAM", operations.keys.events), as_is))
     again = other.run(Op(("XINFO", "STREAM", operations.keys.events), as_is))
     at = last.index("last-generated-id") + 1
@@ -137,7 +134,7 @@ def test_expiry_is_kept(
     assert 0 < before - 60_000 < after < before + 60_000
 
 
-def test_a_namespace_with_actors_is_exported_only_on_demand(
+def test_a_namespace_with_actors_is_exported_only_on_request(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str, other: Store
 ) -> None:
     actor = make_actor()
@@ -150,7 +147,7 @@ def test_a_namespace_with_actors_is_exported_only_on_demand(
     assert other.run(operations.record(job_id)).status is JobStatus.DISPATCHED
 
 
-def test_jobs_that_move_meanwhile_spoil_an_export(
+def test_an_export_fails_if_jobs_move_meanwhile(
     store: Store, operations: Operations, make_job: MakeJob, namespace: str
 ) -> None:
     submit(store, operations, make_job)
@@ -180,15 +177,15 @@ def test_an_import_goes_into_an_empty_namespace_only(
         pytest.param(lambda lines: [*lines[:1], *lines[2:]], "lines were written", id="a line missing"),
         pytest.param(lambda lines: [*lines, lines[1]], "behind the end", id="a line too many"),
         pytest.param(lambda lines: [lines[0], lines[1][:-5]], "line 2: is not JSON", id="half a line"),
-        pytest.param(lambda lines: [lines[0], "[]"], "line 2: is not an object", id="no object"),
+        pytest.param(lambda lines: [lines[0], "[]"], "line 2: is not an object", id="not an object"),
         pytest.param(lambda lines: [lines[0], '{"key": "a"}'], "line 2: cannot be read", id="no value"),
         pytest.param(lambda lines: [lines[0], '{"key": "a", "type": "b", "value": 1}'], "line 2", id="no known type"),
         pytest.param(lambda lines: [], "its end", id="nothing"),
-        pytest.param(lambda lines: ['{"hero_export": 99}', *lines[1:]], "line 1", id="of another format"),
-        pytest.param(lambda lines: [lines[0].replace('"t', '"T'), *lines[1:]], "namespace", id="of another namespace"),
+        pytest.param(lambda lines: ['{"hero_export": 99}', *lines[1:]], "line 1", id="another format"),
+        pytest.param(lambda lines: [lines[0].replace('"t', '"T'), *lines[1:]], "namespace", id="another namespace"),
     ],
 )
-def test_a_file_that_is_no_whole_export_is_refused(
+def test_a_file_that_is_not_a_complete_export_is_refused(
     store: Store, operations: Operations, make_job: MakeJob, namespace: str, other: Store, damage: object, message: str
 ) -> None:
     submit(store, operations, make_job)

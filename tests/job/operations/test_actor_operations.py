@@ -1,8 +1,9 @@
-"""Claim, settle, fence, release, recovery: what lanes and supervisors rest on."""
+"""The operations of an actor: claim, settle, release, the fence, and presence."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -13,25 +14,14 @@ from hero_job.operations.actor_operations import ActorOperations, Settlement
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
+from tests.job.steps import claimed_ids, finished, submit_many
 from tests.valkey_server import ValkeyServer
-
-
-def finished(claimed: list, output: str = "42") -> list[Settlement]:
-    return [Settlement(j.id, j.attempt, JobStatus.FINISHED, output) for j in claimed]
-
-
-def submit(store: Store, operations: Operations, make_job: MakeJob, count: int, **fields: object) -> list[str]:
-    return [store.run(operations.create(make_job(**fields), start=True)) for _ in range(count)]
-
-
-def claimed_ids(store: Store, actor: ActorOperations, lane: int = 0) -> list[str]:
-    return store.run(Op(("LRANGE", actor.keys.claimed(actor.entry.incarnation, lane), 0, -1), list))
 
 
 def test_jobs_are_claimed_in_the_order_of_submission(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    ids = submit(store, operations, make_job, 10)
+    ids = submit_many(store, operations, make_job, 10)
     actor = make_actor()
 
     first = store.run(actor.turn(0, [], 4))
@@ -52,7 +42,7 @@ def test_a_blocked_lane_is_woken_by_a_submission_and_holds_the_id(
     lane.start()
     eventually(lambda: "blocked_clients:0" not in str(store.run(Op(("INFO", "clients"), str))))
 
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     lane.join()
 
     assert taken == [job_id]
@@ -77,10 +67,10 @@ def test_unblock_wakes_a_blocked_lane_with_nothing(store: Store, make_actor: Mak
 def test_instance_and_group_queues_come_before_the_type(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    (by_type,) = submit(store, operations, make_job, 1)
-    (by_group,) = submit(store, operations, make_job, 1, group="io")
-    (by_instance,) = submit(store, operations, make_job, 1, group="io", instance="7")
-    (other,) = submit(store, operations, make_job, 1, group="io", instance="8")
+    (by_type,) = submit_many(store, operations, make_job, 1)
+    (by_group,) = submit_many(store, operations, make_job, 1, group="io")
+    (by_instance,) = submit_many(store, operations, make_job, 1, group="io", instance="7")
+    (other,) = submit_many(store, operations, make_job, 1, group="io", instance="8")
 
     turn = store.run(make_actor(group="io", instance="7").turn(0, [], 10))
 
@@ -91,7 +81,7 @@ def test_instance_and_group_queues_come_before_the_type(
 def test_a_lost_answer_loses_nothing_and_runs_nothing_twice(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    ids = submit(store, operations, make_job, 3)
+    ids = submit_many(store, operations, make_job, 3)
     actor = make_actor()
     lost = store.run(actor.turn(0, [], 2))
 
@@ -105,7 +95,7 @@ def test_a_lost_answer_loses_nothing_and_runs_nothing_twice(
 def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     actor = make_actor()
     settlements = finished(store.run(actor.turn(0, [], 1)).jobs)
 
@@ -118,13 +108,13 @@ def test_a_settlement_sent_twice_counts_once_and_is_not_refused(
     assert [fields for _, fields in events] == [[job_id, s] for s in ("dispatched", "started", "finished")]
 
 
-def test_a_settlement_sent_again_does_not_disturb_what_the_lost_answer_claimed(
+def test_a_settlement_sent_again_keeps_the_jobs_that_the_lost_answer_claimed(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    ids = submit(store, operations, make_job, 2)
+    ids = submit_many(store, operations, make_job, 2)
     actor = make_actor()
     settlements = finished(store.run(actor.turn(0, [], 1)).jobs)
-    store.run(actor.turn(0, settlements, 1))  # the answer, with the second job, is lost
+    store.run(actor.turn(0, settlements, 1))  # The answer, with the second job, is lost.
 
     again = store.run(actor.turn(0, settlements, 1))
 
@@ -135,7 +125,7 @@ def test_a_settlement_sent_again_does_not_disturb_what_the_lost_answer_claimed(
 def test_a_failed_job_keeps_kind_message_and_position(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     actor = make_actor()
     (job,) = store.run(actor.turn(0, [], 1)).jobs
     failure = Settlement(
@@ -144,12 +134,13 @@ def test_a_failed_job_keeps_kind_message_and_position(
     )  # fmt: skip
     store.run(actor.turn(0, [failure], 0))
 
-    for failed in (
+    ways: list[Callable[[], str | None]] = [
         lambda: store.run(operations.output(job_id)),
         lambda: store.wait_reply(operations, job_id, 5).result(),
-    ):
+    ]
+    for read in ways:
         with pytest.raises(JobFailed) as e:
-            failed()
+            read()
         assert (e.value.kind, e.value.message, e.value.line, e.value.column) == (
             "ErrorVariableNotFound", "no such thing", 3, 7,
         )  # fmt: skip
@@ -160,7 +151,7 @@ def test_a_failed_job_keeps_kind_message_and_position(
 def test_ended_jobs_and_their_replies_expire(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    good, bad = submit(store, operations, make_job, 2)
+    good, bad = submit_many(store, operations, make_job, 2)
     actor = make_actor(retention=Retention(reply_ttl_s=10, result_ttl_s=100, failure_ttl_s=1000))
     first, second = store.run(actor.turn(0, [], 2)).jobs
     store.run(actor.turn(0, [*finished([first]), Settlement(second.id, second.attempt, JobStatus.ERROR, error="e")], 0))
@@ -176,7 +167,7 @@ def test_ended_jobs_and_their_replies_expire(
 def test_released_jobs_go_back_to_the_head_in_order_and_do_not_count_as_attempts(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    ids = submit(store, operations, make_job, 5)
+    ids = submit_many(store, operations, make_job, 5)
     slow, quick = make_actor(), make_actor()
     held = store.run(slow.turn(0, [], 4)).jobs
 
@@ -186,13 +177,13 @@ def test_released_jobs_go_back_to_the_head_in_order_and_do_not_count_as_attempts
     assert [j.id for j in taken] == ids[1:]
     assert {store.run(operations.record(i)).attempt for i in ids[:4]} == {1}
     assert claimed_ids(store, slow) == ids[:1]
-    assert store.run(slow.release(0, held[1:])) == 0, "they are another's now"
+    assert store.run(slow.release(0, held[1:])) == 0, "another actor owns them now"
 
 
 def test_an_id_queued_twice_runs_once(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
     one, two = make_actor(), make_actor()
 
@@ -204,10 +195,10 @@ def test_an_id_queued_twice_runs_once(
     assert claimed_ids(store, two) == []
 
 
-def test_a_key_that_somebody_overwrote_ends_its_job_in_error_and_the_lane_goes_on(
+def test_a_job_whose_key_was_overwritten_ends_in_error_and_the_lane_goes_on(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    broken, good = submit(store, operations, make_job, 2)
+    broken, good = submit_many(store, operations, make_job, 2)
     store.run(Op(("SET", operations.keys.job(broken), "gone"), str))
 
     turn = store.run(make_actor().turn(0, [], 10))
@@ -220,7 +211,9 @@ def test_a_key_that_somebody_overwrote_ends_its_job_in_error_and_the_lane_goes_o
         store.wait_reply(operations, broken, 5).result()
 
 
-def test_presence_tells_who_is_there(store: Store, operations: Operations, make_actor: MakeActor) -> None:
+def test_the_registry_lists_an_actor_with_its_presence(
+    store: Store, operations: Operations, make_actor: MakeActor
+) -> None:
     actor = make_actor(ScriptType.SAL, lanes=4, group="io")
     store.run(actor.beat(busy=3, jobs=17))
 
@@ -235,7 +228,7 @@ def test_presence_tells_who_is_there(store: Store, operations: Operations, make_
     assert shown.beat_at is not None
 
 
-def test_jobs_of_a_foreign_producer_are_claimed_whatever_case_they_are_written_in(
+def test_jobs_of_a_third_party_producer_are_claimed_in_either_spelling(
     store: Store, operations: Operations, make_actor: MakeActor
 ) -> None:
     key = operations.keys.job("foreign")
@@ -252,7 +245,7 @@ def test_jobs_of_a_foreign_producer_are_claimed_whatever_case_they_are_written_i
     assert store.run(Op(("HGET", key, "output"), str)) == "1"
 
 
-def test_an_id_without_any_job_is_dropped(store: Store, operations: Operations, make_actor: MakeActor) -> None:
+def test_an_id_without_a_job_is_dropped(store: Store, operations: Operations, make_actor: MakeActor) -> None:
     store.run(Op(("RPUSH", operations.keys.work("osis"), "ghost"), int))
     actor = make_actor()
 
@@ -262,10 +255,10 @@ def test_an_id_without_any_job_is_dropped(store: Store, operations: Operations, 
         store.run(operations.status("ghost"))
 
 
-def test_an_id_queued_twice_is_not_run_by_two_lanes_of_one_actor_nor_twice_in_a_batch(
+def test_an_id_queued_twice_runs_neither_in_two_lanes_of_an_actor_nor_twice_in_one_turn(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     for _ in range(3):
         store.run(Op(("RPUSH", operations.keys.work("osis"), job_id), int))
     actor = make_actor(lanes=2)
@@ -279,23 +272,23 @@ def test_an_id_queued_twice_is_not_run_by_two_lanes_of_one_actor_nor_twice_in_a_
 def test_a_queued_job_that_was_stopped_and_retried_runs_once(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     store.run(operations.stop(job_id))
     store.run(operations.retry(job_id))
 
     assert [j.id for j in store.run(make_actor().turn(0, [], 10)).jobs] == [job_id]
 
 
-def test_a_job_stopped_in_a_batch_before_it_began_never_runs(
+def test_a_claimed_job_that_is_stopped_before_it_starts_never_runs(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    ids = submit(store, operations, make_job, 3)
+    ids = submit_many(store, operations, make_job, 3)
     actor = make_actor()
     held = store.run(actor.turn(0, [], 3)).jobs
     for job_id in ids[1:]:
         store.run(operations.stop(job_id))
 
-    # One is handed back by the lane, the other is found as a leftover
+    # The lane hands back the first; its next turn finds the second in its claimed list.
     store.run(actor.release(0, held[1:2]))
     assert store.run(operations.status(ids[1])) is JobStatus.STOPPED
     store.run(actor.turn(0, finished(held[:1]), 5))
@@ -303,7 +296,7 @@ def test_a_job_stopped_in_a_batch_before_it_began_never_runs(
     assert claimed_ids(store, actor) == []
 
 
-def test_the_queues_of_older_programs_are_served_only_where_that_is_asked_for(
+def test_the_queues_of_older_programs_are_served_only_on_request(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str
 ) -> None:
     ids = [store.run(operations.create(make_job())) for _ in range(2)]
@@ -317,10 +310,10 @@ def test_the_queues_of_older_programs_are_served_only_where_that_is_asked_for(
     assert wider.routed
 
 
-def test_a_release_that_arrives_late_does_not_take_the_job_from_whoever_claimed_it_again(
+def test_a_release_that_arrives_late_does_not_take_the_job_from_the_lane_that_claimed_it_again(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
-    submit(store, operations, make_job, 1)
+    submit_many(store, operations, make_job, 1)
     actor = make_actor()
     held = store.run(actor.turn(0, [], 1)).jobs
     late = actor.release(0, held)

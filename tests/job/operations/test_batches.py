@@ -1,4 +1,4 @@
-"""Batches: many jobs with one status and one wait."""
+"""Batches: many jobs that are counted and awaited together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ from hero_job import JobInvalid, JobNotFound, WaitTimeout
 from hero_job.client.store import Store
 from hero_job.operations.batches import create_jobs
 from hero_job.operations.operations import Operations
-from tests.job.conftest import MakeActor, MakeJob
+from tests.job.conftest import MakeJob
 from tests.job.lane import Lane
-
-
-@pytest.fixture
-def lane(store: Store, make_actor: MakeActor) -> Lane:
-    return Lane(store, make_actor())
-
-
-def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
-    return store.run(operations.create(make_job(**fields), start=True))
-
-
-# Times
 
 
 def test_a_batch_counts_its_jobs_and_ends_with_the_last(
@@ -40,7 +28,7 @@ def test_a_batch_counts_its_jobs_and_ends_with_the_last(
     assert (status.total, status.open, status.finished, status.error, status.stopped) == (5, 0, 3, 1, 1)
 
 
-def test_a_batch_without_those_that_were_refused_still_ends(
+def test_a_batch_ends_without_the_jobs_that_were_refused(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     store.run(operations.create(make_job(id="taken", script="1")))
@@ -71,14 +59,12 @@ def test_a_batch_created_again_after_a_lost_answer_is_one_batch(
     assert store.wait_batch(operations, "b", 5).finished == 3
 
 
-def test_a_job_with_a_key_of_uniqueness_cannot_be_in_a_batch(
-    store: Store, operations: Operations, make_job: MakeJob
-) -> None:
+def test_a_job_with_a_unique_key_cannot_be_in_a_batch(store: Store, operations: Operations, make_job: MakeJob) -> None:
     with pytest.raises(JobInvalid, match="unique_key"):
         store.drive(create_jobs(operations, [make_job(), make_job(unique="k")]))
 
 
-def test_a_batch_id_is_taken_once(store: Store, operations: Operations, make_job: MakeJob) -> None:
+def test_a_batch_id_can_be_used_once(store: Store, operations: Operations, make_job: MakeJob) -> None:
     store.drive(create_jobs(operations, [make_job()], batch_id="b"))
 
     with pytest.raises(JobInvalid, match="exists"):

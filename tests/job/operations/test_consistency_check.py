@@ -1,4 +1,4 @@
-"""What a survey finds, and what it leaves alone."""
+"""The consistency check: which jobs it reports, and which it leaves alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, as_is
 from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
+from tests.job.steps import submit
 
 LONG_AGO = "2020-01-01T00:00:00.000Z"
-
-
-def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
-    return store.run(operations.create(make_job(**fields), start=True))
 
 
 def command(store: Store, *args: str | int) -> None:
@@ -62,7 +59,7 @@ def test_a_sound_deployment_has_no_strays(
     assert [actor.incarnation for actor in done.actors] == [lane.actor.entry.incarnation]
 
 
-def test_strays_are_found_each_by_its_trouble(
+def test_each_stray_is_reported_with_its_trouble(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     lane = Lane(store, make_actor())
@@ -86,14 +83,14 @@ def test_strays_are_found_each_by_its_trouble(
     }  # fmt: skip
 
 
-def test_what_has_just_moved_is_not_judged(store: Store, operations: Operations, make_job: MakeJob) -> None:
+def test_a_job_that_has_just_moved_is_not_reported(store: Store, operations: Operations, make_job: MakeJob) -> None:
     on_its_way = submit(store, operations, make_job)
     command(store, "LREM", operations.keys.work("osis"), 1, on_its_way)
 
     assert store.drive(survey(operations)).strays == ()
 
 
-def test_delayed_jobs_that_nobody_queues_are_told_by_how_late_they_are(
+def test_a_delayed_job_that_no_supervisor_queues_is_reported_as_late(
     store: Store, operations: Operations, make_job: MakeJob
 ) -> None:
     job_id = submit(store, operations, make_job, delay=3600)
@@ -103,7 +100,7 @@ def test_delayed_jobs_that_nobody_queues_are_told_by_how_late_they_are(
 
 
 @pytest.mark.parametrize("most", [10, 25])
-def test_a_survey_of_many_jobs_says_when_it_has_not_seen_all(
+def test_a_check_that_stops_early_says_that_it_is_not_complete(
     store: Store, operations: Operations, make_job: MakeJob, most: int
 ) -> None:
     for _ in range(3000):

@@ -1,4 +1,4 @@
-"""Tokens and nonces in the store."""
+"""Access tokens and nonces in the store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def credentials(namespace: str) -> Credentials:
     return Credentials(namespace)
 
 
-def test_tokens_are_read_as_they_were_written_and_one_name_is_one_token(store: Store, credentials: Credentials) -> None:
+def test_tokens_are_read_back_and_a_name_can_be_used_once(store: Store, credentials: Credentials) -> None:
     first, second = token("b", expires_at="2027-01-01T00:00:00+02:00"), token("a", scope="read")
     added = [store.run(credentials.add_token(one)) for one in (first, second, token("b", scope="user"))]
     both = store.run(credentials.tokens()).tokens
@@ -39,7 +39,7 @@ def test_tokens_are_read_as_they_were_written_and_one_name_is_one_token(store: S
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"scope": "god"}', '{"scope": "read", "sha256": "x"}'])
-def test_a_damaged_entry_is_no_token_and_hides_no_other(
+def test_a_damaged_entry_is_reported_and_hides_no_other(
     valkey: ValkeyServer, namespace: str, store: Store, credentials: Credentials, text: str
 ) -> None:
     store.run(credentials.add_token(token()))
@@ -58,12 +58,12 @@ def test_a_damaged_entry_is_no_token_and_hides_no_other(
         {"created_at": "today"}, {"expires_at": "2027-01-01T00:00:00"},
     ],
 )  # fmt: skip
-def test_a_token_with_a_wrong_field_is_refused(fields: dict[str, Any]) -> None:
+def test_a_token_with_an_invalid_field_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(JobInvalid):
         token(**fields)
 
 
-def test_a_nonce_is_taken_once_and_expires(
+def test_a_nonce_can_be_taken_once_and_expires(
     valkey: ValkeyServer, namespace: str, store: Store, credentials: Credentials
 ) -> None:
     store.run(credentials.put_nonce("n", "02ab"))
@@ -74,6 +74,6 @@ def test_a_nonce_is_taken_once_and_expires(
     assert [store.run(credentials.take_nonce(n)) for n in ("n", "n", "unknown")] == ["02ab", None, None]
 
 
-def test_the_hash_of_a_token_is_what_sha256sum_makes_of_it() -> None:
+def test_the_hash_of_a_token_is_its_sha_256() -> None:
     assert token_hash("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert len(token_hash("\udc80")) == 64

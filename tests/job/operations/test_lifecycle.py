@@ -1,4 +1,4 @@
-"""Delays, expiry, priority, uniqueness, limits, pause, retries, dead letters, stop, batches, logs: in the store."""
+"""A job on its way: delay, expiry, priority, pause, retries, dead letters, stop and log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from hero_job import JobFailed, JobInvalid, JobNotFound, JobStateError, JobStatus, ScriptType
 from hero_job.client.store import Store
+from hero_job.model.retention import Retention
 from hero_job.model.views import Progress
 from hero_job.operations.actor_operations import Order, Recoveries
 from hero_job.operations.batches import purge_dead, retry_dead
@@ -16,21 +17,12 @@ from hero_job.protocol.op import Op
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
-
-
-@pytest.fixture
-def lane(store: Store, make_actor: MakeActor) -> Lane:
-    return Lane(store, make_actor())
-
-
-def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
-    return store.run(operations.create(make_job(**fields), start=True))
-
+from tests.job.steps import submit
 
 # Times
 
 
-def test_a_delayed_job_is_scheduled_and_queued_when_its_time_has_come(
+def test_a_delayed_job_is_scheduled_and_queued_when_it_is_due(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job, delay=0.05)
@@ -48,16 +40,14 @@ def test_a_delayed_job_is_scheduled_and_queued_when_its_time_has_come(
     assert store.run(operations.status(far)) is JobStatus.SCHEDULED
 
 
-def test_a_time_that_is_past_delays_nothing(
-    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
-) -> None:
+def test_a_time_in_the_past_delays_nothing(store: Store, operations: Operations, make_job: MakeJob, lane: Lane) -> None:
     job_id = submit(store, operations, make_job, not_before="2001-01-01T00:00:00+01:00")
 
     assert lane.claim_ids() == [job_id]
 
 
 @pytest.mark.parametrize("value", ["tomorrow", "2026-11-24T06:00:00", 5])
-def test_a_time_without_a_zone_or_sense_is_refused(make_job: MakeJob, value: object) -> None:
+def test_a_time_that_is_not_iso_8601_with_a_zone_is_refused(make_job: MakeJob, value: object) -> None:
     with pytest.raises(JobInvalid, match="not_before"):
         make_job(not_before=value)
 
@@ -79,7 +69,7 @@ def test_many_supervisors_queue_a_due_job_once(
 
 
 @pytest.mark.parametrize("found_by", ["sweep", "claim"])
-def test_a_job_that_did_not_begin_in_time_ends_as_expired(
+def test_a_job_that_does_not_start_in_time_ends_as_expired(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane, found_by: str
 ) -> None:
     job_id = submit(store, operations, make_job, expires=0.02)
@@ -95,7 +85,7 @@ def test_a_job_that_did_not_begin_in_time_ends_as_expired(
     assert failed.value.kind == "expired"
 
 
-def test_a_job_that_began_in_time_does_not_expire(
+def test_a_job_that_starts_in_time_does_not_expire(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job, expires=3600)
@@ -109,7 +99,9 @@ def test_a_job_that_began_in_time_does_not_expire(
 # Order
 
 
-def test_high_goes_first_and_low_last(store: Store, operations: Operations, make_job: MakeJob, lane: Lane) -> None:
+def test_high_priority_runs_first_and_low_priority_last(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
     normal = [submit(store, operations, make_job) for _ in range(2)]
     low = [submit(store, operations, make_job, priority="low") for _ in range(2)]
     late = submit(store, operations, make_job)
@@ -118,7 +110,7 @@ def test_high_goes_first_and_low_last(store: Store, operations: Operations, make
     assert lane.work_off() == [high, *normal, late, *low]
 
 
-def test_a_low_job_alone_wakes_an_idle_lane_like_any_other(
+def test_a_job_of_low_priority_wakes_an_idle_lane_like_any_other(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job, priority="low")
@@ -126,7 +118,7 @@ def test_a_low_job_alone_wakes_an_idle_lane_like_any_other(
     assert store.run(lane.actor.take(0)) == job_id
 
 
-def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_back(
+def test_a_paused_queue_holds_its_jobs_and_a_resumed_one_gives_them_back_in_order(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     before = [submit(store, operations, make_job) for _ in range(3)]
@@ -141,9 +133,9 @@ def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_bac
     assert status.waiting == 5
     assert status.paused_since is not None
     lane.finish(running)
-    assert store.run(operations.status(running.id)) is JobStatus.FINISHED, "what runs goes on"
+    assert store.run(operations.status(running.id)) is JobStatus.FINISHED, "running jobs go on"
 
-    # A foreign producer knows nothing of the pause: served, and behind what was held if it still waits
+    # A third-party producer knows nothing of the pause. Its job is served, after those that were held.
     foreign = store.run(operations.create(make_job()))
     store.run(Op(("HSET", operations.keys.job(foreign), "status", "dispatched"), int))
     store.run(Op(("RPUSH", operations.keys.work("osis"), foreign), int))
@@ -157,7 +149,7 @@ def test_a_paused_queue_holds_everything_in_order_and_a_resumed_one_gives_it_bac
 # Failure
 
 
-def test_a_failed_run_is_repeated_and_a_success_forgets_the_failure(
+def test_a_failed_run_is_repeated_and_a_success_clears_the_error(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job, retries=2)
@@ -202,7 +194,7 @@ def test_dead_letters_are_listed_retried_and_purged(
     assert store.run(operations.admin.dead_count()) == 0
 
 
-def test_a_dead_letter_that_fails_again_at_once_is_retried_once_a_call(
+def test_a_dead_letter_that_fails_again_immediately_is_retried_once_per_call(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     for _ in range(3):
@@ -229,7 +221,7 @@ def test_a_dead_letter_that_fails_again_at_once_is_retried_once_a_call(
 
 
 @pytest.mark.parametrize("state", ["created", "dispatched", "scheduled", "waiting"])
-def test_a_job_that_has_not_begun_is_stopped_at_once(
+def test_a_job_that_has_not_started_is_stopped_immediately(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane, state: str
 ) -> None:
     other = store.run(operations.create(make_job()))
@@ -249,7 +241,7 @@ def test_a_job_that_has_not_begun_is_stopped_at_once(
     assert store.run(Op(("ZCARD", operations.keys.scheduled), int)) == 0
 
 
-def test_a_running_job_is_marked_and_its_actor_told(
+def test_a_running_job_is_marked_as_stopping_and_its_actor_gets_an_order(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job)
@@ -263,7 +255,7 @@ def test_a_running_job_is_marked_and_its_actor_told(
     assert store.run(operations.status(job_id)) is JobStatus.STOPPED
 
 
-def test_a_stop_that_comes_late_leaves_the_result_as_it_is(
+def test_a_stop_after_the_end_leaves_the_result_as_it_is(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job)
@@ -276,7 +268,7 @@ def test_a_stop_that_comes_late_leaves_the_result_as_it_is(
     assert store.run(operations.output(job_id)) == "42"
 
 
-def test_a_stopping_job_whose_holder_dies_is_stopped_not_run_again(
+def test_a_stopping_job_whose_holder_dies_is_stopped_and_does_not_run_again(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane, recoveries: Recoveries
 ) -> None:
     job_id = submit(store, operations, make_job)
@@ -299,7 +291,7 @@ def test_a_stopping_job_that_fails_is_not_repeated(
     assert store.run(operations.status(job_id)) is JobStatus.STOPPED
 
 
-def test_a_foreign_clients_stop_by_the_types_control_list_is_an_order(
+def test_a_third_party_client_can_stop_a_job_by_the_control_list_of_the_type(
     store: Store, operations: Operations, lane: Lane
 ) -> None:
     store.run(Op(("LPUSH", operations.keys.control_type("osis"), "some-job"), int))
@@ -315,7 +307,7 @@ def test_an_unknown_job_cannot_be_stopped(store: Store, operations: Operations) 
 # Logs
 
 
-def test_a_running_jobs_log_and_progress_are_read_while_it_runs_and_after(
+def test_a_jobs_log_and_progress_can_be_read_while_it_runs_and_later(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     job_id = submit(store, operations, make_job)
@@ -335,11 +327,9 @@ def test_a_running_jobs_log_and_progress_are_read_while_it_runs_and_after(
     assert store.run(Op(("PTTL", operations.keys.log(job_id)), int)) > 0
 
 
-def test_a_log_keeps_its_newest_lines_and_belongs_to_the_jobs_holder(
+def test_a_log_keeps_its_newest_lines_and_only_the_jobs_holder_writes_it(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    from hero_job.model.retention import Retention
-
     lane = Lane(store, make_actor(retention=Retention(log_lines=10)))
     job_id = submit(store, operations, make_job)
     (job,) = lane.claim()

@@ -1,39 +1,23 @@
-"""Uniqueness, concurrency, rate, and order by context."""
+"""Limits across jobs: unique keys, concurrency keys, rate keys, and one job of a context at a time."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-import pytest
-
-from hero_job import JobStatus
+from hero_job import JobBuilder, JobStatus
 from hero_job.client.store import Store
-from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.actor_operations import ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
+from tests.job.steps import submit
 
 
-@pytest.fixture
-def lane(store: Store, make_actor: MakeActor) -> Lane:
-    return Lane(store, make_actor())
-
-
-def submit(store: Store, operations: Operations, make_job: MakeJob, **fields: object) -> str:
-    return store.run(operations.create(make_job(**fields), start=True))
-
-
-# Times
-
-
-def test_jobs_of_one_context_run_one_after_another_in_order_over_many_actors(
+def test_jobs_of_one_context_run_one_after_the_other_in_order_across_actors(
     store: Store, operations: Operations, make_actor: MakeActor, namespace: str
 ) -> None:
-    from hero_job import JobBuilder
-    from hero_job.operations.actor_operations import ActorOperations
-
     def job(context: str, n: int) -> str:
         builder = JobBuilder().id(f"{context}{n}").caller_id("c").context_id(context).script("1").script_type("osis")
         return store.run(operations.create(builder.build(), start=True))
@@ -46,7 +30,7 @@ def test_jobs_of_one_context_run_one_after_another_in_order_over_many_actors(
     order = ["a0", "b0"]
     lanes[0].finish(*first[0])
     running = [lane.claim(5) for lane in lanes]
-    assert [j.id for jobs in running for j in jobs] == ["a1"], "b waits for its running one"
+    assert [j.id for jobs in running for j in jobs] == ["a1"], "context b waits for its running job"
     order.append("a1")
     lanes[1].finish(*first[1])
     while len(order) < len(ids):
@@ -59,7 +43,7 @@ def test_jobs_of_one_context_run_one_after_another_in_order_over_many_actors(
     assert [i for i in order if i[0] == "b"] == ["b0", "b1", "b2"]
 
 
-def test_a_unique_key_gives_one_open_job_and_then_another(
+def test_a_unique_key_allows_one_open_job_and_the_next_after_its_end(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     first = submit(store, operations, make_job, unique="k")
@@ -70,11 +54,9 @@ def test_a_unique_key_gives_one_open_job_and_then_another(
     assert submit(store, operations, make_job, unique="k") != first
 
 
-def test_a_unique_key_for_a_period_outlasts_its_job(
+def test_a_unique_key_with_a_period_outlasts_its_job(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
-    from hero_job import JobBuilder
-
     def once() -> str:
         builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").unique("k", 0.2)
         return store.run(operations.create(builder.build(), start=True))
@@ -101,7 +83,7 @@ def test_a_concurrency_key_lets_the_next_in_line_run_when_one_ends(
     assert [running.id, other.id] == [ids[0], free]
     assert two.claim() == []
 
-    # ended, failed to be repeated, dead, stopped in line: each hands the place on, once
+    # The place goes to the next in line, once, when its holder ends, fails and is repeated later, or dies.
     one.finish(running)
     (second,) = two.claim()
     assert second.id == ids[1]
@@ -110,18 +92,16 @@ def test_a_concurrency_key_lets_the_next_in_line_run_when_one_ends(
     assert third.id == ids[2]
     store.run(recoveries.recover(two.actor.entry.incarnation, proven_dead=True))
     (third,) = one.claim()
-    assert third.id == ids[2], "it keeps its place over the death of its holder"
+    assert third.id == ids[2], "the job keeps its place when its holder dies"
     assert store.run(operations.stop(ids[3])) is JobStatus.STOPPED
     assert one.claim() == []
     one.finish(third)
     assert one.claim_ids() == [ids[4]]
 
 
-def test_a_rate_key_lets_so_many_begin_and_delays_the_others(
+def test_a_rate_key_lets_three_jobs_start_and_delays_the_others(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
-    from hero_job import JobBuilder
-
     def rated() -> str:
         builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").rate("k", 3, 0.6)
         return store.run(operations.create(builder.build(), start=True))
@@ -140,6 +120,6 @@ def test_a_rate_key_lets_so_many_begin_and_delays_the_others(
     eventually(promote)
     starts = [datetime.fromisoformat(store.run(operations.record(i)).started_at or "").timestamp() for i in ids]
     starts.sort()
-    # However late a supervisor promotes them, none starts before the rate allows it.
+    # No job starts before the rate allows it, no matter how late it is promoted.
     assert starts[3] - starts[0] >= 0.19
     assert starts[4] - starts[0] >= 0.39

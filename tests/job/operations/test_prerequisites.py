@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from hero_job import JobFailed, JobInvalid, JobNotFound, JobStatus
+from hero_job import Job, JobFailed, JobInvalid, JobNotFound, JobStatus
 from hero_job.client.store import Store
 from hero_job.operations.batches import create_jobs, creation_order
 from hero_job.operations.operations import Operations
-from tests.job.conftest import MakeActor, MakeJob
+from tests.job.conftest import MakeJob
 from tests.job.lane import Lane
-
-
-@pytest.fixture
-def lane(store: Store, make_actor: MakeActor) -> Lane:
-    return Lane(store, make_actor())
 
 
 def test_a_job_waits_until_its_last_prerequisite_has_finished_and_reads_their_outputs(
@@ -63,7 +59,7 @@ def test_prerequisites_that_end_before_the_job_is_started_count(
 
 
 @pytest.mark.parametrize("ended", ["failed", "stopped", "deleted"])
-def test_a_failed_prerequisite_fails_all_that_wait_for_it_with_the_reason(
+def test_a_failed_prerequisite_fails_all_jobs_that_wait_for_it_and_says_why(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane, ended: str
 ) -> None:
     store.run(operations.create(make_job(id="a"), start=True))
@@ -86,7 +82,7 @@ def test_a_failed_prerequisite_fails_all_that_wait_for_it_with_the_reason(
     assert lane.claim() == []
 
 
-def test_a_job_that_failed_its_prerequisites_before_its_start_fails_at_its_start(
+def test_a_job_whose_prerequisite_failed_before_its_start_fails_when_it_is_started(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     store.run(operations.create(make_job(id="a"), start=True))
@@ -99,7 +95,7 @@ def test_a_job_that_failed_its_prerequisites_before_its_start_fails_at_its_start
         assert store.run(operations.record(job_id)).error_kind == "prerequisite_failed"
 
 
-def test_a_job_runs_after_a_failure_where_it_asks_for_that(
+def test_a_job_can_ask_to_run_after_a_failure(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     store.run(operations.create(make_job(id="a"), start=True))
@@ -125,13 +121,11 @@ def test_a_job_cannot_wait_for_itself(make_job: MakeJob) -> None:
         make_job(id="a", prerequisites=["a"])
 
 
-def dependents(make_job: MakeJob, job_id: str, *ids: str) -> object:
-    from hero_job import Job
-
-    base = make_job(id=job_id)
+def job_with_dependents(job_id: str, *dependents: str, prerequisites: Sequence[str] = ()) -> Job:
+    """The builder has no dependents: only a client of the Rust family names them."""
     return Job.from_fields(
-        {"id": job_id, "caller_id": base.caller_id, "context_id": base.context_id, "script": base.script,
-         "script_type": base.script_type, "dependents": list(ids)}
+        {"id": job_id, "caller_id": "caller", "context_id": "context", "script": "1", "script_type": "osis",
+         "prerequisites": list(prerequisites), "dependents": list(dependents)}
     )  # fmt: skip
 
 
@@ -139,7 +133,7 @@ def test_dependents_wait_for_the_job_that_names_them(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
     store.run(operations.create(make_job(id="later")))
-    store.run(operations.create(dependents(make_job, "first", "later")))
+    store.run(operations.create(job_with_dependents("first", "later")))
     store.run(operations.start("later"))
     assert lane.claim() == []
 
@@ -150,22 +144,15 @@ def test_dependents_wait_for_the_job_that_names_them(
 def test_a_dependent_that_would_wait_for_itself_is_refused(
     store: Store, operations: Operations, make_job: MakeJob
 ) -> None:
-    from hero_job import Job
-
     store.run(operations.create(make_job(id="a")))
     store.run(operations.create(make_job(id="b", prerequisites=["a"])))
-    base = make_job()
-    circular = Job.from_fields(
-        {"id": "c", "caller_id": base.caller_id, "context_id": base.context_id, "script": "1",
-         "script_type": "osis", "prerequisites": ["b"], "dependents": ["a"]}
-    )  # fmt: skip
 
     with pytest.raises(JobInvalid, match="'a' would wait for itself"):
-        store.run(operations.create(circular))
+        store.run(operations.create(job_with_dependents("c", "a", prerequisites=["b"])))
 
 
 @pytest.mark.parametrize("state", ["unknown", "started", "finished"])
-def test_a_dependent_that_cannot_wait_any_more_is_refused(
+def test_a_dependent_that_can_no_longer_wait_is_refused(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane, state: str
 ) -> None:
     if state != "unknown":
@@ -174,7 +161,7 @@ def test_a_dependent_that_cannot_wait_any_more_is_refused(
         lane.work_off()
 
     with pytest.raises(JobInvalid, match="does not exist, or has been started"):
-        store.run(operations.create(dependents(make_job, "x", "d")))
+        store.run(operations.create(job_with_dependents("x", "d")))
 
 
 def test_any_graph_runs_in_an_order_that_it_allows(
@@ -195,7 +182,7 @@ def test_any_graph_runs_in_an_order_that_it_allows(
         assert all(order.index(p) < order.index(n) for n in names for p in before[n])
 
 
-def test_a_cycle_in_a_batch_is_refused_by_the_names_in_it(make_job: MakeJob) -> None:
+def test_a_cycle_in_a_batch_is_refused_with_the_names_in_it(make_job: MakeJob) -> None:
     jobs = [make_job(id="a", prerequisites=["c"]), make_job(id="b", prerequisites=["a"]),
             make_job(id="c", prerequisites=["b"])]  # fmt: skip
 
@@ -205,7 +192,7 @@ def test_a_cycle_in_a_batch_is_refused_by_the_names_in_it(make_job: MakeJob) -> 
     assert all(name in refused.value.reason for name in "abc")
 
 
-def test_the_creation_order_puts_every_job_behind_those_that_it_names(make_job: MakeJob) -> None:
+def test_the_creation_order_puts_every_job_after_those_that_it_names(make_job: MakeJob) -> None:
     jobs = [make_job(id=n, prerequisites=p) for n, p in (("a", []), ("b", ["a"]), ("c", ["a", "b"]))]
 
     for shuffled in itertools.permutations(jobs):

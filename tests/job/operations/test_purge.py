@@ -1,4 +1,4 @@
-"""Emptying a queue: what waited ends, with its reply; what runs goes on; how a queue is seen that moves."""
+"""Purging a queue stops its waiting jobs, each with a reply; and the head of a queue as the scaler sees it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.job.conftest import MakeActor, MakeJob
 OSIS = ScriptType.OSIS
 
 
-def test_jobs_that_wait_end_as_stopped_with_their_replies_and_what_runs_goes_on(
+def test_waiting_jobs_are_stopped_with_their_replies_and_running_jobs_go_on(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:
     runs = store.run(operations.create(make_job(), start=True))
@@ -44,7 +44,7 @@ def test_jobs_that_wait_end_as_stopped_with_their_replies_and_what_runs_goes_on(
     assert store.drive(purge_queue(operations, OSIS)) == 0
 
 
-def test_paused_queue_of_a_group_is_purged_page_by_page_and_stays_paused(
+def test_a_paused_queue_of_a_group_is_purged_page_by_page_and_stays_paused(
     store: Store, operations: Operations, make_job: MakeJob
 ) -> None:
     other = store.run(operations.create(make_job(), start=True))
@@ -59,7 +59,7 @@ def test_paused_queue_of_a_group_is_purged_page_by_page_and_stays_paused(
     assert store.run(operations.status(other)) is JobStatus.DISPATCHED
 
 
-def test_head_of_a_queue_says_how_long_it_has_waited(
+def test_the_head_of_a_queue_says_how_long_its_first_job_has_waited(
     store: Store, operations: Operations, make_job: MakeJob, namespace: str
 ) -> None:
     assert store.run(operations.admin.queue_head(OSIS)) == store.run(operations.admin.queue_head(OSIS, "g"))

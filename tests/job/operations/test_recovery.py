@@ -1,4 +1,4 @@
-"""What becomes of jobs whose holder dies, freezes, leaves or comes back late."""
+"""Recovery: jobs whose holder dies, freezes, leaves or comes back late."""
 
 from __future__ import annotations
 
@@ -9,29 +9,18 @@ import pytest
 from hero_job import JobFailed, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import Retention
-from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries, Settlement
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, ClaimedJob, Recoveries
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
+from tests.job.steps import finished, submit_many
 from tests.valkey_server import ValkeyServer
-
-
-def finished(claimed: list, output: str = "42") -> list[Settlement]:
-    return [Settlement(j.id, j.attempt, JobStatus.FINISHED, output) for j in claimed]
-
-
-def submit(store: Store, operations: Operations, make_job: MakeJob, count: int, **fields: object) -> list[str]:
-    return [store.run(operations.create(make_job(**fields), start=True)) for _ in range(count)]
-
-
-def claimed_ids(store: Store, actor: ActorOperations, lane: int = 0) -> list[str]:
-    return store.run(Op(("LRANGE", actor.keys.claimed(actor.entry.incarnation, lane), 0, -1), list))
 
 
 def test_a_late_zombie_changes_nothing(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     zombie, heir = make_actor(), make_actor()
     held = store.run(zombie.turn(0, [], 1)).jobs
     store.run(recoveries.recover(zombie.entry.incarnation, proven_dead=True))
@@ -52,7 +41,7 @@ def test_a_late_zombie_changes_nothing(
 def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    ids = submit(store, operations, make_job, 6)
+    ids = submit_many(store, operations, make_job, 6)
     dead = make_actor()
     store.run(dead.turn(0, [], 3))
     store.run(Op(("BLMOVE", operations.keys.work("osis"), operations.keys.claimed(dead.entry.incarnation, 0),
@@ -63,13 +52,13 @@ def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
     assert sorted(recovery.handed_back) == sorted(ids[:4])
     assert [j.id for j in store.run(make_actor().turn(0, [], 10)).jobs] == ids
     assert store.run(operations.record(ids[0])).redeliveries == 1
-    assert store.run(operations.record(ids[3])).redeliveries == 0, "it had been taken, not started"
+    assert store.run(operations.record(ids[3])).redeliveries == 0, "it was taken, but not started"
 
 
 def test_recovery_covers_every_lane(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    ids = submit(store, operations, make_job, 8, script_type=ScriptType.SAL)
+    ids = submit_many(store, operations, make_job, 8, script_type=ScriptType.SAL)
     dead = make_actor(ScriptType.SAL, lanes=4)
     for lane in range(4):
         store.run(dead.turn(lane, [], 2))
@@ -82,7 +71,7 @@ def test_recovery_covers_every_lane(
 def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     for _ in range(4):
         holder = make_actor()
         assert [j.id for j in store.run(holder.turn(0, [], 1)).jobs] == [job_id]
@@ -96,10 +85,10 @@ def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
     assert store.run(operations.admin.queue_length(ScriptType.OSIS)) == 0
 
 
-def test_a_living_incarnation_is_left_alone_and_an_expired_one_is_found(
+def test_a_live_incarnation_is_left_alone_and_an_expired_one_is_recovered(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    ids = submit(store, operations, make_job, 2)
+    ids = submit_many(store, operations, make_job, 2)
     living, expiring = make_actor(), make_actor(lease_s=0.05)
     store.run(living.turn(0, [], 1))
     store.run(expiring.turn(0, [], 1))
@@ -108,16 +97,16 @@ def test_a_living_incarnation_is_left_alone_and_an_expired_one_is_found(
     assert found == [expiring.entry.incarnation]
     assert store.run(recoveries.recover(living.entry.incarnation, proven_dead=False)).alive
     assert store.run(recoveries.recover(expiring.entry.incarnation, proven_dead=False)).handed_back == ids[1:]
-    assert not store.run(expiring.beat(busy=0, jobs=0)), "the declared dead do not come back"
+    assert not store.run(expiring.beat(busy=0, jobs=0)), "an incarnation that was declared dead does not come back"
 
 
-def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_sweep(
+def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_recovery(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     frozen = make_actor()
     incarnation = frozen.entry.incarnation
     store.run(recoveries.recover(incarnation, proven_dead=True))
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     assert store.run(frozen.take(0)) == job_id
 
     assert incarnation in store.run(recoveries.buried())
@@ -125,10 +114,10 @@ def test_an_id_that_a_frozen_lane_takes_after_its_death_is_found_by_the_next_swe
     assert [j.id for j in store.run(make_actor().turn(0, [], 1)).jobs] == [job_id]
 
 
-def test_a_leaving_incarnation_hands_back_without_counting_and_is_forgotten(
+def test_a_leaving_incarnation_hands_back_its_jobs_without_counting_a_redelivery(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    (job_id,) = submit(store, operations, make_job, 1)
+    (job_id,) = submit_many(store, operations, make_job, 1)
     leaving = make_actor()
     store.run(leaving.turn(0, [], 1))
 
@@ -142,16 +131,20 @@ def test_a_leaving_incarnation_hands_back_without_counting_and_is_forgotten(
 def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
-    """Twenty seeded walks over four incarnations; a model outside Redis counts terminal transitions and replies."""
+    """Twenty random walks with fixed seeds over four incarnations; a count outside Redis checks each settlement."""
     for seed in range(20):
         rng = random.Random(seed)
-        ids = submit(store, operations, make_job, 30)
+        ids = submit_many(store, operations, make_job, 30)
         actors = [make_actor(retention=Retention(max_redeliveries=100)) for _ in range(4)]
-        held: dict[str, list] = {c.entry.incarnation: [] for c in actors}
+        held: dict[str, list[ClaimedJob]] = {c.entry.incarnation: [] for c in actors}
         accepted: dict[str, int] = dict.fromkeys(ids, 0)
 
         def settle(
-            c: ActorOperations, jobs: list, most: int, held: dict[str, list] = held, accepted: dict = accepted
+            c: ActorOperations,
+            jobs: list[ClaimedJob],
+            most: int,
+            held: dict[str, list[ClaimedJob]] = held,
+            accepted: dict[str, int] = accepted,
         ) -> None:
             turn = store.run(c.turn(0, finished(jobs, c.entry.incarnation), most))
             for job in jobs:
@@ -172,7 +165,7 @@ def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(
                 case 3 if rng.random() < 0.3:
                     store.run(Recoveries(operations.keys.namespace, Retention(max_redeliveries=100)).recover(
                         c.entry.incarnation, proven_dead=True))  # fmt: skip
-                    settle(c, list(mine), 1)  # the zombie tries
+                    settle(c, list(mine), 1)  # The dead holder tries to settle.
                     actors.remove(c)
                     actors.append(make_actor(retention=Retention(max_redeliveries=100)))
                     held[actors[-1].entry.incarnation] = []

@@ -1,4 +1,4 @@
-"""Schedules: which ticks there are, which of them get a job, and that each gets one."""
+"""Schedules: their ticks, the policy for missed ticks, and one job per tick."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hero_job import JobInvalid, ScriptType
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
-from hero_job.operations.schedules import Schedule, Schedules
+from hero_job.operations.schedules import Missed, Schedule, Schedules
 
 JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
 
@@ -25,21 +25,21 @@ def ticks(schedule: Schedule, after: str, count: int) -> list[str]:
     return [f"{datetime.fromtimestamp(t / 1000, UTC):%m-%dT%H:%M}" for t in found]
 
 
-def test_a_cron_ticks_in_its_own_zone() -> None:
+def test_a_cron_expression_ticks_in_its_own_time_zone() -> None:
     schedule = Schedule(name="s", job=JOB, cron="30 9 * * 1-5", tz="Europe/Brussels")
 
-    # A Friday in winter, then the Monday after
+    # A Friday in winter, and the following Monday.
     assert ticks(schedule, "2026-11-27T00:00:00Z", 2) == ["11-27T08:30", "11-30T08:30"]
 
 
-def test_the_hour_that_comes_twice_gets_one_tick_and_the_one_that_is_missing_too() -> None:
+def test_a_repeated_hour_and_a_skipped_hour_get_one_tick_each() -> None:
     schedule = Schedule(name="s", job=JOB, cron="30 2 * * *", tz="Europe/Brussels")
 
     assert ticks(schedule, "2026-10-24T12:00:00Z", 2) == ["10-25T00:30", "10-26T01:30"]
     assert len(set(ticks(schedule, "2026-03-28T12:00:00Z", 3))) == 3
 
 
-def test_an_interval_ticks_at_its_multiples_whoever_computes_it() -> None:
+def test_an_interval_ticks_at_its_multiples_so_all_supervisors_agree() -> None:
     schedule = Schedule(name="s", job=JOB, interval_s=90)
 
     assert list(islice(schedule.ticks_after(100.0), 3)) == [180_000, 270_000, 360_000]
@@ -49,12 +49,12 @@ def test_an_interval_ticks_at_its_multiples_whoever_computes_it() -> None:
 @pytest.mark.parametrize(
     ("missed", "late_ms", "made"),
     [
-        ("all", 0, [0]), ("all", 25, [0, 10, 20]),
-        ("once", 0, [0]), ("once", 25, [20]),
-        ("skip", 0, [0]), ("skip", 25, [20]),
+        (Missed.ALL, 0, [0]), (Missed.ALL, 25, [0, 10, 20]),
+        (Missed.ONCE, 0, [0]), (Missed.ONCE, 25, [20]),
+        (Missed.SKIP, 0, [0]), (Missed.SKIP, 25, [20]),
     ],
 )  # fmt: skip
-def test_missed_ticks_are_treated_by_the_policy(missed: Any, late_ms: int, made: list[int]) -> None:
+def test_the_policy_decides_what_becomes_of_missed_ticks(missed: Missed, late_ms: int, made: list[int]) -> None:
     schedule = Schedule(name="s", job=JOB, interval_s=10, missed=missed)
 
     due, following = schedule.due(100_000, 100_000 + late_ms * 1000)
@@ -63,15 +63,15 @@ def test_missed_ticks_are_treated_by_the_policy(missed: Any, late_ms: int, made:
     assert following == 100_000 + (late_ms // 10 + 1) * 10_000
 
 
-def test_a_tick_found_very_late_is_passed_over_where_missed_ones_are_skipped() -> None:
-    schedule = Schedule(name="s", job=JOB, interval_s=3600, missed="skip")  # type: ignore[arg-type]
+def test_a_tick_that_is_found_a_minute_late_is_skipped_with_missed_skip() -> None:
+    schedule = Schedule(name="s", job=JOB, interval_s=3600, missed=Missed.SKIP)
 
     assert schedule.due(3_600_000, 3_600_000 + 61_000) == ([], 7_200_000)
     assert schedule.due(3_600_000, 3_600_000 + 59_000) == ([3_600_000], 7_200_000)
 
 
-def test_a_century_of_missed_ticks_is_bounded() -> None:
-    schedule = Schedule(name="s", job=JOB, interval_s=1, missed="all")  # type: ignore[arg-type]
+def test_after_a_century_only_a_bounded_number_of_ticks_is_made_up_for() -> None:
+    schedule = Schedule(name="s", job=JOB, interval_s=1, missed=Missed.ALL)
 
     due, following = schedule.due(1000, 3_000_000_000_500)
 
@@ -89,21 +89,21 @@ def test_a_century_of_missed_ticks_is_bounded() -> None:
         ({"interval_s": 5, "job": {}}, "caller_id"),
     ],
 )  # fmt: skip
-def test_a_wrong_schedule_is_refused_by_the_field(fields: dict[str, Any], named: str) -> None:
+def test_an_invalid_schedule_is_refused_with_the_name_of_the_field(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(JobInvalid) as refused:
         Schedule(**{"name": "s", "job": JOB, **fields})
 
     assert refused.value.field == named
 
 
-def test_of_many_supervisors_each_tick_gets_one_job(store: Store, operations: Operations, namespace: str) -> None:
+def test_each_tick_gets_one_job_from_many_supervisors(store: Store, operations: Operations, namespace: str) -> None:
     schedules = Schedules(namespace)
-    schedule = Schedule(name="s", job=JOB, interval_s=1, missed="all")  # type: ignore[arg-type]
+    schedule = Schedule(name="s", job=JOB, interval_s=1, missed=Missed.ALL)
     now_ms = store.run(schedules.due()).now_ms
     first = next(schedule.ticks_after(now_ms / 1000 - 5))
     store.run(schedules.put(schedule, first))
 
-    # Five supervisors look, then all of them act on what they saw
+    # Five supervisors read the schedule before any of them acts.
     seen = [store.run(schedules.due()) for _ in range(5)]
     moved = 0
     for due in seen:

@@ -1,183 +1,262 @@
-"""A job as its submitter describes it, and the limits that a deployment sets. Pure.
+"""A job as its submitter describes it: each field of it, in one row. Pure.
 
-What the runtime adds to a job (status, output, times) is in `views.py`. Invariant: a `Job` that exists is valid.
+Everything that depends on the fields of a job is derived from `JOB_FIELDS`: codec, RPC, `heroctl`, access of scripts,
+documentation. What the runtime adds to a job (status, output, times) is in `views.py`. Invariant: a `Job` that exists is
+valid.
 """
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self
 
-from hero_job.model.checks import (
-    check_count,
-    check_id,
-    check_key,
-    check_route,
-    check_seconds,
-    check_text,
-    check_timeout,
-    env_mapping,
-    id_tuple,
-    time_text,
-)
+from hero_job.model.checks import check_timeout, milliseconds
 from hero_job.model.errors import JobInvalid
+from hero_job.model.job_field import (
+    DELAY,
+    FLAG,
+    ID,
+    IDS,
+    KEY,
+    OWN_FLAG,
+    PATH,
+    PRIORITY,
+    ROUTE,
+    SCRIPT_TYPE,
+    SECONDS,
+    SIGNATURES,
+    TEXT,
+    TIME,
+    TIMEOUT,
+    VARIABLES,
+    WINDOW,
+    CommandLineOption,
+    count,
+    row,
+    rows_of,
+)
+from hero_job.model.limits import DEFAULT_LIMITS, JobLimits
 from hero_job.model.routing import Priority, ScriptType
-from hero_job.model.signatures import Signature, signature_tuple
+from hero_job.model.signatures import Signature
 from hero_job.model.spellings import CAMEL_CASE
 
-__all__ = ["DEFAULT_LIMITS", "Job", "JobLimits", "Priority", "ScriptType"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobLimits:
-    """Limits of a deployment. A job beyond them is refused when it is created.
-
-    Attributes:
-        max_script_bytes: Largest script, in bytes of UTF-8.
-        max_timeout_s: Largest timeout, in seconds.
-        default_timeout_s: Timeout of a job that does not set one, in seconds.
-    """
-
-    max_script_bytes: int = 1024 * 1024
-    max_timeout_s: float = 86_400
-    default_timeout_s: float = 300
-
-
-DEFAULT_LIMITS = JobLimits()
+__all__ = ["DEFAULT_LIMITS", "JOB_FIELDS", "Job", "JobLimits", "Priority", "ScriptType"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What a submitter asks for. Immutable; two jobs with the same id and equal fields are one job.
 
-    Attributes:
-        id: Unique id, 1 to 200 printable ASCII characters; a UUID unless the submitter chose another.
-        caller_id: The submitter, usually a public key.
-        context_id: The context (circle) that it runs for, usually a public key.
-        script: Source text.
-        script_type: The kind of actor that runs it.
-        timeout: Longest run time of the script, in seconds.
-        retries: How often a failed run is repeated.
-        concurrent: Carried for the Rust system; SAL runs everything concurrently anyway.
-        log_path: File that also receives the printed lines.
-        env_vars: Environment variables of the script.
-        prerequisites: Ids of jobs that must finish first.
-        dependents: Ids of jobs that wait for this one.
-        group: Only actors of this group run it.
-        instance: Only this instance of the group runs it.
-        priority: Where in its queue it goes.
-        not_before: Earliest start, ISO 8601; a datetime is accepted too.
-        delay_s: Earliest start, in seconds after the submitter started it.
-        expires_s: It ends as expired if it does not run within this many seconds after the submitter started it.
-        unique_key: While a job with this key is open, no second one is created; its submitter gets the first one's id.
-        unique_for_s: The key holds for this many seconds instead, no matter how the job ends.
-        concurrency_key: At most `concurrency_max` jobs with this key run simultaneously; the others wait in line.
-        concurrency_max: See `concurrency_key`.
-        rate_key: At most `rate_max` jobs with this key start in `rate_window_s` seconds; the others start later.
-        rate_max: See `rate_key`.
-        rate_window_s: See `rate_key`.
-        run_after_failure: Run it even if a prerequisite has failed.
-        batch: The batch that it belongs to.
-        signatures: Signatures of the job; see `signing.py`. The server verifies them when it creates the job.
+    The row of each field describes it; see `JobField`. A new field is a new row, and the code that acts on it.
 
     Raises:
         JobInvalid: A field is missing, empty, or of a wrong type.
     """
 
-    id: str
-    caller_id: str
-    context_id: str
-    script: str
-    script_type: ScriptType
-    timeout: float = DEFAULT_LIMITS.default_timeout_s
-    retries: int = 0
-    concurrent: bool = False
-    log_path: str | None = None
-    env_vars: Mapping[str, str] = field(default_factory=dict)
-    prerequisites: tuple[str, ...] = ()
-    dependents: tuple[str, ...] = ()
-    group: str | None = None
-    instance: str | None = None
-    priority: Priority = Priority.NORMAL
-    not_before: str | None = None
-    delay_s: float = 0
-    expires_s: float | None = None
-    unique_key: str | None = None
-    unique_for_s: float | None = None
-    concurrency_key: str | None = None
-    concurrency_max: int = 1
-    rate_key: str | None = None
-    rate_max: int = 1
-    rate_window_s: float = 1
-    run_after_failure: bool = False
-    batch: str | None = None
-    signatures: tuple[Signature, ...] = ()
+    id: str = field(
+        metadata=row(
+            ID,
+            "An id that you choose; the same job sent twice is then one job. Default: a new UUID.",
+            always_stored=True,
+            command_line=CommandLineOption(
+                flag="--id",
+                metavar="ID",
+                help="Choose the id; submitting the same job twice is then harmless.",
+                panel="Job",
+                default_text="a new UUID",
+                once=True,
+            ),
+        )
+    )
+    caller_id: str = field(
+        metadata=row(TEXT, "The submitter, usually a public key.", always_stored=True, for_scripts=False)
+    )
+    context_id: str = field(
+        metadata=row(TEXT, "The context that it runs for, usually a public key.", always_stored=True, for_scripts=False)
+    )
+    script: str = field(metadata=row(TEXT, "Source text.", always_stored=True))
+    script_type: ScriptType = field(
+        metadata=row(SCRIPT_TYPE, "OSIS, SAL, V or Python, in any case.", always_stored=True)
+    )
+    timeout: float = field(
+        default=DEFAULT_LIMITS.default_timeout_s,
+        metadata=row(TIMEOUT, "Longest run time in seconds.", always_stored=True),
+    )
+    retries: int = field(
+        default=0,
+        metadata=row(
+            count(least=0, most=1000),
+            "How often a failed run is repeated.",
+            always_stored=True,
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--retries", metavar="N", default_text="0", help="Run it up to N more times if it fails."
+            ),
+        ),
+    )
+    concurrent: bool = field(
+        default=False, metadata=row(FLAG, "Kept for the Rust system.", always_stored=True, for_scripts=False)
+    )
+    log_path: str | None = field(
+        default=None,
+        metadata=row(PATH, "File that printed lines are also written to.", is_option=True, for_scripts=False),
+    )
+    env_vars: Mapping[str, str] = field(
+        default_factory=dict, metadata=row(VARIABLES, "Variables that the script can read.", always_stored=True)
+    )
+    prerequisites: tuple[str, ...] = field(
+        default=(),
+        metadata=row(
+            IDS,
+            "Ids of jobs that must finish first.",
+            always_stored=True,
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--after",
+                metavar="JOB_ID",
+                help="Start it when this job has finished; may be repeated.",
+                once=True,
+            ),
+        ),
+    )
+    dependents: tuple[str, ...] = field(
+        default=(),
+        metadata=row(IDS, "Ids of jobs that wait for this one.", always_stored=True, is_option=True, for_scripts=False),
+    )
+    group: str | None = field(
+        default=None,
+        metadata=row(
+            ROUTE,
+            "Group of actors that runs it.",
+            command_line=CommandLineOption(
+                flag="--group", metavar="NAME", help="Only actors of this group.", panel="Job"
+            ),
+        ),
+    )
+    instance: str | None = field(
+        default=None,
+        metadata=row(
+            ROUTE,
+            "Actor of the group that runs it.",
+            command_line=CommandLineOption(
+                flag="--instance", metavar="NAME", help="Only this actor of the group; needs --group.", panel="Job"
+            ),
+        ),
+    )
+    priority: Priority = field(
+        default=Priority.NORMAL,
+        metadata=row(
+            PRIORITY,
+            "high, normal or low: to the front of the queue, to its end, or after everything else.",
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--priority",
+                default_text="normal",
+                help="high: to the front of the queue; low: after everything else.",
+            ),
+        ),
+    )
+    run_after_failure: bool = field(default=False, metadata=row(OWN_FLAG, "Run it even if a prerequisite has failed."))
+    not_before: str | None = field(
+        default=None,
+        metadata=row(
+            TIME,
+            "Earliest start, as ISO 8601 with a time zone.",
+            is_option=True,
+            stored_for_lua=("due_ms", lambda text: str(milliseconds(text))),
+            command_line=CommandLineOption(
+                flag="--not-before",
+                metavar="TIME",
+                help="Start it then: ISO 8601 with a time zone, such as 2026-11-24T06:00:00Z.",
+                once=True,
+            ),
+        ),
+    )
+    delay_s: float = field(
+        default=0,
+        metadata=row(
+            DELAY,
+            "Earliest start, in seconds after start_job.",
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--delay", metavar="SECONDS", help="Start it this long from now.", once=True
+            ),
+        ),
+    )
+    expires_s: float | None = field(
+        default=None,
+        metadata=row(
+            SECONDS,
+            "It ends as expired if it has not started so many seconds after start_job.",
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--expires", metavar="SECONDS", help="Do not run it if it has not started within this time."
+            ),
+        ),
+    )
+    unique_key: str | None = field(
+        default=None,
+        metadata=row(
+            KEY,
+            "While a job with this key has not ended, its id is returned instead of a new job.",
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--unique",
+                metavar="KEY",
+                help="If a job with this key has not ended yet, use that job instead.",
+                once=True,
+            ),
+        ),
+    )
+    unique_for_s: float | None = field(
+        default=None,
+        metadata=row(SECONDS, "The key holds for so many seconds instead.", with_field="unique_key"),
+    )
+    concurrency_key: str | None = field(
+        default=None,
+        metadata=row(
+            KEY, "At most concurrency_max jobs with this key run simultaneously; the others wait.", is_option=True
+        ),
+    )
+    concurrency_max: int = field(
+        default=1, metadata=row(count(most=100_000), "See concurrency_key.", with_field="concurrency_key")
+    )
+    rate_key: str | None = field(
+        default=None,
+        metadata=row(
+            KEY,
+            "At most rate_max jobs with this key start in rate_window_s seconds; the others start later.",
+            is_option=True,
+        ),
+    )
+    rate_max: int = field(default=1, metadata=row(count(most=1_000_000), "See rate_key.", with_field="rate_key"))
+    rate_window_s: float = field(default=1, metadata=row(WINDOW, "See rate_key.", with_field="rate_key"))
+    batch: str | None = field(
+        default=None, metadata=row(ID, "The batch that it belongs to.", is_option=True, for_scripts=False)
+    )
+    signatures: tuple[Signature, ...] = field(
+        default=(),
+        metadata=row(
+            SIGNATURES, "Its signatures: {public_key, signature} in hex, each.", is_option=True, for_scripts=False
+        ),
+    )
 
     def __post_init__(self) -> None:
-        check_text("caller_id", self.caller_id)
-        check_text("context_id", self.context_id)
-        check_text("script", self.script)
-        if type(self.script_type) is not ScriptType:
-            object.__setattr__(self, "script_type", ScriptType.parse(self.script_type))
-        check_id("id", self.id)
-        check_timeout(self.timeout, math.inf)
-        if type(self.retries) is not int or not 0 <= self.retries <= 1000:
-            raise JobInvalid("retries", f"must be a whole number from 0 to 1000, not {self.retries!r}")
-        if type(self.concurrent) is not bool:
-            raise JobInvalid("concurrent", f"must be true or false, not {self.concurrent!r}")
-        if self.log_path is not None:
-            check_text("log_path", self.log_path)
-        if self.group is not None:
-            check_route("group", self.group)
-        if self.instance is not None:
-            check_route("instance", self.instance)
-            if self.group is None:
-                raise JobInvalid("instance", "an instance is a member of a group: set the group too")
-        if self.env_vars != {}:
-            object.__setattr__(self, "env_vars", env_mapping(self.env_vars))
-        if self.prerequisites or self.dependents:
-            object.__setattr__(self, "prerequisites", id_tuple("prerequisites", self.prerequisites))
-            object.__setattr__(self, "dependents", id_tuple("dependents", self.dependents))
-            if self.id in self.prerequisites or self.id in self.dependents:
-                raise JobInvalid("prerequisites", "a job cannot wait for itself")
-        if self.priority is not Priority.NORMAL:
-            if self.priority not in tuple(Priority):
-                raise JobInvalid("priority", f"must be one of high, normal, low, not {self.priority!r:.80}")
-            object.__setattr__(self, "priority", Priority(self.priority))
-        self._check_times()
-        self._check_keys()
-
-    def _check_times(self) -> None:
-        if self.not_before is not None:
-            object.__setattr__(self, "not_before", time_text("not_before", self.not_before))
-        if self.delay_s != 0:
-            check_seconds("delay_s", self.delay_s)
-        if self.expires_s is not None:
-            check_seconds("expires_s", self.expires_s)
-
-    def _check_keys(self) -> None:
-        if self.unique_key is not None:
-            check_key("unique_key", self.unique_key)
-        if self.unique_for_s is not None:
-            check_seconds("unique_for_s", self.unique_for_s)
-            if self.unique_key is None:
-                raise JobInvalid("unique_for_s", "has no meaning without unique_key: set that too, or leave this out")
-        if self.concurrency_key is not None:
-            check_key("concurrency_key", self.concurrency_key)
-            check_count("concurrency_max", self.concurrency_max, most=100_000)
-        if self.rate_key is not None:
-            check_key("rate_key", self.rate_key)
-            check_count("rate_max", self.rate_max, most=1_000_000)
-            check_seconds("rate_window_s", self.rate_window_s)
-        if type(self.run_after_failure) is not bool:
-            raise JobInvalid("run_after_failure", f"must be true or false, not {self.run_after_failure!r}")
-        if self.batch is not None:
-            check_id("batch", self.batch)
-        if self.signatures != ():
-            object.__setattr__(self, "signatures", signature_tuple(self.signatures))
+        for (name, check, default, with_field), value in zip(_CHECKS, _values_of(self), strict=True):
+            # Identity, so that the checks see a True that equals a default of 1.
+            if value is not default and (with_field is None or getattr(self, with_field) is not None):
+                checked = check(name, value)
+                if checked is not value:
+                    object.__setattr__(self, name, checked)
+        if self.instance is not None and self.group is None:
+            raise JobInvalid("instance", "an instance is a member of a group: set the group too")
+        if self.unique_for_s is not None and self.unique_key is None:
+            raise JobInvalid("unique_for_s", "has no meaning without unique_key: set that too, or leave this out")
+        if self.id in self.prerequisites or self.id in self.dependents:
+            raise JobInvalid("prerequisites", "a job cannot wait for itself")
 
     def check_limits(self, limits: JobLimits) -> None:
         """Compare the job with the limits of a deployment.
@@ -207,20 +286,31 @@ class Job:
         given: dict[str, Any] = {}
         for name, value in fields.items():
             field_name = CAMEL_CASE.get(name, name)
-            if field_name not in _FIELDS:
-                raise JobInvalid(str(name), f"unknown field; known are {', '.join(sorted(_FIELDS))}")
+            if field_name not in _NAMES:
+                raise JobInvalid(str(name), f"unknown field; known are {', '.join(sorted(_NAMES))}")
             if field_name in given:
                 raise JobInvalid(field_name, "given twice, in two spellings: leave one of them out")
             if value is not None:
                 given[field_name] = value
-        for name in ("caller_id", "context_id", "script", "script_type"):
+        if "id" not in given:
+            given["id"] = str(uuid.uuid4())
+        for name in _REQUIRED:
             if name not in given:
                 raise JobInvalid(name, "is missing")
-        given.setdefault("id", str(uuid.uuid4()))
         given.setdefault("timeout", limits.default_timeout_s)
         job = cls(**given)
         job.check_limits(limits)
         return job
 
 
-_FIELDS = frozenset(Job.__dataclass_fields__)
+#: The rows of all fields, in their order.
+JOB_FIELDS = rows_of(Job)
+
+# A required field has no default: nothing is identical to a new object.
+_CHECKS = tuple(
+    (field.name, field.kind.check, object() if field.required else field.default, field.with_field)
+    for field in JOB_FIELDS
+)
+_values_of = attrgetter(*(field.name for field in JOB_FIELDS))
+_NAMES = frozenset(field.name for field in JOB_FIELDS)
+_REQUIRED = tuple(field.name for field in JOB_FIELDS if field.required)

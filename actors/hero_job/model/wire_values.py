@@ -9,9 +9,8 @@ from __future__ import annotations
 import orjson
 
 from hero_job.model.errors import JobInvalid
-from hero_job.model.job import DEFAULT_LIMITS
+from hero_job.model.limits import DEFAULT_LIMITS
 from hero_job.model.signatures import Signature, signature_tuple
-from hero_job.model.views import Progress
 
 
 def format_seconds(value: float) -> str:
@@ -102,21 +101,6 @@ def parse_signatures(text: str | None) -> tuple[Signature, ...]:
         return signature_tuple(orjson.loads(text)) if text else ()
     except (ValueError, JobInvalid):
         return ()
-
-
-def parse_position(text: str | None) -> tuple[int | None, int | None]:
-    """Read "line:column". A missing or odd part is None, so that a position never hides an error."""
-    line, _, column = (text or "").partition(":")
-    return (int(line) if line.isdecimal() else None, int(column) if column.isdecimal() else None)
-
-
-def parse_progress(text: str | None) -> Progress | None:
-    """Read a job's progress. A missing or odd one is None, so that it never hides a job."""
-    try:
-        data = orjson.loads(text or "null")
-        return Progress(done=float(data["done"]), total=float(data["total"]), text=str(data["text"])) if data else None
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def _parse_json(name: str, text: str) -> object:

@@ -18,7 +18,7 @@ from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, JobRecord, LogLine, Reply
 from hero_job.operations.admin_operations import AdminOperations
 from hero_job.protocol import lua
-from hero_job.protocol.codec import decode_record, encode_job, has_more
+from hero_job.protocol.codec import decode_record, encode_job, has_options
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, T, as_is, pairs
 from hero_job.protocol.replies import OUTCOME_FIELDS, outcome_of
@@ -73,8 +73,8 @@ class Operations:
 
         keys = self.keys
         queue = keys.work(job.script_type.suffix, job.group, job.instance)
-        more = "1" if has_more(job) else "0"
-        args = [keys.job_prefix + job_id, queue, keys.prefix, job_id, "1" if start else "0", more, *self._keep]
+        options = "1" if has_options(job) else "0"
+        args = [keys.job_prefix + job_id, queue, keys.prefix, job_id, "1" if start else "0", options, *self._keep]
         args += encode_job(job)
         return Op(args, decode, lua.CREATE, 2, job_id)
 

@@ -14,7 +14,6 @@ from hero_job.model.errors import JobDamaged, JobInvalid
 from hero_job.model.spellings import parse_status
 from hero_job.model.status import JobStatus
 from hero_job.model.views import Reply
-from hero_job.model.wire_values import parse_position
 
 #: Fields of a job's hash that `outcome_of` reads, in this order.
 OUTCOME_FIELDS = ("status", "output", "error", "error_kind", "error_at")
@@ -88,6 +87,12 @@ def outcome_of(job_id: str, values: Sequence[str | None]) -> Reply | None:
     return Reply(
         job_id=job_id, status=status, output=output, error=error, error_kind=error_kind, line=line, column=column
     )
+
+
+def parse_position(text: str | None) -> tuple[int | None, int | None]:
+    """Read "line:column". A missing or odd part is None, so that a position never hides an error."""
+    line, _, column = (text or "").partition(":")
+    return (int(line) if line.isdecimal() else None, int(column) if column.isdecimal() else None)
 
 
 def _text(value: object) -> str | None:

@@ -2,8 +2,8 @@
 
 Each file is one script; its header states its guarantee, keys, arguments, answer and transitions. The parts that it
 shares with others (`parts/`) go in front of it. Constants are replaced by their values: the key parts of `keys.py` by
-their names there, and the camelCase names of `spellings.py`, `FOREIGN_SCRIPT_TYPE` for `scriptType`. So no script
-spells either.
+their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for `scriptType`), and the fields that a
+hash has only if they are set, as `OPTIONAL_FIELDS`. So no script spells any of them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from hero_job.model.job import JOB_FIELDS
 from hero_job.model.spellings import CAMEL_CASE
 from hero_job.protocol.keys import KeyPart
 
 _FOLDER = Path(__file__).parent
-_CONSTANTS = {part.name: part.value for part in KeyPart} | {
-    f"FOREIGN_{name.upper()}": foreign for foreign, name in CAMEL_CASE.items()
+_OPTIONAL_FIELDS = ", ".join(f"'{field.name}'" for field in JOB_FIELDS if not field.always_stored)
+_CONSTANTS = {
+    **{part.name: f"'{part.value}'" for part in KeyPart},
+    **{f"FOREIGN_{name.upper()}": f"'{foreign}'" for foreign, name in CAMEL_CASE.items()},
+    "OPTIONAL_FIELDS": f"{{ {_OPTIONAL_FIELDS} }}",
 }
 _TOKEN = re.compile(r"--.*|'(?:[^'\\]|\\.)*'|\b[A-Z_]{3,}\b")
 
@@ -53,8 +57,7 @@ def _load(name: str, *parts: str) -> LuaScript:
 
 def _constant(token: re.Match[str]) -> str:
     # Literals, since each local variable that functions use costs every run of the script.
-    value = _CONSTANTS.get(token.group())
-    return token.group() if value is None else f"'{value}'"
+    return _CONSTANTS.get(token.group(), token.group())
 
 
 _ENDING = ("time", "spellings", "queue", "limits", "ending")

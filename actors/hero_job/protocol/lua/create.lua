@@ -40,9 +40,7 @@ local function difference()
     if redis.call('HGET', key, name) ~= value then return name end
     given[name] = true
   end
-  local optional = { 'log_path', 'group', 'instance', 'priority', 'not_before', 'delay_s', 'expires_s', 'unique_key',
-    'unique_for_s', 'concurrency_key', 'rate_key', 'run_after_failure', 'batch', 'signatures' }
-  for _, name in ipairs(optional) do
+  for _, name in ipairs(OPTIONAL_FIELDS) do
     if not given[name] and redis.call('HEXISTS', key, name) == 1 then return name end
   end
 end

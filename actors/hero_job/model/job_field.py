@@ -1,0 +1,249 @@
+"""What the runtime must know of a field of a job, and the kinds of values that fields have. Pure.
+
+`Job` describes each of its fields by one `JobField`. The codec, the RPC descriptions, the options of `heroctl`, the
+access of scripts, the list that `create.lua` compares and docs/redis.md are derived from these rows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from hero_job.model import checks, wire_values
+from hero_job.model.errors import JobInvalid
+from hero_job.model.routing import Priority, ScriptType
+from hero_job.model.signatures import signature_tuple
+
+_METADATA: Final = "job_field"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldKind:
+    """How the values of a kind are checked, stored and described.
+
+    Attributes:
+        check: Field name, value -> the value as a job holds it. Raises `JobInvalid`.
+        encode: Value -> text in the hash.
+        decode: Field name, text in the hash -> value. Raises `JobInvalid`.
+        json_type: Type of the value in JSON and in scripts.
+        show: Value -> JSON value of an answer.
+        bounds: Limits of the value for its JSON schema, as pydantic names them: `{"gt": 0}`.
+        choices: The only values that are accepted, if they are few.
+    """
+
+    check: Callable[[str, Any], Any]
+    encode: Callable[[Any], str]
+    decode: Callable[[str, str], Any]
+    json_type: Any = str
+    show: Callable[[Any], Any] = lambda value: value
+    bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLineOption:
+    """An option of `heroctl run`, `submit` and `schedule add`.
+
+    Attributes:
+        flag: With its dashes.
+        metavar: What stands for the value in the help.
+        help: One sentence.
+        panel: The group of options that it is listed in.
+        default_text: The default as the help shows it.
+        once: Only for jobs that run once: a schedule does not have it.
+    """
+
+    flag: str
+    metavar: str | None = None
+    help: str
+    panel: str = "When and how often"
+    default_text: str | None = None
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobField:
+    """One field of a job.
+
+    Attributes:
+        name: Name in Python, in the hash, in JSON and in scripts.
+        default: Value of a job that does not set it; None if it is required.
+        required: Every job must set it.
+        kind: What its values are.
+        doc: One sentence for users.
+        always_stored: The hash has it even at its default; otherwise only if it is set.
+        is_option: If it is set, the Lua scripts read more of the job than script and queue; see `create.lua`.
+        with_field: It counts, and is stored, only together with this other field.
+        stored_for_lua: A second hash field, and how it is computed from the value.
+        for_scripts: A script may set it for a job that it creates.
+        command_line: Its option in `heroctl`, if it has one.
+    """
+
+    name: str = ""
+    default: Any = None
+    required: bool = False
+    kind: FieldKind
+    doc: str
+    always_stored: bool = False
+    is_option: bool = False
+    with_field: str | None = None
+    stored_for_lua: tuple[str, Callable[[Any], str]] | None = None
+    for_scripts: bool = True
+    command_line: CommandLineOption | None = None
+
+
+def row(kind: FieldKind, doc: str, **properties: Any) -> Mapping[str, JobField]:
+    """Describe a field of `Job`, as the metadata of its dataclass field.
+
+    Args:
+        kind: What its values are.
+        doc: One sentence for users.
+        properties: Further attributes of `JobField`.
+    """
+    return {_METADATA: JobField(kind=kind, doc=doc, **properties)}
+
+
+def rows_of(job_class: Any) -> tuple[JobField, ...]:
+    """Return the rows of a class in the order of its fields."""
+    rows = []
+    for field in dataclasses.fields(job_class):
+        default = None if field.default is dataclasses.MISSING else field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        rows.append(dataclasses.replace(field.metadata[_METADATA], name=field.name, default=default, required=required))
+    return tuple(rows)
+
+
+def _unchanged(check: Callable[..., None], **limits: float) -> Callable[[str, Any], Any]:
+    def run(name: str, value: Any) -> Any:
+        check(name, value, **limits)
+        return value
+
+    return run
+
+
+def _check_flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise JobInvalid(name, f"must be true or false, not {value!r}")
+    return value
+
+
+def _check_timeout(_name: str, value: Any) -> Any:
+    checks.check_timeout(value, math.inf)
+    return value
+
+
+def _check_delay(name: str, value: Any) -> Any:
+    if value != 0:
+        checks.check_seconds(name, value)
+    return value
+
+
+def _check_priority(name: str, value: Any) -> Priority:
+    if value not in tuple(Priority):
+        raise JobInvalid(name, f"must be one of high, normal, low, not {value!r:.80}")
+    return Priority(value)
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _as_text(_name: str, text: str) -> str:
+    return text
+
+
+def _text_or_none(_name: str, text: str) -> str | None:
+    return text or None
+
+
+#: A text that must not be empty.
+TEXT: Final = FieldKind(check=_unchanged(checks.check_text), encode=str, decode=_as_text)
+#: The same; an empty one in the hash means none.
+PATH: Final = dataclasses.replace(TEXT, decode=_text_or_none)
+#: Name of a group or an instance; an empty one in the hash means none.
+ROUTE: Final = FieldKind(check=_unchanged(checks.check_route), encode=str, decode=_text_or_none)
+#: Id of a job or a batch.
+ID: Final = FieldKind(check=_unchanged(checks.check_id), encode=str, decode=_as_text)
+#: Key of uniqueness or of a limit.
+KEY: Final = FieldKind(check=_unchanged(checks.check_key), encode=str, decode=_as_text)
+#: Point in time, as ISO 8601.
+TIME: Final = FieldKind(check=checks.time_text, encode=str, decode=_as_text)
+#: Duration in seconds.
+SECONDS: Final = FieldKind(
+    check=_unchanged(checks.check_seconds),
+    encode=wire_values.format_seconds,
+    decode=wire_values.parse_seconds,
+    json_type=float,
+    bounds={"gt": 0},
+)
+#: The same, at least 0.
+DELAY: Final = dataclasses.replace(SECONDS, check=_check_delay, bounds={"ge": 0})
+#: The same; 0 in the hash means one second.
+WINDOW: Final = dataclasses.replace(SECONDS, decode=lambda name, text: wire_values.parse_seconds(name, text) or 1)
+#: Longest run time in seconds.
+TIMEOUT: Final = dataclasses.replace(
+    SECONDS, check=_check_timeout, decode=lambda _name, text: wire_values.parse_timeout(text)
+)
+#: True or false.
+FLAG: Final = FieldKind(
+    check=_check_flag,
+    encode=lambda value: "true" if value else "false",
+    decode=lambda _name, text: text.lower() in ("true", "1"),
+    json_type=bool,
+)
+#: The same for fields that only we write: the Lua scripts know no other word for true.
+OWN_FLAG: Final = dataclasses.replace(FLAG, decode=lambda _name, text: text == "true")
+PRIORITY: Final = FieldKind(
+    check=_check_priority,
+    encode=lambda value: value.value,
+    decode=lambda _name, text: Priority(text) if text in tuple(Priority) else Priority.NORMAL,
+    show=lambda value: value.value,
+    choices=tuple(Priority),
+)
+SCRIPT_TYPE: Final = FieldKind(
+    check=lambda _name, value: value if type(value) is ScriptType else ScriptType.parse(value),
+    encode=lambda value: value.value,
+    decode=lambda _name, text: ScriptType.parse(text),
+    show=lambda value: value.value,
+)
+#: Environment variables.
+VARIABLES: Final = FieldKind(
+    check=lambda _name, value: value if value == {} else checks.env_mapping(value),
+    encode=lambda value: _dump(value) if value else "{}",
+    decode=lambda _name, text: wire_values.parse_env_vars(text),
+    json_type=dict[str, str],
+    show=dict,
+)
+#: Ids of jobs.
+IDS: Final = FieldKind(
+    check=checks.id_tuple,
+    encode=lambda value: _dump(value) if value else "[]",
+    decode=wire_values.parse_ids,
+    json_type=list[str],
+    show=list,
+)
+SIGNATURES: Final = FieldKind(
+    check=lambda _name, value: signature_tuple(value),
+    encode=lambda value: orjson.dumps(value).decode(),
+    decode=lambda _name, text: wire_values.parse_signatures(text),
+    json_type=list[dict[str, str]],
+    show=lambda value: [{"public_key": one.public_key, "signature": one.signature} for one in value],
+)
+
+
+def count(*, most: int, least: int = 1) -> FieldKind:
+    """Whole numbers from `least` to `most`. A missing count, or 0 in the hash, means `least`."""
+    return FieldKind(
+        check=_unchanged(checks.check_count, least=least, most=most),
+        encode=str,
+        decode=lambda name, text: wire_values.parse_whole(name, text) or least,
+        json_type=int,
+        bounds={"ge": least},
+    )

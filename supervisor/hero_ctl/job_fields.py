@@ -1,6 +1,7 @@
 """The options of `run`, `submit` and `schedule add` that describe a job, and how they become its fields.
 
-Each option is one field of a dataclass and has the name of the job's field that it sets.
+Each option is one field of a dataclass and has the name of the job's field that it sets. Most are derived from the rows
+of `Job`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import dataclasses
 import getpass
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hero_ctl.exits import ExitCode
-from hero_ctl.options import GROUP_HELP, INSTANCE_HELP
 from hero_ctl.output import fail
-from hero_job.model.job import DEFAULT_LIMITS, Priority, ScriptType
+from hero_job.model.job import DEFAULT_LIMITS, JOB_FIELDS, Priority, ScriptType
+from hero_job.model.job_field import PRIORITY, CommandLineOption, JobField
 
 _JOB_PANEL = "Job"
 _TIMING_PANEL = "When and how often"
@@ -28,8 +29,8 @@ ScriptTypeOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """What may be said about every job."""
+class _SubmitterOptions:
+    """The options that have a default or a form of their own here; the rows of the job's fields add the others."""
 
     script_type: ScriptTypeOption = ScriptType.SAL
     caller_id: Annotated[
@@ -69,91 +70,53 @@ class JobOptions:
             rich_help_panel=_JOB_PANEL,
         ),
     ] = None
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="NAME", help=GROUP_HELP, rich_help_panel=_JOB_PANEL)
-    ] = None
-    instance: Annotated[
-        str | None, typer.Option("--instance", metavar="NAME", help=INSTANCE_HELP, rich_help_panel=_JOB_PANEL)
-    ] = None
-    priority: Annotated[
-        Priority | None,
+
+
+def _derived(base: type[_SubmitterOptions], *, once: bool) -> type[_SubmitterOptions]:
+    """Add the options that the rows of the job's fields describe.
+
+    Args:
+        base: The options so far.
+        once: Add those for jobs that run once, otherwise those for all jobs.
+    """
+    added = [
+        (field.name, _annotation(field, field.command_line), None)
+        for field in JOB_FIELDS
+        if field.command_line is not None and field.command_line.once is once
+    ]
+    name = "OneTimeJobOptions" if once else "JobOptions"
+    return dataclasses.make_dataclass(name, added, bases=(base,), frozen=True, slots=True, kw_only=True)
+
+
+def _annotation(field: JobField, option: CommandLineOption) -> Any:
+    kind = Priority if field.kind is PRIORITY else field.kind.json_type
+    annotated: Any = Annotated  # as a value: mypy knows it only as a part of annotations
+    return annotated[
+        kind | None,
         typer.Option(
-            "--priority",
+            option.flag,
+            metavar=option.metavar,
             case_sensitive=False,
-            show_default="normal",
-            help="high: to the front of the queue; low: after everything else.",
-            rich_help_panel=_TIMING_PANEL,
+            show_default=option.default_text or True,
+            help=option.help,
+            rich_help_panel=option.panel,
         ),
-    ] = None
-    expires_s: Annotated[
-        float | None,
-        typer.Option(
-            "--expires",
-            metavar="SECONDS",
-            help="Do not run it if it has not started within this time.",
-            rich_help_panel=_TIMING_PANEL,
-        ),
-    ] = None
-    retries: Annotated[
-        int | None,
-        typer.Option(
-            "--retries",
-            metavar="N",
-            show_default="0",
-            help="Run it up to N more times if it fails.",
-            rich_help_panel=_TIMING_PANEL,
-        ),
-    ] = None
+    ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneTimeJobOptions(JobOptions):
-    """What may be said about a job that runs once, beside `JobOptions`."""
+if TYPE_CHECKING:
 
-    id: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="ID",
-            show_default="a new UUID",
-            help="Choose the id; submitting the same job twice is then harmless.",
-            rich_help_panel=_JOB_PANEL,
-        ),
-    ] = None
-    delay_s: Annotated[
-        float | None,
-        typer.Option("--delay", metavar="SECONDS", help="Start it this long from now.", rich_help_panel=_TIMING_PANEL),
-    ] = None
-    not_before: Annotated[
-        str | None,
-        typer.Option(
-            "--not-before",
-            metavar="TIME",
-            help="Start it then: ISO 8601 with a time zone, such as 2026-11-24T06:00:00Z.",
-            rich_help_panel=_TIMING_PANEL,
-        ),
-    ] = None
-    prerequisites: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--after",
-            metavar="JOB_ID",
-            help="Start it when this job has finished; may be repeated.",
-            rich_help_panel=_TIMING_PANEL,
-        ),
-    ] = None
-    unique_key: Annotated[
-        str | None,
-        typer.Option(
-            "--unique",
-            metavar="KEY",
-            help="If a job with this key has not ended yet, use that job instead.",
-            rich_help_panel=_TIMING_PANEL,
-        ),
-    ] = None
+    class JobOptions(_SubmitterOptions):
+        """The options of every job."""
+
+    class OneTimeJobOptions(JobOptions):
+        """The options of a job that runs once."""
+else:
+    JobOptions = _derived(_SubmitterOptions, once=False)
+    OneTimeJobOptions = _derived(JobOptions, once=True)
 
 
-def job_fields(script: str, options: JobOptions) -> dict[str, Any]:
+def job_fields(script: str, options: _SubmitterOptions) -> dict[str, Any]:
     """Collect the fields of a job, as `Job.from_fields` takes them.
 
     Args:

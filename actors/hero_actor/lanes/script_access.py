@@ -15,7 +15,7 @@ from hero_engine.engine import Asker
 from hero_engine.errors import AccessRefused
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, WaitTimeout
-from hero_job.model.job import Job
+from hero_job.model.job import JOB_FIELDS, Job
 from hero_job.model.retention import Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord, Reply
@@ -27,13 +27,10 @@ T = TypeVar("T")
 
 #: The fields of a new job that a script may choose. It may choose neither caller and context, nor signatures, nor a
 #: batch, whose jobs others count.
-_FIELDS: Final = frozenset(
-    {
-        *("id", "script", "script_type", "timeout", "retries", "env_vars", "prerequisites", "run_after_failure"),
-        *("group", "instance", "priority", "not_before", "delay_s", "expires_s", "unique_key", "unique_for_s"),
-        *("concurrency_key", "concurrency_max", "rate_key", "rate_max", "rate_window_s"),
-    }
-)
+_FIELDS: Final = {field.name: field.kind for field in JOB_FIELDS if field.for_scripts}
+_TYPE_WORDS: Final[Mapping[object, str]] = {
+    str: "text", int: "whole", float: "number", bool: "flag", list[str]: "texts", dict[str, str]: "mapping",
+}  # fmt: skip
 #: Longest single wait, in seconds. It bounds how long a wait outlives a script that was stopped.
 MAX_WAIT_S: Final = 2.0
 _MAX_LISTED: Final = 1000
@@ -54,6 +51,7 @@ class ScriptAccess:
         self._operations = Operations(namespace, retention)
         self._values = Values(namespace)
         self._methods: dict[str, Callable[[Asker, Mapping[str, Any]], object]] = {
+            "job.options": self._options,
             "job.create": self._create,
             "job.start": self._start,
             "job.get": self._get,
@@ -94,6 +92,10 @@ class ScriptAccess:
         if not _is_own(asker, record):
             raise JobNotFound(job_id)
         return record
+
+    def _options(self, _asker: Asker, _params: Mapping[str, Any]) -> dict[str, object]:
+        """Describe the fields that a script may choose: for each a word for its type, or its possible values."""
+        return {name: list(kind.choices) or _TYPE_WORDS[kind.json_type] for name, kind in _FIELDS.items()}
 
     def _create(self, asker: Asker, params: Mapping[str, Any]) -> str:
         for name in params["fields"]:

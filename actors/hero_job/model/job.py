@@ -1,8 +1,7 @@
 """A job as its submitter describes it: each field of it, in one row. Pure.
 
 Everything that depends on the fields of a job is derived from `JOB_FIELDS`: codec, RPC, `heroctl`, access of scripts,
-documentation. What the runtime adds to a job (status, output, times) is in `views.py`. Invariant: a `Job` that exists is
-valid.
+documentation. What the runtime adds to a job (status, output, times) is in `views.py`. Invariant: every `Job` is valid.
 """
 
 from __future__ import annotations

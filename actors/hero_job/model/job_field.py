@@ -41,7 +41,7 @@ class FieldKind:
     decode: Callable[[str, str], Any]
     json_type: Any = str
     show: Callable[[Any], Any] = lambda value: value
-    bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    bounds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
 

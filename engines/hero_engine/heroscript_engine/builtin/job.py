@@ -21,6 +21,17 @@ _MARGIN_S = 1.0
 _MARGIN_PART = 0.1
 
 
+#: The actor's words for the types of a job's fields -> the types.
+_TYPES: dict[str, Any] = {
+    "text": str,
+    "whole": int,
+    "number": float,
+    "flag": bool,
+    "texts": tuple[str, ...],
+    "mapping": dict[str, str],
+}
+
+
 class JobNotDone(Exception):
     """A script waits for the output of a job that has none."""
 
@@ -33,32 +44,32 @@ def create(
     *,
     start: bool = False,
     job_id: str | None = None,
-    timeout: float | None = None,
-    retries: int | None = None,
-    env_vars: dict[str, str] | None = None,
-    prerequisites: tuple[str, ...] | None = None,
-    group: str | None = None,
-    instance: str | None = None,
-    priority: Literal["high", "normal", "low"] | None = None,
-    not_before: str | None = None,
-    delay_s: float | None = None,
-    expires_s: float | None = None,
-    unique_key: str | None = None,
-    unique_for_s: float | None = None,
-    concurrency_key: str | None = None,
-    concurrency_max: int | None = None,
-    rate_key: str | None = None,
-    rate_max: int | None = None,
-    rate_window_s: float | None = None,
-    run_after_failure: bool | None = None,
+    **options: str,
 ) -> str:
-    """Create a job, and with `start` also start it. The result is its id."""
-    # The first statement, where the local variables are exactly the parameters. These are named like the job's fields.
-    given = dict(locals())
-    fields = {name: value for name, value in given.items() if value is not None and name not in ("ctx", "start")}
-    if job_id is not None:
-        fields["id"] = fields.pop("job_id")
-    return str(ctx.ask("job.create", fields=fields, start=start))
+    """Create a job, and with `start` also start it. The result is its id.
+
+    The further parameters are the other fields of a job. The actor knows their names and types.
+    """
+    fields = {"script": script, "script_type": script_type, "id": job_id}
+    return _create(ctx, fields | (_read_options(ctx) if options else {}), start=start)
+
+
+def _read_options(ctx: Context) -> dict[str, Any]:
+    # Here, because it comes with pydantic, which only the children load.
+    from hero_engine.heroscript_engine.run.binding import read_further_parameters
+
+    offered: dict[str, str | list[str]] = ctx.ask("job.options")
+    types = {
+        name: _TYPES[kind] if isinstance(kind, str) else Literal[tuple(kind)]
+        for name, kind in offered.items()
+        if name not in ("id", "script", "script_type")
+    }
+    return read_further_parameters(ctx.action, create, types)
+
+
+def _create(ctx: Context, fields: dict[str, Any], *, start: bool) -> str:
+    given = {name: value for name, value in fields.items() if value is not None}
+    return str(ctx.ask("job.create", fields=given, start=start))
 
 
 @action("job.run")
@@ -73,7 +84,8 @@ def run(
     wait_s: float | None = None,
 ) -> str:
     """Create and start a job, and wait for its output, which is the result."""
-    created = create(ctx, script, script_type, start=True, job_id=job_id, timeout=timeout, env_vars=env_vars)
+    fields = {"script": script, "script_type": script_type, "id": job_id, "timeout": timeout, "env_vars": env_vars}
+    created = _create(ctx, fields, start=True)
     return wait(ctx, created, wait_s)
 
 

@@ -30,6 +30,7 @@ RESULT_TO = "result_to"
 _ALWAYS_KNOWN = frozenset({IGNORE_ERROR, RESULT_TO})
 
 _EMPTY = inspect.Parameter.empty
+_BY_KEY = frozenset({inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY})
 
 
 class _Key:
@@ -135,14 +136,39 @@ class Binding:
     def _check_unknown(self, action: Action) -> None:
         params = action.params
         if not self._takes_keys:
-            for key in params.get_map():
-                if key not in self._keys | _ALWAYS_KNOWN:
-                    known = ", ".join(sorted(self._keys)) or "none"
-                    message = f"{action.full_name}: there is no parameter {key}; known: {known}"
-                    raise ParamError(message, place=params.place_of(key), hint=did_you_mean(key, self._keys))
+            _refuse_unknown(action, self._keys)
         if not self._takes_args and params.args:
             message = f"{action.full_name}: takes no argument without a key, found: {params.args[0]}"
             raise ParamError(message, place=action.place)
+
+
+def read_further_parameters(action: Action, handler: Handler, types: Mapping[str, Any]) -> dict[str, Any]:
+    """Read parameters that a handler takes as `**names`, once their types are known.
+
+    Args:
+        action: The action that is running.
+        handler: Its handler.
+        types: Type of each further parameter that may be given.
+
+    Returns:
+        The values of those that are given.
+
+    Raises:
+        ParamError: A parameter is unknown or invalid.
+    """
+    own = {name for name, parameter in inspect.signature(handler).parameters.items() if parameter.kind in _BY_KEY}
+    known = (own | types.keys()) - {"ctx"}
+    _refuse_unknown(action, known)
+    given = [name for name in types if action.params.exists(name)]
+    return {name: _Key(name, types[name], _EMPTY).read(action) for name in given}
+
+
+def _refuse_unknown(action: Action, known: AbstractSet[str]) -> None:
+    for key in action.params.get_map():
+        if key not in known | _ALWAYS_KNOWN:
+            listed = ", ".join(sorted(known)) or "none"
+            message = f"{action.full_name}: there is no parameter {key}; known: {listed}"
+            raise ParamError(message, place=action.params.place_of(key), hint=did_you_mean(key, known))
 
 
 def _source_of(parameter: inspect.Parameter, annotation: Any) -> _Key | type:

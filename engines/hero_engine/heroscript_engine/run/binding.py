@@ -112,6 +112,7 @@ class Binding:
         """
         action = ctx.action
         self._check_unknown(action)
+        given = {Context: ctx, Action: action, Params: action.params}
         positional: list[Any] = []
         named: dict[str, Any] = {}
         for parameter, source in self._plan:
@@ -121,7 +122,7 @@ class Binding:
                 rest = action.params.get_map().items()
                 named |= {key: text for key, text in rest if key not in self._keys | _ALWAYS_KNOWN}
             else:
-                value = source.read(action) if isinstance(source, _Key) else _given(source, ctx)
+                value = source.read(action) if isinstance(source, _Key) else given[source]
                 if parameter.kind is parameter.KEYWORD_ONLY:
                     named[parameter.name] = value
                 else:
@@ -179,12 +180,6 @@ def _source_of(parameter: inspect.Parameter, annotation: Any) -> _Key | type:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         return str
     return _Key(parameter.name, annotation, parameter.default)
-
-
-def _given(source: type, ctx: Context) -> object:
-    if source is Context:
-        return ctx
-    return ctx.action if source is Action else ctx.action.params
 
 
 def _is_list(annotation: Any) -> bool:

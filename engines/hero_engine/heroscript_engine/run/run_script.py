@@ -75,7 +75,10 @@ def run_script(
             observer.say("warning", f"{warning.place or 'script'}: {warning.message}")
         words = _words(ctx.constants, ctx.prerequisites)
         _include(ctx, words)
-        return _run_actions(ctx, words, _bind_all(playbook), observer)
+        for action in playbook.actions:
+            if not action.done:
+                _bind(action)
+        return _run_actions(ctx, words, observer)
     except HeroScriptError as e:
         return failed(e)
 
@@ -127,14 +130,6 @@ def binding_of(name: str) -> Binding | None:
     return binding
 
 
-def _bind_all(playbook: Playbook) -> dict[str, Binding]:
-    bindings: dict[str, Binding] = {}
-    for action in playbook.actions:
-        if not action.done and action.full_name not in bindings:
-            bindings[action.full_name] = _bind(action)
-    return bindings
-
-
 def _bind(action: Action) -> Binding:
     name = action.full_name
     binding = binding_of(name)
@@ -144,9 +139,7 @@ def _bind(action: Action) -> Binding:
     return binding
 
 
-def _run_actions(
-    ctx: Context, words: Mapping[str, str], bindings: dict[str, Binding], observer: RunObserver
-) -> Outcome:
+def _run_actions(ctx: Context, words: Mapping[str, str], observer: RunObserver) -> Outcome:
     listed: list[dict[str, object]] = []
     last: object = None
     pending = iter(ctx.playbook.actions_sorted())
@@ -163,7 +156,7 @@ def _run_actions(
             continue
         name = action.full_name
         observer.at(name, action.place.line if action.place else 0)
-        binding = bindings.get(name) or bindings.setdefault(name, _bind(action))
+        binding = _bind(action)
         ctx.action = action
         action.params.replace({**words, **{name_fix(key): text for key, text in ctx.session.env.items()}})
         ignores_error = binding.ignores_error(action)

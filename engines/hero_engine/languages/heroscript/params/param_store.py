@@ -9,9 +9,9 @@ Source: HeroScript specification, sections 1, 4.4 and 5.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from hero_engine.languages.heroscript.text.block import Block
 from hero_engine.languages.heroscript.text.diagnostic import Place, did_you_mean, shorten
@@ -19,6 +19,8 @@ from hero_engine.languages.heroscript.text.errors import ParamError
 from hero_engine.languages.heroscript.text.names import ascii_lower, name_fix, trim
 from hero_engine.languages.heroscript.text.tokens import Item
 from hero_engine.languages.heroscript.text.values import clean_comment, clean_text, trim_comment
+
+T = TypeVar("T")
 
 _KEY = re.compile(r"(?!/)[A-Za-z0-9_,./]*+")
 _ARG = re.compile(r"(?!//)[A-Za-z0-9_,./]++")
@@ -207,6 +209,20 @@ class ParamStore:
             hint=did_you_mean(fixed, self._values),
             code="missing",
         )
+
+    def _parse(self, key: str, text: str, parse: Callable[[str], T], message: str = "") -> T:
+        """Parse a text, and turn a ValueError into an error about the value of a key.
+
+        Args:
+            key: The key.
+            text: Its value, or a default for it.
+            parse: Parses the text.
+            message: The message of the error; "" for that of the ValueError.
+        """
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise self._invalid(key, message or str(error)) from None
 
     def _invalid(self, key: str, message: str, *, hint: str = "") -> ParamError:
         """Make an error about the value of a key, at its place in the text."""

@@ -5,6 +5,8 @@ Source: HeroScript specification, section 9.
 
 from __future__ import annotations
 
+from functools import partial
+
 from hero_engine.languages.heroscript.params.money import Amount, parse_amount
 from hero_engine.languages.heroscript.params.param_store import ParamStore
 from hero_engine.languages.heroscript.params.sizes import GIGABYTE, UnitError, parse_bytes
@@ -59,11 +61,7 @@ class NumberGetters(ParamStore):
     def get_float(self, key: str) -> float:
         """A number; a `%` anywhere in it divides it by 100."""
         value = self.get(key)
-        try:
-            return parse_percent(value)
-        except ValueError:
-            message = f"Parameter {key} = {shorten(value)} is not a valid 64-bit float"
-            raise self._invalid(key, message) from None
+        return self._parse(key, value, parse_percent, _no_float(key, value))
 
     def get_float_default(self, key: str, default: float) -> float:
         """A number, or the default."""
@@ -75,8 +73,7 @@ class NumberGetters(ParamStore):
 
     def get_percentage_default(self, key: str, default: str) -> float:
         """A percentage as a fraction. The default is a text and is parsed in the same way."""
-        value = self._find(key)
-        return self._percentage(key, default if value is None else value.strip(" "))
+        return self._percentage(key, self.get_default(key, default))
 
     def get_default_true(self, key: str) -> bool:
         """True if missing, empty, `1`, `true`, `y` or `yes`; otherwise false [Q33]. It never raises."""
@@ -98,36 +95,20 @@ class NumberGetters(ParamStore):
 
     def get_currencyamount(self, key: str) -> Amount:
         """An amount of money [Q40]."""
-        value = self.get(key)
-        try:
-            return parse_amount(value)
-        except ValueError as error:
-            raise self._invalid(key, str(error)) from None
+        return self._parse(key, self.get(key), parse_amount)
 
     def get_currencyamount_default(self, key: str, default: str) -> Amount:
         """An amount of money. The default is a text and is parsed in the same way."""
-        if self._find(key) is not None:
-            return self.get_currencyamount(key)
-        try:
-            return parse_amount(default)
-        except ValueError as error:
-            raise self._invalid(key, str(error)) from None
+        return self._parse(key, self.get_default(key, default), parse_amount)
 
     def _integer(self, key: str, bits: int, *, signed: bool) -> int:
         value = self.get(key)
-        try:
-            return parse_int(value, bits, signed=signed)
-        except ValueError:
-            kind = "signed" if signed else "unsigned"
-            message = f"Parameter {key} = {shorten(value)} is not a valid {kind} {bits}-bit integer"
-            raise self._invalid(key, message) from None
+        kind = "signed" if signed else "unsigned"
+        message = f"Parameter {key} = {shorten(value)} is not a valid {kind} {bits}-bit integer"
+        return self._parse(key, value, partial(parse_int, bits=bits, signed=signed), message)
 
     def _percentage(self, key: str, value: str) -> float:
-        try:
-            number = parse_float(value.replace("%", ""))
-        except ValueError:
-            message = f"Parameter {key} = {shorten(value)} is not a valid 64-bit float"
-            raise self._invalid(key, message) from None
+        number = self._parse(key, value.replace("%", ""), parse_float, _no_float(key, value))
         if not 0 <= number <= 100:
             raise self._invalid(key, f'percentage "{shorten(value)}" needs to be between 0 and 100')
         return number / 100
@@ -141,3 +122,7 @@ class NumberGetters(ParamStore):
         except ValueError:
             message = f"Parameter {key} = {shorten(value)} does not include a valid unsigned 64-bit integer"
             raise self._invalid(key, message) from None
+
+
+def _no_float(key: str, value: str) -> str:
+    return f"Parameter {key} = {shorten(value)} is not a valid 64-bit float"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from hero_engine.languages.heroscript.params.param_store import ParamStore
@@ -97,16 +98,11 @@ class TextGetters(ParamStore):
 
     def get_time_default(self, key: str, default: str, *, now_s: int | None = None) -> int:
         """A point in time. The default is a text and is parsed in the same way."""
-        value = self._find(key)
-        return self._time(key, default if value is None else value, now_s)
+        return self._time(key, self.get_default(key, default), now_s)
 
     def get_time_interval(self, key: str, *, now_s: int | None = None) -> tuple[int, int]:
         """Two points in time, written `start - end`. The reference always fails here [Q39]."""
-        value = self.get(key)
-        try:
-            return parse_interval(value, _now(now_s))
-        except ValueError as error:
-            raise self._invalid(key, str(error)) from None
+        return self._parse(key, self.get(key), partial(parse_interval, now_s=_now(now_s)))
 
     def get_timestamp(self, key: str) -> timedelta:
         """A time of day, `16:21` or `4:21PM`, as the time since midnight."""
@@ -160,10 +156,7 @@ class TextGetters(ParamStore):
         raise self._invalid(key, message)
 
     def _time(self, key: str, value: str, now_s: int | None) -> int:
-        try:
-            return parse_time(value, _now(now_s))
-        except ValueError as error:
-            raise self._invalid(key, str(error)) from None
+        return self._parse(key, value, partial(parse_time, now_s=_now(now_s)))
 
 
 def _telnr(text: str) -> str:

@@ -16,7 +16,7 @@ of its descendants, when the job has ended or must not continue.
 from hero_engine.heroscript_engine.run.actions import VOCABULARY, VocabularyError, action
 from hero_engine.heroscript_engine.run.context import Context, ScriptSession
 
-#: The former name, for packages that still import it.
+#: The name in 0.1, for packages that still import it.
 Session = ScriptSession
 
 __all__ = ["VOCABULARY", "Context", "ScriptSession", "Session", "VocabularyError", "action"]

@@ -166,12 +166,22 @@ def test_an_endless_timeout_is_no_timeout(engine: rhai.Engine) -> None:
 
 @pytest.mark.parametrize("script", ["loop {}", "sleep(3600)"])
 def test_ctrl_c_ends_a_script_on_the_main_thread(script: str) -> None:
-    code = f"import rhai; print('on', flush=True); rhai.Engine().eval({script!r})"
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "on\n"
-    child.send_signal(signal.SIGINT)
-    _, stderr = child.communicate(timeout=GUARD_S)
+    # A shell that starts the tests in the background makes its children ignore SIGINT, so the child sets the handler.
+    code = (
+        "import rhai, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "print('on', flush=True)\n"
+        f"rhai.Engine().eval({script!r})\n"
+    )
+    arguments = [sys.executable, "-c", code]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "on\n"
+            child.send_signal(signal.SIGINT)
+            _, stderr = child.communicate(timeout=GUARD_S)
+        finally:
+            child.kill()
 
     assert "KeyboardInterrupt" in stderr
 

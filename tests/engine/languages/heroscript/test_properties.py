@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,8 @@ from tests.engine.languages.heroscript.playcases import content, round_trip
 from tests.engine.languages.heroscript.scripts import all_actions, all_params, blocks, scripts
 
 searching = settings(max_examples=250, deadline=None)
+#: On a busy machine a search takes minutes. A timeout in the middle of an example would look like a flaky strategy.
+pytestmark = pytest.mark.timeout(600)
 
 
 class StatesOnly(BlockScanner):

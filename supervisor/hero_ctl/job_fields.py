@@ -16,8 +16,8 @@ import typer
 
 from hero_ctl.exits import ExitCode
 from hero_ctl.output import fail
+from hero_job.model.fields.job_field import PRIORITY, CommandLineOption, JobField
 from hero_job.model.job import DEFAULT_LIMITS, JOB_FIELDS, Priority, ScriptType
-from hero_job.model.job_field import PRIORITY, CommandLineOption, JobField
 
 _JOB_PANEL = "Job"
 _TIMING_PANEL = "When and how often"

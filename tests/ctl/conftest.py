@@ -50,7 +50,7 @@ def heroctl(deployment: Deployment, tmp_path: Path) -> Heroctl:
 
 
 def environment(url: str) -> dict[str, str]:
-    """That of the tests, without the settings of whoever runs them."""
+    """The environment of the tests, without the HERO_ settings of the person who runs them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
     kept["COLUMNS"] = "300"  # messages of typer are framed: keep them on one line
     return {**kept, "HERO_REDIS_URL": url} if url else kept

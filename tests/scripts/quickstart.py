@@ -75,7 +75,7 @@ class QuickStart:
 
 
 def environment() -> dict[str, str]:
-    """That of the tests, without the settings of whoever runs them; one that leads astray must not matter."""
+    """The environment without HERO_ settings of the person who runs the tests, and with misleading ones."""
     chosen = ("HERO_V_COMMAND",)  # what a test sets
     kept = {name: value for name, value in os.environ.items() if name in chosen or not name.startswith("HERO_")}
     return {**kept, "HERO_STORE__REDIS_URL": "redis://127.0.0.1:1/", "HERO_REDIS_URL": "redis://127.0.0.1:1/"}

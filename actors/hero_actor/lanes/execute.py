@@ -12,10 +12,10 @@ from typing import assert_never
 
 from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.wire_values import parse_env_vars, parse_signatures, parse_timeout
 from hero_job.model.job import ScriptType
 from hero_job.model.retries import retry_in_s
 from hero_job.model.status import JobStatus
-from hero_job.model.wire_values import parse_env_vars, parse_signatures, parse_timeout
 from hero_job.operations.actor_operations import ClaimedJob, Settlement
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Kills the processes that an actor's jobs have left running, for an actor whose supervisor is gone.
 
 The supervisor marks the environment of each actor. Everything that the actor starts inherits the mark, in whatever
-session it runs and whoever its parent is, so the mark identifies its processes. While the supervisor lives, nothing of
+session it runs and under any parent, so the mark identifies its processes. While the supervisor lives, nothing of
 this is needed: it adopts the orphans of its actors and kills them.
 """
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Self
 
+from hero_job.model.fields.routing import Priority, ScriptType
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
-from hero_job.model.routing import Priority, ScriptType
 from hero_job.model.signatures import Signature
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Self
 
-from hero_job.model.checks import check_timeout, milliseconds
 from hero_job.model.errors import JobInvalid
-from hero_job.model.job_field import (
+from hero_job.model.fields.checks import check_timeout, milliseconds
+from hero_job.model.fields.job_field import (
     DELAY,
     FLAG,
     ID,
@@ -37,10 +37,10 @@ from hero_job.model.job_field import (
     row,
     rows_of,
 )
-from hero_job.model.limits import DEFAULT_LIMITS, JobLimits
-from hero_job.model.routing import Priority, ScriptType
+from hero_job.model.fields.limits import DEFAULT_LIMITS, JobLimits
+from hero_job.model.fields.routing import Priority, ScriptType
+from hero_job.model.fields.spellings import CAMEL_CASE
 from hero_job.model.signatures import Signature
-from hero_job.model.spellings import CAMEL_CASE
 
 __all__ = ["DEFAULT_LIMITS", "JOB_FIELDS", "Job", "JobLimits", "Priority", "ScriptType"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from hero_job.model.checks import milliseconds
 from hero_job.model.errors import JobDamaged, JobInvalid
+from hero_job.model.fields.checks import milliseconds
 from hero_job.model.job import ScriptType
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.views import (

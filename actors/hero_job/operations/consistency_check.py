@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from hero_job.model.checks import milliseconds
 from hero_job.model.errors import HeroJobError
+from hero_job.model.fields.checks import milliseconds
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, JobRecord
 from hero_job.operations.flow import PAGE, Flow, chunks, find_keys, raise_first_error

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from hero_job.model.checks import time_text
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.checks import time_text
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, as_is, pairs
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFound, JobStateError
+from hero_job.model.fields.spellings import parse_status
 from hero_job.model.job import Job
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
-from hero_job.model.spellings import parse_status
 from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, JobRecord, LogLine, Reply
 from hero_job.operations.admin_operations import AdminOperations

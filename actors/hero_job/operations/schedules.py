@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from hero_job.model.checks import check_route, check_seconds
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.checks import check_route, check_seconds
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from hero_job.model.errors import JobDamaged, JobInvalid
+from hero_job.model.fields.spellings import CAMEL_CASE, parse_status
+from hero_job.model.fields.wire_values import parse_whole
 from hero_job.model.job import JOB_FIELDS, Job
-from hero_job.model.spellings import CAMEL_CASE, parse_status
 from hero_job.model.views import JobRecord, Progress
-from hero_job.model.wire_values import parse_whole
 from hero_job.protocol.replies import parse_position
 
 _ALWAYS_STORED = tuple((field.name, field.kind.encode) for field in JOB_FIELDS if field.always_stored)

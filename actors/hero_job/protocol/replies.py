@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from hero_job.model.errors import JobDamaged, JobInvalid
-from hero_job.model.spellings import parse_status
+from hero_job.model.fields.spellings import parse_status
 from hero_job.model.status import JobStatus
 from hero_job.model.views import Reply
 

@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol
 
 
-class ActorEntry(Protocol):
+class RelatedEntry(Protocol):
     """The part of an entry that the rules need."""
 
     @property
@@ -30,7 +30,7 @@ class ActorEntry(Protocol):
         """The group that follows the strategy."""
 
 
-def check_relations(entries: Sequence[ActorEntry]) -> None:
+def check_relations(entries: Sequence[RelatedEntry]) -> None:
     """Check all entries together.
 
     Raises:
@@ -47,7 +47,7 @@ def check_relations(entries: Sequence[ActorEntry]) -> None:
                 f"actors: {name!r} should start after {missing[0]!r}, but no entry has that name; there are {names}"
             )
     # In a group that restarts together, the entries also start in their order.
-    groups: dict[str, ActorEntry] = {}
+    groups: dict[str, RelatedEntry] = {}
     for entry in entries:
         group = entry.strategy_group
         if not group:

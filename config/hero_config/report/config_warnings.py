@@ -31,7 +31,7 @@ def find_warnings(config: Config) -> list[ConfigProblem]:
         config: A valid configuration.
 
     Returns:
-        The warnings; first those about whatever has no effect.
+        The warnings; first those about settings without effect.
     """
     found = [_warning(config, path, text) for path, text in (*_unused(config), *_dangerous(config), *_actors(config))]
     return [*config.notes, *_files(config), *found]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hero_job import Job, JobBuilder, JobInvalid
+from hero_job.model.fields.wire_values import parse_signatures
 from hero_job.model.signatures import (
     MAX_SIGNATURES,
     Signature,
@@ -21,7 +22,6 @@ from hero_job.model.signatures import (
     verify,
 )
 from hero_job.model.signing import sign_job, signed_bytes
-from hero_job.model.wire_values import parse_signatures
 from hero_job.protocol.codec import decode_record, encode_job
 from tests.keypair import ORDER, KeyPair, OpensslKey, digest, openssl_accepts
 

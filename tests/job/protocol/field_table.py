@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hero_job.model.job_field import JobField
+from hero_job.model.fields.job_field import JobField
 
 TYPES: dict[object, str] = {
     str: "text",

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hero_job import Job, JobBuilder, JobDamaged, JobStatus, Reply, ScriptType
-from hero_job.model.checks import time_text
+from hero_job.model.fields.checks import time_text
+from hero_job.model.fields.wire_values import format_seconds, parse_timeout
 from hero_job.model.job import Priority
-from hero_job.model.wire_values import format_seconds, parse_timeout
 from hero_job.protocol.codec import decode_record, encode_job
 from hero_job.protocol.replies import decode_reply, encode_reply, encode_result
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from hero_job.model.fields.spellings import CAMEL_CASE
 from hero_job.model.job import JOB_FIELDS
-from hero_job.model.spellings import CAMEL_CASE
 from hero_job.protocol.keys import KeyPart
 
 _FOLDER = Path(__file__).parent

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
+from hero_job.model.fields.spellings import CAMEL_CASE
 from hero_job.model.job import Job
-from hero_job.model.spellings import CAMEL_CASE
 from hero_supervisor.rpc.auth.gate import Gate, unauthenticated
 from hero_supervisor.rpc.auth.scopes import Holder, Scope, needed_scope
 from hero_supervisor.rpc.methods.jobs import ANONYMOUS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Required, TypeAlias, get_type_
 from pydantic import Field, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
+from hero_job.model.fields.job_field import SIGNATURES, JobField
 from hero_job.model.job import JOB_FIELDS
-from hero_job.model.job_field import SIGNATURES, JobField
 from hero_job.model.views import JobRecord, Progress
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
-from hero_job.model.checks import time_text
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.checks import time_text
+from hero_job.model.fields.spellings import CAMEL_CASE, parse_status
 from hero_job.model.job import Job, JobLimits, ScriptType
-from hero_job.model.spellings import CAMEL_CASE, parse_status
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results, shapes

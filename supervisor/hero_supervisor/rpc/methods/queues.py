@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from hero_job.model.checks import check_route
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.checks import check_route
 from hero_job.model.job import ScriptType
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 from hero_supervisor.rpc.methods import results

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from pydantic import ValidationError, WithJsonSchema
 
+from hero_job.model.fields.spellings import parse_status
 from hero_job.model.job import ScriptType
-from hero_job.model.spellings import parse_status
 from hero_supervisor.rpc.methods.results import Stats
 from hero_supervisor.rpc.protocol import error_codes as errors
 from hero_supervisor.rpc.protocol import push

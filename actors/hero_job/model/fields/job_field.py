@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import orjson
 
-from hero_job.model import checks, wire_values
 from hero_job.model.errors import JobInvalid
-from hero_job.model.routing import Priority, ScriptType
+from hero_job.model.fields import checks, wire_values
+from hero_job.model.fields.routing import Priority, ScriptType
 from hero_job.model.signatures import signature_tuple
 
 _METADATA: Final = "job_field"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import orjson
 
 from hero_job.model.errors import JobInvalid
-from hero_job.model.limits import DEFAULT_LIMITS
+from hero_job.model.fields.limits import DEFAULT_LIMITS
 from hero_job.model.signatures import Signature, signature_tuple
 
 

@@ -1,7 +1,7 @@
-"""The quick start behind `scripts/run`: brings the service up, runs jobs through every door, and stays up.
+"""The quick start behind `scripts/run`: starts the service, runs jobs through each interface, and stays up.
 
-The service is the real one, `hero-supervisor` in a process of its own, with its own store below `.hero/`. It ends with
-this program, however this program ends.
+The service is the real `hero-supervisor` in its own process, with its own store below `.hero/`. No matter how this
+program ends, the service ends with it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from quickstart_show import Show
+from quickstart_output import Output
 
 if TYPE_CHECKING:
-    from quickstart_service import Service
+    from quickstart_service import QuickStartService
 
 ROOT = Path(__file__).resolve().parents[1]
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(Exception):
-    """A signal asks this program to end."""
+    """A signal has asked this program to end."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -33,12 +33,15 @@ class Ended(Exception):
 
 def main() -> int:
     options = _parse()
-    show = Show(sys.stdout)
+    show = Output(sys.stdout)
     for number in _ENDING:
         signal.signal(number, _end)
-    from quickstart_service import AlreadyUp, ServiceFailed  # below the handlers: a Ctrl-C leaves no traceback
+    from quickstart_service import (
+        AlreadyUp,
+        ServiceFailed,
+    )  # imported after the handlers are set, so that Ctrl-C leaves no traceback
 
-    # Every path below is short and relative to the checkout: a socket's path may have 107 bytes only.
+    # Paths are relative to the checkout, which keeps them short: a socket's path may have only 107 bytes.
     os.chdir(ROOT)
     try:
         return _run(options, show)
@@ -48,20 +51,20 @@ def main() -> int:
     except Ended as e:
         return 128 + e.number
     except BrokenPipeError:
-        # Who read our output has left; nothing can be shown any more, also not at exit.
+        # The reader of the output has left. Without this, Python would report that again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
 
-def _run(options: argparse.Namespace, show: Show) -> int:
+def _run(options: argparse.Namespace, show: Output) -> int:
     from quickstart_jobs import run_jobs
-    from quickstart_service import Service
+    from quickstart_service import QuickStartService
 
-    service = Service(options.state_dir)
+    service = QuickStartService(options.state_dir)
     try:
         show.title("Starting the service")
         service.start()
-        show.fact("service", f"hero-supervisor, process {service.pid}, its log in {service.log_path}")
+        show.fact("service", f"hero-supervisor, process {service.pid}, log in {service.log_path}")
         show.fact("store", f"embedded Valkey, {service.redis_url}")
         for actor in service.actors():
             lanes = f"{actor.lanes} lane{'s' if actor.lanes > 1 else ''}"
@@ -70,7 +73,7 @@ def _run(options: argparse.Namespace, show: Show) -> int:
                 show.fact("", f"unavailable: {actor.unavailable}")
         show.fact("socket", f"JSON-RPC 2.0 on {service.socket_path}")
         tally = run_jobs(service, show)
-        show.title(f"{tally.good} of {tally.all} jobs ended as they should")
+        show.title(f"{tally.good} of {tally.all} jobs ended as expected")
         for name in tally.bad:
             show.bad(name)
         if options.once:
@@ -89,14 +92,14 @@ def _run(options: argparse.Namespace, show: Show) -> int:
         service.stop()
 
 
-def _tell_how_to_connect(service: Service, show: Show) -> None:
+def _tell_how_to_connect(service: QuickStartService, show: Output) -> None:
     state = "" if service.state_dir == Path(".hero") else f" --redis-url '{service.redis_url}'"
-    show.title("It stays up until Ctrl-C. In another terminal, in this folder:")
-    show.command("a script", f".venv/bin/heroctl run{state} '40 + 2'")
-    show.command("what there is", f".venv/bin/heroctl actors{state}        .venv/bin/heroctl list{state}")
-    show.command("how fast", f".venv/bin/heroctl bench{state} --type osis")
+    show.title("The service stays up until Ctrl-C. In another terminal, in this folder:")
+    show.command("run a script", f".venv/bin/heroctl run{state} '40 + 2'")
+    show.command("look around", f".venv/bin/heroctl actors{state}        .venv/bin/heroctl list{state}")
+    show.command("measure", f".venv/bin/heroctl bench{state} --type osis")
     show.command(
-        "the socket",
+        "socket",
         f".venv/bin/hero-unix-client --socket {service.socket_path} --method run_job "
         """--params '{"script": "40 + 2", "script_type": "SAL"}'""",
     )
@@ -112,7 +115,7 @@ def _tell_how_to_connect(service: Service, show: Show) -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    _ignore_signals()  # a second one must not cut the clean-up short, which is bounded in time
+    _ignore_signals()  # a second signal must not cut the clean-up short; its time is bounded
     raise Ended(number)
 
 
@@ -122,12 +125,14 @@ def _ignore_signals() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/run", description="Shows the whole runtime at work.")
+    parser = argparse.ArgumentParser(prog="scripts/run", description="Show the whole runtime at work.")
+    parser.add_argument("--once", action="store_true", help="stop after the jobs; exit code 0 if all ended as expected")
     parser.add_argument(
-        "--once", action="store_true", help="stop after the jobs; exit code 0 if all ended as they should"
-    )
-    parser.add_argument(
-        "--state-dir", type=Path, default=Path(".hero"), metavar="DIR", help="store, socket and log (default: .hero)"
+        "--state-dir",
+        type=Path,
+        default=Path(".hero"),
+        metavar="DIR",
+        help="folder of store, socket and log (default: .hero)",
     )
     return parser.parse_args()
 

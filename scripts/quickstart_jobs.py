@@ -1,4 +1,4 @@
-"""The jobs of the quick start: the same kinds through the Python API and through the Unix socket."""
+"""The jobs of the quick start: the same jobs through the Python API and through the Unix socket."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quickstart_service import Service
-from quickstart_show import Show
+from quickstart_output import Output
+from quickstart_service import QuickStartService
 
 from hero_client import Supervisor, SupervisorBuilder
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, ScriptType
@@ -32,7 +32,7 @@ WAIT_LIMIT_S = 30.0
 
 @dataclass(slots=True)
 class Tally:
-    """How many jobs there were, and which did not end as they should."""
+    """How many jobs ran, and which did not end as expected."""
 
     all: int = 0
     bad: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a job failed, as either door tells it."""
+    """How a job failed, as either client reports it."""
 
     kind: str
     message: str
@@ -57,67 +57,72 @@ class Failure:
 
 
 class Unexpected(Exception):
-    """A job ended in another way than it should."""
+    """A job did not end as expected."""
 
 
-def run_jobs(service: Service, show: Show) -> Tally:
-    """Run all of them.
+def run_jobs(service: QuickStartService, show: Output) -> Tally:
+    """Run all jobs.
 
     Args:
         service: A running service.
-        show: Where it is told.
+        show: Prints what happens.
 
     Returns:
-        The count.
+        How many ran, and which did not end as expected.
     """
     tally = Tally()
-    v_missing = any(a.script_type is ScriptType.V and a.unavailable is not None for a in service.actors())
+    no_v = any(a.script_type is ScriptType.V and a.unavailable is not None for a in service.actors())
     with SupervisorBuilder().redis_url(service.redis_url).build() as supervisor:
-        _through(PythonDoor(supervisor, show), "Python API", show, tally, v_missing)
-    with RpcDoor(service.socket_path, show) as rpc:
-        _through(rpc, "Unix socket", show, tally, v_missing)
+        _through(PythonClient(supervisor, show), "Python API", show, tally, no_v)
+    with RpcClient(service.socket_path, show) as rpc:
+        _through(rpc, "Unix socket", show, tally, no_v)
     return tally
 
 
-def _through(door: PythonDoor | RpcDoor, name: str, show: Show, tally: Tally, v_missing: bool) -> None:
+def _through(client: PythonClient | RpcClient, name: str, show: Output, tally: Tally, no_v: bool) -> None:
     for script_type in (ScriptType.OSIS, ScriptType.SAL):
-        _step(show, tally, f"{name}, {script_type}: in two steps", partial(_two_steps, door, script_type))
-        _step(show, tally, f"{name}, {script_type}: run and wait", partial(_run, door, script_type))
-    _step(show, tally, f"{name}, {ScriptType.OSIS}: a script with a mistake", lambda: _mistake(door))
+        _step(show, tally, f"{name}, {script_type}: in two steps", partial(_two_steps, client, script_type))
+        _step(show, tally, f"{name}, {script_type}: run and wait", partial(_run, client, script_type))
+    _step(show, tally, f"{name}, {ScriptType.OSIS}: a script with a mistake", lambda: _mistake(client))
     _step(
         show,
         tally,
         f"{name}, {ScriptType.SAL}: a script that never ends, with a timeout of 1 s",
-        lambda: _endless(door),
+        lambda: _endless(client),
     )
-    _step(show, tally, f"{name}, {ScriptType.PYTHON}: HeroScript", lambda: _heroscript(door))
-    if v_missing:
-        _step(show, tally, f"{name}, {ScriptType.V}: HeroScript, and why it cannot run here", lambda: _no_v(door))
+    _step(show, tally, f"{name}, {ScriptType.PYTHON}: HeroScript", lambda: _heroscript(client))
+    if no_v:
+        _step(
+            show,
+            tally,
+            f"{name}, {ScriptType.V}: HeroScript, and why it cannot run here",
+            lambda: _v_unavailable(client),
+        )
     else:
-        _step(show, tally, f"{name}, {ScriptType.V}: HeroScript", lambda: _v(door))
+        _step(show, tally, f"{name}, {ScriptType.V}: HeroScript", lambda: _v(client))
 
 
-def _step(show: Show, tally: Tally, name: str, act: Callable[[], str]) -> None:
+def _step(show: Output, tally: Tally, name: str, act: Callable[[], str]) -> None:
     tally.all += 1
     show.title(f"{tally.all}. {name}")
     begin_mono = time.monotonic()
     try:
-        said = act()
+        detail = act()
     except (Unexpected, HeroJobError, OSError) as e:
         show.bad(str(e))
         tally.bad.append(f"{name}: {e}")
     else:
-        show.good(f"{(time.monotonic() - begin_mono) * 1000:.0f} ms{said}")
+        show.good(f"{(time.monotonic() - begin_mono) * 1000:.0f} ms{detail}")
 
 
-def _two_steps(door: PythonDoor | RpcDoor, script_type: ScriptType) -> str:
-    output = door.in_two_steps(GREETING, script_type)
+def _two_steps(client: PythonClient | RpcClient, script_type: ScriptType) -> str:
+    output = client.in_two_steps(GREETING, script_type)
     _expect(output == GREETING_ANSWER, output)
     return ""
 
 
-def _run(door: PythonDoor | RpcDoor, script_type: ScriptType) -> str:
-    output = door.run(SUMS, script_type)
+def _run(client: PythonClient | RpcClient, script_type: ScriptType) -> str:
+    output = client.run(SUMS, script_type)
     try:
         good = json.loads(output) == SUMS_ANSWER
     except ValueError:
@@ -126,20 +131,20 @@ def _run(door: PythonDoor | RpcDoor, script_type: ScriptType) -> str:
     return ""
 
 
-def _mistake(door: PythonDoor | RpcDoor) -> str:
-    failure = door.run_to_failure(BROKEN, ScriptType.OSIS, timeout_s=10)
+def _mistake(client: PythonClient | RpcClient) -> str:
+    failure = client.run_to_failure(BROKEN, ScriptType.OSIS, timeout_s=10)
     _expect(failure.line == 3 and "quantity" in failure.message, str(failure))
     return f"; it failed with {failure}"
 
 
-def _endless(door: PythonDoor | RpcDoor) -> str:
-    failure = door.run_to_failure(ENDLESS, ScriptType.SAL, timeout_s=1)
+def _endless(client: PythonClient | RpcClient) -> str:
+    failure = client.run_to_failure(ENDLESS, ScriptType.SAL, timeout_s=1)
     _expect(failure.kind == "timeout", str(failure))
     return f"; it failed with {failure}"
 
 
-def _heroscript(door: PythonDoor | RpcDoor) -> str:
-    output = door.run(HEROSCRIPT, ScriptType.PYTHON)
+def _heroscript(client: PythonClient | RpcClient) -> str:
+    output = client.run(HEROSCRIPT, ScriptType.PYTHON)
     try:
         good = json.loads(output)[-1]["result"] == HEROSCRIPT_ANSWER
     except (ValueError, LookupError, TypeError):
@@ -148,24 +153,24 @@ def _heroscript(door: PythonDoor | RpcDoor) -> str:
     return ""
 
 
-def _v(door: PythonDoor | RpcDoor) -> str:
-    _expect(bool(door.run(V_SCRIPT, ScriptType.V).strip()), "without output")
+def _v(client: PythonClient | RpcClient) -> str:
+    _expect(bool(client.run(V_SCRIPT, ScriptType.V).strip()), "without output")
     return ""
 
 
-def _no_v(door: PythonDoor | RpcDoor) -> str:
-    failure = door.run_to_failure(V_SCRIPT, ScriptType.V, timeout_s=10)
+def _v_unavailable(client: PythonClient | RpcClient) -> str:
+    failure = client.run_to_failure(V_SCRIPT, ScriptType.V, timeout_s=10)
     _expect(failure.kind == "engine_unavailable", str(failure))
     return f"; it failed with {failure}"
 
 
 def _expect(good: bool, what: str) -> None:
     if not good:
-        raise Unexpected(f"the job ended otherwise: {what}")
+        raise Unexpected(f"the job ended in another way: {what}")
 
 
 def _poll(ask: Callable[[], str | None]) -> str:
-    """Ask until there is an output: what a program does that has other things to do meanwhile."""
+    """Ask again and again until there is an output, as a program does that has other work meanwhile."""
     deadline_mono = time.monotonic() + WAIT_LIMIT_S
     while (output := ask()) is None:
         if time.monotonic() > deadline_mono:
@@ -174,15 +179,15 @@ def _poll(ask: Callable[[], str | None]) -> str:
     return output
 
 
-class PythonDoor:
+class PythonClient:
     """Runs jobs through the Python API.
 
     Args:
         supervisor: The API.
-        show: Where each call is told.
+        show: Prints each call.
     """
 
-    def __init__(self, supervisor: Supervisor, show: Show) -> None:
+    def __init__(self, supervisor: Supervisor, show: Output) -> None:
         self._supervisor = supervisor
         self._show = show
 
@@ -207,7 +212,7 @@ class PythonDoor:
         except JobFailed as e:
             self._show.fact("JobFailed", f"kind={e.kind!r} line={e.line} column={e.column} message={e.message!r}")
             return Failure(e.kind, e.message, e.line, e.column)
-        raise Unexpected(f"it should have failed, and said {output!r}")
+        raise Unexpected(f"it should have failed, but returned {output!r}")
 
     def _job(self, script: str, script_type: ScriptType, timeout_s: float) -> Job:
         self._show.script(script)
@@ -215,15 +220,15 @@ class PythonDoor:
         return builder.script_type(script_type).timeout(timeout_s).build()
 
 
-class RpcDoor:
-    """Runs jobs through JSON-RPC on the Unix socket: one connection, one request after the other.
+class RpcClient:
+    """Runs jobs through JSON-RPC on the Unix socket: on one connection, one request after another.
 
     Args:
         path: The socket.
-        show: Where each message is told.
+        show: Prints each message.
     """
 
-    def __init__(self, path: Path, show: Show) -> None:
+    def __init__(self, path: Path, show: Output) -> None:
         self._show = show
         self._next_id = 1
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -231,7 +236,7 @@ class RpcDoor:
         self._socket.connect(str(path))
         self._answers = self._socket.makefile("rb")
 
-    def __enter__(self) -> RpcDoor:
+    def __enter__(self) -> RpcClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -251,7 +256,7 @@ class RpcDoor:
     def run_to_failure(self, script: str, script_type: ScriptType, timeout_s: float) -> Failure:
         answer = self._call("run_job", self._fields(script, script_type, timeout_s), may_fail=True)
         if "error" not in answer:
-            raise Unexpected(f"it should have failed, and said {answer['result']!r}")
+            raise Unexpected(f"it should have failed, but returned {answer['result']!r}")
         data = answer["error"]["data"]
         return Failure(data["kind"], data["message"], data.get("line"), data.get("column"))
 

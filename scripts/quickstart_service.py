@@ -1,7 +1,7 @@
 """Owns the `hero-supervisor` process of the quick start: start, readiness, end.
 
-Invariant: when this program has ended, by whatever way, so has the service, and with it its actors and its store. It is
-asked to drain on the way out, gets SIGTERM from the kernel when this program is killed, and ends its own children.
+Invariant: no matter how this program ends, the service ends too, with its actors and its store. At the end it is asked
+to drain; if this program is killed, the kernel sends it SIGTERM; and it ends its own children.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
-#: Settings of the caller's shell that would make it another service than the one that is shown.
+#: Settings of the user's shell that would change the service; they are removed from its environment.
 _OTHER_SERVICE = ("HERO_STORE__", "HERO_EMBEDDED__", "HERO_RPC__", "HERO_ACTORS", "HERO_REDIS_URL", "HERO_CONFIG")
 
 
@@ -48,20 +48,20 @@ class AlreadyUp(Exception):
     def __init__(self, state_dir: Path, pid: str) -> None:
         who = f" (process {pid})" if pid else ""
         super().__init__(
-            f"another scripts/run is up{who} and uses {state_dir}; end it with Ctrl-C there, or give this one a folder "
-            f"of its own: scripts/run --state-dir DIR"
+            f"another scripts/run is up{who} and uses {state_dir}; end it with Ctrl-C there, or give this one its own "
+            f"folder: scripts/run --state-dir DIR"
         )
 
 
 class ServiceFailed(Exception):
-    """The service does not come up, or not whole."""
+    """The service did not start, or not all of its actors did."""
 
 
-class Service:
-    """One service.
+class QuickStartService:
+    """The service of one quick start.
 
     Args:
-        state_dir: Folder of its store, socket and log; made when missing.
+        state_dir: Folder of its store, socket and log; created if missing.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -71,11 +71,11 @@ class Service:
         self.redis_url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
-        self._family: list[psutil.Process] = []
+        self._started: list[psutil.Process] = []
 
     @property
     def pid(self) -> int:
-        """Process id of the supervisor; 0 when there is none."""
+        """Process id of the supervisor; 0 if it does not run."""
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
@@ -83,7 +83,7 @@ class Service:
 
         Raises:
             AlreadyUp: Another quick start uses the folder.
-            ServiceFailed: It ended, or is not whole in time.
+            ServiceFailed: It ended, or was not ready in time.
         """
         try:
             self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class Service:
                     stderr=log,
                     env=self._environment(),
                     pass_fds=(ready_write,),
-                    # Ctrl-C at the terminal is for us; we ask the service to drain.
+                    # Ctrl-C at the terminal must reach this program only, which then asks the service to drain.
                     start_new_session=True,
                     preexec_fn=_end_with_parent,  # noqa: PLW1509  # this program has one thread
                 )  # fmt: skip
@@ -114,25 +114,25 @@ class Service:
             if ready_write >= 0:
                 os.close(ready_write)
         self.redis_url = store_url(None, self.state_dir / "store")
-        self._note_family()
+        self._note_started()
 
     def actors(self) -> list[ActorPresence]:
-        """The actors that have joined."""
+        """List the actors that are up."""
         from hero_client import SupervisorBuilder
 
         with SupervisorBuilder().redis_url(self.redis_url).build() as supervisor:
             return [actor for actor in supervisor.list_actors() if actor.beat_at is not None]
 
     def wait(self) -> int:
-        """Wait until it ends by itself; a signal to this program interrupts."""
+        """Wait until the service ends by itself; a signal to this program interrupts the wait."""
         assert self._process is not None
         return self._process.wait()
 
     def stop(self) -> None:
-        """Let it drain and end; kill what is left after the limit."""
+        """Let the service drain and end; kill what is left after the limit."""
         if self._process is not None:
             if self._process.poll() is None:
-                self._note_family()
+                self._note_started()
                 self._process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(STOP_LIMIT_S)
@@ -140,28 +140,28 @@ class Service:
                 self._process.kill()
             self._process.wait()
             self._process = None
-        # Of a service that ended well nobody is left; of one that was killed, actors and store end by themselves soon.
-        _, left = psutil.wait_procs(self._family, timeout=STOP_LIMIT_S)
+        # A service that ended by itself leaves no process. Actors and store of a killed one end by themselves soon.
+        _, left = psutil.wait_procs(self._started, timeout=STOP_LIMIT_S)
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        self._family = []
+        self._started = []
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def log_tail(self) -> str:
-        """The end of its log, for a message."""
+        """The end of the service's log, for a message."""
         try:
             lines = self.log_path.read_text(errors="replace").splitlines()
         except OSError:
             return "it left no log"
         return "its log ends with:\n" + "\n".join(f"  {line}" for line in lines[-8:])
 
-    def _note_family(self) -> None:
-        """Remember the processes that the service has started, for the case that it cannot end them itself."""
+    def _note_started(self) -> None:
+        """Remember the processes that the service has started, in case it cannot end them itself."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            self._family = psutil.Process(self.pid).children(recursive=True)
+            self._started = psutil.Process(self.pid).children(recursive=True)
 
     def _await_ready(self, ready_read: int) -> None:
         assert self._process is not None
@@ -169,12 +169,12 @@ class Service:
         readable, _, _ = select.select([ready_read], [], [], max(0.0, deadline_mono - time.monotonic()))
         if not readable:
             raise ServiceFailed(f"the service is not ready after {READY_LIMIT_S:g} s; {self.log_tail()}")
-        said = os.read(ready_read, 100)
-        if not said:
+        report = os.read(ready_read, 100)
+        if not report:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_LIMIT_S)
             raise ServiceFailed(f"the service did not start (exit code {self._process.poll()}); {self.log_tail()}")
-        if said.strip():
+        if report.strip():
             raise ServiceFailed(f"not all actors of the service have started; {self.log_tail()}")
 
     def _take_lock(self) -> None:
@@ -190,7 +190,7 @@ class Service:
         self._lock = fd
 
     def _write_config(self) -> Path:
-        """Take config/hero.toml as it is, and the two actors for HeroScript beside the two that it has."""
+        """Take config/hero.toml as it is, and add two actors for HeroScript."""
         path = self.state_dir / "hero.toml"
         path.write_text(Path("config/hero.toml").read_text("utf-8") + _HEROSCRIPT_ACTORS, "utf-8")
         return path
@@ -206,7 +206,7 @@ class Service:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Hold signals back, so that none strikes between the start of the process and the note of its id."""
+    """Hold signals back, so that none arrives before the id of the new process is stored."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         yield
@@ -215,6 +215,6 @@ def _signals_held() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """Runs in the new process before the program does."""
+    """Set up the new process: SIGTERM when its parent dies, and no blocked signals."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     except BrokenPipeError:
         _end_silently()
     except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+        sys.exit(CtlExitCode.INTERRUPTED)
 
 
 def _run() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hero_ctl.exits import ExitCode, exit_code_of
+from hero_ctl.exits import CtlExitCode, exit_code_of
 from hero_ctl.output import PREFIX
 from hero_job.model.errors import (
     HeroJobError,
@@ -42,7 +42,7 @@ class ErrorMessage:
     """What a command prints to standard error, and its exit code."""
 
     text: str
-    code: ExitCode
+    code: CtlExitCode
 
 
 def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMessage:
@@ -60,22 +60,22 @@ def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMess
             return ErrorMessage(text=_failure(error, script_name), code=exit_code_of(error.kind))
         case WaitTimeout():
             text = f"{error}; ask again with `heroctl output {error.job_id}`"
-            return ErrorMessage(text=PREFIX + text, code=ExitCode.TIMED_OUT)
+            return ErrorMessage(text=PREFIX + text, code=CtlExitCode.TIMED_OUT)
         case JobNotFound():
             text = f"{error} (never created, deleted, or past its retention)"
-            return ErrorMessage(text=PREFIX + text, code=ExitCode.UNKNOWN_JOB)
+            return ErrorMessage(text=PREFIX + text, code=CtlExitCode.UNKNOWN_JOB)
         case JobStateError() if error.status not in _ENDED:
             text = f"{error}; wait for it with `heroctl output {error.job_id} --wait 60`, "
             text += f"or end it with `heroctl stop {error.job_id}`"
-            return ErrorMessage(text=PREFIX + text, code=ExitCode.NOT_ENDED)
+            return ErrorMessage(text=PREFIX + text, code=CtlExitCode.NOT_ENDED)
         case StoreUrlInvalid() | JobInvalid() | JobConflict():
-            return ErrorMessage(text=f"{PREFIX}{error}", code=ExitCode.USAGE)
+            return ErrorMessage(text=f"{PREFIX}{error}", code=CtlExitCode.USAGE)
         case StoreUnavailable():
-            return ErrorMessage(text=f"{PREFIX}{error}; {_START_HINT}", code=ExitCode.STORE)
+            return ErrorMessage(text=f"{PREFIX}{error}; {_START_HINT}", code=CtlExitCode.STORE)
         case StoreRefused():
             hint = _REFUSAL_HINTS.get(error.code)
-            return ErrorMessage(text=f"{PREFIX}{error}" + (f"; {hint}" if hint else ""), code=ExitCode.STORE)
-    return ErrorMessage(text=f"{PREFIX}{error}", code=ExitCode.FAILED)
+            return ErrorMessage(text=f"{PREFIX}{error}" + (f"; {hint}" if hint else ""), code=CtlExitCode.STORE)
+    return ErrorMessage(text=f"{PREFIX}{error}", code=CtlExitCode.FAILED)
 
 
 def _failure(error: JobFailed, script_name: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class ExitCode(IntEnum):
+class CtlExitCode(IntEnum):
     """What the exit code of a command means; `HELP` explains it to the user."""
 
     FINISHED = 0
@@ -24,13 +24,13 @@ HELP = (
     "actor; 6 the store or the supervisor cannot be reached, or refuses; 7 the job has not ended yet; 130 interrupted."
 )
 
-_BY_KIND = {"timeout": ExitCode.TIMED_OUT, "stopped": ExitCode.STOPPED}
+_BY_KIND = {"timeout": CtlExitCode.TIMED_OUT, "stopped": CtlExitCode.STOPPED}
 
 
-def exit_code_of(kind: str) -> ExitCode:
+def exit_code_of(kind: str) -> CtlExitCode:
     """The exit code for a job that ended without a result.
 
     Args:
         kind: `JobFailed.kind`: the engine's name for the error, or one of the runtime's own.
     """
-    return _BY_KIND.get(kind, ExitCode.FAILED)
+    return _BY_KIND.get(kind, CtlExitCode.FAILED)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.output import fail
 from hero_job.model.fields.job_field import PRIORITY, CommandLineOption, JobField
 from hero_job.model.job import DEFAULT_LIMITS, JOB_FIELDS, Priority, ScriptType
@@ -142,7 +142,7 @@ def _variables(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator:
-            fail(f"--env takes NAME=VALUE, not '{pair}'", ExitCode.USAGE)
+            fail(f"--env takes NAME=VALUE, not '{pair}'", CtlExitCode.USAGE)
         variables[name] = value
     return variables
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.output import fail
 from hero_job.model.job import ScriptType
 from hero_job.protocol.keys import DEFAULT_NAMESPACE
@@ -80,4 +80,4 @@ class QueueOptions:
     def __post_init__(self) -> None:
         """End the command if the options name no queue."""
         if self.instance is not None and self.group is None:
-            fail("--instance names a member of a group: add --group", ExitCode.USAGE)
+            fail("--instance names a member of a group: add --group", CtlExitCode.USAGE)

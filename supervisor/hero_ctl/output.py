@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 
 PREFIX = "heroctl: "
 
@@ -24,7 +24,7 @@ def print_note(text: str, prefix: str = PREFIX) -> None:
     typer.echo(f"{prefix}{text}", err=True)
 
 
-def fail(text: str, code: ExitCode, prefix: str = PREFIX) -> NoReturn:
+def fail(text: str, code: CtlExitCode, prefix: str = PREFIX) -> NoReturn:
     """Print what went wrong and end the command.
 
     Args:

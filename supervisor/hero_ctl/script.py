@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.output import fail
 
 
@@ -31,7 +31,10 @@ def read_script(argument: str | None, file: Path | None) -> ScriptText:
         file: Path of a file; instead of the argument.
     """
     if (argument is None) == (file is None):
-        fail("give the script once: as an argument, with --file PATH or @PATH, or - for standard input", ExitCode.USAGE)
+        fail(
+            "give the script once: as an argument, with --file PATH or @PATH, or - for standard input",
+            CtlExitCode.USAGE,
+        )
     if argument == "-":
         return ScriptText(text=_decode(sys.stdin.buffer.read(), "stdin"), name="stdin")
     if argument is not None and argument.startswith("@"):
@@ -42,7 +45,7 @@ def read_script(argument: str | None, file: Path | None) -> ScriptText:
     try:
         content = file.read_bytes()
     except OSError as e:
-        fail(f"cannot read {file}: {e.strerror}", ExitCode.USAGE)
+        fail(f"cannot read {file}: {e.strerror}", CtlExitCode.USAGE)
     return ScriptText(text=_decode(content, str(file)), name=str(file))
 
 
@@ -50,7 +53,7 @@ def _decode(content: bytes, name: str) -> str:
     try:
         text = content.decode()
     except UnicodeDecodeError as e:
-        fail(f"{name} is not UTF-8: {e.reason} at byte {e.start}", ExitCode.USAGE)
+        fail(f"{name} is not UTF-8: {e.reason} at byte {e.start}", CtlExitCode.USAGE)
     if not text.strip():
-        fail(f"{name} is empty", ExitCode.USAGE)
+        fail(f"{name} is empty", CtlExitCode.USAGE)
     return text

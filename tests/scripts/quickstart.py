@@ -1,4 +1,4 @@
-"""Starts the quick start of `scripts/run` in a folder of its own, and looks for what it leaves behind."""
+"""Runs the quick start of `scripts/run` in its own folder, and finds the processes that it leaves behind."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PROGRAM = ROOT / "scripts" / "quickstart.py"
 
 
 class QuickStart:
-    """One `scripts/run`, without the set-up that the tests themselves have been through.
+    """One `scripts/run`, without the set-up of the environment.
 
     Args:
-        state_dir: Its store, socket and log.
-        arguments: As for `scripts/run`.
+        state_dir: Folder of its store, socket and log.
+        arguments: Arguments as for `scripts/run`.
     """
 
     def __init__(self, state_dir: Path, *arguments: str) -> None:
@@ -40,26 +40,28 @@ class QuickStart:
             )
 
     def text(self) -> str:
-        """All that it has shown."""
+        """All that it has printed."""
         return self.shown.read_text()
 
     def await_up(self) -> None:
-        """Wait until it has run its jobs and stays up."""
-        eventually(lambda: "It stays up until Ctrl-C" in self.text() or self.process.poll() is not None, within_s=60)
+        """Wait until it has run its jobs."""
+        eventually(
+            lambda: "The service stays up until Ctrl-C" in self.text() or self.process.poll() is not None, within_s=60
+        )
         assert self.process.poll() is None, self.text()
 
     def control_c(self) -> int:
-        """Press Ctrl-C, and give the exit code."""
+        """Press Ctrl-C, and return the exit code."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(60)
 
     def processes(self) -> list[psutil.Process]:
-        """All living processes that belong to its state folder: service, actors, store."""
+        """Find all living processes that use its state folder: service, actors, store."""
         return [process for process in psutil.process_iter() if alive(process) and self._owns(process)]
 
     def end(self) -> None:
-        """For tests that fail: leave nothing behind."""
+        """Kill it, if a test fails before its end."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
@@ -76,6 +78,6 @@ class QuickStart:
 
 def environment() -> dict[str, str]:
     """The environment without HERO_ settings of the person who runs the tests, and with misleading ones."""
-    chosen = ("HERO_V_COMMAND",)  # what a test sets
+    chosen = ("HERO_V_COMMAND",)  # set by a test
     kept = {name: value for name, value in os.environ.items() if name in chosen or not name.startswith("HERO_")}
     return {**kept, "HERO_STORE__REDIS_URL": "redis://127.0.0.1:1/", "HERO_REDIS_URL": "redis://127.0.0.1:1/"}

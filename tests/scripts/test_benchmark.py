@@ -1,4 +1,4 @@
-"""`benchmarks/throughput.py`: a quick run works and says what a reader needs; its arithmetic is right."""
+"""`benchmarks/throughput.py`: a quick run works and prints every figure."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
 
 
 def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it."""
+    """Run the benchmark."""
     return subprocess.run(
         [sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=110, check=False
     )
 
 
 def below(pid: int) -> list[psutil.Process]:
-    """The processes that one has started."""
+    """Find the processes that a process has started."""
     try:
         return [p for p in psutil.Process(pid).children(recursive=True) if alive(p)]
     except psutil.NoSuchProcess:

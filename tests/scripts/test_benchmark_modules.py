@@ -1,4 +1,4 @@
-"""The benchmarks that are run as modules: each prints what its first lines promise."""
+"""The benchmarks that run as modules: each prints the figures that its docstring promises."""
 
 from __future__ import annotations
 

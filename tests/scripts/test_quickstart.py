@@ -1,4 +1,4 @@
-"""`scripts/run`: shows what it should, stays up or stops, and never leaves a process behind."""
+"""`scripts/run`: runs all jobs, stays up or stops, and never leaves a process behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Start = Callable[..., QuickStart]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start quick starts; at the end nothing of them may be left."""
+    """Start quick starts; at the end none of their processes may be left."""
     started: list[QuickStart] = []
 
     def begin(*arguments: str, name: str = "state") -> QuickStart:
@@ -43,17 +43,19 @@ def test_script_is_a_program_without_syntax_errors() -> None:
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
 
 
-def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_once_runs_all_jobs_through_both_interfaces_and_exits_with_zero(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HERO_V_COMMAND", "no-such-hero {file}")
     run = start("--once")
 
     assert run.process.wait(90) == 0, run.text()
     text = run.text()
-    assert "16 of 16 jobs ended as they should" in text
-    for door in ("Python API", "Unix socket"):
+    assert "16 of 16 jobs ended as expected" in text
+    for interface in ("Python API", "Unix socket"):
         for script_type in ("OSIS", "SAL"):
-            assert f"{door}, {script_type}: in two steps" in text
-            assert f"{door}, {script_type}: run and wait" in text
+            assert f"{interface}, {script_type}: in two steps" in text
+            assert f"{interface}, {script_type}: run and wait" in text
     assert text.count('{"answer":42,"sums":[1,4,9]}') == 2
     assert text.count("hello quick-start, this is first-circle") >= 4
     assert re.search(r"JobFailed +kind='\w+' line=3 column=9 message='Variable not found: quantity'", text)
@@ -62,17 +64,17 @@ def test_once_runs_all_jobs_through_both_doors_and_ends_well(start: Start, monke
     assert re.search(
         r"actor +v-1, process \d+: runs V scripts, 1 lane\n +unavailable: .*no program 'no-such-hero'", text
     )
-    assert len(re.findall(r"as it should .*kind 'engine_unavailable'.*Install herolib", text)) == 2
-    assert "\x1b" not in text, "colours are for terminals"
+    assert len(re.findall(r"as expected .*kind 'engine_unavailable'.*Install herolib", text)) == 2
+    assert "\x1b" not in text, "colours are for terminals only"
     assert not run.processes()
 
 
-def test_it_stays_up_and_its_advice_works_until_control_c(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_stays_up_until_control_c_and_its_advice_works(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_V_COMMAND", STAND_IN)
     run = start()
     run.await_up()
     assert run.text().count("echoed") == 2
-    assert "16 of 16 jobs ended as they should" in run.text()
+    assert "16 of 16 jobs ended as expected" in run.text()
 
     advice = [line.split("  ")[-1].strip() for line in run.text().splitlines() if ".venv/bin/heroctl run" in line]
     script = call(shlex.split(advice[0]))
@@ -87,7 +89,7 @@ def test_it_stays_up_and_its_advice_works_until_control_c(start: Start, monkeypa
     assert "Traceback" not in run.text()
 
 
-def test_second_one_is_told_that_the_first_is_up(start: Start) -> None:
+def test_second_quick_start_names_the_first_one(start: Start) -> None:
     first = start()
     first.await_up()
 
@@ -100,7 +102,7 @@ def test_second_one_is_told_that_the_first_is_up(start: Start) -> None:
     assert first.control_c() == 0
 
 
-def test_store_that_another_service_holds_is_named(start: Start, tmp_path: Path) -> None:
+def test_store_in_use_by_another_service_is_named(start: Start, tmp_path: Path) -> None:
     first = start()
     first.await_up()
     (tmp_path / "other").mkdir()
@@ -136,7 +138,7 @@ def test_nothing_outlives_it_when_it_is_killed(start: Start) -> None:
     eventually(lambda: not run.processes(), what="service, actors and store have ended")
 
 
-def test_service_that_dies_is_reported(start: Start) -> None:
+def test_death_of_the_service_is_reported(start: Start) -> None:
     run = start()
     run.await_up()
     (service,) = (p for p in run.processes() if "hero_supervisor.cli" in p.cmdline())
@@ -147,7 +149,7 @@ def test_service_that_dies_is_reported(start: Start) -> None:
     assert "the service has ended by itself (-9)" in run.text()
 
 
-def test_reader_that_leaves_early_ends_it(tmp_path: Path) -> None:
+def test_quick_start_ends_when_its_reader_leaves(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, PROGRAM, "--once", "--state-dir", tmp_path / "state"],
         stdin=subprocess.DEVNULL,
@@ -164,7 +166,7 @@ def test_reader_that_leaves_early_ends_it(tmp_path: Path) -> None:
     assert run.returncode == 128 + signal.SIGPIPE
 
 
-def test_state_folder_that_cannot_be_made_is_named(start: Start, tmp_path: Path) -> None:
+def test_state_folder_that_cannot_be_created_is_named(start: Start, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     run = start("--once", name="file")
@@ -178,7 +180,7 @@ def _has_no_process(run: QuickStart) -> bool:
 
 
 def call(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command as a reader would, in the checkout."""
+    """Run a command in the checkout, as a user would."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
     program = Path(sys.executable).parent / Path(command[0]).name
     return subprocess.run(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +65,13 @@ class BenchSummary:
         return self.finished / self.seconds if self.seconds else 0.0
 
     @property
-    def exit_code(self) -> ExitCode:
+    def exit_code(self) -> CtlExitCode:
         """Exit code of the command."""
         if self.interrupted:
-            return ExitCode.INTERRUPTED
+            return CtlExitCode.INTERRUPTED
         if self.store_trouble:
-            return ExitCode.STORE
-        return ExitCode.FINISHED if self.finished == self.wanted else ExitCode.FAILED
+            return CtlExitCode.STORE
+        return CtlExitCode.FINISHED if self.finished == self.wanted else CtlExitCode.FAILED
 
     def as_text(self) -> str:
         """Write the figures for a person."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output import fail, print_note
 from hero_job.model.job import ScriptType
@@ -122,7 +122,7 @@ def _call(socket: str, method: str, params: dict[str, Any], wait_s: float | None
     try:
         answer = call(socket, method, params, wait_s)
     except NoAnswer as e:
-        fail(f"{e}; name the socket with --socket or HERO_SOCKET", ExitCode.STORE)
+        fail(f"{e}; name the socket with --socket or HERO_SOCKET", CtlExitCode.STORE)
     if "error" in answer:
         _fail_with(answer["error"])
     return answer["result"]
@@ -131,7 +131,7 @@ def _call(socket: str, method: str, params: dict[str, Any], wait_s: float | None
 def _fail_with(error: dict[str, Any]) -> NoReturn:
     data = error.get("data") or {}
     lines = [error["message"], *data.get("problems", ()), *([data["hint"]] if "hint" in data else ())]
-    code = ExitCode.UNKNOWN_JOB if error["code"] in _UNKNOWN else ExitCode.FAILED
+    code = CtlExitCode.UNKNOWN_JOB if error["code"] in _UNKNOWN else CtlExitCode.FAILED
     fail("\n".join(str(line) for line in lines), code)
 
 

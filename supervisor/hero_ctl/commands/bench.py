@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hero_ctl.connect import open_supervisor, store_url
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import ScriptTypeOption
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output import fail
@@ -46,7 +46,7 @@ def bench(
     job = plan.new_job()
     with open_supervisor(store) as supervisor:
         if not any(serves(actor, job) for actor in supervisor.list_actors()):
-            fail(missing_actor(job), ExitCode.FAILED)
+            fail(missing_actor(job), CtlExitCode.FAILED)
     summary = run_bench(plan)
     typer.echo(to_json(summary.as_json()) if as_json else summary.as_text())
     raise typer.Exit(summary.exit_code)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json
 from hero_ctl.output import fail, print_note
 from hero_engine.languages.heroscript import (
@@ -95,7 +95,7 @@ def check(
     errors = sum(one.severity is Severity.ERROR for one in found)
     warnings = len(found) - errors
     print_note(f"{_number(count, 'script')} checked: {_number(errors, 'error')}, {_number(warnings, 'warning')}")
-    raise typer.Exit(ExitCode.FAILED if errors else ExitCode.FINISHED)
+    raise typer.Exit(CtlExitCode.FAILED if errors else CtlExitCode.FINISHED)
 
 
 def fmt(
@@ -138,7 +138,7 @@ def fmt(
     if only_check or write:
         outcome = "rewritten" if write else "not formatted"
         print_note(f"{_number(len(scripts), 'script')}: {changes} {outcome}, {_number(errors, 'error')}")
-    raise typer.Exit(ExitCode.FAILED if errors or (only_check and changes) else ExitCode.FINISHED)
+    raise typer.Exit(CtlExitCode.FAILED if errors or (only_check and changes) else CtlExitCode.FINISHED)
 
 
 def _read_all(paths: Sequence[str]) -> Iterator[_Script]:
@@ -209,4 +209,4 @@ def _number(count: int, noun: str) -> str:
 
 
 def _refuse(text: str) -> NoReturn:
-    fail(text, ExitCode.USAGE)
+    fail(text, CtlExitCode.USAGE)

@@ -20,7 +20,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.output import fail, print_note, print_result
 
 EPILOG: Final = "Exit codes: 0 installed; 2 wrong usage, a config that is not valid, or a file that cannot be written."
@@ -146,7 +146,7 @@ def install_service(
 ) -> None:
     """Install the supervisor as a systemd service, and print the command that starts it."""
     if tcp and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]{1,5}", tcp):
-        fail(f"--tcp should be an IP address and a port, such as 127.0.0.1:8080, not {tcp!r}", ExitCode.USAGE)
+        fail(f"--tcp should be an IP address and a port, such as 127.0.0.1:8080, not {tcp!r}", CtlExitCode.USAGE)
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     config = Path(os.path.abspath(config or (home if user else Path("/etc")) / "hero" / "hero.toml"))  # noqa: PTH100 - a link must stay a link
     program = _program()
@@ -156,7 +156,7 @@ def install_service(
             "(python3 -m venv /opt/hero), or use --user"
         )
         if not dry_run:
-            fail(text, ExitCode.USAGE)
+            fail(text, CtlExitCode.USAGE)
         print_note(f"without --dry-run this is refused: {text}")
     systemd = _systemd_version()
     below = prefix or Path("/")
@@ -232,7 +232,7 @@ def _shutdown_s(config: Path) -> float:
     try:
         settings = load(config if config.exists() else None, environ={})
     except ConfigError as e:
-        fail("\n".join(f"heroctl: {problem}" for problem in e.problems), ExitCode.USAGE, prefix="")
+        fail("\n".join(f"heroctl: {problem}" for problem in e.problems), CtlExitCode.USAGE, prefix="")
     return max(settings.supervisor.shutdown_s, *(actor.shutdown_s for actor in settings.actors), 0.0)
 
 
@@ -262,5 +262,5 @@ def _write(path: Path, text: str) -> str:
         new.replace(path)
     except OSError as e:
         hint = "; run this as root, or with --user" if isinstance(e, PermissionError) else ""
-        fail(f"{path} cannot be written: {e.strerror}{hint}", ExitCode.USAGE)
+        fail(f"{path} cannot be written: {e.strerror}{hint}", CtlExitCode.USAGE)
     return outcome

@@ -9,7 +9,7 @@ import typer
 
 from hero_ctl.connect import open_supervisor
 from hero_ctl.error_messages import explain
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import OneTimeJobOptions, job_fields
 from hero_ctl.options import JobId, Json, Script, ScriptFile, StoreOptions
 from hero_ctl.output import fail, print_note, print_result
@@ -51,7 +51,7 @@ def run(
         except KeyboardInterrupt:
             fail(
                 f"interrupted; job {job.id} goes on, get its output with `heroctl output {job.id}`",
-                ExitCode.INTERRUPTED,
+                CtlExitCode.INTERRUPTED,
             )
     print_result(text)
 
@@ -93,7 +93,7 @@ def output(
             current = supervisor.get_job_status(job_id)
             fail(
                 f"job {job_id} has not ended: it is {current.value}; wait for it with --wait SECONDS",
-                ExitCode.NOT_ENDED,
+                CtlExitCode.NOT_ENDED,
             )
     print_result(text)
 

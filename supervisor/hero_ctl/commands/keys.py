@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output import fail, print_note
 from hero_job.operations.credentials import Credentials, StoredToken, token_hash
@@ -54,7 +54,7 @@ def create(
     )
     with open_supervisor(store) as supervisor:
         if not supervisor.store.run(Credentials(store.namespace).add_token(stored)):
-            fail(f"a key named '{name}' exists; remove it first with `heroctl keys revoke {name}`", ExitCode.FAILED)
+            fail(f"a key named '{name}' exists; remove it first with `heroctl keys revoke {name}`", CtlExitCode.FAILED)
     print_note("a port asks for keys only if its config has tokens, signature_keys or require_auth = true")
     typer.echo(token)
 
@@ -82,11 +82,11 @@ def revoke(name: KeyName, store: StoreOptions) -> None:
     """Revoke a key. Within two seconds it stops working, and connections that it has opened are closed."""
     with open_supervisor(store) as supervisor:
         if not supervisor.store.run(Credentials(store.namespace).remove_token(name)):
-            fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", ExitCode.FAILED)
+            fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", CtlExitCode.FAILED)
 
 
 def _span(text: str) -> timedelta:
     found = re.fullmatch(r"([1-9][0-9]{0,3})([smhdw])", text)
     if found is None:
-        fail(f"--expires: {text!r} is not a time span; write 90m, 12h, 30d or 4w", ExitCode.USAGE)
+        fail(f"--expires: {text!r} is not a time span; write 90m, 12h, 30d or 4w", CtlExitCode.USAGE)
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

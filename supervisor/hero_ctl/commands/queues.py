@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, QueueOptions, StoreOptions
 from hero_ctl.output import fail, print_note
 
@@ -60,4 +60,4 @@ def _confirm(question: str) -> None:
     # Not typer.confirm: it writes a space to standard output, which is for results only.
     typer.echo(f"{question} [y/N] ", nl=False, err=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        fail("nothing was changed; --yes skips this question", ExitCode.FAILED)
+        fail("nothing was changed; --yes skips this question", CtlExitCode.FAILED)

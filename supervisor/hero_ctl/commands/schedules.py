@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import JobOptions, job_fields
 from hero_ctl.options import Json, Script, ScriptFile, StoreOptions
 from hero_ctl.output import fail
@@ -46,7 +46,7 @@ def add(
 
     fields = job_fields(read_script(script, file).text, options)
     if (cron is None) == (every is None):
-        fail("give the times: either --cron FIELDS or --every SECONDS", ExitCode.USAGE)
+        fail("give the times: either --cron FIELDS or --every SECONDS", CtlExitCode.USAGE)
     schedule = Schedule(name=name, job=fields, cron=cron, interval_s=every, tz=tz, overlap=overlap, missed=missed)
     with open_supervisor(store) as supervisor:
         typer.echo(time_text(supervisor.put_schedule(schedule)))
@@ -69,4 +69,4 @@ def delete(name: ScheduleName, store: StoreOptions) -> None:
     """Delete a schedule. The jobs that it has created stay."""
     with open_supervisor(store) as supervisor:
         if not supervisor.delete_schedule(name):
-            fail(f"no schedule is named '{name}'; `heroctl schedule list` shows all", ExitCode.UNKNOWN_JOB)
+            fail(f"no schedule is named '{name}'; `heroctl schedule list` shows all", CtlExitCode.UNKNOWN_JOB)

@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from hero_ctl.connect import store_url
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
 from hero_ctl.output import fail, print_note
 from hero_job.client.store import Store
@@ -58,7 +58,7 @@ def export(
                     os.fsync(out.fileno())
                 part.replace(file)
             except OSError as e:
-                fail(f"{file} cannot be written: {e.strerror or e}", ExitCode.USAGE)
+                fail(f"{file} cannot be written: {e.strerror or e}", CtlExitCode.USAGE)
             finally:
                 part.unlink(missing_ok=True)
     print_note(f"exported the namespace {store.namespace}: {count - 2} lines; read them with `heroctl import {file}`")
@@ -82,9 +82,9 @@ def import_(
                 with Path(file).open(encoding="utf-8") as lines:
                     count = import_lines(opened, store.namespace, lines)
             except OSError as e:
-                fail(f"{file} cannot be read: {e.strerror or e}", ExitCode.USAGE)
+                fail(f"{file} cannot be read: {e.strerror or e}", CtlExitCode.USAGE)
             except UnicodeDecodeError as e:
-                fail(f"{file} is not an export: {e}", ExitCode.USAGE)
+                fail(f"{file} is not an export: {e}", CtlExitCode.USAGE)
     print_note(f"imported {count} keys into the namespace {store.namespace}")
 
 
@@ -98,7 +98,7 @@ def _open_store(options: StoreOptions, store_dir: Path | None) -> Iterator[Store
         with EmbeddedStore(dir=store_dir) as embedded, Store(embedded.url) as store:
             yield store
     except EmbeddedStoreError as e:
-        fail(str(e), ExitCode.STORE)
+        fail(str(e), CtlExitCode.STORE)
 
 
 def _open_private(path: Path) -> TextIO:

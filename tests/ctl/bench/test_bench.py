@@ -19,7 +19,7 @@ import redis
 from hero_ctl.bench import producer
 from hero_ctl.bench.plan import BenchPlan
 from hero_ctl.bench.summary import ProducerReport, percentile, summarize
-from hero_ctl.exits import ExitCode
+from hero_ctl.exits import CtlExitCode
 from hero_job.model.job import ScriptType
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment, alive
@@ -83,7 +83,7 @@ def test_interrupted_bench_reports_and_leaves_nothing(deployment: Deployment, nu
         os.killpg(bench.pid, number) if number != signal.SIGTERM else bench.send_signal(number)
         out, err = bench.communicate(timeout=60)
 
-    assert bench.returncode == ExitCode.INTERRUPTED
+    assert bench.returncode == CtlExitCode.INTERRUPTED
     assert "interrupted: these are the figures until then" in out
     assert "Traceback" not in err
     assert not any(alive(p) for p in producers)
@@ -118,7 +118,7 @@ def test_bench_ends_when_store_and_actors_stay_away_and_burns_no_time_until_then
         eventually(all_gone, within_s=60, every_s=0.2, what="the bench has ended")
         _, err = bench.communicate(timeout=30)
 
-    assert bench.returncode == ExitCode.STORE
+    assert bench.returncode == CtlExitCode.STORE
     assert "not reachable" in err
     assert spent - before < 5
 
@@ -200,10 +200,10 @@ def test_producers_that_gave_up_decide_the_exit_code() -> None:
 
     whole = summarize(3, [good, late], interrupted=False)
     assert (whole.finished, whole.failed, whole.seconds, whole.p50_ms, whole.max_ms) == (3, 1, 2.0, 2.0, 3.0)
-    assert whole.exit_code is ExitCode.FINISHED
-    assert summarize(4, [good, late], interrupted=False).exit_code is ExitCode.FAILED
-    assert summarize(4, [good, cut_off], interrupted=False).exit_code is ExitCode.STORE
-    assert summarize(4, [good, cut_off], interrupted=True).exit_code is ExitCode.INTERRUPTED
+    assert whole.exit_code is CtlExitCode.FINISHED
+    assert summarize(4, [good, late], interrupted=False).exit_code is CtlExitCode.FAILED
+    assert summarize(4, [good, cut_off], interrupted=False).exit_code is CtlExitCode.STORE
+    assert summarize(4, [good, cut_off], interrupted=True).exit_code is CtlExitCode.INTERRUPTED
     assert summarize(4, [], interrupted=False).as_json()["latency_ms"]["p50"] is None
 
 

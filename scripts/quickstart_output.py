@@ -1,4 +1,4 @@
-"""What the quick start prints: short lines, with colour on a terminal only."""
+"""Prints the lines of the quick start, in colour on a terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TextIO
 _BOLD, _DIM, _GREEN, _RED, _CYAN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
 
 
-class Show:
-    """Writes to one stream, flushing each line: a reader on a pipe sees what happens when it happens.
+class Output:
+    """Writes to one stream and flushes each line, so that a reader on a pipe sees it immediately.
 
     Args:
-        stream: Where to.
+        stream: Where to write.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -27,9 +27,9 @@ class Show:
         self._line(f"  {self._in(_DIM, name.ljust(14))} {text}")
 
     def script(self, text: str) -> None:
-        first, *more = text.splitlines()
+        first, *rest = text.splitlines()
         self.fact("script", self._in(_CYAN, first))
-        for line in more:
+        for line in rest:
             self.fact("", self._in(_CYAN, line))
 
     def code(self, text: str) -> None:
@@ -39,13 +39,13 @@ class Show:
         self.fact(name, self._in(_CYAN, text))
 
     def good(self, text: str) -> None:
-        self._line(f"  {self._in(_GREEN, 'as it should'.ljust(14))} {text}")
+        self._line(f"  {self._in(_GREEN, 'as expected'.ljust(14))} {text}")
 
     def bad(self, text: str) -> None:
-        self._line(f"  {self._in(_RED, 'NOT AS IT SHOULD'.ljust(14))} {text}")
+        self._line(f"  {self._in(_RED, 'UNEXPECTED'.ljust(14))} {text}")
 
     def quietly(self, text: str) -> None:
-        """For the way out: nobody may be reading any more."""
+        """Print a line while the program ends, when nobody may be reading any more."""
         try:
             self._line("")
             self._line(self._in(_DIM, text))

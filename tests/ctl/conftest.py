@@ -20,7 +20,7 @@ Heroctl = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One for all tests of the command; each looks at its own jobs only."""
+    """One deployment for all tests of the command; each test looks only at its own jobs."""
     with deployed(tmp_path_factory.mktemp("ctl")) as running:
         yield running
 
@@ -52,5 +52,5 @@ def heroctl(deployment: Deployment, tmp_path: Path) -> Heroctl:
 def environment(url: str) -> dict[str, str]:
     """The environment of the tests, without the HERO_ settings of the person who runs them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
-    kept["COLUMNS"] = "300"  # messages of typer are framed: keep them on one line
+    kept["COLUMNS"] = "300"  # typer frames its messages; this keeps each on one line
     return {**kept, "HERO_REDIS_URL": url} if url else kept

@@ -1,4 +1,4 @@
-"""Which store a command speaks to, and what is said when there is none."""
+"""Which store a command uses, and what it prints if there is none."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def test_given_url_wins(tmp_path: Path) -> None:
     assert store_url("redis://there/", tmp_path) == "redis://there/"
 
 
-def test_without_a_store_in_the_folder_it_is_redis_on_this_machine(tmp_path: Path) -> None:
+def test_without_a_store_in_the_folder_redis_on_this_machine_is_used(tmp_path: Path) -> None:
     (tmp_path / "valkey.sock").write_text("not a socket")
 
     assert store_url(None, tmp_path) == DEFAULT_URL
     assert store_url("", tmp_path / "missing") == DEFAULT_URL
 
 
-def test_folder_of_the_embedded_store_is_that_of_the_config() -> None:
+def test_folder_of_the_embedded_store_is_the_default_of_the_config() -> None:
     assert str(STATE_DIR) == EmbeddedSettings().dir
 
 
-def test_socket_that_lies_elsewhere_is_found_in_the_stores_config(tmp_path: Path) -> None:
+def test_socket_in_another_folder_is_found_through_the_config_of_the_store(tmp_path: Path) -> None:
     path = tmp_path / "short %.sock"
     (tmp_path / "valkey.conf").write_text(f'port 0\nunixsocket "{path}"\n')
     with socket.socket(socket.AF_UNIX) as listener:
@@ -52,7 +52,7 @@ def test_embedded_store_of_the_folder_is_found_without_any_option(deployment: De
 @pytest.mark.parametrize(
     "command", [["run", "1"], ["submit", "1"], ["status", "x"], ["output", "x"], ["list"], ["actors"], ["bench"]]
 )
-def test_store_that_is_not_there_is_code_six_and_names_the_url(heroctl: Heroctl, command: list[str]) -> None:
+def test_unreachable_store_exits_with_6_and_names_the_url(heroctl: Heroctl, command: list[str]) -> None:
     done = heroctl(*command, "--redis-url", "redis://user:secret@127.0.0.1:1/0")
 
     assert done.returncode == 6
@@ -62,14 +62,14 @@ def test_store_that_is_not_there_is_code_six_and_names_the_url(heroctl: Heroctl,
     assert "secret" not in done.stderr
 
 
-def test_url_that_cannot_be_used_is_code_two(heroctl: Heroctl) -> None:
+def test_unusable_url_exits_with_2(heroctl: Heroctl) -> None:
     done = heroctl("list", "--redis-url", "http://127.0.0.1/")
 
     assert done.returncode == 2
     assert "must begin with" in done.stderr
 
 
-def test_store_that_refuses_is_code_six_with_what_to_do(heroctl: Heroctl, own_valkey: ValkeyServer) -> None:
+def test_store_that_refuses_exits_with_6_and_says_what_to_do(heroctl: Heroctl, own_valkey: ValkeyServer) -> None:
     import redis
 
     with redis.Redis.from_url(own_valkey.url) as plain:

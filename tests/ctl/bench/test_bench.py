@@ -1,4 +1,4 @@
-"""`heroctl bench`: figures, one place for the log lines, and a clean end in every way."""
+"""`heroctl bench`: figures, log lines of all producers, and a clean end in every situation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 
 
-def test_bench_measures_all_jobs_and_removes_them(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_bench_measures_all_jobs_and_deletes_them(heroctl: Heroctl, deployment: Deployment) -> None:
     before = jobs_in(deployment)
 
     done = heroctl("bench", "--jobs", "101", "--producers", "3", "--type", "osis", "--json")
@@ -79,7 +79,7 @@ def test_terminal_gets_a_progress_bar(deployment: Deployment) -> None:
 def test_interrupted_bench_reports_and_leaves_nothing(deployment: Deployment, number: signal.Signals) -> None:
     before = jobs_in(deployment)
     with started_bench(deployment) as (bench, producers):
-        # A terminal's Ctrl-C, and its end, reach the producers too.
+        # Ctrl-C and the end of a terminal reach the producers too.
         os.killpg(bench.pid, number) if number != signal.SIGTERM else bench.send_signal(number)
         out, err = bench.communicate(timeout=60)
 
@@ -87,7 +87,7 @@ def test_interrupted_bench_reports_and_leaves_nothing(deployment: Deployment, nu
     assert "interrupted: these are the figures until then" in out
     assert "Traceback" not in err
     assert not any(alive(p) for p in producers)
-    eventually(lambda: jobs_in(deployment) <= before, what="the jobs are removed")
+    eventually(lambda: jobs_in(deployment) <= before, what="the jobs are deleted")
 
 
 def test_producers_end_by_themselves_when_the_bench_is_killed(deployment: Deployment) -> None:
@@ -98,7 +98,7 @@ def test_producers_end_by_themselves_when_the_bench_is_killed(deployment: Deploy
         eventually(lambda: not any(alive(p) for p in producers), what="the producers have ended")
 
 
-def test_bench_ends_when_store_and_actors_stay_away_and_burns_no_time_until_then(tmp_path: Path) -> None:
+def test_bench_ends_without_busy_waiting_when_store_and_actors_stay_away(tmp_path: Path) -> None:
     own = Deployment(tmp_path).start()
     with started_bench(own) as (bench, producers):
         everything = own.processes()
@@ -123,7 +123,7 @@ def test_bench_ends_when_store_and_actors_stay_away_and_burns_no_time_until_then
     assert spent - before < 5
 
 
-def test_producer_ends_when_nobody_is_left_to_run_the_jobs(
+def test_producer_ends_when_no_actor_is_left(
     valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producer, "ACTOR_PATIENCE_S", 1.0)
@@ -133,7 +133,7 @@ def test_producer_ends_when_nobody_is_left_to_run_the_jobs(
     try:
         asyncio.run(one.run(stop_read))
     finally:
-        signal.alarm(0)  # it has set one for the case that its end hangs
+        signal.alarm(0)  # the producer has set one, in case its end hangs
         os.close(stop_read)
         os.close(stop_write)
 
@@ -144,7 +144,7 @@ def test_producer_ends_when_nobody_is_left_to_run_the_jobs(
 
 
 @pytest.mark.parametrize("way", ["terminal", "pipe"])
-def test_bench_ends_when_nobody_is_there_any_more_to_read_its_result(deployment: Deployment, way: str) -> None:
+def test_bench_ends_when_the_reader_of_its_result_is_gone(deployment: Deployment, way: str) -> None:
     import pty
 
     before = jobs_in(deployment)
@@ -159,7 +159,7 @@ def test_bench_ends_when_nobody_is_there_any_more_to_read_its_result(deployment:
     ) as bench:
         os.close(end)
         try:
-            eventually(lambda: jobs_in(deployment) > before + 50, what="jobs are under way")
+            eventually(lambda: jobs_in(deployment) > before + 50, what="jobs are in flight")
             everybody = [psutil.Process(bench.pid), *psutil.Process(bench.pid).children()]
             os.close(reader)
             bench.wait(60)
@@ -168,17 +168,17 @@ def test_bench_ends_when_nobody_is_there_any_more_to_read_its_result(deployment:
             bench.kill()
 
     assert bench.returncode != 0
-    eventually(lambda: jobs_in(deployment) <= before, what="the jobs are removed")
+    eventually(lambda: jobs_in(deployment) <= before, what="the jobs are deleted")
 
 
 def seconds(process: psutil.Process) -> float:
-    """Processor time that it has used; nothing once it is gone."""
+    """Processor time of a process; zero once it is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return sum(process.cpu_times()[:2])
     return 0.0
 
 
-def test_bench_without_an_actor_says_so(heroctl: Heroctl) -> None:
+def test_bench_without_an_actor_names_the_missing_actor(heroctl: Heroctl) -> None:
     done = heroctl("bench", "--type", "python")
 
     assert done.returncode == 1
@@ -211,7 +211,7 @@ def test_producers_that_gave_up_decide_the_exit_code() -> None:
 def started_bench(
     deployment: Deployment,
 ) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """A long bench in its middle, and its producers."""
+    """Start a long bench; gives it and its producers once jobs are in flight."""
     with subprocess.Popen(
         [HEROCTL, "bench", "--jobs", "500000", "--producers", "2"],
         env=environment(deployment.url),
@@ -222,7 +222,7 @@ def started_bench(
     ) as bench:
         before = jobs_in(deployment)
         try:
-            eventually(lambda: jobs_in(deployment) > before + 50, what="jobs are under way")
+            eventually(lambda: jobs_in(deployment) > before + 50, what="jobs are in flight")
             yield bench, psutil.Process(bench.pid).children()
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -230,13 +230,13 @@ def started_bench(
 
 
 def jobs_in(deployment: Deployment) -> int:
-    """How many jobs the store holds."""
+    """Count the jobs in the store."""
     with redis.Redis(unix_socket_path=str(deployment.folder / "store" / "valkey.sock")) as plain:
         return sum(1 for _ in plain.scan_iter("hero:job:*", count=1000))
 
 
 def chunks(terminal: int) -> Iterator[bytes]:
-    """What is written to a terminal, until nobody can write any more."""
+    """Read what is written to a terminal, until its last writer has closed it."""
     while True:
         try:
             chunk = os.read(terminal, 65536)

@@ -11,6 +11,19 @@ from tests.deployment import Deployment
 from tests.eventually import eventually
 
 
+def test_actors_are_listed_with_the_number_of_waiting_jobs(heroctl: Heroctl, deployment: Deployment) -> None:
+    table = heroctl("actors").stdout
+    listed = json.loads(heroctl("actors", "--json").stdout)
+
+    assert {actor["name"]: (actor["script_type"], actor["lanes"], actor["alive"]) for actor in listed} == {
+        "osis-1": ("OSIS", 1, True),
+        "sal-1": ("SAL", 4, True),
+    }
+    assert {actor["pid"] for actor in listed} == {p.pid for p in deployment.processes("hero_actor")}
+    assert "osis-1" in table
+    assert "waiting: OSIS 0, SAL 0" in table
+
+
 def test_entry_is_scaled_shown_stopped_started_and_restarted(heroctl: Heroctl, deployment: Deployment) -> None:
     where = ("--socket", str(deployment.socket))
     try:
@@ -37,7 +50,7 @@ def test_entry_is_scaled_shown_stopped_started_and_restarted(heroctl: Heroctl, d
     eventually(lambda: slots() == {"sal-1": "running"})
 
 
-def test_config_is_loaded_again_and_its_errors_are_told(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_reload_applies_the_config_or_prints_its_errors(heroctl: Heroctl, deployment: Deployment) -> None:
     where = ("--socket", str(deployment.socket))
     config = deployment.folder / "hero.toml"
     text = config.read_text()
@@ -57,7 +70,7 @@ def test_config_is_loaded_again_and_its_errors_are_told(heroctl: Heroctl, deploy
     assert (same.returncode, same.stdout, same.stderr) == (0, "", "")
 
 
-def test_name_that_is_unknown_and_supervisor_that_is_not_there_have_codes_of_their_own(
+def test_unknown_name_exits_with_5_and_missing_supervisor_with_6(
     heroctl: Heroctl, deployment: Deployment, tmp_path: Path
 ) -> None:
     unknown = heroctl("actors", "stop", "nobody", "--socket", str(deployment.socket))

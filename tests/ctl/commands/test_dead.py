@@ -32,7 +32,7 @@ def test_dead_letters_are_listed_with_their_reason_retried_and_purged(heroctl: H
     assert heroctl("status", job_id).returncode == 5
 
 
-def test_list_of_dead_letters_says_when_it_is_cut(heroctl: Heroctl) -> None:
+def test_list_of_dead_letters_says_that_there_are_more(heroctl: Heroctl) -> None:
     heroctl("dead", "purge")
     for _ in range(2):
         heroctl("run", "nowhere")
@@ -40,5 +40,5 @@ def test_list_of_dead_letters_says_when_it_is_cut(heroctl: Heroctl) -> None:
     eventually(lambda: "1 of 2" in heroctl("dead", "list", "--limit", "1").stderr, what="both letters are there")
 
 
-def test_retry_of_an_unknown_letter_is_code_five(heroctl: Heroctl) -> None:
+def test_retry_of_an_unknown_letter_exits_with_5(heroctl: Heroctl) -> None:
     assert heroctl("dead", "retry", "nobody").returncode == 5

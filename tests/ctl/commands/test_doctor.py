@@ -1,4 +1,4 @@
-"""`heroctl doctor` on deployments that are well, and on each trouble that it knows a cure for."""
+"""`heroctl doctor` on healthy deployments, and on each problem that it can detect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def problems(found: list[dict[str, Any]], area: str) -> list[str]:
     return [finding["text"] for finding in found if finding["area"] == area and finding["level"] != "ok"]
 
 
-def test_a_deployment_that_is_well_has_no_problems(deployment: Deployment) -> None:
+def test_healthy_deployment_has_no_problems(deployment: Deployment) -> None:
     done = doctor(cwd=deployment.folder)
 
     assert done.returncode == 0, done.stdout
@@ -49,7 +49,7 @@ def test_a_deployment_that_is_well_has_no_problems(deployment: Deployment) -> No
     assert "0 problems" in done.stdout
 
 
-def test_a_store_that_is_away_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_unreachable_store_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "hero.toml").write_text('[store]\nredis_url = "redis://127.0.0.1:1/"\n')
 
     found = findings(cwd=tmp_path)
@@ -67,7 +67,7 @@ def test_every_error_of_the_config_is_named(tmp_path: Path) -> None:
     assert "did you mean" in text[1]
 
 
-def test_a_server_that_throws_jobs_away_is_a_problem(tmp_path: Path, own_valkey: ValkeyServer) -> None:
+def test_server_that_evicts_jobs_is_a_problem(tmp_path: Path, own_valkey: ValkeyServer) -> None:
     own_valkey.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     own_valkey.command("CONFIG", "SET", "appendonly", "no")
 
@@ -77,7 +77,7 @@ def test_a_server_that_throws_jobs_away_is_a_problem(tmp_path: Path, own_valkey:
     assert "appendonly no" in found[1]
 
 
-def test_jobs_that_nobody_will_run_are_named(tmp_path: Path, valkey: ValkeyServer, namespace: str) -> None:
+def test_jobs_that_will_never_run_are_named(tmp_path: Path, valkey: ValkeyServer, namespace: str) -> None:
     keys = Keys(namespace)
     job = JobBuilder().caller_id("a").context_id("b").script_type(ScriptType.V).script("1").build()
     with Store(valkey.url) as store:
@@ -93,7 +93,7 @@ def test_jobs_that_nobody_will_run_are_named(tmp_path: Path, valkey: ValkeyServe
     assert "1 jobs wait for an SAL actor, but none is up" in problems(found, "actors")
 
 
-def test_a_socket_that_nobody_listens_on_is_a_problem(tmp_path: Path, valkey: ValkeyServer) -> None:
+def test_socket_without_a_listener_is_a_problem(tmp_path: Path, valkey: ValkeyServer) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "hero.ipc"))
     (tmp_path / "hero.toml").write_text('[rpc]\nunix_socket = "hero.ipc"\nport = 1\n')

@@ -1,4 +1,4 @@
-"""`heroctl events`: what has happened to jobs and actors, and what happens."""
+"""`heroctl events`: past and new events of jobs and actors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment
 
 
-def test_events_of_a_job_are_told_in_order_and_from_a_cursor_on(heroctl: Heroctl) -> None:
+def test_events_of_a_job_are_printed_in_order_and_from_a_cursor_on(heroctl: Heroctl) -> None:
     heroctl("run", "-t", "sal", "--id", "told", "40 + 2")
     heroctl("run", "-t", "sal", "--id", "other", "40 + 2")
 
@@ -23,13 +23,13 @@ def test_events_of_a_job_are_told_in_order_and_from_a_cursor_on(heroctl: Heroctl
     assert [json.loads(line) for line in rest] == lines[1:]
 
 
-def test_events_of_actors_are_told(heroctl: Heroctl) -> None:
+def test_events_of_actors_are_printed(heroctl: Heroctl) -> None:
     lines = [json.loads(line) for line in heroctl("events", "--actors", "--json").stdout.splitlines()]
 
     assert {("joined", "sal-1"), ("ready", "sal-1")} <= {(line["event"], line["name"]) for line in lines}
 
 
-def test_followed_events_come_as_they_happen_until_interrupted(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_followed_events_are_printed_as_they_happen_until_interrupted(heroctl: Heroctl, deployment: Deployment) -> None:
     command = [str(HEROCTL), "events", "--follow", "--job", "followed"]
     following = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(deployment.url))
     assert following.stdout is not None
@@ -43,7 +43,7 @@ def test_followed_events_come_as_they_happen_until_interrupted(heroctl: Heroctl,
     following.stdout.close()
 
 
-def test_a_cursor_that_is_none_is_told_so(heroctl: Heroctl) -> None:
+def test_invalid_cursor_is_refused(heroctl: Heroctl) -> None:
     done = heroctl("events", "--after", "yesterday")
 
     assert done.returncode == 2

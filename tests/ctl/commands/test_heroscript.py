@@ -53,7 +53,7 @@ def test_check_shows_every_finding_with_its_place_and_a_caret(tmp_path: Path) ->
     assert done.stderr == "heroctl: 1 script checked: 2 errors, 1 warning\n"
 
 
-def test_check_reads_folders_and_warnings_alone_are_no_failure(tmp_path: Path) -> None:
+def test_check_reads_folders_and_succeeds_with_warnings_alone(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.heroscript").write_text("!!a.b c: d:1\n")
     (tmp_path / "b.md").write_text("# Title\n")
@@ -76,7 +76,7 @@ def test_check_reads_folders_and_warnings_alone_are_no_failure(tmp_path: Path) -
     assert "2 scripts checked" in done.stderr
 
 
-def test_file_that_is_no_text_is_a_finding_with_its_place(tmp_path: Path) -> None:
+def test_file_that_is_not_text_is_a_finding_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.hero").write_bytes(b"!!a.b\n!!c.d x:\xff\n")
 
     done = call(tmp_path, "check", "a.hero")
@@ -94,7 +94,7 @@ def test_standard_input_is_formatted_and_checked(tmp_path: Path) -> None:
     assert done.stdout.startswith("<stdin>:1:1: error[syntax]")
 
 
-def test_fmt_checks_and_rewrites_what_is_not_in_the_style_and_nothing_else(tmp_path: Path) -> None:
+def test_fmt_checks_and_rewrites_only_files_that_are_not_formatted(tmp_path: Path) -> None:
     files = {"ugly.hero": UGLY, "neat.hero": NEAT, "bad.hero": "!!a.b.c   x:1\n"}
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -127,7 +127,7 @@ def test_fmt_checks_and_rewrites_what_is_not_in_the_style_and_nothing_else(tmp_p
         (("fmt", "--write", "-"), "standard input cannot be written"),
     ],
 )
-def test_bad_usage_is_named_and_exits_with_2(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
+def test_wrong_usage_exits_with_2_and_the_reason(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("a.hero", "b.hero"):
         (tmp_path / name).write_text(UGLY)
@@ -139,7 +139,7 @@ def test_bad_usage_is_named_and_exits_with_2(tmp_path: Path, arguments: tuple[st
     assert (tmp_path / "a.hero").read_text() == UGLY
 
 
-def test_heroctl_loads_the_language_and_no_engine() -> None:
+def test_heroctl_imports_the_language_and_no_engine() -> None:
     program = "import sys, hero_ctl.app; print(*(name for name in sys.modules if name.startswith('hero_engine')))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

@@ -1,4 +1,4 @@
-"""`heroctl stop`, `retry`, `logs`, `delete`, and the options of `run` and `submit` on a job's life."""
+"""`heroctl stop`, `retry`, `logs`, `delete`, and the options of `run` and `submit` about when a job runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOP = "loop { sleep(0.05) }"
 
 
 def started(heroctl: Heroctl, script: str) -> str:
-    """A job that runs."""
+    """Submit a job and wait until it runs."""
     job_id = heroctl("submit", script).stdout.strip()
     eventually(lambda: heroctl("status", job_id).stdout == "started\n", what="the job runs")
     return job_id
@@ -33,7 +33,7 @@ def test_running_job_is_stopped(heroctl: Heroctl) -> None:
     assert heroctl("output", job_id, "--wait", "20").returncode == 4
 
 
-def test_stop_that_comes_late_says_that_nothing_changes(heroctl: Heroctl) -> None:
+def test_stop_of_an_ended_job_says_that_nothing_changed(heroctl: Heroctl) -> None:
     heroctl("run", "1", "--id", "long-done")
 
     done = heroctl("stop", "long-done")
@@ -43,7 +43,7 @@ def test_stop_that_comes_late_says_that_nothing_changes(heroctl: Heroctl) -> Non
 
 
 @pytest.mark.parametrize("command", ["stop", "retry", "delete", "logs"])
-def test_unknown_job_is_code_five(heroctl: Heroctl, command: str) -> None:
+def test_unknown_job_exits_with_5(heroctl: Heroctl, command: str) -> None:
     done = heroctl(command, "nobody")
 
     assert (done.returncode, done.stdout) == (5, "")
@@ -104,7 +104,7 @@ def test_log_longer_than_a_page_is_whole(heroctl: Heroctl) -> None:
     assert len(texts) > 500
 
 
-def test_followed_logs_come_while_the_job_runs_and_end_with_it(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_followed_logs_are_printed_while_the_job_runs_and_end_with_it(heroctl: Heroctl, deployment: Deployment) -> None:
     job_id = heroctl("submit", f'print("begins"); {LOOP}').stdout.strip()
     with subprocess.Popen(
         [HEROCTL, "logs", "--follow", job_id],
@@ -122,7 +122,7 @@ def test_followed_logs_come_while_the_job_runs_and_end_with_it(heroctl: Heroctl,
     assert (first, still, rest, code) == ("begins\n", None, "", 0)
 
 
-def test_delayed_job_waits_its_time(heroctl: Heroctl) -> None:
+def test_delayed_job_starts_after_its_delay(heroctl: Heroctl) -> None:
     begin = time.monotonic()
     done = heroctl("run", "7", "--delay", "1")
 
@@ -130,7 +130,7 @@ def test_delayed_job_waits_its_time(heroctl: Heroctl) -> None:
     assert time.monotonic() - begin >= 1
 
 
-def test_not_before_is_a_time_with_its_zone(heroctl: Heroctl) -> None:
+def test_not_before_needs_a_time_zone(heroctl: Heroctl) -> None:
     later = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
 
     done = heroctl("run", "7", "--not-before", later)
@@ -152,7 +152,7 @@ def test_job_after_another_waits_for_it_and_sees_its_output(heroctl: Heroctl) ->
     assert "nobody" in unknown.stderr
 
 
-def test_job_that_is_not_begun_in_time_expires(heroctl: Heroctl) -> None:
+def test_job_that_has_not_started_in_time_expires(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "1", "--type", "v", "--expires", "0.2").stdout.strip()
 
     eventually(lambda: heroctl("output", job_id).returncode != 7, what="the job has ended")
@@ -162,14 +162,14 @@ def test_job_that_is_not_begun_in_time_expires(heroctl: Heroctl) -> None:
     assert "not started in its time" in done.stderr
 
 
-def test_failing_job_is_repeated_as_often_as_asked(heroctl: Heroctl) -> None:
+def test_failing_job_is_retried_as_often_as_requested(heroctl: Heroctl) -> None:
     done = heroctl("run", 'throw "again"', "--retries", "1", "--id", "tried-twice")
 
     assert done.returncode == 1
     assert json.loads(heroctl("status", "tried-twice", "--json").stdout)["attempt"] == 2
 
 
-def test_second_job_with_a_key_is_the_first_one(heroctl: Heroctl) -> None:
+def test_second_job_with_a_unique_key_is_the_first_one(heroctl: Heroctl) -> None:
     key = uuid.uuid4().hex
     first = heroctl("submit", '"first"', "--unique", key, "--delay", "5").stdout.strip()
     second = heroctl("submit", '"second"', "--unique", key).stdout.strip()
@@ -180,7 +180,7 @@ def test_second_job_with_a_key_is_the_first_one(heroctl: Heroctl) -> None:
     assert ran.stdout == "first\n"
 
 
-def test_priority_is_handed_over(heroctl: Heroctl) -> None:
+def test_priority_reaches_the_job(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "1", "--priority", "HIGH").stdout.strip()
 
     assert json.loads(heroctl("status", job_id, "--json").stdout)["priority"] == "high"
@@ -196,7 +196,7 @@ def test_priority_is_handed_over(heroctl: Heroctl) -> None:
         (["--retries", "many"], "--retries"),
     ],
 )
-def test_option_that_cannot_be_is_code_two_with_its_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
+def test_invalid_option_exits_with_2_and_the_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
     done = heroctl("submit", "1", *arguments)
 
     assert done.returncode == 2, done

@@ -1,4 +1,4 @@
-"""`heroctl keys`: what is printed, what is kept, and that it opens and closes a port that is running."""
+"""`heroctl keys`: what is printed, what is stored, and which clients a running port accepts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION = request("version")
 
 @pytest.fixture
 def web(deployment: Deployment) -> Iterator[RunningServer]:
-    """A port in front of the deployment's store that takes keys of that store alone."""
+    """A port on the deployment's store that accepts only keys of that store."""
     server = RunningServer(deployment.url, "hero", require_auth=True).start()
     yield server
     server.stop()
@@ -31,10 +31,10 @@ def status(web: RunningServer, token: str) -> int:
     return curl(web.url(), "-H", f"Authorization: Bearer {token}", body=VERSION).status
 
 
-def test_key_counts_from_its_creation_to_its_revocation_without_a_restart(heroctl: Heroctl, web: RunningServer) -> None:
+def test_key_works_from_its_creation_to_its_revocation_without_a_restart(heroctl: Heroctl, web: RunningServer) -> None:
     made = heroctl("keys", "create", "alice", "--scope", "user")
     token = made.stdout.strip()
-    # Not asked for with the key itself: an attempt with one that is not known yet would count as wrong.
+    # Do not try the key itself before the port knows it: that would count as a wrong attempt.
     eventually(lambda: web.known_tokens() == 1, what="the port knows the key")
 
     assert made.returncode == 0
@@ -50,7 +50,7 @@ def test_key_counts_from_its_creation_to_its_revocation_without_a_restart(heroct
     assert status(web, token) == 401
 
 
-def test_key_is_listed_without_itself_and_shown_once(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_token_is_printed_once_and_not_listed(heroctl: Heroctl, deployment: Deployment) -> None:
     made = heroctl("keys", "create", "lister", "--scope", "read", "--expires", "30d")
     again = heroctl("keys", "create", "lister", "--scope", "admin")
     table, listed = heroctl("keys", "list"), heroctl("keys", "list", "--json")
@@ -67,7 +67,7 @@ def test_key_is_listed_without_itself_and_shown_once(heroctl: Heroctl, deploymen
     assert "heroctl keys revoke lister" in again.stderr
 
 
-def test_store_has_the_hash_of_a_key_and_not_the_key(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_store_has_the_hash_of_a_token_and_not_the_token(heroctl: Heroctl, deployment: Deployment) -> None:
     token = heroctl("keys", "create", "hashed", "--scope", "read").stdout.strip()
     with deployment.supervisor() as supervisor:
         (stored,) = [t for t in supervisor.store.run(Credentials().tokens()).tokens if t.name == "hashed"]
@@ -77,7 +77,7 @@ def test_store_has_the_hash_of_a_key_and_not_the_key(heroctl: Heroctl, deploymen
     assert token not in repr(stored)
 
 
-def test_expired_key_is_listed_as_such_until_it_is_revoked(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_expired_key_is_listed_as_expired_until_it_is_revoked(heroctl: Heroctl, deployment: Deployment) -> None:
     old = StoredToken(
         name="old", scope="read", sha256="0" * 64, created_at="2020-01-01T00:00Z", expires_at="2020-02-01T00:00Z"
     )
@@ -101,7 +101,7 @@ def test_expired_key_is_listed_as_such_until_it_is_revoked(heroctl: Heroctl, dep
         (["revoke", "nobody"], 1, "no key named 'nobody'"),
     ],
 )
-def test_bad_usage_says_what_is_wrong(heroctl: Heroctl, arguments: list[str], code: int, says: str) -> None:
+def test_wrong_usage_says_what_is_wrong(heroctl: Heroctl, arguments: list[str], code: int, says: str) -> None:
     done = heroctl("keys", *arguments)
 
     assert (done.returncode, done.stdout) == (code, "")

@@ -36,7 +36,7 @@ def test_every_type_has_a_queue(heroctl: Heroctl) -> None:
     assert all(queue["paused_since"] is None for queue in queues)
 
 
-def test_queue_is_purged_when_it_is_confirmed(heroctl: Heroctl) -> None:
+def test_queue_is_purged_only_after_confirmation(heroctl: Heroctl) -> None:
     ids = [heroctl("submit", "1", "--type", "v").stdout.strip() for _ in range(2)]
     no = heroctl("queue", "purge", "v", input="n\n")
     nobody_there = heroctl("queue", "purge", "v")
@@ -60,7 +60,7 @@ def test_queue_is_purged_when_it_is_confirmed(heroctl: Heroctl) -> None:
         (["resume", "sal", "--instance", "1"], "add --group"),
     ],
 )
-def test_bad_usage_is_code_two_with_its_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
+def test_wrong_usage_exits_with_2_and_the_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
     done = heroctl(*arguments)
 
     assert done.returncode == 2, done

@@ -1,4 +1,4 @@
-"""`heroctl run` and `submit`: scripts go in by every way, outcomes come out as text and exit code."""
+"""`heroctl run` and `submit`: scripts from every source, outcomes as text and exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.deployment import Deployment
 from tests.eventually import eventually
 
 
-def test_output_of_a_script_is_printed_and_code_is_zero(heroctl: Heroctl) -> None:
+def test_output_of_a_script_is_printed_and_the_exit_code_is_zero(heroctl: Heroctl) -> None:
     done = heroctl("run", "40 + 2")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
@@ -32,13 +32,13 @@ def test_script_runs_on_the_actor_of_the_type_in_any_case(
     assert record.job.script_type == script_type.upper()
 
 
-def test_script_that_says_nothing_prints_nothing(heroctl: Heroctl) -> None:
+def test_script_without_a_result_prints_nothing(heroctl: Heroctl) -> None:
     done = heroctl("run", "let quiet = 1;")
 
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_output_keeps_its_own_end_of_line(heroctl: Heroctl) -> None:
+def test_output_that_ends_in_a_line_feed_gets_no_second_one(heroctl: Heroctl) -> None:
     done = heroctl("run", '"two\\nlines\\n"')
 
     assert done.stdout == "two\nlines\n"
@@ -56,7 +56,7 @@ def test_script_comes_from_a_file_or_standard_input(heroctl: Heroctl, tmp_path: 
 
 
 @pytest.mark.parametrize(("way", "name"), [("file", "broken.rhai"), ("stdin", "stdin"), ("argument", "script")])
-def test_failure_names_script_line_and_column_as_a_compiler_does(
+def test_failure_names_script_line_and_column_like_a_compiler(
     heroctl: Heroctl, tmp_path: Path, way: str, name: str
 ) -> None:
     text = "let a = 1;\nlet b = 2;\na + nowhere"
@@ -70,14 +70,14 @@ def test_failure_names_script_line_and_column_as_a_compiler_does(
     assert "nowhere" in done.stderr
 
 
-def test_script_that_does_not_end_is_code_three(heroctl: Heroctl) -> None:
+def test_script_that_does_not_end_exits_with_3(heroctl: Heroctl) -> None:
     done = heroctl("run", "loop { }", "--timeout", "0.3")
 
     assert done.returncode == 3
     assert "timeout of 0.3 s" in done.stderr
 
 
-def test_wait_that_ends_before_the_job_is_code_three_and_names_the_job(heroctl: Heroctl) -> None:
+def test_wait_that_ends_before_the_job_exits_with_3_and_names_the_job(heroctl: Heroctl) -> None:
     done = heroctl("run", "sleep(1); 7", "--wait", "0.2")
 
     assert done.returncode == 3
@@ -85,14 +85,14 @@ def test_wait_that_ends_before_the_job_is_code_three_and_names_the_job(heroctl: 
     assert heroctl("output", job_id, "--wait", "20").stdout == "7\n"
 
 
-def test_nobody_to_run_a_job_is_said_while_it_waits(heroctl: Heroctl) -> None:
+def test_missing_actor_is_named_while_the_job_waits(heroctl: Heroctl) -> None:
     done = heroctl("run", "!!nothing.here", "--type", "python", "--wait", "2.5")
 
     assert done.returncode == 3
     assert "no Python actor is up" in done.stderr
 
 
-def test_stopped_job_is_code_four(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_stopped_job_exits_with_4(heroctl: Heroctl, deployment: Deployment) -> None:
     job_id = heroctl("submit", "1", "--type", "v").stdout.strip()
     with deployment.supervisor() as supervisor:
         supervisor.stop_job(job_id)
@@ -103,7 +103,7 @@ def test_stopped_job_is_code_four(heroctl: Heroctl, deployment: Deployment) -> N
     assert done.stderr.startswith(f"job {job_id}: ")
 
 
-def test_variables_are_handed_over(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_environment_variables_reach_the_job(heroctl: Heroctl, deployment: Deployment) -> None:
     job_id = heroctl("submit", "1", "--env", "PLACE=Ghent", "-e", "EMPTY=").stdout.strip()
 
     with deployment.supervisor() as supervisor:
@@ -140,7 +140,7 @@ def test_same_id_and_content_is_one_job_and_other_content_is_refused(heroctl: He
         (["bench", "--jobs", "0"], "--jobs"),
     ],
 )
-def test_bad_usage_is_code_two_with_its_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
+def test_wrong_usage_exits_with_2_and_the_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
     done = heroctl(*arguments)
 
     assert done.returncode == 2, done
@@ -165,7 +165,9 @@ def test_script_over_the_limit_is_refused(heroctl: Heroctl, tmp_path: Path) -> N
     assert "the limit is 1048576" in done.stderr
 
 
-def test_control_c_leaves_the_job_and_says_how_to_ask_for_it(heroctl: Heroctl, deployment: Deployment) -> None:
+def test_control_c_leaves_the_job_running_and_says_how_to_get_its_output(
+    heroctl: Heroctl, deployment: Deployment
+) -> None:
     with subprocess.Popen(
         [HEROCTL, "run", "sleep(1); 5", "--id", "left-alone"],
         env=environment(deployment.url),

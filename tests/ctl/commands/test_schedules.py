@@ -35,7 +35,7 @@ def jobs_of(heroctl: Heroctl, caller: str) -> list[dict[str, Any]]:
     return [job for job in json.loads(heroctl("list", "--json", "--limit", "0").stdout) if job["caller_id"] == caller]
 
 
-def test_cron_with_a_time_zone_says_when_it_runs_first(heroctl: Heroctl) -> None:
+def test_cron_with_a_time_zone_prints_its_first_time(heroctl: Heroctl) -> None:
     added = heroctl("schedule", "add", "winter", "1", "--cron", "30 2 1 1 *", "--tz", "Asia/Tokyo")
     heroctl("schedule", "delete", "winter")
 
@@ -54,7 +54,7 @@ def test_cron_with_a_time_zone_says_when_it_runs_first(heroctl: Heroctl) -> None
         (["schedule", "add", "x", "1", "--every", "5", "--overlap", "maybe"], "'maybe'"),
     ],
 )
-def test_bad_usage_is_code_two_with_its_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
+def test_wrong_usage_exits_with_2_and_the_reason(heroctl: Heroctl, arguments: list[str], says: str) -> None:
     done = heroctl(*arguments)
 
     assert done.returncode == 2, done

@@ -31,7 +31,7 @@ def job(script: str, **fields: object) -> JobBuilder:
     return builder
 
 
-def test_a_deployment_moves_with_its_open_jobs_to_another_server(tmp_path: Path, own_valkey: ValkeyServer) -> None:
+def test_deployment_moves_to_another_server_with_its_open_jobs(tmp_path: Path, own_valkey: ValkeyServer) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     new.mkdir()
@@ -70,7 +70,7 @@ def test_a_deployment_moves_with_its_open_jobs_to_another_server(tmp_path: Path,
         (("export", "jobs", "--store-dir", "text"), "cannot be used", 6),
     ],
 )
-def test_what_cannot_be_read_or_written_is_named(
+def test_file_that_cannot_be_read_or_written_is_named(
     tmp_path: Path, valkey: ValkeyServer, arguments: tuple[str, ...], message: str, code: int
 ) -> None:
     (tmp_path / "text").write_text("text\n")

@@ -1,4 +1,4 @@
-"""`heroctl status`, `output`, `list` and `actors`."""
+"""`heroctl status`, `output` and `list`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_status_is_one_word_and_everything_as_json(heroctl: Heroctl) -> None:
     assert whole["attempt"] == 1
 
 
-def test_unknown_job_is_code_five(heroctl: Heroctl) -> None:
+def test_unknown_job_exits_with_5(heroctl: Heroctl) -> None:
     for command in (["status", "nobody"], ["output", "nobody"], ["status", "nobody", "--json"]):
         done = heroctl(*command)
 
@@ -36,7 +36,7 @@ def test_unknown_job_is_code_five(heroctl: Heroctl) -> None:
         assert "no job with id 'nobody'" in done.stderr
 
 
-def test_output_of_a_job_that_has_not_ended_is_code_seven(heroctl: Heroctl) -> None:
+def test_output_of_a_job_that_has_not_ended_exits_with_7(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "sleep(1); 1").stdout.strip()
 
     done = heroctl("output", job_id)
@@ -45,7 +45,7 @@ def test_output_of_a_job_that_has_not_ended_is_code_seven(heroctl: Heroctl) -> N
     assert f"job {job_id} has not ended" in done.stderr
 
 
-def test_output_of_a_failed_job_fails_as_the_job_did(heroctl: Heroctl) -> None:
+def test_output_of_a_failed_job_fails_with_the_error_of_the_job(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "1 +\nnope()").stdout.strip()
 
     done = heroctl("output", job_id, "--wait", "20")
@@ -54,7 +54,7 @@ def test_output_of_a_failed_job_fails_as_the_job_did(heroctl: Heroctl) -> None:
     assert done.stderr.startswith(f"job {job_id}:2:1: ")
 
 
-def test_list_shows_newest_first_and_cuts_at_the_limit(heroctl: Heroctl) -> None:
+def test_list_shows_the_newest_jobs_up_to_the_limit(heroctl: Heroctl) -> None:
     ids = [heroctl("submit", str(n), "--type", "v").stdout.strip() for n in range(3)]
 
     listed = json.loads(heroctl("list", "--json", "--type", "v", "--limit", "2").stdout)
@@ -62,7 +62,7 @@ def test_list_shows_newest_first_and_cuts_at_the_limit(heroctl: Heroctl) -> None
     assert [job["id"] for job in listed] == [ids[2], ids[1]]
 
 
-def test_list_walks_over_all_pages(heroctl: Heroctl, valkey: ValkeyServer, namespace: str) -> None:
+def test_list_reads_all_pages(heroctl: Heroctl, valkey: ValkeyServer, namespace: str) -> None:
     with SupervisorBuilder().redis_url(valkey.url).namespace(namespace).build() as supervisor:
         job = JobBuilder().caller_id("a").context_id("b").script_type("osis").script("1")
         ids = {supervisor.create_job(job.id(f"job-{n}").build()) for n in range(1500)}
@@ -88,7 +88,7 @@ def test_list_filters_by_status(heroctl: Heroctl) -> None:
     assert good not in failed
 
 
-def test_list_shows_a_job_that_somebody_damaged(heroctl: Heroctl, valkey: ValkeyServer, namespace: str) -> None:
+def test_list_shows_a_damaged_job(heroctl: Heroctl, valkey: ValkeyServer, namespace: str) -> None:
     with redis.Redis.from_url(valkey.url) as plain:
         plain.hset(f"{namespace}:job:broken", mapping={"script": "1", "status": "no such status"})
 
@@ -101,7 +101,7 @@ def test_list_shows_a_job_that_somebody_damaged(heroctl: Heroctl, valkey: Valkey
     assert [(job["id"], job["status"]) for job in listed] == [("broken", "damaged")]
 
 
-def test_text_of_a_script_is_shown_and_not_obeyed(heroctl: Heroctl) -> None:
+def test_markup_in_the_output_of_a_script_is_printed_as_text(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", r'"[red]\u001b[31m\nsecond"').stdout.strip()
     heroctl("output", job_id, "--wait", "20")
 
@@ -120,20 +120,9 @@ def test_list_of_an_empty_store_says_so(heroctl: Heroctl, valkey: ValkeyServer) 
     assert "no actors" in heroctl("actors", *where).stdout
 
 
-def test_actors_are_listed_with_what_waits_for_them(heroctl: Heroctl, deployment: Deployment) -> None:
-    table = heroctl("actors").stdout
-    listed = json.loads(heroctl("actors", "--json").stdout)
-
-    assert {actor["name"]: (actor["script_type"], actor["lanes"], actor["alive"]) for actor in listed} == {
-        "osis-1": ("OSIS", 1, True),
-        "sal-1": ("SAL", 4, True),
-    }
-    assert {actor["pid"] for actor in listed} == {p.pid for p in deployment.processes("hero_actor")}
-    assert "osis-1" in table
-    assert "waiting: OSIS 0, SAL 0" in table
-
-
-def test_reader_that_leaves_early_causes_no_noise(deployment: Deployment, valkey: ValkeyServer, namespace: str) -> None:
+def test_reader_that_leaves_early_causes_no_message(
+    deployment: Deployment, valkey: ValkeyServer, namespace: str
+) -> None:
     with SupervisorBuilder().redis_url(valkey.url).namespace(namespace).build() as supervisor:
         job = JobBuilder().caller_id("a").context_id("b").script_type("osis").script("x" * 2000)
         for _ in range(100):

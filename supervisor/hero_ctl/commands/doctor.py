@@ -5,21 +5,24 @@ from __future__ import annotations
 import dataclasses
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hero_ctl.commands.checks import Finding, Level, check_config, check_host, check_jobs, check_rpc, check_store
 from hero_ctl.connect import STATE_DIR, store_url
 from hero_ctl.options import Json, StoreOptions
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreUrlInvalid
 from hero_job.operations.operations import Operations
 
+if TYPE_CHECKING:
+    from hero_ctl.commands.checks import Finding
+
 EPILOG = "Exit codes: 0 no problems, maybe warnings; 1 there are problems; 2 wrong usage."
 #: Where `scripts/run` and the systemd units look for the config.
 _CONFIGS = (Path("config/hero.toml"), Path("hero.toml"))
-_MARKS = {Level.OK: "ok     ", Level.WARNING: "warning", Level.PROBLEM: "PROBLEM"}
+#: By `Level`.
+_MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
 def doctor(
@@ -41,6 +44,9 @@ def doctor(
 
     Without --redis-url and --namespace the command checks the store of the config.
     """
+    # The checks import pydantic, which costs 0.1 s; no other command should pay for it.
+    from hero_ctl.commands.checks import Finding, Level, check_config, check_host, check_jobs, check_rpc, check_store
+
     path = config or next((p for p in _CONFIGS if p.is_file()), None)
     settings, found = check_config(path)
     configured = settings.store.redis_url if settings else ""
@@ -71,6 +77,6 @@ def _print(found: list[Finding]) -> None:
         typer.echo(f"{_MARKS[finding.level]}  {finding.area:<7} {finding.text}")
         if finding.cure:
             typer.echo(f"{'':17} -> {finding.cure}")
-    problems = sum(finding.level is Level.PROBLEM for finding in found)
-    warnings = sum(finding.level is Level.WARNING for finding in found)
+    problems = sum(finding.level == "problem" for finding in found)
+    warnings = sum(finding.level == "warning" for finding in found)
     typer.echo(f"{problems} problems, {warnings} warnings")

@@ -17,8 +17,6 @@ from hero_ctl.options import StoreOptions
 from hero_ctl.output import fail, print_note
 from hero_job.client.store import Store
 from hero_job.client.transfer import export_lines, import_lines
-from hero_supervisor.errors import EmbeddedStoreError
-from hero_supervisor.store.embedded import EmbeddedStore
 
 ExportFile = Annotated[str, typer.Argument(metavar="FILE", help="Path of the file, or - for standard input or output.")]
 StoreDir = Annotated[
@@ -94,6 +92,9 @@ def _open_store(options: StoreOptions, store_dir: Path | None) -> Iterator[Store
         with Store(store_url(options.redis_url)) as store:
             yield store
         return
+    from hero_supervisor.errors import EmbeddedStoreError
+    from hero_supervisor.store.embedded import EmbeddedStore
+
     try:
         with EmbeddedStore(dir=store_dir) as embedded, Store(embedded.url) as store:
             yield store

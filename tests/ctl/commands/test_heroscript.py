@@ -140,12 +140,22 @@ def test_wrong_usage_exits_with_2_and_the_reason(tmp_path: Path, arguments: tupl
 
 
 def test_heroctl_imports_the_language_and_no_engine() -> None:
-    program = "import sys, hero_ctl.app; print(*(name for name in sys.modules if name.startswith('hero_engine')))"
-
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    loaded = [name for name in imported_by_heroctl() if name.startswith("hero_engine")]
 
     assert "hero_engine.languages.heroscript.tools.check" in loaded
     language = "hero_engine.languages.heroscript"
     assert [
         name for name in loaded if not f"{language}.".startswith(f"{name}.") and not name.startswith(f"{language}.")
     ] == []
+
+
+def test_heroctl_imports_no_server_and_no_pydantic_before_a_command_needs_them() -> None:
+    loaded = {name.partition(".")[0] for name in imported_by_heroctl()}
+
+    assert loaded & {"hero_supervisor", "hero_config", "pydantic", "psutil", "uvicorn"} == set()
+
+
+def imported_by_heroctl() -> list[str]:
+    """List the modules that every command imports."""
+    program = "import sys, hero_ctl.app; print(*sys.modules)"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

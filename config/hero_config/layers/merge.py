@@ -10,12 +10,13 @@ the earlier list.
 
 from __future__ import annotations
 
+import copy
 import difflib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from hero_config.layers.key_paths import KeyPath
+from hero_config.layers.key_paths import KeyPath, dotted
 from hero_config.layers.line_numbers import line_of
 from hero_config.layers.problems import ConfigProblem
 from hero_config.model.settings import Settings
@@ -122,8 +123,7 @@ class Layers:
         path = self._by_number(layer.path)
 
         def problem(expected: str, nearest: str = "") -> ConfigProblem:
-            key = ".".join(map(str, layer.path))
-            return ConfigProblem(source=layer.source, key=key, expected=expected, nearest=nearest)
+            return ConfigProblem(source=layer.source, key=dotted(layer.path), expected=expected, nearest=nearest)
 
         here: Any = self.values
         for part, following in pairwise(path):
@@ -158,7 +158,7 @@ class Layers:
             for name, inner in value.items():
                 self._merge(here[key], (*path, name), (*in_file, name), inner, layer)
             return
-        here[key] = _copy(value)
+        here[key] = copy.deepcopy(value)  # a later layer may change it
         self._forget(path)
         self._note_file(path, in_file, value, layer)
 
@@ -191,7 +191,7 @@ class Layers:
                     )
                 )
             else:
-                actors.append(_copy(entry))
+                actors.append(copy.deepcopy(entry))
                 self._note_file(("actors", len(actors) - 1), in_file, entry, layer)
         return problems
 
@@ -233,13 +233,6 @@ def _items(value: Any) -> list[tuple[str | int, Any]]:
     if isinstance(value, dict):
         return list(value.items())
     return list(enumerate(value)) if isinstance(value, list) else []
-
-
-def _copy(value: Any) -> Any:
-    """Copy tables and lists, so that a later layer may change them."""
-    if isinstance(value, dict):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _name(entry: Any) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from hero_config.layers.key_paths import KeyPath
+from hero_config.layers.key_paths import KeyPath, dotted
 from hero_config.layers.line_numbers import line_of
 from hero_config.layers.problems import ConfigProblem, display
 from hero_config.model.settings import Settings
@@ -191,7 +191,7 @@ class Translation:
     def _about(self, path: KeyPath, expected: str, value: str = "", nearest: str = "") -> ConfigProblem:
         return ConfigProblem(
             source=self._source,
-            key=".".join(map(str, path)),
+            key=dotted(path),
             line=line_of(path, self._theirs),
             value=value,
             expected=expected,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hero_config.layers.files import DROP_IN_FOLDER
-from hero_config.layers.key_paths import KeyPath
+from hero_config.layers.key_paths import KeyPath, dotted
 from hero_config.layers.load import Config
 from hero_config.layers.problems import ConfigProblem
 from hero_config.layers.secrets import without_secrets
@@ -39,8 +39,8 @@ def find_warnings(config: Config) -> list[ConfigProblem]:
 
 def _warning(config: Config, path: KeyPath, text: str) -> ConfigProblem:
     origin = config.origin(path)
-    key = ".".join(map(str, path))
-    return ConfigProblem(source=origin.source or "defaults", line=origin.line, key=key, expected=text)
+    source = origin.source or "defaults"
+    return ConfigProblem(source=source, line=origin.line, key=dotted(path), expected=text)
 
 
 def _given(config: Config, section: str, *keys: str) -> Iterator[KeyPath]:

@@ -220,8 +220,8 @@ def _hidden(program: tuple[str, ...], config: Path) -> str:
 def _systemd_version() -> int | None:
     if shutil.which("systemctl") is None:
         return None
-    told = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.match(r"systemd (\d+)", told)
+    printed = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"systemd (\d+)", printed)
     return int(found[1]) if found else None
 
 

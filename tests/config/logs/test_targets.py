@@ -239,4 +239,4 @@ def test_missing_log_folder_ends_the_service_with_the_reason(tmp_path: Path) -> 
     )  # fmt: skip
 
     assert done.returncode == 69
-    assert done.stderr.startswith("hero-supervisor: no log to file: [Errno 2] No such file or directory")
+    assert done.stderr.startswith("hero-supervisor: cannot log to file: [Errno 2] No such file or directory")

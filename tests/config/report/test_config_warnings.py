@@ -78,10 +78,10 @@ def test_secret_that_others_may_read_gives_a_warning(lay: Lay) -> None:
 
 def test_secret_that_is_kept_as_a_hash_gives_a_warning_too(lay: Lay) -> None:
     path = lay('port = 1\nadmin_secrets = ["geheim"]\n')
-    told = "hero.toml: holds a secret, and others may read it: chmod 600"
-    assert told not in found(path)
+    warning = "hero.toml: holds a secret, and others may read it: chmod 600"
+    assert warning not in found(path)
     path.chmod(0o644)
-    assert told in [str(s).replace(f"{path.parent}/", "") for s in find_warnings(load_config(path, environ={}))]
+    assert warning in [str(s).replace(f"{path.parent}/", "") for s in find_warnings(load_config(path, environ={}))]
 
 
 def test_file_in_conf_d_with_another_ending_gives_a_warning(lay: Lay, tmp_path: Path) -> None:

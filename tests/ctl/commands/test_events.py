@@ -11,14 +11,14 @@ from tests.deployment import Deployment
 
 
 def test_events_of_a_job_are_printed_in_order_and_from_a_cursor_on(heroctl: Heroctl) -> None:
-    heroctl("run", "-t", "sal", "--id", "told", "40 + 2")
+    heroctl("run", "-t", "sal", "--id", "watched", "40 + 2")
     heroctl("run", "-t", "sal", "--id", "other", "40 + 2")
 
-    plain = heroctl("events", "--job", "told").stdout.splitlines()
-    lines = [json.loads(line) for line in heroctl("events", "--job", "told", "--json").stdout.splitlines()]
-    rest = heroctl("events", "--job", "told", "--json", "--after", lines[0]["cursor"]).stdout.splitlines()
+    plain = heroctl("events", "--job", "watched").stdout.splitlines()
+    lines = [json.loads(line) for line in heroctl("events", "--job", "watched", "--json").stdout.splitlines()]
+    rest = heroctl("events", "--job", "watched", "--json", "--after", lines[0]["cursor"]).stdout.splitlines()
 
-    assert [line.split()[1:] for line in plain] == [["told", s] for s in ("dispatched", "started", "finished")]
+    assert [line.split()[1:] for line in plain] == [["watched", s] for s in ("dispatched", "started", "finished")]
     assert [line["status"] for line in lines] == ["dispatched", "started", "finished"]
     assert [json.loads(line) for line in rest] == lines[1:]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 from hero_config.layers.line_numbers import find_lines
@@ -21,24 +20,7 @@ DROP_IN_FOLDER = "conf.d"
 _PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadFile:
-    """One file as it was read.
-
-    Attributes:
-        layer: Its values; empty if it could not be read.
-        problems: What is wrong with the file.
-        notes: What in it has no effect.
-        readable: Whether it could be read.
-    """
-
-    layer: FileLayer
-    problems: tuple[ConfigProblem, ...] = ()
-    notes: tuple[ConfigProblem, ...] = ()
-    readable: bool = True
-
-
-def read_files(path: Path) -> tuple[list[ReadFile], list[ConfigProblem]]:
+def read_files(path: Path) -> tuple[list[FileLayer], list[ConfigProblem]]:
     """Read a file and its drop-ins.
 
     Args:
@@ -61,7 +43,7 @@ def read_files(path: Path) -> tuple[list[ReadFile], list[ConfigProblem]]:
     return [_read(path, drop_in=False), *(_read(folder / name, drop_in=True) for name in names)], problems
 
 
-def _read(path: Path, *, drop_in: bool) -> ReadFile:
+def _read(path: Path, *, drop_in: bool) -> FileLayer:
     source = str(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -77,21 +59,21 @@ def _read(path: Path, *, drop_in: bool) -> ReadFile:
     except tomllib.TOMLDecodeError as e:
         return _not_toml(source, str(e), drop_in=drop_in)
     lines = find_lines(text)
-    layer = FileLayer(source=source, values=values, lines=lines, drop_in=drop_in)
     if not is_rust_config(values):
-        return ReadFile(layer=layer)
+        return FileLayer(source=source, values=values, lines=lines, drop_in=drop_in)
     translation = Translation(source, values, lines)
-    layer = FileLayer(
+    return FileLayer(
         source=source,
         values=translation.values,
         lines=translation.lines,
         drop_in=drop_in,
         has_secrets=translation.has_secrets,
+        problems=tuple(translation.problems),
+        notes=tuple(translation.notes),
     )
-    return ReadFile(layer=layer, problems=tuple(translation.problems), notes=tuple(translation.notes))
 
 
-def _not_toml(source: str, message: str, *, drop_in: bool) -> ReadFile:
+def _not_toml(source: str, message: str, *, drop_in: bool) -> FileLayer:
     place = _PLACE.search(message)
     column = f" at column {place[2]}" if place else ""
     reason = message.removesuffix(place[0]) if place else message
@@ -99,9 +81,6 @@ def _not_toml(source: str, message: str, *, drop_in: bool) -> ReadFile:
     return _unreadable(source, expected, line=int(place[1]) if place else None, drop_in=drop_in)
 
 
-def _unreadable(source: str, expected: str, *, drop_in: bool, line: int | None = None) -> ReadFile:
-    return ReadFile(
-        layer=FileLayer(source=source, values={}, lines={}, drop_in=drop_in),
-        problems=(ConfigProblem(source=source, line=line, expected=expected),),
-        readable=False,
-    )
+def _unreadable(source: str, expected: str, *, drop_in: bool, line: int | None = None) -> FileLayer:
+    problem = ConfigProblem(source=source, line=line, expected=expected)
+    return FileLayer(source=source, values={}, lines={}, drop_in=drop_in, problems=(problem,), readable=False)

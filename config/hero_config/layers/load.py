@@ -110,9 +110,9 @@ def load_config(
     # A key that seems to be missing may be in a file that cannot be read; such problems are not reported then.
     all_readable = not problems
     for file in files:
-        problems += sorted((*file.problems, *check_file(file.layer)), key=lambda problem: problem.line or 0)
+        problems += sorted((*file.problems, *check_file(file)), key=lambda problem: problem.line or 0)
         all_readable = all_readable and file.readable
-        unmerged = layers.add_file(file.layer)
+        unmerged = layers.add_file(file)
         problems += unmerged if all_readable else []
     for layer in (*_variables(environ), *_flags(flags)):
         wrong = check_value(layer)
@@ -126,8 +126,8 @@ def load_config(
     return Config(
         settings=settings,
         layers=layers,
-        files=tuple(file.layer.source for file in files),
-        secret_files=tuple(file.layer.source for file in files if file.layer.has_secrets),
+        files=tuple(file.source for file in files),
+        secret_files=tuple(file.source for file in files if file.has_secrets),
         notes=tuple(notes),
     )
 

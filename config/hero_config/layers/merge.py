@@ -50,14 +50,17 @@ DEFAULT = Origin()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileLayer:
-    """One file.
+    """One file as it was read.
 
     Attributes:
         source: Its path, as it appears in messages.
-        values: Its content.
+        values: Its content; empty if it could not be read.
         lines: The line of each of its keys.
         drop_in: Whether it is in `conf.d/`.
         has_secrets: Whether it holds secrets that the values contain as hashes only.
+        problems: What is wrong with the file as a whole.
+        notes: What in it has no effect.
+        readable: Whether it could be read.
     """
 
     source: str
@@ -65,6 +68,9 @@ class FileLayer:
     lines: dict[KeyPath, int]
     drop_in: bool = False
     has_secrets: bool = False
+    problems: tuple[ConfigProblem, ...] = ()
+    notes: tuple[ConfigProblem, ...] = ()
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

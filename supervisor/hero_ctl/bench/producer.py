@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import time
-from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -86,10 +85,10 @@ def produce(
         asyncio.run(producer.run(stop_read))
     except HeroJobError as e:
         producer.give_up(str(e), store=isinstance(e, StoreError))
-    finished = producer.report()
-    log.info("done: %d finished, %d failed", len(finished.latencies_ms), finished.failed)
+    measured = producer.report
+    log.info("done: %d finished, %d failed", len(measured.latencies_ms), measured.failed)
     with suppress(BrokenPipeError):  # the bench was killed, so nobody reads the report
-        report.send(finished)
+        report.send(measured)
     report.close()
 
 
@@ -99,24 +98,9 @@ class _Producer:
     number: int
     share: int
     counters: Counters
-    latencies_ms: array[float] = field(default_factory=lambda: array("d"))
     job_ids: list[str] = field(default_factory=list)
-    first_mono: float = 0.0
-    last_mono: float = 0.0
-    failed: int = 0
-    trouble: str = ""
-    store_trouble: bool = False
+    report: ProducerReport = field(default_factory=ProducerReport)
     stopped: bool = False
-
-    def report(self) -> ProducerReport:
-        return ProducerReport(
-            latencies_ms=self.latencies_ms,
-            first_mono=self.first_mono,
-            last_mono=self.last_mono,
-            failed=self.failed,
-            trouble=self.trouble,
-            store_trouble=self.store_trouble,
-        )
 
     async def run(self, stop_read: int) -> None:
         from hero_client import SupervisorBuilder
@@ -151,14 +135,14 @@ class _Producer:
             for flight in flights:
                 if not flight.cancelled():
                     flight.result()  # raises the error of the flight
-            if not self.store_trouble:
+            if not self.report.store_trouble:
                 await self._clean_up(supervisor)
 
     def give_up(self, trouble: str, *, store: bool) -> None:
-        if not self.trouble:
+        if not self.report.trouble:
             log.error("giving up: %s", trouble)
-        self.trouble = trouble
-        self.store_trouble = store
+        self.report.trouble = trouble
+        self.report.store_trouble = store
         self.stopped = True
 
     async def _look_out(self, supervisor: AsyncSupervisor) -> None:
@@ -191,19 +175,19 @@ class _Producer:
             job = self.plan.new_job()
             self.job_ids.append(job.id)
             begin_mono = time.monotonic()
-            self.first_mono = self.first_mono or begin_mono
+            self.report.first_mono = self.report.first_mono or begin_mono
             try:
                 await supervisor.run_job_and_await_result(job)
             except (JobFailed, WaitTimeout) as e:
-                self.failed += 1
-                if self.failed <= _LOGGED_FAILURES:
+                self.report.failed += 1
+                if self.report.failed <= _LOGGED_FAILURES:
                     log.warning("%s", e)
             except HeroJobError as e:
                 self.give_up(str(e), store=isinstance(e, StoreError))
                 return
             else:
-                self.last_mono = time.monotonic()
-                self.latencies_ms.append((self.last_mono - begin_mono) * 1000)
+                self.report.last_mono = time.monotonic()
+                self.report.latencies_ms.append((self.report.last_mono - begin_mono) * 1000)
             self.counters.slots[self.number] += 1
 
     async def _clean_up(self, supervisor: AsyncSupervisor) -> None:

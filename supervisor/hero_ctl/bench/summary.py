@@ -6,14 +6,16 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from hero_ctl.exits import CtlExitCode
 
+_PERCENTILES: Final = {"p50": 0.50, "p90": 0.90, "p99": 0.99, "max": 1.0}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class ProducerReport:
-    """What one producer reports at its end.
+    """What one producer has measured: filled by the producer, sent to the bench at its end.
 
     Attributes:
         latencies_ms: One value per finished job: milliseconds from submission to result.
@@ -41,7 +43,7 @@ class BenchSummary:
         finished: Jobs that gave a result.
         failed: Jobs that failed, or gave no result in time.
         seconds: From the first submission to the last result.
-        p50_ms: Half of the latencies are at most this; the other percentiles likewise.
+        latency_ms: Percentiles by name, p50, p90, p99 and max; empty if no job finished.
         interrupted: Whether it was ended early by the user.
         trouble: Why producers gave up.
         store_trouble: Whether the store was the reason.
@@ -51,10 +53,7 @@ class BenchSummary:
     finished: int
     failed: int
     seconds: float
-    p50_ms: float
-    p90_ms: float
-    p99_ms: float
-    max_ms: float
+    latency_ms: dict[str, float]
     interrupted: bool
     trouble: tuple[str, ...]
     store_trouble: bool
@@ -78,9 +77,8 @@ class BenchSummary:
         lines = [
             f"{self.finished} of {self.wanted} jobs finished in {self.seconds:.2f} s: {self.jobs_per_s:,.0f} jobs/s"
         ]
-        if self.finished:
-            figures = (("p50", self.p50_ms), ("p90", self.p90_ms), ("p99", self.p99_ms), ("max", self.max_ms))
-            lines.append("latency, ms: " + "  ".join(f"{name} {value:.2f}" for name, value in figures))
+        if self.latency_ms:
+            lines.append("latency, ms: " + "  ".join(f"{name} {value:.2f}" for name, value in self.latency_ms.items()))
         if self.failed:
             lines.append(f"failed: {self.failed}")
         if self.interrupted:
@@ -96,15 +94,7 @@ class BenchSummary:
             "failed": self.failed,
             "seconds": round(self.seconds, 6),
             "jobs_per_s": round(self.jobs_per_s, 1),
-            "latency_ms": {
-                name: round(value, 4) if self.finished else None
-                for name, value in (
-                    ("p50", self.p50_ms),
-                    ("p90", self.p90_ms),
-                    ("p99", self.p99_ms),
-                    ("max", self.max_ms),
-                )
-            },
+            "latency_ms": {name: round(self.latency_ms[name], 4) if self.latency_ms else None for name in _PERCENTILES},
             "interrupted": self.interrupted,
             "trouble": list(self.trouble),
         }
@@ -120,10 +110,7 @@ def summarize(wanted: int, reports: Sequence[ProducerReport], *, interrupted: bo
         finished=len(latencies),
         failed=sum(one.failed for one in reports),
         seconds=max(lasts) - min(firsts) if firsts and lasts else 0.0,
-        p50_ms=percentile(latencies, 0.50),
-        p90_ms=percentile(latencies, 0.90),
-        p99_ms=percentile(latencies, 0.99),
-        max_ms=latencies[-1] if latencies else 0.0,
+        latency_ms={name: percentile(latencies, share) for name, share in _PERCENTILES.items()} if latencies else {},
         interrupted=interrupted,
         trouble=tuple(sorted({one.trouble for one in reports if one.trouble})),
         store_trouble=any(one.store_trouble for one in reports),

@@ -66,6 +66,21 @@ class Finding:
     text: str
     cure: str = ""
 
+    @classmethod
+    def ok(cls, area: str, text: str) -> Finding:
+        """Nothing is wrong."""
+        return cls(area=area, level=Level.OK, text=text)
+
+    @classmethod
+    def warning(cls, area: str, text: str, cure: str) -> Finding:
+        """Something may be wrong."""
+        return cls(area=area, level=Level.WARNING, text=text, cure=cure)
+
+    @classmethod
+    def problem(cls, area: str, text: str, cure: str) -> Finding:
+        """Something is wrong."""
+        return cls(area=area, level=Level.PROBLEM, text=text, cure=cure)
+
 
 def check_config(path: Path | None) -> tuple[Settings | None, list[Finding]]:
     """Read the config.
@@ -81,11 +96,11 @@ def check_config(path: Path | None) -> tuple[Settings | None, list[Finding]]:
         settings = load(path)
     except ConfigError as e:
         cure = "correct it; the service does not start with this config"
-        return None, [Finding(area="config", level=Level.PROBLEM, text=str(p), cure=cure) for p in e.problems]
-    found = [Finding(area="config", level=Level.OK, text=f"{name}: valid, {len(settings.actors)} [[actors]] entries")]
+        return None, [Finding.problem("config", str(p), cure) for p in e.problems]
+    found = [Finding.ok("config", f"{name}: valid, {len(settings.actors)} [[actors]] entries")]
     if path is not None and path.stat().st_mode & 0o077 and "@" in settings.store.redis_url:
         text = f"{path} holds a password, and other users can read it"
-        found.append(Finding(area="config", level=Level.WARNING, text=text, cure=f"chmod 600 {path}"))
+        found.append(Finding.warning("config", text, f"chmod 600 {path}"))
     return settings, found
 
 
@@ -96,25 +111,25 @@ def check_store(store: Store, operations: Operations) -> Iterator[Finding]:
         took_ms, off_s = _latency_ms(store), _clock_off_s(store)
     except HeroJobError as e:
         cure = "start the service or the server, or name another one with --redis-url or HERO_REDIS_URL"
-        yield Finding(area="store", level=Level.PROBLEM, text=str(e), cure=cure)
+        yield Finding.problem("store", str(e), cure)
         return
     name = f"{facts.name} {facts.version}"
     if _version(facts.version) < OLDEST_VERSION:
         wanted = ".".join(str(n) for n in OLDEST_VERSION)
-        yield Finding(area="store", level=Level.PROBLEM, text=f"{name} is too old", cure=f"use {wanted} or newer")
+        yield Finding.problem("store", f"{name} is too old", f"use {wanted} or newer")
     else:
-        yield Finding(area="store", level=Level.OK, text=f"{name} at {store.url.shown}")
+        yield Finding.ok("store", f"{name} at {store.url.shown}")
     for setting, danger in dangers(facts):
         said, _, cure = danger.rpartition("; ")
-        yield Finding(area="store", level=Level.PROBLEM, text=f"{setting}: {said}", cure=cure)
+        yield Finding.problem("store", f"{setting}: {said}", cure)
     if took_ms > SLOW_ANSWER_MS:
         cure = "look for slow commands (SLOWLOG GET), a slow disk with appendfsync always, or a slow network"
-        yield Finding(area="store", level=Level.WARNING, text=f"it answers in {took_ms:.1f} ms", cure=cure)
+        yield Finding.warning("store", f"it answers in {took_ms:.1f} ms", cure)
     else:
-        yield Finding(area="store", level=Level.OK, text=f"it answers in {took_ms:.2f} ms")
+        yield Finding.ok("store", f"it answers in {took_ms:.2f} ms")
     if abs(off_s) > CLOCK_OFF_S:
         text = f"the server's clock is {abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} this machine's"
-        yield Finding(area="store", level=Level.WARNING, text=text, cure="synchronise both clocks (NTP)")
+        yield Finding.warning("store", text, "synchronise both clocks (NTP)")
 
 
 def check_jobs(store: Store, operations: Operations, most: int) -> Iterator[Finding]:
@@ -123,19 +138,19 @@ def check_jobs(store: Store, operations: Operations, most: int) -> Iterator[Find
         done = store.drive(survey(operations, most))
     except HeroJobError as e:
         cure = "see the log of the server, then run this again"
-        yield Finding(area="jobs", level=Level.PROBLEM, text=f"cannot be checked: {e}", cure=cure)
+        yield Finding.problem("jobs", f"cannot be checked: {e}", cure)
         return
     seen = f"{done.jobs} jobs" if done.complete else f"the first {done.jobs} jobs (--most checks more)"
-    yield Finding(area="jobs", level=Level.OK, text=f"{seen} checked, {sum(done.waiting.values())} wait in queues")
+    yield Finding.ok("jobs", f"{seen} checked, {sum(done.waiting.values())} wait in queues")
     for trouble, count in Counter(stray.trouble for stray in done.strays).items():
         strays = [stray for stray in done.strays if stray.trouble is trouble]
         names = ", ".join(f"{stray.job_id} ({stray.where})" for stray in strays[:_SHOWN])
         more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
         what, cure = _TROUBLES[trouble]
-        yield Finding(area="jobs", level=Level.PROBLEM, text=f"{what}: {names}{more}", cure=cure)
+        yield Finding.problem("jobs", f"{what}: {names}{more}", cure)
     if done.late_s > LATE_S:
         text = f"a delayed job has been due for {done.late_s:.0f} s: no supervisor runs on this store"
-        yield Finding(area="jobs", level=Level.PROBLEM, text=text, cure="start hero-supervisor")
+        yield Finding.problem("jobs", text, "start hero-supervisor")
     yield from _unserved(done)
 
 
@@ -145,7 +160,7 @@ def check_rpc(settings: Settings) -> Iterator[Finding]:
     if path:
         if not Path(path).exists():
             cure = "start hero-supervisor; a relative path is below the folder in which it is started"
-            yield Finding(area="rpc", level=Level.WARNING, text=f"there is no socket {path}", cure=cure)
+            yield Finding.warning("rpc", f"there is no socket {path}", cure)
         else:
             yield from _ask(path)
     if settings.rpc.port:
@@ -154,9 +169,9 @@ def check_rpc(settings: Settings) -> Iterator[Finding]:
             socket.create_connection((settings.rpc.bind, settings.rpc.port), timeout=2.0).close()
         except OSError as e:
             text = f"nothing answers at {where}: {e.strerror or e}"
-            yield Finding(area="rpc", level=Level.PROBLEM, text=text, cure="see the service's log")
+            yield Finding.problem("rpc", text, "see the service's log")
         else:
-            yield Finding(area="rpc", level=Level.OK, text=f"the port {where} is open")
+            yield Finding.ok("rpc", f"the port {where} is open")
 
 
 def check_host(settings: Settings) -> Iterator[Finding]:
@@ -167,24 +182,20 @@ def check_host(settings: Settings) -> Iterator[Finding]:
     for name, folder in folders.items():
         if folder and (nearest := _nearest(Path(folder))) is not None and not os.access(nearest, os.W_OK):
             text = f"{name} {folder} cannot be written by this user"
-            yield Finding(area="host", level=Level.PROBLEM, text=text, cure=f"chown {nearest} to the service's user")
+            yield Finding.problem("host", text, f"chown {nearest} to the service's user")
     for path in [Path(settings.embedded.dir)] if not settings.store.redis_url else []:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             text = f"other users can read the jobs in {path}"
-            yield Finding(area="host", level=Level.WARNING, text=text, cure=f"chmod 700 {path}")
+            yield Finding.warning("host", text, f"chmod 700 {path}")
     types = {actor.type for actor in settings.actors}
     if types & {"osis", "sal"} and importlib.util.find_spec("rhai") is None:
         cure = "pip install rhai-py, or run scripts/setup in a checkout"
-        yield Finding(
-            area="host", level=Level.PROBLEM, text=f"rhai-py is not installed for {sys.executable}", cure=cure
-        )
+        yield Finding.problem("host", f"rhai-py is not installed for {sys.executable}", cure)
     own_v = any("HERO_V_COMMAND" in actor.env for actor in settings.actors if actor.type == "v")
     if "v" in types and not own_v and shutil.which("hero") is None:
         cure = "install herolib, or set HERO_V_COMMAND in the env of the V actors"
-        yield Finding(
-            area="host", level=Level.PROBLEM, text="V actors need the program hero, which is not installed", cure=cure
-        )
-    yield Finding(area="host", level=Level.OK, text=f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
+        yield Finding.problem("host", "V actors need the program hero, which is not installed", cure)
+    yield Finding.ok("host", f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
 
 
 _TROUBLES: Final = {
@@ -214,14 +225,17 @@ def _unserved(done: Survey) -> Iterator[Finding]:
             whom = f"{suffix.upper()} actor" + (f" of the group {group}" if group else "")
             text = f"{count} jobs wait for an {whom}, but none is up"
             cure = f'add an [[actors]] entry with type = "{suffix}" to the config, or run hero-actor --type {suffix}'
-            yield Finding(area="actors", level=Level.PROBLEM, text=text, cure=cure)
+            yield Finding.problem("actors", text, cure)
     for actor in done.actors:
         if actor.beat_at is None:
             text = f"{actor.name} on {actor.host} died; a supervisor will requeue its jobs"
-            yield Finding(area="actors", level=Level.WARNING, text=text, cure="see in its log why it ended")
+            yield Finding.warning("actors", text, "see in its log why it ended")
     served = Counter(actor.script_type.value for actor in alive)
-    text = ", ".join(f"{count} {name}" for name, count in sorted(served.items())) or "none"
-    yield Finding(area="actors", level=Level.OK if alive else Level.WARNING, text=f"actors alive: {text}")
+    text = ", ".join(f"{count} {name}" for name, count in sorted(served.items()))
+    if alive:
+        yield Finding.ok("actors", f"actors alive: {text}")
+    else:
+        yield Finding.warning("actors", "no actor is alive", "start hero-supervisor, or a single hero-actor")
 
 
 def _waiting(done: Survey) -> Iterator[tuple[str, str | None, int]]:
@@ -237,14 +251,14 @@ def _ask(path: str) -> Iterator[Finding]:
     try:
         answer = unix_client.call(path, "health", {}, 5.0)
     except unix_client.NoAnswer as e:
-        yield Finding(area="rpc", level=Level.PROBLEM, text=str(e), cure="start hero-supervisor, or see its log")
+        yield Finding.problem("rpc", str(e), "start hero-supervisor, or see its log")
         return
     health = answer.get("result")
     if isinstance(health, dict) and health.get("status") == "ok":
-        yield Finding(area="rpc", level=Level.OK, text=f"{path} answers; up for {health.get('uptime_s', 0):.0f} s")
+        yield Finding.ok("rpc", f"{path} answers; up for {health.get('uptime_s', 0):.0f} s")
     else:
         text = f"{path} answers, but is not healthy: {health or answer.get('error')}"
-        yield Finding(area="rpc", level=Level.PROBLEM, text=text, cure="see the service's log")
+        yield Finding.problem("rpc", text, "see the service's log")
 
 
 def _latency_ms(store: Store) -> float:

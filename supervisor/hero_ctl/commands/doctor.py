@@ -59,7 +59,7 @@ def doctor(
             if not any(finding.area == "store" and finding.level is Level.PROBLEM for finding in found):
                 found += check_jobs(opened, operations, most)
     except StoreUrlInvalid as e:
-        found.append(Finding(area="store", level=Level.PROBLEM, text=str(e), cure="correct [store] redis_url"))
+        found.append(Finding.problem("store", str(e), "correct [store] redis_url"))
     if settings is not None:
         found += chain(check_rpc(settings), check_host(settings))
     if as_json:

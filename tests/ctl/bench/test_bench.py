@@ -137,8 +137,8 @@ def test_producer_ends_when_no_actor_is_left(
         os.close(stop_read)
         os.close(stop_write)
 
-    assert "no SAL actor is up" in one.trouble
-    assert not one.store_trouble
+    assert "no SAL actor is up" in one.report.trouble
+    assert not one.report.store_trouble
     with redis.Redis.from_url(valkey.url) as plain:
         assert not list(plain.scan_iter(f"{namespace}:job:*"))
 
@@ -199,7 +199,8 @@ def test_producers_that_gave_up_decide_the_exit_code() -> None:
     cut_off = ProducerReport(trouble="store at x is not reachable", store_trouble=True)
 
     whole = summarize(3, [good, late], interrupted=False)
-    assert (whole.finished, whole.failed, whole.seconds, whole.p50_ms, whole.max_ms) == (3, 1, 2.0, 2.0, 3.0)
+    assert (whole.finished, whole.failed, whole.seconds) == (3, 1, 2.0)
+    assert (whole.latency_ms["p50"], whole.latency_ms["max"]) == (2.0, 3.0)
     assert whole.exit_code is CtlExitCode.FINISHED
     assert summarize(4, [good, late], interrupted=False).exit_code is CtlExitCode.FAILED
     assert summarize(4, [good, cut_off], interrupted=False).exit_code is CtlExitCode.STORE

@@ -7,6 +7,7 @@ of `Job`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import getpass
 from dataclasses import dataclass
 from enum import Enum
@@ -19,13 +20,9 @@ from hero_ctl.output import fail
 from hero_job.model.fields.job_field import PRIORITY, CommandLineOption, JobField
 from hero_job.model.job import DEFAULT_LIMITS, JOB_FIELDS, Priority, ScriptType
 
-_JOB_PANEL = "Job"
-_TIMING_PANEL = "When and how often"
+_job_option = functools.partial(typer.Option, rich_help_panel="Job")
 
-ScriptTypeOption = Annotated[
-    ScriptType,
-    typer.Option("--type", "-t", case_sensitive=False, help="Which actors run it.", rich_help_panel=_JOB_PANEL),
-]
+ScriptTypeOption = Annotated[ScriptType, _job_option("--type", "-t", case_sensitive=False, help="Which actors run it.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,39 +32,30 @@ class _SubmitterOptions:
     script_type: ScriptTypeOption = ScriptType.SAL
     caller_id: Annotated[
         str | None,
-        typer.Option(
+        _job_option(
             "--caller",
             envvar="HERO_CALLER_ID",
             metavar="ID",
             show_default="your login name",
             help="Who submits it; the script sees this as CALLER_ID.",
-            rich_help_panel=_JOB_PANEL,
         ),
     ] = None
     context_id: Annotated[
         str,
-        typer.Option(
+        _job_option(
             "--context",
             envvar="HERO_CONTEXT_ID",
             metavar="ID",
             help="The context it belongs to; the script sees this as CONTEXT_ID.",
-            rich_help_panel=_JOB_PANEL,
         ),
     ] = "default"
     timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout", metavar="SECONDS", help="Longest time that the script may run.", rich_help_panel=_JOB_PANEL
-        ),
+        float, _job_option("--timeout", metavar="SECONDS", help="Longest time that the script may run.")
     ] = DEFAULT_LIMITS.default_timeout_s
     env_vars: Annotated[
         list[str] | None,
-        typer.Option(
-            "--env",
-            "-e",
-            metavar="NAME=VALUE",
-            help="An environment variable for the script; may be repeated.",
-            rich_help_panel=_JOB_PANEL,
+        _job_option(
+            "--env", "-e", metavar="NAME=VALUE", help="An environment variable for the script; may be repeated."
         ),
     ] = None
 

@@ -18,8 +18,6 @@ from hero_job.protocol.keys import DEFAULT_NAMESPACE
 
 _STORE_PANEL = "Store"
 
-GROUP_HELP = "Only actors of this group."
-INSTANCE_HELP = "Only this actor of the group; needs --group."
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The id that `heroctl submit` printed.")]
@@ -74,8 +72,10 @@ class QueueOptions:
     script_type: Annotated[
         ScriptType, typer.Argument(metavar="TYPE", case_sensitive=False, help="osis, sal, v or python.")
     ]
-    group: Annotated[str | None, typer.Option("--group", metavar="NAME", help=GROUP_HELP)] = None
-    instance: Annotated[str | None, typer.Option("--instance", metavar="NAME", help=INSTANCE_HELP)] = None
+    group: Annotated[str | None, typer.Option("--group", metavar="NAME", help="Only actors of this group.")] = None
+    instance: Annotated[
+        str | None, typer.Option("--instance", metavar="NAME", help="Only this actor of the group; needs --group.")
+    ] = None
 
     def __post_init__(self) -> None:
         """End the command if the options name no queue."""

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_no_script_makes_a_transition_that_it_does_not_declare(
     store.run(Op(("HSET", operations.keys.job("j"), "status", status, "owner", f"{me}/0", "attempt", "1"), int))
     store.run(Op(("RPUSH", operations.keys.claimed(me, 0), "j"), int))
     store.run(Op(("ZADD", operations.keys.scheduled, 1, "j"), int))
-    ops: dict[str, tuple[LuaScript, Op]] = {
+    ops: dict[str, tuple[LuaScript, Op[Any]]] = {
         "create": (lua.CREATE, operations.create(job, start=True)),
         "start": (lua.START, operations.start("j")),
         "turn": (lua.TURN, actor.turn(0, [], 5)),

@@ -26,6 +26,7 @@ from typing import cast
 
 from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
+from hero_engine.host.environment import JOB_ENV_SETTING, allowed_names, program_environ
 from hero_engine.process_run import ProcessRun, signal_name
 from hero_process.tree import kill_tree
 
@@ -40,7 +41,7 @@ _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _MAX_TAIL_BYTES = 4096
 #: How often to check whether the process has ended, in seconds, where the kernel has no pidfd.
 _LOOK_S = 0.02
-#: The variables of the actor's environment that the program gets, besides all of the job's. By the last one the
+#: The variables of the actor's environment that the program gets, besides the job's. By the last one the
 #: supervisor recognises the actor's processes.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "HERO_INCARNATION")
 #: Terminal control sequences: CSI, OSC, and short ones.
@@ -58,14 +59,15 @@ class VEngine:
 
     Args:
         command: Command line, with `{file}` in the place of the script's file.
+        job_env: Variables of a job that the program gets under their own names too, separated by commas.
 
     Raises:
-        EngineUnavailable: The program does not exist, or the command line is malformed.
+        EngineUnavailable: The program does not exist, the command line is malformed, or a variable may not be listed.
     """
 
     name = "v"
 
-    def __init__(self, command: str = DEFAULT_COMMAND) -> None:
+    def __init__(self, command: str = DEFAULT_COMMAND, job_env: str = "") -> None:
         try:
             words = shlex.split(command)
         except ValueError as e:
@@ -82,6 +84,10 @@ class VEngine:
                 missing=True,
             )
         self._words = [program, *words[1:]]
+        try:
+            self._job_env = allowed_names(job_env)
+        except ValueError as e:
+            raise EngineUnavailable("v", f"{JOB_ENV_SETTING} is {job_env!r:.80}", f"{e}. Leave it out.") from e
 
     @property
     def version(self) -> str:
@@ -121,7 +127,7 @@ class VEngine:
             with open(path, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  pathlib is slow to import
                 file.write(script.source)
             command = [word.replace("{file}", path) for word in self._words]
-            env = _environ(constants)
+            env = _environ(constants, self._job_env)
             try:
                 process = _start(command, folder, env)
             except OSError as e:
@@ -139,7 +145,7 @@ class VEngine:
 
 def create_engine() -> VEngine:
     """Make the engine. The registry calls this for `v`."""
-    return VEngine(os.environ.get(COMMAND_VARIABLE) or DEFAULT_COMMAND)
+    return VEngine(os.environ.get(COMMAND_VARIABLE) or DEFAULT_COMMAND, os.environ.get(JOB_ENV_SETTING, ""))
 
 
 def _start(command: list[str], folder: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -272,19 +278,18 @@ def _left_over(text: str) -> list[str]:
     return [f"{actor}.{name}" for actor, name in _LEFT_ACTION.findall(left)] if mark else []
 
 
-def _environ(constants: Mapping[str, object]) -> dict[str, str]:
-    """The environment of the program: some of the actor's variables, all of the job's, and the constants by name."""
-    env = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    of_job = constants.get("ENV")
-    texts = of_job.items() if isinstance(of_job, Mapping) else ()
+def _environ(constants: Mapping[str, object], job_env: tuple[str, ...]) -> dict[str, str]:
+    """The environment of the program: some of the actor's variables, the job's, and the constants by name."""
+    base = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     scalars = ((name, value) for name, value in constants.items() if isinstance(value, str | int | float))
     keys = constants.get("SIGNATORIES")
     signatories = ",".join(map(str, keys)) if isinstance(keys, tuple | list) else ""
-    for name, value in (*texts, *scalars, ("SIGNATORIES", signatories)):
-        # The submitter chooses these, so a name or value that no environment can hold is skipped, not an error.
-        if name and not set(name) & {"=", "\0"} and "\0" not in str(value):
-            env[str(name)] = str(value)
-    return env
+    for name, value in (*scalars, ("SIGNATORIES", signatories)):
+        # The submitter chooses its name and context, so a value that no environment can hold is skipped, not an error.
+        if "\0" not in str(value):
+            base[name] = str(value)
+    of_job = constants.get("ENV")
+    return program_environ(of_job if isinstance(of_job, Mapping) else {}, base=base, allowed=job_env)
 
 
 def _text(data: bytes | bytearray) -> str:

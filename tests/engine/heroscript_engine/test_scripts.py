@@ -277,7 +277,7 @@ def test_environment_is_only_that_of_the_job(make_bench: MakeBench, monkeypatch:
     kept = make_bench(keep_env=("HERO_REDIS_URL",)).run(LAST + "!!test.initial_environment")
 
     assert "secret" in last(kept)
-    assert seen == {"environ": {"A": "1"}, "env": {"A": "1"}, "caller": "me", "job": "j1", "signers": ["02ab"]}
+    assert seen == {"environ": {"JOB_ENV_A": "1"}, "env": {"A": "1"}, "caller": "me", "job": "j1", "signers": ["02ab"]}
     assert "secret" not in initial
 
 

@@ -121,13 +121,22 @@ def test_endless_output_is_a_failure() -> None:
 
 def test_environment_has_the_jobs_variables_and_what_a_program_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_REDIS_URL", "redis://:secret@nowhere")
+    monkeypatch.setenv("HERO_JOB_ENV", "COLOR, SIZE")
+    given = {"COLOR": "red", "SHAPE": "round", "bad=name": "x", "LD_PRELOAD": "x", "HERO_INCARNATION": "x"}
 
-    outcome = run("!!test.environment", CALLER_ID="me", ENV={"COLOR": "red", "bad=name": "x"})
+    outcome = run("!!test.environment", CALLER_ID="me", ENV=given)
 
     assert isinstance(outcome, Done)
     names = set(outcome.output.split(","))
-    assert {"CALLER_ID", "COLOR", "PATH"} <= names
-    assert "HERO_REDIS_URL" not in names
+    assert {"CALLER_ID", "COLOR", "JOB_ENV_COLOR", "JOB_ENV_SHAPE", "PATH"} <= names
+    assert not names & {"HERO_REDIS_URL", "SHAPE", "LD_PRELOAD", "HERO_INCARNATION"}
+
+
+def test_operator_cannot_list_a_variable_that_changes_what_programs_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERO_JOB_ENV", "COLOR,LD_PRELOAD")
+
+    with pytest.raises(EngineUnavailable, match="LD_PRELOAD changes what programs do"):
+        load_engine("v")
 
 
 @pytest.mark.parametrize(("keys", "seen"), [(("02ab", "03cd"), "02ab,03cd"), ((), "")])

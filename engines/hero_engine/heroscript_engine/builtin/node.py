@@ -17,6 +17,7 @@ from typing import cast
 from hero_engine.heroscript_engine import Context, action
 from hero_engine.heroscript_engine.run.repositories import ssh_words
 from hero_engine.host.allowed import host_allowed, not_allowed, split_port
+from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, run_program
 
 _NODES = "node.new"
@@ -58,7 +59,8 @@ def run(ctx: Context, node: str, cmd: str, timeout: float | None = None) -> dict
     timeout_s = ctx.remaining_s if timeout is None else min(timeout, ctx.remaining_s)
     words = [*ssh_words(ctx), "-T", "-p", str(target.port), "-l", target.user, "--", target.host, cmd]
     with tempfile.TemporaryDirectory(prefix="hero-") as scratch:
-        ended = run_program(words, folder=Path(scratch), env={"PATH": PATH, "LANG": "C.UTF-8"}, timeout_s=timeout_s)
+        env = program_environ({}, base={"PATH": PATH, "LANG": "C.UTF-8"})
+        ended = run_program(words, folder=Path(scratch), env=env, timeout_s=timeout_s)
     for said in (ended.output, ended.error):
         if said:
             print(said.rstrip("\n"))

@@ -1,7 +1,8 @@
 """The actions `osal.exec*` and `osal.env_*`: programs of the machine, and environment variables for them.
 
 Programs are off until `HERO_ALLOW_COMMANDS` names one. No shell is involved, so a command line cannot start a second
-program. Programs are looked up in fixed folders, never in the `PATH` of the job, which its submitter chooses. A script
+program. Programs are looked up in fixed folders, never in the `PATH` of the job, which its submitter chooses. Variables
+reach them as `JOB_ENV_NAME`, and under their own names only if `HERO_JOB_ENV` lists them (`host.environment`). A script
 can do everything that an allowed program can be made to do.
 
 Source: notes on how herolib runs a script (parameters of `osal.*`); specification, section 10.
@@ -9,7 +10,6 @@ Source: notes on how herolib runs a script (parameters of `osal.*`); specificati
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import tempfile
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hero_engine.heroscript_engine import Context, action
 from hero_engine.host.allowed import inside, not_allowed, on_list
+from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, ProgramResult, run_program
 from hero_engine.languages.heroscript import Params
 
@@ -49,7 +50,8 @@ def execute(
     because existing scripts pass them.
     """
     words = _find_program(ctx, cmd)
-    env = dict(os.environ) | _variables(environment)
+    chosen = ctx.variables | _variables(environment)
+    env = program_environ(chosen, base={"PATH": PATH, "LANG": "C.UTF-8"}, allowed=ctx.settings.job_env)
     for left in reversed(range(retry + 1)):
         ended = _run(ctx, words, work_folder, env, min(timeout, ctx.remaining_s))
         if stdout and ended.output:
@@ -68,27 +70,27 @@ def execute_silent(ctx: Context, cmd: str) -> dict[str, object]:
 
 
 @action("osal.env_set")
-def env_set(key: str, value: str, overwrite: bool = True) -> None:
+def env_set(ctx: Context, key: str, value: str, overwrite: bool = True) -> None:
     """Set a variable for the programs that this script runs."""
-    if overwrite or key not in os.environ:
-        os.environ[key] = value
+    if overwrite or key not in ctx.variables:
+        ctx.variables[key] = value
 
 
 @action("osal.env_unset")
-def env_unset(key: str) -> None:
+def env_unset(ctx: Context, key: str) -> None:
     """Remove a variable."""
-    os.environ.pop(key, None)
+    ctx.variables.pop(key, None)
 
 
 @action("osal.env_set_all")
-def env_set_all(params: Params) -> None:
+def env_set_all(ctx: Context, params: Params) -> None:
     """Set one variable per parameter. Names become upper case, because keys in HeroScript have no case."""
     if params.get_default_false("clear_before_set"):
-        os.environ.clear()
+        ctx.variables.clear()
     overwrite = params.get_default_true("overwrite_if_exists")
     for key, value in params.get_map().items():
         if key not in ("clear_before_set", "overwrite_if_exists", "ignore_error", "result_to"):
-            env_set(key.upper(), value, overwrite)
+            env_set(ctx, key.upper(), value, overwrite)
 
 
 @action("osal.env_load_file")
@@ -110,7 +112,7 @@ def env_load_file(ctx: Context, file_path: str, overwrite: bool = True) -> list[
             raise ValueError(f"{file_path}:{number} is not KEY=value")
         if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
-        env_set(name, value, overwrite)
+        env_set(ctx, name, value, overwrite)
         names.append(name)
     return names
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hero_engine.heroscript_engine import Context, action
 from hero_engine.host.allowed import not_allowed, on_list
+from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, run_program
 
 
@@ -78,7 +79,9 @@ def _run(ctx: Context, words: list[str]) -> None:
     env = {"PATH": PATH, "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "HOMEBREW_NO_AUTO_UPDATE": "1"}
     with tempfile.TemporaryDirectory(prefix="hero-") as scratch:
         env["HOME"] = scratch
-        ended = run_program(words, folder=Path(scratch), env=env, timeout_s=ctx.remaining_s, joined=True)
+        ended = run_program(
+            words, folder=Path(scratch), env=program_environ({}, base=env), timeout_s=ctx.remaining_s, joined=True
+        )
     if ended.output:
         print(ended.output.rstrip("\n"))
     ended.check(" ".join(words[:2]))

@@ -29,6 +29,7 @@ from hero_engine.heroscript_engine.run.actions import VocabularyError
 from hero_engine.heroscript_engine.run.context import Context, ScriptSession
 from hero_engine.heroscript_engine.run.run_script import run_script
 from hero_engine.heroscript_engine.run.settings import EngineSettings
+from hero_engine.host.environment import program_environ
 from hero_engine.languages.heroscript import Playbook
 from hero_engine.languages.heroscript.playbook.action import Action
 from hero_process.proc import children_of
@@ -139,7 +140,8 @@ def _serve_one(request: bytes, settings: EngineSettings, channel: EngineChannel,
         env = constants.get("ENV")
         os.environ.clear()
         if isinstance(env, Mapping):
-            os.environ.update({str(name): str(text) for name, text in env.items()})
+            # Handlers of packages may start programs, which inherit this.
+            os.environ.update(program_environ(env, base={}, allowed=settings.job_env))
         deadline_mono = time.monotonic() + timeout_s
         outcome = _run(source, constants, settings, deadline_mono, channel)
     except SystemExit as e:

@@ -26,6 +26,7 @@ class ScriptSession:
         params: Set by `core.params_session_set`.
         context_params: Set by `core.params_context_set`; like everything here, they last as long as the run.
         coderoot: Set by `core.coderoot_set`.
+        variables: What `osal.env_set` and the like have made of the job's variables; None before the first change.
         values: For handlers to use as they like.
     """
 
@@ -33,6 +34,7 @@ class ScriptSession:
     params: dict[str, str] = field(default_factory=dict)
     context_params: dict[str, str] = field(default_factory=dict)
     coderoot: str = ""
+    variables: dict[str, str] | None = None
     values: dict[str, object] = field(default_factory=dict)
 
 
@@ -89,8 +91,15 @@ class Context:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The job's environment variables, which are also the process's."""
+        """The job's environment variables. Programs, and this process, have them as `JOB_ENV_NAME`."""
         return _texts(self.constants.get("ENV"))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The job's variables as the script has changed them, for the programs that it runs."""
+        if self.session.variables is None:
+            self.session.variables = dict(self.env)
+        return self.session.variables
 
     @property
     def prerequisites(self) -> Mapping[str, str]:

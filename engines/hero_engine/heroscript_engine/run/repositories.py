@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from hero_engine.heroscript_engine.run.context import Context
 from hero_engine.host.allowed import not_allowed
+from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, run_program
 
 #: An item of the allow-list without a scheme means these.
@@ -269,7 +270,8 @@ def git(ctx: Context, folder: Path, *words: str, scheme: str = "none") -> str:
         for what, text in (("NAME", author), ("EMAIL", "hero@localhost"))
     }
     options = [part for name, value in _CONFIG.items() for part in ("-c", f"{name}={value}")]
-    ended = run_program([program, *options, *words], folder=folder, env=env, timeout_s=ctx.remaining_s)
+    environ = program_environ({}, base=env)
+    ended = run_program([program, *options, *words], folder=folder, env=environ, timeout_s=ctx.remaining_s)
     ended.check(f"git {words[0]}")
     return ended.output
 

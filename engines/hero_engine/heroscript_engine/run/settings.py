@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hero_engine.errors import EngineUnavailable
+from hero_engine.host.environment import JOB_ENV_SETTING, allowed_names
 
 _MIB = 1024 * 1024
 
@@ -23,6 +24,13 @@ def _text(_variable: str, text: str) -> str:
 
 def _names(_variable: str, text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _job_variables(variable: str, text: str) -> tuple[str, ...]:
+    try:
+        return allowed_names(text)
+    except ValueError as e:
+        raise EngineUnavailable("heroscript", f"{variable} is {text!r:.80}", f"{e}. Leave it out.") from e
 
 
 def _flag(variable: str, text: str) -> bool:
@@ -64,6 +72,7 @@ class EngineSettings:
             for a module without an entry point.
         keep_env: Variables of the actor that packages may read while they load, besides `PATH`, `HOME` and the like.
             Jobs do not get them. No globs.
+        job_env: Variables of a job that programs get under their own names too, besides `JOB_ENV_NAME`. No globs.
         scripts_dir: The only folder that `play.include` reads from; "" for no includes.
         coderoot_dir: The folder in which `core.coderoot_set` may choose a folder; "" for none.
         commands: Programs that `osal.exec` may run, by name or path.
@@ -90,6 +99,7 @@ class EngineSettings:
 
     actions: tuple[str, ...] = _setting("HERO_ACTIONS", _names, "*")
     keep_env: tuple[str, ...] = _setting("HERO_ACTIONS_ENV", _names)
+    job_env: tuple[str, ...] = _setting(JOB_ENV_SETTING, _job_variables)
     scripts_dir: str = _setting("HERO_SCRIPTS_DIR", _text)
     coderoot_dir: str = _setting("HERO_CODEROOT_DIR", _text)
     commands: tuple[str, ...] = _setting("HERO_ALLOW_COMMANDS", _names)

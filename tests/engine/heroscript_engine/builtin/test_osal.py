@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hero_engine.engine import Done, Failed
+from hero_engine.host.programs import PATH
 from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 
 LAST = "!!play.output result:last\n"
@@ -84,9 +85,23 @@ def test_program_is_ended_at_its_timeout(allowing: Bench) -> None:
 
 
 def test_program_gets_the_variables_of_job_and_script(allowing: Bench) -> None:
-    show = "!!osal.exec cmd:'sh -c \\'echo $A-$B-$C-$D\\'' environment:'C=3'\n"
+    show = "!!osal.exec cmd:'sh -c \\'echo $JOB_ENV_A-$JOB_ENV_B-$JOB_ENV_C-$JOB_ENV_D-$A\\'' environment:'C=3'\n"
     script = "!!osal.env_set key:A value:1\n!!osal.env_set key:B value:9 overwrite:false\n!!osal.env_set_all d:4\n"
 
     allowing.run(script + show + "!!osal.env_unset key:A\n" + show, ENV={"B": "2"})
 
-    assert allowing.log.lines == [("info", "1-2-3-4"), ("info", "-2-3-4")]
+    assert allowing.log.lines == [("info", "1-2-3-4-"), ("info", "-2-3-4-")]
+
+
+def test_no_variable_of_the_submitter_changes_what_a_program_does(make_bench: MakeBench, tmp_path: Path) -> None:
+    bench = make_bench(commands=("bash",), work_dir=str(tmp_path), job_env=("COLOR",))
+    code = tmp_path / "code.sh"
+    code.write_text("echo code of the submitter\n")
+    hostile = {"BASH_ENV": str(code), "ENV": str(code), "LD_PRELOAD": str(code), "PATH": str(tmp_path), "COLOR": "red"}
+    hostile["BASH_FUNC_echo%%"] = "() { printf 'function of the submitter'; }"
+    in_script = f"!!osal.env_set key:BASH_ENV value:'{code}'\n"
+    run = f"!!osal.exec cmd:'bash -c \\'echo $COLOR $PATH\\'' environment:'BASH_ENV={code}'\n"
+
+    bench.run(in_script + run, ENV=hostile)
+
+    assert bench.log.lines == [("info", f"red {PATH}")]

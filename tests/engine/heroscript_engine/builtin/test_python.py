@@ -79,7 +79,7 @@ def test_code_cannot_make_requests_that_are_not_allowed(allowing: Bench) -> None
 
 
 def test_variables_are_loaded_from_a_file(make_bench: MakeBench, tmp_path: Path) -> None:
-    bench = make_bench(commands=("sh",), work_dir=str(tmp_path))
+    bench = make_bench(commands=("sh",), work_dir=str(tmp_path), job_env=("A", "B", "C"))
     (tmp_path / "vars.env").write_text("# a comment\nexport A=1\n\nB = 'two words'\nC=\"x=y\"\n")
     (tmp_path / "bad.env").write_text("A=1\nnothing")
     script = "!!osal.env_set key:A value:0\n!!osal.env_load_file file_path:vars.env{more}\n"

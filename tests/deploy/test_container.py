@@ -32,11 +32,25 @@ def last(name: str) -> str:
     return [rest for found, rest in instructions() if found == name][-1]
 
 
-def test_base_images_are_plain_names_with_a_version_and_no_registry() -> None:
-    bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
+def bases() -> list[tuple[str, str]]:
+    """Give the image of each FROM, and the build argument that holds its digest."""
+    found = [rest.split()[0].partition("@") for name, rest in instructions() if name == "FROM"]
+    return [(image, digest.removeprefix("${").removesuffix("}")) for image, _, digest in found]
 
-    assert len(bases) == 2
-    assert [base for base in bases if not re.fullmatch(r"[a-z]+:[\w.-]*\d[\w.-]*", base)] == []
+
+def test_base_images_are_plain_names_with_a_version_and_no_registry() -> None:
+    assert len(bases()) == 2
+    assert [image for image, _ in bases() if not re.fullmatch(r"[a-z]+:[\w.-]*\d[\w.-]*", image)] == []
+
+
+def test_every_base_image_needs_a_digest_that_has_no_default() -> None:
+    arguments = {rest for name, rest in instructions() if name == "ARG"}
+
+    # An empty digest leaves "image:tag@", which no program accepts as a name.
+    assert {argument for _, argument in bases()} == arguments == {"RUST_DIGEST", "PYTHON_DIGEST"}
+    described = (ROOT / "docs" / "operations.md").read_text()
+    assert all(f"--build-arg {argument}=sha256:" in described for argument in arguments)
+    assert all(f"inspect {image} " in described for image, _ in bases())
 
 
 def test_copied_files_exist_and_are_all_that_the_wheel_is_built_from() -> None:
@@ -87,13 +101,18 @@ def test_image_is_built_and_runs_a_job() -> None:
     program, why_not = builder()
     if not program:
         pytest.skip(f"nothing builds images here: {why_not}")
-    for base in (rest.split()[0] for name, rest in instructions() if name == "FROM"):
+    digests = []
+    for base, argument in bases():
         pulled = subprocess.run([program, "pull", base], capture_output=True, text=True, check=False)
         if pulled.returncode:
             pytest.skip(f"{program} cannot get the base image {base}: {pulled.stderr.strip().splitlines()[-1:]}")
+        named = [program, "inspect", "--type", "image", base]
+        (found,) = json.loads(subprocess.run(named, capture_output=True, text=True, check=True).stdout)
+        digest = (found.get("RepoDigests") or [f"@{found.get('FromImageDigest')}"])[0].rpartition("@")[2]
+        digests += ["--build-arg", f"{argument}={digest}"]
     tag = f"hero-runtime:test-{uuid.uuid4().hex[:8]}"
     built = subprocess.run(
-        [program, "build", "-f", str(FILE), "-t", tag, str(ROOT)], capture_output=True, text=True, check=False
+        [program, "build", "-f", str(FILE), "-t", tag, *digests, str(ROOT)], capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
     if program == "buildah":  # it builds images but runs no containers

@@ -110,6 +110,14 @@ def test_systemd_finds_nothing_wrong_with_the_units(machine: Machine) -> None:
     print(machine.check("systemd-analyze", "security", SERVICE).splitlines()[-1])
 
 
+def test_no_process_of_the_service_writes_a_core_file(machine: Machine) -> None:
+    limits = machine.check("cat", f"/proc/{main_pid(machine)}/limits")
+
+    (core,) = (line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core[-3:-1] == ["0", "0"]
+    assert machine.shows(SERVICE, "LimitCORE") == "0"
+
+
 def test_at_boot_the_socket_comes_first_and_dependents_start_when_jobs_run(machine: Machine) -> None:
     moments = [
         int(machine.shows(SOCKET, "ActiveEnterTimestampMonotonic")),

@@ -19,8 +19,8 @@ PREFIX = "JOB_ENV_"
 
 #: A name that every shell accepts. Others, such as `BASH_FUNC_ls%%`, do not reach a program.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Names that load code, choose programs, or change how a program reads its input. The operator cannot list them either:
-#: whoever sets one of them runs programs of their choice.
+#: Names that load code, choose programs, or change how a program reads its input. The operator cannot list them either,
+#: because a submitter who sets one of them runs programs of their choice.
 _NEVER = re.compile(
     r"BASH.*|ENV|IFS|CDPATH|PATH|FPATH|SHELL|SHELLOPTS|PS[0-4]|PROMPT_COMMAND|ZDOTDIR"
     r"|LD_.*|DYLD_.*|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_.*|HOSTALIASES|RES_OPTIONS|RESOLV_.*|LOCALDOMAIN"
@@ -75,7 +75,7 @@ def program_environ(
         environ[PREFIX + name] = text
         if name in own and _NEVER.fullmatch(name) is None:
             environ[name] = text
-    return environ | base
+    return {**environ, **base}
 
 
 def _can_be_held(text: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hero_engine.errors import EngineUnavailable
@@ -31,6 +31,7 @@ names = st.one_of(st.sampled_from(HOSTILE), st.sampled_from(HOSTILE).map(str.low
 variables = st.dictionaries(names, st.one_of(st.text(max_size=20), st.integers(), st.none()), max_size=8)
 
 
+@settings(deadline=None)
 @given(variables=variables, allowed=st.lists(names, max_size=8))
 def test_a_variable_has_its_prefix_or_is_one_that_the_operator_lists(
     variables: dict[str, object], allowed: list[str]
@@ -44,6 +45,7 @@ def test_a_variable_has_its_prefix_or_is_one_that_the_operator_lists(
         assert environ.get(name) == BASE.get(name) or (name.startswith(PREFIX) and name[len(PREFIX) :] in variables)
 
 
+@settings(deadline=None)
 @given(variables=variables)
 def test_every_environment_can_be_given_to_a_program(variables: dict[str, object]) -> None:
     environ = program_environ(variables, base=BASE)

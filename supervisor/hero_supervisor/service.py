@@ -345,11 +345,11 @@ def _rpc_servers(client: AsyncSupervisor, settings: Settings, passed: PassedSock
     """Make the servers of the RPC. The modules of a transport are imported only when it is offered."""
     servers: list[Server] = []
     if settings.rpc.unix_socket or passed.unix is not None:
-        from hero_supervisor.rpc.unix import server as unix
+        from hero_supervisor.rpc.unix.server import UnixServer
 
-        servers.append(unix.serve(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
+        servers.append(UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
     if settings.rpc.port:
-        from hero_supervisor.rpc.tcp import server as web
+        from hero_supervisor.rpc.tcp.server import WebServer
 
-        servers.append(web.serve(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
+        servers.append(WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
     return servers

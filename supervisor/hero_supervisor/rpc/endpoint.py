@@ -15,7 +15,7 @@ from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
 from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
 from hero_supervisor.rpc.methods.service import ServiceMethods
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 from hero_supervisor.rpc.subscriptions import subscribe
 
 if TYPE_CHECKING:

@@ -42,11 +42,11 @@ assert "colour" not in codec.encode_job(Job.from_fields(plain))
 assert b'"colour":"red"' in signed_bytes(job)
 assert "'colour'" in lua.CREATE.source
 
-from hero_supervisor.rpc.methods import shapes
+from hero_supervisor.rpc.methods import job_shapes
 from pydantic import TypeAdapter
-assert TypeAdapter(shapes.JobFields).json_schema()["properties"]["colour"]["description"] == "Made up."
-assert "colour" in TypeAdapter(shapes.JobView).json_schema()["properties"]
-assert shapes.job_view(record)["colour"] == "red"
+assert TypeAdapter(job_shapes.JobFields).json_schema()["properties"]["colour"]["description"] == "Made up."
+assert "colour" in TypeAdapter(job_shapes.JobView).json_schema()["properties"]
+assert job_shapes.job_view(record)["colour"] == "red"
 
 from hero_actor.lanes.script_access import ScriptAccess
 assert ScriptAccess(None, "hero", DEFAULT_RETENTION).call(None, "job.options", {})["colour"] == "text"

@@ -15,9 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from hero_client import AsyncSupervisor
 from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor import SupervisorBuilder
-from hero_supervisor.rpc.tcp import server as tcp
 from hero_supervisor.rpc.tcp.server import WebServer
-from hero_supervisor.rpc.unix import server as unix
 from hero_supervisor.rpc.unix.server import UnixServer
 from tests.valkey_server import free_port
 
@@ -136,8 +134,8 @@ class RunningServer:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         async with self._builder.build_async() as self._supervisor:
-            serve = unix.serve if self.over_unix else tcp.serve
-            self._server = serve(self._supervisor, self._settings, JobsSettings())
+            kind = UnixServer if self.over_unix else WebServer
+            self._server = kind(self._supervisor, self._settings, JobsSettings())
             try:
                 await self._server.start()
             except BaseException as e:

@@ -21,7 +21,7 @@ from hero_supervisor.rpc.auth.gate import unauthenticated
 from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession, current
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
 

@@ -11,6 +11,7 @@ from hero_supervisor.fleet import fleet as fleets
 from hero_supervisor.fleet.fleet import FleetChanges
 from hero_supervisor.process.child_log import ActorLine
 from hero_supervisor.rpc.methods import shapes
+from hero_supervisor.rpc.methods.view import view_of
 
 
 class SlotView(TypedDict):
@@ -101,25 +102,15 @@ class Reloaded(TypedDict):
 
 def slot_view(child: ChildView) -> SlotView:
     """Build the view of a slot."""
-    return {
-        "slot": child.slot,
-        "entry": child.entry,
-        "phase": child.phase.value,
-        "role": child.role,
-        "pid": child.pid,
-        "incarnation": child.incarnation,
-        "restarts": child.restarts,
-        "held": child.held,
-        "holds": child.holds,
-        "starts_in_s": None if child.starts_in_s is None else round(child.starts_in_s, 3),
-        "waits_for": list(child.waits_for),
-        "last_exit": child.last_exit,
-        "for_s": round(child.for_s, 3),
-        "busy": child.busy,
-        "jobs": child.jobs,
-        "rss_bytes": child.rss_bytes,
-        "unavailable": child.unavailable or None,
-    }
+    return view_of(
+        SlotView,
+        child,
+        phase=child.phase.value,
+        starts_in_s=None if child.starts_in_s is None else round(child.starts_in_s, 3),
+        waits_for=list(child.waits_for),
+        for_s=round(child.for_s, 3),
+        unavailable=child.unavailable or None,
+    )
 
 
 def log_view(lines: Sequence[ActorLine], after: int) -> ActorLog:
@@ -129,19 +120,8 @@ def log_view(lines: Sequence[ActorLine], after: int) -> ActorLog:
         lines: Oldest first.
         after: Number that they were read after.
     """
-    return {
-        "lines": [
-            {
-                "number": line.number,
-                "at": line.at,
-                "incarnation": line.incarnation,
-                "level": line.level,
-                "text": line.text,
-            }
-            for line in lines
-        ],
-        "cursor": lines[-1].number if lines else after,
-    }
+    views = [view_of(ActorLineView, line) for line in lines]
+    return {"lines": views, "cursor": lines[-1].number if lines else after}
 
 
 def absent_view(child: ChildView) -> ListedActor:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from hero_supervisor.errors import ActorElsewhere, ActorUnknown, FleetError, NotSupervised, RollStopped
+from hero_supervisor.errors import ActorElsewhere, ActorUnknown, NotSupervised
 from hero_supervisor.fleet import fleet as fleets
 from hero_supervisor.fleet.fleet import Fleet
 from hero_supervisor.rpc.methods import actor_views as views
 from hero_supervisor.rpc.methods import shapes
-from hero_supervisor.rpc.methods.fleet_errors import from_fleet_error
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
@@ -102,35 +101,26 @@ class ActorMethods:
     async def reload(self, wait: _Wait = False) -> views.Reloaded:
         """Load the config again, apply what can change, replace affected processes, and list what needs a restart."""
         if self._fleet is None:
-            raise from_fleet_error(NotSupervised())
-        try:
-            changes = self._fleet.reload()
-        except FleetError as e:
-            raise from_fleet_error(e) from e
+            raise NotSupervised
+        changes = self._fleet.reload()
         return views.reloaded_view(changes, await _rolled(self._fleet.rolled(), wait=wait))
 
     async def _act(self, name: str, act: Callable[[Fleet], T]) -> T:
         if self._fleet is None or not self._fleet.entries:
-            raise from_fleet_error(NotSupervised())
+            raise NotSupervised
         try:
             return act(self._fleet)
-        except ActorUnknown as e:
-            error: FleetError = e
-        except FleetError as e:
-            raise from_fleet_error(e) from e
-        for actor in await self._supervisor.list_actors():
-            if name in (actor.name, actor.incarnation):
-                error = ActorElsewhere(name, actor.host)
-        raise from_fleet_error(error)
+        except ActorUnknown:
+            for actor in await self._supervisor.list_actors():
+                if name in (actor.name, actor.incarnation):
+                    raise ActorElsewhere(name, actor.host) from None
+            raise
 
 
 async def _rolled(rolling: fleets.RollFuture, *, wait: bool) -> views.Rolled:
     if not wait:
         return {"done": rolling.done(), "replaced": []}
-    try:
-        return {"done": True, "replaced": list(await fleets.rolled(rolling))}
-    except RollStopped as e:
-        raise from_fleet_error(e) from e
+    return {"done": True, "replaced": list(await fleets.rolled(rolling))}
 
 
 def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, fleet: Fleet | None) -> None:

@@ -21,7 +21,7 @@ from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods.shapes import JobId
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import JOB_CODES, STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:

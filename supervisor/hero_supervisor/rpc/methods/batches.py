@@ -16,10 +16,11 @@ from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, JobStat
 from hero_job.model.job import Job, JobLimits
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results
-from hero_supervisor.rpc.methods.shapes import BatchId, JobId, JobObject
-from hero_supervisor.rpc.protocol import error_codes as errors
+from hero_supervisor.rpc.methods.job_shapes import JobObject
+from hero_supervisor.rpc.methods.shapes import BatchId, JobId
+from hero_supervisor.rpc.protocol import rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class BatchMethods:
         """Return how many jobs of a batch are open, finished, failed and stopped."""
         batch = await self._supervisor.get_batch(batch_id)
         if batch is None:
-            raise errors.batch_not_found(batch_id)
+            raise rpc_errors.batch_not_found(batch_id)
         return results.batch_view(batch)
 
     async def list_dead(
@@ -206,7 +207,7 @@ class BatchMethods:
         except WaitTimeout:
             return await self.get_batch(batch_id)
         except JobNotFound as e:
-            raise errors.batch_not_found(batch_id) from e
+            raise rpc_errors.batch_not_found(batch_id) from e
 
 
 def _all_ended(ends: Sequence[results.JobEnd]) -> bool:

@@ -21,7 +21,7 @@ from hero_supervisor.fleet.fleet import EntryView, FleetChanges
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.process.child_log import ActorLine
 from hero_supervisor.process.spec import ActorSpec
-from hero_supervisor.rpc.methods import actor_views, aliases, results, shapes
+from hero_supervisor.rpc.methods import actor_views, aliases, job_shapes, results, shapes
 
 CALLER: Final = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 CONTEXT: Final = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
@@ -79,7 +79,7 @@ def build() -> dict[str, Example]:
         job=script, status=JobStatus.FINISHED, output="42", created_at=_AT, updated_at=_AT, started_at=_AT,
         finished_at=_AT, attempt=1, owner="machine-1-4711-k3/0",
     )  # fmt: skip
-    job = shapes.job_view(record)
+    job = job_shapes.job_view(record)
     actor = ActorPresence(
         incarnation="machine-1-4711-k3", name="sal-1", script_type=ScriptType.SAL, host="machine-1", pid=4711, lanes=4,
         engine="rhai", engine_version="1.26.0", group=None, instance=None, started_at=_AT, beat_at=_AT, busy=0, jobs=12,

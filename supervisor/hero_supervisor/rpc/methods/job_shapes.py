@@ -12,7 +12,8 @@ from typing_extensions import TypedDict  # pydantic reads the one of typing only
 
 from hero_job.model.fields.job_field import SIGNATURES, JobField
 from hero_job.model.job import JOB_FIELDS
-from hero_job.model.views import JobRecord, Progress
+from hero_job.model.views import JobRecord
+from hero_supervisor.rpc.methods.view import view_of
 
 
 class SignatureView(TypedDict):
@@ -92,9 +93,5 @@ def job_view(record: JobRecord) -> JobView:
         **{field.name: field.kind.show(getattr(record.job, field.name)) for field in JOB_FIELDS},
         "status": record.status.value,
         **{name: getattr(record, name) for name in _RECORD_FIELDS},
-        "progress": None if record.progress is None else _progress_view(record.progress),
+        "progress": None if record.progress is None else view_of(ProgressView, record.progress),
     }
-
-
-def _progress_view(progress: Progress) -> ProgressView:
-    return {"done": progress.done, "total": progress.total, "text": progress.text}

@@ -21,9 +21,10 @@ from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results, shapes
-from hero_supervisor.rpc.methods.shapes import JobId, JobObject
+from hero_supervisor.rpc.methods.job_shapes import JobObject, JobView, job_view
+from hero_supervisor.rpc.methods.shapes import JobId
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import JOB_CODES, STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class JobMethods:
         job = Job.from_fields({**ANONYMOUS, "script": script, "script_type": script_type}, self._limits)
         return {"output": await self._run(job)}
 
-    async def get_job(self, job_id: JobId) -> shapes.JobView:
+    async def get_job(self, job_id: JobId) -> JobView:
         """Return a job with its status and its result."""
-        return shapes.job_view(await self._supervisor.get_job(job_id))
+        return job_view(await self._supervisor.get_job(job_id))
 
     async def get_job_status(self, job_id: JobId) -> str:
         """Return the status of a job."""
@@ -144,7 +145,7 @@ class JobMethods:
         page = await self._supervisor.list_jobs(cursor, count)
         damaged = page.damaged if wanted == ListFilter() else ()
         return {
-            "jobs": [shapes.job_view(record) for record in page.records if wanted.matches(record)],
+            "jobs": [job_view(record) for record in page.records if wanted.matches(record)],
             "damaged": [{"id": job_id, "reason": reason} for job_id, reason in damaged],
             "cursor": page.cursor,
         }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from pydantic import TypeAdapter
 
-from hero_supervisor.rpc.methods.shapes import JobFields
+from hero_supervisor.rpc.methods.job_shapes import JobFields
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher, Method
 
 if TYPE_CHECKING:

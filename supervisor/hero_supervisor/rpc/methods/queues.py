@@ -15,10 +15,10 @@ from hero_job.model.fields.checks import check_route
 from hero_job.model.job import ScriptType
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 from hero_supervisor.rpc.methods import results
-from hero_supervisor.rpc.methods.shapes import JobObject
-from hero_supervisor.rpc.protocol import error_codes as errors
+from hero_supervisor.rpc.methods.job_shapes import JobObject
+from hero_supervisor.rpc.protocol import rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import STORE_CODES
+from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class QueueMethods:
     async def delete_schedule(self, name: _Name) -> None:
         """Delete a schedule; the jobs that it has created stay."""
         if not await self._supervisor.delete_schedule(name):
-            raise errors.schedule_not_found(name)
+            raise rpc_errors.schedule_not_found(name)
 
     async def _queue(self, name: _QueueName) -> results.QueueView:
         return results.queue_view(await self._supervisor.get_queue(*name))

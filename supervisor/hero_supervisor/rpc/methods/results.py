@@ -15,8 +15,8 @@ from typing_extensions import TypedDict  # pydantic reads the one of typing only
 from hero_job.model.errors import HeroJobError, JobFailed
 from hero_job.model.views import BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.operations.schedules import Schedule
-from hero_supervisor.rpc.protocol import error_codes as errors
-from hero_supervisor.rpc.protocol import wire
+from hero_supervisor.rpc.methods.view import view_of
+from hero_supervisor.rpc.protocol import rpc_errors, wire
 
 
 class ErrorView(TypedDict):
@@ -188,7 +188,7 @@ def time_text(at_ms: int) -> str:
 
 def error_view(error: HeroJobError) -> ErrorView:
     """Build the view of an error."""
-    return cast(ErrorView, wire.error_body(errors.from_job_error(error)))
+    return cast(ErrorView, wire.error_body(rpc_errors.from_job_error(error)))
 
 
 def log_view(lines: Sequence[LogLine], after: str) -> JobLog:
@@ -198,13 +198,8 @@ def log_view(lines: Sequence[LogLine], after: str) -> JobLog:
         lines: Oldest first.
         after: Cursor that they were read after.
     """
-    return {
-        "lines": [
-            {"cursor": line.cursor, "at": time_text(line.at_ms), "level": line.level, "text": line.text}
-            for line in lines
-        ],
-        "cursor": lines[-1].cursor if lines else after,
-    }
+    views = [view_of(LogLineView, line, at=time_text(line.at_ms)) for line in lines]
+    return {"lines": views, "cursor": lines[-1].cursor if lines else after}
 
 
 def end_view(reply: Reply) -> JobEnd:
@@ -228,14 +223,7 @@ def refused_view(index: int, job_id: str | None, error: HeroJobError) -> Refused
 
 def batch_view(batch: BatchStatus) -> BatchView:
     """Build the view of a batch."""
-    return {
-        "batch_id": batch.batch_id,
-        "total": batch.total,
-        "open": batch.open,
-        "finished": batch.finished,
-        "error": batch.error,
-        "stopped": batch.stopped,
-    }
+    return view_of(BatchView, batch)
 
 
 def dead_view(letter: DeadJob, record: JobRecord | None) -> DeadView:
@@ -252,13 +240,7 @@ def dead_view(letter: DeadJob, record: JobRecord | None) -> DeadView:
 
 def queue_view(queue: QueueStatus) -> QueueView:
     """Build the view of a queue."""
-    return {
-        "script_type": queue.script_type.value,
-        "group": queue.group,
-        "instance": queue.instance,
-        "waiting": queue.waiting,
-        "paused_since": queue.paused_since,
-    }
+    return view_of(QueueView, queue, script_type=queue.script_type.value)
 
 
 def schedule_view(schedule: Schedule, next_ms: int) -> ScheduleView:
@@ -268,13 +250,11 @@ def schedule_view(schedule: Schedule, next_ms: int) -> ScheduleView:
         schedule: As it is stored.
         next_ms: Next tick, in milliseconds since 1970.
     """
-    return {
-        "name": schedule.name,
-        "job": dict(schedule.job),
-        "cron": schedule.cron,
-        "interval_s": schedule.interval_s,
-        "tz": schedule.tz,
-        "overlap": schedule.overlap.value,
-        "missed": schedule.missed.value,
-        "next_at": time_text(next_ms),
-    }
+    return view_of(
+        ScheduleView,
+        schedule,
+        job=dict(schedule.job),
+        overlap=schedule.overlap.value,
+        missed=schedule.missed.value,
+        next_at=time_text(next_ms),
+    )

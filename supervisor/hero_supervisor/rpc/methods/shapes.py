@@ -12,25 +12,8 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
 from hero_job.model.views import ActorPresence
-from hero_supervisor.rpc.methods.job_shapes import JobFields, JobObject, JobView, ProgressView, job_view
-
-__all__ = [
-    "ActorView",
-    "BatchId",
-    "DamagedJob",
-    "Health",
-    "JobFields",
-    "JobId",
-    "JobList",
-    "JobObject",
-    "JobView",
-    "PlayResult",
-    "ProgressView",
-    "Started",
-    "Version",
-    "actor_view",
-    "job_view",
-]
+from hero_supervisor.rpc.methods.job_shapes import JobView
+from hero_supervisor.rpc.methods.view import view_of
 
 JobId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a job.")]
 BatchId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a batch.")]
@@ -104,20 +87,4 @@ class Version(TypedDict):
 
 def actor_view(actor: ActorPresence) -> ActorView:
     """Build the view of an actor."""
-    return {
-        "incarnation": actor.incarnation,
-        "name": actor.name,
-        "script_type": actor.script_type.value,
-        "host": actor.host,
-        "pid": actor.pid,
-        "lanes": actor.lanes,
-        "busy": actor.busy,
-        "jobs": actor.jobs,
-        "engine": actor.engine,
-        "engine_version": actor.engine_version,
-        "group": actor.group,
-        "instance": actor.instance,
-        "started_at": actor.started_at,
-        "beat_at": actor.beat_at,
-        "unavailable": actor.unavailable,
-    }
+    return view_of(ActorView, actor, script_type=actor.script_type.value)

@@ -18,8 +18,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from hero_job.model.errors import HeroJobError
-from hero_supervisor.rpc.protocol import error_codes as errors
-from hero_supervisor.rpc.protocol import wire
+from hero_supervisor.errors import FleetError
+from hero_supervisor.rpc.protocol import rpc_errors, wire
 from hero_supervisor.rpc.protocol.wire import ErrorCode, Refused, RpcError, Single
 
 DEFAULT_MAX_BATCH: Final = 1000
@@ -121,14 +121,16 @@ class Dispatcher:
         except RpcError as e:
             error = e
         except HeroJobError as e:
-            error = errors.from_job_error(e)
+            error = rpc_errors.from_job_error(e)
+        except FleetError as e:
+            error = rpc_errors.from_fleet_error(e)
         except asyncio.CancelledError:
             if not self._stopping:
                 raise  # the client is gone
             error = wire.shutting_down()
         except Exception:
             log.exception("rpc.method_broken", extra={"method": request.method})
-            error = errors.internal_error()
+            error = rpc_errors.internal_error()
         return None if request.notification else wire.encode_error(request.id, error)
 
     async def _call(self, request: wire.Request) -> Any:
@@ -136,13 +138,13 @@ class Dispatcher:
             raise wire.shutting_down()
         method = self._methods.get(request.method)
         if method is None:
-            raise errors.method_not_found(request.method)
+            raise rpc_errors.method_not_found(request.method)
         params = request.params
         arguments = ArgsKwargs((), params) if type(params) is dict else ArgsKwargs(tuple(params))
         try:
             running = method.call(arguments)
         except ValidationError as e:
-            raise errors.from_validation(e, method.parameter_names) from None
+            raise rpc_errors.from_validation(e, method.parameter_names) from None
         return await running
 
     async def _serve_batch(self, requests: list[Single], admit: Admit | None) -> bytes | None:

@@ -12,7 +12,8 @@ from hero_job.model.errors import JobNotFound, StoreError
 from hero_job.model.views import LogLine
 from hero_job.operations.events import Entry, Events, JobFacts, order
 from hero_supervisor.rpc.subscriptions import notices
-from hero_supervisor.rpc.subscriptions.stream_feed import PAUSE_S, Sink, StreamFeed
+from hero_supervisor.rpc.subscriptions.stream_feed import PAUSE_S, StreamFeed
+from hero_supervisor.rpc.subscriptions.subscription import Subscription
 
 _UNKNOWN: Final = JobFacts(caller_id=None, context_id=None, script_type=None)
 # The job's own timeout bounds this wait.
@@ -79,16 +80,21 @@ class JobFeed(StreamFeed):
 
     Args:
         supervisor: Whose jobs.
-        sink: Gets the results.
+        subscription: Gets the results.
         after: Cursor to begin after; None to begin with what happens next.
         wanted: Selects events.
         finder: Looks jobs up.
     """
 
     def __init__(
-        self, supervisor: AsyncSupervisor, sink: Sink, after: str | None, wanted: JobFilter, finder: FactFinder
+        self,
+        supervisor: AsyncSupervisor,
+        subscription: Subscription,
+        after: str | None,
+        wanted: JobFilter,
+        finder: FactFinder,
     ) -> None:
-        super().__init__(supervisor, supervisor.operations.keys.events, sink, after)
+        super().__init__(supervisor, supervisor.operations.keys.events, subscription, after)
         self._wanted = wanted
         self._finder = finder
 
@@ -118,7 +124,7 @@ class ActorFeed(StreamFeed):
 
     Args:
         supervisor: Whose actors.
-        sink: Gets the results.
+        subscription: Gets the results.
         after: Cursor to begin after; None to begin with what happens next.
         wanted: Selects events.
     """
@@ -126,11 +132,11 @@ class ActorFeed(StreamFeed):
     def __init__(
         self,
         supervisor: AsyncSupervisor,
-        sink: Sink,
+        subscription: Subscription,
         after: str | None,
         wanted: Callable[[notices.ActorEvent], bool],
     ) -> None:
-        super().__init__(supervisor, supervisor.operations.keys.actor_events, sink, after)
+        super().__init__(supervisor, supervisor.operations.keys.actor_events, subscription, after)
         self._wanted = wanted
 
     async def _results(self, entries: Sequence[Entry], before: str, page: str) -> Iterable[Any]:
@@ -142,13 +148,13 @@ class LogFeed(StreamFeed):
 
     Args:
         supervisor: Whose job.
-        sink: Gets the results.
+        subscription: Gets the results.
         after: Cursor of the last line that the client has; "" for none.
         job_id: Id of the job.
     """
 
-    def __init__(self, supervisor: AsyncSupervisor, sink: Sink, after: str, job_id: str) -> None:
-        super().__init__(supervisor, supervisor.operations.keys.log(job_id), sink, after)
+    def __init__(self, supervisor: AsyncSupervisor, subscription: Subscription, after: str, job_id: str) -> None:
+        super().__init__(supervisor, supervisor.operations.keys.log(job_id), subscription, after)
         self._job_id = job_id
 
     async def _results(self, entries: Sequence[Entry], before: str, page: str) -> Iterable[Any]:
@@ -182,5 +188,5 @@ class LogFeed(StreamFeed):
         # Lanes write the log before the result, so all lines are there now.
         await super()._catch_up(to_the_end=True)
         end: notices.LogEnd = {"event": "end", "cursor": self._last, "job_id": self._job_id, "status": status}
-        await self._sink.put_patiently(end)
-        self._sink.complete()
+        await self._subscription.put_patiently(end)
+        self._subscription.complete()

@@ -10,7 +10,7 @@ from typing import Final
 from hero_job.model.errors import StoreError
 from hero_supervisor.rpc.methods.results import Stats, time_text
 from hero_supervisor.rpc.subscriptions import notices
-from hero_supervisor.rpc.subscriptions.stream_feed import Sink
+from hero_supervisor.rpc.subscriptions.subscription import Subscription
 
 
 class Snapshots:
@@ -47,18 +47,18 @@ class MetricsFeed:
 
     Args:
         snapshots: Provides the figures.
-        sink: Gets the results.
+        subscription: Gets the results.
         interval_s: Seconds between two results.
     """
 
-    def __init__(self, snapshots: Snapshots, sink: Sink, interval_s: float) -> None:
+    def __init__(self, snapshots: Snapshots, subscription: Subscription, interval_s: float) -> None:
         self._snapshots = snapshots
-        self._sink = sink
+        self._subscription = subscription
         self._interval_s = interval_s
 
     async def begin(self) -> None:
         """Begin with the current figures."""
-        self._sink.run(self._produce())
+        self._subscription.run(self._produce())
 
     def close(self) -> None:
         """Do nothing: the feed is only a task, which the subscription cancels."""
@@ -71,14 +71,14 @@ class MetricsFeed:
                 stats = await self._snapshots.take()
             except StoreError:
                 if not away:
-                    self._sink.put(notices.notice("interrupted", None))
+                    self._subscription.put(notices.notice("interrupted", None))
                 away = True
             else:
                 if away:
-                    self._sink.put(notices.notice("resumed", None))
+                    self._subscription.put(notices.notice("resumed", None))
                 away = False
                 at = time_text(int(time.time() * 1000))
                 event: notices.MetricsEvent = {"event": "metrics", "at": at, "stats": stats}
-                self._sink.put(event)
+                self._subscription.put(event)
             due_mono = max(due_mono + self._interval_s, time.monotonic())
             await asyncio.sleep(due_mono - time.monotonic())

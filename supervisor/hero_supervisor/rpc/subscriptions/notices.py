@@ -20,6 +20,7 @@ from hero_job.model.views import LogLine
 from hero_job.operations.events import Entry, JobFacts
 from hero_supervisor.rpc.methods.results import Stats, time_text
 from hero_supervisor.rpc.methods.shapes import JobId
+from hero_supervisor.rpc.methods.view import view_of
 
 Topic: TypeAlias = Literal["jobs", "logs", "actors", "metrics"]
 Cursor: TypeAlias = Annotated[
@@ -149,27 +150,12 @@ def notice(event: Literal["following", "interrupted", "resumed", "gap"], cursor:
 
 def job_event(cursor: str, at: str, job_id: str, status: str, facts: JobFacts) -> JobEvent:
     """Build the event of a job that has changed its status."""
-    return {
-        "event": "job",
-        "cursor": cursor,
-        "at": at,
-        "job_id": job_id,
-        "status": status,
-        "caller_id": facts.caller_id,
-        "context_id": facts.context_id,
-        "script_type": facts.script_type,
-    }
+    return view_of(JobEvent, facts, event="job", cursor=cursor, at=at, job_id=job_id, status=status)
 
 
 def log_event(line: LogLine) -> LogEvent:
     """Build the event of a line of a log."""
-    return {
-        "event": "line",
-        "cursor": line.cursor,
-        "at": time_text(line.at_ms),
-        "level": line.level,
-        "text": line.text,
-    }
+    return view_of(LogEvent, line, event="line", at=time_text(line.at_ms))
 
 
 def actor_event(entry: Entry) -> ActorEvent:

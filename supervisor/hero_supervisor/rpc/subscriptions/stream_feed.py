@@ -7,33 +7,18 @@ has to hearing what is new without missing or repeating an entry; it reports ent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from hero_client import AsyncSupervisor
 from hero_job.client.streams import PAGE, StreamUpdate
 from hero_job.model.errors import StoreError
 from hero_job.operations.events import BEGINNING, Entry, Events, order
 from hero_supervisor.rpc.subscriptions import notices
+from hero_supervisor.rpc.subscriptions.subscription import Subscription
 
 #: Pause before the store is asked again after an error.
 PAUSE_S: Final = 1.0
-
-
-class Sink(Protocol):
-    """The subscription that a feed produces results for."""
-
-    def put(self, result: Any) -> None:
-        """Queue a result; end the subscription if the queue is full."""
-
-    async def put_patiently(self, result: Any) -> None:
-        """Queue a result when there is room."""
-
-    def complete(self) -> None:
-        """End the subscription after the queued results."""
-
-    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine in the background until it ends or the subscription does."""
 
 
 class StreamFeed:
@@ -42,15 +27,15 @@ class StreamFeed:
     Args:
         supervisor: Whose store has the stream.
         key: Key of the stream.
-        sink: Gets the results.
+        subscription: Gets the results.
         after: Cursor to begin after; None to begin with what happens next.
     """
 
-    def __init__(self, supervisor: AsyncSupervisor, key: str, sink: Sink, after: str | None) -> None:
+    def __init__(self, supervisor: AsyncSupervisor, key: str, subscription: Subscription, after: str | None) -> None:
         self._supervisor = supervisor
         self._streams = supervisor.store.streams
         self._key = key
-        self._sink = sink
+        self._subscription = subscription
         self._after = after
         self._last = after or BEGINNING
         self._live = False
@@ -64,9 +49,9 @@ class StreamFeed:
         position = await self._streams.join(self._key, self)
         if self._after is None:
             self._last, self._live = position, True
-        self._sink.put(notices.notice("following", self._last))
+        self._subscription.put(notices.notice("following", self._last))
         if not self._live:
-            self._sink.run(self._catch_up())
+            self._subscription.run(self._catch_up())
 
     def close(self) -> None:
         """Produce nothing more."""
@@ -78,17 +63,17 @@ class StreamFeed:
         if not self._live:
             return
         if update.interrupted:
-            self._sink.put(notices.notice("interrupted", self._last))
+            self._subscription.put(notices.notice("interrupted", self._last))
         if update.resumed:
             self._last = update.cursor
-            self._sink.put(notices.notice("resumed", self._last))
+            self._subscription.put(notices.notice("resumed", self._last))
         if update.gap:
-            self._sink.put(notices.notice("gap", self._last))
+            self._subscription.put(notices.notice("gap", self._last))
         fresh = [entry for entry in update.entries if order(entry[0]) > order(self._last)]
         if fresh:
             before, self._last = self._last, fresh[-1][0]
             for result in await self._results(fresh, before, update.cursor):
-                self._sink.put(result)
+                self._subscription.put(result)
 
     async def _results(self, entries: Sequence[Entry], before: str, page: str) -> Iterable[Any]:
         """Make results of entries.
@@ -113,7 +98,7 @@ class StreamFeed:
                 if check_edges:
                     edges = await store.run(Events.edges(self._key))
                     if edges.gap_after(self._last):
-                        await self._sink.put_patiently(notices.notice("gap", self._last))
+                        await self._subscription.put_patiently(notices.notice("gap", self._last))
                     if edges.was_reset(self._last):
                         self._last = BEGINNING
                 position = self._last if to_the_end else self._streams.position(self._key)
@@ -121,16 +106,16 @@ class StreamFeed:
             except StoreError:
                 if not away:
                     away = True
-                    await self._sink.put_patiently(notices.notice("interrupted", self._last))
+                    await self._subscription.put_patiently(notices.notice("interrupted", self._last))
                 await asyncio.sleep(PAUSE_S)
                 continue
             if away:
                 away = False
-                await self._sink.put_patiently(notices.notice("resumed", self._last))
+                await self._subscription.put_patiently(notices.notice("resumed", self._last))
             if entries:
                 before, self._last = self._last, entries[-1][0]
                 for result in await self._results(entries, before, ""):
-                    await self._sink.put_patiently(result)
+                    await self._subscription.put_patiently(result)
             elif order(position) > order(self._last):
                 self._last = position  # the entries between are gone
             check_edges = len(entries) == PAGE

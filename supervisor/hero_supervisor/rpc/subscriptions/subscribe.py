@@ -14,11 +14,10 @@ from pydantic import ValidationError, WithJsonSchema
 from hero_job.model.fields.spellings import parse_status
 from hero_job.model.job import ScriptType
 from hero_supervisor.rpc.methods.results import Stats
-from hero_supervisor.rpc.protocol import error_codes as errors
-from hero_supervisor.rpc.protocol import push
+from hero_supervisor.rpc.protocol import push, rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
-from hero_supervisor.rpc.protocol.error_codes import JOB_CODES
 from hero_supervisor.rpc.protocol.push import PushChannel
+from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 from hero_supervisor.rpc.subscriptions import notices
 from hero_supervisor.rpc.subscriptions.feeds import ActorFeed, FactFinder, JobFeed, JobFilter, LogFeed
@@ -75,11 +74,11 @@ class Subscriptions:
         """
         exchange = push.current()
         if exchange is None:
-            raise errors.cannot_push()
+            raise rpc_errors.cannot_push()
         channel = exchange.channel
         wanted = _checked(topic, params)
         if len(channel.pushes) >= self._max_subscriptions:
-            raise errors.too_many_subscriptions(self._max_subscriptions)
+            raise rpc_errors.too_many_subscriptions(self._max_subscriptions)
         subscription = Subscription(channel, topic, self._max_queued)
         subscription.feed = self._feed(topic, wanted, channel, subscription)
         # Added before the first await, so that it counts towards the limit and is closed with its channel.
@@ -100,23 +99,23 @@ class Subscriptions:
         """End a subscription of this connection; returns false if the connection has none with this id."""
         exchange = push.current()
         if exchange is None:
-            raise errors.cannot_push()
+            raise rpc_errors.cannot_push()
         found = exchange.channel.pushes.get(subscription)
         if found is None:
             return False
         found.close()
         return True
 
-    def _feed(self, topic: Topic, wanted: Any, channel: PushChannel, sink: Subscription) -> Feed:
+    def _feed(self, topic: Topic, wanted: Any, channel: PushChannel, subscription: Subscription) -> Feed:
         supervisor = self._supervisor
         after = wanted.get("after")
         script_type = wanted.get("script_type")
         if script_type is not None:
             script_type = ScriptType.parse(script_type).value
         if topic == "metrics":
-            return MetricsFeed(self._snapshots, sink, wanted.get("interval_s", DEFAULT_INTERVAL_S))
+            return MetricsFeed(self._snapshots, subscription, wanted.get("interval_s", DEFAULT_INTERVAL_S))
         if topic == "logs":
-            return LogFeed(supervisor, sink, after or "", wanted["job_id"])
+            return LogFeed(supervisor, subscription, after or "", wanted["job_id"])
         if topic == "actors":
             named = {name: wanted[name] for name in ("name", "host") if name in wanted}
             if script_type is not None:
@@ -125,7 +124,7 @@ class Subscriptions:
             def is_wanted(event: notices.ActorEvent) -> bool:
                 return all(str(event.get(name)).lower() == value.lower() for name, value in named.items())
 
-            return ActorFeed(supervisor, sink, after, is_wanted)
+            return ActorFeed(supervisor, subscription, after, is_wanted)
         job_filter = JobFilter(
             job_ids=frozenset(wanted["job_ids"]) if "job_ids" in wanted else None,
             statuses=frozenset(parse_status(s).value for s in wanted["status"]) if "status" in wanted else None,
@@ -133,7 +132,7 @@ class Subscriptions:
             context_id=_bound(wanted.get("context_id"), channel),
             script_type=None if script_type is None else script_type.lower(),
         )
-        return JobFeed(supervisor, sink, after, job_filter, self._finder)
+        return JobFeed(supervisor, subscription, after, job_filter, self._finder)
 
     async def _check_job(self, job_id: str, channel: PushChannel) -> None:
         """Refuse an unknown job, and one whose log this client may not read."""
@@ -172,7 +171,7 @@ def _checked(topic: Topic, params: dict[str, Any] | None) -> dict[str, Any]:
     try:
         return cast("dict[str, Any]", notices.WANTED[topic].validate_python({} if params is None else params))
     except ValidationError as e:
-        raise errors.from_validation(e, ("topic", "params")) from None
+        raise rpc_errors.from_validation(e, ("topic", "params")) from None
 
 
 def _bound(context_id: str | None, channel: PushChannel) -> str | None:

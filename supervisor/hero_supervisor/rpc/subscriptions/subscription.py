@@ -17,8 +17,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
-from hero_supervisor.rpc.protocol import error_codes as errors
-from hero_supervisor.rpc.protocol import wire
+from hero_supervisor.rpc.protocol import rpc_errors, wire
 from hero_supervisor.rpc.protocol.push import PushChannel
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
@@ -156,7 +155,7 @@ class Subscription:
         self._tasks.discard(task)
         if not task.cancelled() and (defect := task.exception()) is not None:
             log.error("rpc.subscription_broken", extra={"topic": self._topic}, exc_info=defect)
-            self._fail(errors.internal_error())
+            self._fail(rpc_errors.internal_error())
 
 
 def _too_slow(queued: int) -> RpcError:

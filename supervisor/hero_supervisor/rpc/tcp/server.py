@@ -17,7 +17,6 @@ from uvicorn.server import ServerState
 from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.endpoint import build_dispatcher
-from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit
 from hero_supervisor.rpc.tcp.app import RpcApp
 from hero_supervisor.rpc.tcp.uvicorn_protocol import (
@@ -39,15 +38,8 @@ CLOSE_GRACE_S: Final = 5.0
 log = logging.getLogger(__name__)
 
 
-def serve(
-    supervisor: AsyncSupervisor,
-    rpc_settings: RpcSettings,
-    job_settings: JobsSettings,
-    *,
-    listener: socket.socket | None = None,
-    fleet: Fleet | None = None,
-) -> WebServer:
-    """Make the server that offers a supervisor's methods; its ``start`` makes it listen.
+class WebServer:
+    """Offers a supervisor's methods on one port.
 
     Args:
         supervisor: Where jobs go.
@@ -56,34 +48,22 @@ def serve(
         listener: A socket from the service manager; the settings must have its address.
         fleet: The actor processes of this supervisor; None if it has none.
     """
-    dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet)
-    return WebServer(dispatcher, supervisor, rpc_settings, listener=listener)
-
-
-class WebServer:
-    """Listens on one port and answers every connection from one dispatcher.
-
-    Args:
-        dispatcher: Answers the messages.
-        supervisor: Read for health, metrics and stored tokens.
-        settings: Address, tokens and limits.
-        listener: A socket that listens already, used instead of the address.
-    """
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
         supervisor: AsyncSupervisor,
-        settings: RpcSettings,
+        rpc_settings: RpcSettings,
+        job_settings: JobsSettings,
         *,
         listener: socket.socket | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
-        self._dispatcher = dispatcher
-        self._settings = settings
+        self._settings = rpc_settings
         self._listener = listener
-        self._gate = Gate(settings, supervisor, open_to_all=not settings.auth_required)
+        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet)
+        self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
-        self._app = RpcApp(dispatcher, supervisor, settings, self._gate, lambda: len(self._state.connections))
+        self._app = RpcApp(self._dispatcher, supervisor, rpc_settings, self._gate, lambda: len(self._state.connections))
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:

@@ -38,7 +38,32 @@ _BUSY: Final = (
 log = logging.getLogger(__name__)
 
 
-class HttpConnection(H11Protocol):
+class _Connection(asyncio.Protocol):
+    """Reports to the flow control what asyncio reports to the protocol of uvicorn, and puts it into the ASGI scope."""
+
+    client_flow: FlowControl
+    app_state: dict[str, Any]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = str((transport.get_extra_info("peername") or ("",))[0])
+        self.client_flow = FlowControl(cast(asyncio.Transport, transport), peer)
+        self.app_state["flow"] = self.client_flow
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.client_flow.lose()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.client_flow.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.client_flow.resume()
+
+
+class HttpConnection(_Connection, H11Protocol):
     """A connection that speaks HTTP, until it becomes a WebSocket.
 
     Args:
@@ -49,17 +74,14 @@ class HttpConnection(H11Protocol):
 
     def __init__(self, config: Config, server_state: ServerState, *, limit: ConnectionLimit) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
-        self.client_flow: FlowControl
         self._limit = limit
         self._patience: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.client_flow = FlowControl(transport, _address(transport))
-        self.app_state["flow"] = self.client_flow
         if self._limit.refuses(len(self.connections)):
-            transport.write(_BUSY)
-            transport.close()
+            self.transport.write(_BUSY)
+            self.transport.close()
             return
         self._watch_client()
 
@@ -72,15 +94,6 @@ class HttpConnection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_patience()
         super().connection_lost(exc)
-        self.client_flow.lose()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.client_flow.pause()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.client_flow.resume()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._end_patience()
@@ -108,27 +121,8 @@ class HttpConnection(H11Protocol):
             self._patience = None
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
+class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
     """A connection that has become a WebSocket."""
-
-    client_flow: FlowControl
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.client_flow = FlowControl(cast(asyncio.Transport, transport), _address(transport))
-        self.app_state["flow"] = self.client_flow
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self.client_flow.lose()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self.client_flow.pause()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.client_flow.resume()
 
     def keepalive_timeout(self) -> None:
         if self.read_paused:
@@ -155,7 +149,3 @@ TcpConnection: TypeAlias = HttpConnection | WebSocketConnection
 def flow_of(scope: Any) -> FlowControl:
     """Return the flow control of the connection that an ASGI scope belongs to."""
     return cast(FlowControl, scope["state"]["flow"])
-
-
-def _address(transport: asyncio.BaseTransport) -> str:
-    return str((transport.get_extra_info("peername") or ("",))[0])

@@ -19,7 +19,6 @@ from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.unix_peer import UnixPeers
 from hero_supervisor.rpc.endpoint import build_dispatcher
 from hero_supervisor.rpc.protocol import wire
-from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit
 from hero_supervisor.rpc.unix import socket_file
 from hero_supervisor.rpc.unix.connection import UnixConnection
@@ -35,15 +34,8 @@ _FILE_IS_OURS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_
 log = logging.getLogger(__name__)
 
 
-def serve(
-    supervisor: AsyncSupervisor,
-    rpc_settings: RpcSettings,
-    job_settings: JobsSettings,
-    *,
-    listener: socket.socket | None = None,
-    fleet: Fleet | None = None,
-) -> UnixServer:
-    """Make the server that offers a supervisor's methods; its ``start`` makes it listen.
+class UnixServer:
+    """Offers a supervisor's methods on one path.
 
     Args:
         supervisor: Where jobs go.
@@ -52,34 +44,23 @@ def serve(
         listener: A socket from the service manager; then path and mode of the settings are ignored.
         fleet: The actor processes of this supervisor; None if it has none.
     """
-    return UnixServer(
-        build_dispatcher(supervisor, rpc_settings, job_settings, fleet),
-        Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off"),
-        rpc_settings,
-        listener=listener,
-    )
-
-
-class UnixServer:
-    """Listens on one path and answers every connection from one dispatcher.
-
-    Args:
-        dispatcher: Answers the messages.
-        gate: Knows who may do what.
-        settings: Path, mode and limits.
-        listener: A socket that listens already, used instead of the path.
-    """
 
     def __init__(
-        self, dispatcher: Dispatcher, gate: Gate, settings: RpcSettings, *, listener: socket.socket | None = None
+        self,
+        supervisor: AsyncSupervisor,
+        rpc_settings: RpcSettings,
+        job_settings: JobsSettings,
+        *,
+        listener: socket.socket | None = None,
+        fleet: Fleet | None = None,
     ) -> None:
-        self.path = Path(settings.unix_socket)
-        self._dispatcher = dispatcher
-        self._gate = gate
-        self._peers = UnixPeers(gate)
-        self._mode = settings.unix_mode_bits
-        self._max_message_bytes = settings.max_message_bytes
-        self._limit = ConnectionLimit("unix_max_connections", settings.unix_max_connections)
+        self.path = Path(rpc_settings.unix_socket)
+        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet)
+        self._gate = Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off")
+        self._peers = UnixPeers(self._gate)
+        self._mode = rpc_settings.unix_mode_bits
+        self._max_message_bytes = rpc_settings.max_message_bytes
+        self._limit = ConnectionLimit("unix_max_connections", rpc_settings.unix_max_connections)
         self._connections: set[UnixConnection] = set()
         self._file: socket_file.SocketFile | None = socket_file.adopt(listener) if listener is not None else None
         self._server: asyncio.Server | None = None

@@ -6,7 +6,7 @@ import dataclasses
 
 from hero_job.model.job import Job
 from hero_job.model.views import ActorPresence, JobRecord, Progress
-from hero_supervisor.rpc.methods import shapes
+from hero_supervisor.rpc.methods import job_shapes, shapes
 
 
 def fields(cls: type) -> set[str]:
@@ -14,12 +14,12 @@ def fields(cls: type) -> set[str]:
 
 
 def test_a_job_on_the_wire_has_every_field_of_a_job() -> None:
-    assert set(shapes.JobFields.__annotations__) == fields(Job)
+    assert set(job_shapes.JobFields.__annotations__) == fields(Job)
 
 
 def test_a_job_is_shown_with_every_field_of_its_record() -> None:
-    assert set(shapes.JobView.__annotations__) == fields(Job) | fields(JobRecord) - {"job"}
-    assert set(shapes.ProgressView.__annotations__) == fields(Progress)
+    assert set(job_shapes.JobView.__annotations__) == fields(Job) | fields(JobRecord) - {"job"}
+    assert set(job_shapes.ProgressView.__annotations__) == fields(Progress)
 
 
 def test_an_actor_is_shown_with_every_field_of_its_presence() -> None:

@@ -139,7 +139,7 @@ def test_a_slow_reader_gets_everything_and_its_sending_is_held_back_until_then(
                 return True
             return False
 
-        eventually(held_back, what="the unix_server stops reading")
+        eventually(held_back, what="the server stops reading")
         slow.socket.settimeout(30)
         ids = {slow.read()["id"] for _ in range(30)}
 

@@ -1,7 +1,7 @@
 """Builds the error for each failure that a client can meet: code, kind, message and what to do next.
 
-The dispatcher translates exceptions of the job package here, and methods build their own errors here, so an error has
-the same code on every transport. ``kind`` is a stable word. For a failed job it is the kind of the failure
+The dispatcher translates exceptions of jobs and of the fleet here, and methods build their own errors here, so an error
+has the same code on every transport. ``kind`` is a stable word. For a failed job it is the kind of the failure
 (``runtime``, ``timeout``, ``lost`` ...), because the code already says that the job failed.
 """
 
@@ -23,6 +23,14 @@ from hero_job.model.errors import (
     StoreRefused,
     StoreUnavailable,
     WaitTimeout,
+)
+from hero_supervisor.errors import (
+    ActorElsewhere,
+    ActorUnknown,
+    FleetError,
+    ReloadRefused,
+    RollStopped,
+    ScaleRefused,
 )
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
@@ -95,6 +103,35 @@ def from_job_error(error: HeroJobError) -> RpcError:
             return RpcError(ErrorCode.STORE_REFUSED, text, kind="store_refused", hint=hint, store_code=error.code)
         case _:
             return internal_error()
+
+
+def from_fleet_error(error: FleetError) -> RpcError:
+    """Translate an error about actor processes or the config."""
+    text = str(error)
+    match error:
+        case ActorUnknown():
+            hint = "check the name; list_actors shows the actors of all hosts"
+            data = {"name": error.name, "known": error.known}
+            return RpcError(ErrorCode.ACTOR_NOT_FOUND, text, kind="actor_not_found", hint=hint, **data)
+        case ActorElsewhere():
+            hint = "each supervisor controls only its own actors; ask the one on that host, or stop the process there"
+            data = {"name": error.name, "host": error.host}
+            return RpcError(ErrorCode.ACTOR_ELSEWHERE, text, kind="actor_elsewhere", hint=hint, **data)
+        case ScaleRefused():
+            hint = "get_actor shows the limits of an entry; min and max in the config set them"
+            data = {"name": error.name, "reason": error.reason}
+            return RpcError(ErrorCode.SCALE_REFUSED, text, kind="scale_refused", hint=hint, **data)
+        case RollStopped():
+            hint = "see the log for why it did not start; processes that were not replaced run as before"
+            data = {"slot": error.slot, "reason": error.reason, "kept": error.kept, "replaced": error.replaced}
+            return RpcError(ErrorCode.ROLL_STOPPED, text, kind="roll_stopped", hint=hint, **data)
+        case ReloadRefused():
+            hint = "correct the file and reload again; `hero-supervisor config check` finds the same problems"
+            problems = list(error.problems)
+            return RpcError(ErrorCode.RELOAD_REFUSED, text, kind="reload_refused", hint=hint, problems=problems)
+        case _:
+            hint = "start hero-supervisor with [[actors]] in its config, or ask a server that has some"
+            return RpcError(ErrorCode.NOT_SUPERVISED, text, kind="not_supervised", hint=hint)
 
 
 def from_validation(error: ValidationError, parameter_names: Sequence[str]) -> RpcError:

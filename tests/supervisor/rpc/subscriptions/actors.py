@@ -11,6 +11,9 @@ from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.operations import Operations
 from tests.supervisor.rpc.transports import job
 
+#: Of one connection to a `pushing_server`.
+MAX_SUBSCRIPTIONS = 4
+
 
 def actor_of(namespace: str, name: str = "sal-1") -> ActorOperations:
     """Make the operations of an actor that has not joined."""

@@ -11,10 +11,8 @@ from hero_job.client.store import Store
 from tests.job.lane import Lane
 from tests.supervisor.rpc.followers import FollowingClient, follower_of
 from tests.supervisor.rpc.running_server import RunningServer
-from tests.supervisor.rpc.subscriptions.actors import actor_of
+from tests.supervisor.rpc.subscriptions.actors import MAX_SUBSCRIPTIONS, actor_of
 from tests.valkey_server import ValkeyServer
-
-MAX_SUBSCRIPTIONS = 4
 
 
 @pytest.fixture(params=["unix", "websocket"])

@@ -13,8 +13,7 @@ from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
 from tests.supervisor.rpc.followers import FollowingClient, follower_of
 from tests.supervisor.rpc.running_server import RunningServer
-from tests.supervisor.rpc.subscriptions.actors import submit
-from tests.supervisor.rpc.subscriptions.conftest import MAX_SUBSCRIPTIONS
+from tests.supervisor.rpc.subscriptions.actors import MAX_SUBSCRIPTIONS, submit
 from tests.supervisor.rpc.tcp_client import curl
 from tests.supervisor.rpc.transports import request
 from tests.valkey_server import ValkeyServer

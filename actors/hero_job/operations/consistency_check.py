@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from hero_job.model.errors import HeroJobError
 from hero_job.model.fields.checks import milliseconds
+from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, JobRecord
 from hero_job.operations.flow import PAGE, Flow, chunks, find_keys, raise_first_error
@@ -182,11 +183,15 @@ def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[l
     suffix = queue.removeprefix(KeyPart.QUEUE).partition(":")[0]
     found: list[Stray] = []
     for chunk in chunks(ids):
-        answers = yield [Op(("HGET", operations.keys.job(job_id), "script_type"), as_is) for job_id in chunk]
-        for job_id, script_type in zip(chunk, answers, strict=True):
+        names = ("script_type", FOREIGN_NAME["script_type"])
+        answers = yield [Op(("HMGET", operations.keys.job(job_id), *names), as_is) for job_id in chunk]
+        for job_id, values in zip(chunk, answers, strict=True):
+            if isinstance(values, HeroJobError):
+                continue  # the page of all jobs lists it as damaged
+            script_type = values[0] or values[1]
             if script_type is None:
                 found.append(Stray(job_id=job_id, trouble=Trouble.NO_SUCH_JOB, where=queue))
-            elif isinstance(script_type, str) and script_type.lower() != suffix:
+            elif script_type.lower() != suffix:
                 found.append(Stray(job_id=job_id, trouble=Trouble.WRONG_QUEUE, where=queue))
     return found
 

@@ -20,6 +20,7 @@ import orjson
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_route, check_seconds
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
+from hero_job.model.spellings import FOREIGN_NAME
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, pairs
@@ -84,7 +85,7 @@ class Schedule:
             object.__setattr__(self, "missed", Missed(self.missed))
         except ValueError as e:
             raise JobInvalid("missed", f"must be skip, once or all, not {self.missed!r:.80}") from e
-        if "id" in self.job or "jobId" in self.job:
+        if self.job.keys() & {"id", FOREIGN_NAME["id"]}:
             raise JobInvalid("job", "must have no id: it consists of the schedule's name and the tick")
         self.job_at(0)
         next(self.ticks_after(0.0))

@@ -26,6 +26,9 @@ CAMEL_CASE: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: Our names of fields -> their camelCase names.
+FOREIGN_NAME: Mapping[str, str] = MappingProxyType({ours: foreign for foreign, ours in CAMEL_CASE.items()})
+
 #: Statuses of other programs, in lower case -> ours.
 FOREIGN_STATUS: Mapping[str, JobStatus] = MappingProxyType(
     {

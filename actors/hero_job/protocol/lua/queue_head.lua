@@ -11,10 +11,11 @@ for _, suffix in ipairs({ '', LOW }) do
   local list = queue .. suffix
   waiting = waiting + redis.call('LLEN', list)
   local id = redis.call('LINDEX', list, 0)
-  local times = id and redis.pcall('HMGET', job_prefix .. id, 'updated_at', 'created_at')
+  local times = id and redis.pcall('HMGET', job_prefix .. id, 'updated_at', 'created_at', FOREIGN_UPDATED_AT,
+    FOREIGN_CREATED_AT)
   if times and not times.err then
-    local updated_at, created_at = unpack(times)
-    since[#since + 1] = updated_at or created_at or ''
+    local updated_at, created_at, foreign_updated_at, foreign_created_at = unpack(times)
+    since[#since + 1] = updated_at or foreign_updated_at or created_at or foreign_created_at or ''
   end
 end
 local seconds, microseconds = unpack(redis.call('TIME'))

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, JobStateError, StoreError, WaitTimeout
 from hero_job.model.job import Job, JobLimits
+from hero_job.model.spellings import FOREIGN_NAME
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject
@@ -173,7 +174,7 @@ class BatchMethods:
                 accepted.append(job)
                 index_of[job.id] = index
             except JobInvalid as e:
-                given = fields.get("id", fields.get("jobId"))
+                given = fields.get("id", fields.get(FOREIGN_NAME["id"]))
                 refused.append(results.refused_view(index, given if isinstance(given, str) else None, e))
         if refused and not accepted:
             return {"batch_id": None, "job_ids": [], "refused": refused}, []

@@ -110,3 +110,15 @@ def test_a_check_that_stops_early_says_that_it_is_not_complete(
 
     assert not done.complete
     assert most <= done.jobs < 3000
+
+
+def test_a_job_with_foreign_names_of_fields_is_in_its_right_queue(
+    store: Store, operations: Operations, make_actor: MakeActor
+) -> None:
+    make_actor()
+    keys = operations.keys
+    fields = ("callerId", "a", "contextId", "b", "script", "1", "scriptType", "osis", "status", "Dispatched")
+    command(store, "HSET", keys.job("foreign"), *fields)
+    command(store, "RPUSH", keys.work("osis"), "foreign")
+
+    assert store.drive(survey(operations)).strays == ()

@@ -19,8 +19,8 @@ import orjson
 
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_route, check_seconds
+from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
-from hero_job.model.spellings import FOREIGN_NAME
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, pairs

@@ -12,7 +12,7 @@ import pytest
 from hero_job import HeroJobError, JobStatus
 from hero_job.client.store import Store
 from hero_job.model.claim_types import ClaimedJob, Settlement
-from hero_job.model.spellings import CAMEL_CASE, FOREIGN_STATUS, parse_status
+from hero_job.model.fields.spellings import CAMEL_CASE, FOREIGN_STATUS, parse_status
 from hero_job.operations.actor_operations import ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import Field
 
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, JobStateError, StoreError, WaitTimeout
+from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import Job, JobLimits
-from hero_job.model.spellings import FOREIGN_NAME
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject

@@ -16,7 +16,7 @@ def test_the_pause_doubles_up_to_its_longest() -> None:
 
 
 @given(st.integers(0, 1000), st.floats(0, 1, exclude_max=True))
-def test_chance_takes_at_most_half_of_the_pause(failures: int, roll: float) -> None:
+def test_randomness_shortens_the_pause_by_at_most_half(failures: int, roll: float) -> None:
     whole = retry_in_s("oops", failures, 1001, roll=lambda: 0.0)
     pause = retry_in_s("oops", failures, 1001, roll=lambda: roll)
 
@@ -26,7 +26,7 @@ def test_chance_takes_at_most_half_of_the_pause(failures: int, roll: float) -> N
 
 
 @pytest.mark.parametrize("kind", sorted(PERMANENT))
-def test_what_would_fail_again_is_not_repeated(kind: str) -> None:
+def test_a_permanent_error_is_not_repeated(kind: str) -> None:
     assert retry_in_s(kind, 0, 5) is None
 
 

@@ -39,7 +39,7 @@ def a_job(**fields: Any) -> Job:
 
 
 @pytest.mark.parametrize("form", ["der", "compact", "recoverable", "high"])
-def test_a_signature_is_good_in_every_form_for_its_key_and_its_message_alone(form: str) -> None:
+def test_a_signature_in_any_form_is_valid_only_for_its_key_and_message(form: str) -> None:
     signature = getattr(ALICE, form)("a message")
 
     assert verify(ALICE.public, signature, digest("a message"))
@@ -48,11 +48,11 @@ def test_a_signature_is_good_in_every_form_for_its_key_and_its_message_alone(for
     assert not verify(BOB.public, signature, digest("a message"))
 
 
-def test_a_high_s_is_another_signature_than_the_low_one() -> None:
+def test_the_high_form_of_s_differs_from_the_low_form() -> None:
     assert int(ALICE.high("m")[64:], 16) > ORDER // 2 > int(ALICE.compact("m")[64:], 16)
 
 
-def test_what_the_openssl_command_signs_is_good(tmp_path: Path) -> None:
+def test_signatures_made_by_openssl_are_valid(tmp_path: Path) -> None:
     key = OpensslKey(tmp_path)
 
     assert all(verify(key.public, key.der(f"message {n}"), digest(f"message {n}")) for n in range(8))
@@ -60,7 +60,7 @@ def test_what_the_openssl_command_signs_is_good(tmp_path: Path) -> None:
     assert key_text("pubkey", key.uncompressed) == key.public
 
 
-def test_what_we_sign_is_good_for_the_openssl_command(tmp_path: Path) -> None:
+def test_openssl_accepts_our_signatures(tmp_path: Path) -> None:
     job = sign_job(a_job(script='print("grüße")'), ALICE.secret)
     (own,) = job.signatures
 
@@ -72,11 +72,11 @@ def test_what_we_sign_is_good_for_the_openssl_command(tmp_path: Path) -> None:
     "signature",
     ["00" * 64, "ff" * 64, "00" * 65, "30" * 70, "3006020101020101", f"{1:064x}{ORDER:064x}", "00" * 8],
 )
-def test_what_is_no_signature_is_not_good_and_breaks_nothing(signature: str) -> None:
+def test_bytes_that_are_no_signature_are_invalid_and_raise_nothing(signature: str) -> None:
     assert not verify(ALICE.public, signature, digest("m"))
 
 
-def test_a_key_that_is_no_point_of_the_curve_signs_nothing() -> None:
+def test_no_signature_is_valid_for_a_key_that_is_not_on_the_curve() -> None:
     assert not verify("02" + "00" * 31 + "05", ALICE.der("m"), digest("m"))
 
 
@@ -87,12 +87,12 @@ def test_a_key_has_one_spelling() -> None:
 @pytest.mark.parametrize(
     "value", ["", "02", "0x" + "00" * 32, "05" + "00" * 32, "04" + "11" * 64, "06" + "11" * 64, 7, None, "zz" * 33]
 )
-def test_what_is_no_key_is_refused(value: object) -> None:
+def test_a_value_that_is_no_key_is_refused(value: object) -> None:
     with pytest.raises(JobInvalid, match="public key"):
         key_text("pubkey", value)
 
 
-def test_the_library_is_loaded_with_the_first_signature_and_not_before() -> None:
+def test_the_cryptographic_library_is_loaded_only_with_the_first_verification() -> None:
     code = (
         "import sys, hero_job.model.signatures, hero_job.client.async_store\n"
         "import hero_supervisor.rpc.tcp.server, hero_supervisor.rpc.unix.server\n"
@@ -108,7 +108,7 @@ def test_the_library_is_loaded_with_the_first_signature_and_not_before() -> None
 # The canonical form
 
 
-def test_the_canonical_form_is_what_plain_json_makes_of_the_fields() -> None:
+def test_the_canonical_form_is_sorted_compact_json_of_the_fields() -> None:
     job = a_job(
         script="1 + 1\n", timeout=30, env_vars={"ß": "ü", "A": '"'}, retries=2, prerequisites=["p"], delay_s=0.5,
         priority="high",
@@ -125,7 +125,7 @@ def test_the_canonical_form_is_what_plain_json_makes_of_the_fields() -> None:
     )
 
 
-def test_a_plain_job_has_six_fields_and_its_timeout_no_fraction() -> None:
+def test_the_canonical_form_of_a_plain_job_has_six_fields_and_a_whole_timeout() -> None:
     form = json.loads(signed_bytes(a_job(timeout=30.0)))
 
     assert form == {
@@ -143,7 +143,7 @@ def test_a_plain_job_has_six_fields_and_its_timeout_no_fraction() -> None:
         {"log_path": "l"},
     ],
 )  # fmt: skip
-def test_a_change_of_any_field_of_the_submitter_makes_a_signature_wrong(change: dict[str, Any]) -> None:
+def test_changing_any_field_of_the_submitter_invalidates_a_signature(change: dict[str, Any]) -> None:
     signature = ALICE.der(signed_bytes(a_job()))
 
     assert verify(ALICE.public, signature, digest(signed_bytes(a_job())))
@@ -171,7 +171,7 @@ def test_signatures_are_read_in_both_spellings_and_written_in_one() -> None:
     assert a_job(signatures=[{"public_key": ALICE.public, "signature": signature}]) == job
 
 
-def test_two_sign_one_job() -> None:
+def test_two_keys_can_sign_one_job() -> None:
     job = sign_job(sign_job(a_job(), ALICE.secret), BOB.secret)
 
     assert [one.public_key for one in job.signatures] == [ALICE.public, BOB.public]
@@ -200,7 +200,7 @@ def test_the_builder_takes_signatures() -> None:
         [{"public_key": KeyPair(n).public, "signature": "00" * 64} for n in range(1, MAX_SIGNATURES + 2)],
     ],
 )  # fmt: skip
-def test_what_are_no_signatures_is_refused_and_names_the_field(value: object) -> None:
+def test_values_that_are_no_signatures_are_refused_by_the_name_of_the_field(value: object) -> None:
     with pytest.raises(JobInvalid) as refused:
         signature_tuple(value)
 
@@ -208,7 +208,7 @@ def test_what_are_no_signatures_is_refused_and_names_the_field(value: object) ->
 
 
 @pytest.mark.parametrize("text", ["{", '[{"key": "x", "algorithm": "ed25519"}]', "7", '"x"'])
-def test_signatures_of_another_make_in_the_store_say_nothing_and_damage_nothing(text: str) -> None:
+def test_foreign_signatures_in_the_store_count_as_none(text: str) -> None:
     fields = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "sal", "signatures": text}
 
     assert parse_signatures(text) == ()

@@ -124,7 +124,7 @@ def test_a_reply_has_exactly_the_fields_of_the_contract_and_a_position_where_kno
 
 
 @given(ids, st.text())
-def test_the_short_way_to_write_a_result_writes_the_same(job_id: str, output: str) -> None:
+def test_the_fast_encoding_of_a_result_equals_the_general_one(job_id: str, output: str) -> None:
     reply = Reply(job_id=job_id, status=JobStatus.FINISHED, output=output)
 
     assert encode_result(job_id, output) == encode_reply(reply)
@@ -158,7 +158,7 @@ def test_every_reply_is_read_as_it_was_written(reply: Reply) -> None:
         ('{"status": "started", "output": "7"}', JobStatus.FINISHED, "7", None),
     ],
 )  # fmt: skip
-def test_replies_of_another_make_are_read(entry: str, status: JobStatus, output: str | None, error: str | None) -> None:
+def test_foreign_replies_are_read(entry: str, status: JobStatus, output: str | None, error: str | None) -> None:
     reply = decode_reply("j", entry)
 
     assert (reply.status, reply.output, reply.error) == (status, output, error)

@@ -97,7 +97,9 @@ def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts, tmp_path: Path) 
     gate = tmp_path / "gate"
     job_id = hosts.submit(gate)
     lost = hosts.holder(job_id)
-    kill_all(lost.kill())
+    left = lost.kill()
+    kill_all(left)
+    eventually(lambda: not any(alive(process) for process in left), what="all processes of the host are dead")
     gate.touch()
 
     reply = hosts.store.wait_reply(Operations(), job_id, 60)
@@ -115,7 +117,10 @@ def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, tm
     job_id = hosts.submit(gate, retries=1)
     (actor,) = actors_of(hosts.holder(job_id))
     templates = actor.children()
-    kill_all(templates if victim == "template" else [child for t in templates for child in t.children()])
+    children = [child for template in templates for child in template.children()]
+    kill_all(templates if victim == "template" else children)
+    # The kernel kills the children of a dead template a moment later.
+    eventually(lambda: not any(alive(child) for child in children), what="the process of the job is dead")
     gate.touch()
 
     reply = hosts.store.wait_reply(Operations(), job_id, 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -47,6 +48,16 @@ def heroctl(deployment: Deployment, tmp_path: Path) -> Heroctl:
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     return call
+
+
+@contextlib.contextmanager
+def sal_paused(heroctl: Heroctl) -> Iterator[None]:
+    """Keep SAL jobs waiting, so that a test may take as long as it likes before they start."""
+    assert heroctl("pause", "sal").returncode == 0
+    try:
+        yield
+    finally:
+        heroctl("resume", "sal")
 
 
 def environment(url: str) -> dict[str, str]:

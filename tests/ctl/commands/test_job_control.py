@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.ctl.conftest import HEROCTL, Heroctl, environment
+from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
 from tests.eventually import eventually
 
@@ -171,13 +171,15 @@ def test_failing_job_is_retried_as_often_as_requested(heroctl: Heroctl) -> None:
 
 def test_second_job_with_a_unique_key_is_the_first_one(heroctl: Heroctl) -> None:
     key = uuid.uuid4().hex
-    first = heroctl("submit", '"first"', "--unique", key, "--delay", "5").stdout.strip()
-    second = heroctl("submit", '"second"', "--unique", key).stdout.strip()
-
-    ran = heroctl("run", '"third"', "--unique", key)
+    with sal_paused(heroctl):
+        first = heroctl("submit", '"first"', "--unique", key).stdout.strip()
+        second = heroctl("submit", '"second"', "--unique", key).stdout.strip()
+        third = heroctl("run", '"third"', "--unique", key, "--wait", "0.2")
 
     assert second == first
-    assert ran.stdout == "first\n"
+    assert third.returncode == 3
+    assert f"heroctl output {first}" in third.stderr
+    assert heroctl("output", first, "--wait", "20").stdout == "first\n"
 
 
 def test_priority_reaches_the_job(heroctl: Heroctl) -> None:

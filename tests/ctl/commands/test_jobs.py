@@ -10,7 +10,7 @@ import redis
 
 from hero_job import JobBuilder
 from hero_supervisor import SupervisorBuilder
-from tests.ctl.conftest import HEROCTL, Heroctl, environment
+from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
 from tests.valkey_server import ValkeyServer
 
@@ -37,9 +37,9 @@ def test_unknown_job_exits_with_5(heroctl: Heroctl) -> None:
 
 
 def test_output_of_a_job_that_has_not_ended_exits_with_7(heroctl: Heroctl) -> None:
-    job_id = heroctl("submit", "sleep(1); 1").stdout.strip()
-
-    done = heroctl("output", job_id)
+    with sal_paused(heroctl):
+        job_id = heroctl("submit", "1").stdout.strip()
+        done = heroctl("output", job_id)
 
     assert (done.returncode, done.stdout) == (7, "")
     assert f"job {job_id} has not ended" in done.stderr

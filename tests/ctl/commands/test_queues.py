@@ -37,6 +37,7 @@ def test_every_type_has_a_queue(heroctl: Heroctl) -> None:
 
 
 def test_queue_is_purged_only_after_confirmation(heroctl: Heroctl) -> None:
+    heroctl("queue", "purge", "v", "--yes")  # other tests leave jobs there, because no V actor runs
     ids = [heroctl("submit", "1", "--type", "v").stdout.strip() for _ in range(2)]
     no = heroctl("queue", "purge", "v", input="n\n")
     nobody_there = heroctl("queue", "purge", "v")

@@ -134,7 +134,7 @@ def test_same_id_and_content_is_one_job_and_other_content_is_refused(heroctl: He
         (["run", "  "], "'script': must not be empty"),
         (["run", "1", "--env", "NOVALUE"], "--env takes NAME=VALUE, not 'NOVALUE'"),
         (["run", "1", "--id", "with space"], "'id'"),
-        (["run", "1", "--instance", "1"], "name the group too"),
+        (["run", "1", "--instance", "1"], "set the group too"),
         (["run", "1", "--namespace", ""], "'namespace'"),
         (["run", "1", "--nonsense"], "No such option"),
         (["nonsense"], "No such command"),

@@ -154,12 +154,17 @@ class ActorOperations:
     def take(self, lane: int) -> Op[str | None]:
         """Block on the queue of the type until an id comes, and move it into the lane's claimed list.
 
+        With `by_context` the id stays at the head of the queue, and only a turn takes it: between this move and the
+        turn of a slow lane, another lane could start the next job of the same context.
+
         Args:
             lane: Number of the lane, from 0.
 
         Returns:
             The id; None if none came within `BLOCK_S`.
         """
+        if self._fixed[0]:
+            return Op(("BLMOVE", self._type_queue, self._type_queue, "LEFT", "LEFT", BLOCK_S), as_is, block_s=BLOCK_S)
         claimed = self.keys.claimed(self._incarnation, lane)
         return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
 

@@ -43,6 +43,19 @@ def test_jobs_of_one_context_run_one_after_the_other_in_order_across_actors(
     assert [i for i in order if i[0] == "b"] == ["b0", "b1", "b2"]
 
 
+def test_a_slow_lane_that_was_woken_does_not_let_another_lane_start_the_next_job_of_the_context(
+    store: Store, operations: Operations, make_actor: MakeActor, make_job: MakeJob, namespace: str
+) -> None:
+    slow, quick = (ActorOperations(make_actor().entry, namespace, by_context=True) for _ in range(2))
+    ids = [submit(store, operations, make_job) for _ in range(2)]
+
+    # The slow lane has been woken by the first job and has not taken its turn yet.
+    assert store.run(slow.take(0)) == ids[0]
+
+    assert Lane(store, quick).claim_ids(1) == [ids[0]]
+    assert Lane(store, slow).claim_ids(1) == []
+
+
 def test_a_unique_key_allows_one_open_job_and_the_next_after_its_end(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:

@@ -21,6 +21,7 @@ from hero_config.logs import setup as logs
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
 from hero_process.exit_codes import ProcessExit
+from hero_process.secret_arguments import move_secret_to_environment
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         An exit code, only if the actor could not be set up. Otherwise this function does not return.
     """
+    if argv is None:
+        move_secret_to_environment("HERO_REDIS_URL")
     arguments = _parser().parse_args(argv)
     reap_inherited_children()
     logs.configure(arguments.log_level, arguments.log_format)

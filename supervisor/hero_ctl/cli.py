@@ -27,6 +27,9 @@ def main() -> None:
 
 
 def _run() -> None:
+    from hero_process.secret_arguments import move_secret_to_environment
+
+    move_secret_to_environment("HERO_REDIS_URL")
     from hero_ctl.app import app
     from hero_ctl.error_messages import explain
     from hero_job.model.errors import HeroJobError

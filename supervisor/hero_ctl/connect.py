@@ -22,13 +22,17 @@ def store_url(given: str | None, state_dir: Path = STATE_DIR) -> str:
         state_dir: Folder in which a supervisor keeps its embedded store.
 
     Returns:
-        The given URL, else that of the embedded store's socket, else that of a Redis on this machine.
+        The given URL, else that of the embedded store's socket, with its password if it demands one, else that of a
+        Redis on this machine.
     """
     if given:
         return given
-    for path in (state_dir / "valkey.sock", _socket_in_config(state_dir / "valkey.conf")):
+    config = _read_config(state_dir / "valkey.conf")
+    for path in (state_dir / "valkey.sock", Path(config["unixsocket"]) if "unixsocket" in config else None):
         if path is not None and _is_socket(path):
-            return f"unix://{quote(str(path.absolute()))}"
+            password = config.get("requirepass", "")
+            login = f":{quote(password, safe='')}@" if password else ""
+            return f"unix://{login}{quote(str(path.absolute()))}"
     return DEFAULT_URL
 
 
@@ -42,17 +46,16 @@ def open_supervisor(store: StoreOptions) -> Supervisor:
     return SupervisorBuilder().redis_url(store_url(store.redis_url)).namespace(store.namespace).build()
 
 
-def _socket_in_config(path: Path) -> Path | None:
-    # A socket's path may have 107 bytes. If the folder's path is too long for that, the socket is elsewhere.
+def _read_config(path: Path) -> dict[str, str]:
+    """Read the directives of the embedded store's server: its socket, and the password that it demands.
+
+    A socket's path may have 107 bytes. If the folder's path is too long for that, the socket is elsewhere.
+    """
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
-        return None
-    for line in lines:
-        name, _, value = line.partition(" ")
-        if name == "unixsocket":
-            return Path(value.strip().strip('"'))
-    return None
+        return {}
+    return {name: value.strip().strip('"') for name, _, value in (line.partition(" ") for line in lines)}
 
 
 def _is_socket(path: Path) -> bool:

@@ -20,6 +20,7 @@ from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.model.errors import StoreUrlInvalid
 from hero_process.exit_codes import ProcessExit
+from hero_process.secret_arguments import move_secret_to_environment
 from hero_supervisor import config_cli
 from hero_supervisor.errors import HeroSupervisorError
 from hero_supervisor.policy.child_state import Phase
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 stopped as asked, 2 wrong flags or config, 69 a part is missing or cannot start, 70 a defect.
     """
+    if argv is None:
+        move_secret_to_environment("HERO_STORE__REDIS_URL", key="store.redis_url")
     given = sys.argv[1:] if argv is None else list(argv)
     # With subcommands, argparse would report an unknown flag as a wrong command. So they are added only when needed.
     flags = _parser(commands=not {"config", "-h", "--help"}.isdisjoint(given)).parse_args(given)

@@ -1,6 +1,6 @@
-"""The flags of `hero-supervisor` that change settings, and its command `config` with `show`, `check` and `schema`.
+"""The flags of `hero-supervisor` that change settings, and its command `config` with its subcommands.
 
-Owned here: those flags, the output of the three commands, and their exit codes. `cli.py` calls this. It uses argparse,
+Owned here: those flags, the output of the subcommands, and their exit codes. `cli.py` calls this. It uses argparse,
 for the same reason.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hero_config.layers.load import Flag, load_config
@@ -24,7 +25,7 @@ _NAMED = {
     "--redis-url": (
         "store.redis_url",
         "URL",
-        "Redis or Valkey; all users can see flags, so give passwords elsewhere",
+        "Redis or Valkey; a password in it is moved to the environment, since all users can see flags",
     ),
     "--unix-socket": ("rpc.unix_socket", "PATH", "path of the JSON-RPC socket; empty for none"),
     "--port": ("rpc.port", "N", "TCP port for WebSocket and HTTP; 0 for none"),
@@ -87,7 +88,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     config = commands.add_parser(
         "config", help="show or check the settings without starting anything", allow_abbrev=False
     )
-    actions = config.add_subparsers(dest="action", metavar="show|check|schema", required=True)
+    actions = config.add_subparsers(dest="action", metavar="show|check|schema|store-url", required=True)
     show = actions.add_parser(
         "show",
         help="print the settings, and where each one came from",
@@ -106,6 +107,13 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     check.add_argument("file", metavar="FILE", nargs="?", help="the config file, like --config")
     add_layers(check, of_command=True)
     check.add_argument("--strict", action="store_true", help="exit 1 when there are warnings")
+    url = actions.add_parser(
+        "store-url",
+        help="print the URL of the embedded store's TCP port, with its password",
+        allow_abbrev=False,
+        description=run_store_url.__doc__,
+    )
+    add_layers(url, of_command=True)
     actions.add_parser("schema", help="print the JSON Schema of the config file, for editors", allow_abbrev=False)
 
 
@@ -125,7 +133,7 @@ def run(flags: argparse.Namespace) -> int:
         return ProcessExit.OK
     flags.config = getattr(flags, "file", None) or flags.config
     flags.settings = [*flags.settings, *flags.command_settings]
-    return run_show(flags) if flags.action == "show" else run_check(flags)
+    return {"show": run_show, "check": run_check, "store-url": run_store_url}[flags.action](flags)
 
 
 def run_show(flags: argparse.Namespace) -> int:
@@ -157,6 +165,34 @@ def run_check(flags: argparse.Namespace) -> int:
     sources = ", ".join(config.files) or "defaults and environment"
     sys.stdout.write(f"{sources}: valid{warnings}\n")
     return _SUSPICIOUS if found and flags.strict else ProcessExit.OK
+
+
+def run_store_url(flags: argparse.Namespace) -> int:
+    """Print the URL of the embedded store's TCP port, with its password. Only the service's user can read it."""
+    from hero_supervisor.store.password import read_password, tcp_url
+
+    try:
+        config = load_config(flags.config, flags=flags.settings)
+    except ConfigError as e:
+        return _refuse(e)
+    embedded = config.settings.embedded
+    if config.settings.store.redis_url:
+        return _cannot_show("store.redis_url names a server, so no store is embedded; its URL is in your config")
+    if not embedded.port:
+        return _cannot_show("embedded.port is 0, so there is only the Unix socket, which needs no password")
+    try:
+        password = read_password(Path(embedded.dir))
+    except FileNotFoundError:
+        return _cannot_show(f"{embedded.dir} has no password yet; the service makes it when it starts")
+    except (OSError, ValueError) as e:
+        return _cannot_show(str(e))
+    sys.stdout.write(tcp_url(embedded.port, password) + "\n")
+    return ProcessExit.OK
+
+
+def _cannot_show(reason: str) -> int:
+    sys.stderr.write(f"error: {reason}\n")
+    return ProcessExit.USAGE
 
 
 def _refuse(error: ConfigError) -> int:

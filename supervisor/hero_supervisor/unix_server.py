@@ -22,6 +22,7 @@ from hero_config.logs import setup as logs
 from hero_config.model.settings import Settings
 from hero_job.model.errors import StoreUrlInvalid
 from hero_process.exit_codes import ProcessExit
+from hero_process.secret_arguments import move_secret_to_environment
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.errors import HeroSupervisorError
 from hero_supervisor.policy.child_state import Phase
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 stopped as asked, 2 wrong flags or settings, 69 a part is missing, in use or cannot start.
     """
+    if argv is None:
+        move_secret_to_environment("HERO_STORE__REDIS_URL")
     flags = _parser().parse_args(argv)
     try:
         settings = _settings(flags)

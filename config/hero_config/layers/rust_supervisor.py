@@ -32,6 +32,8 @@ _PLAIN: dict[str, KeyPath] = {
     "bind_address": ("rpc", "bind"),
     "port": ("rpc", "port"),
 }
+#: What is before the password of a URL, and the password.
+_PASSWORD = re.compile(r"(://[^/:@\s]*):\S*(?=@)")
 _SCOPES = {"admin_secrets": "admin", "user_secrets": "user"}
 _TOP = (*_PLAIN, *_SCOPES, "register_secrets", "actors")
 _ENTRY = ("id", "name", "binary_path", "db_path", "redis_url", "process_manager")
@@ -151,6 +153,12 @@ class Translation:
             )
         if binary:
             url = own_url if own_url and own_url != redis_url else "{redis_url}"
+            if url == own_url and (shown := _PASSWORD.sub(r"\1", url)) != url:
+                ours["env"] = {"HERO_REDIS_URL": url}
+                self._note(
+                    theirs("redis_url"), "its password is passed in HERO_REDIS_URL, since every user can read arguments"
+                )
+                url = shown
             runner = "runner" in PurePath(binary).name
             arguments = [identity, "--redis-url", url] if runner else ["--redis-url", url, "--actor-id", identity]
             ours["command"] = [binary, *arguments]
@@ -158,7 +166,7 @@ class Translation:
         else:
             self._note(("actors", index), f"has no binary_path: our own {script_type or 'sal'} actor runs instead")
         if "db_path" in texts:
-            ours["env"] = {"DB_PATH": texts["db_path"]}
+            ours.setdefault("env", {})["DB_PATH"] = texts["db_path"]
             self._place(("actors", at, "env"), theirs("db_path"))
             self._note(
                 theirs("db_path"),

@@ -5,11 +5,14 @@ Owns names, types, defaults and ranges of an entry. Rules about several entries 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from hero_config.model.section import ActorType, OptionalName, Section
+
+_STORE_PASSWORD = re.compile(r"(rediss?(\+sentinel|\+cluster)?|unix)://(\S*:\S+@|\S*sentinel_password=)", re.IGNORECASE)
 
 
 class ActorSettings(Section):
@@ -75,8 +78,8 @@ class ActorSettings(Section):
     env: dict[str, str] = {}
     """Environment variables added for the process, such as { TZ = "UTC" }."""
     command: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
-    """A third-party program with its arguments, supervised like our own actors. {redis_url} {namespace} {type} {slot}
-    are replaced."""
+    """A third-party program with its arguments, supervised like our own actors. {namespace} {type} {slot} are replaced,
+    and {redis_url} without its password, since every user can read arguments. The whole URL is in HERO_REDIS_URL."""
     user: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$")] = ""
     """User name or number whose rights and groups it gets; it must be able to reach the store. Only root can set this.
     Empty: as the supervisor."""
@@ -117,6 +120,15 @@ class ActorSettings(Section):
         if self.command and given:
             raise ValueError(
                 f"{', '.join(given)}: only our own actors know this; use the arguments of the command instead"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _command_has_no_password(self) -> Self:
+        if any(_STORE_PASSWORD.search(argument) for argument in self.command):
+            raise ValueError(
+                "command holds the URL of a store with its password, and every user of the machine can read arguments; "
+                "have the program read HERO_REDIS_URL from its environment (env)"
             )
         return self
 

@@ -63,7 +63,8 @@ class EmbeddedSettings(Section):
     dir: Annotated[str, Field(min_length=1)] = ".hero/store"
     """Folder of its data and socket, created if missing. Only one supervisor may use it."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
-    """TCP port on 127.0.0.1 for other programs. 0: only the Unix socket, which is safer and faster."""
+    """TCP port on 127.0.0.1 for other programs, with a password: hero-supervisor config store-url. 0: only the Unix
+    socket, which is safer and faster."""
     binary: str = ""
     """Path of another valkey-server or redis-server. Empty: the bundled Valkey."""
     appendfsync: Literal["always", "everysec", "no"] = "everysec"

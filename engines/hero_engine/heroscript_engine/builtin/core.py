@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from hero_engine.heroscript_engine import Context, action
+from hero_engine.heroscript_engine.run import repositories
 from hero_engine.heroscript_engine.run.context import set_word
-from hero_engine.host.allowed import inside, not_allowed
 from hero_engine.languages.heroscript import Params, name_fix
 
 
@@ -67,22 +67,20 @@ def params_context_set(ctx: Context, params: Params) -> None:
 
 @action("core.coderoot_set")
 def coderoot_set(ctx: Context, coderoot: str) -> None:
-    """Choose the code folder, below the folder that the operator allows. It is created if it does not exist."""
+    """Choose the code folder, below that of the job's context. It is created if it does not exist."""
     folder = code_folder(ctx, coderoot)
     folder.mkdir(parents=True, exist_ok=True)
     ctx.session.coderoot = str(folder)
 
 
 def code_folder(ctx: Context, coderoot: str = "") -> Path:
-    """Find the code folder, which holds the working copies of repositories.
+    """Find the code folder, which holds working copies of repositories and belongs to the job's context.
 
     Args:
         ctx: The run's context.
         coderoot: The folder that an action asks for; "" for the session's, or else the operator's.
 
     Raises:
-        PermissionError: The folder is outside the one that the operator allows, or none is allowed.
+        PermissionError: The folder is outside that of the context, or the operator allows none.
     """
-    if not ctx.settings.coderoot_dir:
-        raise not_allowed(ctx.action.full_name, "HERO_CODEROOT_DIR")
-    return inside(Path(ctx.settings.coderoot_dir).resolve(), coderoot or ctx.session.coderoot)
+    return repositories.code_folder(ctx, coderoot or ctx.session.coderoot)

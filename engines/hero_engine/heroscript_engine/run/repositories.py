@@ -1,14 +1,16 @@
 """Git for scripts: which repositories may be fetched, where their working copies are, and how the program `git` is run.
 
 The actions `git.*`, and includes from repositories, stand on it. A working copy is at `provider/account/name` below the
-code folder. Git is configured only here: no configuration file of the system or the user, no variable of the job, no
-hook of a repository, no protocol except the allowed one, and no redirect has an effect. Git never asks for input.
+code folder of its context, and no job of another context reaches it. Git is configured only here: no configuration file
+of the system or the user, no variable of the job, no hook of a repository, no protocol except the allowed one, and no
+redirect has an effect. Git never asks for input.
 
 Source: https://git-scm.com/docs/git (environment variables), https://git-scm.com/docs/git-config
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -21,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hero_engine.heroscript_engine.run.context import Context
-from hero_engine.host.allowed import not_allowed
+from hero_engine.host.allowed import inside, not_allowed
 from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, run_program
 
@@ -32,6 +34,10 @@ _SCP_FORM = re.compile(r"(?:\w[\w.-]*@)?(\w[\w.-]*):(?!//)(.+)")
 #: No part begins with a dash, because a program would read that as an option.
 _NETWORK = re.compile(r"(?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:.]+\])(?::\d+)?")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+#: Below `HERO_CODEROOT_DIR`: one folder per context.
+_CONTEXTS = "contexts"
+#: Contexts whose folder has their name. Upper case is not among them: some file systems know no case.
+_PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,99}")
 _CONFIG = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -129,6 +135,39 @@ class WorkingCopy:
     name: str
 
 
+def code_root(ctx: Context) -> Path:
+    """Give the folder that holds all working copies of the job's context. It need not exist.
+
+    Raises:
+        PermissionError: The operator allows none.
+    """
+    if not ctx.settings.coderoot_dir:
+        raise not_allowed(ctx.action.full_name, "HERO_CODEROOT_DIR")
+    root = Path(ctx.settings.coderoot_dir).resolve()
+    name = ctx.context_id
+    if not name:
+        return root
+    # A tilde is in no plain name, so a context cannot be named like the folder of another one.
+    return root / _CONTEXTS / (name if _PLAIN.fullmatch(name) else f"~{hashlib.sha256(os.fsencode(name)).hexdigest()}")
+
+
+def code_folder(ctx: Context, coderoot: str) -> Path:
+    """Find a code folder of the job's context.
+
+    Args:
+        ctx: The run's context.
+        coderoot: Its path below `code_root`, or absolute; "" for that folder itself.
+
+    Raises:
+        PermissionError: It is outside that folder, or the operator allows none.
+    """
+    root = code_root(ctx)
+    folder = inside(root, coderoot)
+    if not ctx.context_id and folder.is_relative_to(root / _CONTEXTS):
+        raise PermissionError(f"{coderoot} belongs to a context, and this job has none")
+    return folder
+
+
 def find_copies(root: Path) -> Iterator[WorkingCopy]:
     """Find all working copies below a code folder, sorted by place."""
     for git_folder in sorted(root.glob("*/*/*/.git")):
@@ -183,7 +222,7 @@ def clone(ctx: Context, url: str, root: Path, *, light: bool, recursive: bool = 
 
 
 def fetch_for_include(ctx: Context, url: str, *, wants_pull: bool, wants_reset: bool) -> Path:
-    """Make a working copy below `HERO_CODEROOT_DIR` to include scripts from.
+    """Make a working copy in the code folder of the context to include scripts from.
 
     Args:
         ctx: The run's context.
@@ -196,7 +235,7 @@ def fetch_for_include(ctx: Context, url: str, *, wants_pull: bool, wants_reset: 
     """
     if not ctx.settings.coderoot_dir:
         raise not_allowed("git_url", "HERO_CODEROOT_DIR")
-    folder = clone(ctx, url, Path(ctx.settings.coderoot_dir).resolve(), light=True)
+    folder = clone(ctx, url, code_root(ctx), light=True)
     if wants_reset:
         reset(ctx, folder)
     if wants_pull:

@@ -176,6 +176,65 @@ def test_copy_is_removed_only_if_it_is_selected(allowing: Bench, tmp_path: Path,
     assert "no working copy is selected" in message(allowing, "!!git.repo_action action:pull name:notes")
 
 
+def test_working_copies_belong_to_a_context(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+    git(origin.work, "checkout", "--quiet", "-b", "next")
+    origin.commit(c="next")
+    clone, where = f"!!git.clone url:'{origin.bare}' light:false", tmp_path / "code/contexts"
+    mine, theirs = result(allowing, clone, CONTEXT_ID="mine"), result(allowing, clone, CONTEXT_ID="theirs")
+    (where / "mine/local/team/notes/new").write_text("my work")
+
+    select = "!!git.repo_action name:notes action:"
+    result(allowing, select + "branch_switch branchname:next", CONTEXT_ID="theirs")
+    result(allowing, select + "reset", CONTEXT_ID="theirs")
+    listed = result(allowing, "!!git.list", CONTEXT_ID="theirs")
+    result(allowing, select + "delete", CONTEXT_ID="theirs")
+
+    assert [mine["path"], theirs["path"]] == [str(where / f"{name}/local/team/notes") for name in ("mine", "theirs")]
+    assert [copy["path"] for copy in listed] == [theirs["path"]]
+    assert (where / "mine/local/team/notes/new").read_text() == "my work"
+    assert git(where / "mine/local/team/notes", "rev-parse", "--abbrev-ref", "HEAD") == "main"
+    assert not (where / "theirs/local/team/notes").exists()
+
+
+@pytest.mark.parametrize("attempt", ["../mine", "ABSOLUTE", "link", "local/team/notes/link"])
+@pytest.mark.parametrize("action", ["git.repo_action action:delete name:notes", "git.list", "core.coderoot_set"])
+def test_no_path_leads_to_the_copies_of_another_context(
+    allowing: Bench, tmp_path: Path, origin: Origin, attempt: str, action: str
+) -> None:
+    result(allowing, f"!!git.clone url:'{origin.bare}'", CONTEXT_ID="mine")
+    mine = tmp_path / "code/contexts/mine"
+    (origin.work / "link").symlink_to(mine)
+    origin.commit()
+    result(allowing, f"!!git.clone url:'{origin.bare}'", CONTEXT_ID="theirs")
+    (tmp_path / "code/contexts/theirs/link").symlink_to(mine)
+
+    script = f"!!{action} coderoot:'{str(mine) if attempt == 'ABSOLUTE' else attempt}'"
+
+    assert "is outside of" in message(allowing, script, CONTEXT_ID="theirs")
+    assert (mine / "local/team/notes/a.hero").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "a/b", "../mine", "/etc", "Mine", "x" * 300, "käthe", "a\nb", " ", "~x", ".git", "*", "mine/."]
+)
+def test_every_name_of_a_context_gives_a_folder_of_its_own(
+    allowing: Bench, tmp_path: Path, origin: Origin, name: str
+) -> None:
+    made = result(allowing, f"!!git.clone url:'{origin.bare}'", CONTEXT_ID=name)
+
+    folder = Path(made["path"]).relative_to(tmp_path / "code/contexts").parts[0]
+    assert folder.startswith("~")
+    assert len(folder) == 65
+    assert list((tmp_path / "code").iterdir()) == [tmp_path / "code/contexts"]
+
+
+def test_job_without_a_context_reaches_no_copy_of_a_context(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
+    result(allowing, f"!!git.clone url:'{origin.bare}'", CONTEXT_ID="mine")
+
+    assert result(allowing, "!!git.list") == []
+    assert "belongs to a context" in message(allowing, "!!git.list coderoot:contexts/mine")
+
+
 def test_neither_hooks_nor_the_jobs_environment_run_anything(allowing: Bench, tmp_path: Path, origin: Origin) -> None:
     seen = tmp_path / "seen"
     result(allowing, f"!!git.clone url:'{origin.bare}'")

@@ -18,6 +18,7 @@ from hero_config.layers.load import Config, load, load_config
 from hero_config.layers.problems import ConfigError
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
+from hero_config.report.weak_boundaries import find_weak_boundaries
 from hero_job.model.errors import StoreUrlInvalid
 from hero_process.exit_codes import ProcessExit
 from hero_process.secret_arguments import move_secret_to_environment
@@ -104,9 +105,11 @@ def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
 
 
 def _log_notes(config: Config) -> None:
-    """Log the settings that have no effect, or another effect than in the Rust supervisor."""
+    """Log the settings that have no effect or another one than in the Rust supervisor, and those that weaken a boundary."""
     for note in config.notes:
         log.warning("config.note", extra={"problem": str(note)})
+    for weak in find_weak_boundaries(config):
+        log.warning("config.weak_boundary", extra={"problem": str(weak)})
 
 
 def _run(settings: Settings, flags: argparse.Namespace) -> int:

@@ -105,7 +105,7 @@ def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
 
 
 def _log_notes(config: Config) -> None:
-    """Log the settings that have no effect or another one than in the Rust supervisor, and those that weaken a boundary."""
+    """Log the settings that have no effect, or another effect than in the Rust supervisor, or weaken a boundary."""
     for note in config.notes:
         log.warning("config.note", extra={"problem": str(note)})
     for weak in find_weak_boundaries(config):

@@ -112,6 +112,34 @@ def test_check_warns_about_suspicious_settings_and_strict_makes_warnings_fail(fo
     assert lines(run_program(folder, *flags, "--strict", HERO_STORE_NAMESPACE="x"), 1) == warned
 
 
+def test_config_with_its_boundaries_open_cannot_be_had_without_warnings(
+    tmp_path: Path, start_supervisor: StartSupervisor
+) -> None:
+    open_config = """[embedded]
+port = 7001
+[rpc]
+unix_mode = "0666"
+port = 7002
+bind = "0.0.0.0"
+insecure = true
+[[actors]]
+type = "python"
+count = 0
+env = { HERO_ALLOW_COMMANDS = "*", HERO_ALLOW_PYTHON = "true", HERO_WORK_DIR = "/", HERO_CHILD_MEMORY_MIB = "0" }
+"""
+    keys = ["embedded.port", "rpc.unix_mode", "rpc.port", "rpc.bind", "rpc.insecure"]
+    variables = ("HERO_ALLOW_COMMANDS", "HERO_ALLOW_PYTHON", "HERO_WORK_DIR", "HERO_CHILD_MEMORY_MIB")
+    keys += [f"actors.0.env.{name}" for name in variables]
+    (tmp_path / "open.toml").write_text(open_config)
+
+    said = "\n".join(lines(run_program(tmp_path, "config", "check", "--strict", "open.toml"), 1))
+
+    assert [key for key in keys if f": {key}: " not in said] == []
+    assert f"valid, {len(keys)} warnings" in said
+    supervisor = start_supervisor(OSIS.replace('unix_socket = ""', 'unix_mode = "0666"'))
+    assert "rpc.unix_mode: every user" in supervisor.wait_event("config.weak_boundary")["problem"]
+
+
 def test_schema_is_printed(tmp_path: Path) -> None:
     assert run_program(tmp_path, "config", "schema").stdout == schema_text()
 

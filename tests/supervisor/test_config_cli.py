@@ -132,7 +132,8 @@ env = { HERO_ALLOW_COMMANDS = "*", HERO_ALLOW_PYTHON = "true", HERO_WORK_DIR = "
     keys += [f"actors.0.env.{name}" for name in variables]
     (tmp_path / "open.toml").write_text(open_config)
 
-    said = "\n".join(lines(run_program(tmp_path, "config", "check", "--strict", "open.toml"), 1))
+    done = run_program(tmp_path, "config", "check", "--strict", "open.toml", HERO_RPC__UNIX_SOCKET="hero.ipc")
+    said = "\n".join(lines(done, 1))
 
     assert [key for key in keys if f": {key}: " not in said] == []
     assert f"valid, {len(keys)} warnings" in said

@@ -132,7 +132,8 @@ def _any_name(_actor: ActorSettings, text: str) -> bool:
 
 
 def _has_secret(command: tuple[str, ...]) -> bool:
-    return without_secrets(("command",), list(command)) != list(command)
+    shown: list[str] = without_secrets(("command",), list(command))
+    return shown != list(command)
 
 
 def _any_program(_actor: ActorSettings, text: str) -> bool:

@@ -23,6 +23,7 @@ from hero_supervisor.errors import (
     StoreStartFailed,
 )
 from hero_supervisor.store.embedded import Readiness
+from hero_supervisor.store.password import read_password, tcp_url
 from tests.eventually import eventually
 from tests.supervisor.conftest import MakeStore, command
 
@@ -86,8 +87,9 @@ def test_store_has_the_settings_that_keep_jobs(make_store: MakeStore) -> None:
 def test_store_offers_a_port_on_the_loopback_address_when_asked(make_store: MakeStore) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    make_store(port=port).start()
-    with Store(f"redis://127.0.0.1:{port}/") as client:
+    store = make_store(port=port)
+    store.start()
+    with Store(tcp_url(port, read_password(store.folder.path))) as client:
         assert client.run(Op(("PING",), lambda answer: answer)) in ("PONG", True)
 
 

@@ -42,13 +42,14 @@ class FlowControl:
 
     def __init__(self, transport: asyncio.Transport, peer: str, on_change: Callable[[], None] = lambda: None) -> None:
         self.on_change = on_change
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
         self.requests: set[asyncio.Task[Any]] = set()
         self.given_up = False
         self._transport = transport
         self._peer = peer
+        self._full = False  # the buffer of the transport; beside the event, because each request asks several times
         self._writable = asyncio.Event()
-        self._writable.set()
         self._waiting_bytes = 0
         self._stall_timer: asyncio.TimerHandle | None = None
 
@@ -56,20 +57,19 @@ class FlowControl:
 
     def pause(self) -> None:
         """Note that the buffer is full."""
+        self._full = True
         self._writable.clear()
         self._watch_for_stall()
         self.on_change()
 
     def resume(self) -> None:
         """Note that the buffer has room again."""
-        self._stop_stall_timer()
-        self._writable.set()
+        self._has_room()
         self.on_change()
 
     def lose(self) -> None:
         """Note that the connection has ended, or is another protocol's from here on."""
-        self._stop_stall_timer()
-        self._writable.set()
+        self._has_room()
         if not self.lost.done():
             self.lost.set_result(None)
         self.on_change()
@@ -82,11 +82,11 @@ class FlowControl:
         Args:
             one_at_a_time: Only when no other request is in flight.
         """
-        return len(self.requests) < (1 if one_at_a_time else MAX_IN_FLIGHT) and self._writable.is_set()
+        return not self._full and len(self.requests) < (1 if one_at_a_time else MAX_IN_FLIGHT)
 
     def begin(self, answering: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Answer a request in a task of its own."""
-        task = asyncio.create_task(answering)
+        task = self._loop.create_task(answering)
         self.requests.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -98,7 +98,7 @@ class FlowControl:
 
     async def leave_behind(self) -> None:
         """Wait until no request is in flight; cancel those that take longer than ``LEFT_BEHIND_S``."""
-        now = asyncio.get_running_loop().time
+        now = self._loop.time
         deadline = now() + LEFT_BEHIND_S
         while self.requests:
             await asyncio.wait(tuple(self.requests), timeout=deadline - now())
@@ -117,9 +117,9 @@ class FlowControl:
         Returns:
             Whether there is still somebody to write to.
         """
-        while not self._writable.is_set():  # an answer that waited longer may have filled the buffer again
+        while self._full:  # an answer that waited longer may have filled the buffer again
             await self._writable.wait()
-        return not self.lost.done() and not self._transport.is_closing()
+        return not self._transport.is_closing()
 
     async def wait_for_room(self, size_bytes: int) -> bool:
         """Wait until an answer may be written; cut the client off when too many answers wait already.
@@ -130,8 +130,8 @@ class FlowControl:
         Returns:
             As for `wait_writable`.
         """
-        if self._writable.is_set():
-            return not self.lost.done() and not self._transport.is_closing()
+        if not self._full:
+            return not self._transport.is_closing()
         if self._waiting_bytes and self._waiting_bytes + size_bytes > MAX_UNREAD_BYTES:
             self._cut_off()
             return False
@@ -153,10 +153,15 @@ class FlowControl:
             log.error("rpc.answer_lost", exc_info=defect)
         self.on_change()
 
+    def _has_room(self) -> None:
+        self._stop_stall_timer()
+        self._full = False
+        self._writable.set()
+
     def _watch_for_stall(self) -> None:
         self._stop_stall_timer()
         unread_bytes = self._transport.get_write_buffer_size()
-        self._stall_timer = asyncio.get_running_loop().call_later(STALL_S, self._check_stall, unread_bytes)
+        self._stall_timer = self._loop.call_later(STALL_S, self._check_stall, unread_bytes)
 
     def _stop_stall_timer(self) -> None:
         if self._stall_timer is not None:

@@ -214,7 +214,8 @@ async def _answer(request: Request, answering: Coroutine[Any, Any, bytes | None]
     gone = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
-        await flow.leave_behind()
+        if not task.done():
+            await flow.leave_behind()
         return None if task.cancelled() else task.result()
     finally:
         gone.cancel()

@@ -153,7 +153,10 @@ class UnixConnection(asyncio.Protocol):
         flow, waiting = self.flow, self._waiting
         if flow.given_up:
             waiting.clear()
-        while waiting and self._admits():
+        # Unauthenticated and HTTP connections are served one request at a time: the requests after the first one of a
+        # client that authenticates with it then have its rights, and HTTP/1.1 answers in order.
+        one_at_a_time = self._http is not None or self._session.scope is Scope.NONE
+        while waiting and flow.admits(one_at_a_time=one_at_a_time):
             frame = waiting.popleft()
             if self._http is not None:
                 flow.begin(self._answer_http(self._http, cast("HttpFrame", frame)))
@@ -170,7 +173,7 @@ class UnixConnection(asyncio.Protocol):
         if self._finishing and not flow.requests and not waiting:
             self._transport.close()  # after the data in its buffer
             return
-        wanted = not waiting and not self._finishing and self._admits()
+        wanted = not waiting and not self._finishing and flow.admits(one_at_a_time=one_at_a_time)
         if wanted != self._reading:
             self._reading = wanted
             if wanted:
@@ -179,11 +182,6 @@ class UnixConnection(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
                 self._set_timer("hang_up", HANG_UP_CHECK_S, self._check_hang_up)
-
-    def _admits(self) -> bool:
-        # Unauthenticated and HTTP connections are served one request at a time: the requests after the first one of a
-        # client that authenticates with it then have its rights, and HTTP/1.1 answers in order.
-        return self.flow.admits(one_at_a_time=self._http is not None or self._session.scope is Scope.NONE)
 
     async def _answer(self, frame: Frame) -> None:
         answer: bytes | None

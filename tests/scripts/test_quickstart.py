@@ -78,7 +78,7 @@ def test_it_stays_up_until_control_c_and_its_advice_works(start: Start, monkeypa
 
     advice = [line.split("  ")[-1].strip() for line in run.text().splitlines() if ".venv/bin/heroctl run" in line]
     script = call(shlex.split(advice[0]))
-    (client,) = (line.split(maxsplit=2)[2] for line in run.text().splitlines() if "hero-unix-client" in line)
+    (client,) = (line[line.index(".venv/") :] for line in run.text().splitlines() if "hero-unix-client" in line)
     over_socket = call(shlex.split(client))
 
     assert (script.returncode, script.stdout) == (0, "42\n")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hero_job.model.job import Job
+from hero_job.model.job import JOB_FIELDS
 from hero_job.model.views import ActorPresence, DeadJob, JobRecord
 from hero_job.operations.schedules import Schedule
 
@@ -24,7 +24,7 @@ def to_json(value: object) -> str:
 
 def record_as_json(record: JobRecord) -> dict[str, Any]:
     """A job with everything that the store knows about it, in one level."""
-    job = {name: plain(getattr(record.job, name)) for name in Job.__dataclass_fields__}
+    job = {field.name: plain(field.kind.show(getattr(record.job, field.name))) for field in JOB_FIELDS}
     run = {name: plain(getattr(record, name)) for name in JobRecord.__dataclass_fields__ if name != "job"}
     return {"id": record.job.id, "status": run["status"], **job, **run}
 

@@ -16,6 +16,7 @@ from hero_engine.errors import AccessRefused
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, WaitTimeout
 from hero_job.model.job import JOB_FIELDS, Job
+from hero_job.model.reach import Reach
 from hero_job.model.retention import Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord, Reply
@@ -102,10 +103,8 @@ class ScriptAccess:
             if name not in _FIELDS:
                 raise JobInvalid(str(name), "cannot be chosen by a script")
         job = Job.from_fields({**params["fields"], "caller_id": asker.caller_id, "context_id": asker.context_id})
-        # The new job's script will read the outputs of these jobs.
-        for job_id in job.prerequisites:
-            self._own(asker, job_id)
-        return self._run(self._operations.create(job, start=params["start"] is True))
+        reach = Reach(caller_id=asker.caller_id, context_id=asker.context_id)
+        return self._run(self._operations.create(job, start=params["start"] is True, reach=reach))
 
     def _start(self, asker: Asker, params: Mapping[str, Any]) -> None:
         self._own(asker, params["id"])

@@ -38,6 +38,7 @@ from hero_job.model.fields.job_field import (
     rows_of,
 )
 from hero_job.model.fields.limits import DEFAULT_LIMITS, JobLimits
+from hero_job.model.fields.names import check_new_id
 from hero_job.model.fields.routing import Priority, ScriptType
 from hero_job.model.fields.spellings import CAMEL_CASE
 from hero_job.model.signatures import Signature
@@ -293,6 +294,7 @@ class Job:
                 given[field_name] = value
         if "id" not in given:
             given["id"] = str(uuid.uuid4())
+        check_new_id(given["id"])
         for name in _REQUIRED:
             if name not in given:
                 raise JobInvalid(name, "is missing")

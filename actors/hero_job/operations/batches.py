@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from hero_job.model.errors import HeroJobError, JobInvalid
 from hero_job.model.job import Job, ScriptType
+from hero_job.model.reach import Reach
 from hero_job.operations.flow import PAGE, Flow, chunks, raise_first_error
 from hero_job.operations.operations import Operations
 
@@ -69,7 +70,12 @@ def creation_order(jobs: Sequence[Job]) -> list[Job]:
 
 
 def create_jobs(
-    operations: Operations, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None
+    operations: Operations,
+    jobs: Sequence[Job],
+    *,
+    start: bool = True,
+    batch_id: str | None = None,
+    reach_of: Callable[[Job], Reach | None] = lambda _job: None,
 ) -> Flow[BatchCreated]:
     """Create many jobs as a batch; they may name each other in any order.
 
@@ -78,6 +84,7 @@ def create_jobs(
         jobs: One or more.
         start: Start them too.
         batch_id: Chosen by the caller; None for a new UUID.
+        reach_of: Job -> what its submitter may name, None for everything. The submitter is the same for all.
 
     Returns:
         The jobs that were created and those that were refused.
@@ -95,16 +102,20 @@ def create_jobs(
         )
     batch = batch_id or str(uuid.uuid4())
     ordered = [dataclasses.replace(job, batch=batch) for job in creation_order(jobs)]
-    (opened,) = yield [operations.open_batch(batch, len(ordered))]
+    reach = reach_of(ordered[0])
+    owner = None if reach is None else reach.caller_id
+    # A job that names a dependent requires that the dependent exists and has not been started.
+    start_with_create = start and not any(job.dependents for job in ordered)
+    # Built before the batch is opened: a job that is refused here must not leave a batch behind that never ends.
+    creations = [operations.create(job, start=start_with_create, reach=reach_of(job)) for job in ordered]
+    (opened,) = yield [operations.open_batch(batch, len(ordered), owner)]
     if opened is False:
         raise JobInvalid("batch", f"a batch with the id '{batch}' exists")
     raise_first_error([opened])
-    # A job that names a dependent requires that the dependent exists and has not been started.
-    start_with_create = start and not any(job.dependents for job in ordered)
     refused: dict[str, HeroJobError] = {}
-    for chunk in chunks(ordered):
-        results = yield [operations.create(job, start=start_with_create) for job in chunk]
-        refused |= {job.id: r for job, r in zip(chunk, results, strict=True) if isinstance(r, HeroJobError)}
+    for chunk in chunks(list(zip(ordered, creations, strict=True))):
+        results = yield [op for _, op in chunk]
+        refused |= {job.id: r for (job, _), r in zip(chunk, results, strict=True) if isinstance(r, HeroJobError)}
     created = tuple(job.id for job in jobs if job.id not in refused)
     if start and not start_with_create:
         for ids in chunks(created):

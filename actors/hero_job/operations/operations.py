@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFound, JobStateError
+from hero_job.model.fields.names import check_new_id
 from hero_job.model.fields.spellings import parse_status
 from hero_job.model.job import Job
+from hero_job.model.reach import Reach
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, JobRecord, LogLine, Reply
@@ -42,12 +44,13 @@ class Operations:
         self.admin = AdminOperations(namespace, retention)
         self._keep = retention.arguments
 
-    def create(self, job: Job, *, start: bool = False) -> Op[str]:
+    def create(self, job: Job, *, start: bool = False, reach: Reach | None = None) -> Op[str]:
         """Store a job, and start it in the same round trip if asked.
 
         Args:
             job: The job.
             start: Start it: queue it, or let it wait for its time or its prerequisites.
+            reach: What its submitter may name; None for everything.
 
         Returns:
             The job's id. The same job sent again gives the same answer. If an open job has the same unique key, nothing
@@ -55,25 +58,40 @@ class Operations:
 
         Raises:
             JobConflict: A different job has this id.
-            JobInvalid: A prerequisite is unknown, or a dependent cannot wait for the job any more.
+            JobInvalid: The id is reserved, a prerequisite is unknown, a dependent cannot wait for the job any more, or
+                the submitter may not name one of them.
         """
         job_id = job.id
+        check_new_id(job_id)
+        if reach is not None:
+            job = reach.scoped(job)
 
         def decode(answer: list[Any]) -> str:
             code, what = answer
             if code == 1:
                 raise JobConflict(job_id, what)
             if code == 2:
-                raise JobInvalid("prerequisites", f"there is no job '{what}'")
+                kind = "job" if reach is None or reach.caller_id is None else "job with id"
+                raise JobInvalid("prerequisites", f"there is no {kind} '{what}'")
             if code == 4:
                 raise JobInvalid("dependents", f"job '{what}' does not exist, or has been started already")
             if code == 5:
                 raise JobInvalid("dependents", f"job '{what}' would wait for itself")
+            if code == 6:
+                raise JobInvalid("batch", f"there is no batch with id '{what}' that its jobs may join")
+            if code == 7:
+                raise JobInvalid("prerequisites", f"job '{what}' is not signed by its caller")
+            if code == 8:
+                raise JobInvalid(
+                    "dependents", f"only a signed job may come before '{what}', which is signed"
+                )
             return str(what)
 
         keys = self.keys
         queue = keys.work(job.script_type.suffix, job.group, job.instance)
-        options = "1" if has_options(job) else "0"
+        options = "0"
+        if has_options(job):
+            options = "1" if reach is None else reach.argument()
         args = [keys.job_prefix + job_id, queue, keys.prefix, job_id, "1" if start else "0", options, *self._keep]
         args += encode_job(job)
         return Op(args, decode, lua.CREATE, 2, job_id)
@@ -271,18 +289,19 @@ class Operations:
         key = self.keys.reply(job_id)
         return Op(("BLMOVE", key, key, "LEFT", "LEFT", block_s), as_is, block_s=block_s)
 
-    def open_batch(self, batch_id: str, count: int) -> Op[bool]:
+    def open_batch(self, batch_id: str, count: int, caller_id: str | None = None) -> Op[bool]:
         """Announce a batch before its jobs are created, so that it cannot seem to have ended too early.
 
         Args:
             batch_id: The batch.
             count: How many jobs it will have.
+            caller_id: Its owner; None for one that is not bound to a caller.
 
         Returns:
-            False if a batch with this id and another count exists. A batch with the same count is taken for this one,
-            announced again after a lost answer: creating its jobs again changes nothing.
+            False if a batch with this id and another count or owner exists. A batch with the same ones is taken for
+            this one, announced again after a lost answer: creating its jobs again changes nothing.
         """
-        return Op([self.keys.batch(batch_id), count], bool, lua.OPEN_BATCH, 1)
+        return Op([self.keys.batch(batch_id), count, caller_id or ""], bool, lua.OPEN_BATCH, 1)
 
     def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
         """Take jobs out of a batch that could not be created.
@@ -297,11 +316,11 @@ class Operations:
         """Read the counts of a batch; None if there is no batch with this id."""
 
         def decode(answer: Any) -> BatchStatus | None:
-            counts = {name: int(value) for name, value in pairs(answer).items()}
-            if not counts:
+            fields = pairs(answer)
+            if not fields:
                 return None
             names = ("total", "open", "finished", "error", "stopped")
-            return BatchStatus(batch_id=batch_id, **{name: counts.get(name, 0) for name in names})
+            return BatchStatus(batch_id=batch_id, **{name: int(fields.get(name, 0)) for name in names})
 
         return Op(("HGETALL", self.keys.batch(batch_id)), decode)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.names import shown_name
 
 _ID = re.compile(r"[!-~]{1,200}")
 # No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
@@ -96,10 +97,10 @@ def check_key(name: str, value: object) -> None:
         value: The key.
 
     Raises:
-        JobInvalid: Not a string of 1 to 500 characters.
+        JobInvalid: Not a string of 1 to 500 characters, without the prefix of its owner.
     """
     check_text(name, value)
-    if len(str(value)) > 500:
+    if len(shown_name(str(value))) > 500:
         raise JobInvalid(name, "must have at most 500 characters")
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields import checks, wire_values
+from hero_job.model.fields.names import shown_name
 from hero_job.model.fields.routing import Priority, ScriptType
 from hero_job.model.signatures import signature_tuple
 
@@ -171,8 +172,13 @@ PATH: Final = dataclasses.replace(TEXT, decode=_text_or_none)
 ROUTE: Final = FieldKind(check=_unchanged(checks.check_route), encode=str, decode=_text_or_none)
 #: Id of a job or a batch.
 ID: Final = FieldKind(check=_unchanged(checks.check_id), encode=str, decode=_as_text)
-#: Key of uniqueness or of a limit.
-KEY: Final = FieldKind(check=_unchanged(checks.check_key), encode=str, decode=_as_text)
+#: Key of uniqueness or of a limit. It is stored in the space of its owner, and shown as the owner chose it.
+KEY: Final = FieldKind(
+    check=_unchanged(checks.check_key),
+    encode=str,
+    decode=_as_text,
+    show=lambda value: None if value is None else shown_name(value),
+)
 #: Point in time, as ISO 8601.
 TIME: Final = FieldKind(check=checks.time_text, encode=str, decode=_as_text)
 #: Duration in seconds.

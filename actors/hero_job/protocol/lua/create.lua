@@ -9,14 +9,17 @@
 -- ARGV[1] namespace prefix, with its colon
 -- ARGV[2] job id
 -- ARGV[3] '1': start it too
--- ARGV[4] '1': it sets an option; see JobField
+-- ARGV[4] '0': it sets no option (see JobField); '1': it sets one; or JSON, if it sets one and its submitter may not
+--   name everything: {the caller whose jobs it may name, that caller's context, are its prerequisites to be signed, may
+--   only signed jobs be added before signed ones}; '' for all callers, for all contexts
 -- ARGV[5..9] retention (see ending.lua)
 -- ARGV[10..] name, value ... of the submitter's fields
 -- Returns {0, id} created, or an equal job existed; {1, field} another job has this id; {2, id} this prerequisite is
 --   unknown; {3, id} this job holds the key of uniqueness; {4, id} this dependent does not exist or was started already;
---   {5, id} this dependent would wait for itself
+--   {5, id} this dependent would wait for itself; {6, id} its submitter may not use this batch; {7, id} this prerequisite
+--   is not signed; {8, id} this dependent is signed, and the job is not
 local key, queue = KEYS[1], KEYS[2]
-local ns, id, start, options, retention = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', read_retention(5)
+local ns, id, start, options, retention = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] ~= '0', read_retention(5)
 local FIRST_FIELD = 10
 
 local status_text = redis.pcall('HGET', key, 'status')
@@ -76,6 +79,34 @@ local function add_dependents(dependents)
   end
 end
 
+-- May the submitter name this job? What others have does not exist for a submitter that is bound to a caller.
+local only_caller, only_context, signed_inputs, guards_signed = '', '', false, false
+if options and ARGV[4] ~= '1' then
+  only_caller, only_context, signed_inputs, guards_signed = unpack(cjson.decode(ARGV[4]))
+end
+local function in_reach(other)
+  if only_caller == '' then return true end
+  local hash = redis.pcall('HMGET', ns .. JOB .. other, 'caller_id', 'context_id', FOREIGN_CALLER_ID,
+    FOREIGN_CONTEXT_ID)
+  if hash.err then return false end
+  local caller, context, foreign_caller, foreign_context = unpack(hash)
+  return (caller or foreign_caller) == only_caller and
+    (only_context == '' or (context or foreign_context) == only_context)
+end
+
+-- Is one of these signatures by the caller? A key is compared without its first byte, which tells its form.
+local function is_signed(caller, signatures)
+  local key = string.lower(string.sub(caller or '', 3, 66))
+  return #key == 64 and not string.find(key, '[^0-9a-f]') and
+    string.find(signatures or '', '"public_key":"0[23]' .. key) ~= nil
+end
+
+local function signatures_of(other)
+  local hash = redis.pcall('HMGET', ns .. JOB .. other, 'caller_id', 'signatures', FOREIGN_CALLER_ID)
+  if hash.err then return nil end
+  return hash[1] or hash[3], hash[2]
+end
+
 -- Check what the options ask for, and register the job where it waits or holds a key. Writes nothing if it is refused.
 -- Returns the refusal, or nil.
 local function register_options()
@@ -84,14 +115,22 @@ local function register_options()
   local unique = fields.unique_key and ns .. UNIQUE .. fields.unique_key
   if unique then
     local holder = redis.call('GET', unique)
-    if holder and redis.call('EXISTS', ns .. JOB .. holder) == 1 then return { 3, holder } end
+    if holder and redis.call('EXISTS', ns .. JOB .. holder) == 1 and in_reach(holder) then return { 3, holder } end
   end
+  if fields.batch and only_caller ~= '' and
+    redis.call('HGET', ns .. BATCH .. fields.batch, 'caller_id') ~= only_caller then return { 6, fields.batch } end
   local prerequisites, dependents = cjson.decode(fields.prerequisites), cjson.decode(fields.dependents)
   if #dependents > 0 then
     local is_dependent = {}
     for _, dependent in ipairs(dependents) do
       local status = status_of(ns .. JOB .. dependent)
-      if status ~= 'created' and status ~= 'waiting_for_prerequisites' then return { 4, dependent } end
+      if status ~= 'created' and status ~= 'waiting_for_prerequisites' or not in_reach(dependent) then
+        return { 4, dependent }
+      end
+      if guards_signed then
+        local _, signatures = signatures_of(dependent)
+        if signatures and not is_signed(fields.caller_id, fields.signatures) then return { 8, dependent } end
+      end
       is_dependent[dependent] = true
     end
     local ancestor = cycle(prerequisites, is_dependent)
@@ -100,7 +139,8 @@ local function register_options()
   local open, failed = {}, nil
   for _, prerequisite in ipairs(prerequisites) do
     local status = status_of(ns .. JOB .. prerequisite)
-    if not status then return { 2, prerequisite } end
+    if not status or not in_reach(prerequisite) then return { 2, prerequisite } end
+    if signed_inputs and not is_signed(signatures_of(prerequisite)) then return { 7, prerequisite } end
     if not is_terminal(status) then
       open[#open + 1] = prerequisite
     elseif status ~= 'finished' and fields.run_after_failure ~= 'true' then

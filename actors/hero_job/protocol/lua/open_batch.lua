@@ -4,9 +4,13 @@
 -- Transitions: (none)
 -- KEYS[1] hash of the batch
 -- ARGV[1] how many jobs it has
--- Returns 1, or 0 when there is a batch with this id and another number of jobs
-local batch, count = KEYS[1], ARGV[1]
+-- ARGV[2] the caller that it belongs to; '' for none
+-- Returns 1, or 0 when there is a batch with this id and another number of jobs or another caller
+local batch, count, caller = KEYS[1], ARGV[1], ARGV[2]
 local asked = redis.call('HGET', batch, 'asked')
-if asked then return asked == count and 1 or 0 end
+if asked then return asked == count and (redis.call('HGET', batch, 'caller_id') or '') == caller and 1 or 0 end
+-- Without a number of jobs it is the count of jobs that name a batch which nobody has announced.
+if caller ~= '' and redis.call('EXISTS', batch) == 1 then return 0 end
 redis.call('HSET', batch, 'asked', count, 'total', count, 'open', count)
+if caller ~= '' then redis.call('HSET', batch, 'caller_id', caller) end
 return 1

@@ -27,6 +27,8 @@ class Rights:
 
     def __init__(self, settings: RpcSettings) -> None:
         self._rights = tuple(_Right(right) for right in settings.rights)
+        #: Some contexts accept only signed jobs.
+        self.require_signatures = bool(settings.require_signatures)
         self._signed_contexts = _any_of(settings.require_signatures)
 
     def must_be_signed(self, job: Job) -> bool:

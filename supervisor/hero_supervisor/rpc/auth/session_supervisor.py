@@ -1,20 +1,24 @@
 """The supervisor that all methods use: it does for the current connection only what that connection may do.
 
 Invariants, no matter which method creates a job: a bound connection creates no job of another context or caller; and no
-job is created over JSON-RPC if the rights do not allow it or one of its signatures is wrong.
+job is created over JSON-RPC if the rights do not allow it or one of its signatures is wrong; and each job is created
+with the reach of its connection, which is made only here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Final
 
 from hero_client import AsyncSupervisor
 from hero_config.model.settings import RpcSettings
 from hero_job import Job
+from hero_job.model.reach import Reach
 from hero_job.model.status import JobStatus
+from hero_job.operations import batches
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.auth.rights import Rights
@@ -39,11 +43,11 @@ class SessionSupervisor(AsyncSupervisor):
 
     async def create_job(self, job: Job) -> str:
         """As `AsyncSupervisor.create_job`."""
-        return await super().create_job(self._checked(current(), job))
+        return await self._create(job, start=False)
 
     async def submit_job(self, job: Job) -> str:
         """As `AsyncSupervisor.submit_job`."""
-        return await super().submit_job(self._checked(current(), job))
+        return await self._create(job, start=True)
 
     async def create_jobs(
         self, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None
@@ -58,7 +62,14 @@ class SessionSupervisor(AsyncSupervisor):
                 signed += 1
                 if signed % _SIGNED_PER_TURN == 0:
                     await asyncio.sleep(0)
-        return await super().create_jobs(checked, start=start, batch_id=batch_id)
+        flow = batches.create_jobs(
+            self.operations,
+            checked,
+            start=start,
+            batch_id=batch_id,
+            reach_of=functools.partial(self._reach, session),
+        )
+        return await self.store.drive(flow)
 
     async def put_schedule(self, schedule: Schedule) -> int:
         """As `AsyncSupervisor.put_schedule`."""
@@ -94,6 +105,20 @@ class SessionSupervisor(AsyncSupervisor):
         """As `AsyncSupervisor.delete_job`."""
         await self._check_owner(job_id)
         await super().delete_job(job_id)
+
+    async def _create(self, job: Job, *, start: bool) -> str:
+        session = current()
+        checked = self._checked(session, job)
+        return await self.store.run(self.operations.create(checked, start=start, reach=self._reach(session, checked)))
+
+    def _reach(self, session: RpcSession, job: Job) -> Reach | None:
+        if session.owner is None and not self._rights.require_signatures:
+            return None
+        return Reach(
+            caller_id=session.owner,
+            signed_inputs=self._rights.must_be_signed(job),
+            guards_signed=self._rights.require_signatures,
+        )
 
     def _checked(self, session: RpcSession, job: Job) -> Job:
         changes = session.bound(job)

@@ -62,5 +62,6 @@ class Reach:
 
     def argument(self) -> str:
         """Return it as `create.lua` reads it."""
-        limits = [self.caller_id or "", self.context_id or "", self.signed_inputs, self.guards_signed]
-        return orjson.dumps(limits).decode()
+        caller_id = False if self.caller_id is None else self.caller_id
+        context_id = False if self.context_id is None else self.context_id
+        return orjson.dumps([caller_id, context_id, self.signed_inputs, self.guards_signed]).decode()

@@ -82,9 +82,7 @@ class Operations:
             if code == 7:
                 raise JobInvalid("prerequisites", f"job '{what}' is not signed by its caller")
             if code == 8:
-                raise JobInvalid(
-                    "dependents", f"only a signed job may come before '{what}', which is signed"
-                )
+                raise JobInvalid("dependents", f"only a signed job may come before '{what}', which is signed")
             return str(what)
 
         keys = self.keys

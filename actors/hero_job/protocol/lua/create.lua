@@ -11,7 +11,7 @@
 -- ARGV[3] '1': start it too
 -- ARGV[4] '0': it sets no option (see JobField); '1': it sets one; or JSON, if it sets one and its submitter may not
 --   name everything: {the caller whose jobs it may name, that caller's context, are its prerequisites to be signed, may
---   only signed jobs be added before signed ones}; '' for all callers, for all contexts
+--   only signed jobs be added before signed ones}; false for all callers, for all contexts
 -- ARGV[5..9] retention (see ending.lua)
 -- ARGV[10..] name, value ... of the submitter's fields
 -- Returns {0, id} created, or an equal job existed; {1, field} another job has this id; {2, id} this prerequisite is
@@ -80,18 +80,18 @@ local function add_dependents(dependents)
 end
 
 -- May the submitter name this job? What others have does not exist for a submitter that is bound to a caller.
-local only_caller, only_context, signed_inputs, guards_signed = '', '', false, false
+local only_caller, only_context, signed_inputs, guards_signed = false, false, false, false
 if options and ARGV[4] ~= '1' then
   only_caller, only_context, signed_inputs, guards_signed = unpack(cjson.decode(ARGV[4]))
 end
 local function in_reach(other)
-  if only_caller == '' then return true end
+  if not only_caller then return true end
   local hash = redis.pcall('HMGET', ns .. JOB .. other, 'caller_id', 'context_id', FOREIGN_CALLER_ID,
     FOREIGN_CONTEXT_ID)
   if hash.err then return false end
   local caller, context, foreign_caller, foreign_context = unpack(hash)
   return (caller or foreign_caller) == only_caller and
-    (only_context == '' or (context or foreign_context) == only_context)
+    (not only_context or (context or foreign_context) == only_context)
 end
 
 -- Is one of these signatures by the caller? A key is compared without its first byte, which tells its form.
@@ -117,7 +117,7 @@ local function register_options()
     local holder = redis.call('GET', unique)
     if holder and redis.call('EXISTS', ns .. JOB .. holder) == 1 and in_reach(holder) then return { 3, holder } end
   end
-  if fields.batch and only_caller ~= '' and
+  if fields.batch and only_caller and
     redis.call('HGET', ns .. BATCH .. fields.batch, 'caller_id') ~= only_caller then return { 6, fields.batch } end
   local prerequisites, dependents = cjson.decode(fields.prerequisites), cjson.decode(fields.dependents)
   if #dependents > 0 then

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hero_job import Job
 from hero_job.client.store import Store
-from hero_job.model.fields.job_field import ID, IDS, KEY
+from hero_job.model.fields.job_field import ID, IDS, KEY, PATH, ROUTE
 from hero_job.model.fields.names import RESERVED_WORDS
 from hero_job.model.job import JOB_FIELDS
 from hero_job.model.signing import sign_job
@@ -22,17 +25,20 @@ from tests.keypair import KeyPair
 from tests.security.conftest import Serve, Tenants
 from tests.supervisor.rpc.transports import Client, job
 
+ROOT = Path(__file__).parents[2]
 CALLER = KeyPair(7)
-REFUSED = {ErrorCode.INVALID_PARAMS, ErrorCode.JOB_CONFLICT}
 #: What Bob writes into each field to reach what Alice has named there.
-ATTACKS: dict[str, Any] = {
-    "id": "a1",
-    "prerequisites": ["a1"],
-    "dependents": ["a1"],
-    "batch": "ab",
-    "unique_key": "k",
-    "concurrency_key": "k",
-    "rate_key": "k",
+ATTACKS: dict[str, dict[str, Any]] = {
+    "id": {"id": "a1"},
+    "prerequisites": {"prerequisites": ["a1"]},
+    "dependents": {"dependents": ["a1"]},
+    "batch": {"batch": "ab"},
+    "unique_key": {"unique_key": "k"},
+    "concurrency_key": {"concurrency_key": "k"},
+    "rate_key": {"rate_key": "k"},
+    "group": {"group": "g"},
+    "instance": {"group": "g", "instance": "i"},
+    "log_path": {"log_path": "a.log"},
 }
 
 
@@ -59,8 +65,22 @@ def stored(store: Store, namespace: str, job_id: str) -> dict[str, str]:
     return dict(pairs(store.run(Op(("HGETALL", Keys(namespace).job(job_id)), as_is))))
 
 
-def test_every_field_that_names_something_is_attacked() -> None:
-    assert {field.name for field in JOB_FIELDS if field.kind in (ID, IDS, KEY)} == ATTACKS.keys()
+def test_every_field_that_names_something_is_attacked_and_documented() -> None:
+    page = (ROOT / "docs/security.md").read_text("utf-8")
+    table = page[page.index("| field | whose space |") :].partition("\n\n")[0]
+    rows = [row.split(" | ") for row in table.splitlines()[2:]]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    tests = [re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row[-1]) for row in rows]
+    missing = [
+        name
+        for path, name in itertools.chain.from_iterable(tests)
+        if f"\ndef {name}(" not in (ROOT / path).read_text("utf-8")
+    ]
+
+    assert {field.name for field in JOB_FIELDS if field.kind in (ID, IDS, KEY, PATH, ROUTE)} == ATTACKS.keys()
+    assert ATTACKS.keys() | {"caller_id", "context_id", "batch_id"} == named - {"require_signatures"}
+    assert all(tests)
+    assert missing == []
 
 
 @pytest.mark.parametrize("field", ATTACKS)
@@ -69,11 +89,11 @@ def test_no_field_of_a_strangers_job_changes_what_a_caller_has(
 ) -> None:
     keys = dict.fromkeys(("unique_key", "concurrency_key", "rate_key"), "k")
     tenants.alice.call("create_jobs", {"batch_id": "ab", "jobs": [own(id="a0"), own(id="a2")], "start": False})
-    tenants.alice.call("create_job", own(id="a1", **keys))
+    tenants.alice.call("create_job", own(id="a1", group="g", instance="i", log_path="a.log", **keys))
     before = everything(store, namespace)
 
-    answers = [tenants.bob.ask("create_job", own(**{"id": "b1", field: ATTACKS[field]}))]
-    answers.append(tenants.bob.ask("create_jobs", {"jobs": [own(**{"id": "b2", field: ATTACKS[field]})]}))
+    answers = [tenants.bob.ask("create_job", own(**{"id": "b1", **ATTACKS[field]}))]
+    answers.append(tenants.bob.ask("create_jobs", {"jobs": [own(**{"id": "b2", **ATTACKS[field]})]}))
 
     after = everything(store, namespace)
     assert {key: after.get(key) for key in before} == before
@@ -83,7 +103,7 @@ def test_no_field_of_a_strangers_job_changes_what_a_caller_has(
 @pytest.mark.parametrize("field", ["prerequisites", "dependents", "batch"])
 def test_a_user_names_its_own_and_nobody_elses(tenants: Tenants, field: str) -> None:
     tenants.alice.call("create_jobs", {"batch_id": "ab", "jobs": [own(id="a1")], "start": False})
-    attack = {field: ATTACKS[field]}
+    attack = ATTACKS[field]
     of_nobody = {field: "none" if field == "batch" else ["none"]}
 
     stranger = tenants.bob.fail("create_job", own(**attack))

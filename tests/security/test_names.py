@@ -267,6 +267,8 @@ def test_a_context_that_requires_signatures_takes_outputs_of_signed_jobs_only(se
     refused = admin.fail("create_job", job(id="b1", dependents=["v1"]))
     assert (refused["code"], refused["data"]["field"]) == (ErrorCode.INVALID_PARAMS, "dependents")
     assert tenants.bob.fail("create_job", own(id="b1", dependents=["v1"]))["data"]["field"] == "dependents"
+    schedule = {"name": "s", "job": job(dependents=["v1"]), "interval_s": 3600}
+    assert admin.fail("create_schedule", schedule)["code"] == ErrorCode.SIGNATURE_REFUSED
     assert admin.call("create_job", signed(id="v0", context_id="free", dependents=["v1"])) == "v0"
 
 

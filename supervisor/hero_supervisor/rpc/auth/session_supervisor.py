@@ -83,6 +83,11 @@ class SessionSupervisor(AsyncSupervisor):
             hint = "leave the signatures out, and schedule the job in a context that requires none"
             self._log(session, job, "signature_of_schedule")
             raise RpcError(ErrorCode.SIGNATURE_REFUSED, text, kind="signature_of_schedule", hint=hint)
+        if job.dependents and self._rights.require_signatures:
+            # A tick has no connection whose rules could hold it to signed jobs.
+            text = "the jobs of a schedule cannot be added before other jobs, because those may be signed"
+            hint = "leave dependents out"
+            raise RpcError(ErrorCode.SIGNATURE_REFUSED, text, kind="signature_of_schedule", hint=hint)
         self._check(session, job)
         return await super().put_schedule(schedule)
 

@@ -81,31 +81,16 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
     script_type = ScriptType.parse(arguments.type)
     name = arguments.name or script_type.suffix
     random = os.urandom(4).hex()
-    return ActorOptions(
-        script_type=script_type,
-        redis_url=arguments.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
-        namespace=arguments.namespace,
-        name=name,
-        incarnation=arguments.incarnation or f"{name}.{os.uname().nodename}.{os.getpid()}.{random}",
-        lanes=arguments.lanes or DEFAULT_LANES[script_type],
-        group=arguments.group,
-        instance=arguments.instance,
-        engine=arguments.engine or DEFAULT_ENGINE[script_type],
-        by_context=arguments.by_context,
-        legacy_queues=arguments.legacy_queues,
-        grace_s=arguments.grace_s,
-        lease_s=arguments.lease_s,
-        max_redeliveries=arguments.max_redeliveries,
-        result_ttl_s=arguments.result_ttl_s,
-        failure_ttl_s=arguments.failure_ttl_s,
-        reply_ttl_s=arguments.reply_ttl_s,
-        max_jobs=arguments.max_jobs,
-        max_rss_bytes=arguments.max_rss_bytes,
-        log_dir=arguments.log_dir,
-        missing_engine=WhenMissing(arguments.missing_engine),
-        look_for_engine_s=arguments.look_for_engine_s,
-        control_fd=arguments.control_fd,
-    )
+    values = vars(arguments) | {
+        "script_type": script_type,
+        "redis_url": arguments.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
+        "name": name,
+        "incarnation": arguments.incarnation or f"{name}.{os.uname().nodename}.{os.getpid()}.{random}",
+        "lanes": arguments.lanes or DEFAULT_LANES[script_type],
+        "engine": arguments.engine or DEFAULT_ENGINE[script_type],
+        "missing_engine": WhenMissing(arguments.missing_engine),
+    }
+    return ActorOptions(**{field: values[field] for field in ActorOptions.__annotations__})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -162,7 +162,7 @@ def test_engine_that_raises_fails_the_job_and_the_lane_goes_on(start_actor: Star
     assert client.run("after").result() == "after"
 
 
-def test_actor_declared_dead_while_frozen_starts_anew_and_its_late_result_does_not_count(
+def test_actor_declared_dead_while_frozen_starts_again_and_its_late_result_does_not_count(
     start_actor: StartActor, client: JobClient, tmp_path: Path
 ) -> None:
     frozen = start_actor("osis", *TEST_ENGINE, "--lease-s", "0.5", "--incarnation", "frozen", control=True)

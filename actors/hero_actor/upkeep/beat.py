@@ -49,21 +49,6 @@ class BeatThread:
         grace_s: How long a job may run past its deadline, in seconds.
     """
 
-    __slots__ = (
-        "_asked_mono",
-        "_ended",
-        "_every_s",
-        "_grace_s",
-        "_lanes",
-        "_look",
-        "_operations",
-        "_outage",
-        "_overdue",
-        "_shutdown",
-        "_store",
-        "_thread",
-    )
-
     def __init__(
         self,
         *,

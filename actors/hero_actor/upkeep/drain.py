@@ -40,20 +40,6 @@ class Drain:
         grace_s: How long the lanes may take to end after a stop, in seconds.
     """
 
-    __slots__ = (
-        "_announced",
-        "_beat",
-        "_control",
-        "_force_mono",
-        "_grace_s",
-        "_lanes",
-        "_orphan_mono",
-        "_outage",
-        "_shutdown",
-        "_stopped",
-        "_store",
-    )
-
     def __init__(
         self,
         *,

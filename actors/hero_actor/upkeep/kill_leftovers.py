@@ -1,8 +1,8 @@
 """Kills the processes that an actor's jobs have left running, for an actor whose supervisor is gone.
 
-The supervisor marks the environment of each actor. Everything that the actor starts inherits the mark, in whatever
-session it runs and under any parent, so the mark identifies its processes. While the supervisor lives, nothing of
-this is needed: it adopts the orphans of its actors and kills them.
+The supervisor marks the environment of each actor. Everything that the actor starts inherits the mark, in any session
+and under any parent, so the mark identifies its processes. A living supervisor adopts the orphans of its actors and
+kills them itself.
 """
 
 from __future__ import annotations

@@ -40,17 +40,6 @@ class StopListener:
         outage: Where it reports trouble with the store.
     """
 
-    __slots__ = (
-        "_job_operations",
-        "_lanes",
-        "_operations",
-        "_outage",
-        "_since_mono",
-        "_store",
-        "_thread",
-        "_wanted_stops",
-    )
-
     def __init__(
         self,
         *,

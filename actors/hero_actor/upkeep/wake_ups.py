@@ -29,8 +29,6 @@ class WakeUps:
         control: Socket to the supervisor; None without a supervisor.
     """
 
-    __slots__ = ("_control", "_interrupts", "_shutdown", "_signals", "_terminated")
-
     def __init__(self, shutdown: ShutdownFlags, control: ControlSocket | None) -> None:
         self._shutdown = shutdown
         self._control = control

@@ -56,7 +56,7 @@ mod _rhai {
     #[pymodule_export]
     use super::evaluation::engine::Engine;
     #[pymodule_export]
-    use super::evaluation::entry::remaining_s;
+    use super::evaluation::entry::{builtin_functions, remaining_s};
     #[pymodule_export]
     use super::evaluation::run::{Run, Usage};
     #[pymodule_export]

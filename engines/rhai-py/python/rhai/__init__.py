@@ -18,6 +18,7 @@ from rhai._errors import (
     RhaiParseError,
     RhaiRuntimeError,
     RhaiTimeoutError,
+    Throw,
 )
 from rhai._rhai import (
     Engine,
@@ -29,6 +30,7 @@ from rhai._rhai import (
     Script,
     Timestamp,
     Usage,
+    builtin_functions,
     remaining_s,
 )
 
@@ -55,8 +57,10 @@ __all__ = [
     "RhaiTimeoutError",
     "Run",
     "Script",
+    "Throw",
     "Timestamp",
     "Usage",
     "__version__",
+    "builtin_functions",
     "remaining_s",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "RhaiParseError",
     "RhaiRuntimeError",
     "RhaiTimeoutError",
+    "Throw",
 ]
 
 
@@ -211,3 +212,23 @@ class RhaiConversionError(RhaiError, ValueError):
 
 class RhaiInternalError(RhaiError):
     """Native code panicked, which is a bug in the Rhai crate or in this package. The process goes on."""
+
+
+class Throw(Exception):  # noqa: N818 - it is what a script throws, not an error of Python
+    """Raised by a callback, throws a value into the script, as the script's own `throw` does.
+
+    A script that catches it gets the value itself. If no script catches it, `eval` raises a `RhaiRuntimeError` of kind
+    `ErrorRuntime` that has the value and the place of the call.
+
+    Attributes:
+        value: What the script catches; anything that can be a result of a callback.
+    """
+
+    def __init__(self, value: Any) -> None:
+        """Make the exception.
+
+        Args:
+            value: What the script catches.
+        """
+        super().__init__(value)
+        self.value = value

@@ -26,6 +26,13 @@ def remaining_s() -> float | None:
         `None` outside of a callback, and if the evaluation has no timeout.
     """
 
+def builtin_functions() -> list[tuple[str, list[str]]]:
+    """The built-in functions of scripts.
+
+    Returns:
+        The name of each and the types of its parameters; `?` stands for a type that a script cannot name.
+    """
+
 @final
 class Limits:
     """The limits of one evaluation: an immutable value, compared and hashed by its fields.

@@ -1,10 +1,11 @@
-//! The global allocator of the extension: the system's, with every call reported to the meter of its thread.
+//! The global allocator of the extension: the system's, with every call reported to the meter of its thread. When the
+//! system refuses a request of a run, the meter makes room for it and the run ends.
 //!
 //! Invariant: nothing here allocates, locks or panics.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-use crate::bounds::meter::METER;
+use crate::bounds::meter::{METER, Meter};
 
 #[global_allocator]
 static COUNTING: CountingAllocator = CountingAllocator;
@@ -16,7 +17,11 @@ unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is passed on.
-        let block = unsafe { System.alloc(layout) };
+        let mut block = unsafe { System.alloc(layout) };
+        if block.is_null() && METER.with(Meter::rescue) {
+            // SAFETY: the caller's contract is passed on.
+            block = unsafe { System.alloc(layout) };
+        }
         if !block.is_null() {
             METER.with(|meter| meter.grow(layout.size(), layout.align()));
         }
@@ -26,7 +31,11 @@ unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is passed on.
-        let block = unsafe { System.alloc_zeroed(layout) };
+        let mut block = unsafe { System.alloc_zeroed(layout) };
+        if block.is_null() && METER.with(Meter::rescue) {
+            // SAFETY: the caller's contract is passed on.
+            block = unsafe { System.alloc_zeroed(layout) };
+        }
         if !block.is_null() {
             METER.with(|meter| meter.grow(layout.size(), layout.align()));
         }
@@ -43,7 +52,11 @@ unsafe impl GlobalAlloc for CountingAllocator {
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller's contract is passed on.
-        let moved = unsafe { System.realloc(block, layout, size) };
+        let mut moved = unsafe { System.realloc(block, layout, size) };
+        if moved.is_null() && METER.with(Meter::rescue) {
+            // SAFETY: the caller's contract is passed on; a refused request leaves the block as it was.
+            moved = unsafe { System.realloc(block, layout, size) };
+        }
         if !moved.is_null() {
             METER.with(|meter| {
                 meter.shrink(layout.size());

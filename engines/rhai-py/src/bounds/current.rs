@@ -37,7 +37,12 @@ pub struct Frame<'a> {
     pub owner: Option<&'a dyn Owner>,
 }
 
+/// Work between two looks at the deadline, in bytes touched: well below a millisecond for the slowest of our loops.
+const WORK_PER_LOOK: usize = 64 << 10;
+
 thread_local! {
+    /// Work since the last look.
+    static WORK: Cell<usize> = const { Cell::new(0) };
     static CURRENT: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
     static PRINTING: RefCell<(Option<String>, Position)> = const { RefCell::new((None, Position::NONE)) };
 }
@@ -69,6 +74,19 @@ pub fn poll() -> Answer<()> {
         Some(false) => Err(terminated()),
         _ => Ok(()),
     }
+}
+
+/// Counts work of a native function, in bytes touched or units of that size, and looks at the deadline every
+/// `WORK_PER_LOOK` of it. So the deadline holds however much a single item of a loop costs.
+#[inline]
+pub fn spend(work: usize) -> Answer<()> {
+    let spent = WORK.get().saturating_add(work);
+    if spent < WORK_PER_LOOK {
+        WORK.set(spent);
+        return Ok(());
+    }
+    WORK.set(0);
+    poll()
 }
 
 /// The error that ends a run; its watch knows the reason.

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use rhai::{Array, Dynamic, FnPtr, Map};
 
 use crate::bounds::limits::Limits;
+use crate::bounds::stack;
 use crate::bounds::stop::Stop;
 
 /// Stack bytes that the deepest recursion over nested data needs per level. Measured: the clone of a map takes 660,
@@ -28,6 +29,11 @@ const BYTES_PER_LEVEL: usize = 1024;
 /// What a run without a memory budget may ask for in one operation, because a request that the system cannot serve
 /// aborts the process.
 const ROOM_WITHOUT_BUDGET: usize = 1 << 30;
+
+/// Larger blocks count as work: filling them takes longer than a look at the clock.
+const LARGE_BLOCK: usize = 64 << 10;
+/// Bytes of large blocks after which the run looks at the clock. They are filled in a fraction of a millisecond.
+const BYTES_PER_LOOK: usize = 1 << 20;
 
 /// Size of the box of an array or of a map: one per level of nesting.
 const CONTAINER: usize = size_of::<Array>();
@@ -48,8 +54,10 @@ struct Budget {
     leaves: isize,
     string_block: usize,
     array_block: usize,
-    /// The smaller of the two above.
+    /// The smallest of the two above and `LARGE_BLOCK`.
     any_block: usize,
+    /// Containers of the thread when the run began.
+    first_containers: isize,
     string_limit: usize,
     array_limit: usize,
     exceeded: Stop,
@@ -64,6 +72,7 @@ const UNBOUNDED: Budget = Budget {
     string_block: usize::MAX,
     array_block: usize::MAX,
     any_block: usize::MAX,
+    first_containers: 0,
     string_limit: usize::MAX,
     array_limit: usize::MAX,
     exceeded: Stop::None,
@@ -79,6 +88,8 @@ pub struct Meter {
     peak_bytes: Cell<isize>,
     /// A copy of `budget.any_block`, so that an allocation reads one word instead of the whole budget.
     any_block: Cell<usize>,
+    /// Bytes of large blocks since the last look.
+    large_bytes: Cell<usize>,
 }
 
 thread_local! {
@@ -91,6 +102,7 @@ thread_local! {
             budget: Cell::new(UNBOUNDED),
             peak_bytes: Cell::new(isize::MAX),
             any_block: Cell::new(usize::MAX),
+            large_bytes: Cell::new(0),
         }
     };
 }
@@ -158,6 +170,30 @@ impl Meter {
         } else if align == 8 && size > budget.array_block {
             self.exceed(Stop::Array);
         }
+        let large_bytes = self.large_bytes.get().saturating_add(size);
+        if size < LARGE_BLOCK || large_bytes < BYTES_PER_LOOK {
+            self.large_bytes.set(large_bytes);
+        } else if !budget.attention.is_null() {
+            self.large_bytes.set(0);
+            // SAFETY: as in `exceed`.
+            unsafe { &*budget.attention }.store(true, Relaxed);
+        }
+    }
+
+    /// Makes address space for a request that the system has refused, and marks the run, so that its next operation
+    /// ends it. Returns whether the request may be repeated.
+    ///
+    /// A refused request would end the process. The large stack takes far more address space than most runs need, so
+    /// the run gives up what its data cannot need any more.
+    #[cold]
+    pub fn rescue(&self) -> bool {
+        let budget = self.budget.get();
+        if budget.attention.is_null() {
+            return false;
+        }
+        self.exceed(Stop::Refused);
+        let levels = usize::try_from(self.containers.get() - budget.first_containers).unwrap_or(0);
+        stack::release(levels * BYTES_PER_LEVEL)
     }
 
     #[cold]
@@ -189,7 +225,8 @@ impl Meter {
             leaves: above(self.leaves.get(), limits.map_items),
             string_block,
             array_block,
-            any_block: string_block.min(array_block),
+            any_block: string_block.min(array_block).min(LARGE_BLOCK),
+            first_containers: self.containers.get(),
             string_limit: limits.string_bytes.unwrap_or(usize::MAX),
             array_limit: limits.array_items.unwrap_or(usize::MAX),
             exceeded: Stop::None,

@@ -31,6 +31,8 @@ thread_local! {
     static SPARE: RefCell<Option<Stack>> = const { RefCell::new(None) };
     /// The stack pointer of the thread's own stack while a large one is in use, otherwise 0.
     static HOME: Cell<usize> = const { Cell::new(0) };
+    /// The large stack in use; null if there is none.
+    static IN_USE: Cell<*const Stack> = const { Cell::new(ptr::null()) };
 }
 
 /// How a stack is divided.
@@ -61,8 +63,10 @@ pub fn pointer() -> usize {
 
 /// A mapped stack; its lowest pages are inaccessible.
 struct Stack {
-    base: *mut c_void,
-    bytes: usize,
+    base: Cell<*mut c_void>,
+    bytes: Cell<usize>,
+    /// Whether a part of it was given up.
+    released: Cell<bool>,
 }
 
 impl Stack {
@@ -83,7 +87,7 @@ impl Stack {
             if base != libc::MAP_FAILED {
                 // SAFETY: the lowest pages of the mapping just made.
                 unsafe { libc::mprotect(base, GUARD_BYTES, libc::PROT_NONE) };
-                return Some(Self { base, bytes });
+                return Some(Self { base: Cell::new(base), bytes: Cell::new(bytes), released: Cell::new(false) });
             }
             bytes /= 2;
         }
@@ -91,21 +95,39 @@ impl Stack {
     }
 
     fn top(&self) -> usize {
-        self.base as usize + self.bytes
+        self.base.get() as usize + self.bytes.get()
+    }
+
+    /// Unmaps all but the upper `bytes`. Neither allocates nor locks. Returns whether that was worth it.
+    fn release(&self, bytes: usize) -> bool {
+        let keep = bytes.saturating_add(GUARD_BYTES).next_multiple_of(GUARD_BYTES);
+        let Some(unused) = self.bytes.get().checked_sub(keep).filter(|unused| *unused >= LEAST_BYTES) else {
+            return false;
+        };
+        let base = self.base.get();
+        // SAFETY: the lower part of the mapping, which nothing uses; the stack grows down from the other end.
+        unsafe {
+            libc::munmap(base, unused);
+            self.base.set(base.byte_add(unused));
+            libc::mprotect(self.base.get(), GUARD_BYTES, libc::PROT_NONE);
+        }
+        self.bytes.set(keep);
+        self.released.set(true);
+        true
     }
 
     /// Gives the touched pages back to the kernel, except for `WARM_BYTES` at the top.
     fn cool(&self) {
-        let cold = self.bytes - GUARD_BYTES - WARM_BYTES;
+        let cold = self.bytes.get() - GUARD_BYTES - WARM_BYTES;
         // SAFETY: the range is inside of the mapping and above the guard; nothing runs on this stack.
-        unsafe { libc::madvise(self.base.byte_add(GUARD_BYTES), cold, libc::MADV_DONTNEED) };
+        unsafe { libc::madvise(self.base.get().byte_add(GUARD_BYTES), cold, libc::MADV_DONTNEED) };
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: unmaps what `map` mapped; a stack is dropped only when nothing runs on it.
-        unsafe { libc::munmap(self.base, self.bytes) };
+        unsafe { libc::munmap(self.base.get(), self.bytes.get()) };
     }
 }
 
@@ -121,21 +143,36 @@ pub fn on_large<R>(f: impl FnOnce(Room) -> R, deep: impl FnOnce(&R) -> bool) -> 
         return f(Room::of(pointer(), OWN_BYTES));
     };
     let home = HOME.get();
+    let outer = IN_USE.replace(&raw const stack);
     let result = run_at(stack.top(), |here| {
         HOME.set(here);
-        f(Room::of(stack.top(), stack.bytes))
+        f(Room::of(stack.top(), stack.bytes.get()))
     });
     HOME.set(home);
+    IN_USE.set(outer);
     match result {
         Ok(result) => {
             if deep(&result) {
                 stack.cool();
             }
-            let _ending = SPARE.try_with(|spare| spare.replace(Some(stack)));
+            if !stack.released.get() {
+                let _ending = SPARE.try_with(|spare| spare.replace(Some(stack)));
+            }
             result
         }
         Err(panic) => resume_unwind(panic),
     }
+}
+
+/// Gives up the part of the stack in use that a run does not need, whose data needs `data_bytes` for recursion.
+/// Returns whether there was such a part. The allocator calls it.
+pub fn release(data_bytes: usize) -> bool {
+    let stack = IN_USE.get();
+    // SAFETY: non-null only while `on_large` waits for its call and keeps the stack.
+    unsafe { stack.as_ref() }.is_some_and(|stack| {
+        let evaluation_bytes = Room::of(stack.top(), stack.bytes.get()).evaluation_bytes;
+        stack.release(evaluation_bytes.saturating_add(data_bytes))
+    })
 }
 
 /// Runs `f` on the thread's own stack, whether or not the caller is inside of `on_large`.

@@ -28,10 +28,12 @@ pub enum Stop {
     Stack,
     /// There are so many containers that their nesting might exhaust the stack.
     Containers,
+    /// The system refused memory.
+    Refused,
 }
 
 /// The variants in the order of their numbers.
-const BY_NUMBER: [Stop; 11] = [
+const BY_NUMBER: [Stop; 12] = [
     Stop::None,
     Stop::Timeout,
     Stop::Cancelled,
@@ -43,6 +45,7 @@ const BY_NUMBER: [Stop; 11] = [
     Stop::Map,
     Stop::Stack,
     Stop::Containers,
+    Stop::Refused,
 ];
 
 impl Stop {

@@ -6,7 +6,7 @@
 //! Invariant: a stop is sticky. Native functions such as `dedup` swallow the errors of their callbacks, so the run
 //! is stopped again at each further operation, and the caller reads `stop()` once more after the script has ended.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use crate::bounds::{meter, stack};
 /// Operations between two looks at the clock while operations are fast. An operation costs 25-60 ns and a look about
 /// 30 ns, so 64 keeps the cost near one percent.
 const SLICE: u64 = 64;
+/// The first slice. The first operations of a run may be slow, and nothing is known about them.
+const FIRST_SLICE: u64 = 8;
 /// After a slice that took longer than this, the next slice is half as long. So slow operations (such as cloning a
 /// large array) still meet the deadline within milliseconds.
 const SLOW_SLICE_NS: u64 = 200_000;
@@ -66,7 +68,7 @@ impl Watch {
             stopped: AtomicU8::new(Stop::None as u8),
             left: AtomicU64::new(0),
             granted: AtomicU64::new(0),
-            slice: AtomicU64::new(SLICE),
+            slice: AtomicU64::new(FIRST_SLICE),
             max_operations: AtomicU64::new(NEVER),
             deadline_ns: AtomicU64::new(NEVER),
             looked_ns: AtomicU64::new(0),
@@ -134,8 +136,9 @@ impl Watch {
 
     /// Ends the run at its next operation, or wakes and ends its `sleep`. Any thread may call it.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Relaxed);
-        self.attention.store(true, Relaxed);
+        // In this order: a look takes the flag down before it reads `cancelled`.
+        self.cancelled.store(true, SeqCst);
+        self.attention.store(true, SeqCst);
         // The lock orders this with a sleeper that has tested `cancelled` and is about to wait.
         drop(self.bell.lock().unwrap_or_else(PoisonError::into_inner));
         self.rung.notify_all();
@@ -230,9 +233,12 @@ impl Watch {
     #[cold]
     #[inline(never)]
     fn look(&self) -> Option<Dynamic> {
+        // The meter raises the flag also when much memory was allocated, which shows that operations are slow.
+        self.attention.swap(false, SeqCst);
         let now = now_ns();
         self.see_signals(now);
         if self.check(now) != Stop::None {
+            self.attention.store(true, SeqCst);
             return Some(Dynamic::UNIT);
         }
         if self.left.load(Relaxed) == 0 {
@@ -261,7 +267,7 @@ impl Watch {
         if self.stop() == Stop::None {
             self.see_budget();
             self.see_stack();
-            if self.cancelled.load(Relaxed) {
+            if self.cancelled.load(SeqCst) {
                 self.stop_with(Stop::Cancelled);
             } else if now >= self.deadline_ns.load(Relaxed) {
                 self.stop_with(Stop::Timeout);

@@ -12,8 +12,8 @@ use crate::bounds::current::{self, Answer};
 use crate::bounds::meter;
 use crate::bounds::stop::Stop;
 
-/// Items between two looks at the budget and the deadline in loops that are not operations of the crate.
-pub const LOOK_EVERY: usize = 1024;
+/// Smaller requests are not tested before they are made.
+const TESTED_BYTES: usize = 1 << 20;
 
 /// The crate's error for data beyond a limit.
 fn too_large(what: &str) -> Box<EvalAltResult> {
@@ -23,9 +23,15 @@ fn too_large(what: &str) -> Box<EvalAltResult> {
 /// Fails if `bytes` do not fit the memory budget. `None` stands for a number that overflowed.
 pub fn fits(bytes: Option<usize>, what: &str) -> Answer<()> {
     match bytes {
-        Some(bytes) if bytes <= meter::room() => Ok(()),
+        Some(bytes) if bytes <= meter::room() && can_be_had(bytes) => Ok(()),
         _ => Err(too_large(what)),
     }
+}
+
+/// Whether the system grants a block of this size now. It may refuse under a limit of the address space, and a refused
+/// request that was not tested ends the process.
+fn can_be_had(bytes: usize) -> bool {
+    bytes < TESTED_BYTES || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
 /// Fails if a string of this size exceeds a limit.
@@ -51,12 +57,16 @@ pub fn size(number: i64) -> usize {
     usize::try_from(number).unwrap_or(if number < 0 { 0 } else { usize::MAX })
 }
 
+/// Work of one item of a loop besides the bytes that it touches.
+pub const ITEM_WORK: usize = 16;
+/// Longer texts give the unused part of their buffer back.
+const TRIMMED_BYTES: usize = 4096;
+
 /// Text that grows within the budget of the run. Once the text would exceed it, the rest is dropped and the run is
 /// marked, so that its next operation ends it.
 #[derive(Default)]
 pub struct BudgetText {
     text: String,
-    writes: usize,
     full: bool,
 }
 
@@ -66,35 +76,57 @@ impl BudgetText {
         self.full
     }
 
+    /// Drops further text and marks the run.
+    pub fn stop(&mut self, why: Stop) {
+        self.full = true;
+        meter::exceed(why);
+    }
+
     /// Appends `part`.
     pub fn put(&mut self, part: impl fmt::Display) {
-        // `write_str` below never fails.
-        let _infallible = fmt::Write::write_fmt(self, format_args!("{part}"));
+        // Fails if the text is full, which ends the formatting of `part`.
+        let _full = fmt::Write::write_fmt(self, format_args!("{part}"));
     }
 
     /// The text so far.
-    pub fn into_string(self) -> String {
+    pub fn into_string(mut self) -> String {
+        if self.text.capacity() > TRIMMED_BYTES.max(self.text.len() + self.text.len() / 8) {
+            self.text.shrink_to_fit();
+        }
         self.text
+    }
+
+    /// Makes room for `more` bytes. A large buffer is not copied when it grows, so what counts is what is added.
+    fn make_room(&mut self, more: usize) -> Result<(), Stop> {
+        let (len, capacity) = (self.text.len(), self.text.capacity());
+        let need = len.saturating_add(more);
+        if need > meter::string_limit() {
+            return Err(Stop::String);
+        }
+        if need > capacity {
+            let most = capacity.saturating_add(meter::room());
+            // Twice the size if it fits, so that a text is not moved at each part; what fits exactly otherwise.
+            let wanted = need.max(capacity.saturating_mul(2)).min(meter::string_limit()).min(most);
+            if need > most || self.text.try_reserve_exact(wanted - len).is_err() {
+                return Err(Stop::Memory);
+            }
+        }
+        Ok(())
     }
 }
 
 impl fmt::Write for BudgetText {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        self.writes += 1;
         if self.full {
-            return Ok(());
+            return Err(fmt::Error);
         }
-        // A full buffer is copied into one of twice the size, and both exist meanwhile.
-        let need =
-            if self.text.capacity() - self.text.len() < part.len() { 2 * (self.text.len() + part.len()) } else { 0 };
-        if need > meter::room() || self.text.len() + part.len() > meter::string_limit() {
-            self.full = true;
-            meter::exceed(if need > meter::room() { Stop::Memory } else { Stop::String });
-            return Ok(());
+        if let Err(why) = self.make_room(part.len()) {
+            self.stop(why);
+            return Err(fmt::Error);
         }
-        if self.writes.is_multiple_of(LOOK_EVERY) && current::poll().is_err() {
+        if current::spend(part.len() + ITEM_WORK).is_err() {
             self.full = true;
-            return Ok(());
+            return Err(fmt::Error);
         }
         self.text.push_str(part);
         Ok(())

@@ -4,10 +4,10 @@
 //! would limit the depth of all data for the sake of a rare operation. The answers are the crate's own: items of
 //! different types are unequal in an array, but an error in a map unless a function compares them.
 
-use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, EvalAltResult, ImmutableString, Map, Module, NativeCallContext};
 
 use crate::bounds::current::{self, Answer};
-use crate::builtins::budget::LOOK_EVERY;
+use crate::builtins::budget::ITEM_WORK;
 use crate::builtins::registration::pure;
 
 /// Registers the operators.
@@ -26,14 +26,27 @@ pub fn register(module: &mut Module) {
     });
 }
 
-struct Comparison<'a> {
+/// A comparison of values, which counts its work.
+pub struct Comparison<'a> {
     context: &'a NativeCallContext<'a>,
-    steps: usize,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(context: &'a NativeCallContext<'a>) -> Self {
-        Self { context, steps: 0 }
+    /// A comparison that finds the operators of other types through `context`.
+    pub fn new(context: &'a NativeCallContext<'a>) -> Self {
+        Self { context }
+    }
+
+    /// Whether two items are equal; those of different types that no function compares are not.
+    pub fn items_of_any_type(&mut self, a: &Dynamic, b: &Dynamic) -> Answer<bool> {
+        self.items(a, b).or_else(|error| match *error {
+            EvalAltResult::ErrorFunctionNotFound(ref name, _)
+                if name.starts_with("==") && a.type_id() != b.type_id() =>
+            {
+                Ok(false)
+            }
+            _ => Err(error),
+        })
     }
 
     fn arrays(&mut self, a: &Array, b: &Array) -> Answer<bool> {
@@ -41,15 +54,7 @@ impl<'a> Comparison<'a> {
             return Ok(false);
         }
         for (a, b) in a.iter().zip(b) {
-            let equal = self.items(a, b).or_else(|error| match *error {
-                EvalAltResult::ErrorFunctionNotFound(ref name, _)
-                    if name.starts_with("==") && a.type_id() != b.type_id() =>
-                {
-                    Ok(false)
-                }
-                _ => Err(error),
-            })?;
-            if !equal {
+            if !self.items_of_any_type(a, b)? {
                 return Ok(false);
             }
         }
@@ -69,11 +74,9 @@ impl<'a> Comparison<'a> {
         Ok(true)
     }
 
-    fn items(&mut self, a: &Dynamic, b: &Dynamic) -> Answer<bool> {
-        self.steps += 1;
-        if self.steps.is_multiple_of(LOOK_EVERY) {
-            current::poll()?;
-        }
+    /// Whether two items are equal.
+    pub fn items(&mut self, a: &Dynamic, b: &Dynamic) -> Answer<bool> {
+        current::spend(ITEM_WORK)?;
         if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
             return Ok(a == b);
         }
@@ -84,6 +87,17 @@ impl<'a> Comparison<'a> {
             return self.maps(&a, &b);
         }
         if let (Some(a), Some(b)) = (a.read_lock::<ImmutableString>(), b.read_lock::<ImmutableString>()) {
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            current::spend(a.len())?;
+            return Ok(*a == *b);
+        }
+        if let (Some(a), Some(b)) = (a.read_lock::<Blob>(), b.read_lock::<Blob>()) {
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            current::spend(a.len())?;
             return Ok(*a == *b);
         }
         self.others(a, b)

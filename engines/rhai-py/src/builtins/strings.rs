@@ -5,7 +5,9 @@
 use rhai::{Array, Dynamic, ImmutableString, Module};
 
 use crate::bounds::current::{self, Answer};
-use crate::builtins::budget::{LOOK_EVERY, fits_array_items, fits_string, size};
+use crate::builtins::budget::{ITEM_WORK, fits_array_bytes, fits_array_items, fits_string, size};
+use crate::builtins::characters::count;
+use crate::builtins::search::find;
 use crate::builtins::registration::mutating;
 
 /// Registers the four forms of a split function: at a string or at a character, into all pieces or into at most a given
@@ -31,6 +33,9 @@ macro_rules! register_split {
     };
 }
 
+/// Bytes that `pad` appends in one step.
+const PIECE: usize = 16 << 10;
+
 /// Registers the functions.
 pub fn register(module: &mut Module) {
     mutating("pad").set_into_module(module, |s: &mut ImmutableString, len: i64, char: char| {
@@ -55,7 +60,7 @@ pub fn register(module: &mut Module) {
 }
 
 fn pad(string: &mut ImmutableString, len: i64, padding: &str) -> Answer<()> {
-    let (len, have, unit) = (size(len), string.chars().count(), padding.chars().count());
+    let (len, have, unit) = (size(len), count(string)?, padding.chars().count());
     if len <= have || unit == 0 {
         return Ok(());
     }
@@ -63,23 +68,54 @@ fn pad(string: &mut ImmutableString, len: i64, padding: &str) -> Answer<()> {
     let tail = padding.chars().take(missing % unit).map(char::len_utf8).sum::<usize>();
     let added = (missing / unit).checked_mul(padding.len()).and_then(|bytes| bytes.checked_add(tail));
     // The old buffer exists while the new one is filled.
-    fits_string(added.and_then(|added| added.checked_add(string.len())))?;
-    let text = string.make_mut();
-    for _ in 0..missing / unit {
-        text.push_str(padding);
+    let bytes = added.and_then(|added| added.checked_add(string.len()));
+    fits_string(bytes)?;
+    let mut text = String::with_capacity(bytes.unwrap_or(0));
+    text.push_str(string);
+    let mut whole = missing / unit;
+    let many = padding.repeat(whole.min(PIECE.div_ceil(padding.len())));
+    while whole > 0 {
+        let units = whole.min(many.len() / padding.len());
+        current::spend(units * padding.len())?;
+        text.push_str(&many[..units * padding.len()]);
+        whole -= units;
     }
     text.push_str(&padding[..tail]);
+    *string = text.into();
     Ok(())
 }
 
-fn replace(string: &mut ImmutableString, find: &str, put: &str) -> Answer<()> {
+fn replace(string: &mut ImmutableString, part: &str, put: &str) -> Answer<()> {
     if string.is_empty() {
         return Ok(());
     }
-    let found = string.matches(find).count();
-    let kept = string.len() - found * find.len();
-    fits_string(found.checked_mul(put.len()).and_then(|bytes| bytes.checked_add(kept)))?;
-    *string = string.replace(find, put).into();
+    if part.is_empty() {
+        // Between all characters.
+        let found = count(string)? + 1;
+        fits_string(found.checked_mul(put.len()).and_then(|bytes| bytes.checked_add(string.len())))?;
+        *string = string.replace(part, put).into();
+        return Ok(());
+    }
+    let (mut found, mut from) = (0_usize, 0);
+    while let Some(at) = find(string, part, from)? {
+        current::spend(ITEM_WORK)?;
+        (found, from) = (found + 1, at + part.len());
+    }
+    if found == 0 {
+        return Ok(());
+    }
+    let bytes = found.checked_mul(put.len()).and_then(|bytes| bytes.checked_add(string.len() - found * part.len()));
+    fits_string(bytes)?;
+    let mut text = String::with_capacity(bytes.unwrap_or(0));
+    from = 0;
+    while let Some(at) = find(string, part, from)? {
+        current::spend(ITEM_WORK + put.len())?;
+        text.push_str(&string[from..at]);
+        text.push_str(put);
+        from = at + part.len();
+    }
+    text.push_str(&string[from..]);
+    *string = text.into();
     Ok(())
 }
 
@@ -97,13 +133,16 @@ fn pieces<'a>(pieces: impl Iterator<Item = &'a str>) -> Answer<Array> {
 
 fn collect(items: impl Iterator<Item = Dynamic>) -> Answer<Array> {
     let mut array = Array::new();
-    for (index, item) in items.enumerate() {
-        if index % LOOK_EVERY == 0 {
-            current::poll()?;
-            fits_array_items(index)?;
+    for item in items {
+        // An item has a size of its own besides the text that it holds.
+        current::spend(ITEM_WORK + size_of::<Dynamic>())?;
+        fits_array_items(array.len() + 1)?;
+        if array.len() == array.capacity() {
+            // A large list is not copied when it grows, so what counts is what is added.
+            let more = array.len().max(8);
+            fits_array_bytes(Some(more * size_of::<Dynamic>()))?;
         }
         array.push(item);
     }
-    fits_array_items(array.len())?;
     Ok(array)
 }

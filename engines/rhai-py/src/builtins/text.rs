@@ -6,9 +6,10 @@
 //! Invariant: these functions never fail. On an error of `to_string`, the crate formats the value itself without any
 //! limit. So a text that grows too large is cut, and the run ends at its next operation.
 
-use rhai::{Array, Dynamic, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, ImmutableString, Map, Module, NativeCallContext};
 
 use crate::bounds::current;
+use crate::builtins::blobs;
 use crate::builtins::budget::BudgetText;
 use crate::builtins::registration::pure;
 
@@ -35,6 +36,10 @@ fn register_print(module: &mut Module) {
     print().set_into_module(module, |context: NativeCallContext<'_>, map: &mut Map| {
         current::note_print(&context);
         map_text(context, map)
+    });
+    print().set_into_module(module, |context: NativeCallContext<'_>, blob: &mut Blob| {
+        current::note_print(&context);
+        blobs::text(blob)
     });
     print().set_into_module(module, |context: NativeCallContext<'_>, value: char| shown(context, value.into()));
     print().set_into_module(module, |context: NativeCallContext<'_>, value: bool| shown(context, value.into()));
@@ -102,6 +107,9 @@ fn put_value(context: &NativeCallContext<'_>, text: &mut BudgetText, value: &mut
     }
     if let Ok(number) = value.as_int() {
         return text.put(number);
+    }
+    if let Some(blob) = value.read_lock::<Blob>() {
+        return blobs::put(text, &blob);
     }
     // A registered type may have a `to_debug` of its own.
     match context.call_native_fn_raw("to_debug", true, &mut [value]) {

@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::errors::report::{Class, Report};
 use crate::values::package::errors_item;
-use crate::values::to_py;
+use crate::values::{depth, to_py};
 
 fn class_name(class: Class) -> &'static str {
     match class {
@@ -47,7 +47,8 @@ fn build(py: Python<'_>, report: Report, text: &str, name: Option<&str>) -> PyRe
     fields.set_item("function", report.frames.last().map(|call| call.function.as_str()))?;
     fields.set_item("frames", frames(py, &report)?)?;
     // A value without a counterpart, such as a closure, must not hide the error itself.
-    fields.set_item("value", report.value.and_then(|value| to_py::convert(py, &value, None).ok()))?;
+    fields.set_item("value", report.value.as_ref().and_then(|value| to_py::convert(py, value, None).ok()))?;
+    depth::discard(report.value);
     let class = errors_item(py, class_name(report.class))?;
     Ok(PyErr::from_value(class.call((PyString::new(py, &report.message),), Some(&fields))?))
 }

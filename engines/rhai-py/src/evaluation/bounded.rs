@@ -78,6 +78,7 @@ fn stopped(stop: Stop, report: Report, limits: &Limits) -> Report {
         Stop::String => too_large(report, more("a string holds", limits.string_bytes, "bytes")),
         Stop::Array => too_large(report, more("an array holds", limits.array_items, "items")),
         Stop::Map => too_large(report, more("object maps hold", limits.map_items, "items")),
+        Stop::Refused => too_large(report, "the system refused more memory".into()),
         Stop::Containers => too_large(report, "the script holds too many arrays, maps and closures".into()),
     }
 }

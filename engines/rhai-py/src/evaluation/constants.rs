@@ -9,16 +9,50 @@
 //!
 //! The crate calls the resolver for every variable, at 2-4 ns each, so only runs that need one get it.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use rhai::{Engine, Module};
 
-/// Registers `constants`. `captures` says whether the script may create closures.
-pub fn register(engine: &mut Engine, constants: &Arc<Module>, captures: bool) {
-    if captures || holds_containers(constants) {
-        resolve(engine, constants.clone());
+use crate::bounds::stack;
+use crate::values::depth;
+
+/// The constants of a run.
+#[derive(Clone)]
+pub struct Constants {
+    module: ManuallyDrop<Arc<Module>>,
+    /// Whether a constant is a function of a script, which may have captured deep values.
+    hold_pointers: bool,
+}
+
+impl Constants {
+    /// Constants that a module holds as its variables.
+    pub fn new(module: Module) -> Self {
+        let hold_pointers = module.iter_var().any(|(_, value)| depth::holds_pointer(value));
+        Self { module: ManuallyDrop::new(Arc::new(module)), hold_pointers }
     }
-    engine.register_global_module(constants.clone());
+
+    /// Registers them with the engine of a run. `captures` says whether the script may create closures.
+    pub fn register(&self, engine: &mut Engine, captures: bool) {
+        if captures || self.hold_containers() {
+            resolve(engine, Arc::clone(&self.module));
+        }
+        engine.register_global_module(Arc::clone(&self.module));
+    }
+
+    fn hold_containers(&self) -> bool {
+        self.module.iter_var().any(|(_, value)| value.is_array() || value.is_map() || value.is_blob())
+    }
+}
+
+impl Drop for Constants {
+    fn drop(&mut self) {
+        // SAFETY: nothing uses the module after its drop.
+        let module = unsafe { ManuallyDrop::take(&mut self.module) };
+        if self.hold_pointers {
+            stack::on_large(|_| drop(module), |()| true);
+        }
+    }
 }
 
 fn resolve(engine: &mut Engine, constants: Arc<Module>) {
@@ -27,8 +61,4 @@ fn resolve(engine: &mut Engine, constants: Arc<Module>) {
         let in_scope = index > 0 || context.scope().contains(name);
         Ok(if in_scope { None } else { constants.get_var(name) })
     });
-}
-
-fn holds_containers(constants: &Module) -> bool {
-    constants.iter_var().any(|(_, value)| value.is_array() || value.is_map() || value.is_blob())
 }

@@ -7,11 +7,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rhai::{Engine, LexError, Module, Token};
+use rhai::{Engine, LexError, Token};
 
 use crate::bounds::limits::Limits;
 use crate::bounds::watch::Watch;
 use crate::builtins;
+use crate::evaluation::constants::Constants;
 use crate::evaluation::host::Host;
 use crate::scripts::cache::Cache;
 use crate::scripts::library::{Library, RunResolver};
@@ -45,7 +46,7 @@ pub struct BoundScript {
     /// The script.
     pub program: Arc<Program>,
     /// The constants of the run.
-    pub constants: Option<Arc<Module>>,
+    pub constants: Option<Constants>,
 }
 
 impl Core {

@@ -12,6 +12,7 @@ use crate::bounds::limits::Limits;
 use crate::bounds::watch::Watch;
 use crate::errors::report::Report;
 use crate::evaluation::compile;
+use crate::evaluation::constants::Constants;
 use crate::evaluation::core::{BoundScript, Core};
 use crate::evaluation::entry::{convert_arguments, evaluate, on_main_thread, raised, start};
 use crate::evaluation::evaluate::Goal;
@@ -199,7 +200,7 @@ impl Engine {
         let run = options.run.map(Bound::get);
         let watch = start(py, limits, run)?;
         let program = self.program(script, limits, &watch)?;
-        let constants = options.constants.map(from_py::constants).transpose()?.map(Arc::new);
+        let constants = options.constants.map(from_py::constants).transpose()?.map(Constants::new);
         let script = BoundScript { core: self.core.clone(), program, constants };
         let goal = match function {
             None => Goal::Body,

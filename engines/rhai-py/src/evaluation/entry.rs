@@ -17,13 +17,14 @@ use crate::bounds::clock::now_ns;
 use crate::bounds::current::{self, Owner};
 use crate::bounds::limits::Limits;
 use crate::bounds::watch::Watch;
+use crate::builtins::listing;
 use crate::errors::exception::exception;
 use crate::errors::report::Report;
 use crate::evaluation::core::BoundScript;
 use crate::evaluation::evaluate::{self, Goal};
 use crate::evaluation::output::Printer;
 use crate::evaluation::run::Run;
-use crate::values::{from_py, to_py};
+use crate::values::{depth, from_py, to_py};
 
 thread_local! {
     static ON_MAIN_THREAD: Cell<Option<bool>> = const { Cell::new(None) };
@@ -57,7 +58,11 @@ pub fn evaluate(
         run.took_ns.store(now_ns().saturating_sub(started_ns), Relaxed);
     }
     match outcome {
-        Ok(value) => to_py::convert(py, &value, Some(script)),
+        Ok(value) => {
+            let converted = to_py::convert(py, &value, Some(script));
+            depth::discard([value]);
+            converted
+        }
         Err(report) => Err(raised(py, report, watch, &script.program.source, script.program.name.as_deref())),
     }
 }
@@ -92,6 +97,12 @@ pub fn raised(py: Python<'_>, report: Report, watch: &Watch, source: &str, name:
 pub fn remaining_s() -> Option<f64> {
     let remaining_ns = current::with(|frame| frame.watch.remaining_ns()).flatten()?;
     Some(Duration::from_nanos(remaining_ns).as_secs_f64())
+}
+
+/// The built-in functions of scripts: their names and the types of their parameters.
+#[pyfunction]
+pub fn builtin_functions() -> Vec<(String, Vec<&'static str>)> {
+    listing::functions()
 }
 
 /// Whether this is Python's main thread, the only one that sees signals. Asked once per thread, because asking imports

@@ -14,7 +14,7 @@ use crate::bounds::watch::Watch;
 use crate::errors::report::{Class, Report};
 use crate::evaluation::core::BoundScript;
 use crate::evaluation::output::Printer;
-use crate::evaluation::{bounded, compile, constants};
+use crate::evaluation::{bounded, compile};
 use crate::scripts::program::Program;
 use crate::values::depth::{self, DEPTH};
 
@@ -42,7 +42,7 @@ pub fn evaluate(
         let mut engine = core.runner(limits, watch);
         core.host().register(&mut engine);
         if let Some(constants) = &script.constants {
-            constants::register(&mut engine, constants, program.captures);
+            constants.register(&mut engine, program.captures);
         }
         if program.captures {
             core.let_parse(&mut engine, watch);

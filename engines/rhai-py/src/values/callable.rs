@@ -16,6 +16,8 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
 
 use crate::bounds::current::{self, Answer, Owner};
 use crate::bounds::stack;
+use crate::values::depth::{self, DEPTH};
+use crate::values::package::{conversion_error, errors_item};
 use crate::values::raised::Raised;
 use crate::values::{from_py, to_py};
 
@@ -51,10 +53,35 @@ pub struct Overload {
     pub doc: String,
 }
 
-/// A Python exception, and whether the script may catch it.
-struct Failure {
-    error: PyErr,
-    catchable: bool,
+/// A failed call.
+enum Failure {
+    /// A value that the callable throws into the script with `rhai.Throw`.
+    Thrown(Dynamic),
+    /// An exception that the script may catch.
+    Error(PyErr),
+    /// One that ends the run.
+    Fatal(PyErr),
+}
+
+impl Failure {
+    fn of(py: Python<'_>, error: PyErr) -> Self {
+        if !error.is_instance_of::<PyException>(py) {
+            return Self::Fatal(error);
+        }
+        let thrown = || -> PyResult<Option<Dynamic>> {
+            let exception = error.value(py);
+            if !exception.is_instance(&errors_item(py, "Throw")?)? {
+                return Ok(None);
+            }
+            from_py::convert(&exception.getattr("value")?).map(Some)
+        };
+        match thrown() {
+            Ok(None) => Self::Error(error),
+            Ok(Some(value)) => Self::Thrown(value),
+            // The value has no counterpart in a script.
+            Err(refused) => Self::Error(refused),
+        }
+    }
 }
 
 impl Overload {
@@ -96,21 +123,18 @@ impl Overload {
         &self,
         py: Python<'_>,
         owner: Option<&dyn Owner>,
-        arguments: [Dynamic; N],
+        arguments: &[Dynamic; N],
     ) -> Result<Dynamic, Failure> {
         let called = || {
             let mut converted = Vec::with_capacity(N);
-            for (index, argument) in arguments.into_iter().enumerate() {
-                let value = to_py::convert(py, &argument, owner)?.into_bound(py);
+            for (index, argument) in arguments.iter().enumerate() {
+                let value = to_py::convert(py, argument, owner)?.into_bound(py);
                 converted.push(self.accepts.get(index).unwrap_or(&Accepts::Any).admit(value, index)?);
             }
             let result = self.callable.bind(py).call1(PyTuple::new(py, converted)?)?;
             from_py::convert(&result)
         };
-        called().map_err(|error| {
-            let catchable = error.is_instance_of::<PyException>(py);
-            Failure { error, catchable }
-        })
+        called().map_err(|error| Failure::of(py, error))
     }
 }
 
@@ -167,15 +191,27 @@ pub fn dispatch<const N: usize>(
         let signature = format!("{} ({types})", context.fn_name());
         return Err(EvalAltResult::ErrorFunctionNotFound(signature, Position::NONE).into());
     };
+    // Here on the large stack, because a walk through a deep value takes as much stack as its drop. The arguments are
+    // dropped here as well.
+    let deep = arguments.iter().position(|argument| !depth::fits(argument));
     current::with(|frame| {
-        let called = stack::at_home(|| Python::try_attach(|py| overload.call(py, frame.owner, arguments)));
+        let called = stack::at_home(|| {
+            Python::try_attach(|py| match deep {
+                None => overload.call(py, frame.owner, &arguments),
+                Some(index) => {
+                    let message = format!("argument {} is nested deeper than {DEPTH} levels", index + 1);
+                    Err(Failure::Error(conversion_error(py, message)))
+                }
+            })
+        });
         match called {
             Some(Ok(value)) => Ok(value),
-            Some(Err(Failure { error, catchable: true })) => {
+            Some(Err(Failure::Thrown(value))) => Err(EvalAltResult::ErrorRuntime(value, Position::NONE).into()),
+            Some(Err(Failure::Error(error))) => {
                 let value = Dynamic::from(Raised(Arc::new(error)));
                 Err(EvalAltResult::ErrorRuntime(value, Position::NONE).into())
             }
-            Some(Err(Failure { error, catchable: false })) => {
+            Some(Err(Failure::Fatal(error))) => {
                 frame.watch.raise(error);
                 Err(current::terminated())
             }

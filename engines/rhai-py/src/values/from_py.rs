@@ -10,7 +10,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyIterator, PyList, PyMapping, PyRange, PyRangeMethods,
     PyString, PyTuple, PyType,
 };
-use rhai::{Array, Blob, Dynamic, ImmutableString, Map, Module};
+use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use crate::values::callable;
 use crate::values::decimal::{self, decimal_class};
@@ -97,7 +97,7 @@ fn other(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Dynamic> {
 fn unusual(object: &Bound<'_, PyAny>, depth: usize) -> PyResult<Dynamic> {
     let py = object.py();
     if let Ok(function) = object.cast::<Function>() {
-        return Ok(Dynamic::from(function.get().pointer.clone()));
+        return Ok(Dynamic::from(FnPtr::clone(&function.get().pointer)));
     }
     if let Ok(timestamp) = object.cast::<Timestamp>() {
         return Ok(Dynamic::from(timestamp.get().instant));

@@ -1,9 +1,11 @@
 //! Values of a script as Python objects.
 //!
 //! Used for results, for arguments of callbacks and for thrown values. Invariant: a value nested deeper than `DEPTH` is
-//! a conversion error, so no value that a script can build exhausts the stack here.
+//! a conversion error, so no value that a script can build exhausts the stack here. The caller has checked functions
+//! with `depth::fits`, because their captured variables are not converted but copied.
 
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::ops::{Range, RangeInclusive};
 use std::time::Instant;
 
@@ -129,7 +131,8 @@ fn rare(py: Python<'_>, value: &Dynamic, owner: Option<&dyn Owner>) -> PyResult<
     if let (Some(pointer), Some(owner)) = (value.read_lock::<FnPtr>(), owner) {
         // In a callback the run goes on. At its end it must not empty the variables that this function has captured.
         current::with(|frame| frame.watch.escape());
-        return Function { pointer: pointer.clone(), owner: owner.share() }.into_py_any(py);
+        let pointer = ManuallyDrop::new(pointer.clone());
+        return Function { pointer, owner: owner.share() }.into_py_any(py);
     }
     Err(conversion_error(py, format!("a value of type {} has no Python counterpart", value.type_name())))
 }

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-#: Levels of nesting: far more than a stack of 8 MiB bears, whatever handles one level.
-LEVELS = 100_000
+#: Levels of nesting: far more than the stack of the child (1 MiB) bears, whatever handles one level.
+LEVELS = 20_000
 #: Levels of arrays and maps. A script copies the array that it nests, so more levels would take too long to make.
-COPIED_LEVELS = 1_500
+COPIED_LEVELS = 2_000
 
 
 #: Scripts that make a value `v`, by its kind.
@@ -17,7 +17,7 @@ VALUES: dict[str, str] = {
     "deep map": f"let v = 0; for i in 0..{COPIED_LEVELS} {{ v = #{{k: take(v)}}; }}",
     "deep closure": f"let v = 0; for i in 0..{LEVELS} {{ let p = v; let f = || p; v = f; }}",
     "deep closure of a function": f"fn wrap(x) {{ || x }} let v = 0; for i in 0..{LEVELS} {{ v = wrap(v); }}",
-    "deep curry": f'fn nil(x) {{ 0 }} let v = 0; for i in 0..{LEVELS} {{ v = Fn("nil").curry(take(v)); }}',
+    "deep curry": f'fn zero(x) {{ 0 }} let v = 0; for i in 0..{LEVELS} {{ v = Fn("zero").curry(take(v)); }}',
     "deep closure in array": f"let v = 0; for i in 0..{LEVELS} {{ let p = [take(v)]; v = || p; }}",
     "deep closure in map": f"let v = 0; for i in 0..{LEVELS} {{ let p = #{{k: take(v)}}; v = || p; }}",
     "closure that captures itself": "let v = 0; let f = || v; v = f;",
@@ -27,7 +27,7 @@ VALUES: dict[str, str] = {
     # Each level holds the one below it twice: a walk without memory of where it was takes 2 ** 100 steps.
     "shared widely": "let v = 0; for i in 0..100 { let p = v; let f = || p; v = [f, f]; }",
     "shared widely by curries": (
-        'fn nil(a, b) { 0 } let v = 0; for i in 0..100 { let p = v; let f = || p; v = Fn("nil").curry(f, f); }'
+        'fn zero(a, b) { 0 } let v = 0; for i in 0..100 { let p = v; let f = || p; v = Fn("zero").curry(f, f); }'
     ),
 }
 
@@ -36,7 +36,7 @@ CROSSINGS: dict[str, str] = {
     "argument": "host(v); 1",
     "argument in an array": "host([v]); 1",
     "argument in a map": "host(#{k: v}); 1",
-    "argument that is curried": 'fn nil(x) { 0 } host(Fn("nil").curry(v)); 1',
+    "argument that is curried": 'fn held(x) { 0 } host(Fn("held").curry(v)); 1',
     "argument that is captured": "let w = v; host(|| w); 1",
     "argument that Python keeps": "keep(v); v = (); 1",
     "captured variable that grows later": "let w = 0; keep(|| w); w = v; v = (); 1",
@@ -115,6 +115,7 @@ def main():
         kept.clear()
         print(json.dumps([name, outcome]), flush=True)
 
+threading.stack_size(1 << 20)
 thread = threading.Thread(target=main)
 thread.start()
 thread.join()

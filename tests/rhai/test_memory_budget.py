@@ -30,7 +30,6 @@ LARGE = {
     "pieces from the end": 'let s = ""; s.pad(33_000_000, "ab"); s.split_rev("b", 3); 1',
     "replaced": 'let s = ""; s.pad(20_000_000, "ab"); s.replace("a", "abcdefgh"); s.len',
     "sorted copy": "let a = []; a.pad(1_900_000, 1.5); a.order(); 1",
-    "array that holds itself": "let x = [1]; let f = || { x.push(x); }; loop { f.call() }",
 }
 
 #: What the budget holds, with the value that it gives.
@@ -102,7 +101,10 @@ def test_memory_that_the_system_refuses_ends_the_script_only(name: str, room_mib
         print(engine.eval("40 + 2"))
     """)
     child = subprocess.run(
-        [sys.executable, "-c", code, REFUSED[name], str(room_mib), str(4 * GUARD_S)], capture_output=True, text=True
+        [sys.executable, "-c", code, REFUSED[name], str(room_mib), str(4 * GUARD_S)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (child.returncode, child.stdout.split()) == (0, ["ErrorDataTooLarge", "42"]), child.stderr

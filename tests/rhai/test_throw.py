@@ -22,7 +22,9 @@ def test_a_script_catches_the_value_itself(value: Any) -> None:
 
 
 def test_a_caught_text_is_a_string() -> None:
-    assert throwing("not found: x").eval('let r = 0; try { fail() } catch (e) { r = e.contains("not found") } r') is True
+    assert (
+        throwing("not found: x").eval('let r = 0; try { fail() } catch (e) { r = e.contains("not found") } r') is True
+    )
 
 
 def test_an_uncaught_value_is_a_runtime_error_with_its_place() -> None:

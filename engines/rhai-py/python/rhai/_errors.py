@@ -214,7 +214,7 @@ class RhaiInternalError(RhaiError):
     """Native code panicked, which is a bug in the Rhai crate or in this package. The process goes on."""
 
 
-class Throw(Exception):  # noqa: N818 - it is what a script throws, not an error of Python
+class Throw(Exception):
     """Raised by a callback, throws a value into the script, as the script's own `throw` does.
 
     A script that catches it gets the value itself. If no script catches it, `eval` raises a `RhaiRuntimeError` of kind

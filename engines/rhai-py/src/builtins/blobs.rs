@@ -4,6 +4,7 @@ use rhai::{Blob, ImmutableString, Module};
 
 use crate::bounds::current::Answer;
 use crate::builtins::budget::{BudgetText, fits_array_bytes, fits_array_items, fits_string};
+use crate::builtins::exact::ExactText;
 use crate::builtins::registration::{mutating, pure};
 
 /// Bytes that are formatted in one step; a multiple of the 8 bytes of a group.
@@ -49,15 +50,17 @@ pub fn put(text: &mut BudgetText, blob: &Blob) {
 
 /// The text of a blob.
 pub fn text(blob: &Blob) -> ImmutableString {
-    let mut text = BudgetText::default();
+    let mut text = BudgetText::sized(2 * blob.len() + blob.len().div_ceil(8) + 1);
     put(&mut text, blob);
-    text.into_string().into()
+    text.into_text()
 }
 
 fn as_string(blob: &Blob) -> Answer<ImmutableString> {
     if let Ok(text) = str::from_utf8(blob) {
         fits_string(Some(text.len()))?;
-        return Ok(text.into());
+        let mut copy = ExactText::sized(text.len());
+        copy.push(text);
+        return Ok(copy.into_text());
     }
     let mut text = BudgetText::default();
     for part in blob.utf8_chunks() {
@@ -69,7 +72,7 @@ fn as_string(blob: &Blob) -> Answer<ImmutableString> {
             break;
         }
     }
-    Ok(text.into_string().into())
+    Ok(text.into_text())
 }
 
 fn append(blob: &mut Blob, bytes: &[u8]) -> Answer<()> {

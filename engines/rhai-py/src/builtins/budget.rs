@@ -6,11 +6,12 @@
 
 use std::fmt;
 
-use rhai::{EvalAltResult, Position};
+use rhai::{EvalAltResult, ImmutableString, Position};
 
 use crate::bounds::current::{self, Answer};
 use crate::bounds::meter;
 use crate::bounds::stop::Stop;
+use crate::builtins::exact::ExactText;
 
 /// Smaller requests are not tested before they are made.
 const TESTED_BYTES: usize = 1 << 20;
@@ -59,14 +60,12 @@ pub fn size(number: i64) -> usize {
 
 /// Work of one item of a loop besides the bytes that it touches.
 pub const ITEM_WORK: usize = 16;
-/// Longer texts give the unused part of their buffer back.
-const TRIMMED_BYTES: usize = 4096;
 
 /// Text that grows within the budget of the run. Once the text would exceed it, the rest is dropped and the run is
 /// marked, so that its next operation ends it.
 #[derive(Default)]
 pub struct BudgetText {
-    text: String,
+    text: ExactText,
     full: bool,
 }
 
@@ -88,30 +87,23 @@ impl BudgetText {
         let _full = fmt::Write::write_fmt(self, format_args!("{part}"));
     }
 
-    /// The text so far.
-    pub fn into_string(mut self) -> String {
-        if self.text.capacity() > TRIMMED_BYTES.max(self.text.len() + self.text.len() / 8) {
-            self.text.shrink_to_fit();
-        }
-        self.text
+    /// A text that will have about `bytes` bytes.
+    pub fn sized(bytes: usize) -> Self {
+        Self { text: ExactText::sized(bytes), full: false }
     }
 
-    /// Makes room for `more` bytes. A large buffer is not copied when it grows, so what counts is what is added.
-    fn make_room(&mut self, more: usize) -> Result<(), Stop> {
-        let (len, capacity) = (self.text.len(), self.text.capacity());
-        let need = len.saturating_add(more);
-        if need > meter::string_limit() {
+    /// The text so far.
+    pub fn into_text(self) -> ImmutableString {
+        self.text.into_text()
+    }
+
+    /// Fails if the text cannot take `more` bytes. A large buffer is not copied when it grows, so what counts is what
+    /// is added.
+    fn check_room(&self, more: usize) -> Result<(), Stop> {
+        if self.text.len().saturating_add(more) > meter::string_limit() {
             return Err(Stop::String);
         }
-        if need > capacity {
-            let most = capacity.saturating_add(meter::room());
-            // Twice the size if it fits, so that a text is not moved at each part; what fits exactly otherwise.
-            let wanted = need.max(capacity.saturating_mul(2)).min(meter::string_limit()).min(most);
-            if need > most || self.text.try_reserve_exact(wanted - len).is_err() {
-                return Err(Stop::Memory);
-            }
-        }
-        Ok(())
+        if self.text.growth(more) > meter::room() { Err(Stop::Memory) } else { Ok(()) }
     }
 }
 
@@ -120,7 +112,7 @@ impl fmt::Write for BudgetText {
         if self.full {
             return Err(fmt::Error);
         }
-        if let Err(why) = self.make_room(part.len()) {
+        if let Err(why) = self.check_room(part.len()) {
             self.stop(why);
             return Err(fmt::Error);
         }
@@ -128,7 +120,7 @@ impl fmt::Write for BudgetText {
             self.full = true;
             return Err(fmt::Error);
         }
-        self.text.push_str(part);
+        self.text.push(part);
         Ok(())
     }
 }

@@ -24,14 +24,14 @@ fn converted(text: &ImmutableString, convert: fn(&str) -> String) -> ImmutableSt
     if text.len() <= STEP {
         return convert(text).into();
     }
-    let mut result = BudgetText::default();
+    let mut result = BudgetText::sized(text.len());
     let mut rest = text.as_str();
     while !rest.is_empty() && !result.is_full() {
         let (part, next) = rest.split_at(step(rest));
         result.put(convert(part));
         rest = next;
     }
-    result.into_string().into()
+    result.into_text()
 }
 
 /// The end of the next step. The lower case of a sigma depends on the letters around it, so a step ends at a space if

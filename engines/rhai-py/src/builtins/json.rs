@@ -18,7 +18,7 @@ pub fn register(module: &mut Module) {
     pure("to_json").set_into_module(module, |map: &mut Map| {
         let mut text = BudgetText::default();
         put_map(&mut text, map, DEEPEST);
-        text.into_string()
+        text.into_text()
     });
 }
 

@@ -17,6 +17,7 @@ pub mod case;
 pub mod characters;
 pub mod containers;
 pub mod equal;
+pub mod exact;
 pub mod json;
 pub mod listing;
 pub mod parts;

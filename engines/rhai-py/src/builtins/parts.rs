@@ -9,6 +9,7 @@ use rhai::{ImmutableString, Module};
 use crate::bounds::current::Answer;
 use crate::builtins::budget::{fits_string, size};
 use crate::builtins::characters::{count, place};
+use crate::builtins::exact::ExactText;
 use crate::builtins::registration::mutating;
 use crate::builtins::search::find;
 
@@ -24,8 +25,7 @@ pub fn register(module: &mut Module) {
         let (start, len) = inclusive(&range);
         sub_string(text, start, len)
     });
-    mutating("crop")
-        .set_into_module(module, |text: &mut ImmutableString, start: i64| crop(text, start, i64::MAX));
+    mutating("crop").set_into_module(module, |text: &mut ImmutableString, start: i64| crop(text, start, i64::MAX));
     mutating("crop").set_into_module(module, crop);
     mutating("crop").set_into_module(module, |text: &mut ImmutableString, range: Range<i64>| {
         let (start, len) = exclusive(&range);
@@ -72,7 +72,9 @@ fn part(text: &str, start: i64, len: i64) -> Answer<&str> {
 fn sub_string(text: &str, start: i64, len: i64) -> Answer<ImmutableString> {
     let part = part(text, start, len)?;
     fits_string(Some(part.len()))?;
-    Ok(part.into())
+    let mut copy = ExactText::sized(part.len());
+    copy.push(part);
+    Ok(copy.into_text())
 }
 
 fn crop(text: &mut ImmutableString, start: i64, len: i64) -> Answer<()> {

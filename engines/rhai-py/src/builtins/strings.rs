@@ -7,8 +7,9 @@ use rhai::{Array, Dynamic, ImmutableString, Module};
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::{ITEM_WORK, fits_array_bytes, fits_array_items, fits_string, size};
 use crate::builtins::characters::count;
-use crate::builtins::search::find;
+use crate::builtins::exact::ExactText;
 use crate::builtins::registration::mutating;
+use crate::builtins::search::find;
 
 /// Registers the four forms of a split function: at a string or at a character, into all pieces or into at most a given
 /// number. `$all` and `$most` are the methods of `str` that do the work.
@@ -70,18 +71,18 @@ fn pad(string: &mut ImmutableString, len: i64, padding: &str) -> Answer<()> {
     // The old buffer exists while the new one is filled.
     let bytes = added.and_then(|added| added.checked_add(string.len()));
     fits_string(bytes)?;
-    let mut text = String::with_capacity(bytes.unwrap_or(0));
-    text.push_str(string);
+    let mut text = ExactText::sized(bytes.unwrap_or(0));
+    text.push(string);
     let mut whole = missing / unit;
     let many = padding.repeat(whole.min(PIECE.div_ceil(padding.len())));
     while whole > 0 {
         let units = whole.min(many.len() / padding.len());
         current::spend(units * padding.len())?;
-        text.push_str(&many[..units * padding.len()]);
+        text.push(&many[..units * padding.len()]);
         whole -= units;
     }
-    text.push_str(&padding[..tail]);
-    *string = text.into();
+    text.push(&padding[..tail]);
+    *string = text.into_text();
     Ok(())
 }
 
@@ -106,16 +107,16 @@ fn replace(string: &mut ImmutableString, part: &str, put: &str) -> Answer<()> {
     }
     let bytes = found.checked_mul(put.len()).and_then(|bytes| bytes.checked_add(string.len() - found * part.len()));
     fits_string(bytes)?;
-    let mut text = String::with_capacity(bytes.unwrap_or(0));
+    let mut text = ExactText::sized(bytes.unwrap_or(0));
     from = 0;
     while let Some(at) = find(string, part, from)? {
         current::spend(ITEM_WORK + put.len())?;
-        text.push_str(&string[from..at]);
-        text.push_str(put);
+        text.push(&string[from..at]);
+        text.push(put);
         from = at + part.len();
     }
-    text.push_str(&string[from..]);
-    *string = text.into();
+    text.push(&string[from..]);
+    *string = text.into_text();
     Ok(())
 }
 

@@ -60,13 +60,13 @@ fn shown(context: NativeCallContext<'_>, mut value: Dynamic) -> ImmutableString 
 fn array_text(context: NativeCallContext<'_>, array: &mut Array) -> ImmutableString {
     let mut text = BudgetText::default();
     put_array(&context, &mut text, array);
-    text.into_string().into()
+    text.into_text()
 }
 
 fn map_text(context: NativeCallContext<'_>, map: &mut Map) -> ImmutableString {
     let mut text = BudgetText::default();
     put_map(&context, &mut text, map);
-    text.into_string().into()
+    text.into_text()
 }
 
 fn put_array(context: &NativeCallContext<'_>, text: &mut BudgetText, array: &mut Array) {

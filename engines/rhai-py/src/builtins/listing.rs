@@ -7,18 +7,16 @@ use std::any::TypeId;
 use std::ops::{Range, RangeInclusive};
 use std::time::Instant;
 
-use rhai::{Array, Blob, Dynamic, Engine, FnPtr, ImmutableString, Map};
+use rhai::{Array, Blob, Dynamic, Engine, FnPtr, ImmutableString, Map, Module, Shared};
 use rust_decimal::Decimal;
-
-use crate::builtins;
 
 /// A function and the names of the types of its parameters; `?` stands for a type that only natives make.
 type Listed = (String, Vec<&'static str>);
 
-/// The built-in functions.
-pub fn functions() -> Vec<Listed> {
+/// The functions of the modules.
+pub fn functions(modules: impl IntoIterator<Item = Shared<Module>>) -> Vec<Listed> {
     let mut engine = Engine::new_raw();
-    for module in builtins::modules() {
+    for module in modules {
         engine.register_global_module(module);
     }
     engine.collect_fn_metadata(

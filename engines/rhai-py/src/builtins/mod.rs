@@ -13,16 +13,12 @@ use crate::values::{opaque, raised};
 
 pub mod blobs;
 pub mod budget;
-pub mod case;
-pub mod characters;
 pub mod containers;
 pub mod equal;
 pub mod exact;
 pub mod json;
 pub mod listing;
-pub mod parts;
 pub mod registration;
-pub mod search;
 pub mod sleep;
 pub mod sorting;
 pub mod strings;
@@ -38,10 +34,6 @@ static REPLACEMENTS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     json::register(&mut module);
     equal::register(&mut module);
     blobs::register(&mut module);
-    case::register(&mut module);
-    characters::register(&mut module);
-    parts::register(&mut module);
-    search::register(&mut module);
     sorting::register(&mut module);
     raised::register(&mut module);
     opaque::register(&mut module);

@@ -17,7 +17,7 @@ use crate::bounds::clock::now_ns;
 use crate::bounds::current::{self, Owner};
 use crate::bounds::limits::Limits;
 use crate::bounds::watch::Watch;
-use crate::builtins::listing;
+use crate::builtins::{self, listing};
 use crate::errors::exception::exception;
 use crate::errors::report::Report;
 use crate::evaluation::core::BoundScript;
@@ -102,7 +102,7 @@ pub fn remaining_s() -> Option<f64> {
 /// The built-in functions of scripts: their names and the types of their parameters.
 #[pyfunction]
 pub fn builtin_functions() -> Vec<(String, Vec<&'static str>)> {
-    listing::functions()
+    listing::functions(builtins::modules())
 }
 
 /// Whether this is Python's main thread, the only one that sees signals. Asked once per thread, because asking imports

@@ -4,9 +4,9 @@
 use rhai::{Array, Dynamic, ImmutableString, Module, NativeCallContext};
 
 use crate::bounds::current::{self, Answer};
-use crate::builtins::characters::count;
 use crate::builtins::equal::Comparison;
 use crate::builtins::registration::pure;
+use crate::builtins::strings::characters::count;
 
 /// Bytes that one step of a search covers.
 const STEP: usize = 64 << 10;

@@ -6,10 +6,10 @@ use rhai::{Array, Dynamic, ImmutableString, Module};
 
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::{ITEM_WORK, fits_array_bytes, fits_array_items, fits_string, size};
-use crate::builtins::characters::count;
 use crate::builtins::exact::ExactText;
 use crate::builtins::registration::mutating;
-use crate::builtins::search::find;
+use crate::builtins::strings::characters::count;
+use crate::builtins::strings::search::find;
 
 /// Registers the four forms of a split function: at a string or at a character, into all pieces or into at most a given
 /// number. `$all` and `$most` are the methods of `str` that do the work.

@@ -8,10 +8,10 @@ use rhai::{ImmutableString, Module};
 
 use crate::bounds::current::Answer;
 use crate::builtins::budget::{fits_string, size};
-use crate::builtins::characters::{count, place};
 use crate::builtins::exact::ExactText;
 use crate::builtins::registration::mutating;
-use crate::builtins::search::find;
+use crate::builtins::strings::characters::{count, place};
+use crate::builtins::strings::search::find;
 
 /// Registers the functions.
 pub fn register(module: &mut Module) {

@@ -1,4 +1,4 @@
-"""Measures rolling restarts under load, and commands while an actor is stuck: do jobs fail, how long do commands take?
+"""Measures rolling restarts under load: whether jobs fail, and how long commands take while an actor is stuck.
 
     .venv/bin/python -m benchmarks.rolling                 50 restarts of all actors
     .venv/bin/python -m benchmarks.rolling --rolls 3       a small run

@@ -1,4 +1,4 @@
-"""Runs many jobs through two actors: do the number of keys and the resident memory return to their values?
+"""Runs many jobs through two actors, to see whether keys or memory are left over afterwards.
 
     .venv/bin/python -m benchmarks.soak --jobs 1000000     about a minute and a half
     .venv/bin/python -m benchmarks.soak --jobs 20000       a small run

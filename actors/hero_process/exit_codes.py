@@ -1,4 +1,4 @@
-"""Exit codes: what a process that ends wants the one that started it to do.
+"""Exit codes: how a process that ends tells its parent whether to start it again.
 
 This is the one table for actors, for the supervisor that watches them, and for service managers that watch either.
 

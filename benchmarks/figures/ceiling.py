@@ -1,4 +1,4 @@
-"""Measures the ceiling: how fast the client library moves jobs if it runs none and moves 64 per round trip.
+"""Measures the upper limit: how fast the client library moves jobs, 64 per round trip, if nothing runs them.
 
 One script claims and settles 64 jobs: it takes the id, reads the hash, writes the result, pushes the reply, sets its
 expiry and clears the claim. Without engine, checks and owner, only the server's work and the client's parsing remain.

@@ -1,4 +1,7 @@
-"""Dramatiq: the no-op is an actor with stored results. Worker: `dramatiq dramatiq_peer --processes 1 --threads 1`."""
+"""Drives Dramatiq in the comparison: the no-op is an actor with stored results.
+
+Worker: `dramatiq dramatiq_peer --processes 1 --threads 1`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""This runtime: the no-op is the script `40 + 2`. The benchmark starts the actor; `BENCH_HERO_TYPE` is its type."""
+"""Drives this runtime in the comparison: the no-op is the script `40 + 2`.
+
+The benchmark starts the actor; `BENCH_HERO_TYPE` is its type.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Huey: the no-op is a task with stored results. Worker: `huey_consumer huey_peer.huey -w 1 -k thread`.
+"""Drives Huey in the comparison: the no-op is a task with stored results.
+
+Worker: `huey_consumer huey_peer.huey -w 1 -k thread`.
 
 `notify_result` wakes a waiter, who would poll otherwise: a round trip takes 0.7 ms instead of 51 ms.
 """

@@ -1,4 +1,6 @@
-"""Taskiq: the no-op is an async task with stored results, list broker. Worker: `taskiq worker taskiq_peer:broker`.
+"""Drives Taskiq in the comparison: the no-op is an async task with stored results, list broker.
+
+Worker: `taskiq worker taskiq_peer:broker`.
 
 Waiting for a result polls. The interval is 1 ms, instead of the default of 200 ms.
 """

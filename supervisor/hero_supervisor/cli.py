@@ -1,4 +1,4 @@
-"""The program `hero-supervisor`: reads the settings, runs the service, and ends with a telling exit code.
+"""The program `hero-supervisor`: reads the settings, runs the service, and ends with an exit code that says why.
 
 Owned here: flags, exit codes, and what goes to stderr when the service cannot start. It uses argparse, which imports
 faster than typer, because a supervisor should be light and start quickly.

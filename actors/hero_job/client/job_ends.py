@@ -1,4 +1,4 @@
-"""Wakes those who wait for the end of a job, from the stream of job events.
+"""Follows the stream of job events and wakes the callers that wait for the end of a job.
 
 `AsyncStore` has one `JobEnds` for each namespace it waits in: a thousand waiters share one connection and one blocking
 read. Invariant: while `following` is set, every job that ends wakes its waiters; they then read the outcome themselves.

@@ -1,4 +1,4 @@
-"""How long ended jobs, their replies and their traces are kept. Plain data.
+"""How long the store keeps ended jobs, replies, events and logs. Plain data.
 
 Every operation that may end a job carries a `Retention` to its Lua script.
 """

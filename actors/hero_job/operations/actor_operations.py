@@ -1,4 +1,4 @@
-"""The operations of those who run jobs and of those who recover them, as data; no I/O.
+"""The operations of actors, which run jobs, and of supervisors, which recover them, as data; no I/O.
 
 An actor process makes one `ActorOperations` for its incarnation and shares it among its lanes; a supervisor makes
 `Recoveries`. Invariant: an id that left a queue is in exactly one claimed list until its job is settled or handed back.

@@ -1,4 +1,5 @@
-"""The operations on the streams of events, as data; no I/O. One stream reports jobs that move, the other actors.
+"""The operations on the streams of events, as data; no I/O. One stream reports changes of jobs, the other
+changes of actors.
 
 `StreamFollower`, the RPC's subscriptions and `heroctl events` read them. The Lua scripts that move a job write its
 event in the same step. The scripts that join and recover, and supervisors through `note`, write the events of actors.

@@ -1,4 +1,4 @@
-"""The operations on jobs and batches of those who submit them, as data; no I/O.
+"""The operations of submitters on jobs and batches, as data; no I/O.
 
 The client API, the RPC, the supervisor and `heroctl` run them through a store. `Operations.admin` has the operations on
 queues, dead letters and actors; `actor_operations.py` has those of actors. Invariant: each operation is one round trip

@@ -1,4 +1,4 @@
-"""Starts a program as its child and leaves no process behind. `engine` runs this file for every V job:
+"""Starts the program of a V job as its child and leaves no process behind. `engine` runs this file for every job:
 
     python launcher.py PARENT_PID PROGRAM ARGUMENT...
 

@@ -1,4 +1,4 @@
-"""Ends and reaps the processes that actors leave behind, wherever those have moved.
+"""Ends and reaps the processes that actors leave behind, also those that have moved to a session of their own.
 
 Owned here: making the supervisor the parent of all orphans below it (a child subreaper), finding them, and taking their
 exit status. The service uses this in programs whose process is nothing but the supervisor; in a program that uses the

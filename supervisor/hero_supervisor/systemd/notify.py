@@ -1,4 +1,4 @@
-"""Tells the service manager what the service does: ready, reloading, status, stopping, and that its loop still turns.
+"""Tells the service manager that the service is ready, reloads, stops, or is still responsive, and its status line.
 
 Owned here: the protocol of sd_notify. The service calls this from its own loop, never from a separate thread, because
 a watchdog that is fed while the loop hangs detects nothing. Without a service manager this does nothing.

@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hero_job import JobStatus, ScriptType
+from hero_job import JobStatus
 from hero_job.client.store import Store
 from hero_job.model.builder import JobBuilder
 from hero_job.model.views import Progress
-from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
+from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.actor.conftest import StartActor
@@ -163,33 +163,6 @@ def test_jobs_of_one_context_run_one_after_the_other_and_in_order_over_two_actor
 
     records = [client.record(job_id) for job_id in ids]
     assert all(str(a.finished_at) <= str(b.started_at) for a, b in itertools.pairwise(records))
-
-
-@pytest.mark.xfail(strict=True, reason="an idle lane takes a job without its context; another may overtake it")
-def test_two_idle_actors_start_two_jobs_of_one_context_in_order(
-    client: JobClient, store: Store, operations: Operations
-) -> None:
-    def join(name: str) -> ActorOperations:
-        entry = ActorEntry(
-            incarnation=name,
-            name="osis",
-            script_type=ScriptType.OSIS,
-            host="h",
-            pid=1,
-            lanes=1,
-            engine="rhai",
-            engine_version="1",
-        )
-        actor = ActorOperations(entry, operations.keys.namespace, by_context=True)
-        assert store.run(actor.join())
-        return actor
-
-    first, second = join("first"), join("second")
-    ids = [client.submit("1") for _ in range(2)]
-    assert [store.run(actor.take(0)) for actor in (first, second)] == ids
-
-    # The second actor is faster: it must not start its job before the first job has ended.
-    assert store.run(second.turn(0, [], 1)).jobs == []
 
 
 def test_two_actors_of_one_name_do_not_take_each_others_jobs(

@@ -135,8 +135,8 @@ class RunningServer:
         self._stop = asyncio.Event()
         async with self._builder.build_async() as self._supervisor:
             kind = UnixServer if self.over_unix else WebServer
-            self._server = kind(self._supervisor, self._settings, JobsSettings())
             try:
+                self._server = kind(self._supervisor, self._settings, JobsSettings())
                 await self._server.start()
             except BaseException as e:
                 self._failure = e

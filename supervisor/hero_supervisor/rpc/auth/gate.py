@@ -101,30 +101,26 @@ class Gate:
         self._sessions.add(session)
 
     def look_up(self, token: str, peer: str) -> Holder:
-        """Find the holder of a token.
+        """Find the holder of a token. A good token counts no matter how often others at its address were wrong.
 
         Raises:
-            RpcError: The token is not known, or the peer has been wrong too often.
+            RpcError: The token is not known.
         """
-        self.may_try(peer)
         holder = self.tokens.holder(token, time.time())
         if holder is None:
             raise self.wrong(peer, "this token is not known")
         return holder
 
-    def may_try(self, peer: str) -> None:
-        """Refuse a peer that has been wrong too often.
-
-        Raises:
-            RpcError: It must wait.
-        """
-        blocked_s = self._wrong.blocked_s(peer, time.monotonic())
-        if blocked_s > 0:
-            raise _too_many("too many wrong tokens or signatures from this address", blocked_s)
-
     def wrong(self, peer: str, text: str) -> RpcError:
-        """Count a wrong token or signature, and build the error."""
-        self._wrong.count(peer, time.monotonic())
+        """Count a wrong token or signature, and build the error.
+
+        A peer that was wrong too often is told to wait and leaves no further line in the log.
+        """
+        now = time.monotonic()
+        blocked_s = self._wrong.blocked_s(peer, now)
+        if blocked_s > 0:
+            return _too_many("too many wrong tokens or signatures from this address", blocked_s)
+        self._wrong.count(peer, now)
         log.warning("rpc.token_refused", extra={"peer": peer, "why": text})
         return unauthenticated(text)
 

@@ -98,7 +98,6 @@ async def whoami() -> Identity:
 
 async def _authenticate_key(session: RpcSession, key: str, signature: str, nonce: str | None) -> None:
     gate = session.gate
-    gate.may_try(session.peer)
     if nonce is None:
         if session.nonce is None or session.nonce[0] != key:
             raise unauthenticated("this connection has no nonce for this key; call fetch_nonce first")

@@ -74,6 +74,12 @@ class RpcSession:
         if self.lasting:
             self.gate.watch(self)
 
+    def for_one_request(self) -> RpcSession:
+        """Make a session of the same peer that has not authenticated and ends with its request."""
+        session = RpcSession(self.gate, self.peer, self._context_id)
+        session.facts = self.facts
+        return session
+
     def become(self, name: str, scope: Scope, by: str) -> None:
         """Speak for somebody from now on."""
         self.name, self.scope, self.by = name, scope, by

@@ -33,7 +33,8 @@ MAX_JOBS: Final = 10_000
 WIDTH: Final = 32
 
 _Jobs = Annotated[
-    list[JobObject], Field(max_length=MAX_JOBS, description="Jobs; they may be prerequisites of each other.")
+    list[JobObject],
+    Field(fail_fast=True, max_length=MAX_JOBS, description="Jobs; they may be prerequisites of each other."),
 ]
 _Timeout = Annotated[float, Field(ge=0, description="Longest wait in seconds.")]
 
@@ -84,7 +85,7 @@ class BatchMethods:
 
     async def wait_jobs(
         self,
-        job_ids: Annotated[list[JobId], Field(max_length=MAX_JOBS)] | None = None,
+        job_ids: Annotated[list[JobId], Field(fail_fast=True, max_length=MAX_JOBS)] | None = None,
         batch_id: BatchId | None = None,
         timeout: _Timeout = 60.0,  # noqa: ASYNC109  # as above
     ) -> results.Waited:

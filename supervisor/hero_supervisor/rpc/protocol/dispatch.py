@@ -20,6 +20,7 @@ from pydantic_core import ArgsKwargs
 from hero_job.model.errors import HeroJobError
 from hero_supervisor.errors import FleetError
 from hero_supervisor.rpc.protocol import rpc_errors, wire
+from hero_supervisor.rpc.protocol.param_bounds import check_params
 from hero_supervisor.rpc.protocol.wire import ErrorCode, Refused, RpcError, Single
 
 DEFAULT_MAX_BATCH: Final = 1000
@@ -114,6 +115,7 @@ class Dispatcher:
         if isinstance(request, Refused):
             return wire.encode_error(request.id, request.error)
         try:
+            check_params(request.params)
             if admit is not None:
                 admit(request)
             result = await self._call(request)

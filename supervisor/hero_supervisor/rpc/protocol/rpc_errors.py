@@ -39,6 +39,9 @@ STORE_CODES: Final = (ErrorCode.STORE_UNAVAILABLE, ErrorCode.STORE_REFUSED)
 #: Codes of every method that reads one job.
 JOB_CODES: Final = (ErrorCode.JOB_NOT_FOUND, ErrorCode.JOB_DAMAGED, *STORE_CODES)
 
+#: Problems that one error lists.
+MAX_PROBLEMS: Final = 100
+
 _STATE_HINTS: Final = {
     "start": "a job starts only once; call get_job_status or get_job_output to see what became of it",
     "delete": "wait until the job has ended, or stop it with stop_job, then delete it",
@@ -142,7 +145,7 @@ def from_validation(error: ValidationError, parameter_names: Sequence[str]) -> R
         parameter_names: In the order of the method's signature, to name positional parameters.
     """
     problems: list[dict[str, Any]] = []
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
+    for found in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_PROBLEMS]:
         first, *rest = found["loc"] or ("params",)
         if isinstance(first, int) and first < len(parameter_names):
             first = parameter_names[first]

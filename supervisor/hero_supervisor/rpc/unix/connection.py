@@ -237,15 +237,17 @@ class UnixConnection(asyncio.Protocol):
             return 413, wire.encode_error(None, wire.too_large(frame.max_bytes)), JSON
         if not isinstance(frame, Posted):
             return 400, frame.reason.encode() + b"\n", TEXT
+        # Each request authenticates by itself: a proxy may send requests of many clients over one connection.
+        session = self._session if self._session.scope is not Scope.NONE else self._session.for_one_request()
         try:
-            if self._session.scope is Scope.NONE and frame.token:
-                self._session.authenticate(frame.token)
-            if self._session.scope is Scope.NONE:
-                raise self._session.unknown("POST")
+            if session.scope is Scope.NONE and frame.token:
+                session.authenticate(frame.token)
+            if session.scope is Scope.NONE:
+                raise session.unknown("POST")
         except wire.RpcError as e:
             return 401, wire.encode_error(None, e), JSON
-        auth_session.enter(self._session)
-        return 200, await self._dispatcher.answer(frame.message, self._session.admit), JSON
+        auth_session.enter(session)
+        return 200, await self._dispatcher.answer(frame.message, session.admit), JSON
 
     # Timers.
 

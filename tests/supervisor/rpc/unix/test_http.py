@@ -144,3 +144,20 @@ def test_a_socket_that_needs_a_token_needs_it_over_http_too(
 
     assert (known.status, unknown.status, wrong.status) == (200, 401, 401)
     assert known.json["result"]
+
+
+def test_each_request_authenticates_by_itself(valkey: ValkeyServer, namespace: str, socket_path: Path) -> None:
+    server = RunningServer(valkey.url, namespace, socket_path, unix_auth="token", tokens=token_settings()).start()
+    connection = OverUnix(socket_path)
+
+    def ask(*options: str) -> tuple[int, object]:
+        headers = dict(option.split(": ", 1) for option in options if ": " in option)
+        connection.request("POST", "/rpc", request("whoami"), headers)
+        response = connection.getresponse()
+        return response.status, orjson.loads(response.read()).get("result", {}).get("scope")
+
+    with contextlib.closing(connection):
+        assert ask(*bearer("admin")) == (200, "admin")
+        assert ask(*bearer("reader")) == (200, "read")
+        assert ask() == (401, None)
+    server.stop()

@@ -36,6 +36,7 @@ LARGE = {
 FITTING = {
     "padded string": ('let s = ""; s.pad(60_000_000, "ab"); s.len', 60_000_000),
     "padded blob": ("let b = blob(1); b.pad(60_000_000, 1); b.len", 60_000_000),
+    "padded array of floats": ("let a = []; a.pad(3_900_000, 1.5); a.len", 3_900_000),
     "characters": ('let s = ""; s.pad(60_000_000, "ab"); let n = 0; for c in s.chars(59_999_990) { n += 1 } n', 10),
     "text of a blob": ("blob(14_000_000, 65).to_string().len", 29_750_001),
     "json of a blob": ("#{a: blob(14_000_000, 65)}.to_json().len", 42_000_007),

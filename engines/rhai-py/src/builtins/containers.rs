@@ -88,6 +88,7 @@ fn heap_bytes(value: &Dynamic) -> usize {
     if let Some(bytes) = value.read_lock::<Blob>() {
         return size_of::<Blob>() + bytes.len();
     }
-    // Copies share text; any other value is a small box at most.
-    if value.is_string() || value.is_int() || value.is_bool() || value.is_unit() { 0 } else { 64 }
+    // Copies share text, and a number or character is part of the item. Any other value is a small box at most.
+    let inline = value.is_int() || value.is_float() || value.is_bool() || value.is_char() || value.is_unit();
+    if inline || value.is_string() { 0 } else { 64 }
 }

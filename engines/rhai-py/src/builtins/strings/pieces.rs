@@ -1,4 +1,4 @@
-//! `pad`, `replace`, `split`, `split_rev` and `to_chars` of strings, within the budget of the run.
+//! `pad`, `remove`, `replace`, `split`, `split_rev` and `to_chars` of strings, within the budget of the run.
 //!
 //! `pad` with an empty string returns immediately; the crate never returns from it.
 
@@ -44,6 +44,9 @@ pub fn register(module: &mut Module) {
     });
     mutating("pad").set_into_module(module, pad);
     mutating("replace").set_into_module(module, |s: &mut ImmutableString, a: &str, b: &str| replace(s, a, b));
+    mutating("remove").set_into_module(module, |s: &mut ImmutableString, part: &str| replace(s, part, ""));
+    mutating("remove")
+        .set_into_module(module, |s: &mut ImmutableString, part: char| replace(s, part.encode_utf8(&mut [0; 4]), ""));
     mutating("replace")
         .set_into_module(module, |s: &mut ImmutableString, a: &str, b: char| replace(s, a, b.encode_utf8(&mut [0; 4])));
     mutating("replace")

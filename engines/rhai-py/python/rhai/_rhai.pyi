@@ -16,6 +16,7 @@ __all__ = [
     "Script",
     "Timestamp",
     "Usage",
+    "builtin_functions",
     "remaining_s",
 ]
 

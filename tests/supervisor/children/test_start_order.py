@@ -168,12 +168,12 @@ def entry(name: str, **fields: Any) -> ActorSettings:
 @pytest.mark.parametrize(
     ("entries", "complaint"),
     [
-        ([entry("a", after=("b",))], "'a' is to start after 'b', which is no entry"),
+        ([entry("a", after=("b",))], "'a' should start after 'b', but no entry has that name"),
         ([entry("a", after=("a",))], "start after each other: a -> a"),
         ([entry("a", after=("b",)), entry("b", after=("a",))], "start after each other"),
         (
             [entry("a", strategy_group="g", strategy="one_for_all"), entry("b", strategy_group="g")],
-            "should have one strategy",
+            "should have the same strategy",
         ),
         (
             [

@@ -7,12 +7,20 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from tests.known_skips import is_known
 from tests.valkey_server import ValkeyServer
+
+
+# No example has a time limit and no search is too slow: both would fail on a busy machine.
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from hero_job.operations.operations import Operations
 from tests.known_skips import is_known
 from tests.valkey_server import ValkeyServer
 
-
 # No example has a time limit and no search is too slow: both would fail on a busy machine.
 hypothesis.settings.register_profile(
     "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

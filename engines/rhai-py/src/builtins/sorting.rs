@@ -29,6 +29,13 @@ pub fn register(module: &mut Module) {
             sort_by(&context, array, &by)
         });
     }
+    // By name of a function, as the crate has it.
+    mutating("sort").set_into_module(
+        module,
+        |context: NativeCallContext<'_>, array: &mut Array, by: ImmutableString| {
+            sort_by(&context, array, &FnPtr::new(by)?)
+        },
+    );
     for name in ["order", "order_by"] {
         pure(name).set_into_module(module, |context: NativeCallContext<'_>, array: &mut Array, by: FnPtr| {
             let mut array = array.clone();
@@ -40,11 +47,25 @@ pub fn register(module: &mut Module) {
         dedup(array, |a, b| Comparison::new(&context).items(a, b).unwrap_or(false))
     });
     mutating("dedup").set_into_module(module, |context: NativeCallContext<'_>, array: &mut Array, same: FnPtr| {
-        dedup(array, |a, b| {
-            let answer = same.call_within_context::<Dynamic>(&context, (a.clone(), b.clone()));
-            answer.is_ok_and(|answer| answer.as_bool().unwrap_or(false))
-        })
+        dedup_by(&context, array, &same)
     });
+    mutating("dedup").set_into_module(
+        module,
+        |context: NativeCallContext<'_>, array: &mut Array, same: ImmutableString| {
+            dedup_by(&context, array, &FnPtr::new(same)?)
+        },
+    );
+}
+
+fn dedup_by(context: &NativeCallContext<'_>, array: &mut Array, same: &FnPtr) -> Answer<()> {
+    dedup(array, |a, b| {
+        // A call that fails copies the name of the function into its error, and names can be long.
+        if current::spend(same.fn_name().len()).is_err() {
+            return false;
+        }
+        let answer = same.call_within_context::<Dynamic>(context, (a.clone(), b.clone()));
+        answer.is_ok_and(|answer| answer.as_bool().unwrap_or(false))
+    })
 }
 
 fn ordered(array: &Array, descending: bool) -> Answer<Array> {
@@ -101,6 +122,8 @@ fn float_order(a: &Dynamic, b: &Dynamic) -> Ordering {
 
 fn sort_by(context: &NativeCallContext<'_>, array: &mut Array, by: &FnPtr) -> Answer<()> {
     sort_with(array, |a, b| {
+        // A call that fails copies the name of the function into its error, and names can be long.
+        go_on(by.fn_name().len());
         let answer = by.call_within_context::<Dynamic>(context, (a.clone(), b.clone())).ok();
         let number = answer.and_then(|answer| {
             answer.as_int().or_else(|_| answer.as_bool().map(|first| if first { -1 } else { 1 })).ok()

@@ -214,7 +214,7 @@ def test_passed_port_obeys_the_rules_of_a_configured_one(tmp_path: Path, valkey:
         process = start_with([everywhere.fileno()], command, cwd=tmp_path, log=tmp_path / "log")
         assert process.wait(60) == 69
 
-    assert "who can reach 0.0.0.0 could run scripts: give tokens" in (tmp_path / "log").read_text()
+    assert "who can reach 0.0.0.0 could run scripts: set tokens" in (tmp_path / "log").read_text()
 
 
 WHO = {"caller_id": "me", "context_id": "here"}

@@ -197,8 +197,11 @@ class Framer:
         run_end = _found(_CLOSERS(text, position)).end()
         count = min(run_end - position, len(self._open))
         message_end = position + count
-        if text[position:message_end] != self._open[: -count - 1 : -1].translate(_CLOSER_OF):
-            self._lose("a bracket is closed by one of the other kind", text, start, position, frames)
+        wanted = self._open[: -count - 1 : -1].translate(_CLOSER_OF)
+        if text[position:message_end] != wanted:
+            # The very bracket, not the start of its run: the size limit must not depend on how the bytes were split.
+            wrong = next(i for i in range(count) if text[position + i] != wanted[i])
+            self._lose("a bracket is closed by one of the other kind", text, start, position + wrong, frames)
             return start, message_end
         del self._open[-count:]
         if self._open:

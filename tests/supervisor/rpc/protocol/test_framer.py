@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hero_supervisor.rpc.protocol.framer import MAX_DEPTH, Frame, Framer, Oversized, Unframed
@@ -61,6 +61,7 @@ def test_messages_come_out_whole_one_byte_at_a_time(stream: tuple[bytes, list[by
     st.lists(st.integers(min_value=0), max_size=8),
     st.sampled_from([4, 12, 1000]),
 )
+@example([b"{", b"{", b'"', b'"', b'{"a":[1]}', b"]"], [5], 12)
 def test_broken_input_gives_the_same_frames_however_it_is_split(
     tokens: list[bytes], points: list[int], max_bytes: int
 ) -> None:

@@ -23,8 +23,8 @@ MAX_MODULES = 14
 MAX_PROSE_COLUMNS = 120
 
 PHRASES = re.compile(
-    r"\bat once\b|\bof another make\b|\bof other makes\b|\b[Ww]ho(?:ever)\b|\b[Ww]hatever (is|are|was|has)\b|\bof theirs\b"
-    r"|\bnobody need\b|\bwhat has begun\b|\bNot (written|read|shown|counted|known) (is|are)\b"
+    r"\bat once\b|\bof another make\b|\bof other makes\b|\b[Ww]ho(?:ever)\b|\b[Ww]hatever (is|are|was|has)\b"
+    r"|\bof theirs\b|\bnobody need\b|\bwhat has begun\b|\bNot (written|read|shown|counted|known) (is|are)\b"
     r"|\ba (child|process|program|file|line|family|module|lane|script|round trip|key|hash|server) a "
     r"(job|lane|actor|module|file|family|run|context|script|transition|second)\b"
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Self
 
 from hero_job.model.errors import JobInvalid
@@ -245,9 +246,12 @@ class Job:
     )
 
     def __post_init__(self) -> None:
-        for (name, check, default, with_field), value in zip(_CHECKS, _values_of(self), strict=True):
-            # Identity, so that the checks see a True that equals a default of 1.
-            if value is not default and (with_field is None or getattr(self, with_field) is not None):
+        values = _values_of(self)
+        # Identity, so that the checks see a True that equals a default of 1.
+        for (name, check, with_field), value in compress(
+            zip(_CHECKS, values, strict=True), map(is_not, values, _DEFAULTS)
+        ):
+            if with_field is None or getattr(self, with_field) is not None:
                 checked = check(name, value)
                 if checked is not value:
                     object.__setattr__(self, name, checked)
@@ -307,11 +311,9 @@ class Job:
 #: The rows of all fields, in their order.
 JOB_FIELDS = rows_of(Job)
 
+_CHECKS = tuple((field.name, field.kind.check, field.with_field) for field in JOB_FIELDS)
 # A required field has no default: nothing is identical to a new object.
-_CHECKS = tuple(
-    (field.name, field.kind.check, object() if field.required else field.default, field.with_field)
-    for field in JOB_FIELDS
-)
+_DEFAULTS = tuple(object() if field.required else field.default for field in JOB_FIELDS)
 _values_of = attrgetter(*(field.name for field in JOB_FIELDS))
 _NAMES = frozenset(field.name for field in JOB_FIELDS)
 _REQUIRED = tuple(field.name for field in JOB_FIELDS if field.required)

@@ -21,11 +21,15 @@ from hero_job.model.job import JOB_FIELDS, Job
 from hero_job.model.views import JobRecord, Progress
 from hero_job.protocol.replies import parse_position
 
-_ALWAYS_STORED = tuple((field.name, field.kind.encode) for field in JOB_FIELDS if field.always_stored)
+_REQUIRED = tuple((field.name, field.kind.encode) for field in JOB_FIELDS if field.required)
+_ALWAYS_STORED = tuple(field for field in JOB_FIELDS if field.always_stored and not field.required)
 _STORED_IF_SET = tuple(field for field in JOB_FIELDS if not field.always_stored)
 _OPTIONS = tuple(field for field in JOB_FIELDS if field.is_option)
-# Tuples are fetched and compared without a step of Python per field: most jobs have no field that is stored if set.
-_always_stored_of = attrgetter(*(name for name, _ in _ALWAYS_STORED))
+# Tuples are fetched and compared without a step of Python per field: most jobs have most fields at their default.
+_required_of = attrgetter(*(name for name, _ in _REQUIRED))
+_always_stored_of = attrgetter(*(field.name for field in _ALWAYS_STORED))
+_ALWAYS_STORED_DEFAULTS = tuple(field.default for field in _ALWAYS_STORED)
+_ENCODED_DEFAULTS = tuple(text for field in _ALWAYS_STORED for text in (field.name, field.kind.encode(field.default)))
 _stored_if_set_of = attrgetter(*(field.name for field in _STORED_IF_SET))
 _STORED_IF_SET_DEFAULTS = tuple(field.default for field in _STORED_IF_SET)
 _options_of = attrgetter(*(field.name for field in _OPTIONS))
@@ -40,8 +44,14 @@ def encode_job(job: Job) -> list[str]:
     `log_path` and our own fields are written only if they are set.
     """
     fields: list[str] = []
-    for (name, encode), value in zip(_ALWAYS_STORED, _always_stored_of(job), strict=True):
+    for (name, encode), value in zip(_REQUIRED, _required_of(job), strict=True):
         fields += (name, encode(value))
+    values = _always_stored_of(job)
+    if values == _ALWAYS_STORED_DEFAULTS:
+        fields += _ENCODED_DEFAULTS
+    else:
+        for field, value in zip(_ALWAYS_STORED, values, strict=True):
+            fields += (field.name, field.kind.encode(value))
     values = _stored_if_set_of(job)
     if values == _STORED_IF_SET_DEFAULTS:
         return fields

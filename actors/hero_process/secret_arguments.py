@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-_PASSWORD = re.compile(r"[\w+]+://[^/\s]*:[^/\s]+@|[?&]sentinel_password=", re.IGNORECASE)
+_PASSWORD = re.compile(r"[\w+]://[^/\s:]*+:[^/\s]+@|[?&]sentinel_password=", re.IGNORECASE)
 
 
 def move_secret_to_environment(variable: str, *, option: str = "--redis-url", key: str = "") -> None:

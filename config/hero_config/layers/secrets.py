@@ -15,14 +15,13 @@ from hero_config.layers.key_paths import KeyPath
 
 HIDDEN = "***"
 
-#: Up to the last @, because a password may contain characters that should have been escaped.
-_USER_IN_URL = re.compile(r"(://)\S*@")
+_RUN = re.compile(r"\S+")
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?s?$|passw|secret|token|credential|private|api_?key|access_?key|auth_?key|bearer|sha256",
     re.IGNORECASE,
 )
-_SECRET_IN_QUERY = re.compile(r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
-_SECRET_FLAG = re.compile(r"-{1,2}[\w-]*(pass(word|wd)?|secret|token|api-?key)[\w-]*", re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(r"([?&](?=[^=&?\s]*(?:password|secret|token))[^=&?\s]*+=)[^&\s]+", re.IGNORECASE)
+_SECRET_FLAG = re.compile(r"-(?=[\w-]*(pass|secret|token|api-?key))[\w-]*+", re.IGNORECASE)
 
 #: Keys whose name looks secret, but whose entries have parts to show.
 _OPEN = frozenset({"tokens"})
@@ -61,7 +60,14 @@ def without_secrets(path: KeyPath, value: Any) -> Any:
 
 
 def _text(text: str) -> str:
-    return _SECRET_IN_QUERY.sub(rf"\1{HIDDEN}", _USER_IN_URL.sub(rf"\1{HIDDEN}@", text))
+    return _SECRET_IN_QUERY.sub(rf"\1{HIDDEN}", _RUN.sub(_without_user, text))
+
+
+def _without_user(run: re.Match[str]) -> str:
+    scheme, mark, rest = run[0].partition("://")
+    # Up to the last @, because a password may contain characters that should have been escaped.
+    _, at, host = rest.rpartition("@")
+    return f"{scheme}{mark}{HIDDEN}@{host}" if at else run[0]
 
 
 def _command(arguments: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from hero_config.model.section import ActorType, OptionalName, Section
 
-_STORE_PASSWORD = re.compile(r"(rediss?(\+sentinel|\+cluster)?|unix)://(\S*:\S+@|\S*sentinel_password=)", re.IGNORECASE)
+_STORE_URL = re.compile(r"(rediss?(\+sentinel|\+cluster)?|unix)://", re.IGNORECASE)
 
 
 class ActorSettings(Section):
@@ -125,7 +125,7 @@ class ActorSettings(Section):
 
     @model_validator(mode="after")
     def _command_has_no_password(self) -> Self:
-        if any(_STORE_PASSWORD.search(argument) for argument in self.command):
+        if any(_has_store_password(word) for argument in self.command for word in argument.split()):
             raise ValueError(
                 "command holds the URL of a store with its password, and every user of the machine can read arguments; "
                 "have the program read HERO_REDIS_URL from its environment (env)"
@@ -145,3 +145,12 @@ class ActorSettings(Section):
         if self.max and self.min > self.max:
             raise ValueError(f"min ({self.min}) should be at most max ({self.max})")
         return self
+
+
+def _has_store_password(word: str) -> bool:
+    scheme = _STORE_URL.search(word)
+    if scheme is None:
+        return False
+    rest = word[scheme.end() :]
+    user = rest.rpartition("@")[0]
+    return bool(user.partition(":")[2]) or "sentinel_password=" in rest.lower()

@@ -33,7 +33,7 @@ _ANYTHING = frozenset(
     strace curl wget socat nc ncat psql mysql sqlite redis-cli valkey-cli hero heroctl pip uv npm npx
     """.split()  # noqa: SIM905  a list of words reads better than one of 110 quoted ones
 )
-_VERSION = re.compile(r"[\d.-]+$")
+_VERSION = re.compile(r"(?<![\d.-])[\d.-]+$")
 _PUBLIC_KEY = re.compile(r"(0[23][0-9a-f]{64}|04[0-9a-f]{128})", re.IGNORECASE)
 _SHARED_USERS = frozenset({"nobody", "nogroup", "65534"})
 #: Settings of the engine that name a folder.

@@ -49,7 +49,7 @@ _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "HERO_INCARNA
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 #: herolib writes this after running a script, followed by the actions that are not marked as done.
 _LEFT_MARK = "There are actions left to execute, see below:"
-_LEFT_ACTION = re.compile(r"^\s*!{1,4}([a-z0-9_]+)\.([a-z0-9_]+)\b", re.MULTILINE)
+_LEFT_ACTION = re.compile(r"^[^\S\n]*+!{1,4}([a-z0-9_]+)\.([a-z0-9_]+)\b", re.MULTILINE)
 #: Actions that this version of herolib runs but never marks as done. Exit code 1 for these alone is no failure [Q44].
 _NEVER_MARKED = re.compile(r"play\.echo|git\..*|node\.new|cmd\.run|bizmodel\..*|incatokens\..*")
 

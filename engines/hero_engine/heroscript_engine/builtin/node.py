@@ -25,7 +25,7 @@ _PORT = 22
 #: Exit code of ssh itself, if it could not run the command. Source: https://man.openbsd.org/ssh
 _SSH_FAILED = 255
 # Neither may begin with a dash, because ssh would read it as an option.
-_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 

@@ -1,32 +1,27 @@
-"""The HeroScript engine, in the actor's process: takes a child process for each job and kills it afterwards.
+"""The HeroScript engine, in the actor's process. Its scripts run in child processes (`hero_engine.children`).
 
-It loads neither the parser nor pydantic; only its child processes do. A run is over only when its child has ended, or
-is ready for another job: at the deadline, and when the run is cancelled, the child is killed with all of its
-descendants.
+It loads neither the parser nor pydantic; only its child processes do (`program`).
 """
 
 from __future__ import annotations
 
-import pickle
-import sys
-import time
-import weakref
+import os
 from collections.abc import Mapping
-from typing import cast
 
-from hero_engine.engine import Asker, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess
-from hero_engine.errors import EngineUnavailable
-from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.children.conversation import Conversation
-from hero_engine.heroscript_engine.children.pool import ChildPool
-from hero_engine.heroscript_engine.children.store_requests import StoreRequests
+from hero_engine.children.child_engine import ChildEngine
+from hero_engine.engine import Asker, Failed, Script
+from hero_engine.errors import AccessRefused
 from hero_engine.heroscript_engine.run.settings import EngineSettings
-from hero_engine.process_run import ProcessRun
 
-VERSION = "1"
+_PROGRAM = "hero_engine.heroscript_engine.program:create_program"
+#: The variables of the actor's environment that the template, and with it every handler module, gets. Addresses and
+#: passwords of the store are not among them. By the last one the supervisor recognises the actor's processes. A job's
+#: own variables replace them all.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "HERO_INCARNATION")
+_KEPT_PREFIXES = ("PYTHON", "LC_", "COVERAGE")
 
 
-class HeroScriptEngine:
+class HeroScriptEngine(ChildEngine):
     """Runs HeroScript, with one child process per job.
 
     Args:
@@ -36,22 +31,18 @@ class HeroScriptEngine:
         EngineUnavailable: A package with handlers does not load.
     """
 
-    name = "heroscript"
-
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._access: StoreAccess | None = None
-        self._pool = ChildPool(settings)
-        self.close = weakref.finalize(self, self._pool.close)
+        super().__init__("heroscript", _PROGRAM, settings, _environ(os.environ, settings.keep_env))
 
-    @property
-    def version(self) -> str:
-        """Version of the engine and of the Python that runs the handlers."""
-        return f"{VERSION}+python{sys.version.split()[0]}"
-
-    def give_access(self, access: StoreAccess) -> None:
-        """Receive the access to the store, for scripts that may use it."""
-        self._access = access
+    def answer(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
+        """Answer a request to the store, if the operator allows its family."""
+        family = method.partition(".")[0]
+        allowed = {"job": self._settings.jobs, "store": self._settings.values}.get(family, False)
+        if not allowed:
+            variable = {"job": "HERO_ALLOW_JOBS", "store": "HERO_ALLOW_STORE"}.get(family)
+            raise AccessRefused(f"{method:.80} is not allowed here" + (f": {variable} is not set" if variable else ""))
+        return super().answer(asker, method, params)
 
     def check(self, script: Script) -> Failed | None:
         """Parse the script. Names of actions are looked up only when it runs."""
@@ -60,56 +51,12 @@ class HeroScriptEngine:
 
         return check_heroscript(script)
 
-    def new_run(self) -> RunHandle:
-        """Make the handle for one call of `run`."""
-        return ProcessRun()
-
-    def run(
-        self,
-        script: Script,
-        *,
-        constants: Mapping[str, object],
-        limits: Limits,
-        run: RunHandle,
-        log: RunLog | None = None,
-    ) -> Outcome:
-        """Run a script in a child process. The interpreter lock is released meanwhile."""
-        handle = cast("ProcessRun", run)
-        deadline_mono = time.monotonic() + limits.timeout_s
-        request = wire.frame(
-            pickle.dumps((script.source, dict(constants), limits.timeout_s, limits.memory_bytes), protocol=5)
-        )
-        # A second attempt, because a child can die, for example for lack of memory, while it waits for a job. That is
-        # not the job's fault.
-        for last in (False, True):
-            if handle.cancelled:
-                return Stopped()
-            try:
-                child = self._pool.take(fresh=last)
-            except EngineUnavailable as e:
-                return Failed("engine_failed", str(e))
-            if not handle.attach(child.kill):
-                handle.detach()
-                self._pool.give_back(child, reusable=True)
-                return Stopped()
-            requests = StoreRequests(self._access, self._settings, _asker(constants, deadline_mono))
-            conversation = Conversation(child, log, requests)
-            try:
-                outcome = conversation.hold(request, deadline_mono, limits.timeout_s, handle)
-            finally:
-                requests.close()
-                handle.detach()
-                self._pool.give_back(child, reusable=conversation.clean)
-            if conversation.began or last or not isinstance(outcome, Failed):
-                break
-        return outcome
-
 
 def create_engine() -> HeroScriptEngine:
     """Make the engine. The registry calls this for `heroscript`."""
     return HeroScriptEngine(EngineSettings.from_environ())
 
 
-def _asker(constants: Mapping[str, object], deadline_mono: float) -> Asker:
-    names = {name.lower(): str(constants.get(name, "")) for name in ("JOB_ID", "CALLER_ID", "CONTEXT_ID")}
-    return Asker(**names, deadline_mono=deadline_mono)
+def _environ(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str]:
+    kept = {*_KEPT_VARIABLES, *keep}
+    return {name: text for name, text in environ.items() if name in kept or name.startswith(_KEPT_PREFIXES)}

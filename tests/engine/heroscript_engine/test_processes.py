@@ -153,14 +153,23 @@ def test_child_runs_as_many_jobs_as_the_setting_allows(make_bench: MakeBench) ->
 def test_child_is_replaced_after_a_failure_or_a_leftover_process(make_bench: MakeBench, tmp_path: Path) -> None:
     bench = make_bench(jobs_per_child=1000)
 
-    def pids(script: str) -> set[str]:
-        before = {str(bench.run(LAST + "!!test.pid")) for _ in range(2)}
+    def keeps_its_child(script: str) -> bool:
+        before = str(bench.run(LAST + "!!test.pid"))
         bench.run(script)
-        return before & {str(bench.run(LAST + "!!test.pid")) for _ in range(2)}
+        return before == str(bench.run(LAST + "!!test.pid"))
 
-    assert len(pids("!!test.nothing")) == 2
-    assert len(pids("!!test.fail message:x")) == 1
-    assert len(pids(f"!!test.spawn folder:'{tmp_path}' seconds:0")) == 1
+    assert keeps_its_child("!!test.nothing")
+    assert not keeps_its_child("!!test.fail message:x")
+    assert not keeps_its_child(f"!!test.spawn folder:'{tmp_path}' seconds:0")
+
+
+def test_child_with_the_memory_limit_of_its_job_runs_no_other(make_bench: MakeBench) -> None:
+    bench = make_bench(jobs_per_child=1000)
+
+    limited = bench.run(LAST + "!!test.pid", memory_bytes=512 * 1024 * 1024)
+
+    assert isinstance(limited, Done)
+    assert bench.run(LAST + "!!test.pid") != limited
 
 
 def test_another_child_runs_the_job_if_the_waiting_one_has_died(make_bench: MakeBench) -> None:

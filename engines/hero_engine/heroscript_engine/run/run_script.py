@@ -47,7 +47,7 @@ class RunObserver(Protocol):
     def at(self, action: str, line: int) -> None:
         """An action starts."""
 
-    def say(self, level: str, text: str) -> None:
+    def line(self, level: str, text: str) -> None:
         """Something for the job's log."""
 
 
@@ -72,7 +72,7 @@ def run_script(
         playbook = read_playbook(source)
         ctx = make_context(playbook)
         for warning in playbook.warnings:
-            observer.say("warning", f"{warning.place or 'script'}: {warning.message}")
+            observer.line("warning", f"{warning.place or 'script'}: {warning.message}")
         words = _words(ctx.constants, ctx.prerequisites)
         _include(ctx, words)
         for action in playbook.actions:
@@ -172,7 +172,7 @@ def _run_actions(ctx: Context, words: Mapping[str, str], observer: RunObserver) 
             outcome = _failure(action, e, observer)
             if not ignores_error:
                 return outcome
-            observer.say("warning", f"ignored: {outcome.message}")
+            observer.line("warning", f"ignored: {outcome.message}")
             entry["error"] = outcome.message
         action.done = True
         listed.append(entry)
@@ -185,7 +185,7 @@ def _failure(action: Action, error: Exception, observer: RunObserver) -> Failed:
         outcome = failed(error)
         message = outcome.message if name in outcome.message else f"{name}: {outcome.message}"
         return dataclasses.replace(outcome, message=message)
-    observer.say("debug", "".join(traceback.format_exception(error)).rstrip())
+    observer.line("debug", "".join(traceback.format_exception(error)).rstrip())
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     kind = "out_of_memory" if isinstance(error, MemoryError) else "action_failed"
     place = action.place

@@ -1,4 +1,4 @@
-"""Messages between the engine and its processes: a length of four bytes, then JSON. Pure.
+"""Messages between an engine and its child processes: a length of four bytes, then JSON. Pure.
 
 The engine reads nothing but JSON from a child, because a script could send anything. What the engine sends to a child
 is pickled, because constants may be bytes.

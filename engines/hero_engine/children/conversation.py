@@ -1,8 +1,8 @@
 """The engine's side of one job: sends the job to a child process and listens to it until it ends or is killed.
 
-The child sends messages (`wire`) over a socket: where it is in the script, log records, requests to the store, its
-result. What it prints comes through a pipe. The template process reports the child's exit over a second socket. One
-`poll` waits for all of them, so that the deadline and a cancellation are kept.
+The child sends messages (`wire`) over a socket: where it is in the script, log records, questions, its result. What it
+prints comes through a pipe. The template process reports the child's exit over a second socket. One `poll` waits for
+all of them, so that the deadline and a cancellation are kept.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import select
 import time
 from typing import Any
 
+from hero_engine.children import wire
+from hero_engine.children.pool import JobChild
+from hero_engine.children.requests import ChildRequests
 from hero_engine.engine import Done, Failed, Outcome, RunLog, Stopped, TimedOut
-from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.children.pool import JobChild
-from hero_engine.heroscript_engine.children.store_requests import StoreRequests
 from hero_engine.process_run import ProcessRun, signal_name
 
 _READ_BYTES = 256 * 1024
@@ -31,14 +31,14 @@ class Conversation:
     Args:
         child: The child, which waits for a job.
         log: Receives what the script prints; None to discard it.
-        requests: Answers the script's requests to the store.
+        requests: Answers the script's questions.
 
     Attributes:
         began: The child has started the job.
         clean: The job has ended and left nothing behind, so the child can run another.
     """
 
-    def __init__(self, child: JobChild, log: RunLog | None, requests: StoreRequests) -> None:
+    def __init__(self, child: JobChild, log: RunLog | None, requests: ChildRequests) -> None:
         self._child = child
         self._requests = requests
         self._log = log
@@ -161,15 +161,22 @@ class Conversation:
             if self._log is not None:
                 self._log.progress(*message[1:4])
         elif kind == "done":
-            self.clean = message[3]
-            self._outcome = Done(message[1], message[2])
+            self._end(message, Done(message[2], message[3]))
         elif kind == "failed":
-            self._outcome = Failed(*message[1:6])
+            self._end(message, Failed(*message[2:7]))
+        elif kind == "timed_out":
+            self._end(message, TimedOut(message[2]))
+        elif kind == "stopped":
+            self._end(message, Stopped())
         elif kind == "ask":
             if not self._requests.ask(message[1], message[2]):
                 self._outcome = Failed("crashed", "the script's process asks again before it has an answer")
         elif kind == "began":
             self.began = True
+
+    def _end(self, message: list[Any], outcome: Outcome) -> None:
+        self.clean = message[1] is True
+        self._outcome = outcome
 
     def _read_output(self) -> bool:
         """Read some of what was printed. Returns False at the end."""

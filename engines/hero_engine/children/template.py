@@ -1,4 +1,4 @@
-"""The template process: loads all handlers once, forks one child per job, and kills and reaps the children.
+"""The template process: loads the engine's code once, forks the children, and kills and reaps them.
 
 It is single-threaded, which makes forking safe, and runs no job itself. Only the template waits for its children, and
 only it signals them, so that no pid it signals can belong to another process. Three descriptors come with each order
@@ -21,14 +21,16 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
+from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
 
-from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.children.child import EngineChannel, prepare, serve
-from hero_engine.heroscript_engine.run.actions import VocabularyError, load_actions
-from hero_engine.heroscript_engine.run.run_script import bind_vocabulary
-from hero_engine.heroscript_engine.run.settings import EngineSettings
+from hero_engine.children import wire
+from hero_engine.children.channel import ParentChannel
+from hero_engine.children.child import serve
+from hero_engine.children.program import ChildProgram, ProgramFactory
+from hero_engine.children.settings import ChildSettings
+from hero_engine.errors import EngineUnavailable
 from hero_process.proc import children_of
 from hero_process.tree import adopt_orphans, kill_group, kill_tree
 
@@ -50,12 +52,16 @@ class Template:
 
     Args:
         control: Socket to the engine.
-        settings: The engine's.
+        program: Runs the scripts in the children.
+        settings: Limits of the children.
         channel: Sends the messages of the children; each one sets its own socket.
     """
 
-    def __init__(self, control: socket.socket, settings: EngineSettings, channel: EngineChannel) -> None:
+    def __init__(
+        self, control: socket.socket, program: ChildProgram, settings: ChildSettings, channel: ParentChannel
+    ) -> None:
         self._control = control
+        self._program = program
         self._settings = settings
         self._channel = channel
         self._children: dict[int, _Child] = {}
@@ -120,7 +126,7 @@ class Template:
             # If the child kept these open, nobody would see the end of the engine, or of another child.
             for sock in (self._control, life, *(child.life for child in self._children.values())):
                 sock.close()
-            serve(socket.socket(fileno=job_fd), self._settings, template_pid, self._channel)
+            serve(socket.socket(fileno=job_fd), self._program, self._settings, template_pid, self._channel)
         finally:
             os._exit(70)
 
@@ -160,20 +166,28 @@ class Template:
 
 
 def main() -> int:
-    """Load all handlers, report the result to the engine, and serve."""
+    """Load the program, report the result to the engine, and serve."""
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     size = int.from_bytes(control.recv(wire.LENGTH_BYTES, socket.MSG_WAITALL))
-    settings: EngineSettings = pickle.loads(control.recv(size, socket.MSG_WAITALL))
+    factory_name: str
+    settings: ChildSettings
+    factory_name, settings = pickle.loads(control.recv(size, socket.MSG_WAITALL))
+    ours, theirs = socket.socketpair()
+    channel = ParentChannel(theirs)
     try:
-        loaded = load_actions(settings.actions)
-        bind_vocabulary()
-        channel = prepare(settings)
-    except VocabularyError as e:
+        module_name, _, attribute = factory_name.partition(":")
+        factory: ProgramFactory = getattr(import_module(module_name), attribute)
+        program = factory(settings)
+        program.prepare(channel)
+    except EngineUnavailable as e:
         traceback.print_exception(e.__cause__)
-        control.sendall(wire.pack(["unavailable", str(e)]))
+        control.sendall(wire.pack(["unavailable", e.name, e.reason, e.remedy, e.missing]))
         return 1
+    finally:
+        ours.close()
+        theirs.close()
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -182,8 +196,8 @@ def main() -> int:
     gc.disable()
     gc.collect()
     gc.freeze()
-    control.sendall(wire.pack(["ready", loaded]))
-    Template(control, settings, channel).run()
+    control.sendall(wire.pack(["ready", program.version, program.loaded]))
+    Template(control, program, settings, channel).run()
     return 0
 
 

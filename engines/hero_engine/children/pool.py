@@ -18,20 +18,15 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from hero_engine.children import wire
+from hero_engine.children.settings import ChildSettings
 from hero_engine.errors import EngineUnavailable
-from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.run.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
-#: How long loading the handlers of all packages may take, in seconds. A package that takes longer is broken.
+#: How long loading an engine may take, in seconds. One that takes longer is broken.
 _START_LIMIT_S = 60.0
 _END_LIMIT_S = 5.0
-#: The variables of the actor's environment that the template, and with it every handler module, gets. Addresses and
-#: passwords of the store are not among them. By the last one the supervisor recognises the actor's processes. A job's
-#: own variables replace them all.
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "USER", "HERO_INCARNATION")
-_KEPT_PREFIXES = ("PYTHON", "LC_", "COVERAGE")
 _REMEDY = "See what it wrote to the actor's standard error."
 
 
@@ -76,23 +71,31 @@ class ChildPool:
     """Keeps as many children ready as there were jobs simultaneously.
 
     Args:
-        settings: The engine's.
+        engine: Name of the engine, for errors.
+        factory: `module:function`; makes the `ChildProgram` in the template.
+        settings: Given to the factory, and the limits of the children.
+        environ: The environment of the template.
 
     Raises:
-        EngineUnavailable: The template does not start, or a package with handlers does not load.
+        EngineUnavailable: The template does not start, or its program does not load.
 
     Attributes:
-        loaded: The packages with handlers that the template has loaded.
+        version: Version of the engine in the children.
+        loaded: What the template has loaded.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, engine: str, factory: str, settings: ChildSettings, environ: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._factory = factory
         self._settings = settings
+        self._environ = environ
         self._lock = threading.Lock()
         self._ready: deque[JobChild] = deque()
         self._taken = 0
         self._wanted = 1
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self.version = ""
         self.loaded: list[str] = []
         with self._lock:
             self._start()
@@ -108,9 +111,10 @@ class ChildPool:
             EngineUnavailable: The template has ended and does not start again.
         """
         with self._lock:
+            self._wanted = max(self._wanted, self._taken + 1)
+            child = (None if fresh else self._take_ready()) or self._order()
             self._taken += 1
-            self._wanted = max(self._wanted, self._taken)
-            return (None if fresh else self._take_ready()) or self._order()
+            return child
 
     def give_back(self, child: JobChild, *, reusable: bool) -> None:
         """Return a child whose job has ended.
@@ -122,7 +126,8 @@ class ChildPool:
         with self._lock:
             self._taken -= 1
             if reusable:
-                self._ready.append(child)
+                # The next job gets it: what it has in its caches serves that one too.
+                self._ready.appendleft(child)
             else:
                 child.close()
             # New children are forked now, not when a job starts, because a fork takes processor time that the job
@@ -132,7 +137,7 @@ class ChildPool:
                     self._ready.append(self._order())
             except EngineUnavailable as e:
                 # This job has its result. The next one tries again and reports the error.
-                log.error("heroscript.no_child", extra={"error": str(e)})
+                log.error("engine.no_child", extra={"engine": self._engine, "error": str(e)})
 
     def close(self) -> None:
         """Kill all children and the template, and wait for the template."""
@@ -160,24 +165,24 @@ class ChildPool:
                 return child
             except OSError as e:
                 child.close()
-                log.warning("heroscript.template_restarts", extra={"error": str(e)})
+                log.warning("engine.template_restarts", extra={"engine": self._engine, "error": str(e)})
                 self._end()
                 self._start()
             finally:
                 job_theirs.close()
                 life_theirs.close()
                 os.close(output_theirs)
-        raise EngineUnavailable("heroscript", "its template process ends again and again", "See the actor's log.")
+        raise EngineUnavailable(self._engine, "its template process ends again and again", "See the actor's log.")
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 # -P: files in the actor's working folder are not modules.
-                [sys.executable, "-P", "-m", "hero_engine.heroscript_engine.children.template", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "hero_engine.children.template", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # what packages print while they load
-                env=_environ(os.environ, self._settings.keep_env),
+                stdout=2,  # what is printed while it loads
+                env=dict(self._environ),
                 pass_fds=[theirs.fileno()],
                 # A terminal's signals are for the actor, which lets its jobs end before it ends.
                 start_new_session=True,
@@ -185,20 +190,21 @@ class ChildPool:
         self._control = ours
         ours.settimeout(_START_LIMIT_S)
         try:
-            ours.sendall(wire.frame(pickle.dumps(self._settings)))
+            ours.sendall(wire.frame(pickle.dumps((self._factory, self._settings))))
             answer = self._read_answer(ours)
         except OSError as e:
             self._end()
-            raise EngineUnavailable("heroscript", f"its template process does not answer: {e}", _REMEDY) from e
+            raise EngineUnavailable(self._engine, f"its template process does not answer: {e}", _REMEDY) from e
         if answer is None:
             code = self._process.wait()
             self._end()
-            raise EngineUnavailable("heroscript", f"its template process ended with exit code {code}", _REMEDY)
+            raise EngineUnavailable(self._engine, f"its template process ended with exit code {code}", _REMEDY)
         if answer[0] != "ready":
             self._end()
-            raise EngineUnavailable("heroscript", answer[1], "Repair the package, or leave it out of HERO_ACTIONS.")
+            name, reason, remedy, missing = answer[1:]
+            raise EngineUnavailable(name, reason, remedy, missing=missing)
         ours.settimeout(None)
-        self.loaded = answer[1]
+        self.version, self.loaded = answer[1:]
 
     @staticmethod
     def _read_answer(control: socket.socket) -> list[Any] | None:
@@ -219,8 +225,3 @@ class ChildPool:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-
-
-def _environ(environ: Mapping[str, str], keep: tuple[str, ...]) -> dict[str, str]:
-    kept = {*_KEPT_VARIABLES, *keep}
-    return {name: text for name, text in environ.items() if name in kept or name.startswith(_KEPT_PREFIXES)}

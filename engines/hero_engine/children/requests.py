@@ -1,6 +1,9 @@
-"""Answers the store requests of one run, on behalf of its job, in a thread of its own.
+"""Answers the questions of one run, on behalf of its job, in a thread of its own.
 
-The lane's thread meanwhile keeps listening to the child, so a slow store delays neither the deadline nor a stop. Each
+Any function that a script calls in its child may ask the actor (`ParentChannel.ask`): for the store, or for whatever
+else only the actor has. The engine's `answer` carries the request out.
+
+The lane's thread meanwhile keeps listening to the child, so a slow answer delays neither the deadline nor a stop. Each
 answer comes back through a socket pair that belongs to this run alone, so a late answer cannot reach another run.
 """
 
@@ -10,33 +13,31 @@ import contextlib
 import logging
 import socket
 import threading
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
-from hero_engine.engine import Asker, StoreAccess
+from hero_engine.children import wire
 from hero_engine.errors import AccessRefused
-from hero_engine.heroscript_engine.children import wire
-from hero_engine.heroscript_engine.run.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
 
+#: Carries out one request: method and parameters in, a JSON value out. Raises `AccessRefused`.
+Answer: TypeAlias = Callable[[str, Mapping[str, object]], object]
 
-class StoreRequests:
+
+class ChildRequests:
     """The requests of one run, one after the other.
 
     Args:
-        access: The actor's access to the store; None without an actor.
-        settings: Say what scripts may request.
-        asker: The job.
+        answer: Carries them out, for the job of this run. Called from other threads.
     """
 
-    __slots__ = ("_access", "_answering", "_asker", "_closed", "_lock", "_ours", "_pending", "_settings", "_theirs")
+    __slots__ = ("_answer", "_answering", "_closed", "_lock", "_ours", "_pending", "_theirs")
 
-    def __init__(self, access: StoreAccess | None, settings: EngineSettings, asker: Asker) -> None:
-        self._access = access
-        self._settings = settings
-        self._asker = asker
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
         self._ours: socket.socket | None = None
         self._theirs: socket.socket | None = None
         self._pending = False
@@ -67,7 +68,7 @@ class StoreRequests:
         with self._lock:
             self._answering += 1
         # A daemon thread, so that a request does not delay the end of the actor.
-        threading.Thread(target=self._answer, args=(str(method), params), name="store-request", daemon=True).start()
+        threading.Thread(target=self._reply, args=(str(method), params), name="child-request", daemon=True).start()
         return True
 
     def read(self) -> bytes:
@@ -85,16 +86,18 @@ class StoreRequests:
                 # A thread that is about to send must still own its socket; it finds out that nobody reads.
                 self._close_theirs()
 
-    def _answer(self, method: str, params: Any) -> None:
+    def _reply(self, method: str, params: Any) -> None:
         theirs = self._theirs
         assert theirs is not None
         try:
-            answer = wire.pack([True, self._call(method, params)])
+            if not isinstance(params, dict):
+                raise AccessRefused(f"{method:.80} takes parameters by name")
+            answer = wire.pack([True, self._answer(method, params)])
         except AccessRefused as e:
             answer = wire.pack([False, e.reason])
         except Exception as e:
             # A defect, of the actor or of this package: the script gets its type, and the log has the traceback.
-            log.exception("heroscript.ask_failed", extra={"method": method})
+            log.exception("child.ask_failed", extra={"method": method})
             answer = wire.pack([False, f"{method}: the actor failed: {type(e).__name__}"])
         with contextlib.suppress(OSError):
             theirs.sendall(answer)
@@ -106,13 +109,3 @@ class StoreRequests:
     def _close_theirs(self) -> None:
         if self._theirs is not None and self._answering == 0:
             self._theirs.close()
-
-    def _call(self, method: str, params: Any) -> object:
-        family = method.partition(".")[0]
-        allowed = {"job": self._settings.jobs, "store": self._settings.values}.get(family, False)
-        if not allowed:
-            variable = {"job": "HERO_ALLOW_JOBS", "store": "HERO_ALLOW_STORE"}.get(family)
-            raise AccessRefused(f"{method:.80} is not allowed here" + (f": {variable} is not set" if variable else ""))
-        if self._access is None or not isinstance(params, dict):
-            raise AccessRefused("there is no store here: the script does not run in an actor")
-        return self._access.call(self._asker, method, params)

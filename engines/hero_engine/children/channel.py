@@ -1,0 +1,109 @@
+"""The child's side of the conversation with its actor: messages, the log, and questions that the actor answers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from hero_engine.children import wire
+from hero_engine.errors import AccessRefused
+
+
+class ParentChannel(logging.Handler):
+    """Sends messages, log records and questions to the actor. Safe to use from any thread of the child.
+
+    It is the `RunLog` of the scripts in this child. Invariant: a script reaches whatever needs the actor, such as the
+    store, by `ask` alone; the actor knows which job asks, and believes nothing else.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self.socket = sock
+        self._sending = threading.Lock()
+        self._asking = threading.Lock()
+
+    def send(self, *message: object) -> None:
+        """Send one message; its parts are JSON values, and the first says what it is."""
+        try:
+            data = wire.pack(message)
+        except TypeError:  # text with surrogates
+            data = wire.pack([_clean(part) if isinstance(part, str) else part for part in message])
+        # The engine has ended, or is about to kill this process. Either way, the end is near.
+        with self._sending, contextlib.suppress(OSError):
+            self.socket.sendall(data)
+
+    def at(self, action: str, line: int) -> None:
+        """Say where the script is, for the error of a run that dies."""
+        self.send("at", action, line)
+
+    def line(self, level: str, text: str) -> None:
+        """Send output of the script to its log."""
+        self.send("log", level, text)
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Send a progress report of the script."""
+        self.send("progress", float(done), float(total), str(text))
+
+    def ask(self, method: str, params: Mapping[str, object]) -> Any:
+        """Ask the actor and wait for its answer. Threads take turns.
+
+        Args:
+            method: What `ChildEngine.answer` knows, for example `job.create`.
+            params: JSON values.
+
+        Returns:
+            A JSON value.
+
+        Raises:
+            AccessRefused: The request is not allowed, or cannot be carried out.
+        """
+        try:
+            request = wire.pack(["ask", method, params])
+        except TypeError as e:
+            raise AccessRefused(f"{method} cannot be asked: {e}") from e
+        with self._asking:
+            with self._sending:
+                self.socket.sendall(request)
+            answer = receive(self.socket)
+        if answer is None:
+            raise AccessRefused("the actor is gone")
+        allowed, value = wire.unpack(answer)
+        if not allowed:
+            raise AccessRefused(value)
+        return value
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a log record to the script's log."""
+        self.line(record.levelname.lower(), self.format(record))
+
+
+def receive(sock: socket.socket) -> bytes | None:
+    """Wait for one message.
+
+    Args:
+        sock: A blocking socket.
+
+    Returns:
+        The message without its length; None at the end.
+    """
+    head = _receive_exactly(sock, wire.LENGTH_BYTES)
+    return None if head is None else _receive_exactly(sock, int.from_bytes(head))
+
+
+def _receive_exactly(sock: socket.socket, size: int) -> bytes | None:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = sock.recv_into(view)
+        if count == 0:
+            return None
+        view = view[count:]
+    return bytes(data)
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

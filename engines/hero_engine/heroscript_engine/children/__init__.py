@@ -1,1 +1,0 @@
-"""The processes of the HeroScript engine: the template, its children, and the engine's side of both."""

@@ -30,7 +30,7 @@ from hero_actor.upkeep.kill_leftovers import kill_leftovers
 from hero_actor.upkeep.report import lane_report, rss_bytes
 from hero_actor.upkeep.stop_listener import StopListener
 from hero_actor.upkeep.wake_ups import WakeUps
-from hero_engine.engine import AsksStore, Engine
+from hero_engine.engine import AsksStore, Engine, OffersFunctions
 from hero_engine.errors import EngineUnavailable
 from hero_engine.missing import MissingEngine
 from hero_engine.registry import load_engine
@@ -100,6 +100,8 @@ class Actor:
         unavailable = None
         try:
             engine = load_engine(options.engine)
+            if isinstance(engine, OffersFunctions):
+                engine.give_rights(options.rights)
         except EngineUnavailable as e:
             log.critical("engine.unavailable", extra={"engine": e.name, "reason": e.reason, "remedy": e.remedy})
             if not e.missing:

@@ -18,6 +18,8 @@ from hero_actor.conditions.missing_engine import WhenMissing
 from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, ActorOptions
 from hero_actor.upkeep.kill_leftovers import reap_inherited_children
 from hero_config.logs import setup as logs
+from hero_engine.errors import RightsInvalid
+from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
 from hero_process.exit_codes import ProcessExit
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     try:
         actor = Actor(_options(arguments))
-    except (StoreUrlInvalid, JobInvalid, OSError) as e:
+    except (StoreUrlInvalid, JobInvalid, RightsInvalid, OSError) as e:
         log.critical("actor.usage", extra={"error": str(e)})
         return ProcessExit.USAGE
     try:
@@ -89,6 +91,7 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
         "lanes": arguments.lanes or DEFAULT_LANES[script_type],
         "engine": arguments.engine or DEFAULT_ENGINE[script_type],
         "missing_engine": WhenMissing(arguments.missing_engine),
+        "rights": ScriptRights.from_json(os.environ.get(RIGHTS_VARIABLE, "")),
     }
     return ActorOptions(**{field: values[field] for field in ActorOptions.__annotations__})
 

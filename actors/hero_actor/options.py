@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from hero_actor.conditions.missing_engine import WhenMissing
+from hero_engine.rights import ScriptRights
 from hero_job.model.job import ScriptType
 
 #: Lanes of an actor without `--lanes`. OSIS promises to keep the order of its queue, which takes a single lane.
@@ -50,6 +51,7 @@ class ActorOptions:
         log_dir: Folder for the log files that jobs ask for; "" to write none.
         missing_engine: What happens to jobs while the engine is not installed.
         look_for_engine_s: How often the actor then looks for the engine, in seconds.
+        rights: What its scripts may do.
         control_fd: Descriptor of the socket to its supervisor; None without a supervisor.
     """
 
@@ -75,4 +77,5 @@ class ActorOptions:
     log_dir: str
     missing_engine: WhenMissing
     look_for_engine_s: float
+    rights: ScriptRights
     control_fd: int | None

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from hero_engine.rights import ScriptRights
+
 
 # Not frozen: one is made for every job, and a frozen one takes four times as long to make.
 @dataclass(slots=True, kw_only=True)
@@ -215,4 +217,19 @@ class AsksStore(Protocol):
 
         Args:
             access: The actor's.
+        """
+
+
+@runtime_checkable
+class OffersFunctions(Protocol):
+    """An engine whose scripts may call functions that reach beyond the script. Other engines need not have this."""
+
+    def give_rights(self, rights: ScriptRights) -> None:
+        """Receive what scripts may do, before the first run.
+
+        Args:
+            rights: The operator's table for this actor.
+
+        Raises:
+            EngineUnavailable: The table names a family of functions that is not installed or does not load.
         """

@@ -3,8 +3,11 @@
     HeroEngineError
     +-- EngineUnavailable   the engine is unknown, not installed, or does not load
     +-- AccessRefused       the actor refuses a script's request to the store
+    +-- RightsInvalid       the table of rights that the actor was given is none
+    +-- FunctionError       a function for scripts refuses or fails; the script can catch its text
+        +-- FunctionRefused     the operator has not allowed what it should do
 
-A failing script raises none of them: it is an `Outcome`.
+A failing script raises none of them: it is an `Outcome`. `CallEnded` is no error: it ends a run from within a function.
 """
 
 from __future__ import annotations
@@ -45,3 +48,46 @@ class AccessRefused(HeroEngineError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class RightsInvalid(HeroEngineError):
+    """What an actor was given as its table of rights is none.
+
+    Args:
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"HERO_ALLOW is no table of rights: {self.reason}; it is made from [actors.allow]"
+
+
+class FunctionError(HeroEngineError):
+    """A function for scripts refuses or fails. The script catches the text, with the prefix of the function's family.
+
+    Args:
+        text: What went wrong, for the script's author. It never names what the script may not see.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class FunctionRefused(FunctionError):
+    """The operator has not allowed what a function should do. The text is what the script catches, without a prefix."""
+
+
+class CallEnded(BaseException):
+    """The run must end now: it was stopped, or its time is up. Functions let it pass; scripts cannot catch it.
+
+    Args:
+        stopped: Somebody stopped the run; otherwise its time is up.
+    """
+
+    def __init__(self, *, stopped: bool) -> None:
+        super().__init__(stopped)
+        self.stopped = stopped

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
-from hero_engine.errors import EngineUnavailable
+from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess, TimedOut
+from hero_engine.errors import CallEnded, EngineUnavailable
 from hero_engine.output import present_value
+from hero_engine.rights import ScriptRights
 
 try:
     import rhai
@@ -25,31 +26,47 @@ except ImportError as e:
     ) from e
 
 if TYPE_CHECKING:
+    from hero_engine.rhai_functions import RhaiFunctions, RunningScript
     from rhai import Run
+
+#: The kind of an error that a function has thrown and the script has not caught.
+FUNCTION_FAILED = "function_failed"
 
 #: Size of the cache of translated limits. The jobs of one deployment use a handful of different timeouts; a caller who
 #: uses a new one for every job only causes the cache to be cleared.
 _MAX_CACHED_LIMITS = 256
+#: How many scripts are remembered by whether they mention a function. The wheel keeps fewer compiled ones.
+_MAX_REMEMBERED = 1024
 
 
 class RhaiEngine:
     """Runs Rhai scripts. The wheel caches compiled scripts by their source."""
 
-    __slots__ = ("_engine", "_limits_cache", "_running")
+    __slots__ = ("_access", "_engine", "_functions", "_limits_cache", "_lock", "_plain", "_prepared", "_rights")
 
     name = "rhai"
 
     def __init__(self) -> None:
         self._engine = rhai.Engine()
         self._limits_cache: dict[Limits, rhai.Limits] = {}
-        # A registered function belongs to the engine, not to a run, so it finds its script's log by its thread.
-        self._running = threading.local()
-        self._engine.register("progress", self._progress)
+        self._rights = ScriptRights()
+        self._access: StoreAccess | None = None
+        self._functions: RhaiFunctions | None = None
+        self._plain: set[str] = set()  # scripts that mention no function
+        self._prepared: set[str] = set()  # scripts whose functions are registered
+        self._lock = threading.Lock()
 
-    def _progress(self, done: int | float, total: int | float, text: str = "") -> None:
-        log: RunLog | None = self._running.log
-        if log is not None:
-            log.progress(float(done), float(total), text)
+    def give_access(self, access: StoreAccess) -> None:
+        """Receive the access to the store that functions use."""
+        self._access = access
+        if self._functions is not None:
+            self._functions.access = access
+
+    def give_rights(self, rights: ScriptRights) -> None:
+        """Receive what functions may do. Families of other distributions are loaded now."""
+        self._rights = rights
+        if rights.families:
+            self._load_functions()
 
     @property
     def version(self) -> str:
@@ -80,7 +97,7 @@ class RhaiEngine:
         """Run a script. The wheel releases the interpreter lock meanwhile."""
         native_run = cast("Run", run)
         native_limits = self._limits_cache.get(limits) or self._translate(limits)
-        self._running.log = log
+        running = None if script.source in self._plain else self._prepare(script, constants, native_run, log)
         try:
             value = self._engine.eval(
                 script.source,
@@ -95,8 +112,39 @@ class RhaiEngine:
         except rhai.RhaiCancelledError:
             return Stopped()
         except rhai.RhaiError as e:
-            return _failed(e)
+            return _failed(e, running.thrown if running is not None else None)
+        except CallEnded as e:
+            return Stopped() if e.stopped else TimedOut(limits.timeout_s)
+        finally:
+            if running is not None:
+                running.close()
         return present_value(value)
+
+    def _prepare(
+        self, script: Script, constants: Mapping[str, object], run: Run, log: RunLog | None
+    ) -> RunningScript | None:
+        """Register the functions that a script mentions, and prepare its run for them; None if it mentions none."""
+        functions = self._functions
+        if script.source not in self._prepared:
+            from hero_engine.host.family_index import WORD, mentions_function
+
+            words = set(WORD.findall(script.source))
+            if functions is None and mentions_function(words):
+                functions = self._load_functions()
+            if functions is None or not functions.prepare(words):
+                _remember(self._plain, script.source)
+                return None
+            _remember(self._prepared, script.source)
+        assert functions is not None
+        return functions.start(constants, run, log)
+
+    def _load_functions(self) -> RhaiFunctions:
+        from hero_engine.rhai_functions import RhaiFunctions
+
+        with self._lock:
+            if self._functions is None:
+                self._functions = RhaiFunctions(self._engine, self._rights, self._access)
+        return self._functions
 
     def _translate(self, limits: Limits) -> rhai.Limits:
         if len(self._limits_cache) >= _MAX_CACHED_LIMITS:
@@ -111,6 +159,20 @@ def create_engine() -> RhaiEngine:
     return RhaiEngine()
 
 
-def _failed(error: rhai.RhaiError) -> Failed:
+def _remember(scripts: set[str], source: str) -> None:
+    if len(scripts) >= _MAX_REMEMBERED:
+        scripts.clear()
+    scripts.add(source)
+
+
+def _failed(error: rhai.RhaiError, thrown: str | None = None) -> Failed:
+    """Make an outcome of an error.
+
+    Args:
+        error: The error.
+        thrown: The text that a function has thrown last; an uncaught error with this text is the function's.
+    """
+    if thrown is not None and error.value == thrown:
+        return Failed(FUNCTION_FAILED, thrown, error.line, error.column)
     permanent = isinstance(error, rhai.RhaiParseError)
     return Failed(error.kind, error.message, error.line, error.column, permanent)

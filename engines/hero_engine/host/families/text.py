@@ -1,0 +1,237 @@
+"""The family `text`: indentation, names that are safe for files, and replacements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from hero_engine.errors import FunctionError
+from hero_engine.host.definition import Family
+
+FAMILY = Family("text", "Indentation, names that are safe for files, and replacements.")
+
+#: A tab counts as this many columns. Source: dedent of the crate sal-text 0.1.0
+_TAB_COLUMNS = 4
+#: What a name loses besides white space. Source: name_fix of the crate sal-text 0.1.0
+_NO_NAME = re.compile(r"""[\s,\-"'#!()\[\]=+<>@$%^&*]+""")
+#: A reference to a group in a replacement, as the Rust crate `regex` writes it.
+_GROUP = re.compile(r"\$(?:(\$)|(\w+)|\{([^}]*)\})", re.ASCII)
+#: Longest result of a replacement, in characters: far above what a script may hold, and bounded.
+_MAX_CHARS = 64 << 20
+
+
+@FAMILY.function()
+def dedent(text: str) -> str:
+    r"""Remove the indentation that all lines share. A tab counts as four spaces, and blank lines become empty.
+
+    Example:
+        dedent("    one\n      two")     // "one\n  two"
+    """
+    lines = _lines(text)
+    common = min((_columns(line) for line in lines if line.strip()), default=0)
+    return "\n".join(_without_columns(line, common) if line.strip() else "" for line in lines)
+
+
+@FAMILY.function()
+def prefix(text: str, prefix: str) -> str:
+    r"""Put a prefix before each line.
+
+    Example:
+        prefix("one\ntwo", "> ")         // "> one\n> two"
+    """
+    return "\n".join(prefix + line for line in _lines(text))
+
+
+@FAMILY.function()
+def name_fix(text: str) -> str:
+    """Make a name that is safe for files: ASCII, lower case, and `_` for white space and most punctuation.
+
+    Example:
+        name_fix("User's File [Draft].txt")    // "user_s_file_draft_.txt"
+    """
+    return _NO_NAME.sub("_", "".join(filter(str.isascii, text))).lower()
+
+
+@FAMILY.function()
+def path_fix(text: str) -> str:
+    """Make the last part of a path a safe name. A path that ends in `/` stays as it is.
+
+    Example:
+        path_fix("/data/My File.txt")     // "/data/my_file.txt"
+    """
+    folder, slash, name = text.rpartition("/")
+    return folder + slash + name_fix(name)
+
+
+class _Matcher(Protocol):
+    def finditer(self, text: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One replacement. Without a regular expression the pattern is a plain text."""
+
+    pattern: str = ""
+    replacement: str = ""
+    is_regex: bool = False
+    ignores_case: bool = False
+
+
+@FAMILY.handle
+class TextReplacer:
+    """Replacements in the order in which they are done."""
+
+    def __init__(self, steps: tuple[Callable[[str], str], ...]) -> None:
+        self._steps = steps
+
+    def replace(self, text: str) -> str:
+        """Carry out the replacements of a replacer in a text.
+
+        Example:
+            let r = text_replacer_new().pattern("cat").replacement("dog").build();
+            r.replace("a cat")            // "a dog"
+        """
+        for step in self._steps:
+            text = step(text)
+        return text
+
+
+@FAMILY.handle
+class TextReplacerBuilder:
+    """Collects replacements. Immutable: each method returns a further builder."""
+
+    def __init__(self, done: tuple[_Operation, ...] = (), current: _Operation = _Operation()) -> None:
+        self._done = done
+        self._current = current
+
+    def pattern(self, text: str) -> TextReplacerBuilder:
+        """Set what to look for: a text, or a regular expression if `regex(true)` is called too."""
+        return self._changed(pattern=text)
+
+    def replacement(self, text: str) -> TextReplacerBuilder:
+        """Set what to put there. With a regular expression, `$1` and `${name}` stand for its groups."""
+        return self._changed(replacement=text)
+
+    def regex(self, on: bool) -> TextReplacerBuilder:
+        """Say whether the pattern is a regular expression."""
+        return self._changed(is_regex=on)
+
+    def case_insensitive(self, on: bool) -> TextReplacerBuilder:
+        """Say whether upper and lower case are the same."""
+        return self._changed(ignores_case=on)
+
+    def and_(self) -> TextReplacerBuilder:
+        """Begin a further replacement, which is done after those before it."""
+        return TextReplacerBuilder((*self._done, self._current))
+
+    def build(self) -> TextReplacer:
+        r"""Make the replacer.
+
+        Example:
+            text_replacer_new().pattern("(\\w+)@").regex(true).replacement("$1 at ").build()
+        """
+        operations = [operation for operation in (*self._done, self._current) if operation.pattern]
+        if not operations:
+            raise FunctionError("No replacement operations configured")
+        return TextReplacer(tuple(map(_step, operations)))
+
+    def _changed(self, **changes: Any) -> TextReplacerBuilder:
+        return TextReplacerBuilder(self._done, replace(self._current, **changes))
+
+
+@FAMILY.function("text_replacer_builder")
+@FAMILY.function()
+def text_replacer_new() -> TextReplacerBuilder:
+    """Begin a replacer: a builder with pattern, replacement, regex, case_insensitive, and, build.
+
+    Example:
+        text_replacer_new().pattern("a").replacement("b").and().pattern("c").replacement("d").build()
+    """
+    return TextReplacerBuilder()
+
+
+def _lines(text: str) -> list[str]:
+    """Split as Rust does: a last line feed begins no further line."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _columns(line: str) -> int:
+    blank = line[: len(line) - len(line.lstrip(" \t"))]
+    return len(blank) + blank.count("\t") * (_TAB_COLUMNS - 1)
+
+
+def _without_columns(line: str, columns: int) -> str:
+    position = 0
+    while columns > 0:
+        columns -= _TAB_COLUMNS if line[position] == "\t" else 1
+        position += 1
+    return line[position:]
+
+
+def _step(operation: _Operation) -> Callable[[str], str]:
+    if not operation.is_regex and not operation.ignores_case:
+        return lambda text: _replace_text(text, operation.pattern, operation.replacement)
+    matcher = _compile(operation)
+    if operation.is_regex:
+        return lambda text: _replace_matches(text, matcher, lambda match: _expand(operation.replacement, match))
+    return lambda text: _replace_matches(text, matcher, lambda _match: operation.replacement)
+
+
+def _compile(operation: _Operation) -> _Matcher:
+    import re2  # linear in the text, whatever the pattern
+
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = not operation.ignores_case
+    options.literal = not operation.is_regex
+    try:
+        matcher: _Matcher = re2.compile(operation.pattern, options)
+    except re2.error as e:
+        text = e.args[0] if e.args else ""
+        text = text.decode(errors="replace") if isinstance(text, bytes) else text
+        raise FunctionError(
+            f"No replacement operations configured: {operation.pattern!r:.80} is no regular expression: {text}"
+        ) from None
+    return matcher
+
+
+def _replace_text(text: str, pattern: str, replacement: str) -> str:
+    if len(replacement) > len(pattern):
+        _check_size(len(text) + text.count(pattern) * (len(replacement) - len(pattern)))
+    return text.replace(pattern, replacement)
+
+
+def _replace_matches(text: str, matcher: _Matcher, put: Callable[[Any], str]) -> str:
+    parts: list[str] = []
+    size = at = 0
+    for match in matcher.finditer(text):
+        if parts and match.end() == at:
+            continue  # an empty match right behind the one before it counts nowhere but here
+        parts += (text[at : match.start()], put(match))
+        at = match.end()
+        size += len(parts[-1]) + len(parts[-2])
+        _check_size(size)
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def _expand(replacement: str, match: Any) -> str:
+    """Put in the groups. One that does not exist is empty, as in Rust."""
+
+    def group(reference: re.Match[str]) -> str:
+        if reference[1]:
+            return "$"
+        name = reference[2] or reference[3]
+        try:
+            return match.group(int(name) if name.isdigit() else name) or ""
+        except (IndexError, KeyError):
+            return ""
+
+    return _GROUP.sub(group, replacement)
+
+
+def _check_size(chars: int) -> None:
+    if chars > _MAX_CHARS:
+        raise FunctionError(f"the result would have more than {_MAX_CHARS} characters")

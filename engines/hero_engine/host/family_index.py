@@ -1,0 +1,30 @@
+"""Which family has a function: the names that scripts may call, by family. A test compares it with the families.
+
+Imported with the first script of an actor, so it imports nothing of this package. A name of a method, such as `get` of
+a handle, is listed too; a script that uses the same word for something else only causes the family to be imported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+#: By the name of the family and of its module in `families`, its functions and methods.
+NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
+    {
+        "core": "progress",
+        "text": """
+            and build case_insensitive dedent name_fix path_fix pattern prefix regex replace replacement
+            text_replacer_builder text_replacer_new
+            """,
+    }
+)
+_NAMES = frozenset(name for names in NAMES_BY_FAMILY.values() for name in names.split()) | {"eval"}
+
+
+def mentions_function(words: set[str]) -> bool:
+    """Tell whether one of a script's words may be a function of a family."""
+    return not _NAMES.isdisjoint(words)

@@ -129,8 +129,10 @@ def _key_lines(store: Store, key: str, prefix: str) -> Iterator[dict[str, Any]]:
     if kind == "string":
         yield head | {"value": store.run(Op(("GET", key), as_is))}
     elif kind == "hash":
-        flat = store.run(Op(("HGETALL", key), as_is))
-        yield head | {"value": flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))}
+        cursor = ""
+        while cursor != "0":  # a small hash is one page; some fields of a large one come twice
+            cursor, flat = store.run(Op(("HSCAN", key, cursor or "0", "COUNT", PAGE), as_is))
+            yield head | {"value": flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))}
     elif kind == "list":
         yield from (head | {"value": page} for page in _ranges(store, ("LRANGE", key)))
     elif kind == "zset":

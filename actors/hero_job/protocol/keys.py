@@ -27,6 +27,16 @@ class KeyPart(StrEnum):
     BATCH = "batch:"
     #: Hash, by context: name -> value that scripts keep; the empty name holds the size in bytes.
     VALUES = "values:"
+    #: Hash, by type and context: SID -> an object of OSIS.
+    OBJECTS = "osis:objects:"
+    #: Sorted set, by type and context: `field:word SID`, the words by which objects are found.
+    OBJECT_INDEX = "osis:index:"
+    #: Hash, by type and context: `SID version` -> an earlier version of an object.
+    OBJECT_HISTORY = "osis:history:"
+    #: String, by context: who may do what with its objects.
+    ACL = "osis:acl:"
+    #: Sorted set: `context type` of everything that has objects.
+    OBJECT_TYPES = "osis:types"
     #: Stream, bounded: one entry per script run that moved jobs; its fields are id -> new status.
     EVENTS = "events"
     #: Stream, bounded: actors that join and leave, and what supervisors observe of them.
@@ -113,6 +123,7 @@ class Keys:
         "expiring",
         "job_prefix",
         "namespace",
+        "object_types",
         "paused",
         "prefix",
         "queue_prefix",
@@ -140,6 +151,7 @@ class Keys:
         self.schedules = self.prefix + KeyPart.SCHEDULES
         self.ticks = self.prefix + KeyPart.TICKS
         self.tokens = self.prefix + KeyPart.TOKENS
+        self.object_types = self.prefix + KeyPart.OBJECT_TYPES
         self.events = self.prefix + KeyPart.EVENTS
         self.actor_events = self.prefix + KeyPart.ACTOR_EVENTS
 
@@ -193,6 +205,16 @@ class Keys:
     def values(self, context_id: str) -> str:
         """Key of the values that the scripts of a context keep."""
         return f"{self.prefix}{KeyPart.VALUES}{context_id}"
+
+    def objects(self, type_name: str, context_id: str) -> tuple[str, str, str]:
+        """Keys of the objects of a type in a context: the objects, their index, their earlier versions."""
+        parts = (KeyPart.OBJECTS, KeyPart.OBJECT_INDEX, KeyPart.OBJECT_HISTORY)
+        objects, index, history = (f"{self.prefix}{part}{type_name}:{context_id}" for part in parts)
+        return objects, index, history
+
+    def acl(self, context_id: str) -> str:
+        """Key of the rights in a context."""
+        return f"{self.prefix}{KeyPart.ACL}{context_id}"
 
     def control(self, incarnation: str) -> str:
         """Key of the list of orders to an incarnation."""

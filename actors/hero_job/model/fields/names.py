@@ -19,7 +19,21 @@ from hero_job.model.errors import JobInvalid
 #: An id that begins with one of these words and a colon could spell the key of something else, or be taken for it.
 #: A test compares them with the parts of all keys.
 RESERVED_WORDS: Final = frozenset(
-    {"job", "log", "batch", "values", "events", "q", "meta", "limit", "work_queue", "actor_queue", "context", "reply"}
+    {
+        "job",
+        "log",
+        "batch",
+        "values",
+        "events",
+        "q",
+        "meta",
+        "limit",
+        "osis",
+        "work_queue",
+        "actor_queue",
+        "context",
+        "reply",
+    }
 )
 # Lower-case letters and a colon, then a digest: nothing in our own programs writes such a key without meaning it.
 _SCOPED: Final = re.compile(r"of:[0-9a-f]{40}:(?=.)", re.DOTALL)

@@ -93,10 +93,17 @@ STREAM_EDGES = _load("stream_edges")
 JOB_FACTS = _load("job_facts")
 PUT_SCHEDULE = _load("put_schedule")
 DELETE_SCHEDULE = _load("delete_schedule")
+PUT_OBJECT = _load("put_object", "objects")
+DELETE_OBJECT = _load("delete_object", "objects")
+READ_OBJECTS = _load("read_objects", "objects")
+FIND_OBJECTS = _load("find_objects", "objects")
+OBJECT_HISTORY = _load("object_history", "objects")
+PUT_ACL = _load("put_acl", "objects")
 
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
     PRESENCE, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
     QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, DELETE_VALUE, VALUE_NAMES,
-    STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE,
+    STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE, PUT_OBJECT, DELETE_OBJECT, READ_OBJECTS, FIND_OBJECTS,
+    OBJECT_HISTORY, PUT_ACL,
 )  # fmt: skip

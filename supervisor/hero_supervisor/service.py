@@ -43,6 +43,7 @@ from hero_supervisor.store.watch import StoreWatch
 from hero_supervisor.systemd.activation import PassedSockets, take_sockets
 from hero_supervisor.systemd.notify import Notifier
 from hero_supervisor.upkeep.actor_events import ActorEvents
+from hero_supervisor.upkeep.damage_watch import DamageWatch
 from hero_supervisor.upkeep.due_jobs import DueJobs
 from hero_supervisor.upkeep.recovery import JobRecovery
 
@@ -256,6 +257,7 @@ class Service:
         self._run_in_background("inspect", inspect_store(store, operations), required=False)
         due_jobs = DueJobs(store, operations, Schedules(namespace), limits=job_limits(settings.jobs))
         self._run_in_background("clock", due_jobs.run())
+        self._run_in_background("damage", DamageWatch(store, operations).run())
         return recovery
 
     def _start_actors(self, settings: Settings, store: AsyncStore, recovery: JobRecovery) -> tuple[Supervision, Fleet]:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 
-from hero_job.model.errors import StoreError
+from hero_job.model.errors import StoreError, StoreRefused
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ class StoreOutage:
             if first:
                 self._since_mono = time.monotonic()
         if first:
-            log.warning("store.lost", extra={"who": thread, "error": str(error), "next": "retrying until it is back"})
+            # A server that answers is not away.
+            event = "store.refused" if isinstance(error, StoreRefused) else "store.lost"
+            log.warning(event, extra={"who": thread, "error": str(error), "next": "retrying until it is back"})
 
     def end(self, thread: str) -> None:
         """Note that the store has answered a thread, and log it if no other thread is waiting for an answer."""

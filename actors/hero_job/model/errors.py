@@ -20,6 +20,8 @@ Exceptions carry data and build their message from it. Callers match on the clas
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class HeroJobError(Exception):
     """Root of all errors of this package."""
@@ -192,6 +194,23 @@ class StoreUnavailable(StoreError):
         return f"store at {self.url} is not reachable: {self.reason}"
 
 
+#: Codes with which a server that is full, busy, loading, or not the master answers every such command.
+_PASSING: Final = frozenset(
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+    }
+)
+
+
 class StoreRefused(StoreError):
     """The store answered a command with an error.
 
@@ -204,6 +223,11 @@ class StoreRefused(StoreError):
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+
+    @property
+    def passing(self) -> bool:
+        """Does the server refuse every such command for now, rather than this one for what it says?"""
+        return self.code in _PASSING
 
     def __str__(self) -> str:
         return f"store refused: {self.reason}"

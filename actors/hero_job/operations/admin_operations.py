@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobDamaged, JobInvalid
 from hero_job.model.fields.checks import milliseconds
 from hero_job.model.job import ScriptType
@@ -80,7 +81,11 @@ class AdminOperations:
 
     def actors(self) -> Op[list[ActorPresence]]:
         """List the actors of all hosts, by script type and name."""
-        return Op([self.keys.actors, self.keys.prefix], _decode_actors, lua.ACTORS, 1)
+        return Op([self.keys.actors, self.keys.prefix], lambda answer: _decode_actors(answer)[0], lua.ACTORS, 1)
+
+    def damaged_actors(self) -> Op[list[DamagedRecord]]:
+        """List the entries of the registry that cannot be read; `actors` leaves them out."""
+        return Op([self.keys.actors, self.keys.prefix], lambda answer: _decode_actors(answer)[1], lua.ACTORS, 1)
 
     def queue_length(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[int]:
         """Count the ids in a queue, without those of low priority and those that are held.
@@ -176,7 +181,10 @@ class AdminOperations:
 
         def decode(answer: list[Any]) -> list[DeadJob]:
             flat = [part for entry in answer for part in (entry if isinstance(entry, list | tuple) else [entry])]
-            return [DeadJob(job_id=i, died_ms=int(float(s))) for i, s in zip(flat[::2], flat[1::2], strict=True)]
+            # The score is infinite if somebody wrote it so.
+            return [
+                DeadJob(job_id=i, died_ms=int(min(float(s), 1e15))) for i, s in zip(flat[::2], flat[1::2], strict=True)
+            ]
 
         return Op(("ZREVRANGE", self.keys.dead_jobs, first, first + count - 1, "WITHSCORES"), decode)
 
@@ -228,28 +236,34 @@ def _age_s(at: str, now_s: float) -> float:
         return 0.0  # A third-party producer wrote no time, or one that cannot be read.
 
 
-def _decode_actors(answer: list[Any]) -> list[ActorPresence]:
-    actors = []
-    for incarnation, described, lives_ms, flat in answer:
-        entry = orjson.loads(described)
-        presence = pairs(flat)
-        actors.append(
-            ActorPresence(
-                incarnation=incarnation,
-                name=entry["name"],
-                script_type=ScriptType.parse(entry["suffix"]),
-                host=entry["host"],
-                pid=entry["pid"],
-                lanes=entry["lanes"],
-                engine=entry["engine"],
-                engine_version=entry["engine_version"],
-                group=entry.get("group"),
-                instance=entry.get("instance"),
-                started_at=entry.get("started_at"),
-                unavailable=entry.get("unavailable"),
-                beat_at=presence.get("beat_at") if lives_ms > 0 else None,
-                busy=int(presence.get("busy", 0)),
-                jobs=int(presence.get("jobs", 0)),
-            )
-        )
-    return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation))
+def _decode_actors(answer: list[Any]) -> tuple[list[ActorPresence], list[DamagedRecord]]:
+    actors, damaged = read_each(RecordKind.ACTOR, ((row[0], row) for row in answer), _read_actor)
+    return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation)), damaged
+
+
+def _read_actor(incarnation: str, row: list[Any]) -> ActorPresence:
+    _, described, lives_ms, flat = row
+    entry, presence = orjson.loads(described), pairs(flat)
+    return ActorPresence(
+        incarnation=incarnation,
+        name=_text(entry, "name"),
+        script_type=ScriptType.parse(entry["suffix"]),
+        host=_text(entry, "host"),
+        pid=int(entry["pid"]),
+        lanes=int(entry["lanes"]),
+        engine=_text(entry, "engine"),
+        engine_version=_text(entry, "engine_version"),
+        group=entry.get("group"),
+        instance=entry.get("instance"),
+        started_at=entry.get("started_at"),
+        unavailable=entry.get("unavailable"),
+        beat_at=presence.get("beat_at") if lives_ms > 0 else None,
+        busy=int(presence.get("busy", 0)),
+        jobs=int(presence.get("jobs", 0)),
+    )
+
+
+def _text(entry: dict[str, Any], name: str) -> str:
+    if not isinstance(entry[name], str):
+        raise JobInvalid(name, "is not a text")
+    return str(entry[name])

@@ -144,6 +144,8 @@ def _judge(record: JobRecord, held: set[str], known: set[str], now_ms: float) ->
         now_ms: The store's time.
     """
     job = record.job
+    if record.status is JobStatus.ERROR and record.error_kind == "damaged":
+        return Stray(job_id=job.id, trouble=Trouble.DAMAGED, where=record.error or "")
     if now_ms - _time_ms(record.updated_at or record.created_at, now_ms - _RECENT_MS) < _RECENT_MS:
         return None
     if record.status is JobStatus.DISPATCHED and job.id not in held:
@@ -168,6 +170,9 @@ def _second_look(operations: Operations, candidates: Sequence[Stray], most: int)
         for stray, record in zip(chunk, records, strict=True):
             if isinstance(record, HeroJobError):
                 continue  # The job has expired, or it is damaged and listed as such.
+            if stray.trouble is Trouble.DAMAGED:
+                found.append(stray)
+                continue
             running = record.status in (JobStatus.STARTED, JobStatus.STOPPING)
             if running == (stray.trouble is not Trouble.IN_NO_QUEUE) and not record.status.terminal:
                 found.append(stray)

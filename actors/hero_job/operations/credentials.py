@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import time_text
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
@@ -75,11 +76,11 @@ class TokenList:
 
     Attributes:
         tokens: By name.
-        damaged: Names of entries that cannot be read; they grant no access.
+        damaged: Entries that cannot be read; they grant no access.
     """
 
     tokens: Sequence[StoredToken]
-    damaged: Sequence[str]
+    damaged: Sequence[DamagedRecord]
 
 
 def token_hash(token: str) -> str:
@@ -115,6 +116,10 @@ class Credentials:
         """List the tokens."""
         return Op(("HGETALL", self._keys.tokens), _decode_tokens)
 
+    def damaged(self) -> Op[Sequence[DamagedRecord]]:
+        """List the tokens that cannot be read."""
+        return Op(("HGETALL", self._keys.tokens), lambda answer: _decode_tokens(answer).damaged)
+
     def put_nonce(self, nonce: str, public_key: str) -> Op[None]:
         """Note that a client that claims a key was given a nonce to sign.
 
@@ -134,11 +139,5 @@ class Credentials:
 
 
 def _decode_tokens(answer: Any) -> TokenList:
-    tokens: list[StoredToken] = []
-    damaged: list[str] = []
-    for name, text in sorted(pairs(answer).items()):
-        try:
-            tokens.append(StoredToken(name=name, **orjson.loads(text)))
-        except (JobInvalid, ValueError, TypeError):
-            damaged.append(name)
-    return TokenList(tokens, damaged)
+    rows = sorted(pairs(answer).items())
+    return TokenList(*read_each(RecordKind.TOKEN, rows, lambda n, text: StoredToken(name=n, **orjson.loads(text))))

@@ -176,6 +176,9 @@ class Operations:
 
         Returns:
             The lines in order; none if the job has no log, or does not exist.
+
+        Raises:
+            JobDamaged: There is something else in the place of the log.
         """
 
         def decode(answer: list[Any]) -> list[LogLine]:
@@ -187,7 +190,7 @@ class Operations:
             return lines
 
         begin = f"({after}" if after else "-"
-        return Op(("XRANGE", self.keys.log(job_id), begin, "+", "COUNT", count), decode)
+        return Op(("XRANGE", self.keys.log(job_id), begin, "+", "COUNT", count), decode, job_id=job_id)
 
     def record(self, job_id: str) -> Op[JobRecord]:
         """Read a whole job.
@@ -311,16 +314,27 @@ class Operations:
         return Op([self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by], lambda _: None, lua.SHRINK_BATCH, 2)
 
     def batch(self, batch_id: str) -> Op[BatchStatus | None]:
-        """Read the counts of a batch; None if there is no batch with this id."""
+        """Read the counts of a batch; None if there is no batch with this id.
+
+        Args:
+            batch_id: The batch.
+
+        Raises:
+            JobDamaged: Its counts cannot be read.
+        """
 
         def decode(answer: Any) -> BatchStatus | None:
             fields = pairs(answer)
             if not fields:
                 return None
             names = ("total", "open", "finished", "error", "stopped")
-            return BatchStatus(batch_id=batch_id, **{name: int(fields.get(name, 0)) for name in names})
+            try:
+                counts = {name: int(fields.get(name, 0)) for name in names}
+            except ValueError as e:
+                raise JobDamaged(f"batch:{batch_id}", "", f"a count is not a number: {e}") from e
+            return BatchStatus(batch_id=batch_id, **counts)
 
-        return Op(("HGETALL", self.keys.batch(batch_id)), decode)
+        return Op(("HGETALL", self.keys.batch(batch_id)), decode, job_id=f"batch:{batch_id}")
 
     def ended_batch(self, batch_id: str) -> Op[BatchStatus | None]:
         """Read the counts of a batch that has ended; None while some of its jobs are open.
@@ -339,7 +353,7 @@ class Operations:
                 raise JobNotFound(f"batch:{batch_id}")
             return None if status.open > 0 else status
 
-        return Op(look.args, decode)
+        return Op(look.args, decode, job_id=look.job_id)
 
     def peek_batch(self, batch_id: str, block_s: float) -> Op[str | None]:
         """Wait until all jobs of a batch have ended.

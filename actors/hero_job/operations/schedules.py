@@ -7,7 +7,7 @@ changes nothing; and only one supervisor moves the schedule on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_route, check_seconds
 from hero_job.model.fields.spellings import FOREIGN_NAME
@@ -185,11 +186,14 @@ class Due:
         now_ms: The store's time, in milliseconds since 1970.
         next_s: In how many seconds the next tick comes; None if no schedule has one.
         schedules: Those whose tick has come.
+        damaged: Those whose tick has come and that cannot be read, for example because a newer version wrote them, or
+            because this host does not know their time zone. Another host may be able to fire them.
     """
 
     now_ms: int
     next_s: float | None
     schedules: tuple[DueSchedule, ...]
+    damaged: tuple[DamagedRecord, ...] = ()
 
 
 class Schedules:
@@ -221,29 +225,31 @@ class Schedules:
         return Op([self._ticks, self._definitions, name], bool, lua.DELETE_SCHEDULE, 2)
 
     def list(self) -> Op[list[Schedule]]:
-        """List all schedules, by name."""
+        """List the schedules that can be read, by name."""
+        return Op(("HGETALL", self._definitions), lambda answer: _decode_all(answer)[0])
 
-        def decode(answer: Any) -> list[Schedule]:
-            # A name contains no space; "name last" holds the id of the last job.
-            return [_decode(text) for name, text in sorted(pairs(answer).items()) if " " not in name]
+    def damaged(self) -> Op[Sequence[DamagedRecord]]:
+        """List the schedules that cannot be read, by name; `list` leaves them out."""
+        return Op(("HGETALL", self._definitions), lambda answer: _decode_all(answer)[1])
 
-        return Op(("HGETALL", self._definitions), decode)
-
-    def due(self, most: int = 100) -> Op[Due]:
+    def due(self, most: int = 100, skip: int = 0) -> Op[Due]:
         """Find the schedules whose tick has come.
 
         Args:
             most: Most schedules to return.
+            skip: How many of the first ones to leave out: those that an earlier look has left where they are.
         """
 
-        def decode(answer: list[Any]) -> Due:
-            found = tuple(
-                DueSchedule(schedule=_decode(text), tick_ms=int(float(tick)), last_job_id=last)
-                for _, tick, text, last in answer[2]
-            )
-            return Due(now_ms=answer[0], next_s=None if answer[1] < 0 else answer[1] / 1000, schedules=found)
+        def read(_name: str, row: Sequence[Any]) -> DueSchedule:
+            name, tick, text, last = row
+            return DueSchedule(schedule=_decode(name, text), tick_ms=int(float(tick)), last_job_id=last)
 
-        return Op([self._ticks, self._definitions, most], decode, lua.TICKS, 2)
+        def decode(answer: Sequence[Any]) -> Due:
+            found, damaged = read_each(RecordKind.SCHEDULE, ((row[0], row) for row in answer[2]), read)
+            next_s = None if answer[1] < 0 else answer[1] / 1000
+            return Due(now_ms=answer[0], next_s=next_s, schedules=tuple(found), damaged=tuple(damaged))
+
+        return Op([self._ticks, self._definitions, most, skip], decode, lua.TICKS, 2)
 
     def move_on(self, name: str, tick_ms: int, next_ms: int | None, last_job_id: str | None) -> Op[bool]:
         """Move a schedule on to its next tick, after the jobs of this one were created.
@@ -262,5 +268,14 @@ class Schedules:
         return Op(args, bool, lua.TICK, 2)
 
 
-def _decode(text: str) -> Schedule:
-    return Schedule(**orjson.loads(text))
+def _decode(name: str, text: str) -> Schedule:
+    schedule = Schedule(**orjson.loads(text))
+    if schedule.name != name:
+        raise JobInvalid("name", f"is {schedule.name!r:.80}")
+    return schedule
+
+
+def _decode_all(answer: Any) -> tuple[list[Schedule], list[DamagedRecord]]:
+    # A name contains no space; "name last" holds the id of the last job.
+    rows = [(name, text) for name, text in sorted(pairs(answer).items()) if " " not in name]
+    return read_each(RecordKind.SCHEDULE, rows, _decode)

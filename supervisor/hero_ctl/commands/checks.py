@@ -26,6 +26,7 @@ from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError
 from hero_job.model.job import ScriptType
 from hero_job.operations.consistency_check import Survey, Trouble, survey
+from hero_job.operations.damaged_records import damaged_records, delete_damaged
 from hero_job.operations.operations import Operations
 from hero_job.protocol.keys import KeyPart
 from hero_job.protocol.op import Op, as_is
@@ -55,7 +56,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        area: What was checked: config, store, jobs, actors, rpc, host.
+        area: What was checked: config, store, jobs, records, actors, rpc, host.
         level: How bad it is.
         text: What was found.
         cure: What to do about it; empty if nothing has to be done.
@@ -152,6 +153,22 @@ def check_jobs(store: Store, operations: Operations, most: int) -> Iterator[Find
         text = f"a delayed job has been due for {done.late_s:.0f} s: no supervisor runs on this store"
         yield Finding.problem("jobs", text, "start hero-supervisor")
     yield from _unserved(done)
+
+
+def check_records(store: Store, operations: Operations, *, delete: bool) -> Iterator[Finding]:
+    """Find actors, schedules, keys and batches that cannot be read; delete them if asked."""
+    try:
+        found = store.drive(damaged_records(operations))
+        deleted = store.drive(delete_damaged(operations, found)) if delete and found else []
+    except HeroJobError as e:
+        yield Finding.problem("records", f"cannot be checked: {e}", "see the log of the server, then run this again")
+        return
+    for record in found:
+        if record in deleted:
+            yield Finding.ok("records", f"deleted {record}")
+        else:
+            cure = "upgrade this host if a newer version wrote it; otherwise heroctl doctor --delete-damaged"
+            yield Finding.problem("records", f"this host cannot read the {record}", cure)
 
 
 def check_rpc(settings: Settings) -> Iterator[Finding]:

@@ -37,6 +37,10 @@ def doctor(
         ),
     ] = None,
     most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Read at most this many jobs.")] = 100_000,
+    delete_damaged: Annotated[
+        bool,
+        typer.Option("--delete-damaged", help="Delete actors, schedules, keys and batches that cannot be read."),
+    ] = False,
     as_json: Json = False,
     store: StoreOptions,
 ) -> None:
@@ -45,7 +49,16 @@ def doctor(
     Without --redis-url and --namespace the command checks the store of the config.
     """
     # The checks import pydantic, which costs 0.1 s; no other command should pay for it.
-    from hero_ctl.commands.checks import Finding, Level, check_config, check_host, check_jobs, check_rpc, check_store
+    from hero_ctl.commands.checks import (
+        Finding,
+        Level,
+        check_config,
+        check_host,
+        check_jobs,
+        check_records,
+        check_rpc,
+        check_store,
+    )
 
     path = config or next((p for p in _CONFIGS if p.is_file()), None)
     settings, found = check_config(path)
@@ -58,6 +71,7 @@ def doctor(
             found += check_store(opened, operations)
             if not any(finding.area == "store" and finding.level is Level.PROBLEM for finding in found):
                 found += check_jobs(opened, operations, most)
+                found += check_records(opened, operations, delete=delete_damaged)
     except StoreUrlInvalid as e:
         found.append(Finding.problem("store", str(e), "correct [store] redis_url"))
     if settings is not None:

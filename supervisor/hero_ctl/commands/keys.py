@@ -74,7 +74,7 @@ def list_keys(store: StoreOptions, *, as_json: Json = False) -> None:
         typer.echo(to_json(shown))
     else:
         print_keys(found.tokens)
-    for name in found.damaged:
+    for name in (damaged.name for damaged in found.damaged):
         print_note(f"the key '{name}' is damaged and opens nothing; remove it with `heroctl keys revoke {name}`")
 
 

@@ -10,7 +10,7 @@ from hero_ctl.connect import open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import JobOptions, job_fields
 from hero_ctl.options import Json, Script, ScriptFile, StoreOptions
-from hero_ctl.output import fail
+from hero_ctl.output import fail, print_note
 from hero_ctl.script import read_script
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 
@@ -59,10 +59,13 @@ def list_schedules(store: StoreOptions, *, as_json: Json = False) -> None:
 
     with open_supervisor(store) as supervisor:
         found = supervisor.list_schedules()
+        damaged = supervisor.store.run(supervisor.schedules.damaged())
     if as_json:
         typer.echo(to_json([schedule_as_json(schedule) for schedule in found]))
     else:
         print_schedules(found)
+    for record in damaged:
+        print_note(f"this host cannot use the {record}; `heroctl schedule delete {record.name}` deletes it")
 
 
 def delete(name: ScheduleName, store: StoreOptions) -> None:

@@ -2,8 +2,8 @@
 
 Owned here: when the store is asked what is due. The service of every supervisor runs this. The store's scripts make
 sure that each job is moved once and that each tick of a schedule gets one job, even when several supervisors ask.
-Invariant: a schedule moves on to its next tick only after the jobs of this tick exist, so when a supervisor dies
-between the two, another one completes the tick.
+Invariants: a schedule moves on to its next tick only after the jobs of this tick exist, so when a supervisor dies
+between the two, another one completes the tick; a schedule that cannot be used stops no other one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import random
 from collections.abc import Callable
 
 from hero_job.client.async_store import AsyncStore
-from hero_job.model.errors import JobConflict, JobInvalid, JobNotFound, StoreError
+from hero_job.model.damaged import UNREADABLE, reason_of
+from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFound, StoreError, StoreRefused
 from hero_job.model.job import JobLimits
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import DueSchedule, Overlap, Schedules
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 #: Longest time between two looks, in seconds. A job that another program makes due waits this long at most.
 _LONGEST_S = 0.5
 _SHORTEST_S = 0.01
+#: Schedules in one look.
+_PAGE = 100
 
 
 class DueJobs:
@@ -51,14 +54,21 @@ class DueJobs:
         self._schedules = schedules
         self._limits = limits
         self._roll = roll
+        # What was said about each schedule that cannot be used, so that it is said once.
+        self._refused: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look repeatedly, until cancelled. An outage of the store only delays this; `JobRecovery` reports it."""
+        refused = ""
         while True:
             try:
                 wait_s = await self.run_once()
-            except StoreError:
+                refused = ""
+            except StoreError as e:
                 wait_s = _LONGEST_S
+                if isinstance(e, StoreRefused) and not e.passing and e.reason != refused:
+                    refused = e.reason
+                    log.error("due_jobs.refused", extra={"reason": refused, "next": "no delayed job or schedule runs"})
             # With jitter, so that many supervisors do not all ask at the same moment.
             await asyncio.sleep(max(_SHORTEST_S, min(wait_s, _LONGEST_S)) * (1 + self._roll() / 10))
 
@@ -71,14 +81,35 @@ class DueJobs:
         Raises:
             StoreError: The store is away, or refuses the command.
         """
-        moved, next_job_s = await self._store.run(self._operations.admin.promote())
-        due = await self._store.run(self._schedules.due())
-        for found in due.schedules:
-            await self._fire(found, due.now_ms)
-        if moved or due.schedules:
+        try:
+            moved, next_job_s = await self._store.run(self._operations.admin.promote())
+        finally:
+            fired, next_tick_s = await self._fire_all()
+        if moved or fired:
             return 0.0
-        known = [s for s in (next_job_s, due.next_s) if s is not None]
+        known = [s for s in (next_job_s, next_tick_s) if s is not None]
         return min(known, default=_LONGEST_S)
+
+    async def _fire_all(self) -> tuple[int, float | None]:
+        """Fire every schedule whose tick has come; return how many, and when the next tick comes."""
+        fired = left = 0
+        while True:
+            due = await self._store.run(self._schedules.due(_PAGE, left))
+            refused = [(damaged.name, damaged.reason) for damaged in due.damaged]
+            for found in due.schedules:
+                try:
+                    await self._fire(found, due.now_ms)
+                except UNREADABLE as e:
+                    refused.append((found.schedule.name, reason_of(e)))
+            # A schedule that this host cannot use keeps its tick: another host, or a newer version, may be able to.
+            for name, reason in refused:
+                if self._refused.get(name) != reason:
+                    self._refused[name] = reason
+                    log.error("schedule.refused", extra={"schedule": name, "error": reason})
+            fired += len(due.schedules) + len(due.damaged) - len(refused)
+            left += len(refused)
+            if not refused or len(due.schedules) + len(due.damaged) < _PAGE:
+                return fired, due.next_s
 
     async def _fire(self, found: DueSchedule, now_ms: int) -> None:
         schedule = found.schedule
@@ -91,7 +122,7 @@ class DueJobs:
                 continue
             try:
                 last_id = await self._store.run(self._operations.create(job, start=True))
-            except (JobInvalid, JobConflict) as e:
+            except (JobInvalid, JobConflict, JobDamaged) as e:
                 log.error("schedule.refused", extra={"schedule": schedule.name, "job": job.id, "error": str(e)})
         if await self._store.run(self._schedules.move_on(schedule.name, found.tick_ms, following, last_id)):
             log.info("schedule.fired", extra={"schedule": schedule.name, "ticks": len(ticks), "job": last_id})
@@ -99,5 +130,5 @@ class DueJobs:
     async def _is_open(self, job_id: str | None) -> bool:
         try:
             return not (await self._store.run(self._operations.status(job_id or ""))).terminal
-        except JobNotFound:
+        except (JobNotFound, JobDamaged):
             return False

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.cancellation import end_task
-from hero_job.model.errors import StoreError
+from hero_job.model.errors import StoreError, StoreRefused
 from hero_job.operations.actor_operations import Recoveries, Recovery
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ class JobRecovery:
         self._every_s = every_s
         self._roll = roll
         self._owed: dict[str, None] = {}
+        # Why the store refused to recover an incarnation, so that each reason is logged once.
+        self._refused: dict[str, str] = {}
         self._store_away = False
         self._lease_s = lease_s
         # Until this monotonic time, expired leases are not acted on.
@@ -89,10 +91,10 @@ class JobRecovery:
             StoreError: The store is away, or refuses the command.
         """
         for incarnation in tuple(self._owed):
-            await self._recover(incarnation, proven_dead=True)
+            await self._recover_contained(incarnation, proven_dead=True)
             self._owed.pop(incarnation, None)
         for incarnation in await self._store.run(self._recoveries.buried()):
-            await self._recover(incarnation, proven_dead=False)
+            await self._recover_contained(incarnation, proven_dead=False)
         asked_mono = time.monotonic()
         expired = await self._store.run(self._recoveries.expired())
         now_mono = time.monotonic()
@@ -103,7 +105,18 @@ class JobRecovery:
         if now_mono < self._spared_until_mono:
             return
         for incarnation in expired:
-            await self._recover(incarnation, proven_dead=False)
+            await self._recover_contained(incarnation, proven_dead=False)
+
+    async def _recover_contained(self, incarnation: str, *, proven_dead: bool) -> None:
+        """Recover one incarnation. If the store refuses that for what is in its records, the others go on."""
+        try:
+            await self._recover(incarnation, proven_dead=proven_dead)
+        except StoreRefused as e:
+            if e.passing:
+                raise
+            if self._refused.get(incarnation) != e.reason:
+                self._refused[incarnation] = e.reason
+                log.error("jobs.not_recovered", extra={"incarnation": incarnation, "reason": e.reason})
 
     async def run(self) -> None:
         """Do rounds until cancelled. An outage of the store only delays them."""
@@ -142,7 +155,8 @@ class JobRecovery:
     def _note_away(self, error: StoreError) -> None:
         if not self._store_away:
             self._store_away = True
-            log.error("store.away", extra={"reason": str(error), "next": f"tried again every {self._every_s:g} s"})
+            event = "store.refused" if isinstance(error, StoreRefused) else "store.away"
+            log.error(event, extra={"reason": str(error), "next": f"tried again every {self._every_s:g} s"})
 
     def _note_back(self) -> None:
         if self._store_away:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
+import orjson
 import pytest
 
 from hero_job import JobBuilder, JobLimits, JobStatus, ScriptType
@@ -13,6 +15,7 @@ from hero_job.client.cancellation import end_task
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Missed, Overlap, Schedule, Schedules
 from hero_job.protocol.op import Op
+from hero_supervisor.upkeep.damage_watch import DamageWatch
 from hero_supervisor.upkeep.due_jobs import DueJobs
 from tests.valkey_server import ValkeyServer
 
@@ -87,5 +90,58 @@ def test_schedule_goes_on_after_its_job_has_ended(valkey: ValkeyServer, namespac
         await due_jobs(store, namespace).run_once()
 
         assert await store.run(operations.status(schedule.job_at(second).id)) is JobStatus.DISPATCHED
+
+    on_store(valkey, test)
+
+
+def test_schedules_that_this_host_cannot_use_are_named_once_and_stop_no_other_one(
+    valkey: ValkeyServer, namespace: str, operations: Operations, caplog: pytest.LogCaptureFixture
+) -> None:
+    schedules = Schedules(namespace)
+    good = Schedule(name="good", job=JOB, interval_s=60)
+    too_long = Schedule(name="too-long", job={**JOB, "timeout": 5000}, interval_s=60)
+    newer = {"job": JOB, "interval_s": 60, "of_a_newer_version": 1}
+
+    async def test(store: AsyncStore) -> None:
+        await store.run(schedules.put(too_long, 1000))
+        for n in range(150):
+            text = orjson.dumps({"name": f"newer-{n}", **newer})
+            await store.run(Op(("HSET", operations.keys.schedules, f"newer-{n}", text), int))
+            await store.run(Op(("ZADD", operations.keys.ticks, 1000, f"newer-{n}"), int))
+        await store.run(schedules.put(good, (await store.run(schedules.due())).now_ms - 60_000))
+        limits = JobLimits(max_timeout_s=1000)
+        clock, watch = DueJobs(store, operations, schedules, limits=limits), DamageWatch(store, operations)
+        for _ in range(3):
+            await clock.run_once()
+            await watch.run_once()
+        assert await queued(store, operations) == 1
+        assert await clock.run_once() > 0, "a schedule that cannot be used keeps nobody busy"
+
+    with caplog.at_level(logging.WARNING):
+        on_store(valkey, test)
+    refused = [r.__dict__["schedule"] for r in caplog.records if r.message == "schedule.refused"]
+    assert sorted(refused) == sorted(["too-long", *(f"newer-{n}" for n in range(150))])
+    damaged = [r.__dict__["record"] for r in caplog.records if r.message == "record.damaged"]
+    assert sorted(damaged) == sorted(f"newer-{n}" for n in range(150))
+
+
+@pytest.mark.parametrize("last", ["damaged", "not a hash", "gone"])
+def test_a_schedule_goes_on_after_its_last_job_was_damaged(
+    valkey: ValkeyServer, namespace: str, operations: Operations, last: str
+) -> None:
+    schedules = Schedules(namespace)
+    schedule = Schedule(name="s", job=JOB, interval_s=60)
+
+    async def test(store: AsyncStore) -> None:
+        key = operations.keys.job("last")
+        if last == "damaged":
+            await store.run(Op(("HSET", key, "status", "x", "script", "1"), int))
+        elif last == "not a hash":
+            await store.run(Op(("SET", key, "x"), str))
+        tick = (await store.run(schedules.due())).now_ms // 60_000 * 60_000
+        await store.run(schedules.put(schedule, tick))
+        await store.run(Op(("HSET", operations.keys.schedules, "s last", "last"), int))
+        await due_jobs(store, namespace).run_once()
+        assert await store.run(operations.status(schedule.job_at(tick).id)) is JobStatus.DISPATCHED
 
     on_store(valkey, test)

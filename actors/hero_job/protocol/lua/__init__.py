@@ -60,7 +60,7 @@ def _constant(token: re.Match[str]) -> str:
     return _CONSTANTS.get(token.group(), token.group())
 
 
-_ENDING = ("time", "spellings", "queue", "limits", "ending")
+_ENDING = ("time", "spellings", "damage", "queue", "limits", "ending")
 
 CREATE = _load("create", *_ENDING)
 START = _load("start", *_ENDING)
@@ -72,10 +72,10 @@ PROMOTE = _load("promote", *_ENDING)
 RETRY = _load("retry", *_ENDING)
 DELETE = _load("delete", *_ENDING)
 PURGE = _load("purge", *_ENDING)
-PRESENCE = _load("presence", "time")
+PRESENCE = _load("presence", "time", "damage")
 PAUSE = _load("pause", "time")
 RESUME = _load("resume")
-LOG = _load("log")
+LOG = _load("log", "damage")
 TICKS = _load("ticks", "time")
 TICK = _load("tick")
 EXPIRED = _load("expired")

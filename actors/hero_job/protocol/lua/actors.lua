@@ -11,6 +11,7 @@ local registry = redis.call('HGETALL', KEYS[1])
 for i = 1, #registry, 2 do
   local incarnation, description = registry[i], registry[i + 1]
   local presence = ns .. PRESENCE .. incarnation
-  found[#found + 1] = { incarnation, description, redis.call('PTTL', presence), redis.call('HGETALL', presence) }
+  local hash = redis.pcall('HGETALL', presence)
+  found[#found + 1] = { incarnation, description, redis.call('PTTL', presence), hash.err and {} or hash }
 end
 return found

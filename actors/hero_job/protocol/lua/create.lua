@@ -60,20 +60,27 @@ local function cycle(prerequisites, is_dependent)
       local hash = redis.pcall('HMGET', ns .. JOB .. ancestor, 'prerequisites', 'prerequisites_added')
       if not hash.err then
         for n = 1, 2 do
-          for _, further in ipairs(cjson.decode(hash[n] or '[]')) do stack[#stack + 1] = further end
+          for _, further in ipairs(contain(read_ids, 'prerequisites', hash[n]) or {}) do stack[#stack + 1] = further end
         end
       end
     end
   end
 end
 
+-- Can one more prerequisite be added to this job?
+local function takes_prerequisites(dependent)
+  local pending, added = unpack(redis.call('HMGET', ns .. JOB .. dependent, 'pending', 'prerequisites_added'))
+  return string.match(pending or '0', '^%-?%d+$') and #(pending or '0') < 16 and
+    contain(read_ids, 'prerequisites_added', added)
+end
+
 -- Let each dependent wait for this job.
 local function add_dependents(dependents)
   for _, dependent in ipairs(dependents) do
     local dependent_key = ns .. JOB .. dependent
-    redis.call('SADD', ns .. DEPENDENTS .. id, dependent)
+    write_over('SADD', ns .. DEPENDENTS .. id, dependent)
     redis.call('HINCRBY', dependent_key, 'pending', 1)
-    local added = cjson.decode(redis.call('HGET', dependent_key, 'prerequisites_added') or '[]')
+    local added = read_ids('prerequisites_added', redis.call('HGET', dependent_key, 'prerequisites_added'))
     added[#added + 1] = id
     redis.call('HSET', dependent_key, 'extra', '1', 'prerequisites_added', cjson.encode(added))
   end
@@ -114,17 +121,18 @@ local function register_options()
   for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
   local unique = fields.unique_key and ns .. UNIQUE .. fields.unique_key
   if unique then
-    local holder = redis.call('GET', unique)
-    if holder and redis.call('EXISTS', ns .. JOB .. holder) == 1 and in_reach(holder) then return { 3, holder } end
+    local holder = redis.pcall('GET', unique)
+    if type(holder) == 'string' and redis.call('EXISTS', ns .. JOB .. holder) == 1 and in_reach(holder) then return { 3, holder } end
   end
   if fields.batch and only_caller and
-    redis.call('HGET', ns .. BATCH .. fields.batch, 'caller_id') ~= only_caller then return { 6, fields.batch } end
+    contain(redis.call, 'HGET', ns .. BATCH .. fields.batch, 'caller_id') ~= only_caller then return { 6, fields.batch } end
   local prerequisites, dependents = cjson.decode(fields.prerequisites), cjson.decode(fields.dependents)
   if #dependents > 0 then
     local is_dependent = {}
     for _, dependent in ipairs(dependents) do
       local status = status_of(ns .. JOB .. dependent)
-      if status ~= 'created' and status ~= 'waiting_for_prerequisites' or not in_reach(dependent) then
+      if status ~= 'created' and status ~= 'waiting_for_prerequisites' or not in_reach(dependent) or
+        not takes_prerequisites(dependent) then
         return { 4, dependent }
       end
       if guards_signed then
@@ -149,7 +157,7 @@ local function register_options()
   end
   add_dependents(dependents)
   for _, prerequisite in ipairs(open) do
-    redis.call('SADD', ns .. DEPENDENTS .. prerequisite, id)
+    write_over('SADD', ns .. DEPENDENTS .. prerequisite, id)
     redis.call('HSET', ns .. JOB .. prerequisite, 'extra', '1')
   end
   if unique then

@@ -8,6 +8,7 @@
 local ns = ARGV[1]
 local found = {}
 for _, incarnation in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if redis.call('EXISTS', ns .. PRESENCE .. incarnation) == 0 then found[#found + 1] = incarnation end
+  -- A key without an expiry was not written by a beat.
+  if redis.call('PTTL', ns .. PRESENCE .. incarnation) < 0 then found[#found + 1] = incarnation end
 end
 return found

@@ -19,7 +19,7 @@ if owner ~= me or attempt ~= my_attempt then return 0 end
 if progress ~= '' then redis.call('HSET', KEYS[1], 'progress', progress) end
 for i = 6, #ARGV, 2 do
   local level, text = ARGV[i], ARGV[i + 1]
-  redis.call('XADD', KEYS[2], 'MAXLEN', max_lines, '*', 'level', level, 'text', text)
+  write_over('XADD', KEYS[2], 'MAXLEN', max_lines, '*', 'level', level, 'text', text)
 end
 if #ARGV >= 6 then redis.call('PEXPIRE', KEYS[2], ttl_ms) end
 return 1

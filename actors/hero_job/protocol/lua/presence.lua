@@ -25,6 +25,6 @@ end
 -- A full server refuses a script at its first write that needs memory. This one needs none: it keeps the lease, so that
 -- nobody is declared dead because memory is short.
 redis.call('PEXPIRE', presence, lease_ms)
-redis.call('HSET', presence, 'beat_at', at, unpack(ARGV, 5))
+write_over('HSET', presence, 'beat_at', at, unpack(ARGV, 5))
 redis.call('PEXPIRE', presence, lease_ms)
 return 1

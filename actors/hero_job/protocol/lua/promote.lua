@@ -12,7 +12,9 @@ local scheduled, expiring = KEYS[1], KEYS[2]
 local ns, max_jobs, retention, moved = ARGV[1], ARGV[2], read_retention(3), 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled, '-inf', now, 'LIMIT', 0, max_jobs)) do
   redis.call('ZREM', scheduled, id)
-  if status_of(ns .. JOB .. id) == 'scheduled' then dispatch(ns, id, retention, 'due') end
+  if status_of(ns .. JOB .. id) == 'scheduled' then
+    contain_job(ns, id, retention, dispatch, ns, id, retention, 'due')
+  end
   moved = moved + 1
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiring, '-inf', now, 'LIMIT', 0, max_jobs)) do

@@ -25,6 +25,9 @@ for _, list in ipairs({ queue, queue .. LOW, queue .. HELD, queue .. HELD .. LOW
         end_without_result(ns, id, 'stopped', 'stopped', 'purged from its queue', retention, options)
         count = count + 1
       end
+    else
+      end_damaged(ns, id, 'the job\'s key does not hold a hash', retention)
+      count = count + 1
     end
   end
 end

@@ -3,7 +3,8 @@
 -- Guarantees: a job that it holds returns to the head of its queue, or ends as lost if it has been redelivered too often.
 --   Afterwards the incarnation's lanes claim nothing and its settlements are refused. A later call finds ids that the
 --   blocked command of a frozen lane moved after this one.
--- Transitions: started -> dispatched, started -> error, stopping -> stopped
+-- Transitions: started -> dispatched, started -> error, stopping -> stopped, stopping -> error, dispatched -> error,
+--   created -> error
 -- KEYS[1] registry
 -- KEYS[2] presence hash
 -- KEYS[3] hash of the dead
@@ -17,8 +18,15 @@
 local registry, presence, dead = KEYS[1], KEYS[2], KEYS[3]
 local ns, incarnation, cause, max_redeliveries, tomb_ms = unpack(ARGV, 1, 5)
 local retention = read_retention(6)
+local MAX_LANES = 1024
 local back, lost = {}, {}
-if cause == 'expired' and redis.call('EXISTS', presence) == 1 then return { 1, back, lost } end
+if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back, lost } end
+
+-- Read what an incarnation says about itself. What another version wrote differently counts as not said.
+local function read_object(text)
+  local ok, object = pcall(cjson.decode, text)
+  return ok and type(object) == 'table' and object or {}
+end
 
 local entry = redis.call('HGET', registry, incarnation)
 if entry then
@@ -32,13 +40,15 @@ if entry then
 else
   local tomb = redis.call('HGET', dead, incarnation)
   if not tomb then return { 0, back, lost } end
-  tomb = cjson.decode(tomb)
+  tomb = read_object(tomb)
   entry = tomb.entry
-  if tomb.until_ms < now then redis.call('HDEL', dead, incarnation) end
+  if (tonumber(tomb.until_ms) or 0) < now then redis.call('HDEL', dead, incarnation) end
 end
-entry = cjson.decode(entry)
+entry = read_object(entry)
+local type_queue = queue_of(ns, type(entry.suffix) == 'string' and entry.suffix)
 
 local function hand_back(id, queue)
+  if not queue then error('script_type is missing or unknown', 0) end
   enqueue(ns, id, queue, nil, true)
   back[#back + 1] = id
 end
@@ -60,30 +70,26 @@ local function redeliver(id, queue, redeliveries, options)
   end
 end
 
-for lane = 0, entry.lanes - 1 do
-  local claimed = ns .. CLAIMED .. incarnation .. ':' .. lane
-  local me = incarnation .. '/' .. lane
-  local ids = redis.call('LRANGE', claimed, 0, -1)
-  for i = #ids, 1, -1 do
-    local id = ids[i]
-    local type_queue = ns .. QUEUE .. entry.suffix
-    local hash = redis.pcall('HMGET', ns .. JOB .. id, 'status', 'owner', 'redeliveries', 'script_type', 'group',
-      'instance', 'extra', FOREIGN_SCRIPT_TYPE)
-    if hash.err then
-      hand_back(id, type_queue) -- the next claim ends it as damaged
-    else
-      local status_text, owner, redeliveries, script_type, group, instance, options, foreign_script_type = unpack(hash)
-      local status = read_status(status_text)
-      local queue = queue_of(ns, script_type or foreign_script_type, group, instance) or type_queue
-      if status == 'started' and owner == me then
-        redeliver(id, queue, redeliveries, options)
-      elseif status == 'stopping' and owner == me then
-        end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
-      elseif status == 'dispatched' or status == 'created' then
-        hand_back(id, queue) -- also if it was deleted: the next claim drops the id
-      end
-    end
+local function recover_job(id, me)
+  local hash = redis.pcall('HMGET', ns .. JOB .. id, 'status', 'owner', 'redeliveries', 'script_type', 'group',
+    'instance', 'extra', FOREIGN_SCRIPT_TYPE)
+  if hash.err then error('the job\'s key does not hold a hash', 0) end
+  local status_text, owner, redeliveries, script_type, group, instance, options, foreign_script_type = unpack(hash)
+  local status = read_status(status_text)
+  local queue = queue_of(ns, script_type or foreign_script_type, group, instance) or type_queue
+  if status == 'started' and owner == me then
+    redeliver(id, queue, redeliveries, options)
+  elseif status == 'stopping' and owner == me then
+    end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
+  elseif (status == 'dispatched' or status == 'created') and (status_text or redis.call('EXISTS', ns .. JOB .. id) == 1) then
+    hand_back(id, queue)
   end
+end
+
+for lane = 0, math.min(tonumber(entry.lanes) or MAX_LANES, MAX_LANES) - 1 do
+  local claimed = ns .. CLAIMED .. incarnation .. ':' .. lane
+  local ids = contain(redis.call, 'LRANGE', claimed, 0, -1) or {}
+  for i = #ids, 1, -1 do contain_job(ns, ids[i], retention, recover_job, ids[i], incarnation .. '/' .. lane) end
   redis.call('DEL', claimed)
 end
 settle_ended(ns, retention)

@@ -1,7 +1,7 @@
 -- Hand claimed but unstarted jobs back to the head of their queues, in their old order.
 --
 -- Guarantee: only the owner hands a job back, once per claim; such a claim is not shown as an attempt.
--- Transitions: started -> dispatched, stopping -> stopped
+-- Transitions: started -> dispatched, stopping -> stopped, started -> error
 -- KEYS[1] claimed list of the lane
 -- ARGV[1] namespace prefix, with its colon
 -- ARGV[2] owner: incarnation/lane
@@ -33,7 +33,7 @@ for i = #ARGV - 1, 8, -2 do
     local mine = owner == me and attempt == my_attempt
     if mine and status == 'started' then
       local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
-      if queue then release(id, key, queue) end
+      if queue then contain_job(ns, id, retention, release, id, key, queue) end
     elseif mine and status == 'stopping' then
       end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options) -- it never ran
       redis.call('LREM', claimed, 1, id)

@@ -30,8 +30,8 @@ redis.call('PERSIST', key)
 redis.call('DEL', reply)
 redis.call('ZREM', dead_letters, id)
 if batch_id then
-  redis.call('HINCRBY', ns .. BATCH .. batch_id, status, -1)
-  redis.call('HINCRBY', ns .. BATCH .. batch_id, 'open', 1)
+  contain(redis.call, 'HINCRBY', ns .. BATCH .. batch_id, status, -1)
+  contain(redis.call, 'HINCRBY', ns .. BATCH .. batch_id, 'open', 1)
 end
 enqueue(ns, id, queue, nil, false)
 note_event(id, 'dispatched')

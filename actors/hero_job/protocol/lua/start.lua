@@ -15,7 +15,8 @@ local status_text, script_type, foreign_script_type = unpack(hash)
 local status = read_status(status_text)
 if status ~= 'created' then return { 2, status } end
 if not queue_of(ns, script_type or foreign_script_type) then return { 3, 'script_type', 'missing or unknown' } end
-dispatch(ns, id, retention)
+local _, reason = contain_job(ns, id, retention, dispatch, ns, id, retention)
 settle_ended(ns, retention)
 write_events(ns, retention)
+if reason then return { 3, '', reason } end
 return { 0 }

@@ -5,10 +5,11 @@
 -- KEYS[1] sorted set of next ticks
 -- KEYS[2] hash of schedules
 -- ARGV[1] most schedules to list
--- Returns {now, ms until the next tick (-1: none), {name, tick in ms, schedule as JSON, id of its last job} ...}
-local ticks, schedules, max_schedules = KEYS[1], KEYS[2], ARGV[1]
+-- ARGV[2] how many of the first ones to leave out
+-- Returns {now, ms until the next tick that is yet to come (-1: none), {name, tick in ms, schedule as JSON, id of its last job} ...}
+local ticks, schedules, max_schedules, skip = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local found = {}
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', ticks, '-inf', now, 'LIMIT', 0, max_schedules)) do
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', ticks, '-inf', now, 'LIMIT', skip, max_schedules)) do
   local schedule, last_job_id = unpack(redis.call('HMGET', schedules, name, name .. ' last'))
   if schedule then
     found[#found + 1] = { name, redis.call('ZSCORE', ticks, name), schedule, last_job_id }
@@ -16,5 +17,5 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', ticks, '-inf', now, 'LIMIT', 0
     redis.call('ZREM', ticks, name)
   end
 end
-local _, next_ms = unpack(redis.call('ZRANGE', ticks, 0, 0, 'WITHSCORES'))
-return { now, next_ms and math.max(0, math.ceil(tonumber(next_ms) - now)) or -1, found }
+local _, next_ms = unpack(redis.call('ZRANGEBYSCORE', ticks, '(' .. now, '(inf', 'WITHSCORES', 'LIMIT', 0, 1))
+return { now, next_ms and math.ceil(tonumber(next_ms) - now) or -1, found }

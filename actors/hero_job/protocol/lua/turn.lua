@@ -77,7 +77,7 @@ for i = FIRST_SETTLEMENT, #ARGV, 9 do
     else
       write_error(key, new_status, message, kind, position, options)
       if new_status == 'scheduled' then
-        repeat_later(id, key, last)
+        contain_job(ns, id, retention, repeat_later, id, key, last)
       else
         redis.call('HSET', key, 'finished_at', at)
         conclude(ns, id, new_status, last, retention, options)
@@ -106,8 +106,8 @@ end
 local ids = redis.call('LRANGE', claimed, 0, max_jobs - 1)
 for q = FIRST_QUEUE, #KEYS do
   if #ids >= max_jobs then break end
-  local popped = redis.call('LPOP', KEYS[q], max_jobs - #ids)
-  if popped then
+  local popped = redis.pcall('LPOP', KEYS[q], max_jobs - #ids)
+  if popped and not popped.err then -- a key that is not a list keeps no other queue from being served
     redis.call('RPUSH', claimed, unpack(popped))
     for _, id in ipairs(popped) do ids[#ids + 1] = id end
   end
@@ -116,12 +116,11 @@ end
 -- The outputs of prerequisites, as a flat list: id, output ...
 local function outputs_of(prerequisites, prerequisites_added)
   local outputs = {}
-  for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
-    if list ~= '[]' then
-      for _, prerequisite in ipairs(cjson.decode(list)) do
-        outputs[#outputs + 1] = prerequisite
-        outputs[#outputs + 1] = redis.call('HGET', ns .. JOB .. prerequisite, 'output')
-      end
+  for n, name in ipairs({ 'prerequisites', 'prerequisites_added' }) do
+    for _, prerequisite in ipairs(read_ids(name, n == 1 and prerequisites or n == 2 and prerequisites_added)) do
+      outputs[#outputs + 1] = prerequisite
+      local output = redis.pcall('HGET', ns .. JOB .. prerequisite, 'output')
+      outputs[#outputs + 1] = type(output) == 'string' and output
     end
   end
   return outputs
@@ -134,13 +133,14 @@ local function admit(id, key)
     prerequisites, prerequisites_added, log_path, signatures, foreign_log_path = unpack(redis.call('HMGET', key,
     'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key', 'concurrency_max', 'retries', 'failures',
     'prerequisites', 'prerequisites_added', 'log_path', 'signatures', FOREIGN_LOG_PATH))
-  if expires_ms and now > tonumber(expires_ms) then
+  if expires_ms and now > read_number('expires_ms', expires_ms) then
     end_without_result(ns, id, 'error', 'expired', 'it was not started in its time', retention, true)
     return nil
   end
-  if concurrency_key and not enter_limit(ns, concurrency_key, id, tonumber(concurrency_max or 1)) then return nil end
+  if concurrency_key and not enter_limit(ns, concurrency_key, id, math.max(1, read_number('concurrency_max', concurrency_max, 1))) then return nil end
   if rate_key then
-    local wait_ms = rate_wait_ms(ns, rate_key, tonumber(rate_max), tonumber(rate_window_s) * 1000)
+    local wait_ms = rate_wait_ms(ns, rate_key, read_number('rate_max', rate_max, 1),
+      read_number('rate_window_s', rate_window_s, 1) * 1000)
     if wait_ms > 0 then
       if concurrency_key then leave_limit(ns, concurrency_key, id) end
       redis.call('HSET', key, 'status', 'scheduled', 'updated_at', at)
@@ -167,9 +167,8 @@ for _, id in ipairs(ids) do
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id',
     'context_id', 'timeout', 'env_vars', 'extra')
   if hash.err then
-    redis.call('DEL', key)
     redis.call('LREM', claimed, 1, id)
-    end_without_result(ns, id, 'error', 'damaged', 'the job\'s key did not hold a hash', retention, false)
+    end_damaged(ns, id, 'the job\'s key does not hold a hash', retention)
   else
     local status_text, owner, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options =
       unpack(hash)
@@ -192,7 +191,7 @@ for _, id in ipairs(ids) do
           redis.call('HSET', key, 'extra', '1')
           options = '1'
         end
-        if options then row_options = admit(id, key) end
+        if options then row_options = contain_job(ns, id, retention, admit, id, key) end
         if row_options or not options then
           token = tostring((tonumber(attempt) or 0) + 1)
           redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', token, 'started_at', at, 'updated_at', at)

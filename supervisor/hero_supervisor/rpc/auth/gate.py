@@ -84,7 +84,7 @@ class Gate:
         except StoreError:
             self._check_sessions()
             return False
-        damaged = tuple(found.damaged)
+        damaged = tuple(record.name for record in found.damaged)
         if damaged != self._damaged:
             log.warning("rpc.tokens_damaged", extra={"names": damaged})
             self._damaged = damaged

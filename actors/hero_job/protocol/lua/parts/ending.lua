@@ -1,4 +1,4 @@
--- How jobs end, and what their end releases. Needs time, spellings, queue, limits.
+-- How jobs end, and what their end releases. Needs time, spellings, damage, queue, limits.
 --
 -- Every script that ends a job may, through settle_ended, move the jobs that wait for it.
 -- Transitions: waiting_for_prerequisites -> dispatched, waiting_for_prerequisites -> scheduled,
@@ -45,7 +45,7 @@ end
 -- options: the hash field `extra`, false for a plain job.
 local function conclude(ns, id, status, reply, retention, options)
   local reply_key = ns .. REPLY .. id
-  redis.call('RPUSH', reply_key, reply)
+  write_over('RPUSH', reply_key, reply)
   redis.call('PEXPIRE', reply_key, retention.reply_ms)
   redis.call('PEXPIRE', ns .. JOB .. id, status == 'finished' and retention.result_ms or retention.failure_ms)
   if status == 'error' then
@@ -59,13 +59,27 @@ local function conclude(ns, id, status, reply, retention, options)
   end
 end
 
--- End a job without a result, by a decision of the runtime. Works for any content of its hash.
+-- End a job without a result, by a decision of the runtime. Works for any fields of its hash.
 -- status: error or stopped.
 local function end_without_result(ns, id, status, kind, message, retention, options)
   redis.call('HSET', ns .. JOB .. id, 'id', id, 'status', status, 'error', message, 'error_kind', kind,
     'finished_at', at, 'updated_at', at)
   local reply = cjson.encode({ job_id = id, status = status, error = message, error_kind = kind, output = cjson.null })
   conclude(ns, id, status, reply, retention, options)
+end
+
+-- End a job whose record cannot be read. Its key may hold another type.
+local function end_damaged(ns, id, reason, retention)
+  local key = ns .. JOB .. id
+  if redis.call('TYPE', key).ok ~= 'hash' then redis.call('DEL', key) end
+  end_without_result(ns, id, 'error', 'damaged', reason, retention, true)
+end
+
+-- Call a function for one job. Returns its result; or nil and the reason after it has ended the job as damaged.
+local function contain_job(ns, id, retention, f, ...)
+  local result, reason = contain(f, ...)
+  if reason then end_damaged(ns, id, reason, retention) end
+  return result, reason
 end
 
 -- Send a job on its way: to wait for its prerequisites, to wait for its time, or to its queue. Returns its new status.
@@ -85,7 +99,7 @@ local function dispatch(ns, id, retention, again)
     local pending, prerequisite_failed, due_ms, delay_s, expires_s = unpack(redis.call('HMGET', key, 'pending',
       'prerequisite_failed', 'due_ms', 'delay_s', 'expires_s'))
     if expires_s and not again then
-      local until_ms = now + tonumber(expires_s) * 1000
+      local until_ms = now + read_number('expires_s', expires_s) * 1000
       redis.call('HSET', key, 'expires_ms', until_ms)
       redis.call('ZADD', ns .. EXPIRING, until_ms, id)
     end
@@ -93,10 +107,10 @@ local function dispatch(ns, id, retention, again)
       end_without_result(ns, id, 'error', 'prerequisite_failed', prerequisite_failed, retention, true)
       return 'error'
     end
-    if tonumber(pending or 0) > 0 then
+    if read_number('pending', pending, 0) > 0 then
       status = 'waiting_for_prerequisites'
     elseif again ~= 'due' then
-      local due = math.max(tonumber(due_ms or 0), now + tonumber(delay_s or 0) * 1000)
+      local due = math.max(read_number('due_ms', due_ms, 0), now + read_number('delay_s', delay_s, 0) * 1000)
       if due > now then
         status = 'scheduled'
         redis.call('ZADD', ns .. SCHEDULED, due, id)
@@ -122,7 +136,7 @@ local function count_for_batch(ns, batch_id, status, retention)
 end
 
 -- Tell a job that one of its prerequisites has ended; the last one releases it, a failed one ends it.
-local function settle_dependent(ns, id, prerequisite, prerequisite_status, retention)
+local function release_dependent(ns, id, prerequisite, prerequisite_status, retention)
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'run_after_failure')
   if hash.err then return end
@@ -143,6 +157,15 @@ local function settle_dependent(ns, id, prerequisite, prerequisite_status, reten
   end
 end
 
+local function settle_dependent(ns, id, prerequisite, prerequisite_status, retention)
+  contain_job(ns, id, retention, release_dependent, ns, id, prerequisite, prerequisite_status, retention)
+end
+
+local function free_unique_key(ns, id, unique_key)
+  local unique = ns .. UNIQUE .. unique_key
+  if redis.call('GET', unique) == id then redis.call('DEL', unique) end
+end
+
 -- Release what the ended jobs of this call held: keys of uniqueness, places under limits, batches, dependents.
 local function settle_ended(ns, retention)
   local i = 1
@@ -152,13 +175,12 @@ local function settle_ended(ns, retention)
     local unique_key, unique_for_s, concurrency_key, batch_id = unpack(redis.call('HMGET', ns .. JOB .. id,
       'unique_key', 'unique_for_s', 'concurrency_key', 'batch'))
     redis.call('ZREM', ns .. EXPIRING, id)
-    if unique_key and not unique_for_s and redis.call('GET', ns .. UNIQUE .. unique_key) == id then
-      redis.call('DEL', ns .. UNIQUE .. unique_key)
-    end
-    if concurrency_key then leave_limit(ns, concurrency_key, id) end
-    if batch_id then count_for_batch(ns, batch_id, status, retention) end
+    -- A key, place, batch or set of dependents that cannot be read must not keep the job from its end; doctor names it.
+    if unique_key and not unique_for_s then contain(free_unique_key, ns, id, unique_key) end
+    if concurrency_key then contain(leave_limit, ns, concurrency_key, id) end
+    if batch_id then contain(count_for_batch, ns, batch_id, status, retention) end
     local dependents = ns .. DEPENDENTS .. id
-    for _, dependent in ipairs(redis.call('SMEMBERS', dependents)) do
+    for _, dependent in ipairs(contain(redis.call, 'SMEMBERS', dependents) or {}) do
       settle_dependent(ns, dependent, id, status, retention)
     end
     redis.call('DEL', dependents)

@@ -1,15 +1,17 @@
--- Limits by key: how many jobs with one key run simultaneously, and how many start in a period. Needs spellings, queue.
+-- Limits by key: how many jobs with one key run simultaneously, and how many start in a period. Needs spellings, damage, queue.
 
 -- Take a place among the running jobs of a concurrency key. Returns false if all are taken; the job then waits in line.
 -- A job that was handed a freed place already holds it here, so jobs keep their order although they pass the queue.
 local function enter_limit(ns, key, id, max_running)
   local running = ns .. LIMIT_RUNNING .. key
-  if redis.call('SISMEMBER', running, id) == 1 then return true end
+  local member = redis.pcall('SISMEMBER', running, id)
+  if type(member) == 'table' then redis.call('DEL', running) end -- not a set, so nobody holds a place in it
+  if member == 1 then return true end
   if redis.call('SCARD', running) < max_running then
     redis.call('SADD', running, id)
     return true
   end
-  redis.call('RPUSH', ns .. LIMIT_WAITING .. key, id)
+  write_over('RPUSH', ns .. LIMIT_WAITING .. key, id)
   return false
 end
 
@@ -18,8 +20,8 @@ local function leave_limit(ns, key, id)
   local running, waiting = ns .. LIMIT_RUNNING .. key, ns .. LIMIT_WAITING .. key
   if redis.call('SREM', running, id) == 0 then return end
   while true do
-    local heir = redis.call('LPOP', waiting)
-    if not heir then return end
+    local heir = redis.pcall('LPOP', waiting)
+    if type(heir) ~= 'string' then return end
     local hash = redis.pcall('HMGET', ns .. JOB .. heir, 'status', 'script_type', 'group', 'instance',
       FOREIGN_SCRIPT_TYPE)
     if not hash.err then
@@ -40,7 +42,9 @@ end
 local function rate_wait_ms(ns, key, max_starts, window_ms)
   local name = ns .. LIMIT_RATE .. key
   local step = window_ms / max_starts
-  local used_up = math.max(tonumber(redis.call('GET', name) or 0), now)
+  if not (step > 0 and step < math.huge) then error('rate_max and rate_window_s allow no start', 0) end
+  local used_up = redis.pcall('GET', name)
+  used_up = math.max(type(used_up) == 'string' and tonumber(used_up) or 0, now)
   local wait = used_up + step - window_ms - now
   if wait > 0 then return math.ceil(wait) end
   redis.call('SET', name, string.format('%.3f', used_up + step), 'PX', math.ceil(used_up + step - now) + 1)

@@ -7,6 +7,11 @@
 local function put_value(key, name, value, max_values, max_bytes)
   local old = redis.call('HGET', key, name)
   local size = tonumber(redis.call('HGET', key, '') or '0')
+  if not size or size < 0 or size > max_bytes then -- damaged: count again
+    size = 0
+    for _, text in ipairs(redis.call('HGETALL', key)) do size = size + #text end
+    size = size - #redis.call('HGET', key, '')
+  end
   if old then size = size - #name - #old end
   if value then
     -- HLEN counts the entry that holds the size, too.

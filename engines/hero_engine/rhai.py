@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess, TimedOut
 from hero_engine.errors import CallEnded, EngineUnavailable
+from hero_engine.host.scratch import clean_left_scratch
 from hero_engine.output import present_value
 from hero_engine.rights import ScriptRights
 
@@ -63,7 +64,11 @@ class RhaiEngine:
             self._functions.access = access
 
     def give_rights(self, rights: ScriptRights) -> None:
-        """Receive what functions may do. Families of other distributions are loaded now."""
+        """Receive what functions may do. Families of other distributions are loaded now.
+
+        The scratch folders of actors that have died are removed.
+        """
+        clean_left_scratch()
         self._rights = rights
         if rights.families:
             self._load_functions()

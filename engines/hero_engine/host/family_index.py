@@ -16,6 +16,14 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
     {
         "core": "progress",
+        "os": """
+            chdir chmod_exec copy delete exist file_read file_size file_write file_write_append find_dir find_dirs
+            find_file find_files mkdir mv rsync
+            """,
+        "platform": """
+            cmd_ensure_exists package_platform package_set_debug platform_check_linux_x86 platform_check_macos_arm
+            platform_is_arm platform_is_linux platform_is_osx platform_is_x86 which
+            """,
         "text": """
             and build case_insensitive dedent name_fix path_fix pattern prefix regex replace replacement
             text_replacer_builder text_replacer_new

@@ -21,14 +21,15 @@ from hero_job.model.fields.job_field import (
     ID,
     IDS,
     KEY,
+    NAME,
     OWN_FLAG,
     PATH,
     PRIORITY,
     ROUTE,
+    SCRIPT,
     SCRIPT_TYPE,
     SECONDS,
     SIGNATURES,
-    TEXT,
     TIME,
     TIMEOUT,
     VARIABLES,
@@ -73,12 +74,12 @@ class Job:
         )
     )
     caller_id: str = field(
-        metadata=row(TEXT, "The submitter, usually a public key.", always_stored=True, for_scripts=False)
+        metadata=row(NAME, "The submitter, usually a public key.", always_stored=True, for_scripts=False)
     )
     context_id: str = field(
-        metadata=row(TEXT, "The context that it runs for, usually a public key.", always_stored=True, for_scripts=False)
+        metadata=row(NAME, "The context that it runs for, usually a public key.", always_stored=True, for_scripts=False)
     )
-    script: str = field(metadata=row(TEXT, "Source text.", always_stored=True))
+    script: str = field(metadata=row(SCRIPT, "Source text.", always_stored=True))
     script_type: ScriptType = field(
         metadata=row(SCRIPT_TYPE, "OSIS, SAL, V or Python, in any case.", always_stored=True)
     )
@@ -291,7 +292,7 @@ class Job:
         for name, value in fields.items():
             field_name = CAMEL_CASE.get(name, name)
             if field_name not in _NAMES:
-                raise JobInvalid(str(name), f"unknown field; known are {', '.join(sorted(_NAMES))}")
+                raise JobInvalid(f"{name!s:.80}", f"unknown field; known are {', '.join(sorted(_NAMES))}")
             if field_name in given:
                 raise JobInvalid(field_name, "given twice, in two spellings: leave one of them out")
             if value is not None:

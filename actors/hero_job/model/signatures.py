@@ -18,6 +18,10 @@ from hero_job.model.errors import JobInvalid
 #: Largest number of signatures on a job: each costs some 50 us to verify.
 MAX_SIGNATURES: Final = 64
 
+#: Digits of an uncompressed key, and of the longest signature.
+MAX_KEY_DIGITS: Final = 130
+MAX_SIGNATURE_DIGITS: Final = 160
+
 _KEY: Final = re.compile(r"(?:0[23][0-9a-f]{64}|04[0-9a-f]{128})")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2}){8,80}")
 _COMPACT_BYTES: Final = frozenset({64, 65})

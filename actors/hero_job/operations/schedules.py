@@ -19,13 +19,16 @@ import orjson
 
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
-from hero_job.model.fields.checks import check_route, check_seconds
+from hero_job.model.fields.checks import check_length, check_route, check_seconds
+from hero_job.model.fields.limits import MAX_WORD
 from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, pairs
 
+#: Longest cron expression, in characters.
+MAX_CRON = 500
 #: Most missed ticks of a schedule that are made up for, after a long absence of all supervisors.
 MAX_MISSED = 1000
 #: A tick that is found later than this, in seconds, counts as missed.
@@ -74,6 +77,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check_route("name", self.name)
+        check_length("cron", self.cron or "", MAX_CRON)
+        check_length("tz", self.tz, MAX_WORD)
         if (self.cron is None) == (self.interval_s is None):
             raise JobInvalid("cron", "a schedule has either cron or interval_s")
         if self.interval_s is not None:

@@ -47,6 +47,6 @@ def build_dispatcher(
     subscribe.register(dispatcher, guarded, rpc_settings, service.stats)
     dispatcher.register("health", service.health)
     dispatcher.register("version", service.version)
-    openrpc.register_discover(dispatcher)
+    openrpc.register_discover(dispatcher, limits)
     identity_methods.register(dispatcher)
     return dispatcher

@@ -16,7 +16,7 @@ ROW = """
     colour: str | None = field(
         default=None,
         metadata=row(
-            TEXT,
+            NAME,
             "Made up.",
             is_option=True,
             command_line=CommandLineOption(flag="--colour", metavar="NAME", help="Made up too."),

@@ -10,13 +10,24 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.limits import (
+    MAX_ID,
+    MAX_IDS,
+    MAX_NAME,
+    MAX_ROUTE,
+    MAX_VARIABLE_NAME,
+    MAX_VARIABLE_VALUE,
+    MAX_VARIABLES,
+    MAX_WORD,
+)
 from hero_job.model.fields.names import shown_name
 
-_ID = re.compile(r"[!-~]{1,200}")
+_ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 # No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
-_ROUTE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_ROUTE = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_ROUTE}}}")
 _MAX_SECONDS = 315_360_000
 
 
@@ -54,18 +65,21 @@ def check_timeout(value: object, max_timeout_s: float) -> None:
         raise JobInvalid("timeout", f"must be a number of seconds above zero{most}, not {value!r:.80}")
 
 
-def check_text(name: str, value: object) -> None:
+def check_text(name: str, value: object, *, most: int | None = None) -> None:
     """Refuse a value that is not a text with visible characters.
 
     Args:
         name: Field, for the error.
         value: The text.
+        most: Most characters; None for a text that the limits of the deployment bound.
 
     Raises:
-        JobInvalid: Not a string, empty, only white space, or not valid Unicode.
+        JobInvalid: Not a string, empty, too long, only white space, or not valid Unicode.
     """
     if not isinstance(value, str):
         raise JobInvalid(name, f"must be a string, not {type(value).__name__}")
+    if most is not None and len(value) > most:
+        check_length(name, value, most)
     if not value or value.isspace():
         raise JobInvalid(name, "must not be empty")
     if not value.isascii():
@@ -73,6 +87,21 @@ def check_text(name: str, value: object) -> None:
             value.encode()
         except UnicodeEncodeError as e:
             raise JobInvalid(name, f"is not valid Unicode: {e.reason}") from e
+
+
+def check_length(name: str, value: str, most: int) -> None:
+    """Refuse a text that is too long.
+
+    Args:
+        name: Field, for the error.
+        value: The text.
+        most: Most characters.
+
+    Raises:
+        JobInvalid: It is longer.
+    """
+    if len(value) > most:
+        raise JobInvalid(name, f"has {len(value)} characters; the limit is {most}")
 
 
 def check_route(name: str, value: object) -> None:
@@ -99,9 +128,7 @@ def check_key(name: str, value: object) -> None:
     Raises:
         JobInvalid: Not a string of 1 to 500 characters, without the prefix of its owner.
     """
-    check_text(name, value)
-    if len(shown_name(str(value))) > 500:
-        raise JobInvalid(name, "must have at most 500 characters")
+    check_text(name, shown_name(value) if isinstance(value, str) else value, most=MAX_NAME)
 
 
 def check_seconds(name: str, value: object, *, least: float = 0) -> None:
@@ -139,15 +166,19 @@ def env_mapping(values: object) -> Mapping[str, str]:
     """Copy the environment variables of a job.
 
     Raises:
-        JobInvalid: Not a mapping of names to strings that a process can be given.
+        JobInvalid: Not a mapping of names to strings that a process can be given, too many, or one is too long.
     """
     if not isinstance(values, Mapping):
         raise JobInvalid("env_vars", f"must be an object of strings, not {type(values).__name__}")
+    if len(values) > MAX_VARIABLES:
+        raise JobInvalid("env_vars", f"are {len(values)}; the limit is {MAX_VARIABLES}")
     for key, value in values.items():
         if not isinstance(key, str) or not key or "=" in key or "\0" in key:
             raise JobInvalid("env_vars", f"{key!r:.80} cannot be the name of a variable")
         if not isinstance(value, str) or "\0" in value:
             raise JobInvalid("env_vars", f"the value of {key!r:.80} must be a string without NUL, not {value!r:.80}")
+        check_length("env_vars", key, MAX_VARIABLE_NAME)
+        check_length("env_vars", value, MAX_VARIABLE_VALUE)
     return dict(values)
 
 
@@ -159,11 +190,13 @@ def id_tuple(name: str, values: object) -> tuple[str, ...]:
         values: Any iterable of ids, except a string.
 
     Raises:
-        JobInvalid: Not a list of ids, or an id is listed twice.
+        JobInvalid: Not a list of ids, too many, or an id is listed twice.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise JobInvalid(name, f"must be a list of job ids, not {values!r:.80}")
-    ids = tuple(values)
+    ids = tuple(islice(values, MAX_IDS + 1))
+    if len(ids) > MAX_IDS:
+        raise JobInvalid(name, f"lists more than {MAX_IDS} jobs")
     for value in ids:
         check_id(name, value)
     if len(set(ids)) != len(ids):
@@ -182,6 +215,7 @@ def time_text(name: str, value: object) -> str:
         JobInvalid: Neither, or without a zone.
     """
     if isinstance(value, str):
+        check_length(name, value, MAX_WORD)
         try:
             value = datetime.fromisoformat(value)
         except ValueError as e:

@@ -15,10 +15,10 @@ from typing import Any, Final
 import orjson
 
 from hero_job.model.errors import JobInvalid
-from hero_job.model.fields import checks, wire_values
+from hero_job.model.fields import checks, limits, wire_values
 from hero_job.model.fields.names import shown_name
 from hero_job.model.fields.routing import Priority, ScriptType
-from hero_job.model.signatures import signature_tuple
+from hero_job.model.signatures import MAX_SIGNATURE_DIGITS, MAX_SIGNATURES, signature_tuple
 
 _METADATA: Final = "job_field"
 
@@ -34,6 +34,8 @@ class FieldKind:
         json_type: Type of the value in JSON and in scripts.
         show: Value -> JSON value of an answer.
         bounds: Limits of the value for its JSON schema, as pydantic names them: `{"gt": 0}`.
+        item_bounds: The same for each item of a list, or for each value of an object.
+        name_bounds: The same for each name of an object.
         choices: The only values that are accepted, if they are few.
     """
 
@@ -43,6 +45,8 @@ class FieldKind:
     json_type: Any = str
     show: Callable[[Any], Any] = lambda value: value
     bounds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    item_bounds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    name_bounds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
 
@@ -121,9 +125,9 @@ def rows_of(job_class: Any) -> tuple[JobField, ...]:
     return tuple(rows)
 
 
-def _unchanged(check: Callable[..., None], **limits: float) -> Callable[[str, Any], Any]:
+def _unchanged(check: Callable[..., None], **bounds: float) -> Callable[[str, Any], Any]:
     def run(name: str, value: Any) -> Any:
-        check(name, value, **limits)
+        check(name, value, **bounds)
         return value
 
     return run
@@ -164,23 +168,37 @@ def _text_or_none(_name: str, text: str) -> str | None:
     return text or None
 
 
-#: A text that must not be empty.
-TEXT: Final = FieldKind(check=_unchanged(checks.check_text), encode=str, decode=_as_text)
-#: The same; an empty one in the hash means none.
-PATH: Final = dataclasses.replace(TEXT, decode=_text_or_none)
+#: A script; the deployment limits its size.
+SCRIPT: Final = FieldKind(check=_unchanged(checks.check_text), encode=str, decode=_as_text)
+#: Who or where: a caller or a context.
+NAME: Final = dataclasses.replace(
+    SCRIPT, check=_unchanged(checks.check_text, most=limits.MAX_NAME), bounds={"max_length": limits.MAX_NAME}
+)
+#: Path of a file; an empty one in the hash means none.
+PATH: Final = dataclasses.replace(
+    SCRIPT,
+    check=_unchanged(checks.check_text, most=limits.MAX_PATH),
+    decode=_text_or_none,
+    bounds={"max_length": limits.MAX_PATH},
+)
 #: Name of a group or an instance; an empty one in the hash means none.
-ROUTE: Final = FieldKind(check=_unchanged(checks.check_route), encode=str, decode=_text_or_none)
+ROUTE: Final = FieldKind(
+    check=_unchanged(checks.check_route), encode=str, decode=_text_or_none, bounds={"max_length": limits.MAX_ROUTE}
+)
 #: Id of a job or a batch.
-ID: Final = FieldKind(check=_unchanged(checks.check_id), encode=str, decode=_as_text)
+ID: Final = FieldKind(
+    check=_unchanged(checks.check_id), encode=str, decode=_as_text, bounds={"max_length": limits.MAX_ID}
+)
 #: Key of uniqueness or of a limit. It is stored in the space of its owner, and shown as the owner chose it.
 KEY: Final = FieldKind(
     check=_unchanged(checks.check_key),
     encode=str,
     decode=_as_text,
     show=lambda value: None if value is None else shown_name(value),
+    bounds={"max_length": limits.MAX_NAME},
 )
 #: Point in time, as ISO 8601.
-TIME: Final = FieldKind(check=checks.time_text, encode=str, decode=_as_text)
+TIME: Final = FieldKind(check=checks.time_text, encode=str, decode=_as_text, bounds={"max_length": limits.MAX_WORD})
 #: Duration in seconds.
 SECONDS: Final = FieldKind(
     check=_unchanged(checks.check_seconds),
@@ -212,12 +230,14 @@ PRIORITY: Final = FieldKind(
     decode=lambda _name, text: Priority(text) if text in tuple(Priority) else Priority.NORMAL,
     show=lambda value: value.value,
     choices=tuple(Priority),
+    bounds={"max_length": limits.MAX_WORD},
 )
 SCRIPT_TYPE: Final = FieldKind(
     check=lambda _name, value: value if type(value) is ScriptType else ScriptType.parse(value),
     encode=lambda value: value.value,
     decode=lambda _name, text: ScriptType.parse(text),
     show=lambda value: value.value,
+    bounds={"max_length": limits.MAX_WORD},
 )
 #: Environment variables.
 VARIABLES: Final = FieldKind(
@@ -226,6 +246,9 @@ VARIABLES: Final = FieldKind(
     decode=lambda _name, text: wire_values.parse_env_vars(text),
     json_type=dict[str, str],
     show=dict,
+    bounds={"max_length": limits.MAX_VARIABLES},
+    item_bounds={"max_length": limits.MAX_VARIABLE_VALUE},
+    name_bounds={"max_length": limits.MAX_VARIABLE_NAME},
 )
 #: Ids of jobs.
 IDS: Final = FieldKind(
@@ -234,12 +257,17 @@ IDS: Final = FieldKind(
     decode=wire_values.parse_ids,
     json_type=list[str],
     show=list,
+    bounds={"max_length": limits.MAX_IDS},
+    item_bounds={"max_length": limits.MAX_ID},
 )
 SIGNATURES: Final = FieldKind(
     check=lambda _name, value: signature_tuple(value),
     encode=lambda value: orjson.dumps(value).decode(),
     decode=lambda _name, text: wire_values.parse_signatures(text),
     json_type=list[dict[str, str]],
+    bounds={"max_length": MAX_SIGNATURES},
+    item_bounds={"max_length": MAX_SIGNATURE_DIGITS},
+    name_bounds={"max_length": limits.MAX_WORD},
     show=lambda value: [{"public_key": one.public_key, "signature": one.signature} for one in value],
 )
 

@@ -1,8 +1,31 @@
-"""The limits that a deployment sets for jobs. Plain data."""
+"""The lengths of the texts that a client chooses, and the limits that a deployment sets for jobs. Plain data.
+
+The checks of fields, the parameters of JSON-RPC and its description use them; a test sends one more of each.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+# In characters.
+#: Ids of jobs and of batches.
+MAX_ID: Final = 200
+#: Names of groups, instances and schedules.
+MAX_ROUTE: Final = 100
+#: Callers, contexts, and keys of uniqueness and of limits, as their owner chose them.
+MAX_NAME: Final = 500
+#: Words that only certain values match, such as a script type or a status, and times.
+MAX_WORD: Final = 100
+MAX_PATH: Final = 4096
+MAX_VARIABLE_NAME: Final = 200
+#: The kernel passes at most 128 KiB in one variable.
+MAX_VARIABLE_VALUE: Final = 100_000
+
+# In items.
+MAX_VARIABLES: Final = 1000
+#: Jobs before, or after, one job. One Lua script visits all of them.
+MAX_IDS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class ScriptType(StrEnum):
         found = _BY_NAME.get(text.lower()) if isinstance(text, str) else None
         if found is None:
             known = ", ".join(t.value for t in cls)
-            raise JobInvalid("script_type", f"unknown script type {text!r}; one of {known}")
+            raise JobInvalid("script_type", f"unknown script type {text!r:.80}; one of {known}")
         return found
 
 

@@ -16,10 +16,11 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
 from hero_job.model.errors import JobInvalid
-from hero_job.model.signatures import key_text, verify
+from hero_job.model.signatures import MAX_KEY_DIGITS, key_text, verify
 from hero_supervisor.rpc.auth.gate import unauthenticated
 from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession, current
+from hero_supervisor.rpc.methods.shapes import Secret
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
@@ -45,7 +46,9 @@ class Identity(TypedDict):
     peer: Peer | None
 
 
-_PublicKey = Annotated[str, Field(description="Public key of secp256k1, in hex, compressed or not.")]
+_PublicKey = Annotated[
+    str, Field(max_length=MAX_KEY_DIGITS, description="Public key of secp256k1, in hex, compressed or not.")
+]
 _Signature = Annotated[
     str,
     Field(description="Signature of the SHA-256 of the nonce's text, in hex: 64 or 65 bytes, or DER.", max_length=200),
@@ -64,10 +67,11 @@ async def fetch_nonce(pubkey: _PublicKey) -> str:
 
 
 async def authenticate(
-    token: Annotated[str | None, Field(description="A bearer token; or, before a signature, a public key.")] = None,
+    token: Annotated[Secret | None, Field(description="A bearer token; or, before a signature, a public key.")] = None,
     signature: _Signature | None = None,
     nonce: Annotated[
-        str | None, Field(pattern="^[0-9a-f]{64}$", description="By default the last one of this connection.")
+        str | None,
+        Field(pattern="^[0-9a-f]{64}$", max_length=64, description="By default the last one of this connection."),
     ] = None,
     pubkey: _PublicKey | None = None,
 ) -> Identity | bool:

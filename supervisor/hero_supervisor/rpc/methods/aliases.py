@@ -17,9 +17,11 @@ from pydantic import Field, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
 from hero_job.model.errors import JobFailed, JobInvalid, JobStateError
+from hero_job.model.fields.checks import check_length
+from hero_job.model.fields.limits import MAX_ID, MAX_NAME, MAX_VARIABLE_NAME, MAX_VARIABLE_VALUE, MAX_VARIABLES
 from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.views import JobRecord
-from hero_supervisor.rpc.methods.shapes import JobId
+from hero_supervisor.rpc.methods.shapes import JobId, Owner, Secret, Word
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
@@ -33,20 +35,25 @@ MAX_LISTED: Final = 10_000
 # Fields of the other system that mean nothing for a new job here.
 _IGNORED: Final = frozenset({"created_at", "updated_at", "runner", "executor", "payload"})
 
+_Variables: TypeAlias = Annotated[
+    dict[Annotated[str, Field(max_length=MAX_VARIABLE_NAME)], Annotated[str, Field(max_length=MAX_VARIABLE_VALUE)]],
+    Field(max_length=MAX_VARIABLES),
+]
+
 
 class RunnerJob(TypedDict):
     """A job in the shape of the newer Rust supervisor; ``executor`` or ``runner`` names the script type."""
 
-    id: str
-    caller_id: str
-    context_id: str
+    id: JobId
+    caller_id: Owner
+    context_id: Owner
     payload: str
-    runner: str
-    executor: str
+    runner: Owner
+    executor: Owner
     timeout: float
-    env_vars: dict[str, str]
-    created_at: str
-    updated_at: str
+    env_vars: _Variables
+    created_at: Word
+    updated_at: Word
 
 
 class JobResult(TypedDict, total=False):
@@ -67,10 +74,10 @@ class RunnerJobStatus(TypedDict):
 
 
 _Params: TypeAlias = Annotated[
-    dict[str, Any] | str | None, Field(description="All other parameters as one object, or the id of a job.")
+    dict[str, Any] | JobId | None, Field(description="All other parameters as one object, or the id of a job.")
 ]
 _Job: TypeAlias = Annotated[dict[str, Any] | None, WithJsonSchema(TypeAdapter(RunnerJob).json_schema())]
-_Secret: TypeAlias = Annotated[str | None, Field(description="Accepted and ignored.")]
+_Secret: TypeAlias = Annotated[Secret | None, Field(description="Accepted and ignored.")]
 
 
 class Aliases:
@@ -170,7 +177,10 @@ def job_fields(job: Mapping[str, Any]) -> dict[str, Any]:
 def _script_type(executor: object, runner: object) -> ScriptType:
     # "sal", "runner_osiris", "sal_runner_1": names of executors and runners contain the type as a word.
     for text in (executor, runner):
-        for word in re.split(r"[^0-9A-Za-z]+", text) if isinstance(text, str) else ():
+        if not isinstance(text, str):
+            continue
+        check_length("executor", text, MAX_NAME)
+        for word in re.split(r"[^0-9A-Za-z]+", text):
             try:
                 return ScriptType.parse({"osiris": "osis", "hero": "v"}.get(word.lower(), word))
             except JobInvalid:
@@ -202,6 +212,7 @@ def _job_id(params: str | Mapping[str, Any] | None, job_id: str | None) -> str:
     named = params if job_id is None else job_id
     if not isinstance(named, str) or not named:
         raise JobInvalid("job_id", "is missing")
+    check_length("job_id", named, MAX_ID)
     return named
 
 

@@ -18,7 +18,7 @@ from hero_job.model.job import Job, JobLimits
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject
-from hero_supervisor.rpc.methods.shapes import BatchId, JobId
+from hero_supervisor.rpc.methods.shapes import BatchId, JobIds
 from hero_supervisor.rpc.protocol import rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
@@ -85,7 +85,7 @@ class BatchMethods:
 
     async def wait_jobs(
         self,
-        job_ids: Annotated[list[JobId], Field(fail_fast=True, max_length=MAX_JOBS)] | None = None,
+        job_ids: JobIds | None = None,
         batch_id: BatchId | None = None,
         timeout: _Timeout = 60.0,  # noqa: ASYNC109  # as above
     ) -> results.Waited:

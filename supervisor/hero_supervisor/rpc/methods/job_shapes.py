@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Required, TypeAlias, get_type_
 from pydantic import Field, TypeAdapter, WithJsonSchema
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
-from hero_job.model.fields.job_field import SIGNATURES, JobField
+from hero_job.model.fields.job_field import SIGNATURES, FieldKind, JobField
 from hero_job.model.job import JOB_FIELDS
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods.view import view_of
@@ -54,11 +54,22 @@ def _is_required(field: JobField) -> bool:
     return field.required and field.name != "id"  # the server makes an id
 
 
+def _json_type(kind: FieldKind) -> Any:
+    # As values: mypy knows them only as parts of annotations.
+    annotated: Any = Annotated
+    many: Any = list
+    named: Any = dict
+    text = annotated[str, Field(**kind.item_bounds)]
+    texts = named[annotated[str, Field(**kind.name_bounds)], text]
+    bounded = {list[str]: many[text], dict[str, str]: texts, list[dict[str, str]]: many[texts]}
+    return bounded.get(kind.json_type, kind.json_type)
+
+
 def _parameter_type(field: JobField) -> Any:
     # As values: mypy knows both only as parts of annotations.
     annotated: Any = Annotated
     required: Any = Required
-    described = annotated[field.kind.json_type, Field(description=field.doc, **field.kind.bounds)]
+    described = annotated[_json_type(field.kind), Field(description=field.doc, **field.kind.bounds)]
     return required[described] if _is_required(field) else described
 
 

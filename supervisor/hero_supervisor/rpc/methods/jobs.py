@@ -22,7 +22,7 @@ from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results, shapes
 from hero_supervisor.rpc.methods.job_shapes import JobObject, JobView, job_view
-from hero_supervisor.rpc.methods.shapes import JobId
+from hero_supervisor.rpc.methods.shapes import JobId, JobIds, LogCursor, Owner, Word
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 # As in the Rust system, run_job and play accept a script without a caller or a context; its job then has these.
 ANONYMOUS: Final = {"caller_id": "anonymous", "context_id": "default"}
 
-_Cursor = Annotated[str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", description="Cursor of the last call.")]
-_TimeFilter = Annotated[str | None, Field(description="ISO 8601, with a time zone.")]
+_Cursor = Annotated[LogCursor, Field(description="Cursor of the last call.")]
+_TimeFilter = Annotated[Word | None, Field(description="ISO 8601, with a time zone.")]
 
 
 class JobMethods:
@@ -61,8 +61,8 @@ class JobMethods:
     async def run_job(
         self,
         script: str | JobObject | None = None,
-        script_type: str | None = None,
-        prerequisites: list[str] | None = None,
+        script_type: Word | None = None,
+        prerequisites: JobIds | None = None,
         job: JobObject | None = None,
         **fields: Any,
     ) -> str:
@@ -80,7 +80,7 @@ class JobMethods:
         fields.update({name: value for name, value in given.items() if value is not None})
         return await self._run(self._job(job, fields if job is not None else _with_caller(fields)))
 
-    async def play(self, script: str, script_type: str = ScriptType.OSIS.value) -> shapes.PlayResult:
+    async def play(self, script: str, script_type: Word = ScriptType.OSIS.value) -> shapes.PlayResult:
         """Run a script and return its output; the same as run_job with only a script, by default for OSIS."""
         job = Job.from_fields({**ANONYMOUS, "script": script, "script_type": script_type}, self._limits)
         return {"output": await self._run(job)}
@@ -120,12 +120,12 @@ class JobMethods:
 
     async def list_jobs(  # noqa: PLR0917  # a client may give any of its parameters by position
         self,
-        cursor: str = "",
+        cursor: Word = "",
         count: Annotated[int, Field(ge=1, le=1000)] = 100,
-        status: str | None = None,
-        script_type: str | None = None,
-        caller_id: str | None = None,
-        context_id: str | None = None,
+        status: Word | None = None,
+        script_type: Word | None = None,
+        caller_id: Owner | None = None,
+        context_id: Owner | None = None,
         created_after: _TimeFilter = None,
         created_before: _TimeFilter = None,
     ) -> shapes.JobList:
@@ -156,7 +156,9 @@ class JobMethods:
 
     def _job(self, job: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Job:
         if job is not None and fields:
-            raise JobInvalid("job", f"give the object or single fields, not both; these came too: {', '.join(fields)}")
+            raise JobInvalid(
+                "job", f"give the object or single fields, not both; these came too: {', '.join(fields):.200}"
+            )
         return Job.from_fields(fields if job is None else job, self._limits)
 
     async def _run(self, job: Job) -> str:

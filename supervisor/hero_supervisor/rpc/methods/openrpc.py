@@ -20,6 +20,7 @@ from hero_supervisor.rpc.methods.job_shapes import JobFields
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher, Method
 
 if TYPE_CHECKING:
+    from hero_job.model.job import JobLimits
     from hero_supervisor.rpc.methods.examples import Example
 
 OPENRPC_VERSION: Final = "1.3.2"
@@ -33,12 +34,17 @@ def runtime_version() -> str:
     return installed_version("hero-runtime")
 
 
-def register_discover(dispatcher: Dispatcher) -> None:
-    """Register ``rpc.discover``, which describes all registered methods, itself included."""
+def register_discover(dispatcher: Dispatcher, limits: JobLimits) -> None:
+    """Register ``rpc.discover``, which describes all registered methods, itself included.
+
+    Args:
+        dispatcher: Has the methods, and gets this one.
+        limits: What the deployment accepts of a job.
+    """
 
     @cache
     def document() -> _Schema:
-        return describe(dispatcher)
+        return describe(dispatcher, limits)
 
     async def discover() -> dict[str, Any]:
         """Return this document."""
@@ -47,14 +53,22 @@ def register_discover(dispatcher: Dispatcher) -> None:
     dispatcher.register("rpc.discover", discover)
 
 
-def describe(dispatcher: Dispatcher) -> _Schema:
-    """Build the OpenRPC document of the methods registered so far."""
+def describe(dispatcher: Dispatcher, limits: JobLimits) -> _Schema:
+    """Build the OpenRPC document of the methods registered so far.
+
+    Args:
+        dispatcher: Has the methods.
+        limits: What the deployment accepts of a job.
+    """
     from hero_supervisor.rpc.methods import examples
 
     schemas: _Schema = {}
     job_fields = _schema(JobFields, schemas)["properties"]
     shown = examples.build()
     methods = [_method(method, schemas, job_fields, shown.get(name)) for name, method in dispatcher.methods.items()]
+    for method in methods:
+        for param in method["params"]:
+            _limit_scripts(param["name"], param["schema"], limits.max_script_bytes)
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -100,6 +114,16 @@ def _method(method: Method, schemas: _Schema, job_fields: _Schema, example: Exam
     if rest.strip():
         described["description"] = rest.strip()
     return described
+
+
+def _limit_scripts(name: str, schema: _Schema, most: int) -> None:
+    """Say how long a script may be, wherever a parameter has one; types do not know the limit of the deployment."""
+    if name in ("script", "payload") and schema.get("type") == "string":
+        schema["maxLength"] = most
+    for option in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())):
+        _limit_scripts(name, option, most)
+    for inner, described in schema.get("properties", {}).items():
+        _limit_scripts(inner, described, most)
 
 
 def _schema(annotation: Any, schemas: _Schema) -> _Schema:

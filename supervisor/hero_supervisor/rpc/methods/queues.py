@@ -12,10 +12,12 @@ from pydantic import Field
 
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_route
+from hero_job.model.fields.limits import MAX_ROUTE
 from hero_job.model.job import ScriptType
-from hero_job.operations.schedules import Missed, Overlap, Schedule
+from hero_job.operations.schedules import MAX_CRON, Missed, Overlap, Schedule
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject
+from hero_supervisor.rpc.methods.shapes import Word
 from hero_supervisor.rpc.protocol import rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
@@ -24,9 +26,11 @@ from hero_supervisor.rpc.protocol.wire import ErrorCode
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
 
-_Group = Annotated[str | None, Field(description="The queue of this group.")]
-_Instance = Annotated[str | None, Field(description="The queue of this instance of the group.")]
-_Name = Annotated[str, Field(min_length=1, max_length=100, description="Name of a schedule.")]
+_Route = Annotated[str, Field(max_length=MAX_ROUTE)]
+_Group = Annotated[_Route | None, Field(description="The queue of this group.")]
+_Instance = Annotated[_Route | None, Field(description="The queue of this instance of the group.")]
+_Name = Annotated[_Route, Field(min_length=1, description="Name of a schedule.")]
+_Cron = Annotated[str, Field(max_length=MAX_CRON)]
 _QueueName = tuple[ScriptType, str | None, str | None]
 
 
@@ -48,7 +52,7 @@ class QueueMethods:
         return [results.queue_view(queue) for queue in await self._supervisor.list_queues()]
 
     async def pause_queue(
-        self, script_type: str, group: _Group = None, instance: _Instance = None
+        self, script_type: Word, group: _Group = None, instance: _Instance = None
     ) -> results.QueueView:
         """Pause a queue: its jobs and new ones wait, running jobs go on. Pausing it again changes nothing."""
         parsed = _queue_name(script_type, group, instance)
@@ -56,7 +60,7 @@ class QueueMethods:
         return await self._queue(parsed)
 
     async def resume_queue(
-        self, script_type: str, group: _Group = None, instance: _Instance = None
+        self, script_type: Word, group: _Group = None, instance: _Instance = None
     ) -> results.QueueView:
         """Resume a paused queue."""
         parsed = _queue_name(script_type, group, instance)
@@ -64,7 +68,7 @@ class QueueMethods:
         return await self._queue(parsed)
 
     async def purge_queue(
-        self, script_type: str, group: _Group = None, instance: _Instance = None
+        self, script_type: Word, group: _Group = None, instance: _Instance = None
     ) -> results.QueuePurged:
         """Stop all jobs that wait in a queue, paused or not; each ends as stopped, with a reply. Running jobs go on."""
         return {"stopped": await self._supervisor.purge_queue(*_queue_name(script_type, group, instance))}
@@ -73,12 +77,12 @@ class QueueMethods:
         self,
         name: _Name,
         job: JobObject,
-        cron: Annotated[str | None, Field(description="Five fields, or six with the seconds first.")] = None,
+        cron: Annotated[_Cron | None, Field(description="Five fields, or six with the seconds first.")] = None,
         interval_s: Annotated[float | None, Field(description="Seconds between ticks, instead of cron.")] = None,
-        tz: Annotated[str, Field(description="Time zone of cron, by its IANA name.")] = "UTC",
-        overlap: Annotated[str, Field(description="skip or allow, while the last job runs.")] = Overlap.SKIP.value,
+        tz: Annotated[Word, Field(description="Time zone of cron, by its IANA name.")] = "UTC",
+        overlap: Annotated[Word, Field(description="skip or allow, while the last job runs.")] = Overlap.SKIP.value,
         missed: Annotated[
-            str, Field(description="skip, once or all, for ticks missed while no supervisor ran.")
+            Word, Field(description="skip, once or all, for ticks missed while no supervisor ran.")
         ] = Missed.ONCE.value,
     ) -> results.ScheduleView:
         """Create a job repeatedly, by cron or interval; an existing schedule of this name is replaced.

@@ -11,12 +11,21 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
+from hero_job.model.fields.limits import MAX_ID, MAX_IDS, MAX_NAME, MAX_PATH, MAX_WORD
 from hero_job.model.views import ActorPresence
 from hero_supervisor.rpc.methods.job_shapes import JobView
 from hero_supervisor.rpc.methods.view import view_of
 
-JobId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a job.")]
-BatchId: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, description="Id of a batch.")]
+JobId: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_ID, description="Id of a job.")]
+BatchId: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_ID, description="Id of a batch.")]
+JobIds: TypeAlias = Annotated[list[JobId], Field(fail_fast=True, max_length=MAX_IDS)]
+#: A caller or a context.
+Owner: TypeAlias = Annotated[str, Field(max_length=MAX_NAME)]
+#: A text that only certain values match: a script type, a status, a name that we gave.
+Word: TypeAlias = Annotated[str, Field(max_length=MAX_WORD)]
+#: Ignored, or compared with what we know.
+Secret: TypeAlias = Annotated[str, Field(max_length=MAX_PATH)]
+LogCursor: TypeAlias = Annotated[str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", max_length=39)]
 
 
 class DamagedJob(TypedDict):

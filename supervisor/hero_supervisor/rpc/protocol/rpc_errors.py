@@ -150,7 +150,7 @@ def from_validation(error: ValidationError, parameter_names: Sequence[str]) -> R
         if isinstance(first, int) and first < len(parameter_names):
             first = parameter_names[first]
         problem = found["msg"].replace("argument", "parameter").replace("Input", "it")
-        problems.append({"param": ".".join(str(part) for part in (first, *rest)), "problem": problem})
+        problems.append({"param": ".".join(f"{part!s:.100}" for part in (first, *rest)), "problem": problem})
     text = "; ".join(f"{problem['param']}: {problem['problem']}" for problem in problems[:3])
     expected = ", ".join(parameter_names) or "none"
     hint = f"give these parameters, in this order or by name: {expected}"

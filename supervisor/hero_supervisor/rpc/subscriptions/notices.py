@@ -19,13 +19,11 @@ from hero_job.model.job import ScriptType
 from hero_job.model.views import LogLine
 from hero_job.operations.events import Entry, JobFacts
 from hero_supervisor.rpc.methods.results import Stats, time_text
-from hero_supervisor.rpc.methods.shapes import JobId
+from hero_supervisor.rpc.methods.shapes import JobId, LogCursor, Owner, Word
 from hero_supervisor.rpc.methods.view import view_of
 
 Topic: TypeAlias = Literal["jobs", "logs", "actors", "metrics"]
-Cursor: TypeAlias = Annotated[
-    str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", description='Cursor of a notification; "" for the beginning.')
-]
+Cursor: TypeAlias = Annotated[LogCursor, Field(description='Cursor of a notification; "" for the beginning.')]
 _CLOSED = ConfigDict(extra="forbid", strict=True)
 
 
@@ -35,10 +33,10 @@ class JobsWanted(TypedDict, total=False):
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # pydantic reads this attribute; it is not a field
 
     job_ids: Annotated[list[JobId], Field(min_length=1, max_length=1000)]
-    caller_id: str
-    context_id: str
-    script_type: str
-    status: Annotated[list[str], Field(min_length=1, max_length=20)]
+    caller_id: Owner
+    context_id: Owner
+    script_type: Word
+    status: Annotated[list[Word], Field(min_length=1, max_length=20)]
     after: Cursor
 
 
@@ -56,9 +54,9 @@ class ActorsWanted(TypedDict, total=False):
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
 
-    name: str
-    script_type: str
-    host: str
+    name: Owner
+    script_type: Word
+    host: Owner
     after: Cursor
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError, WithJsonSchema
 from hero_job.model.fields.spellings import parse_status
 from hero_job.model.job import ScriptType
 from hero_supervisor.rpc.methods.results import Stats
+from hero_supervisor.rpc.methods.shapes import Word
 from hero_supervisor.rpc.protocol import push, rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.push import PushChannel
@@ -95,7 +96,7 @@ class Subscriptions:
         exchange.after_answer(subscription.start)
         return subscription.id
 
-    async def hero_unsubscribe(self, subscription: str) -> bool:
+    async def hero_unsubscribe(self, subscription: Word) -> bool:
         """End a subscription of this connection; returns false if the connection has none with this id."""
         exchange = push.current()
         if exchange is None:

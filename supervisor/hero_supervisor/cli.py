@@ -14,10 +14,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hero_config.layers.load import Config, load, load_config
+from hero_config.layers.load import Config, load_config
 from hero_config.layers.problems import ConfigError
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
+from hero_config.report.allowed_places import refuse_bad_places
 from hero_config.report.weak_boundaries import find_weak_boundaries
 from hero_job.model.errors import StoreUrlInvalid
 from hero_process.exit_codes import ProcessExit
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if flags.command:
         return config_cli.run(flags)
     try:
-        config = load_config(flags.config, flags=flags.settings)
+        config = refuse_bad_places(load_config(flags.config, flags=flags.settings))
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-supervisor: {problem}\n")
@@ -115,7 +116,10 @@ def _log_notes(config: Config) -> None:
 def _run(settings: Settings, flags: argparse.Namespace) -> int:
     import uvloop  # imported late: --help does not need it
 
-    service = Service(settings, load=lambda: load(flags.config, flags=flags.settings), owns_process=True)
+    def load() -> Settings:
+        return refuse_bad_places(load_config(flags.config, flags=flags.settings)).settings
+
+    service = Service(settings, load=load, owns_process=True)
     return uvloop.run(_serve(service, once_ready=flags.once_ready, ready_fd=flags.ready_fd))
 
 

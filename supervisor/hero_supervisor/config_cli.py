@@ -152,11 +152,12 @@ def run_show(flags: argparse.Namespace) -> int:
 
 def run_check(flags: argparse.Namespace) -> int:
     """Print everything that is wrong with the settings, and warnings about what is suspicious."""
+    from hero_config.report.allowed_places import refuse_bad_places
     from hero_config.report.config_warnings import find_warnings
     from hero_config.report.weak_boundaries import find_weak_boundaries
 
     try:
-        config = load_config(flags.config, flags=flags.settings)
+        config = refuse_bad_places(load_config(flags.config, flags=flags.settings))
     except ConfigError as e:
         return _refuse(e)
     # A row of one of them may be one of the other: both name the place and say why.

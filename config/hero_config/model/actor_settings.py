@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from hero_config.model.allow_settings import AllowSettings
 from hero_config.model.section import ActorType, OptionalName, Section
 
 _STORE_URL = re.compile(r"(rediss?(\+sentinel|\+cluster)?|unix)://", re.IGNORECASE)
@@ -93,6 +94,9 @@ class ActorSettings(Section):
     """Memory (heap, stacks) at which the kernel refuses more, to it and to each process it starts. Bytes, or with kb,
     mb, gb. "0": no limit."""
 
+    allow: AllowSettings = AllowSettings()
+    """What its scripts may do; see [actors.allow]. Without the table they may nothing but use their scratch folder."""
+
     @property
     def base_name(self) -> str:
         """`name`, or the type if no name is given."""
@@ -114,7 +118,7 @@ class ActorSettings(Section):
     def _command_takes_arguments_only(self) -> Self:
         ours = (
             *("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes"),
-            *("engine", "missing_engine"),
+            *("engine", "missing_engine", "allow"),
         )
         given = [name for name in ours if getattr(self, name) != type(self).model_fields[name].default]
         if self.command and given:

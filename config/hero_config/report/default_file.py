@@ -34,6 +34,10 @@ _ACTORS = """\
 # One [[actors]] entry per kind of actor process. Without any entry, one OSIS and one SAL actor run. To run none, write
 # `actors = []` above the first section.
 """
+_ALLOW = """\
+# What the scripts of this actor may do with the functions that it offers them; docs/functions.md has the functions, and
+# `heroctl functions` says which setting would allow the others. The keys belong to the [[actors]] entry above.
+"""
 
 
 def default_file() -> str:
@@ -42,7 +46,7 @@ def default_file() -> str:
     sections = [name for name in Settings.model_fields if name != "actors"]
     parts = [_HEADER, *(f"\n[{name}]\n{_keys(getattr(settings, name))}" for name in sections), _ACTORS]
     first, *others = settings.actors
-    parts.append(f"[[actors]]\n{_keys(first)}")
+    parts.append(f"[[actors]]\n{_keys(first)}\n{_ALLOW}[actors.allow]\n{_keys(first.allow)}")
     parts += [f'\n[[actors]]\ntype = "{actor.type}"\n' for actor in others]
     return "".join(parts)
 
@@ -54,6 +58,8 @@ def _keys(section: BaseModel) -> str:
 def _explained(section: BaseModel) -> Iterator[str]:
     texts = docstrings(type(section))
     for key in type(section).model_fields:
+        if isinstance(getattr(section, key), BaseModel):
+            continue  # a table of its own
         comment = textwrap.fill(texts[key], 120, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
         yield f"{comment}\n{key} = {toml_value(plain_value(getattr(section, key)))}\n"
 

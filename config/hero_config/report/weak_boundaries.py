@@ -67,7 +67,7 @@ class ActorRule:
     """A row about an `[[actors]]` entry.
 
     Attributes:
-        key: Key of the entry, or a variable of its `env` in capitals.
+        key: Key of the entry, with a dot for one of its table `allow`, or a variable of its `env` in capitals.
         weak: Called with the entry, and the value of the variable, which is "" if it is not set.
         why: What that means.
     """
@@ -197,6 +197,18 @@ ACTOR_RULES = (
     _of_actor("user", lambda a, _: a.user in ("root", "0"), "its scripts have all rights on this machine"),
     _of_actor("command", lambda a, _: _has_secret(a.command),
               "it holds a secret, and every user of the machine can read arguments; pass it in env"),
+    _of_actor("allow.run", lambda a, _: _any_program(a, ",".join(a.allow.run)),
+              "a script can run any program, or reach any file, by one that is allowed: a shell, interpreter or tool"),
+    _of_actor("allow.read", lambda a, _: any(map(_wide_folder, a.allow.read)),
+              "scripts read all files there; name a folder of their own"),
+    _of_actor("allow.write", lambda a, _: any(map(_wide_folder, a.allow.write)),
+              "scripts reach all files there; name a folder of their own"),
+    _of_actor("allow.net", lambda a, _: any(item.startswith(("*:", "0.0.0.0/0:")) for item in a.allow.net),
+              "scripts reach every public address; name hosts"),
+    _of_actor("allow.git", lambda a, _: _any_name(a, ",".join(a.allow.git)),
+              "scripts fetch and push everywhere; name hosts"),
+    _of_actor("allow.jobs", lambda a, _: a.allow.jobs,
+              "scripts create jobs for which neither rights nor signatures are checked"),
     _of_actor("HERO_ALLOW_COMMANDS", _any_program,
               "a script can run any program, or reach any file, by one that is allowed: a shell, interpreter or tool"),
     _of_actor("HERO_ALLOW_PYTHON", _on, "Python code of a job may do everything that the actor's user may"),
@@ -246,7 +258,7 @@ def _of_actors(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[Key
             if is_variable and not runs_heroscript:
                 continue
             if rule.weak(actor, variables.get(rule.key, "")):
-                path: KeyPath = ("actors", index, *(("env",) if is_variable else ()), rule.key)
+                path: KeyPath = ("actors", index, *(("env", rule.key) if is_variable else rule.key.split(".")))
                 yield path, rule.why
 
 

@@ -41,7 +41,7 @@ class Call:
         values: What a family keeps for the run, by the family's name.
     """
 
-    __slots__ = ("_access", "_log", "_on_close", "_stopped", "asker", "rights", "values")
+    __slots__ = ("_access", "_log", "_on_close", "_stopped", "_until_mono", "asker", "rights", "values")
 
     def __init__(
         self,
@@ -59,31 +59,40 @@ class Call:
         self._log = log_to
         self._access = access
         self._on_close: list[Callable[[], None]] = []
+        self._until_mono = asker.deadline_mono
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
     @property
     def remaining_s(self) -> float:
-        """Seconds that the run has left; 0 when its time is up."""
-        return max(0.0, self.asker.deadline_mono - time.monotonic())
+        """Seconds that the call has left; 0 when its time is up."""
+        return max(0.0, self._until_mono - time.monotonic())
+
+    def begin(self) -> None:
+        """Begin a call: it may take as long as the operator allows (`call_s`). The binding calls this."""
+        self._until_mono = min(self.asker.deadline_mono, time.monotonic() + self.rights.call_s)
 
     def check(self) -> None:
         """Go on only if the run may go on. A function that computes for long calls this from time to time.
 
         Raises:
             CallEnded: The run was stopped, or its time is up.
+            FunctionError: The call takes longer than the operator allows.
         """
         if self._stopped():
             raise CallEnded(stopped=True)
-        if time.monotonic() >= self.asker.deadline_mono:
+        now_mono = time.monotonic()
+        if now_mono >= self.asker.deadline_mono:
             raise CallEnded(stopped=False)
+        if now_mono >= self._until_mono:
+            raise FunctionError(f"it takes longer than call_s allows ({self.rights.call_s:g} s)")
 
     def wait_until(self, ready: Callable[[float], bool], timeout_s: float | None = None) -> bool:
         """Wait for something.
 
         Args:
             ready: Waits for at most the given seconds, without the interpreter lock, and says whether it is there.
-            timeout_s: Longest wait, in seconds; None for what the run has left.
+            timeout_s: Longest wait, in seconds; None for what the call has left.
 
         Returns:
             False if `timeout_s` has passed.
@@ -91,10 +100,10 @@ class Call:
         Raises:
             CallEnded: The run must end.
         """
-        until_mono = self.asker.deadline_mono if timeout_s is None else time.monotonic() + timeout_s
+        until_mono = self._until_mono if timeout_s is None else time.monotonic() + timeout_s
         while True:
             self.check()
-            left_s = min(until_mono, self.asker.deadline_mono) - time.monotonic()
+            left_s = min(until_mono, self._until_mono) - time.monotonic()
             if ready(max(0.0, min(left_s, _LOOK_S))):
                 return True
             if time.monotonic() >= until_mono:

@@ -75,6 +75,8 @@ def _call(function: HostFunction, call: Call, arguments: tuple[Any, ...]) -> Any
         raise FunctionRefused(
             f"{function.family.name}: {function.name} is not allowed here; the operator enables it with {how}"
         )
+    if call.rights.call_s:
+        call.begin()
     position = function.takes_call
     if position is not None:
         arguments = (*arguments[:position], call, *arguments[position:])

@@ -7,6 +7,7 @@ difference says what to do.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -182,7 +183,9 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
     placeholders = Placeholders(redis_url=redis_url, namespace=settings.store.namespace, script_type=actor.type)
     # -P: a file in the folder where the service runs must not be taken for the module.
     command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
-    env = {"HERO_REDIS_URL": redis_url, **actor.env}
+    # In the environment: it may hold the password of a server. Always set, so that the service's own does not count.
+    folder = actor.cwd or os.getcwd()  # noqa: PTH109  a text
+    env = {"HERO_REDIS_URL": redis_url, **actor.env, "HERO_ALLOW": actor.allow.as_json(folder)}
     if actor.command:
         command = tuple(map(placeholders.fill_argument, actor.command))
         env = {**placeholders.environ(), **{name: placeholders.fill(value) for name, value in actor.env.items()}}

@@ -28,6 +28,10 @@ def actor(text: str, kind: str = "python") -> str:
     return f"[[actors]]\ntype = '{kind}'\n{text}\n"
 
 
+def allow(text: str) -> str:
+    return actor(f"[actors.allow]\n{text}", "sal")
+
+
 def env(name: str, value: str) -> str:
     return actor(f"env = {{ {name} = '{value}' }}")
 
@@ -72,6 +76,12 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
         [actor("command = ['/bin/true', '--token', 'x']"), actor("command = ['/bin/true', 'http://a:b@c/']")],
         [actor("command = ['/bin/true', '{redis_url}']")],
     ),
+    "allow.run": ([allow(f"run = ['{c}']") for c in ("bash", "/usr/bin/python3")], [allow("run = ['/opt/x/report']")]),
+    "allow.read": ([allow("read = ['/']")], [allow("read = ['/srv/data']")]),
+    "allow.write": ([allow("write = ['/etc']")], [allow("write = ['/srv/data']")]),
+    "allow.net": ([allow("net = ['*:443']"), allow("net = ['0.0.0.0/0:1']")], [allow("net = ['*.example.org:443']")]),
+    "allow.git": ([allow("git = ['*']")], [allow("git = ['github.com']")]),
+    "allow.jobs": ([allow("jobs = true")], [allow("jobs = false")]),
     "HERO_ALLOW_COMMANDS": (
         [env("HERO_ALLOW_COMMANDS", c) for c in ("sh", "date,/usr/bin/python3.12", "*", "/usr/bin/*", "ba?h", "node")],
         [env("HERO_ALLOW_COMMANDS", "date,/opt/site/report,uptime")],

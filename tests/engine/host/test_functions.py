@@ -277,6 +277,14 @@ def test_deadline_ends_a_waiting_function(bench: ScriptBench, function: str) -> 
     assert bench.run(f"try {{ {function}() }} catch {{ 1 }}", timeout_s=0.05) == TimedOut(0.05)
 
 
+def test_call_that_takes_longer_than_the_operator_allows_fails_and_the_script_goes_on(package: Path) -> None:
+    bench = ScriptBench(ScriptRights(families=("sample",), call_s=0.05))
+
+    outcome = bench.run("let seen = ``; try { sample_wait() } catch (e) { seen = e } seen")
+
+    assert outcome == Done("Sample error: it takes longer than call_s allows (0.05 s)")
+
+
 @pytest.mark.parametrize("end", ["1", "throw 1", "sample_defect()"])
 def test_what_a_function_has_opened_is_closed_when_the_run_ends(bench: ScriptBench, end: str) -> None:
     bench.run(f"sample_open(); {end}")

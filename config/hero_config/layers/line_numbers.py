@@ -36,7 +36,7 @@ def find_lines(text: str) -> dict[KeyPath, int]:
         opens = len(_TRIPLE.findall(line)) % 2 == 1
         if not inside_string:
             if header := _HEADER.match(line):
-                table = _split(header[2])
+                table = _with_indexes(_split(header[2]), counts)
                 if header[1] == "[[":
                     index = counts.get(table, 0)
                     counts[table] = index + 1
@@ -64,6 +64,16 @@ def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
         if (number := lines.get(here, lines.get((*here, 0)))) is not None:
             return number
     return None
+
+
+def _with_indexes(table: KeyPath, counts: Mapping[KeyPath, int]) -> KeyPath:
+    """Put in the indexes of the tables in arrays that a table is in: a header names the last one without its number."""
+    path: KeyPath = ()
+    for part in table[:-1]:
+        path = (*path, part)
+        if path in counts:
+            path = (*path, counts[path] - 1)
+    return (*path, *table[-1:])
 
 
 def _split(dotted: str) -> KeyPath:

@@ -18,6 +18,12 @@ c = { d = 1 }
 k = 1
 [[list]]
 k = 2
+[list.part]
+k = 3
+[[list.inner]]
+k = 4
+[[list.inner]]
+k = 5
 '''
 
 
@@ -34,6 +40,12 @@ def test_every_key_and_table_has_its_line() -> None:
         ("list", 0, "k"): 12,
         ("list", 1): 13,
         ("list", 1, "k"): 14,
+        ("list", 1, "part"): 15,
+        ("list", 1, "part", "k"): 16,
+        ("list", 1, "inner", 0): 17,
+        ("list", 1, "inner", 0, "k"): 18,
+        ("list", 1, "inner", 1): 19,
+        ("list", 1, "inner", 1, "k"): 20,
     }
 
 

@@ -59,7 +59,7 @@ def kill_tree(leader: int) -> None:
     _signal_leader(leader, signal.SIGSTOP)
     killed: set[int] = set()
     for _ in range(_MAX_ROUNDS):
-        new = _descendants(leader) - killed
+        new = descendants_of(leader) - killed
         if not new:
             break
         belongs_here = functools.partial(_has_parent_in, {leader, *new, *killed})
@@ -90,7 +90,8 @@ def _prctl() -> Callable[..., int]:
     return call
 
 
-def _descendants(pid: int) -> set[int]:
+def descendants_of(pid: int) -> set[int]:
+    """Find the children of a process, their children, and so on."""
     found: set[int] = set()
     pending = [pid]
     while pending:

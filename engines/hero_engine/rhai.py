@@ -70,6 +70,11 @@ class RhaiEngine:
         """
         clean_left_scratch()
         self._rights = rights
+        if rights.run:
+            from hero_engine.host.programs import program_path
+
+            for name in rights.run:
+                program_path(name)
         if rights.families:
             self._load_functions()
 

@@ -24,6 +24,9 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
             cmd_ensure_exists package_platform package_set_debug platform_check_linux_x86 platform_check_macos_arm
             platform_is_arm platform_is_linux platform_is_osx platform_is_x86 which
             """,
+        "process": """
+            execute ignore_error kill log new_run_options process_get process_list run run_command run_silent silent
+            """,
         "text": """
             and build case_insensitive dedent name_fix path_fix pattern prefix regex replace replacement
             text_replacer_builder text_replacer_new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -15,6 +16,20 @@ from typing import IO
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 _TAIL_CHARS = 2000
+
+
+@functools.cache
+def program_path(name: str) -> str:
+    """Find a program once and for all, so that a later change of a folder does not change what a name means.
+
+    Args:
+        name: A name, which is looked up in `PATH`, or an absolute path.
+
+    Returns:
+        Its absolute path; "" if there is none.
+    """
+    paths = [name] if name.startswith("/") else [f"{folder}/{name}" for folder in PATH.split(":")]
+    return next((path for path in paths if Path(path).is_file() and os.access(path, os.X_OK)), "")
 
 
 class ProgramFailed(Exception):

@@ -251,6 +251,15 @@ class Workspace:
                 self._call.check()
                 view = view[file.write(view[:_MIB]) :]
 
+    def give_up_scratch(self) -> str:
+        """Leave the removal of the scratch folder to the caller, because something still works in it.
+
+        Returns:
+            Its path; "" if there is none.
+        """
+        path, self._scratch = self._scratch, ""
+        return path
+
     def close(self) -> None:
         """Close what is open and remove the scratch folder."""
         for fd in self._folders.values():

@@ -300,6 +300,8 @@ def test_the_queues_of_older_programs_are_served_only_on_request(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, namespace: str
 ) -> None:
     ids = [store.run(operations.create(make_job())) for _ in range(2)]
+    for job_id in ids:
+        store.run(Op(("HDEL", operations.keys.job(job_id), "extra"), int))  # as an older program creates it
     for job_id, key in zip(ids, (f"{namespace}:job:actor_queue:osis", f"{namespace}:work_queue:osis"), strict=True):
         store.run(Op(("LPUSH", key, job_id), int))
     actor = make_actor()

@@ -2,8 +2,8 @@
 
 Each file is one script; its header states its guarantee, keys, arguments, answer and transitions. The parts that it
 shares with others (`parts/`) go in front of it. Constants are replaced by their values: the key parts of `keys.py` by
-their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for `scriptType`), and the fields that a
-hash has only if they are set, as `OPTIONAL_FIELDS`. So no script spells any of them.
+their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for `scriptType`), the fields that are
+stored only if they are set as `OPTIONAL_FIELDS`, and the options as `OPTION_FIELDS`. So no script spells any of them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from hero_job.model.fields.spellings import CAMEL_CASE
+from hero_job.model.fields.spellings import CAMEL_CASE, FOREIGN_NAME
 from hero_job.model.job import JOB_FIELDS
 from hero_job.protocol.keys import KeyPart
 
 _FOLDER = Path(__file__).parent
 _OPTIONAL_FIELDS = ", ".join(f"'{field.name}'" for field in JOB_FIELDS if not field.always_stored)
+_ROUTE = frozenset({"group", "instance"})
+_OPTION_NAMES = [f.name for f in JOB_FIELDS if f.is_option or (not f.always_stored and f.name not in _ROUTE)]
+_OPTION_FIELDS = ", ".join(f"'{name}'" for name in [*_OPTION_NAMES, FOREIGN_NAME["log_path"]])
 _CONSTANTS = {
     **{part.name: f"'{part.value}'" for part in KeyPart},
     **{f"FOREIGN_{name.upper()}": f"'{foreign}'" for foreign, name in CAMEL_CASE.items()},
     "OPTIONAL_FIELDS": f"{{ {_OPTIONAL_FIELDS} }}",
+    "OPTION_FIELDS": f"{{ {_OPTION_FIELDS} }}",
 }
 _TOKEN = re.compile(r"--.*|'(?:[^'\\]|\\.)*'|\b[A-Z_]{3,}\b")
 
@@ -60,7 +64,7 @@ def _constant(token: re.Match[str]) -> str:
     return _CONSTANTS.get(token.group(), token.group())
 
 
-_ENDING = ("time", "spellings", "damage", "queue", "limits", "ending")
+_ENDING = ("time", "spellings", "damage", "foreign", "queue", "limits", "ending")
 
 CREATE = _load("create", *_ENDING)
 START = _load("start", *_ENDING)

@@ -28,7 +28,9 @@ local exists = status_text or redis.call('EXISTS', key) == 1
 
 if start and not options and not exists then
   -- The plain case, in one write.
-  redis.call('HSET', key, 'status', 'dispatched', 'created_at', at, 'updated_at', at, unpack(ARGV, FIRST_FIELD))
+  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id) -- of a former job of this id
+  redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'created_at', at, 'updated_at', at,
+    unpack(ARGV, FIRST_FIELD))
   enqueue(ns, id, queue, nil, false)
   note_event(id, 'dispatched')
   write_events(ns, retention)
@@ -40,7 +42,8 @@ local function difference()
   local given = {}
   for i = FIRST_FIELD, #ARGV, 2 do
     local name, value = ARGV[i], ARGV[i + 1]
-    if redis.call('HGET', key, name) ~= value then return name end
+    -- The runtime forgets due_ms, which says the same as not_before, when it runs a job again.
+    if name ~= 'due_ms' and redis.call('HGET', key, name) ~= value then return name end
     given[name] = true
   end
   for _, name in ipairs(OPTIONAL_FIELDS) do
@@ -77,12 +80,7 @@ end
 -- Let each dependent wait for this job.
 local function add_dependents(dependents)
   for _, dependent in ipairs(dependents) do
-    local dependent_key = ns .. JOB .. dependent
-    write_over('SADD', ns .. DEPENDENTS .. id, dependent)
-    redis.call('HINCRBY', dependent_key, 'pending', 1)
-    local added = read_ids('prerequisites_added', redis.call('HGET', dependent_key, 'prerequisites_added'))
-    added[#added + 1] = id
-    redis.call('HSET', dependent_key, 'extra', '1', 'prerequisites_added', cjson.encode(added))
+    add_prerequisite(ns, dependent, id)
   end
 end
 
@@ -157,14 +155,12 @@ local function register_options()
   end
   add_dependents(dependents)
   for _, prerequisite in ipairs(open) do
-    write_over('SADD', ns .. DEPENDENTS .. prerequisite, id)
-    redis.call('HSET', ns .. JOB .. prerequisite, 'extra', '1')
+    wait_for(ns, id, prerequisite)
   end
   if unique then
     redis.call('SET', unique, id)
     if fields.unique_for_s then redis.call('PEXPIRE', unique, math.ceil(tonumber(fields.unique_for_s) * 1000)) end
   end
-  redis.call('HSET', key, 'extra', '1')
   if #open > 0 then redis.call('HSET', key, 'pending', #open) end
   if failed then redis.call('HSET', key, 'prerequisite_failed', failed) end
 end
@@ -176,7 +172,9 @@ if exists then
 else
   local refusal = options and register_options()
   if refusal then return refusal end
-  redis.call('HSET', key, 'status', 'created', 'created_at', at, 'updated_at', at, unpack(ARGV, FIRST_FIELD))
+  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id) -- of a former job of this id
+  redis.call('HSET', key, 'status', 'created', 'extra', options and '1' or '0', 'created_at', at, 'updated_at', at,
+    unpack(ARGV, FIRST_FIELD))
   if not start then note_event(id, 'created') end
 end
 

@@ -12,7 +12,8 @@
 local ns, id, retention = ARGV[1], ARGV[2], read_retention(3)
 local hash = redis.pcall('HMGET', KEYS[1], 'status', 'extra')
 if not hash.err then
-  local status_text, options = unpack(hash)
+  local status_text, extra = unpack(hash)
+  local options = has_options(extra)
   local status = read_status(status_text)
   if status == 'started' or status == 'stopping' then return { 2, status } end
   if status == 'scheduled' then redis.call('ZREM', ns .. SCHEDULED, id) end

@@ -18,7 +18,8 @@ for _, list in ipairs({ queue, queue .. LOW, queue .. HELD, queue .. HELD .. LOW
     local key = ns .. JOB .. id
     local hash = redis.pcall('HMGET', key, 'status', 'extra')
     if not hash.err then
-      local status_text, options = unpack(hash)
+      local status_text, extra = unpack(hash)
+      local options = has_options(extra)
       local status = read_status(status_text)
       local waits = status == 'dispatched' or status == 'created'
       if waits and (status_text or redis.call('EXISTS', key) == 1) then

@@ -74,7 +74,8 @@ local function recover_job(id, me)
   local hash = redis.pcall('HMGET', ns .. JOB .. id, 'status', 'owner', 'redeliveries', 'script_type', 'group',
     'instance', 'extra', FOREIGN_SCRIPT_TYPE)
   if hash.err then error('the job\'s key does not hold a hash', 0) end
-  local status_text, owner, redeliveries, script_type, group, instance, options, foreign_script_type = unpack(hash)
+  local status_text, owner, redeliveries, script_type, group, instance, extra, foreign_script_type = unpack(hash)
+  local options = has_options(extra)
   local status = read_status(status_text)
   local queue = queue_of(ns, script_type or foreign_script_type, group, instance) or type_queue
   if status == 'started' and owner == me then

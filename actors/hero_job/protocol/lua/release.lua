@@ -16,6 +16,8 @@ local function release(id, key, queue)
   redis.call('HDEL', key, 'owner', 'started_at')
   -- Counted separately: the attempt is the fencing token of a claim, and no token is used twice.
   redis.call('HINCRBY', key, 'released', 1)
+  local expires_ms = redis.call('HGET', key, 'expires_ms')
+  if expires_ms then redis.call('ZADD', ns .. EXPIRING, read_number('expires_ms', expires_ms), id) end
   enqueue(ns, id, queue, nil, true)
   redis.call('LREM', claimed, 1, id)
   note_event(id, 'dispatched')
@@ -28,7 +30,8 @@ for i = #ARGV - 1, 8, -2 do
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'group', 'instance', 'extra',
     FOREIGN_SCRIPT_TYPE)
   if not hash.err then
-    local status_text, owner, attempt, script_type, group, instance, options, foreign_script_type = unpack(hash)
+    local status_text, owner, attempt, script_type, group, instance, extra, foreign_script_type = unpack(hash)
+    local options = has_options(extra)
     local status = read_status(status_text)
     local mine = owner == me and attempt == my_attempt
     if mine and status == 'started' then

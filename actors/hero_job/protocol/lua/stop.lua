@@ -13,7 +13,8 @@ local key, ns, id, retention = KEYS[1], ARGV[1], ARGV[2], read_retention(3)
 local hash = redis.pcall('HMGET', key, 'status', 'owner', 'extra')
 if hash.err then return { 3, '', 'it is not a hash' } end
 if redis.call('EXISTS', key) == 0 then return { 1 } end
-local status_text, owner, options = unpack(hash)
+local status_text, owner, extra = unpack(hash)
+local options = has_options(extra)
 local status = read_status(status_text)
 if status == 'started' then
   status = 'stopping'

@@ -53,8 +53,8 @@ local function repeat_later(id, key, delay_ms)
   redis.call('HDEL', key, 'owner', 'started_at')
   redis.call('HINCRBY', key, 'failures', 1)
   redis.call('ZADD', ns .. SCHEDULED, now + tonumber(delay_ms), id)
-  local concurrency_key = redis.call('HGET', key, 'concurrency_key')
-  if concurrency_key then leave_limit(ns, concurrency_key, id) end
+  local concurrency_key, place = unpack(redis.call('HMGET', key, 'concurrency_key', 'place'))
+  if concurrency_key or place then leave_limit(ns, concurrency_key or place, id) end
   note_event(id, 'scheduled')
 end
 
@@ -63,8 +63,9 @@ for i = FIRST_SETTLEMENT, #ARGV, 9 do
   local id, my_attempt, new_status, output, output_json, message, kind, position, last = unpack(ARGV, i, i + 8)
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
-  local status, owner, attempt, options
-  if not hash.err then status, owner, attempt, options = unpack(hash) end
+  local status, owner, attempt, extra
+  if not hash.err then status, owner, attempt, extra = unpack(hash) end
+  local options = has_options(extra)
   local mine = owner == me and attempt == my_attempt
   if status ~= 'started' then status = read_status(status) end
   if mine and (status == 'started' or status == 'stopping') then
@@ -128,12 +129,14 @@ end
 
 -- Check whether a job with options may run now. If so, returns the options of its row; otherwise ends it, delays it or
 -- lets it wait in line, and returns nil.
-local function admit(id, key)
+local function admit(id, key, attempt)
   local expires_ms, rate_key, rate_max, rate_window_s, concurrency_key, concurrency_max, retries, failures,
-    prerequisites, prerequisites_added, log_path, signatures, foreign_log_path = unpack(redis.call('HMGET', key,
+    prerequisites, prerequisites_added, log_path, signatures, foreign_log_path, released, place = unpack(redis.call('HMGET', key,
     'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key', 'concurrency_max', 'retries', 'failures',
-    'prerequisites', 'prerequisites_added', 'log_path', 'signatures', FOREIGN_LOG_PATH))
-  if expires_ms and now > read_number('expires_ms', expires_ms) then
+    'prerequisites', 'prerequisites_added', 'log_path', 'signatures', FOREIGN_LOG_PATH, 'released', 'place'))
+  concurrency_key = concurrency_key or place
+  local has_begun = (tonumber(attempt) or 0) > (tonumber(released) or 0)
+  if expires_ms and not has_begun and now > read_number('expires_ms', expires_ms) then
     end_without_result(ns, id, 'error', 'expired', 'it was not started in its time', retention, true)
     return nil
   end
@@ -162,6 +165,7 @@ local function options_again(key)
 end
 
 local seen = {}
+local suffix = KEYS[FIRST_QUEUE] and string.match(KEYS[FIRST_QUEUE], QUEUE .. '(%a+)')
 for _, id in ipairs(ids) do
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id',
@@ -170,8 +174,9 @@ for _, id in ipairs(ids) do
     redis.call('LREM', claimed, 1, id)
     end_damaged(ns, id, 'the job\'s key does not hold a hash', retention)
   else
-    local status_text, owner, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options =
+    local status_text, owner, attempt, script_type, script, caller_id, context_id, timeout, env_vars, extra =
       unpack(hash)
+    local options = has_options(extra)
     if not script_type or not caller_id then
       local foreign_script_type, foreign_caller_id, foreign_context_id, foreign_env_vars = unpack(redis.call('HMGET',
         key, FOREIGN_SCRIPT_TYPE, FOREIGN_CALLER_ID, FOREIGN_CONTEXT_ID, FOREIGN_ENV_VARS))
@@ -184,14 +189,27 @@ for _, id in ipairs(ids) do
     if seen[id] then status = 'finished' end
     seen[id] = true
     local token, row_options -- set if the lane is to run the job
-    if status == 'dispatched' or status == 'created' then
+    if not is_adopted(extra) and not is_terminal(status) and not owner and
+      (status_text or script or redis.call('EXISTS', key) == 1) then
+      -- Another program created and queued it. Whatever status it wrote, nobody runs the job.
+      if status == 'stopping' then
+        end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
+      else
+        status = contain_job(ns, id, retention, dispatch, ns, id, retention, 'claimed', suffix)
+        status_text, script_type = status, script_type or suffix
+        options = has_options(redis.call('HGET', key, 'extra'))
+      end
+    elseif status == 'created' then
+      status = 'finished' -- not started yet; the id is from a former job
+    end
+    if status == 'dispatched' then
       -- A key without any of these fields is a deleted job whose id stayed in the queue.
       if status_text or script or redis.call('EXISTS', key) == 1 then
-        if by_context and context_id and redis.call('HSETNX', key, 'concurrency_key', 'context:' .. context_id) == 1 then
-          redis.call('HSET', key, 'extra', '1')
-          options = '1'
+        if by_context and context_id and redis.call('HEXISTS', key, 'concurrency_key') == 0 then
+          redis.call('HSET', key, 'extra', '1', 'place', 'context:' .. context_id)
+          options = true
         end
-        if options then row_options = contain_job(ns, id, retention, admit, id, key) end
+        if options then row_options = contain_job(ns, id, retention, admit, id, key, attempt) end
         if row_options or not options then
           token = tostring((tonumber(attempt) or 0) + 1)
           redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', token, 'started_at', at, 'updated_at', at)

@@ -1,4 +1,4 @@
--- How jobs end, and what their end releases. Needs time, spellings, damage, queue, limits.
+-- How jobs end, and what their end releases. Needs time, spellings, damage, foreign, queue, limits.
 --
 -- Every script that ends a job may, through settle_ended, move the jobs that wait for it.
 -- Transitions: waiting_for_prerequisites -> dispatched, waiting_for_prerequisites -> scheduled,
@@ -42,7 +42,7 @@ end
 
 -- Do what every end of a job needs, once: push the reply, set the expiries, note the event.
 -- The caller writes the status and the result, and calls settle_ended and write_events when it is done.
--- options: the hash field `extra`, false for a plain job.
+-- options: does the job use any?
 local function conclude(ns, id, status, reply, retention, options)
   local reply_key = ns .. REPLY .. id
   write_over('RPUSH', reply_key, reply)
@@ -83,12 +83,21 @@ local function contain_job(ns, id, retention, f, ...)
 end
 
 -- Send a job on its way: to wait for its prerequisites, to wait for its time, or to its queue. Returns its new status.
--- again: 'released' by its last prerequisite, or 'due' because its time has come; nil at its first start. Its expiry
--- counts from the first start.
-local function dispatch(ns, id, retention, again)
+-- again: 'released' by its last prerequisite, 'due' because its time has come, or 'claimed' because a lane has its id
+-- already, which another program queued; nil at its first start. Its expiry counts from the first start.
+-- suffix: see adopt.
+local function dispatch(ns, id, retention, again, suffix)
   local key = ns .. JOB .. id
-  local script_type, group, instance, priority, options, foreign_script_type = unpack(redis.call('HMGET', key,
+  if not is_adopted(redis.call('HGET', key, 'extra')) then
+    local kind, message = adopt(ns, id, suffix)
+    if kind then
+      end_without_result(ns, id, 'error', kind, message, retention, true)
+      return 'error'
+    end
+  end
+  local script_type, group, instance, priority, extra, foreign_script_type = unpack(redis.call('HMGET', key,
     'script_type', 'group', 'instance', 'priority', 'extra', FOREIGN_SCRIPT_TYPE))
+  local options = has_options(extra)
   local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
   if not queue then
     end_without_result(ns, id, 'error', 'damaged', 'script_type is missing or unknown', retention, options)
@@ -98,7 +107,7 @@ local function dispatch(ns, id, retention, again)
   if options then
     local pending, prerequisite_failed, due_ms, delay_s, expires_s = unpack(redis.call('HMGET', key, 'pending',
       'prerequisite_failed', 'due_ms', 'delay_s', 'expires_s'))
-    if expires_s and not again then
+    if expires_s and (not again or again == 'claimed') then
       local until_ms = now + read_number('expires_s', expires_s) * 1000
       redis.call('HSET', key, 'expires_ms', until_ms)
       redis.call('ZADD', ns .. EXPIRING, until_ms, id)
@@ -118,6 +127,7 @@ local function dispatch(ns, id, retention, again)
     end
   end
   redis.call('HSET', key, 'status', status, 'updated_at', at)
+  if status == 'dispatched' and again == 'claimed' then return status end
   if status == 'dispatched' then enqueue(ns, id, queue, priority, false) end
   note_event(id, status)
   return status
@@ -172,8 +182,18 @@ local function settle_ended(ns, retention)
   while i <= #ended do
     local id, status = ended[i], ended[i + 1]
     i = i + 2
-    local unique_key, unique_for_s, concurrency_key, batch_id = unpack(redis.call('HMGET', ns .. JOB .. id,
-      'unique_key', 'unique_for_s', 'concurrency_key', 'batch'))
+    local unique_key, unique_for_s, concurrency_key, place, batch_id, pending, prerequisites, prerequisites_added =
+      unpack(redis.call('HMGET', ns .. JOB .. id, 'unique_key', 'unique_for_s', 'concurrency_key', 'place', 'batch',
+      'pending', 'prerequisites', 'prerequisites_added'))
+    concurrency_key = concurrency_key or place
+    -- A job that ends before its prerequisites must leave no id there that a later job of this id would answer to.
+    if pending and pending ~= '0' then
+      for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
+        for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do
+          redis.pcall('SREM', ns .. DEPENDENTS .. prerequisite, id)
+        end
+      end
+    end
     redis.call('ZREM', ns .. EXPIRING, id)
     -- A key, place, batch or set of dependents that cannot be read must not keep the job from its end; doctor names it.
     if unique_key and not unique_for_s then contain(free_unique_key, ns, id, unique_key) end

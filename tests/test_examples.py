@@ -3,8 +3,8 @@
 A fenced block of the language `python` or `sh` is an example and runs here, in the folder of a real deployment, in the
 order of its page. In both, a comment behind an expression or a command is what it must give. `toml`, `json` and `jsonl`
 must parse. A block of the languages `console` and `ini` is only shown: it needs what a test must not do (install a
-unit, change another host). docs/heroscript.md has its own test, in tests/engine/heroscript_engine. The commands of
-docs/operations.md change the machine, so tests/deploy runs what they do on a machine of its own.
+unit, change another host). docs/heroscript.md and docs/functions.md have tests of their own, in tests/engine. The
+commands of docs/operations.md change the machine, so tests/deploy runs what they do on a machine of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.deployment import Deployment, deployed
 ROOT = Path(__file__).parents[1]
 #: Its shell blocks are shown only.
 CHANGES_THE_MACHINE = ROOT / "docs/operations.md"
-TESTED_ELSEWHERE = {ROOT / "docs/heroscript.md"}
+TESTED_ELSEWHERE = {ROOT / "docs/heroscript.md", ROOT / "docs/functions.md"}
 PAGES = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")} - TESTED_ELSEWHERE)
 LANGUAGES = {"python", "sh", "toml", "json", "jsonl", "ini", "console", "mermaid", ""}
 

@@ -16,7 +16,6 @@ from hero_ctl.commands import (
     dead,
     doctor,
     events,
-    heroscript,
     install,
     job_control,
     jobs,
@@ -25,6 +24,7 @@ from hero_ctl.commands import (
     schedules,
     transfer,
 )
+from hero_ctl.commands.scripts import functions, heroscript
 from hero_ctl.exits import HELP
 from hero_ctl.option_groups import expand_groups
 
@@ -34,6 +34,7 @@ _QUEUES = "Queues, dead letters and schedules"
 _ACTORS = "Actors"
 _DEPLOYMENT = "Deployment"
 _HEROSCRIPT = "HeroScript"
+_RHAI = "Rhai scripts"
 
 app = typer.Typer(
     name="heroctl",
@@ -115,6 +116,8 @@ _add("export", transfer.export, panel=_DEPLOYMENT)
 _add("import", transfer.import_, panel=_DEPLOYMENT)
 _add("install-service", install.install_service, panel=_DEPLOYMENT, epilog=install.EPILOG)
 
+_add("functions", functions.functions, panel=_RHAI)
+_add("check", functions.check, panel=_RHAI, epilog=functions.CHECK_EPILOG)
 _heroscript = _group("heroscript", "Check and format HeroScript; needs no service.", _HEROSCRIPT)
 _add("check", heroscript.check, to=_heroscript, epilog=heroscript.EPILOG)
 _add("fmt", heroscript.fmt, to=_heroscript, epilog=heroscript.EPILOG)

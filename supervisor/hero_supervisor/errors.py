@@ -111,6 +111,16 @@ class ActorUnknown(FleetError):
         super().__init__(f"there is no actor '{name}'; there are {', '.join(known) or 'none'}")
 
 
+class FunctionsUnknown(FleetError):
+    """The functions that an entry offers to its scripts cannot be listed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """Keep the entry and the reason."""
+        self.name = name
+        self.reason = reason
+        super().__init__(f"the functions of '{name}' cannot be listed: {reason}")
+
+
 class ActorElsewhere(FleetError):
     """The actor belongs to another supervisor."""
 

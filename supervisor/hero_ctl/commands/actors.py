@@ -66,17 +66,17 @@ def list_actors(context: typer.Context, store: StoreOptions, *, as_json: Json = 
 
 def show(name: Name, as_json: Json = False, socket: Socket = DEFAULT_SOCKET) -> None:
     """Show the processes of an entry: what each does, and why one does not run."""
-    _print_entry(_call(socket, "get_actor", {"name": name}), as_json=as_json)
+    _print_entry(ask_supervisor(socket, "get_actor", {"name": name}), as_json=as_json)
 
 
 def start(name: Name, socket: Socket = DEFAULT_SOCKET) -> None:
     """Start processes that were stopped, have ended, or pause before a restart."""
-    _print_entry(_call(socket, "start_actor", {"name": name}))
+    _print_entry(ask_supervisor(socket, "start_actor", {"name": name}))
 
 
 def stop(name: Name, socket: Socket = DEFAULT_SOCKET) -> None:
     """Stop processes until they are started again. Running jobs get time to finish."""
-    _print_entry(_call(socket, "stop_actor", {"name": name}))
+    _print_entry(ask_supervisor(socket, "stop_actor", {"name": name}))
 
 
 def restart(
@@ -87,7 +87,7 @@ def restart(
     socket: Socket = DEFAULT_SOCKET,
 ) -> None:
     """Replace processes one by one, without losing a job, and print their names."""
-    for slot in _call(socket, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]:
+    for slot in ask_supervisor(socket, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]:
         typer.echo(slot)
 
 
@@ -97,7 +97,7 @@ def scale(
     socket: Socket = DEFAULT_SOCKET,
 ) -> None:
     """Run N processes of an entry, until the supervisor restarts or its config changes the count."""
-    _print_entry(_call(socket, "scale_actors", {"name": name, "count": count}))
+    _print_entry(ask_supervisor(socket, "scale_actors", {"name": name, "count": count}))
 
 
 def reload(
@@ -108,7 +108,7 @@ def reload(
     socket: Socket = DEFAULT_SOCKET,
 ) -> None:
     """Make the supervisor load its config again, and print which entries changed."""
-    answer = _call(socket, "reload", {"wait": not no_wait}, wait)
+    answer = ask_supervisor(socket, "reload", {"wait": not no_wait}, wait)
     for what in ("added", "removed", "changed", "scaled"):
         for entry in answer[what]:
             typer.echo(f"{what} {entry}")
@@ -116,7 +116,7 @@ def reload(
         print_note(f"restart the service to apply: {', '.join(answer['needs_restart'])}")
 
 
-def _call(socket: str, method: str, params: dict[str, Any], wait_s: float | None = None) -> Any:
+def ask_supervisor(socket: str, method: str, params: dict[str, Any], wait_s: float | None = None) -> Any:
     from hero_supervisor.rpc.unix.client import NoAnswer, call
 
     try:

@@ -21,6 +21,7 @@ from typing import Final
 
 from hero_config.layers.load import load
 from hero_config.layers.problems import ConfigError
+from hero_config.layers.secrets import without_secrets
 from hero_config.model.settings import Settings
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError
@@ -56,7 +57,7 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        area: What was checked: config, store, jobs, records, actors, rpc, host.
+        area: What was checked: config, store, jobs, records, actors, rights, rpc, host.
         level: How bad it is.
         text: What was found.
         cure: What to do about it; empty if nothing has to be done.
@@ -189,6 +190,24 @@ def check_rpc(settings: Settings) -> Iterator[Finding]:
             yield Finding.problem("rpc", text, "see the service's log")
         else:
             yield Finding.ok("rpc", f"the port {where} is open")
+
+
+def check_rights(settings: Settings) -> Iterator[Finding]:
+    """Say what the scripts of each actor may do."""
+    for actor in settings.actors:
+        if actor.command:
+            continue
+        given: dict[str, object] = actor.allow.model_dump(exclude_defaults=True, exclude={"context_rules"})
+        words = [f"{name} {_in_words(without_secrets((name,), value))}" for name, value in given.items()]
+        rules = len(actor.allow.context_rules)
+        words += [f"less by {rules} context_rules"] if rules else []
+        yield Finding.ok("rights", f"{actor.base_name}: {'; '.join(words) or 'a scratch folder for each run'}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def check_host(settings: Settings) -> Iterator[Finding]:

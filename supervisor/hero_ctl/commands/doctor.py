@@ -56,6 +56,7 @@ def doctor(
         check_host,
         check_jobs,
         check_records,
+        check_rights,
         check_rpc,
         check_store,
     )
@@ -75,7 +76,7 @@ def doctor(
     except StoreUrlInvalid as e:
         found.append(Finding.problem("store", str(e), "correct [store] redis_url"))
     if settings is not None:
-        found += chain(check_rpc(settings), check_host(settings))
+        found += chain(check_rights(settings), check_rpc(settings), check_host(settings))
     if as_json:
         from hero_ctl.json_views import to_json
 

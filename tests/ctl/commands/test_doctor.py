@@ -49,6 +49,20 @@ def test_healthy_deployment_has_no_problems(deployment: Deployment) -> None:
     assert "0 problems" in done.stdout
 
 
+def test_rights_of_each_actor_are_shown_without_secrets(tmp_path: Path, valkey: ValkeyServer) -> None:
+    (tmp_path / "hero.toml").write_text(
+        "[[actors]]\ntype = 'osis'\n[[actors]]\ntype = 'sal'\n[actors.allow]\nread = ['/srv/a', '/srv/b']\n"
+        "redis = 'redis://:hidden@cache/2'\njobs = true\ncontext_rules = [{ contexts = ['guest'], jobs = false }]\n"
+    )
+
+    found = findings("--config", "hero.toml", cwd=tmp_path, url=valkey.url)
+
+    assert [finding["text"] for finding in found if finding["area"] == "rights"] == [
+        "osis: a scratch folder for each run",
+        "sal: read /srv/a, /srv/b; redis redis://***@cache/2; jobs on; less by 1 context_rules",
+    ]
+
+
 def test_unreachable_store_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "hero.toml").write_text('[store]\nredis_url = "redis://127.0.0.1:1/"\n')
 

@@ -42,6 +42,20 @@ class ListedActor(shapes.ActorView):
     supervised: SlotView | None
 
 
+class FunctionView(TypedDict):
+    """A function for scripts; ``allowed_by`` is the setting that allows it, null if it needs none."""
+
+    name: str
+    family: str
+    signature: str
+    summary: str
+    example: str
+    blocks: bool
+    action: str | None
+    allowed: bool
+    allowed_by: str | None
+
+
 class ScalingView(TypedDict):
     """The load of an entry that scales automatically: expected wait, use of lanes, reason of the last change."""
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from hero_supervisor.errors import ActorElsewhere, ActorUnknown, NotSupervised
 from hero_supervisor.fleet import fleet as fleets
 from hero_supervisor.fleet.fleet import Fleet
+from hero_supervisor.fleet.functions import list_functions
 from hero_supervisor.rpc.methods import actor_views as views
 from hero_supervisor.rpc.methods import shapes
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
@@ -62,6 +63,11 @@ class ActorMethods:
     async def get_actor(self, name: _Name) -> views.ActorEntryView:
         """Return an entry of this supervisor with all of its processes, or with the one that you named."""
         return await self._act(name, lambda fleet: views.entry_view(fleet.look(name)))
+
+    async def list_functions(self, name: _Name) -> list[views.FunctionView]:
+        """Return the functions that scripts of an entry may call, and those that a setting would allow."""
+        entry = await self._act(name, lambda fleet: fleet.look(name))
+        return [views.FunctionView(**row) for row in await list_functions(entry.spec)]  # type: ignore[typeddict-item]
 
     async def get_actor_logs(
         self,
@@ -129,6 +135,7 @@ def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, fleet: Fleet |
     add = dispatcher.register
     add("list_actors", methods.list_actors, error_codes=STORE_CODES)
     add("get_actor", methods.get_actor, error_codes=_NAMED)
+    add("list_functions", methods.list_functions, error_codes=(ErrorCode.FUNCTIONS_UNKNOWN, *_NAMED))
     add("get_actor_logs", methods.get_actor_logs, error_codes=_NAMED)
     add("start_actor", methods.start_actor, error_codes=_NAMED)
     add("stop_actor", methods.stop_actor, error_codes=_NAMED)

@@ -120,6 +120,11 @@ def build() -> dict[str, Example]:
         Schedule(name=SCHEDULE, job=nightly_job, cron="30 2 * * *", tz="Europe/Brussels"), _AT_MS
     )
     line = LogLine(cursor=f"{_AT_MS}-0", at_ms=_AT_MS, level="info", text="ready")
+    function = actor_views.FunctionView(
+        name="file_read", family="os", signature="file_read(path: string) -> string", summary="Read a text file.",
+        example='let text = file_read("report.txt");', blocks=True, action=None, allowed=True,
+        allowed_by='read = ["/folder"] in [actors.allow]',
+    )  # fmt: skip
     second = {"id": "report-8", **_FIELDS}
     return {
         "create_job": Example({"id": "report-4", **_FIELDS, "retries": 2, "priority": "high"}, "report-4"),
@@ -153,6 +158,7 @@ def build() -> dict[str, Example]:
         "clear_all_jobs": Example({}, {"deleted": 5, "running": 0}),
         "list_actors": Example({}, [{**shapes.actor_view(actor), "supervised": actor_views.slot_view(child)}]),
         "get_actor": Example({"name": ENTRY}, entry),
+        "list_functions": Example({"name": ENTRY}, [function]),
         "get_actor_logs": Example({"name": f"{ENTRY}-1", "count": 10}, actor_views.log_view([said], 0)),
         "scale_actors": Example({"name": ENTRY, "count": 1}, entry),
         "stop_actor": Example({"name": f"{ENTRY}-1"}, entry),

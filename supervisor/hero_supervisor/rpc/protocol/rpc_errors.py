@@ -28,6 +28,7 @@ from hero_supervisor.errors import (
     ActorElsewhere,
     ActorUnknown,
     FleetError,
+    FunctionsUnknown,
     ReloadRefused,
     RollStopped,
     ScaleRefused,
@@ -120,6 +121,10 @@ def from_fleet_error(error: FleetError) -> RpcError:
             hint = "each supervisor controls only its own actors; ask the one on that host, or stop the process there"
             data = {"name": error.name, "host": error.host}
             return RpcError(ErrorCode.ACTOR_ELSEWHERE, text, kind="actor_elsewhere", hint=hint, **data)
+        case FunctionsUnknown():
+            hint = "see families in [actors.allow]; only our own actors offer functions"
+            data = {"name": error.name, "reason": error.reason}
+            return RpcError(ErrorCode.FUNCTIONS_UNKNOWN, text, kind="functions_unknown", hint=hint, **data)
         case ScaleRefused():
             hint = "get_actor shows the limits of an entry; min and max in the config set them"
             data = {"name": error.name, "reason": error.reason}

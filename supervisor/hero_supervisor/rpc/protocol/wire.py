@@ -66,6 +66,7 @@ class ErrorCode(IntEnum):
     ACTOR_ELSEWHERE = 1403  #: the actor belongs to another supervisor; ``data`` has its host
     SCALE_REFUSED = 1404  #: the count is outside the limits of the entry, or the name is not that of an entry
     ROLL_STOPPED = 1405  #: a new process did not become ready, so the others were not replaced
+    FUNCTIONS_UNKNOWN = 1407  #: the functions that an entry offers to its scripts cannot be listed
     RELOAD_REFUSED = 1406  #: the config has errors, listed in ``data``; the old config stays
 
     PUSH_UNSUPPORTED = 1501  #: this transport cannot send notifications; the Unix socket and WebSocket can

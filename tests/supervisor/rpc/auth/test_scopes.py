@@ -43,6 +43,7 @@ from tests.supervisor.rpc.tcp_client import bearer, call, curl
         ("fetch_nonce", Scope.NONE),
         ("get_actor", Scope.READ),
         ("get_actor_logs", Scope.ADMIN),
+        ("list_functions", Scope.READ),
         ("start_actor", Scope.ADMIN),
         ("stop_actor", Scope.ADMIN),
         ("restart_actor", Scope.ADMIN),

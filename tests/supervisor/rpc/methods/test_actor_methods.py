@@ -32,6 +32,8 @@ lanes = 1
 min = 1
 max = 2
 scale_idle_s = 600
+[actors.allow]
+scratch = false
 [[actors]]
 type = "python"
 engine = "nosuch"
@@ -146,6 +148,17 @@ def test_entry_that_scales_by_itself_shows_its_load_and_keeps_its_limits(rpc: Ra
     assert (error["code"], error["data"]["kind"]) == (ErrorCode.SCALE_REFUSED, "scale_refused")
     assert "between 1 and 2" in error["data"]["reason"]
     assert rpc.fail("scale_actors", ["sal-1", 3])["code"] == ErrorCode.SCALE_REFUSED
+
+
+def test_functions_of_an_entry_are_listed_with_what_would_allow_the_rest(rpc: RawClient) -> None:
+    of_sal = {row["name"]: row for row in rpc.call("list_functions", ["sal"])}
+    of_scaled = {row["name"]: row for row in rpc.call("list_functions", {"name": "scaled"})}
+
+    assert of_sal["file_read"]["allowed"]
+    assert not of_scaled["file_read"]["allowed"]
+    assert of_scaled["file_read"]["allowed_by"] == 'read = ["/folder"] in [actors.allow]'
+    assert of_scaled["dedent"]["allowed"]
+    assert rpc.fail("list_functions", ["nobody"])["code"] == ErrorCode.ACTOR_NOT_FOUND
 
 
 @pytest.mark.parametrize("method", ["get_actor", "start_actor", "stop_actor", "restart_actor", "get_actor_logs"])

@@ -16,7 +16,7 @@ METHODS = {
     "resume_queue", "create_schedule", "list_schedules", "delete_schedule", "stats", "jobs.create", "jobs.list",
     "job.run", "job.start", "job.status", "job.result", "job.stop", "job.delete", "health", "version", "rpc.discover",
     "get_actor", "start_actor", "stop_actor", "restart_actor", "scale_actors", "reload", "purge_queue",
-    "get_actor_logs",
+    "get_actor_logs", "list_functions",
     "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -20,7 +21,7 @@ MAX_UNREAD_BYTES: Final = 64 * 1024 * 1024
 #: Requests whose client has gone may still end by themselves for so long, because clients may hang up without waiting.
 LEFT_BEHIND_S: Final = 2.0
 _CANCEL_EVERY_S: Final = 1.0
-_FULL_LOG_EVERY_S: Final = 10.0
+_LOG_EVERY_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -182,6 +183,28 @@ class FlowControl:
         self._transport.abort()
 
 
+class CountedWarning:
+    """A warning about something that clients can cause without end: one line in a while, with a count.
+
+    Args:
+        event: Name of the event.
+    """
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._count = 0
+        self._next_mono = 0.0
+
+    def note(self, **facts: object) -> None:
+        """Count it, and log it unless it was logged a moment ago."""
+        self._count += 1
+        now_mono = time.monotonic()
+        if now_mono >= self._next_mono:
+            self._next_mono = now_mono + _LOG_EVERY_S
+            log.warning(self._event, extra={**facts, "count": self._count})
+            self._count = 0
+
+
 class ConnectionLimit:
     """The most connections that a server has; refusals are logged, but not each of them.
 
@@ -193,7 +216,7 @@ class ConnectionLimit:
     def __init__(self, setting: str, max_connections: int) -> None:
         self.max_connections = max_connections
         self._setting = setting
-        self._next_log_s = 0.0
+        self._warning = CountedWarning("rpc.too_many_connections")
 
     def refuses(self, connections: int) -> bool:
         """Whether a connection is one too many, and log it.
@@ -203,8 +226,5 @@ class ConnectionLimit:
         """
         if connections <= self.max_connections:
             return False
-        now_s = asyncio.get_running_loop().time()
-        if now_s >= self._next_log_s:
-            self._next_log_s = now_s + _FULL_LOG_EVERY_S
-            log.warning("rpc.too_many_connections", extra={self._setting: self.max_connections})
+        self._warning.note(**{self._setting: self.max_connections})
         return True

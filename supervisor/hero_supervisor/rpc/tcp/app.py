@@ -18,6 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from hero_config.model.settings import RpcSettings
@@ -50,6 +52,7 @@ _HTTP_STATUS: Final = {
 _POST_HINT: Final = (
     "POST a JSON-RPC 2.0 request to / or /rpc, or open a WebSocket at /; GET serves /healthz and /metrics\n"
 )
+_LENGTHS: Final = {b"content-length", b"transfer-encoding"}
 _CLOSE: Final = {"Connection": "close"}
 _HTTP_PATHS: Final = frozenset({"rpc", "healthz", "metrics"})
 
@@ -98,7 +101,7 @@ class RpcApp:
                 WebSocketRoute("/{context_id}", self._websocket),
             ]
         )
-        self.asgi = Cors(app, self._check_headers, lambda request: self._problem(request) is None)
+        self.asgi = _OneLength(Cors(app, self._check_headers, lambda request: self._problem(request) is None))
 
     # HTTP.
 
@@ -205,6 +208,20 @@ class RpcApp:
         if not self._gate.open_to_all and scheme.lower() == "bearer":
             session.authenticate(token.strip())
         return session
+
+
+class _OneLength:
+    """Refuses a request that tells the length of its body twice: a proxy may have believed the other one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and {name for name, _ in scope["headers"]} >= _LENGTHS:
+            text = "a request has either Content-Length or Transfer-Encoding\n"
+            await PlainTextResponse(text, status_code=400, headers=_CLOSE)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def _answer(request: Request, answering: Coroutine[Any, Any, bytes | None]) -> bytes | None:

@@ -17,8 +17,9 @@ from uvicorn.server import ServerState
 from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.endpoint import build_dispatcher
-from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit
+from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit, CountedWarning
 from hero_supervisor.rpc.tcp.app import RpcApp
+from hero_supervisor.rpc.tcp.tls_listener import TlsListener
 from hero_supervisor.rpc.tcp.uvicorn_protocol import (
     HEAD_S,
     KEEP_ALIVE_S,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 CLOSE_GRACE_S: Final = 5.0
 
 log = logging.getLogger(__name__)
+_refused_handshakes = CountedWarning("rpc.handshakes_refused")
+# Of uvicorn, after we have answered a handshake with an HTTP error; and of websockets, for one that it cannot read.
+_REFUSED_HANDSHAKE: Final = {"ASGI callable returned without completing handshake.", "opening handshake failed"}
 
 
 class WebServer:
@@ -64,7 +68,7 @@ class WebServer:
         self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
         self._app = RpcApp(self._dispatcher, supervisor, rpc_settings, self._gate, lambda: len(self._state.connections))
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | TlsListener | None = None
 
     async def start(self) -> None:
         """Take the port and accept connections.
@@ -79,16 +83,19 @@ class WebServer:
         limit = ConnectionLimit("max_connections", settings.max_connections)
         family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
         listener = self._listener or socket.create_server((settings.bind, settings.port), family=family, backlog=1024)
+
+        def make_protocol() -> HttpConnection:
+            return HttpConnection(config, self._state, limit=limit)
+
         try:
             await self._gate.open()
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: HttpConnection(config, self._state, limit=limit),
-                sock=listener,
-                ssl=config.ssl,
-                # A connection does not count towards the limit during its handshake.
-                ssl_handshake_timeout=HEAD_S if config.ssl else None,
-                backlog=1024,
-            )
+            if config.ssl is not None:
+                listener.setblocking(False)
+                self._server = TlsListener(listener, config.ssl, HEAD_S, make_protocol)
+            else:
+                self._server = await asyncio.get_running_loop().create_server(
+                    make_protocol, sock=listener, backlog=1024
+                )
         except BaseException:
             listener.close()
             await self._gate.close()
@@ -163,7 +170,10 @@ def _uvicorn_config(app: RpcApp, settings: RpcSettings) -> Config:
 
 
 def _is_our_error(record: logging.LogRecord) -> bool:
-    """Drop the one mistake of clients that uvicorn logs as an error: text that is not UTF-8."""
+    """Drop what clients cause and uvicorn logs as an error: text that is not UTF-8, and handshakes that we refuse."""
+    if record.msg in _REFUSED_HANDSHAKE:
+        _refused_handshakes.note()
+        return False
     return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
 
 

@@ -5,8 +5,9 @@ reads ends within the seconds stated here, so an idle client does not hold one o
 
 Why these are subclasses of internals of uvicorn, and when they can go, is in docs/decisions/0003-uvicorn-subclass.md.
 They rely on the constructors, ``cycle``, ``connections``, ``app_state``, ``timeout_keep_alive_task``,
-``handle_websocket_upgrade``, ``read_paused``, ``schedule_ping`` and ``conn``. Hence ``uvicorn<0.55`` in pyproject.toml:
-before raising it, read the changes of ``uvicorn/protocols`` and run tests/supervisor/rpc/tcp.
+``handle_websocket_upgrade``, ``read_paused``, ``schedule_ping``, and ``conn`` with its ``max_message_size``. Hence
+``uvicorn<0.55`` in pyproject.toml: before raising it, read the changes of ``uvicorn/protocols`` and run
+tests/supervisor/rpc/tcp.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit, FlowContr
 # the rest of a body that has been refused.
 HEAD_S: Final = 10.0
 KEEP_ALIVE_S: Final = 15
+# What a WebSocket may buffer of a message before it has authenticated; ``RpcSocket`` refuses shorter ones already.
+_MAX_UNTRUSTED_BYTES: Final = 64 * 1024
 PING_EVERY_S: Final = 20.0
 PONG_WITHIN_S: Final = 20.0
 _BUSY: Final = (
@@ -122,7 +125,16 @@ class HttpConnection(_Connection, H11Protocol):
 
 
 class WebSocketConnection(_Connection, WebSocketsSansIOProtocol):
-    """A connection that has become a WebSocket."""
+    """A connection that has become a WebSocket; it buffers little until `trust`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.app_state["trust"] = self.trust
+        self.conn.max_message_size = min(_MAX_UNTRUSTED_BYTES, self.config.ws_max_size)
+
+    def trust(self) -> None:
+        """Accept messages of the full length from now on."""
+        self.conn.max_message_size = self.config.ws_max_size
 
     def keepalive_timeout(self) -> None:
         if self.read_paused:

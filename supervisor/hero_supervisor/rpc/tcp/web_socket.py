@@ -112,6 +112,8 @@ class RpcSocket:
         while True:
             await self._may_read.wait()
             unauthenticated = self._session.scope is Scope.NONE
+            if not unauthenticated:
+                self._websocket.scope["state"]["trust"]()
             try:
                 async with asyncio.timeout_at(deadline if unauthenticated else None):
                     message = await self._websocket.receive()

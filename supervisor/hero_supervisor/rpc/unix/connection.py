@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_BROKEN_IN_A_ROW: Final = 32
 # After framing is lost, the rest of the line is ignored; a client that sends no line feeds would wait forever.
 LINE_END_PATIENCE_S: Final = 1.0
+# A client that has sent no whole message by then, or has not authenticated where it must, is disconnected. Generous,
+# because people type into sockets too; when all places are taken, such a client makes room immediately.
+FIRST_MESSAGE_S: Final = 60.0
 # While nothing is read, reading cannot show that the client has hung up.
 HANG_UP_CHECK_S: Final = 1.0
 _WRITE_HIGH_BYTES: Final = 1024 * 1024
@@ -41,7 +44,7 @@ class UnixConnection(asyncio.Protocol):
     """One client of the Unix socket."""
 
     def __init__(
-        self, dispatcher: Dispatcher, peers: UnixPeers, connections: set[UnixConnection], max_message_bytes: int
+        self, dispatcher: Dispatcher, peers: UnixPeers, connections: dict[UnixConnection, None], max_message_bytes: int
     ) -> None:
         self.flow: FlowControl
         self._dispatcher = dispatcher
@@ -53,6 +56,7 @@ class UnixConnection(asyncio.Protocol):
         self._max_message_bytes = max_message_bytes
         self._http: UnixHttp | None = None  # once the client has begun with HTTP
         self._begun = False
+        self._served = False  # a whole message has come
         self._waiting: deque[Frame | HttpFrame] = deque()  # framed, not begun; never more than one read brought
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -71,7 +75,8 @@ class UnixConnection(asyncio.Protocol):
         self._session = self._peers.session(transport.get_extra_info("socket"))
         self._session.on_end = self._end_session
         self.flow = FlowControl(self._transport, self._session.peer, self._advance)
-        self._connections.add(self)
+        self._connections[self] = None
+        self._set_timer("first_message", FIRST_MESSAGE_S, self._lose_patience)
 
     def data_received(self, data: bytes) -> None:
         if not self._begun:
@@ -128,6 +133,23 @@ class UnixConnection(asyncio.Protocol):
         self._advance()
         return self._done
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it occupies its place for nothing: its client may do nothing, or has sent no whole message."""
+        asks = self.flow.requests or self._waiting or self._poll(select.POLLIN)
+        return not asks and (not self._served or self._session.scope is Scope.NONE)
+
+    def evict(self) -> None:
+        """Close without a word, to make room."""
+        self._connections.pop(self, None)
+        self.flow.abort()
+
+    def _lose_patience(self) -> None:
+        # HTTP authenticates each request by itself.
+        if not self._served or (self._http is None and self._session.scope is Scope.NONE):
+            log.debug("rpc.silent_client_dropped")
+            self.flow.abort()
+
     def _end_session(self) -> None:
         """Close, because the token no longer counts. Jobs that the client waits for go on."""
         self._waiting.clear()
@@ -141,6 +163,7 @@ class UnixConnection(asyncio.Protocol):
             return
         self._waiting.append(frame)
         if isinstance(frame, bytes):
+            self._served = True
             self._broken_in_a_row = 0
             return
         self._broken_in_a_row += 1
@@ -164,7 +187,7 @@ class UnixConnection(asyncio.Protocol):
                 flow.begin(self._answer(cast("Frame", frame)))
         if flow.lost.done():
             if not flow.requests:
-                self._connections.discard(self)
+                self._connections.pop(self, None)
                 if not self._done.done():
                     self._done.set_result(None)
             return
@@ -216,6 +239,7 @@ class UnixConnection(asyncio.Protocol):
             return
         frame = self._http.feed(data)
         if frame is not None:
+            self._served = True
             self._waiting.append(frame)
 
     async def _answer_http(self, http: UnixHttp, frame: HttpFrame) -> None:
@@ -255,12 +279,15 @@ class UnixConnection(asyncio.Protocol):
         """Close if the client has closed both its sides; the end of its input alone does not tell this."""
         if self.flow.lost.done() or self._transport.is_closing():
             return
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), 0)  # POLLHUP is always reported
-        if any(event & select.POLLHUP for _, event in poll.poll(0)):
+        if self._poll(0) & select.POLLHUP:  # always reported
             self._transport.abort()
             return
         self._set_timer("hang_up", HANG_UP_CHECK_S, self._check_hang_up)
+
+    def _poll(self, events: int) -> int:
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), events)
+        return next((event for _, event in poll.poll(0)), 0)
 
     def _set_timer(self, name: str, after_s: float, call: Callable[..., object]) -> None:
         self._cancel_timer(name)

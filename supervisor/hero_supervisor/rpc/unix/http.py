@@ -102,6 +102,9 @@ class UnixHttp:
         while True:
             event = self._http.next_event()
             if isinstance(event, h11.Request):
+                if {b"content-length", b"transfer-encoding"} <= {name for name, _ in event.headers}:
+                    # A proxy may have read the other one, and so take our client's body for a request.
+                    return Unframed(reason="a request has either Content-Length or Transfer-Encoding", fatal=True)
                 self._request = event
                 self._body.clear()
                 if (refused := _refusal(event)) is not None:

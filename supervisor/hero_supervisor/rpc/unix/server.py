@@ -61,7 +61,7 @@ class UnixServer:
         self._mode = rpc_settings.unix_mode_bits
         self._max_message_bytes = rpc_settings.max_message_bytes
         self._limit = ConnectionLimit("unix_max_connections", rpc_settings.unix_max_connections)
-        self._connections: set[UnixConnection] = set()
+        self._connections: dict[UnixConnection, None] = {}  # in the order in which they came
         self._file: socket_file.SocketFile | None = socket_file.adopt(listener) if listener is not None else None
         self._server: asyncio.Server | None = None
 
@@ -111,6 +111,11 @@ class UnixServer:
         await self._gate.close()
 
     def _connect(self) -> asyncio.Protocol:
+        if len(self._connections) >= self._limit.max_connections:
+            # A client that has asked for nothing makes room, the oldest first.
+            silent = next((connection for connection in self._connections if connection.is_silent), None)
+            if silent is not None:
+                silent.evict()
         if self._limit.refuses(len(self._connections) + 1):
             return _Refusal(wire.too_many_connections(self._limit.max_connections))
         return UnixConnection(self._dispatcher, self._peers, self._connections, self._max_message_bytes)

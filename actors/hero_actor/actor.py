@@ -183,7 +183,12 @@ class Actor:
 
     def _start_threads(self, engine: Engine, operations: ActorOperations) -> BeatThread:
         options = self._options
-        executor = Executor(engine, options.script_type)
+        executor = Executor(
+            engine,
+            options.script_type,
+            memory_bytes=options.memory_bytes,
+            max_result_bytes=options.max_result_bytes,
+        )
         wanted_stops: set[str] = set()
         beat = BeatThread(
             store=self._store,
@@ -199,7 +204,7 @@ class Actor:
                 store=self._store,
                 operations=operations,
                 executor=executor,
-                batch=Batch(engine.new_run, wanted_stops),
+                batch=Batch(engine.new_run, wanted_stops, max_log_bytes=options.max_result_bytes),
                 shutdown=self._shutdown,
                 outage=self._outage,
                 on_batch=beat.watch_lanes,

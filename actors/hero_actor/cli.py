@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from hero_actor.actor import Actor
 from hero_actor.conditions.missing_engine import WhenMissing
-from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, ActorOptions
+from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, DEFAULT_MEMORY_BYTES, ActorOptions
 from hero_actor.upkeep.kill_leftovers import reap_inherited_children
 from hero_config.logs import setup as logs
 from hero_engine.errors import RightsInvalid
@@ -83,13 +83,16 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
     script_type = ScriptType.parse(arguments.type)
     name = arguments.name or script_type.suffix
     random = os.urandom(4).hex()
+    engine = arguments.engine or DEFAULT_ENGINE[script_type]
+    memory_bytes = DEFAULT_MEMORY_BYTES.get(engine) if arguments.memory_bytes is None else arguments.memory_bytes
     values = vars(arguments) | {
         "script_type": script_type,
         "redis_url": arguments.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
         "name": name,
         "incarnation": arguments.incarnation or f"{name}.{os.uname().nodename}.{os.getpid()}.{random}",
         "lanes": arguments.lanes or DEFAULT_LANES[script_type],
-        "engine": arguments.engine or DEFAULT_ENGINE[script_type],
+        "engine": engine,
+        "memory_bytes": memory_bytes or None,
         "missing_engine": WhenMissing(arguments.missing_engine),
         "rights": ScriptRights.from_json(os.environ.get(RIGHTS_VARIABLE, "")),
     }
@@ -155,6 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--result-ttl-s", type=_count, default=86_400, help="seconds to keep a finished job (default: %(default)s)")
     add("--failure-ttl-s", type=_count, default=604_800, help="seconds to keep a failed job (default: %(default)s)")
     add("--reply-ttl-s", type=_count, default=300, help="seconds to keep a reply for its reader (default: %(default)s)")
+    add("--memory-bytes", type=_number, help="memory that one job may hold; 0: no limit; default: 268435456 for rhai")
+    add(
+        "--max-result-bytes",
+        type=_count,
+        default=16 * 1024 * 1024,
+        help="largest result of a job, and most text that it may log within a second (default: %(default)s)",
+    )
     add("--max-jobs", type=_number, default=0, help="ask to be replaced after this many jobs; 0: never (default: 0)")
     add(
         "--max-rss-bytes",

@@ -23,6 +23,9 @@ DEFAULT_ENGINE: Mapping[ScriptType, str] = MappingProxyType(
     {ScriptType.OSIS: "rhai", ScriptType.SAL: "rhai", ScriptType.V: "v", ScriptType.PYTHON: "heroscript"}
 )
 
+#: Memory of one job in an actor without `--memory-bytes`, in bytes. Other engines have defaults of their own.
+DEFAULT_MEMORY_BYTES: Mapping[str, int] = MappingProxyType({"rhai": 256 * 1024 * 1024})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorOptions:
@@ -46,6 +49,8 @@ class ActorOptions:
         result_ttl_s: How long a finished job is kept, in seconds.
         failure_ttl_s: How long a failed job is kept, in seconds.
         reply_ttl_s: How long a reply is kept for its reader, in seconds.
+        memory_bytes: Memory that one job may hold, in bytes; None for the engine's default.
+        max_result_bytes: Largest result of a job, and most text that it may log within a second, in bytes.
         max_jobs: Number of jobs after which the actor asks to be replaced; 0 for no limit.
         max_rss_bytes: Resident memory above which the actor asks to be replaced; 0 for no limit.
         log_dir: Folder for the log files that jobs ask for; "" to write none.
@@ -72,6 +77,8 @@ class ActorOptions:
     result_ttl_s: int
     failure_ttl_s: int
     reply_ttl_s: int
+    memory_bytes: int | None
+    max_result_bytes: int
     max_jobs: int
     max_rss_bytes: int
     log_dir: str

@@ -38,11 +38,14 @@ class Limits:
         timeout_s: Longest run time, in seconds.
         operations: Maximum number of steps, in the engine's own unit; None for no limit.
         memory_bytes: Maximum memory that the run may hold; None for the engine's default.
+        result_bytes: Largest result, in bytes of text. A larger one is `Failed` of kind `result_too_large`. The actor
+            checks every result; an engine that knows the limit makes no larger one first.
     """
 
     timeout_s: float
     operations: int | None = None
     memory_bytes: int | None = None
+    result_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

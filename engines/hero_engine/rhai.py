@@ -159,7 +159,12 @@ class RhaiEngine:
     def _translate(self, limits: Limits) -> rhai.Limits:
         if len(self._limits_cache) >= _MAX_CACHED_LIMITS:
             self._limits_cache.clear()
-        native = rhai.Limits(timeout_s=limits.timeout_s, operations=limits.operations, memory_bytes=limits.memory_bytes)
+        native = rhai.Limits(
+            timeout_s=limits.timeout_s,
+            operations=limits.operations,
+            memory_bytes=limits.memory_bytes,
+            result_bytes=limits.result_bytes,
+        )
         self._limits_cache[limits] = native
         return native
 
@@ -185,4 +190,6 @@ def _failed(error: rhai.RhaiError, thrown: str | None = None) -> Failed:
     if thrown is not None and error.value == thrown:
         return Failed(FUNCTION_FAILED, thrown, error.line, error.column)
     permanent = isinstance(error, rhai.RhaiParseError)
-    return Failed(error.kind, error.message, error.line, error.column, permanent)
+    # One kind for all engines.
+    kind = "result_too_large" if error.kind == "ResultTooLarge" else error.kind
+    return Failed(kind, error.message, error.line, error.column, permanent)

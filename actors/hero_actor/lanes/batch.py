@@ -46,6 +46,7 @@ class Batch:
     Args:
         new_run: Makes the handle of one run; the engine's `new_run`.
         wanted_stops: Ids of jobs to stop; a job with such an id is cancelled before it starts.
+        max_log_bytes: Most text of the running script that waits to be written to the store, in bytes.
 
     Attributes:
         log: What the running script has logged.
@@ -76,9 +77,11 @@ class Batch:
         "trips",
     )
 
-    def __init__(self, new_run: Callable[[], RunHandle], wanted_stops: Set[str] = frozenset()) -> None:
+    def __init__(
+        self, new_run: Callable[[], RunHandle], wanted_stops: Set[str] = frozenset(), *, max_log_bytes: int = 16 << 20
+    ) -> None:
         self._wanted_stops = wanted_stops
-        self.log = JobLogBuffer()
+        self.log = JobLogBuffer(max_log_bytes)
         self.trips = threading.Lock()
         self._lock = threading.Lock()
         self._new_run = new_run
@@ -115,7 +118,8 @@ class Batch:
         """Record the result of the running job and start the next one.
 
         Args:
-            result: The settlement to send; None to leave the job claimed, so that leaving the registry hands it back.
+            result: The settlement to send; None if `hold` has it, or to leave the job claimed, so that leaving the
+                registry hands it back.
 
         Returns:
             The job to run now; None when there is none, or the batch is closed.
@@ -129,11 +133,18 @@ class Batch:
                 self._results.append(result)
             return self._start_next()
 
+    def hold(self, result: Settlement) -> None:
+        """Record the result of the running job before the next one starts."""
+        with self._lock:
+            if not self.abandoned:
+                self._results.append(result)
+
     def _start_next(self) -> ClaimedJob | None:
         self.out_of_time = False
         if not self._unstarted or self._closed:
             self.running = None
             return None
+        self.log.written = 0
         self.running = job = self._unstarted.popleft()
         self.run = self._new_run()
         if self._wanted_stops and job.id in self._wanted_stops:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
-from hero_engine.engine import Done, Engine, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
+from hero_engine.engine import Done, Engine, Failed, Limits, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_job.model.errors import JobInvalid
-from hero_job.model.fields.wire_values import parse_env_vars, parse_signatures, parse_timeout
+from hero_job.model.fields.wire_values import parse_env_vars, parse_signatures, parse_timeout, parse_whole
 from hero_job.model.job import ScriptType
 from hero_job.model.retries import retry_in_s
 from hero_job.model.status import JobStatus
@@ -25,10 +25,8 @@ log = logging.getLogger(__name__)
 PING = "ping"
 PONG = "pong"
 
-#: A larger result is an error. The server closes a connection that sends more than 512 MiB, and would do so again at
-#: every attempt. Source: https://valkey.io/topics/protocol (proto-max-bulk-len)
-MAX_OUTPUT_CHARS = 64 * 1024 * 1024
-MAX_ERROR_CHARS = 64 * 1024
+#: A longer message of an error is cut.
+_MAX_ERROR_CHARS = 64 * 1024
 
 #: Upper limit of a timeout that a foreign client may have written: ten years. Every clock and engine can add it to the
 #: current time without an overflow.
@@ -43,14 +41,21 @@ class Executor:
     Args:
         engine: Runs the scripts.
         script_type: The script type of this actor. A job of another type ends in an error.
+        memory_bytes: Memory that one job may hold, in bytes; None for the engine's default.
+        max_result_bytes: Largest result of a job, in bytes.
     """
 
-    __slots__ = ("_engine", "_limits", "_script_type")
+    __slots__ = ("_engine", "_limits", "_max_result_bytes", "_memory_bytes", "_script_type")
 
-    def __init__(self, engine: Engine, script_type: ScriptType) -> None:
+    def __init__(
+        self, engine: Engine, script_type: ScriptType, *, memory_bytes: int | None, max_result_bytes: int
+    ) -> None:
         self._engine = engine
         self._script_type = script_type
-        self._limits: dict[str | None, Limits] = {}
+        self._memory_bytes = memory_bytes
+        self._max_result_bytes = max_result_bytes
+        # By what a job asks for: its timeout, and its memory if it sets options.
+        self._limits: dict[str | tuple[str | None, str | None] | None, Limits] = {}
 
     def execute(self, job: ClaimedJob, run: RunHandle, log_to: RunLog | None = None) -> Settlement:
         """Run a job to its end in the calling thread.
@@ -68,7 +73,8 @@ class Executor:
                 return Settlement(job.id, job.attempt, JobStatus.FINISHED, PONG)
             if job.script_type != self._script_type:
                 self._check_type(job)
-            limits = self._limits.get(job.timeout) or self._keep_limits(job.timeout)
+            asked = (job.timeout, job.memory_bytes) if job.options else job.timeout
+            limits = self._limits.get(asked) or self._keep_limits(asked, job)
             script, caller_id, context_id = job.script, job.caller_id, job.context_id
             if script is None or caller_id is None or context_id is None:
                 raise JobInvalid(_first_missing(job), "is missing")
@@ -86,8 +92,8 @@ class Executor:
             outcome = self._engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
             )
-            if outcome.__class__ is Done:
-                return _finished(job, outcome)
+            if isinstance(outcome, Done):
+                return _finished(job, outcome, self._max_result_bytes)
         except JobInvalid as e:
             log.warning("job.damaged", extra={"job": job.id, "field": e.field, "reason": e.reason})
             outcome = Failed("damaged", str(e))
@@ -110,13 +116,20 @@ class Executor:
                 "script_type", f"is {job.script_type}, but the job was in a queue of {self._script_type.value} actors"
             )
 
-    def _keep_limits(self, timeout: str | None) -> Limits:
-        timeout_s = parse_timeout(timeout)
+    def _keep_limits(self, asked: str | tuple[str | None, str | None] | None, job: ClaimedJob) -> Limits:
+        timeout_s = parse_timeout(job.timeout)
         if not timeout_s > 0:  # also true for NaN
-            raise JobInvalid("timeout", f"must be above zero, not {timeout!r:.80}")
+            raise JobInvalid("timeout", f"must be above zero, not {job.timeout!r:.80}")
+        memory_bytes = parse_whole("memory_bytes", job.memory_bytes) or self._memory_bytes
+        if memory_bytes is not None and memory_bytes < 1:
+            raise JobInvalid("memory_bytes", f"must be above zero, not {job.memory_bytes!r:.80}")
+        if memory_bytes is not None and self._memory_bytes is not None:
+            memory_bytes = min(memory_bytes, self._memory_bytes)
         if len(self._limits) >= _MAX_KEPT_LIMITS:
             self._limits.clear()
-        self._limits[timeout] = limits = Limits(timeout_s=min(timeout_s, _MAX_TIMEOUT_S))
+        self._limits[asked] = limits = Limits(
+            timeout_s=min(timeout_s, _MAX_TIMEOUT_S), memory_bytes=memory_bytes, result_bytes=self._max_result_bytes
+        )
         return limits
 
 
@@ -132,11 +145,9 @@ def timeout_of(job: ClaimedJob) -> float:
     return min(timeout_s, _MAX_TIMEOUT_S) if timeout_s > 0 else parse_timeout(None)
 
 
-def settle(job: ClaimedJob, outcome: Outcome) -> Settlement:
-    """Translate the outcome of a run into a settlement for the store."""
+def settle(job: ClaimedJob, outcome: Failed | TimedOut | Stopped) -> Settlement:
+    """Translate the outcome of a run that brought no result into a settlement for the store."""
     match outcome:
-        case Done():
-            return _finished(job, outcome)
         case Failed(kind, message, line, column, permanent):
             return Settlement(
                 job.id,
@@ -158,14 +169,17 @@ def settle(job: ClaimedJob, outcome: Outcome) -> Settlement:
     assert_never(outcome)
 
 
-def _finished(job: ClaimedJob, done: Done) -> Settlement:
+def _finished(job: ClaimedJob, done: Done, max_bytes: int) -> Settlement:
     output, output_json = done.output, done.output_json
-    size = len(output)
-    if size > MAX_OUTPUT_CHARS:
-        message = f"the result has {size} characters; the limit is {MAX_OUTPUT_CHARS}"
-        return settle(job, Failed("result_too_large", message))
     if not _is_unicode(output):
         return settle(job, Failed("result_not_presentable", "the result is not valid Unicode"))
+    # A character has at most four bytes, so most results need not be encoded to learn their size.
+    size = len(output) if len(output) * 4 <= max_bytes else len(output.encode())
+    if output_json is not None and output_json is not output:
+        size = max(size, len(output_json) if len(output_json) * 4 <= max_bytes else len(output_json.encode()))
+    if size > max_bytes:
+        message = f"the result has {size} bytes; the limit is {max_bytes}. Return less, or raise max_result_bytes."
+        return settle(job, Failed("result_too_large", message))
     return Settlement(job.id, job.attempt, JobStatus.FINISHED, output, output_json or "")
 
 
@@ -179,8 +193,8 @@ def _first_missing(job: ClaimedJob) -> str:
 
 def _clean(text: str) -> str:
     """Make an error text fit for the store: limit its length and escape lone surrogates."""
-    if len(text) > MAX_ERROR_CHARS:
-        text = text[:MAX_ERROR_CHARS] + " ..."
+    if len(text) > _MAX_ERROR_CHARS:
+        text = f"{text[:_MAX_ERROR_CHARS]} ... ({len(text)} characters)"
     return text if _is_unicode(text) else text.encode("utf-8", "backslashreplace").decode()
 
 

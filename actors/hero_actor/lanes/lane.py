@@ -12,6 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -37,6 +38,9 @@ from hero_job.operations.operations import Op
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: A larger result is settled before the next job of its batch runs, so that large results never add up.
+_LARGE_CHARS = 256 * 1024
 
 
 class LaneState(StrEnum):
@@ -245,7 +249,7 @@ class Lane:
         # At ten thousand jobs per second even the call of a disabled logger costs.
         debug = log.isEnabledFor(logging.DEBUG)
         self._move_to(LaneState.RUNNING)
-        count = 0
+        count, began_mono = 0, self.since_mono
         job = batch.load(jobs)
         if len(jobs) > 1:
             self._on_batch()
@@ -257,6 +261,9 @@ class Lane:
                     self.write_log()
             if result is not None and result.status is JobStatus.STOPPED:
                 result = self._explain_stop(job, result)
+            elif result is not None and len(result.output) > _LARGE_CHARS:
+                self._settle_early(result)
+                result = None
             if debug:
                 log.debug(
                     "job.ran", extra={"job": job.id, "lane": self.number, "status": result and result.status.value}
@@ -264,7 +271,14 @@ class Lane:
             job = batch.advance(result)
         self.jobs += count
         if count:
-            self._pace.note(count, batch.started_mono - self.since_mono, batch.slowest_s)
+            self._pace.note(count, batch.started_mono - began_mono, batch.slowest_s)
+
+    def _settle_early(self, result: Settlement) -> None:
+        """Settle a large result, and those before it. While the store is away, they wait in the batch."""
+        self.batch.hold(result)
+        with contextlib.suppress(StoreError):
+            self._take_turn(0)
+        self._move_to(LaneState.RUNNING)
 
     def write_log(self) -> None:
         """Write what the running job has logged.

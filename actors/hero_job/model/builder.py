@@ -59,6 +59,10 @@ class JobBuilder:
         """Set how often a failed run is repeated."""
         return self._set("retries", count)
 
+    def memory_bytes(self, most: int) -> Self:
+        """Let it hold no more memory than this; the limit of the actor stands if it is lower."""
+        return self._set("memory_bytes", most)
+
     def concurrent(self, value: bool) -> Self:
         """Set the flag that the Rust system carries; it changes nothing here."""
         return self._set("concurrent", value)

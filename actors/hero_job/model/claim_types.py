@@ -39,6 +39,7 @@ class ClaimedOptions:
         outputs: Outputs of its prerequisites, flat: id, output, id, output ...
         log_path: File below the deployment's log folder that also receives the printed lines.
         signatures: Its signatures, as a JSON array.
+        memory_bytes: Most memory that it may hold.
     """
 
     retries: str | None
@@ -46,6 +47,7 @@ class ClaimedOptions:
     outputs: list[str | None]
     log_path: str | None
     signatures: str | None
+    memory_bytes: str | None
 
 
 @dataclass(slots=True)
@@ -101,6 +103,11 @@ class ClaimedJob:
     def signatures(self) -> str | None:
         """Its signatures, as a JSON array."""
         return self.options.signatures if self.options else None
+
+    @property
+    def memory_bytes(self) -> str | None:
+        """Most memory that it may hold, in bytes, as text."""
+        return self.options.memory_bytes if self.options else None
 
 
 @dataclass(slots=True)

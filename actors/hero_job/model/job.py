@@ -87,6 +87,20 @@ class Job:
         default=DEFAULT_LIMITS.default_timeout_s,
         metadata=row(TIMEOUT, "Longest run time in seconds.", always_stored=True),
     )
+    memory_bytes: int | None = field(
+        default=None,
+        metadata=row(
+            count(most=1 << 50),
+            "Most memory that it may hold, in bytes. The limit of the actor stands if it is lower.",
+            is_option=True,
+            command_line=CommandLineOption(
+                flag="--memory-bytes",
+                metavar="BYTES",
+                help="Let it hold no more memory than this; the limit of the actor stands if it is lower.",
+                panel="Job",
+            ),
+        ),
+    )
     retries: int = field(
         default=0,
         metadata=row(

@@ -37,6 +37,12 @@ class ActorSettings(Section):
     """Number of jobs after which a process is drained and replaced. 0: never."""
     max_rss_bytes: Annotated[int, Field(ge=0)] = 0
     """Resident memory in bytes above which a process is drained and replaced. 0: never."""
+    memory_bytes: Annotated[int, Field(ge=0, le=1 << 50)] = 256 << 20
+    """Memory in bytes that one Rhai job may hold; a job may ask for less. 0: no limit. A HeroScript job holds what
+    HERO_CHILD_MEMORY_MIB allows, unless this is set."""
+    max_result_bytes: Annotated[int, Field(ge=1024, le=256 << 20)] = 16 << 20
+    """Largest result of a job, and most text that it may log within a second, in bytes. A larger result is an error; a
+    log is cut and says so."""
     engine: str = ""
     """Engine name, or module:factory. Empty: the engine of the type."""
     missing_engine: Literal["fail", "wait"] = "fail"
@@ -118,7 +124,7 @@ class ActorSettings(Section):
     def _command_takes_arguments_only(self) -> Self:
         ours = (
             *("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes"),
-            *("engine", "missing_engine", "allow"),
+            *("memory_bytes", "max_result_bytes", "engine", "missing_engine", "allow"),
         )
         given = [name for name in ours if getattr(self, name) != type(self).model_fields[name].default]
         if self.command and given:

@@ -150,6 +150,10 @@ def _any_folder(_actor: ActorSettings, text: str) -> bool:
     return _wide_folder(text)
 
 
+def _runs_rhai(actor: ActorSettings) -> bool:
+    return not actor.command and (actor.engine or {"osis": "rhai", "sal": "rhai"}.get(actor.type)) == "rhai"
+
+
 def _on(_actor: ActorSettings, text: str) -> bool:
     return text.lower() == "true"
 
@@ -194,6 +198,10 @@ SETTING_RULES = (
 ACTOR_RULES = (
     _of_actor("memory_max", lambda a, _: not a.memory_max_bytes and (bool(a.command) or a.type == "v"),
               "nothing limits the memory of these programs, so one job can take all of this machine's"),
+    _of_actor("memory_bytes", lambda a, _: _runs_rhai(a) and not a.memory_bytes,
+              "a job may take all memory of its actor, or of this machine, and end the jobs beside it"),
+    _of_actor("max_result_bytes", lambda a, _: a.max_result_bytes > 64 << 20,
+              "the results of a few jobs fill the store; write large results elsewhere and return where they are"),
     _of_actor("user", lambda a, _: a.user in ("root", "0"), "its scripts have all rights on this machine"),
     _of_actor("command", lambda a, _: _has_secret(a.command),
               "it holds a secret, and every user of the machine can read arguments; pass it in env"),

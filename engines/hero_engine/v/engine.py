@@ -36,6 +36,7 @@ COMMAND_VARIABLE = "HERO_V_COMMAND"
 
 _LAUNCHER = os.path.join(os.path.dirname(__file__), "launcher.py")  # noqa: PTH118, PTH120  pathlib is slow to import
 _READ_BYTES = 256 * 1024
+#: Most output without a limit of the result.
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 #: How much of the end of standard error is kept, and shown with an error.
 _MAX_TAIL_BYTES = 4096
@@ -133,11 +134,12 @@ class VEngine:
             except OSError as e:
                 return Failed("engine_unavailable", f"{command[0]} does not start: {e}")
             with process:
-                listening = _listen(process, handle, deadline_mono, log)
+                max_bytes = limits.result_bytes or _MAX_OUTPUT_BYTES
+                listening = _listen(process, handle, deadline_mono, max_bytes, log)
         if handle.cancelled:
             return Stopped()
         if listening.overflowed:
-            return Failed("result_too_large", f"the program prints more than {_MAX_OUTPUT_BYTES} bytes")
+            return Failed("result_too_large", f"the program prints more than {max_bytes} bytes")
         if not listening.ended:
             return TimedOut(limits.timeout_s)
         return _outcome(process.returncode, _text(listening.output), _text(listening.tail), log)
@@ -164,12 +166,12 @@ def _start(command: list[str], folder: str, env: Mapping[str, str]) -> subproces
 
 
 def _listen(
-    process: subprocess.Popen[bytes], handle: ProcessRun, deadline_mono: float, log: RunLog | None
+    process: subprocess.Popen[bytes], handle: ProcessRun, deadline_mono: float, max_bytes: int, log: RunLog | None
 ) -> _Listening:
     """Read what a program prints until it ends or is out of time. Afterwards it and its descendants are dead."""
     assert process.stdout is not None
     assert process.stderr is not None
-    listening = _Listening(process.pid, process.stdout.fileno(), process.stderr.fileno(), log)
+    listening = _Listening(process.pid, process.stdout.fileno(), process.stderr.fileno(), max_bytes, log)
     try:
         if handle.attach(lambda: kill_tree(process.pid)):
             listening.until(deadline_mono)
@@ -191,10 +193,11 @@ class _Listening:
         ended: It ended by itself.
     """
 
-    def __init__(self, pid: int, out_fd: int, err_fd: int, log: RunLog | None) -> None:
+    def __init__(self, pid: int, out_fd: int, err_fd: int, max_bytes: int, log: RunLog | None) -> None:
         self._pid = pid
         self._out_fd = out_fd
         self._err_fd = err_fd
+        self._max_bytes = max_bytes
         self._log = log
         self.output = bytearray()
         self.tail = bytearray()
@@ -247,7 +250,7 @@ class _Listening:
             return not at_end
         if fd == self._out_fd:
             self.output += data
-            self.overflowed = len(self.output) > _MAX_OUTPUT_BYTES
+            self.overflowed = len(self.output) > self._max_bytes
         else:
             self.tail += data
             del self.tail[:-_MAX_TAIL_BYTES]

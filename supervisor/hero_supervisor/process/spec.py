@@ -169,6 +169,9 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         flags["--engine"] = actor.engine
     if actor.missing_engine != "fail":
         flags["--missing-engine"] = actor.missing_engine
+    if "memory_bytes" in actor.model_fields_set:
+        flags["--memory-bytes"] = actor.memory_bytes
+    flags["--max-result-bytes"] = actor.max_result_bytes
     if actor.max_jobs:
         flags["--max-jobs"] = actor.max_jobs
     if actor.max_rss_bytes:

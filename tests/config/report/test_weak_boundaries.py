@@ -71,6 +71,11 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
         [actor("", "v"), actor("command = ['/bin/true']", "sal")],
         [actor("", "sal"), actor("memory_max = '1gb'", "v")],
     ),
+    "memory_bytes": (
+        [actor("memory_bytes = 0", "sal"), actor("memory_bytes = 0\nengine = 'rhai'", "python")],
+        [actor("memory_bytes = 1", "osis"), actor("memory_bytes = 0")],
+    ),
+    "max_result_bytes": ([actor("max_result_bytes = 100000000")], [actor("max_result_bytes = 67108864")]),
     "user": ([actor("user = 'root'"), actor("user = '0'")], [actor("user = 'alice'")]),
     "command": (
         [actor("command = ['/bin/true', '--token', 'x']"), actor("command = ['/bin/true', 'http://a:b@c/']")],

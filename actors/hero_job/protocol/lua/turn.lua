@@ -19,7 +19,8 @@
 --   the reply. Status 'scheduled' means that the run failed and is to be repeated; then the last value is a delay in ms.
 -- Returns {alive 0|1, {id refused ...}, {job ...}}. A job is
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options}, nil where the hash lacks it.
---   The options of a job that sets any: {retries, failures, {prerequisite, output, ...}, log_path, signatures}
+--   The options of a job that sets any: {retries, failures, {prerequisite, output, ...}, log_path, signatures,
+--   memory_bytes}
 local registry, claimed = KEYS[1], KEYS[2]
 local ns, me, max_jobs, by_context, retention = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= '', read_retention(5)
 local incarnation = ARGV[10]
@@ -131,9 +132,10 @@ end
 -- lets it wait in line, and returns nil.
 local function admit(id, key, attempt)
   local expires_ms, rate_key, rate_max, rate_window_s, concurrency_key, concurrency_max, retries, failures,
-    prerequisites, prerequisites_added, log_path, signatures, foreign_log_path, released, place = unpack(redis.call('HMGET', key,
-    'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key', 'concurrency_max', 'retries', 'failures',
-    'prerequisites', 'prerequisites_added', 'log_path', 'signatures', FOREIGN_LOG_PATH, 'released', 'place'))
+    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, foreign_log_path, released, place =
+    unpack(redis.call('HMGET', key, 'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key',
+    'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added', 'log_path', 'signatures',
+    'memory_bytes', FOREIGN_LOG_PATH, 'released', 'place'))
   concurrency_key = concurrency_key or place
   local has_begun = (tonumber(attempt) or 0) > (tonumber(released) or 0)
   if expires_ms and not has_begun and now > read_number('expires_ms', expires_ms) then
@@ -154,14 +156,14 @@ local function admit(id, key, attempt)
   end
   redis.call('ZREM', ns .. EXPIRING, id)
   local outputs = outputs_of(prerequisites, prerequisites_added)
-  return { retries, failures, outputs, log_path or foreign_log_path, signatures }
+  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes }
 end
 
 -- The options of a job that the lane has claimed already, for an answer that was lost.
 local function options_again(key)
-  local retries, failures, log_path, signatures, foreign_log_path = unpack(redis.call('HMGET', key, 'retries',
-    'failures', 'log_path', 'signatures', FOREIGN_LOG_PATH))
-  return { retries, failures, {}, log_path or foreign_log_path, signatures }
+  local retries, failures, log_path, signatures, memory_bytes, foreign_log_path = unpack(redis.call('HMGET', key,
+    'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', FOREIGN_LOG_PATH))
+  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes }
 end
 
 local seen = {}

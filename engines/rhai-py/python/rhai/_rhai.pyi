@@ -45,10 +45,13 @@ class Limits:
         memory_bytes: Bytes that the script may hold at the same time. `None`: no limit.
         call_levels: Depth of nested calls of script functions.
         expr_depth: Nesting depth of expressions and blocks in the source.
-        output_bytes: Bytes of `print` and `debug` text that a `Run` collects. The rest is cut off without an error.
+        output_bytes: Bytes of `print` and `debug` text that a `Run` collects. The rest is cut off without an error. Also
+            the bytes of one text that a callback gets; a longer one is cut and ends in its length.
         string_bytes: Bytes of one string. `None`: no limit.
         array_items: Items of one array, or bytes of one blob. `None`: no limit.
         map_items: Items of all object maps together. `None`: no limit.
+        result_bytes: Size of a value that leaves the script, as its result or as an argument of a callback: bytes of
+            text as in JSON, and at least 8 for each value in it. `None`: no limit.
 
     Raises:
         ValueError: A limit is zero, negative or not a number.
@@ -65,6 +68,7 @@ class Limits:
         string_bytes: int | None = None,
         array_items: int | None = None,
         map_items: int | None = None,
+        result_bytes: int | None = None,
     ) -> Limits: ...
     @property
     def timeout_s(self) -> float | None: ...
@@ -84,6 +88,8 @@ class Limits:
     def array_items(self) -> int | None: ...
     @property
     def map_items(self) -> int | None: ...
+    @property
+    def result_bytes(self) -> int | None: ...
     def replace(self, **changes: float | None) -> Limits:
         """Return a copy with some of the limits changed.
 

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
 
+use crate::bounds::limits::Limits;
 use crate::bounds::watch::Watch;
 
 /// What a native function returns to a script.
@@ -35,6 +36,8 @@ pub struct Frame<'a> {
     pub watch: &'a Watch,
     /// The script that runs; `None` while parsing.
     pub owner: Option<&'a dyn Owner>,
+    /// Its limits.
+    pub limits: &'a Limits,
 }
 
 /// Work between two looks at the deadline, in bytes touched: well below a millisecond for the slowest of our loops.

@@ -34,9 +34,12 @@ pub struct Limits {
     /// Nesting depth of expressions and blocks that the parser accepts.
     #[pyo3(get)]
     pub expr_depth: usize,
-    /// Bytes of collected `print` and `debug` text; the rest is cut off.
+    /// Bytes of collected `print` and `debug` text, and of one text that goes to a callback; the rest is cut off.
     #[pyo3(get)]
     pub output_bytes: usize,
+    /// Size of a value that leaves the script; see `values/size.rs`.
+    #[pyo3(get)]
+    pub result_bytes: Option<usize>,
     /// Bytes of one string.
     #[pyo3(get)]
     pub string_bytes: Option<usize>,
@@ -57,6 +60,7 @@ impl Default for Limits {
             call_levels: CALL_LEVELS,
             expr_depth: EXPR_DEPTH,
             output_bytes: OUTPUT_BYTES,
+            result_bytes: None,
             string_bytes: None,
             array_items: None,
             map_items: None,
@@ -70,7 +74,7 @@ impl std::hash::Hash for Limits {
         self.operations.hash(state);
         self.memory_bytes.hash(state);
         (self.call_levels, self.expr_depth, self.output_bytes).hash(state);
-        (self.string_bytes, self.array_items, self.map_items).hash(state);
+        (self.result_bytes, self.string_bytes, self.array_items, self.map_items).hash(state);
     }
 }
 
@@ -99,7 +103,8 @@ fn positive<T: PartialOrd + Default + Copy>(name: &str, value: Option<T>) -> PyR
 impl Limits {
     #[new]
     #[pyo3(signature = (timeout_s=None, operations=None, memory_bytes=None, call_levels=64,
-        expr_depth=64, output_bytes=1048576, string_bytes=None, array_items=None, map_items=None))]
+        expr_depth=64, output_bytes=1048576, string_bytes=None, array_items=None, map_items=None,
+        result_bytes=None))]
     #[expect(clippy::too_many_arguments, reason = "the parameters are the list of limits")]
     fn new(
         timeout_s: Option<f64>,
@@ -111,6 +116,7 @@ impl Limits {
         string_bytes: Option<usize>,
         array_items: Option<usize>,
         map_items: Option<usize>,
+        result_bytes: Option<usize>,
     ) -> PyResult<Self> {
         if timeout_s.is_some_and(f64::is_nan) {
             return Err(PyValueError::new_err("timeout_s must be a number of seconds, not NaN"));
@@ -126,6 +132,7 @@ impl Limits {
             call_levels,
             expr_depth,
             output_bytes,
+            result_bytes: positive("result_bytes", result_bytes)?,
             string_bytes: positive("string_bytes", string_bytes)?,
             array_items: positive("array_items", array_items)?,
             map_items: positive("map_items", map_items)?,
@@ -159,7 +166,7 @@ impl Limits {
 }
 
 /// The names of the limits, in the order of `__init__`.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "timeout_s",
     "operations",
     "memory_bytes",
@@ -169,4 +176,5 @@ const FIELDS: [&str; 9] = [
     "string_bytes",
     "array_items",
     "map_items",
+    "result_bytes",
 ];

@@ -35,6 +35,13 @@ const LARGE_BLOCK: usize = 64 << 10;
 /// Bytes of large blocks after which the run looks at the clock. They are filled in a fraction of a millisecond.
 const BYTES_PER_LOOK: usize = 1 << 20;
 
+/// Smaller buffers of text are not compared with `Limits.string_bytes`: names of variables are as long.
+const LEAST_STRING_BLOCK: usize = 64;
+/// Smaller blocks of values are not compared with `Limits.array_items`: the crate itself makes blocks of such sizes.
+const LEAST_ARRAY_BLOCK: usize = 4096;
+/// Alignment of the buffer of a string. That of a blob is 1, and that of values is 8.
+const STRING_ALIGN: usize = 2;
+
 /// Size of the box of an array or of a map: one per level of nesting.
 const CONTAINER: usize = size_of::<Array>();
 /// Size of a function pointer, whose curried arguments nest.
@@ -164,8 +171,7 @@ impl Meter {
     #[cold]
     fn check_block(&self, size: usize, align: usize) {
         let budget = self.budget.get();
-        // Text has an alignment of 1 or 2, values have 8. A blob looks like text to the allocator.
-        if align <= 2 && size > budget.string_block {
+        if align == STRING_ALIGN && size > budget.string_block {
             self.exceed(Stop::String);
         } else if align == 8 && size > budget.array_block {
             self.exceed(Stop::Array);
@@ -212,12 +218,12 @@ impl Meter {
             more.map_or(isize::MAX, |more| counter.saturating_add(isize::try_from(more).unwrap_or(isize::MAX)))
         };
         // A buffer that grows piece by piece doubles, so one that holds no more than the limit never exceeds twice
-        // its bytes. Small blocks are ignored, because other parts of the crate allocate blocks of such sizes.
-        let block = |limit: Option<usize>, item: usize| {
-            limit.map_or(usize::MAX, |limit| limit.saturating_mul(2 * item).max(4096))
+        // its bytes.
+        let block = |limit: Option<usize>, item: usize, least: usize| {
+            limit.map_or(usize::MAX, |limit| limit.saturating_mul(2 * item).max(least))
         };
-        let string_block = block(limits.string_bytes, 1);
-        let array_block = block(limits.array_items, size_of::<Dynamic>());
+        let string_block = block(limits.string_bytes, 1, LEAST_STRING_BLOCK);
+        let array_block = block(limits.array_items, size_of::<Dynamic>(), LEAST_ARRAY_BLOCK);
         Budget {
             // A nested run may not hold more than the outer run may.
             live_bytes: above(self.live_bytes.get(), limits.memory_bytes).min(outer.live_bytes),
@@ -283,6 +289,15 @@ pub fn exceeded() -> Stop {
 /// Marks a budget of the current run as exceeded, so that its next operation ends it.
 pub fn exceed(which: Stop) {
     METER.with(|meter| meter.exceed(which));
+}
+
+/// Marks the memory budget of the current run as exceeded, if it has one.
+pub fn exceed_memory() {
+    METER.with(|meter| {
+        if meter.budget.get().live_bytes != isize::MAX {
+            meter.exceed(Stop::Memory);
+        }
+    });
 }
 
 /// `Limits.string_bytes` of the current run.

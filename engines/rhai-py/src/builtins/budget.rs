@@ -25,7 +25,12 @@ fn too_large(what: &str) -> Box<EvalAltResult> {
 pub fn fits(bytes: Option<usize>, what: &str) -> Answer<()> {
     match bytes {
         Some(bytes) if bytes <= meter::room() && can_be_had(bytes) => Ok(()),
-        _ => Err(too_large(what)),
+        Some(bytes) if bytes <= meter::room() => Err(too_large(what)),
+        _ => {
+            // The run ends in any case; marked, it says which limit it was.
+            meter::exceed_memory();
+            Err(too_large(what))
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn run<R>(
     let guarded = |room: Room| {
         watch.stay_above(floor(room, limits), room.top - stack::WARM_BYTES);
         let session = Session::open(limits, watch.attention(), room.data_bytes);
-        let frame = Frame { watch, owner };
+        let frame = Frame { watch, owner, limits };
         let outcome = current::enter(&frame, || catch_unwind(AssertUnwindSafe(work)));
         watch.settle();
         let peak_bytes = session.peak_bytes();

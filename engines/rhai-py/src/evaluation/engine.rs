@@ -241,5 +241,5 @@ fn printer(
         run.output.set_max_bytes(limits.output_bytes);
         run.output.clone()
     });
-    Some(Arc::new(Printer { on_print, on_debug, output, watch: watch.clone() }))
+    Some(Arc::new(Printer { on_print, on_debug, output, watch: watch.clone(), max_bytes: limits.output_bytes }))
 }

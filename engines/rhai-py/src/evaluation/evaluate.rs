@@ -17,6 +17,7 @@ use crate::evaluation::output::Printer;
 use crate::evaluation::{bounded, compile};
 use crate::scripts::program::Program;
 use crate::values::depth::{self, DEPTH};
+use crate::values::size;
 
 /// What to evaluate.
 pub enum Goal<'a> {
@@ -64,7 +65,7 @@ pub fn evaluate(
         if program.captures && !watch.has_escaped() {
             break_circles(&scope, &outcome);
         }
-        finish(outcome, program)
+        finish(outcome, program, limits)
     })
 }
 
@@ -92,17 +93,26 @@ fn break_circles(scope: &Scope<'_>, outcome: &Answer<Dynamic>) {
     }
 }
 
-/// Makes the outcome shallow, so that it may leave the large stack.
-fn finish(outcome: Answer<Dynamic>, program: &Program) -> Result<Dynamic, Report> {
+/// Makes the outcome shallow and small, so that it may leave the large stack.
+fn finish(outcome: Answer<Dynamic>, program: &Program, limits: &Limits) -> Result<Dynamic, Report> {
     match outcome.or_else(|error| match *error {
         // The crate returns the value of `exit` from a body, but as an error from a function call.
         EvalAltResult::Exit(value, _) => Ok(value),
         error => Err(error),
     }) {
-        Ok(value) => depth::shallow(value).map_err(|()| {
+        Ok(value) if !depth::fits(&value) => {
             let message = format!("the value is nested deeper than {DEPTH} levels");
-            Report::new(Class::Conversion, "ErrorMismatchDataType", message)
-        }),
-        Err(error) => Err(Report::of_script(error, program.name.as_deref())),
+            Err(Report::new(Class::Conversion, "ErrorMismatchDataType", message))
+        }
+        Ok(value) if !size::fits(&value, limits.result_bytes) => {
+            let message = format!("the value has more than {} bytes", limits.result_bytes.unwrap_or(0));
+            Err(Report::new(Class::Limit, "ResultTooLarge", message))
+        }
+        Ok(value) => Ok(value),
+        Err(error) => {
+            let mut report = Report::of_script(error, program.name.as_deref());
+            report.value = report.value.filter(|value| size::fits(value, limits.result_bytes));
+            Err(report)
+        }
     }
 }

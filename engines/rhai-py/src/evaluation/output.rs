@@ -69,6 +69,8 @@ pub struct Printer {
     pub output: Option<Arc<Output>>,
     /// Ends the run when a callback fails.
     pub watch: Arc<Watch>,
+    /// Bytes of one text that a callback gets at most.
+    pub max_bytes: usize,
 }
 
 impl Printer {
@@ -90,6 +92,10 @@ impl Printer {
             }
             return;
         };
+        // Cut here, because Python would copy a text of any size with its lock held.
+        let cut = (text.len() > self.max_bytes)
+            .then(|| format!("{} ... ({} bytes)", prefix(text, self.max_bytes), text.len()));
+        let text = cut.as_deref().unwrap_or(text);
         let called = stack::at_home(|| {
             Python::try_attach(|py| {
                 let place = errors_item(py, "Position")?.call1((source, position.line(), position.position()))?;

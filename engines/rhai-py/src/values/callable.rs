@@ -14,12 +14,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Position};
 
-use crate::bounds::current::{self, Answer, Owner};
+use crate::bounds::current::{self, Answer, Frame, Owner};
 use crate::bounds::stack;
 use crate::values::depth::{self, DEPTH};
 use crate::values::package::{conversion_error, errors_item};
 use crate::values::raised::Raised;
-use crate::values::{from_py, to_py};
+use crate::values::{from_py, size, to_py};
 
 /// The most parameters of a function. The crate looks functions up by the combination of their types and therefore
 /// stops at 16; a script that passes more than 12 arguments should pass a map.
@@ -191,17 +191,14 @@ pub fn dispatch<const N: usize>(
         let signature = format!("{} ({types})", context.fn_name());
         return Err(EvalAltResult::ErrorFunctionNotFound(signature, Position::NONE).into());
     };
-    // Here on the large stack, because a walk through a deep value takes as much stack as its drop. The arguments are
-    // dropped here as well.
-    let deep = arguments.iter().position(|argument| !depth::fits(argument));
     current::with(|frame| {
+        // Here on the large stack, because a walk through a deep value takes as much stack as its drop. The arguments
+        // are dropped here as well.
+        let refused = arguments.iter().enumerate().find_map(|(index, argument)| refusal(index + 1, argument, frame));
         let called = stack::at_home(|| {
-            Python::try_attach(|py| match deep {
+            Python::try_attach(|py| match refused {
                 None => overload.call(py, frame.owner, &arguments),
-                Some(index) => {
-                    let message = format!("argument {} is nested deeper than {DEPTH} levels", index + 1);
-                    Err(Failure::Error(conversion_error(py, message)))
-                }
+                Some(message) => Err(Failure::Error(conversion_error(py, message))),
             })
         });
         match called {
@@ -220,6 +217,15 @@ pub fn dispatch<const N: usize>(
         }
     })
     .unwrap_or_else(|| Err(current::terminated()))
+}
+
+/// Why an argument cannot go to Python.
+fn refusal(number: usize, argument: &Dynamic, frame: &Frame<'_>) -> Option<String> {
+    let most = frame.limits.result_bytes;
+    if !depth::fits(argument) {
+        return Some(format!("argument {number} is nested deeper than {DEPTH} levels"));
+    }
+    (!size::fits(argument, most)).then(|| format!("argument {number} has more than {} bytes", most.unwrap_or(0)))
 }
 
 /// A Python callable as a value of a script.

@@ -12,4 +12,5 @@ pub mod opaque;
 pub mod package;
 pub mod prefix;
 pub mod raised;
+pub mod size;
 pub mod to_py;

@@ -45,8 +45,8 @@ class Limits:
         memory_bytes: Bytes that the script may hold at the same time. `None`: no limit.
         call_levels: Depth of nested calls of script functions.
         expr_depth: Nesting depth of expressions and blocks in the source.
-        output_bytes: Bytes of `print` and `debug` text that a `Run` collects. The rest is cut off without an error. Also
-            the bytes of one text that a callback gets; a longer one is cut and ends in its length.
+        output_bytes: Bytes of `print` and `debug` text that a `Run` collects. The rest is cut off without an error.
+            Also the bytes of one text that a callback gets; a longer one is cut and ends in its length.
         string_bytes: Bytes of one string. `None`: no limit.
         array_items: Items of one array, or bytes of one blob. `None`: no limit.
         map_items: Items of all object maps together. `None`: no limit.

@@ -14,14 +14,18 @@ import gc
 import logging
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 from hero_actor.conditions.missing_engine import MissingEnginePolicy
 from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor
-from hero_actor.lanes.lane import Lane
+from hero_actor.lanes.lane import Lane, LaneState
+from hero_actor.lanes.lent_slots import MOST_SPARE_LANES, LentSlots
 from hero_actor.lanes.script_access import ScriptAccess
+from hero_actor.lanes.spare_lane import SpareLane
 from hero_actor.options import ActorOptions
 from hero_actor.upkeep.beat import BeatThread
 from hero_actor.upkeep.control import ControlSocket, die_with_parent
@@ -82,6 +86,9 @@ class Actor:
         self._control = ControlSocket(options.control_fd) if options.control_fd is not None else None
         self._wake_ups = WakeUps(self._shutdown, self._control)
         self._lanes: list[Lane] = []
+        self._lent_slots = LentSlots(options.lanes, self._has_idle_lane, self._start_spare_lane)
+        self._lane_options: dict[str, Any] = {}
+        self._new_batch: Callable[[], Batch]
         self._ready: dict[str, object] = {}
         self._announced_ready = False
         self._missing_engine: MissingEnginePolicy | None = None
@@ -117,7 +124,9 @@ class Actor:
                 operations=operations,
             )
         if isinstance(engine, AsksStore):
-            engine.give_access(ScriptAccess(self._store, options.namespace, operations.retention))
+            by_context = options.script_type if options.by_context else None
+            access = ScriptAccess(self._store, options.namespace, operations.retention, self._lent_slots, by_context)
+            engine.give_access(access)
         if not self._join(operations):
             return ProcessExit.OK
         beat = self._start_threads(engine, operations)
@@ -150,6 +159,7 @@ class Actor:
             instance=options.instance,
             started_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             unavailable=unavailable,
+            spare_lanes=MOST_SPARE_LANES,
         )
         retention = Retention(
             reply_ttl_s=options.reply_ttl_s,
@@ -189,7 +199,7 @@ class Actor:
             memory_bytes=options.memory_bytes,
             max_result_bytes=options.max_result_bytes,
         )
-        wanted_stops: set[tuple[str, str]] = set()
+        wanted_stops: set[str] = set()
         beat = BeatThread(
             store=self._store,
             operations=operations,
@@ -198,19 +208,24 @@ class Actor:
             outage=self._outage,
             grace_s=options.grace_s,
         )
+        self._lane_options = {
+            "store": self._store,
+            "operations": operations,
+            "executor": executor,
+            "shutdown": self._shutdown,
+            "outage": self._outage,
+            "on_batch": beat.watch_lanes,
+            "give_up_s": options.lease_s,
+            "log_dir": options.log_dir,
+        }
+        self._new_batch = lambda: Batch(engine.new_run, wanted_stops, max_log_bytes=options.max_result_bytes)
         self._lanes += (
             Lane(
                 number,
-                store=self._store,
-                operations=operations,
-                executor=executor,
-                batch=Batch(engine.new_run, wanted_stops, max_log_bytes=options.max_result_bytes),
-                shutdown=self._shutdown,
-                outage=self._outage,
-                on_batch=beat.watch_lanes,
-                give_up_s=options.lease_s,
-                log_dir=options.log_dir,
+                batch=self._new_batch(),
                 missing_engine=self._missing_engine,
+                lent_slots=self._lent_slots if options.lanes == 1 else None,
+                **self._lane_options,
             )
             for number in range(options.lanes)
         )
@@ -234,6 +249,16 @@ class Actor:
             outage=self._outage,
         ).start()
         return beat
+
+    def _has_idle_lane(self) -> bool:
+        return any(lane.state is LaneState.IDLE for lane in self._lanes)
+
+    def _start_spare_lane(self, number: int) -> None:
+        lane = SpareLane(
+            self._options.lanes + number, lent_slots=self._lent_slots, batch=self._new_batch(), **self._lane_options
+        )
+        self._lanes.append(lane)
+        lane.start()
 
     # -- watch ---------------------------------------------------------------------------------------------------------
 

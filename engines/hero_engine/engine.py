@@ -9,8 +9,8 @@ process, because a thread cannot be killed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from hero_engine.rights import ScriptRights
@@ -184,12 +184,15 @@ class Asker:
         caller_id: The caller who submitted it.
         context_id: The context it runs in.
         deadline_mono: When the job must end, on the clock of `time.monotonic`.
+        check: Raises `CallEnded` when the job must end, so that a wait for the store ends soon; None if the engine
+            cannot tell. Then no request waits for longer than two seconds.
     """
 
     job_id: str
     caller_id: str
     context_id: str
     deadline_mono: float
+    check: Callable[[], None] | None = field(default=None, compare=False)
 
 
 class StoreAccess(Protocol):

@@ -25,6 +25,7 @@ from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor, settle, timeout_of
+from hero_actor.lanes.lent_slots import LentSlots
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
 from hero_actor.lanes.pace import Pace
 from hero_engine.engine import TimedOut
@@ -50,6 +51,7 @@ class LaneState(StrEnum):
     RUNNING = "running"
     SETTLING = "settling"
     CONNECTING = "connecting"
+    SPARE = "spare"
 
 
 class Lane:
@@ -68,6 +70,7 @@ class Lane:
             seconds. Afterwards the incarnation counts as dead and its jobs are redelivered.
         log_dir: Folder for the log files that jobs ask for; "" to write none.
         missing_engine: What to do while the engine is missing; None when there is an engine.
+        lent_slots: The loans of lanes whose scripts wait.
 
     Attributes:
         batch: Holds its jobs and results.
@@ -82,6 +85,7 @@ class Lane:
         "_backoff",
         "_executor",
         "_give_up_s",
+        "_lent_slots",
         "_log_dir",
         "_missing_engine",
         "_name",
@@ -115,6 +119,7 @@ class Lane:
         give_up_s: float,
         log_dir: str = "",
         missing_engine: MissingEnginePolicy | None = None,
+        lent_slots: LentSlots | None = None,
     ) -> None:
         self.number = number
         self.batch = batch
@@ -132,6 +137,7 @@ class Lane:
         self._give_up_s = give_up_s
         self._log_dir = log_dir
         self._missing_engine = missing_engine
+        self._lent_slots = lent_slots
         self._name = f"lane-{number}"
         self._pace = Pace()
         self._backoff = Backoff()
@@ -162,8 +168,13 @@ class Lane:
         drain = self._shutdown.drain
         # The first round does not block: jobs may be queued, and after a broken connection some may be claimed.
         idle = False
+        lent = self._lent_slots
         while True:
             try:
+                if lent is not None and lent.overdrawn:
+                    self._take_turn(0)
+                    self._move_to(LaneState.SPARE)
+                    lent.step_aside(drain.is_set)
                 if drain.is_set():
                     if self.batch.has_results and not self.batch.abandoned:
                         self._take_turn(0)
@@ -178,7 +189,9 @@ class Lane:
                     self._move_to(LaneState.IDLE)
                     # The turn below reads the id from the claimed list; it also looks at the queues that do not wake a
                     # lane. After a drain the id stays in the claimed list, and leaving the registry hands it back.
-                    self._run(self._operations.take(self.number))
+                    if not self._rest():
+                        idle = False
+                        continue
                     if drain.is_set():
                         continue
                     self._pace.pause()
@@ -200,6 +213,20 @@ class Lane:
                 if self.batch.abandoned:
                     return
             idle = not turn.jobs
+
+    def _rest(self) -> bool:
+        """Block on the queue. Return False if the lane must step aside before it takes a job."""
+        take = self._operations.take(self.number)
+        lent = self._lent_slots
+        if lent is None:
+            self._run(take)
+            return True
+        lent.rest()
+        try:
+            self._run(take)
+        finally:
+            goes_on = lent.resume()
+        return goes_on
 
     def _take_turn(self, max_jobs: int, queues: Sequence[str] | None = None) -> Turn:
         """Settle the results and claim the next jobs.

@@ -8,18 +8,21 @@ waited for. Errors of the store become refusals here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from hero_actor.lanes.lent_slots import MOST_SPARE_LANES, LentSlots, TooManyLoans
 from hero_engine.engine import Asker
 from hero_engine.errors import AccessRefused
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, WaitTimeout
-from hero_job.model.job import JOB_FIELDS, Job
+from hero_job.model.job import JOB_FIELDS, Job, ScriptType
 from hero_job.model.reach import Reach
 from hero_job.model.retention import Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord, Reply
+from hero_job.operations.batches import creation_order
+from hero_job.operations.flow import chunks, raise_first_error
 from hero_job.operations.operations import Operations
 from hero_job.operations.values import Values
 from hero_job.protocol.op import Op
@@ -32,8 +35,13 @@ _FIELDS: Final = {field.name: field.kind for field in JOB_FIELDS if field.for_sc
 _TYPE_WORDS: Final[Mapping[object, str]] = {
     str: "text", int: "whole", float: "number", bool: "flag", list[str]: "texts", dict[str, str]: "mapping",
 }  # fmt: skip
-#: Longest single wait, in seconds. It bounds how long a wait outlives a script that was stopped.
+#: Longest single wait of a script that cannot be asked whether it must end, in seconds. It bounds how long the wait
+#: outlives a script that was stopped.
 MAX_WAIT_S: Final = 2.0
+#: Most jobs that are created or waited for in one request.
+MAX_JOBS: Final = 10_000
+#: Most characters that the outputs of one request may have together.
+MAX_OUTPUT_CHARS: Final = 32 << 20
 _MAX_LISTED: Final = 1000
 _MAX_LOG_LINES: Final = 1000
 
@@ -45,20 +53,33 @@ class ScriptAccess:
         store: Shared by the actor's threads.
         namespace: Prefix of every key.
         retention: How long jobs that have ended are kept.
+        lent_slots: Where a script that waits for a job lends the slot of its lane.
+        by_context: The script type of the actor, if it runs the jobs of a context one after another; else None.
     """
 
-    def __init__(self, store: Store, namespace: str, retention: Retention) -> None:
+    def __init__(
+        self,
+        store: Store,
+        namespace: str,
+        retention: Retention,
+        lent_slots: LentSlots | None = None,
+        by_context: ScriptType | None = None,
+    ) -> None:
         self._store = store
+        self._lent_slots = lent_slots or LentSlots(MAX_JOBS, lambda: True, lambda _number: None)
+        self._by_context = by_context
         self._operations = Operations(namespace, retention)
         self._values = Values(namespace)
         self._methods: dict[str, Callable[[Asker, Mapping[str, Any]], object]] = {
             "job.options": self._options,
             "job.create": self._create,
+            "job.create_many": self._create_many,
             "job.start": self._start,
             "job.get": self._get,
             "job.list": self._list,
             "job.status": self._status,
             "job.wait": self._wait,
+            "job.wait_many": self._wait_many,
             "job.log": self._log,
             "job.stop": self._stop,
             "job.retry": self._retry,
@@ -79,6 +100,11 @@ class ScriptAccess:
             return run(asker, params)
         except HeroJobError as e:
             raise AccessRefused(str(e)) from e
+        except TooManyLoans as e:
+            raise AccessRefused(
+                f"all lanes of this actor wait for jobs, and its {MOST_SPARE_LANES} spare lanes too; start fewer jobs"
+                " that wait for others"
+            ) from e
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             # The actions check their params, but a script can send any JSON without them.
             raise AccessRefused(f"{method}: invalid params: {e!r:.200}") from e
@@ -99,12 +125,26 @@ class ScriptAccess:
         return {name: list(kind.choices) or _TYPE_WORDS[kind.json_type] for name, kind in _FIELDS.items()}
 
     def _create(self, asker: Asker, params: Mapping[str, Any]) -> str:
-        for name in params["fields"]:
-            if name not in _FIELDS:
-                raise JobInvalid(str(name), "cannot be chosen by a script")
-        job = Job.from_fields({**params["fields"], "caller_id": asker.caller_id, "context_id": asker.context_id})
-        reach = Reach(caller_id=asker.caller_id, context_id=asker.context_id)
-        return self._run(self._operations.create(job, start=params["start"] is True, reach=reach))
+        job = _new_job(asker, params["fields"])
+        return self._run(self._operations.create(job, start=params["start"] is True, reach=_reach(asker)))
+
+    def _create_many(self, asker: Asker, params: Mapping[str, Any]) -> list[str]:
+        """Create jobs, which may name each other; if one is refused, those before it stay."""
+        wanted = params["jobs"]
+        if len(wanted) > MAX_JOBS:
+            raise JobInvalid("jobs", f"are {len(wanted)}; {MAX_JOBS} can be created together")
+        jobs = [_new_job(asker, fields) for fields in wanted]
+        reach, start = _reach(asker), params["start"] is True
+        creations = [(job, self._operations.create(job, start=start, reach=reach)) for job in creation_order(jobs)]
+        # A job whose unique key another one holds stands for that one.
+        stored: dict[str, str] = {}
+        for part in chunks(creations):
+            ids = self._store.run_many([creation for _, creation in part])
+            raise_first_error(ids)
+            stored |= {job.id: job_id for (job, _), job_id in zip(part, ids, strict=True)}
+            if asker.check is not None:
+                asker.check()
+        return [stored[job.id] for job in jobs]
 
     def _start(self, asker: Asker, params: Mapping[str, Any]) -> None:
         self._own(asker, params["id"])
@@ -144,26 +184,95 @@ class ScriptAccess:
         return self._own(asker, params["id"]).status.value
 
     def _wait(self, asker: Asker, params: Mapping[str, Any]) -> dict[str, object]:
-        """Wait for a short time; return the status, and the result if the job has ended."""
-        record = self._own(asker, params["id"])
-        wait_s = min(float(params["wait_s"]), MAX_WAIT_S, asker.deadline_mono - time.monotonic())
-        if record.status.terminal:
-            return _ended(
-                Reply(
-                    job_id=record.job.id,
-                    status=record.status,
-                    output=record.output,
-                    error=record.error,
-                    error_kind=record.error_kind,
-                    line=record.error_line,
-                )
+        return self._wait_for(asker, [params["id"]], float(params["wait_s"]))[0]
+
+    def _wait_many(self, asker: Asker, params: Mapping[str, Any]) -> list[dict[str, object]]:
+        """Wait until jobs have ended, or the time is up; return the state of each in the given order."""
+        job_ids = params["ids"]
+        if len(job_ids) > MAX_JOBS:
+            raise JobInvalid("ids", f"are {len(job_ids)}; {MAX_JOBS} can be waited for together")
+        return self._wait_for(asker, job_ids, float(params["wait_s"]))
+
+    def _wait_for(self, asker: Asker, job_ids: Sequence[str], wait_s: float) -> list[dict[str, object]]:
+        until_mono = min(time.monotonic() + wait_s, asker.deadline_mono)
+        if asker.check is None:
+            until_mono = min(until_mono, time.monotonic() + MAX_WAIT_S)
+        ended: dict[str, dict[str, object]] = {}
+        records = {record.job.id: record for record in self._own_many(asker, job_ids)}
+        for job_id, record in records.items():
+            if record.status.terminal:
+                ended[job_id] = _ended(_reply_of(record))
+        open_ids = [job_id for job_id in records if job_id not in ended]
+        if open_ids and wait_s > 0:
+            for job_id in open_ids:
+                self._check_can_run(asker, records[job_id])
+            ended |= self._block(asker, open_ids, until_mono)
+        if sum(len(str(answer["output"] or "")) for answer in ended.values()) > MAX_OUTPUT_CHARS:
+            raise JobInvalid("ids", f"have outputs of more than {MAX_OUTPUT_CHARS} characters; wait for fewer together")
+        return [ended.get(job_id) or _open(records[job_id]) for job_id in job_ids]
+
+    def _own_many(self, asker: Asker, job_ids: Sequence[str]) -> list[JobRecord]:
+        records: list[JobRecord] = []
+        for part in chunks(list(dict.fromkeys(job_ids))):
+            found = self._store.run_many([self._operations.record(job_id) for job_id in part])
+            for job_id, record in zip(part, found, strict=True):
+                if isinstance(record, HeroJobError):
+                    raise record
+                if not _is_own(asker, record):
+                    raise JobNotFound(job_id)
+            records += found
+        return records
+
+    def _check_can_run(self, asker: Asker, record: JobRecord) -> None:
+        """Refuse to wait for a job that cannot run before the waiting one has ended.
+
+        Raises:
+            JobInvalid: It is the waiting job itself, or one that its actor runs after it.
+        """
+        if record.job.id == asker.job_id:
+            raise JobInvalid("id", "a job cannot wait for itself")
+        if record.job.script_type is self._by_context and record.job.concurrency_key in (
+            None,
+            f"context:{asker.context_id}",
+        ):
+            raise JobInvalid(
+                "id",
+                f"job '{record.job.id}' runs only after this one: its actor has by_context, and both have the same"
+                " context",
             )
-        if wait_s > 0:
-            try:
-                return _ended(self._store.wait_reply(self._operations, record.job.id, wait_s))
-            except WaitTimeout:
-                pass
-        return {"status": record.status.value, "ended": False, "script_type": record.job.script_type.value}
+
+    def _block(self, asker: Asker, job_ids: list[str], until_mono: float) -> dict[str, dict[str, object]]:
+        """Wait while the slot of the lane is lent; return the jobs that have ended.
+
+        It blocks for the last job of the list, which usually ends last, and then looks at all of them.
+        """
+
+        def check() -> None:
+            if asker.check is not None:
+                asker.check()
+            elif time.monotonic() >= asker.deadline_mono:
+                raise JobInvalid("id", "there is no more time to wait")
+
+        ended: dict[str, dict[str, object]] = {}
+        with self._lent_slots.lend(check) as loan:
+            while job_ids and (left_s := until_mono - time.monotonic()) > 0:
+                loan.awaits = job_ids[-1]
+                try:
+                    reply = self._store.wait_reply(self._operations, job_ids[-1], min(left_s, MAX_WAIT_S), check)
+                    ended[job_ids.pop()] = _ended(reply)
+                except WaitTimeout:
+                    pass
+                still_open = []
+                for part in chunks(job_ids):
+                    replies = self._store.run_many([self._operations.outcome(job_id) for job_id in part])
+                    raise_first_error(replies)
+                    for job_id, reply in zip(part, replies, strict=True):
+                        if reply is None:
+                            still_open.append(job_id)
+                        else:
+                            ended[job_id] = _ended(reply)
+                job_ids = still_open
+        return ended
 
     def _log(self, asker: Asker, params: Mapping[str, Any]) -> list[str]:
         self._own(asker, params["id"])
@@ -202,6 +311,32 @@ class ScriptAccess:
 
 def _is_own(asker: Asker, record: JobRecord) -> bool:
     return (record.job.caller_id, record.job.context_id) == (asker.caller_id, asker.context_id)
+
+
+def _reach(asker: Asker) -> Reach:
+    return Reach(caller_id=asker.caller_id, context_id=asker.context_id)
+
+
+def _new_job(asker: Asker, fields: Mapping[str, Any]) -> Job:
+    for name in fields:
+        if name not in _FIELDS:
+            raise JobInvalid(str(name), "cannot be chosen by a script")
+    return Job.from_fields({**fields, "caller_id": asker.caller_id, "context_id": asker.context_id})
+
+
+def _reply_of(record: JobRecord) -> Reply:
+    return Reply(
+        job_id=record.job.id,
+        status=record.status,
+        output=record.output,
+        error=record.error,
+        error_kind=record.error_kind,
+        line=record.error_line,
+    )
+
+
+def _open(record: JobRecord) -> dict[str, object]:
+    return {"status": record.status.value, "ended": False, "script_type": record.job.script_type.value}
 
 
 def _listed(record: JobRecord) -> dict[str, object]:

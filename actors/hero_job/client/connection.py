@@ -11,7 +11,7 @@ import contextlib
 import os
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _INCOMPLETE = object()
 #: How long the server may take to answer, in seconds, apart from the time that the operation may block.
 ANSWER_TIMEOUT_S = 10.0
+#: How often a caller that may have to give up is asked whether it must, in milliseconds.
+_CHECK_MS = 20
 #: Codes of a server that is loading its data, has become a replica, or whose cluster is electing a master.
 _WRONG_SERVER = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
 #: How many times one command follows its slot to another node.
@@ -103,11 +105,13 @@ class StoreConnection:
             self.close()
             raise
 
-    def run(self, op: Op[T]) -> T:
+    def run(self, op: Op[T], check: Callable[[], None] | None = None) -> T:
         """Run one operation.
 
         Args:
             op: The operation.
+            check: Called again and again while the server delays its answer. If it raises, the connection is closed,
+                so the operation must be one that changes nothing.
 
         Returns:
             Its result.
@@ -119,7 +123,7 @@ class StoreConnection:
         """
         if op.block_s and op.block_s + 5 > self._timeout_s:
             self._set_timeout(op.block_s + ANSWER_TIMEOUT_S)
-        return self._read(op, self.call(*_command(op)))
+        return self._read(op, self.call(*_command(op), check=check))
 
     def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Run many operations in one round trip.
@@ -181,11 +185,12 @@ class StoreConnection:
             raise refused
         raise error from refused
 
-    def call(self, *command: Any) -> Any:
+    def call(self, *command: Any, check: Callable[[], None] | None = None) -> Any:
         """Send one command and read its answer.
 
         Args:
             command: The command and its arguments.
+            check: See `run`.
 
         Returns:
             The answer as hiredis parses it; an error is a `hiredis.ReplyError` object.
@@ -195,6 +200,11 @@ class StoreConnection:
         """
         try:
             self._send(hiredis.pack_command(command))
+            if check is not None:
+                poll = select.poll()
+                poll.register(self._socket, select.POLLIN)
+                while not poll.poll(_CHECK_MS):
+                    check()
             return self._receive()
         except BaseException:
             # After an interrupt, the answer to this command would be taken for the answer to the next one.

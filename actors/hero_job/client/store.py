@@ -24,6 +24,8 @@ from hero_job.protocol.replies import decode_reply
 
 #: How often a waiter looks at the job's hash, in seconds: third-party actors may write there and send no reply.
 GLANCE_S = 2.0
+#: How often a caller that may have to give up is asked whether it must, in seconds, while the server is away.
+_CHECK_S = 0.02
 #: A connection that was idle for longer than this, in seconds, is checked before use: the server may have closed it.
 _IDLE_S = 1.0
 
@@ -51,13 +53,14 @@ class Store:
         self._lock = threading.Lock()
         self._closed = False
 
-    def run(self, op: Op[T]) -> T:
+    def run(self, op: Op[T], check: Callable[[], None] | None = None) -> T:
         """Run one operation.
 
         It is never repeated: only the caller knows whether a second try is harmless after `StoreUnavailable`.
 
         Args:
             op: The operation.
+            check: For one that blocks and changes nothing: raises when the caller no longer waits for the answer.
 
         Returns:
             Its result.
@@ -70,7 +73,7 @@ class Store:
         connection = self._take()
         try:
             if op.block_s:
-                return self._run_blocking(connection, op)
+                return self._run_blocking(connection, op, check)
             return connection.run(op)
         finally:
             self._give_back(connection)
@@ -112,13 +115,16 @@ class Store:
         except StopIteration as end:
             return cast("T", end.value)
 
-    def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
+    def wait_reply(
+        self, operations: Operations, job_id: str, wait_s: float, check: Callable[[], None] | None = None
+    ) -> Reply:
         """Wait until a job has ended.
 
         Args:
             operations: Of the job's namespace.
             job_id: The job.
             wait_s: Longest wait, in seconds.
+            check: Raises when the caller no longer waits.
 
         Returns:
             How it ended.
@@ -133,7 +139,9 @@ class Store:
         def read(text: str) -> Reply:
             return decode_reply(job_id, text)
 
-        return self._wait(job_id, lambda block_s: operations.peek_reply(job_id, block_s), read, outcome, wait_s)
+        return self._wait(
+            job_id, lambda block_s: operations.peek_reply(job_id, block_s), read, outcome, wait_s, check=check
+        )
 
     def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
         """Wait until all jobs of a batch have ended.
@@ -163,6 +171,8 @@ class Store:
         read: Callable[[str], T | None],
         look: Op[T | None],
         wait_s: float,
+        *,
+        check: Callable[[], None] | None = None,
     ) -> T:
         """Wait for an entry of a list; look at the hash only when none comes.
 
@@ -172,18 +182,19 @@ class Store:
             read: Makes the result of an entry.
             look: Reads the result from the hash; None if there is none yet.
             wait_s: Longest wait, in seconds.
+            check: Raises when the caller no longer waits.
         """
         deadline_mono = time.monotonic() + wait_s
         backoff = Backoff()
         while True:
             left_s = deadline_mono - time.monotonic()
             try:
-                text = self.run(peek(max(0.001, min(GLANCE_S, left_s))))
+                text = self.run(peek(max(0.001, min(GLANCE_S, left_s))), check)
                 found = self.run(look) if text is None else read(text)
                 backoff.reset()
             except StoreUnavailable as e:
                 # A look changes nothing, so it can be repeated: the wait survives a restart of the server.
-                time.sleep(backoff.next_wait_before(deadline_mono, e))
+                _sleep(backoff.next_wait_before(deadline_mono, e), check)
                 continue
             if found is not None:
                 return found
@@ -219,12 +230,12 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _run_blocking(self, connection: StoreConnection, op: Op[T]) -> T:
+    def _run_blocking(self, connection: StoreConnection, op: Op[T], check: Callable[[], None] | None) -> T:
         blocked = (connection.address, connection.client_id)
         with self._lock:
             self._blocked.add(blocked)
         try:
-            return connection.run(op)
+            return connection.run(op, check)
         finally:
             with self._lock:
                 self._blocked.discard(blocked)
@@ -250,3 +261,11 @@ class Store:
                 self._address = connection.address
                 return
         connection.close()
+
+
+def _sleep(wait_s: float, check: Callable[[], None] | None) -> None:
+    until_mono = time.monotonic() + wait_s
+    while check is not None and time.monotonic() + _CHECK_S < until_mono:
+        check()
+        time.sleep(_CHECK_S)
+    time.sleep(max(0.0, until_mono - time.monotonic()))

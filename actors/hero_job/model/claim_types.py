@@ -13,7 +13,11 @@ from hero_job.model.status import JobStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorEntry:
-    """How an incarnation describes itself when it joins the registry; `ActorPresence` explains the fields."""
+    """How an incarnation describes itself when it joins the registry; `ActorPresence` explains the fields.
+
+    Attributes:
+        spare_lanes: How many more lanes it may start while scripts wait for jobs; recovery reads their claimed lists.
+    """
 
     incarnation: str
     name: str
@@ -27,6 +31,7 @@ class ActorEntry:
     instance: str | None = None
     started_at: str | None = None
     unavailable: str | None = None
+    spare_lanes: int = 0
 
 
 @dataclass(slots=True)
@@ -176,9 +181,7 @@ class Order:
     Attributes:
         command: "stop" is the only one.
         job_id: The job to stop.
-        attempt: The run to stop, by its fencing token; None, from a foreign client, for whichever there is.
     """
 
     command: str
     job_id: str
-    attempt: str | None = None

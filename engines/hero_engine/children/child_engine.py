@@ -148,5 +148,5 @@ class ChildEngine:
 
 
 def _asker(constants: Mapping[str, object], deadline_mono: float) -> Asker:
-    names = {name.lower(): str(constants.get(name, "")) for name in ("JOB_ID", "CALLER_ID", "CONTEXT_ID")}
-    return Asker(**names, deadline_mono=deadline_mono)
+    job_id, caller_id, context_id = (str(constants.get(name, "")) for name in ("JOB_ID", "CALLER_ID", "CONTEXT_ID"))
+    return Asker(job_id=job_id, caller_id=caller_id, context_id=context_id, deadline_mono=deadline_mono)

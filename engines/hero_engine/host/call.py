@@ -11,6 +11,7 @@ import select
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hero_engine.engine import Asker, RunLog, StoreAccess
@@ -52,7 +53,7 @@ class Call:
         log_to: RunLog | None = None,
         access: StoreAccess | None = None,
     ) -> None:
-        self.asker = asker
+        self.asker = replace(asker, check=self.check)
         self.rights = rights
         self.values: dict[str, Any] = {}
         self._stopped = stopped
@@ -176,7 +177,7 @@ class Call:
             self._log.progress(done, total, text)
 
     def ask(self, method: str, params: Mapping[str, object]) -> Any:
-        """Make a request to the store through the actor, as this job. It may wait as long as the store does.
+        """Make a request to the store through the actor, as this job. A wait for a job ends when the run must end.
 
         Args:
             method: For example `job.create`; see `hero_actor.lanes.script_access`.
@@ -187,6 +188,7 @@ class Call:
 
         Raises:
             AccessRefused: The request is refused; the binding turns it into an error that the script can catch.
+            CallEnded: The run must end.
         """
         if self._access is None:
             raise FunctionError("there is no store here: the script does not run in an actor")

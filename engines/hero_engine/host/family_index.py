@@ -16,6 +16,10 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
     {
         "core": "progress",
+        "job": """
+            job_create job_delete job_get job_list job_log job_output job_retry job_run job_start job_status job_stop
+            job_submit job_wait job_wait_all
+            """,
         "os": """
             chdir chmod_exec copy delete exist file_read file_size file_write file_write_append find_dir find_dirs
             find_file find_files mkdir mv rsync

@@ -18,7 +18,7 @@
 local registry, presence, dead = KEYS[1], KEYS[2], KEYS[3]
 local ns, incarnation, cause, max_redeliveries, tomb_ms = unpack(ARGV, 1, 5)
 local retention = read_retention(6)
-local MAX_LANES = 1024
+local MAX_LANES = 1024 + 32 -- with the spare ones
 local back, lost = {}, {}
 if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back, lost } end
 
@@ -87,7 +87,8 @@ local function recover_job(id, me)
   end
 end
 
-for lane = 0, math.min(tonumber(entry.lanes) or MAX_LANES, MAX_LANES) - 1 do
+local lanes = (tonumber(entry.lanes) or MAX_LANES) + (tonumber(entry.spare_lanes) or 0)
+for lane = 0, math.min(lanes, MAX_LANES) - 1 do
   local claimed = ns .. CLAIMED .. incarnation .. ':' .. lane
   local ids = contain(redis.call, 'LRANGE', claimed, 0, -1) or {}
   for i = #ids, 1, -1 do contain_job(ns, ids[i], retention, recover_job, ids[i], incarnation .. '/' .. lane) end

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from hero_engine.engine import Asker
+from hero_engine.host.call import Call
+from hero_engine.rights import ScriptRights
+
 if TYPE_CHECKING:
     from hero_engine.heroscript_engine.run.settings import EngineSettings
     from hero_engine.languages.heroscript import Action, Playbook
@@ -68,6 +72,20 @@ class Context:
     send_progress: Callable[[float, float, str], None]
     last_result: bool
     ask_actor: Callable[[str, dict[str, object]], Any]
+    _call: Call | None = None
+
+    @property
+    def call(self) -> Call:
+        """The run, as the functions of `hero_engine.host` see it. The actor ends the child when the run must end."""
+        if self._call is None:
+            asker = Asker(
+                job_id=self.job_id,
+                caller_id=self.caller_id,
+                context_id=self.context_id,
+                deadline_mono=self.deadline_mono,
+            )
+            self._call = Call(asker, ScriptRights(), stopped=lambda: False, access=_ActorAccess(self.ask_actor))
+        return self._call
 
     @property
     def caller_id(self) -> str:
@@ -135,6 +153,17 @@ class Context:
             text: What the script is doing.
         """
         self.send_progress(done, total, text)
+
+
+class _ActorAccess:
+    """The access to the store through the job's actor, which knows who asks."""
+
+    def __init__(self, ask_actor: Callable[[str, dict[str, object]], Any]) -> None:
+        self._ask_actor = ask_actor
+
+    def call(self, _asker: Asker, method: str, params: Mapping[str, object]) -> object:
+        answer: object = self._ask_actor(method, dict(params))
+        return answer
 
 
 def set_word(ctx: Context, name: str, text: str) -> None:

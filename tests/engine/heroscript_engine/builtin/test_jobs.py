@@ -101,7 +101,7 @@ def test_script_cannot_choose_the_owner_of_its_jobs(actors: JobClient, key: str)
     assert f"'{key}': cannot be chosen by a script" in error(actors, f"!!test.ask_for_a_job_of key:{key}")
 
 
-def test_script_can_wait_for_a_job_of_its_own_type_if_there_is_another_lane(actors: JobClient) -> None:
+def test_script_can_wait_for_a_job_of_its_own_type(actors: JobClient) -> None:
     inner = "        !!play.output result:last\n        !!play.echo content:in\n"
     script = f"!!job.run script_type:python\n    script: '\n{inner}        '"
     assert run(actors, script).result() == "in"
@@ -115,14 +115,14 @@ def test_failed_job_is_an_error_in_the_waiting_script(actors: JobClient) -> None
 
 
 def test_wait_ends_before_the_scripts_own_deadline_and_says_why(actors: JobClient) -> None:
-    # No actor serves this type. A script that waits for its own lane is in the same situation.
+    # No actor serves this type.
     message = error(actors, "!!job.run script:'!!a.b' script_type:v", timeout_s=3)
 
     assert "it is dispatched; there is no more time" in message
-    assert "there must be another lane for jobs of type V" in message
+    assert "is there an actor for jobs of type V, and is it free?" in message
 
 
-def test_script_that_waits_for_its_own_lane_ends_in_time_and_then_the_other_job_runs(
+def test_script_of_the_only_lane_can_wait_for_a_job_of_its_own_type(
     valkey: ValkeyServer, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HERO_ALLOW_JOBS", "true")
@@ -131,15 +131,13 @@ def test_script_that_waits_for_its_own_lane_ends_in_time_and_then_the_other_job_
         actor.wait_ready()
         with Store(valkey.url) as store:
             client = JobClient(store, Operations(namespace))
-            inner = "!!play.echo content:late"
-            reply = client.run(f"!!job.run job_id:inner script_type:python script:'{inner}'", "python", timeout_s=3)
-            late = client.reply("inner")
+            inner = "!!play.echo content:inner"
+            outer = client.run(f"!!job.run script_type:python script:'{inner}'", "python")
     finally:
         actor.close()
 
-    assert reply.error_kind == "action_failed"
-    assert "there must be another lane for jobs of type Python" in str(reply.error)
-    assert json.loads(late.result())[0]["result"] == "late"
+    inner_results = json.loads(outer.result())[0]["result"]
+    assert json.loads(inner_results)[0]["result"] == "inner"
 
 
 def test_action_can_set_a_shorter_wait(actors: JobClient) -> None:

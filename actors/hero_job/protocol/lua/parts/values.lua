@@ -3,11 +3,12 @@
 -- The hash of a context holds its size in bytes, names included, under the empty name, which no value can have.
 -- Transitions: (none)
 
--- Write a value, or remove it if `value` is nil. Returns 0 done, 2 too many values, 3 too many bytes.
+-- Write a value, or remove it if `value` is nil; then the bounds may be nil, too. Returns 0 done, 2 too many values, 3 too
+--   many bytes.
 local function put_value(key, name, value, max_values, max_bytes)
   local old = redis.call('HGET', key, name)
   local size = tonumber(redis.call('HGET', key, '') or '0')
-  if not size or size < 0 or size > max_bytes then -- damaged: count again
+  if not size or size < 0 or max_bytes and size > max_bytes then -- damaged: count again
     size = 0
     for _, text in ipairs(redis.call('HGETALL', key)) do size = size + #text end
     size = size - #redis.call('HGET', key, '')

@@ -199,7 +199,7 @@ class Actor:
             memory_bytes=options.memory_bytes,
             max_result_bytes=options.max_result_bytes,
         )
-        wanted_stops: set[str] = set()
+        wanted_stops: set[tuple[str, str]] = set()
         beat = BeatThread(
             store=self._store,
             operations=operations,

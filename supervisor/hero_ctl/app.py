@@ -6,9 +6,10 @@ To add a command, write its function in `commands/` and register it here. Called
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hero_ctl.commands import (
     actors,
@@ -36,8 +37,21 @@ _DEPLOYMENT = "Deployment"
 _HEROSCRIPT = "HeroScript"
 _RHAI = "Rhai scripts"
 
+
+class _Commands(TyperGroup):
+    """The commands; messages about wrong options have no words of the library that checks them."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own context
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as e:
+            e.message = e.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="heroctl",
+    cls=_Commands,
     help="Run scripts as jobs of the Hero actor runtime, and inspect and operate a deployment.",
     epilog=HELP,
     no_args_is_help=True,

@@ -79,6 +79,34 @@ def test_a_foreign_client_stops_a_job_through_the_control_list_of_its_type(
     assert client.reply(job_id).status is JobStatus.STOPPED
 
 
+def test_a_stopped_job_that_is_retried_or_created_again_is_not_stopped_by_the_old_order(
+    start_actor: StartActor, client: JobClient, store: Store, operations: Operations, tmp_path: Path
+) -> None:
+    start_actor("osis", *TEST_ENGINE)
+    gate = tmp_path / "gate"
+    job_id = client.submit_started(until(gate))
+    for _ in range(3):
+        client.stop(job_id)
+    assert client.reply(job_id).status is JobStatus.STOPPED
+
+    store.run(operations.retry(job_id))
+    client.wait_status(job_id, JobStatus.STARTED)
+    gate.touch()
+
+    assert client.reply(job_id).status is JobStatus.FINISHED
+
+
+def test_a_stop_is_obeyed_although_its_order_was_lost(
+    start_actor: StartActor, client: JobClient, store: Store, operations: Operations
+) -> None:
+    start_actor("osis")
+    job_id = client.submit_started("sleep(60)")
+    # The actor took the order, and the answer never arrived.
+    store.run(Op(("HSET", operations.keys.job(job_id), "status", "stopping"), int))
+
+    assert client.reply(job_id).status is JobStatus.STOPPED
+
+
 def test_a_stop_is_obeyed_after_the_control_connection_was_cut(
     start_actor: StartActor, client: JobClient, valkey: ValkeyServer
 ) -> None:

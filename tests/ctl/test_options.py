@@ -143,3 +143,12 @@ def test_group_becomes_one_option_per_field_and_arrives_as_one_value(runner: Cli
     assert runner.invoke(small, ["--name", "b", "7"]).exit_code == 0
     assert runner.invoke(small, ["--name", "b"]).exit_code == 2
     assert arrived == [("a", Size(width=7, height=3)), ("b", Size(width=7))]
+
+
+@pytest.mark.parametrize("arguments", [("run", "--type", "ossi", "1"), ("pause", "ossi"), ("list", "--limit", "many")])
+def test_a_wrong_value_is_named_without_words_of_a_library(arguments: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, arguments)
+
+    assert shown.exit_code == 2
+    assert arguments[-1] in shown.output or arguments[-2] in shown.output
+    assert "Value error" not in shown.output

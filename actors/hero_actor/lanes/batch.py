@@ -45,7 +45,7 @@ class Batch:
 
     Args:
         new_run: Makes the handle of one run; the engine's `new_run`.
-        wanted_stops: Ids of jobs to stop; a job with such an id is cancelled before it starts.
+        wanted_stops: Runs to stop, as ids with attempts; such a run is cancelled before it starts.
         max_log_bytes: Most text of the running script that waits to be written to the store, in bytes.
 
     Attributes:
@@ -78,7 +78,11 @@ class Batch:
     )
 
     def __init__(
-        self, new_run: Callable[[], RunHandle], wanted_stops: Set[str] = frozenset(), *, max_log_bytes: int = 16 << 20
+        self,
+        new_run: Callable[[], RunHandle],
+        wanted_stops: Set[tuple[str, str]] = frozenset(),
+        *,
+        max_log_bytes: int = 16 << 20,
     ) -> None:
         self._wanted_stops = wanted_stops
         self.log = JobLogBuffer(max_log_bytes)
@@ -147,7 +151,7 @@ class Batch:
         self.log.written = 0
         self.running = job = self._unstarted.popleft()
         self.run = self._new_run()
-        if self._wanted_stops and job.id in self._wanted_stops:
+        if self._wanted_stops and (job.id, job.attempt) in self._wanted_stops:
             self.run.cancel()
         return job
 
@@ -222,13 +226,24 @@ class Batch:
                 return None
             return LogPart(self.running, *self.log.take())
 
-    def cancel(self, job_id: str) -> bool:
-        """Cancel the running job if it has this id, and return whether it has."""
+    def cancel(self, job_id: str, attempt: str | None) -> bool:
+        """Cancel the running job if it is this one, and return whether it is.
+
+        Args:
+            job_id: The job.
+            attempt: The run of it; None for any.
+        """
         with self._lock:
-            if self.running is None or self.running.id != job_id:
+            job = self.running
+            if job is None or job.id != job_id or attempt not in (None, job.attempt):
                 return False
             self.run.cancel()
             return True
+
+    def running_since(self, before_mono: float) -> ClaimedJob | None:
+        """Return the running job if it was started before a time; otherwise None."""
+        with self._lock:
+            return self.running if self.started_mono < before_mono and not self.abandoned else None
 
     def cancel_overdue(self, now_mono: float) -> None:
         """Cancel the running job if its deadline has passed."""

@@ -3,6 +3,7 @@
 - Every second it refreshes the presence of the incarnation, and learns whether the incarnation was declared dead.
 - While a lane holds more than the job that it runs, it looks at the lane every few milliseconds. When that job turns
   out to be slow, it settles the results before it and hands the jobs behind it back.
+- It asks once a second whether a job that has been running for a while was asked to stop.
 - It settles a job that does not yield after its deadline and grace period as timed out. The process then drains,
   because a thread cannot be killed.
 
@@ -144,6 +145,7 @@ class BeatThread:
             self._asked_mono = None
         self._outage.end(_NAME)
         self._write_logs()
+        self._look_for_stops()
         if any(lane.batch.holds_more for lane in self._lanes):
             self.watch_lanes()
         if not alive and not self._shutdown.stop.is_set():
@@ -158,6 +160,21 @@ class BeatThread:
                     lane.write_log()
                 finally:
                     lane.batch.trips.release()
+
+    def _look_for_stops(self) -> None:
+        """Cancel the jobs that were asked to stop although no order has come: its answer may have been lost."""
+        before_mono = time.monotonic() - self._every_s
+        slow = [(lane, job) for lane in self._lanes if (job := lane.batch.running_since(before_mono)) is not None]
+        if not slow:
+            return
+        try:
+            asked = self._store.run_many([self._operations.asked_to_stop(job) for _, job in slow])
+        except StoreError as e:
+            self._outage.begin(_NAME, e)
+            return
+        for (lane, job), stop in zip(slow, asked, strict=True):
+            if stop is True and lane.batch.cancel(job.id, job.attempt):
+                log.info("job.stopping", extra={"job": job.id})
 
     def _relieve_lanes(self, now_mono: float) -> bool:
         """Take away what waits behind slow jobs. Return whether a lane still holds more than it runs."""

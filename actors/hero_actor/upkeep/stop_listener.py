@@ -36,7 +36,7 @@ class StopListener:
         operations: Operations of this incarnation.
         job_operations: Operations of its namespace, for jobs that other actors hold.
         lanes: All lanes of the actor.
-        wanted_stops: Ids of jobs to stop; the batches of the lanes look them up before they start a job.
+        wanted_stops: Runs to stop, as ids with attempts; the batches of the lanes look here before they start a job.
         outage: Where it reports trouble with the store.
     """
 
@@ -47,7 +47,7 @@ class StopListener:
         operations: ActorOperations,
         job_operations: Operations,
         lanes: Sequence[Lane],
-        wanted_stops: set[str],
+        wanted_stops: set[tuple[str, str]],
         outage: StoreOutage,
     ) -> None:
         self._store = store
@@ -56,7 +56,7 @@ class StopListener:
         self._lanes = lanes
         self._wanted_stops = wanted_stops
         self._outage = outage
-        self._since_mono: dict[str, float] = {}
+        self._since_mono: dict[tuple[str, str], float] = {}
         self._thread = threading.Thread(target=self._loop, name=_NAME, daemon=True)
 
     def start(self) -> None:
@@ -82,16 +82,23 @@ class StopListener:
         if order.command != "stop":
             log.warning("order.unknown", extra={"command": order.command, "job": order.job_id})
             return
-        # The id is added before the lanes are searched: a job that starts in between finds it.
-        self._since_mono[order.job_id] = time.monotonic()
-        self._wanted_stops.add(order.job_id)
-        if any(lane.batch.cancel(order.job_id) for lane in self._lanes):
+        wanted = None if order.attempt is None else (order.job_id, order.attempt)
+        if wanted is not None:
+            # Added before the lanes are searched: a run that starts in between finds it.
+            self._since_mono[wanted] = time.monotonic()
+            self._wanted_stops.add(wanted)
+        if any(lane.batch.cancel(order.job_id, order.attempt) for lane in self._lanes):
+            if wanted is not None:
+                self._forget(wanted)  # a later job of this id must not be stopped, too
             log.info("job.stopping", extra={"job": order.job_id})
             return
-        # No lane runs the job. A foreign client sends its request to any actor of the script type, so another actor may
-        # hold the job: the store knows. If the job is on its way to this actor, this changes nothing.
         try:
-            self._store.run(self._job_operations.stop(order.job_id))
+            if wanted is None:
+                # A foreign client sends its request to any actor of the script type, so another actor may hold the job.
+                # The store knows, and sends an order with the attempt to the holder.
+                self._store.run(self._job_operations.stop(order.job_id))
+            elif self._store.run(self._job_operations.status(order.job_id)).terminal:
+                self._forget(wanted)
         except StoreError:
             raise
         except HeroJobError as e:
@@ -99,6 +106,9 @@ class StopListener:
 
     def _forget_old(self) -> None:
         past_mono = time.monotonic() - _KEPT_S
-        for job_id in [i for i, since_mono in self._since_mono.items() if since_mono < past_mono]:
-            del self._since_mono[job_id]
-            self._wanted_stops.discard(job_id)
+        for wanted in [run for run, since_mono in self._since_mono.items() if since_mono < past_mono]:
+            self._forget(wanted)
+
+    def _forget(self, wanted: tuple[str, str]) -> None:
+        self._since_mono.pop(wanted, None)
+        self._wanted_stops.discard(wanted)

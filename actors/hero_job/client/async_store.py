@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -76,23 +77,32 @@ class AsyncStore:
         return op.decode(await self._send(op))
 
     async def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Run many operations, simultaneously as far as there are connections.
+        """Run many operations in their order, in one round trip.
 
         Args:
-            ops: The operations. They may run in any order.
+            ops: The operations.
 
         Returns:
             For each operation its result, or the `HeroJobError` that it ended in.
 
         Raises:
-            StoreUnavailable: A connection broke; which operations the server ran is unknown.
+            StoreUnavailable: The connection broke; which operations the server ran is unknown.
         """
-        results = await asyncio.gather(*(self.run(op) for op in ops), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException) and (
-                isinstance(result, StoreUnavailable) or not isinstance(result, HeroJobError)
-            ):
-                raise result
+        results: list[Any] = []
+        answers = await self._within_turn(partial(self._execute_many, ops), max((op.block_s for op in ops), default=0))
+        for op, answer in zip(ops, answers, strict=True):
+            try:
+                if not isinstance(answer, Exception):
+                    results.append(op.decode(answer))
+                elif _is_missing_script(answer):
+                    # Neither did the script of the operations behind it run, so this keeps the order.
+                    results.append(await self.run(op))
+                else:
+                    raise _refusal(op, answer) from answer
+            except StoreUnavailable:
+                raise
+            except HeroJobError as e:
+                results.append(e)
         return results
 
     async def drive(self, flow: Flow[T]) -> T:
@@ -121,10 +131,21 @@ class AsyncStore:
 
     async def _send(self, op: Op[T], turn: contextlib.AbstractAsyncContextManager[Any] | None = None) -> Any:
         try:
-            async with turn or self._turn, asyncio.timeout(ANSWER_TIMEOUT_S + op.block_s):
-                return await self._execute(op)
+            return await self._within_turn(partial(self._execute, op), op.block_s, turn)
+        except RedisError as e:
+            raise _refusal(op, e) from e
+
+    async def _within_turn(
+        self,
+        ask: Callable[[], Awaitable[Any]],
+        block_s: float,
+        turn: contextlib.AbstractAsyncContextManager[Any] | None = None,
+    ) -> Any:
+        try:
+            async with turn or self._turn, asyncio.timeout(ANSWER_TIMEOUT_S + block_s):
+                return await ask()
         except TimeoutError as e:
-            raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + op.block_s:g} s") from e
+            raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + block_s:g} s") from e
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
         except RuntimeError as e:
@@ -132,10 +153,15 @@ class AsyncStore:
             if "closed" not in str(e):
                 raise
             raise StoreUnavailable(self.url.shown, str(e)) from e
-        except RedisError as e:
-            refused = StoreRefused(_code(e), str(e))
-            error = op.translate(refused)
-            raise error from e
+
+    async def _execute_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for op in ops:
+            script = op.script
+            head = () if script is None else ("EVALSHA", script.sha, op.key_count)
+            pipeline.execute_command(*head, *op.args)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
 
     async def _execute(self, op: Op[T]) -> Any:
         script = op.script
@@ -144,7 +170,7 @@ class AsyncStore:
         try:
             return await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
         except ResponseError as e:
-            if not str(e).startswith("NOSCRIPT") and "No matching script" not in str(e):
+            if not _is_missing_script(e):
                 raise
             return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
 
@@ -214,7 +240,15 @@ class AsyncStore:
         await self.aclose()
 
 
-def _code(error: RedisError) -> str:
+def _is_missing_script(error: Exception) -> bool:
+    return str(error).startswith("NOSCRIPT") or "No matching script" in str(error)
+
+
+def _refusal(op: Op[Any], error: Exception) -> HeroJobError:
+    return op.translate(StoreRefused(_code(error), str(error)))
+
+
+def _code(error: Exception) -> str:
     # redis-py strips the code from the message of those errors that it has classes for.
     name = type(error).__name__
     known = {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY", "NoPermissionError": "NOPERM",

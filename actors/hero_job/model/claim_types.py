@@ -181,7 +181,9 @@ class Order:
     Attributes:
         command: "stop" is the only one.
         job_id: The job to stop.
+        attempt: The run to stop, by its fencing token; None, from a foreign client, for whichever there is.
     """
 
     command: str
     job_id: str
+    attempt: str | None = None

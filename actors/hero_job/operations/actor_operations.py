@@ -246,6 +246,14 @@ class ActorOperations:
 
         return Op(("BLPOP", own, of_type, block_s), decode, block_s=block_s)
 
+    def asked_to_stop(self, job: ClaimedJob) -> Op[bool]:
+        """Was a job that runs here asked to stop? An order to do so may have been lost."""
+
+        def decode(answer: list[str | None]) -> bool:
+            return answer == [JobStatus.STOPPING.value, job.attempt]
+
+        return Op(("HMGET", self.keys.job(job.id), "status", "attempt"), decode, job_id=job.id)
+
     def leave(self) -> Op[Recovery]:
         """Hand back all claimed jobs and leave the registry; the last operation of a drained process."""
         return _recover(self.keys, self._incarnation, "leaving", self.retention)
@@ -341,7 +349,8 @@ def _decode_order(text: str) -> Order:
     except ValueError:
         data = None
     if isinstance(data, dict) and isinstance(data.get("job_id"), str):
-        return Order(str(data.get("command", "stop")), data["job_id"])
+        attempt = data.get("attempt")
+        return Order(str(data.get("command", "stop")), data["job_id"], None if attempt is None else str(attempt))
     return Order("stop", text)
 
 

@@ -137,6 +137,7 @@ class Operations:
         Raises:
             JobNotFound: There is no such job.
             JobStateError: The job has not ended, or has finished.
+            JobInvalid: Another job holds its unique key.
             JobDamaged: The job's hash cannot be read.
         """
         keys = self.keys
@@ -162,6 +163,8 @@ class Operations:
                 raise JobStateError(job_id, answer[1], action)
             if answer[0] == 3:
                 raise JobDamaged(job_id, answer[1], answer[2])
+            if answer[0] == 4:
+                raise JobInvalid("unique_key", f"job '{answer[1]}' holds it")
 
         key_list = [self.keys.job(job_id), *more_keys]
         return Op([*key_list, self.keys.prefix, job_id, *self._keep], decode, script, len(key_list), job_id)

@@ -79,6 +79,8 @@ class KeyPart(StrEnum):
     SCHEDULES = "meta:schedules"
     #: Set of ids, by job: the jobs that wait for it.
     DEPENDENTS = "meta:dependents:"
+    #: Set of ids, by job: the jobs that will read its output, so its record is kept until they have ended.
+    READERS = "meta:readers:"
     #: String, by key of uniqueness: id of the job that holds it.
     UNIQUE = "meta:unique:"
 

@@ -68,7 +68,8 @@ class PassedSockets:
         try:
             return RpcSettings.model_validate({**settings.model_dump(), "bind": bind, "port": port})
         except ValidationError as e:
-            raise SocketsRefused("; ".join(error["msg"] for error in e.errors())) from e
+            text = "; ".join(error["msg"].removeprefix("Value error, ") for error in e.errors())
+            raise SocketsRefused(text) from e
 
 
 def take_sockets(environ: MutableMapping[str, str]) -> PassedSockets:

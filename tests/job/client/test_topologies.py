@@ -177,7 +177,9 @@ async def follow_one_job(url: str, job: Job) -> list[str]:
     async with AsyncStore(url) as store:
         for key in (keys.events, keys.actor_events):
             await store.streams.join(key, Listener())
-        await store.run(Operations("{hero}").create(job, start=True))
+        operations = Operations("{hero}")
+        made, _ = await store.run_many([operations.create(job, start=True), operations.status(job.id)])
+        assert made == job.id
         await store.run(Events("{hero}").note({"event": "ready"}))
         async with asyncio.timeout(30):
             await all_heard.wait()

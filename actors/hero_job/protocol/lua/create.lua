@@ -142,14 +142,16 @@ local function register_options()
     local ancestor = cycle(prerequisites, is_dependent)
     if ancestor then return { 5, ancestor } end
   end
-  local open, failed = {}, nil
+  local open, done, failed = {}, {}, nil
   for _, prerequisite in ipairs(prerequisites) do
     local status = status_of(ns .. JOB .. prerequisite)
     if not status or not in_reach(prerequisite) then return { 2, prerequisite } end
     if signed_inputs and not is_signed(signatures_of(prerequisite)) then return { 7, prerequisite } end
     if not is_terminal(status) then
       open[#open + 1] = prerequisite
-    elseif status ~= 'finished' and fields.run_after_failure ~= 'true' then
+    elseif status == 'finished' or fields.run_after_failure == 'true' then
+      done[#done + 1] = prerequisite
+    else
       failed = 'its prerequisite ' .. prerequisite .. ' ended as ' .. status
     end
   end
@@ -157,6 +159,7 @@ local function register_options()
   for _, prerequisite in ipairs(open) do
     wait_for(ns, id, prerequisite)
   end
+  for _, prerequisite in ipairs(done) do keep_for(ns, id, prerequisite) end
   if unique then
     redis.call('SET', unique, id)
     if fields.unique_for_s then redis.call('PEXPIRE', unique, math.ceil(tonumber(fields.unique_for_s) * 1000)) end

@@ -115,14 +115,15 @@ for q = FIRST_QUEUE, #KEYS do
   end
 end
 
--- The outputs of prerequisites, as a flat list: id, output ...
+-- The outputs of prerequisites, as a flat list: id, output ... Or nil and the id of one whose record is gone.
 local function outputs_of(prerequisites, prerequisites_added)
   local outputs = {}
   for n, name in ipairs({ 'prerequisites', 'prerequisites_added' }) do
     for _, prerequisite in ipairs(read_ids(name, n == 1 and prerequisites or n == 2 and prerequisites_added)) do
+      local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status')
+      if hash.err or not (hash[1] or hash[2] or hash[3]) then return nil, prerequisite end
       outputs[#outputs + 1] = prerequisite
-      local output = redis.pcall('HGET', ns .. JOB .. prerequisite, 'output')
-      outputs[#outputs + 1] = type(output) == 'string' and output
+      outputs[#outputs + 1] = hash[1]
     end
   end
   return outputs
@@ -142,6 +143,12 @@ local function admit(id, key, attempt)
     end_without_result(ns, id, 'error', 'expired', 'it was not started in its time', retention, true)
     return nil
   end
+  local outputs, gone = outputs_of(prerequisites, prerequisites_added)
+  if gone then
+    local message = 'the record of its prerequisite ' .. gone .. ' is gone'
+    end_without_result(ns, id, 'error', 'prerequisite_failed', message, retention, true)
+    return nil
+  end
   if concurrency_key and not enter_limit(ns, concurrency_key, id, math.max(1, read_number('concurrency_max', concurrency_max, 1))) then return nil end
   if rate_key then
     local wait_ms = rate_wait_ms(ns, rate_key, read_number('rate_max', rate_max, 1),
@@ -155,7 +162,6 @@ local function admit(id, key, attempt)
     end
   end
   redis.call('ZREM', ns .. EXPIRING, id)
-  local outputs = outputs_of(prerequisites, prerequisites_added)
   return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes }
 end
 

@@ -154,7 +154,7 @@ def from_validation(error: ValidationError, parameter_names: Sequence[str]) -> R
         first, *rest = found["loc"] or ("params",)
         if isinstance(first, int) and first < len(parameter_names):
             first = parameter_names[first]
-        problem = found["msg"].replace("argument", "parameter").replace("Input", "it")
+        problem = found["msg"].removeprefix("Value error, ").replace("argument", "parameter").replace("Input", "it")
         problems.append({"param": ".".join(f"{part!s:.100}" for part in (first, *rest)), "problem": problem})
     text = "; ".join(f"{problem['param']}: {problem['problem']}" for problem in problems[:3])
     expected = ", ".join(parameter_names) or "none"

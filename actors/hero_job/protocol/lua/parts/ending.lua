@@ -176,6 +176,24 @@ local function free_unique_key(ns, id, unique_key)
   if redis.call('GET', unique) == id then redis.call('DEL', unique) end
 end
 
+-- The key of uniqueness may hold longer than the record would be kept.
+local function keep_while_unique(ns, id, unique_key)
+  local unique, key = ns .. UNIQUE .. unique_key, ns .. JOB .. id
+  if redis.call('GET', unique) ~= id then return end
+  local left_ms = redis.call('PTTL', unique)
+  if left_ms > redis.call('PTTL', key) then redis.call('PEXPIRE', key, left_ms) end
+end
+
+-- A job that was to read the record of another one has ended. Without readers a record is kept as long as others are.
+local function forget_reader(ns, id, prerequisite, retention)
+  local readers, key = ns .. READERS .. prerequisite, ns .. JOB .. prerequisite
+  if redis.call('SREM', readers, id) == 0 or redis.call('EXISTS', readers) == 1 then return end
+  local status = status_of(key)
+  if status and is_terminal(status) then
+    redis.call('PEXPIRE', key, status == 'finished' and retention.result_ms or retention.failure_ms)
+  end
+end
+
 -- Release what the ended jobs of this call held: keys of uniqueness, places under limits, batches, dependents.
 local function settle_ended(ns, retention)
   local i = 1
@@ -186,14 +204,15 @@ local function settle_ended(ns, retention)
       unpack(redis.call('HMGET', ns .. JOB .. id, 'unique_key', 'unique_for_s', 'concurrency_key', 'place', 'batch',
       'pending', 'prerequisites', 'prerequisites_added'))
     concurrency_key = concurrency_key or place
-    -- A job that ends before its prerequisites must leave no id there that a later job of this id would answer to.
-    if pending and pending ~= '0' then
-      for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
-        for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do
-          redis.pcall('SREM', ns .. DEPENDENTS .. prerequisite, id)
-        end
+    for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
+      for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do
+        -- A job that ends before its prerequisites must leave no id there that a later job of this id would answer to.
+        if pending and pending ~= '0' then redis.pcall('SREM', ns .. DEPENDENTS .. prerequisite, id) end
+        contain(forget_reader, ns, id, prerequisite, retention)
       end
     end
+    if redis.call('EXISTS', ns .. READERS .. id) == 1 then redis.call('PEXPIRE', ns .. JOB .. id, 366 * 86400000) end
+    if unique_key and unique_for_s then contain(keep_while_unique, ns, id, unique_key) end
     redis.call('ZREM', ns .. EXPIRING, id)
     -- A key, place, batch or set of dependents that cannot be read must not keep the job from its end; doctor names it.
     if unique_key and not unique_for_s then contain(free_unique_key, ns, id, unique_key) end

@@ -38,9 +38,19 @@ local function read_time(name, text)
   return ((days * 24 + tonumber(hour)) * 60 + tonumber(minute) - offset) * 60000 + (tonumber(second) or 0) * 1000
 end
 
+-- Keep the record of a job until another job has ended, which will read it. For a year, so that the set of a job that
+-- somebody removed does not keep it for ever.
+local function keep_for(ns, id, prerequisite)
+  local readers, kept_ms = ns .. READERS .. prerequisite, 366 * 86400000
+  write_over('SADD', readers, id)
+  redis.call('PEXPIRE', readers, kept_ms)
+  if redis.call('PTTL', ns .. JOB .. prerequisite) >= 0 then redis.call('PEXPIRE', ns .. JOB .. prerequisite, kept_ms) end
+end
+
 -- Let a job wait for another one. Returns 1, or 0 if it was registered already.
 local function wait_for(ns, id, prerequisite)
   mark_options(ns .. JOB .. prerequisite)
+  keep_for(ns, id, prerequisite)
   return write_over('SADD', ns .. DEPENDENTS .. prerequisite, id)
 end
 
@@ -92,7 +102,9 @@ local function adopt(ns, id, suffix)
     if not status then return 'prerequisite_failed', 'there is no job with the id of its prerequisite ' .. prerequisite end
     if not is_terminal(status) then
       open = open + wait_for(ns, id, prerequisite)
-    elseif status ~= 'finished' and asked.run_after_failure ~= 'true' then
+    elseif status == 'finished' or asked.run_after_failure == 'true' then
+      keep_for(ns, id, prerequisite)
+    else
       return 'prerequisite_failed', 'its prerequisite ' .. prerequisite .. ' ended as ' .. status
     end
   end

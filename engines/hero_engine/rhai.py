@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess, TimedOut
 from hero_engine.errors import CallEnded, EngineUnavailable
-from hero_engine.host.scratch import clean_left_scratch
+from hero_engine.host.places.scratch import clean_left_scratch
 from hero_engine.output import present_value
 from hero_engine.rights import ScriptRights
 

@@ -161,7 +161,8 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_frozen, value))
     if isinstance(value, dict):
-        return MappingProxyType({name: _frozen(item) for name, item in value.items()})
+        # A plain dict, because the value is sent to child processes. Nothing changes it.
+        return {name: _frozen(item) for name, item in value.items()}
     return value
 
 

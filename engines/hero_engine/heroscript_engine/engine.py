@@ -38,7 +38,8 @@ class HeroScriptEngine(ChildEngine):
     def answer(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
         """Answer a request to the store, if the operator allows its family."""
         family = method.partition(".")[0]
-        allowed = {"job": self._settings.jobs, "store": self._settings.values}.get(family, False)
+        settings = self._settings.for_run({"CALLER_ID": asker.caller_id, "CONTEXT_ID": asker.context_id})
+        allowed = {"job": settings.jobs, "store": settings.values}.get(family, False)
         if not allowed:
             variable = {"job": "HERO_ALLOW_JOBS", "store": "HERO_ALLOW_STORE"}.get(family)
             raise AccessRefused(f"{method:.80} is not allowed here" + (f": {variable} is not set" if variable else ""))

@@ -84,6 +84,8 @@ class HeroScriptProgram:
         return isinstance(outcome, Done) and not job.limits.memory_bytes
 
     def _run_script(self, job: ChildJob, channel: ParentChannel) -> Outcome:
+        settings = self._settings.for_run(job.constants)
+
         def make_context(playbook: Playbook) -> Context:
             return Context(
                 action=Action("", ""),
@@ -91,7 +93,7 @@ class HeroScriptProgram:
                 constants=job.constants,
                 session=ScriptSession(),
                 results={},
-                settings=self._settings,
+                settings=settings,
                 deadline_mono=job.deadline_mono,
                 log=logging.getLogger("hero.script"),
                 send_progress=channel.progress,
@@ -99,7 +101,7 @@ class HeroScriptProgram:
                 ask_actor=channel.ask,
             )
 
-        return run_script(job.script.source, self._settings, make_context, channel)
+        return run_script(job.script.source, settings, make_context, channel)
 
 
 def create_program(settings: EngineSettings) -> HeroScriptProgram:

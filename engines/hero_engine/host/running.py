@@ -21,8 +21,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hero_engine.host import scratch
 from hero_engine.host.call import Call
+from hero_engine.host.places import scratch
 from hero_engine.host.programs import PATH
 from hero_engine.host.workspace import workspace
 from hero_process.proc import arguments_of, stat_of

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from fnmatch import translate
 
 from hero_engine.errors import FunctionError
-from hero_engine.host import scratch
 from hero_engine.host.call import Call
+from hero_engine.host.places import scratch
 from hero_engine.host.workspace import Spot, Workspace
 
 #: How many entries a function looks at before it gives up.

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hero_engine.errors import FunctionError, FunctionRefused
-from hero_engine.host import scratch
 from hero_engine.host.call import Call
-from hero_engine.host.confined import Outside, open_beneath
+from hero_engine.host.places import scratch
+from hero_engine.host.places.confined import Outside, open_beneath
 
 _KEY = "workspace"
 #: Longest path, in bytes. Source: PATH_MAX of Linux, with its final zero

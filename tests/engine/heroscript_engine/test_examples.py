@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hero_engine.children.settings import ChildSettings
 from hero_engine.errors import EngineUnavailable
 from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_job.client.store import Store
@@ -133,15 +134,17 @@ def test_every_setting_is_read_and_documented() -> None:
     documented = set(re.findall(r"^\| `(HERO_\w+)`", table, re.MULTILINE))
 
     assert documented == {field.metadata["variable"] for field in fields(EngineSettings)}
-    described = set(re.findall(r"^        (\w+): ", EngineSettings.__doc__ or "", re.MULTILINE))
+    texts = f"{EngineSettings.__doc__}{ChildSettings.__doc__}"
+    described = set(re.findall(r"^        (\w+): ", texts, re.MULTILINE))
     assert described == {field.name for field in fields(EngineSettings)}
     values = dict.fromkeys(documented, "3")
     values |= dict.fromkeys(("HERO_ALLOW_JOBS", "HERO_ALLOW_STORE", "HERO_ALLOW_PYTHON"), "true")
+    values["HERO_ALLOW"] = '{"jobs": true}'
     changed, unchanged = EngineSettings.from_environ(values | {"HERO_OUTPUT": "last"}), EngineSettings()
     assert all(getattr(changed, f.name) != getattr(unchanged, f.name) for f in fields(EngineSettings))
 
 
 @pytest.mark.parametrize("name", ["HERO_ALLOW_JOBS", "HERO_ALLOW_STORE", "HERO_ALLOW_PYTHON"])
 def test_switch_is_true_or_false(name: str) -> None:
-    with pytest.raises(EngineUnavailable, match=rf"{name} is 'yes'\. It must be true or false"):
+    with pytest.raises(EngineUnavailable, match=rf"{name} is 'yes': it must be true or false"):
         EngineSettings.from_environ({name: "yes"})

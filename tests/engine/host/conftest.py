@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hero_engine.host import confined
+from hero_engine.host.places import confined
 
 
 @pytest.fixture(params=["openat2", "walk"])

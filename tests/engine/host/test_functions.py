@@ -362,7 +362,11 @@ print("hero_engine.host.families.text" in sys.modules, "hero_engine.host.familie
 """
     lines = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
 
-    assert lines == ["['hero_engine.host', 'hero_engine.host.family_index', 'hero_engine.host.scratch']", "True False"]
+    assert lines == [
+        "['hero_engine.host', 'hero_engine.host.family_index', "
+        "'hero_engine.host.places', 'hero_engine.host.places.scratch']",
+        "True False",
+    ]
 
 
 def test_many_different_scripts_are_not_remembered_forever(bench: ScriptBench) -> None:

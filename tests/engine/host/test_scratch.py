@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hero_engine.engine import Done
-from hero_engine.host import scratch
-from hero_engine.host.confined import Outside, open_beneath, walk
+from hero_engine.host.places import scratch
+from hero_engine.host.places.confined import Outside, open_beneath, walk
 from tests.engine.host.bench_script import ScriptBench
 
 
@@ -59,7 +59,7 @@ def test_scratch_of_a_process_that_died_is_removed_and_that_of_a_living_one_stay
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(scratch, "_base", None)
     program = (
-        "import os, signal; from hero_engine.host import scratch; path = scratch.new_scratch();"
+        "import os, signal; from hero_engine.host.places import scratch; path = scratch.new_scratch();"
         "os.makedirs(path + '/a/b'); open(path + '/a/c', 'w').close(); os.chmod(path + '/a', 0);"
         "print(path, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from hero_engine.children.settings import ChildSettings, count, setting
+from hero_engine.errors import RightsInvalid
 from hero_engine.host.environment import JOB_ENV_SETTING, allowed_names
+from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _rights(text: str) -> ScriptRights:
+    try:
+        return ScriptRights.from_json(text)
+    except RightsInvalid as e:
+        raise ValueError(e.reason) from e
 
 
 def _flag(text: str) -> bool:
@@ -54,6 +65,8 @@ class EngineSettings(ChildSettings):
         package_manager: Name or path of the system's package manager; "" for the first that is installed.
         last_result: The job's output is its last result, instead of the list of all results.
         jobs_per_child: As for all children, but each job has a child of its own unless the operator says otherwise.
+        rights: The table `[actors.allow]` and what `commands`, `jobs`, `values`, `http` and `git` add to it. These
+            fields hold the same after `from_environ`.
     """
 
     ENGINE: ClassVar[str] = "heroscript"
@@ -78,3 +91,41 @@ class EngineSettings(ChildSettings):
     package_manager: str = setting("HERO_PACKAGE_MANAGER", str)
     last_result: bool = setting("HERO_OUTPUT", _is_last, "all")
     jobs_per_child: int = setting("HERO_CHILD_JOBS", count(1, least=1))
+    rights: ScriptRights = setting(RIGHTS_VARIABLE, _rights)  # noqa: RUF009  it makes a field
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; see `ChildSettings`. Variables and the table `[actors.allow]` add up."""
+        own = super(EngineSettings, cls).from_environ(environ)
+        given = own.rights
+        return own._with(
+            replace(
+                given,
+                run=(*given.run, *own.commands),
+                net=(*given.net, *own.http),
+                git=(*given.git, *own.git),
+                jobs=given.jobs or own.jobs,
+                store=given.store or own.values,
+            )
+        )
+
+    def for_run(self, constants: Mapping[str, object]) -> Self:
+        """Make the settings of one run: these, less what the rules for its context and caller take away.
+
+        Args:
+            constants: The constants of its job.
+        """
+        if not self.rights.context_rules:
+            return self
+        return self._with(self.rights.for_run(str(constants.get("CONTEXT_ID")), str(constants.get("CALLER_ID"))))
+
+    def _with(self, rights: ScriptRights) -> Self:
+        return replace(
+            self,
+            rights=rights,
+            commands=rights.run,
+            http=rights.net,
+            git=rights.git,
+            jobs=rights.jobs,
+            values=rights.store,
+        )

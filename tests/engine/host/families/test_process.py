@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hero_engine.engine import Done, Failed, Stopped, TimedOut
-from hero_engine.host import scratch
+from hero_engine.host.places import scratch
 from hero_engine.rights import ScriptRights
 from hero_process.proc import arguments_of, process_ids
 from tests.engine.host.bench_script import ScriptBench

@@ -23,6 +23,10 @@ _READ_BYTES = 256 * 1024
 _MAX_LINE_BYTES = 64 * 1024
 #: How long to wait for the end of a killed child, in seconds. Only a process that hangs in the kernel takes longer.
 _KILL_WAIT_S = 5.0
+#: How much of the time of the actor's interpreter the messages and output of one child may take, after a first burst in
+#: seconds. What a child sends beyond that waits in its socket and its pipe, and so does the child when they are full.
+_SHARE = 0.1
+_BURST_S = 0.05
 
 
 class Conversation:
@@ -68,7 +72,10 @@ class Conversation:
         poll = select.poll()
         poll.register(child.output, select.POLLIN)
         poll.register(life_fd, select.POLLIN)
+        only_life = select.poll()
+        only_life.register(life_fd, select.POLLIN)
         listening = True
+        began_mono, spent_s = time.monotonic(), 0.0
         while self._outcome is None:
             wait_s = deadline_mono - time.monotonic()
             if wait_s <= 0:
@@ -83,7 +90,12 @@ class Conversation:
                 # While the child has not taken what is there, no more of the answer is read.
                 poll.register(answer_fd, 0 if unsent else select.POLLIN)
             # One millisecond more, because a poll that ends a fraction too early would be repeated in a busy loop.
+            over_s = spent_s - _BURST_S - _SHARE * (time.monotonic() - began_mono)
+            if over_s > 0 and only_life.poll(min(wait_s, over_s / _SHARE) * 1000 + 1) == []:
+                spent_s = _BURST_S + _SHARE * (time.monotonic() - began_mono)
+                continue
             events = dict(poll.poll(wait_s * 1000 + 1))
+            used_s = time.thread_time()
             if child.output in events and not self._read_output():
                 poll.unregister(child.output)
             if job_fd in events:
@@ -97,6 +109,7 @@ class Conversation:
                 unsent = self._send(memoryview(self._requests.read()))
             if life_fd in events and self._outcome is None:
                 return self._after_exit(handle)
+            spent_s += time.thread_time() - used_s
         self._finish_output()
         return self._outcome
 

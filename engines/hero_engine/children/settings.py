@@ -78,7 +78,7 @@ class ChildSettings:
         """
         values: dict[str, Any] = {}
         for item in fields(cls):
-            variable = item.metadata["variable"]
+            variable = item.metadata.get("variable", "")
             if (text := environ.get(variable)) is not None:
                 try:
                     values[item.name] = item.metadata["read"](text)

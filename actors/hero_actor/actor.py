@@ -24,6 +24,7 @@ from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor
 from hero_actor.lanes.lane import Lane, LaneState
 from hero_actor.lanes.lent_slots import MOST_SPARE_LANES, LentSlots
+from hero_actor.lanes.quarantine import Quarantine
 from hero_actor.lanes.script_access import ScriptAccess
 from hero_actor.lanes.spare_lane import SpareLane
 from hero_actor.options import ActorOptions
@@ -123,13 +124,14 @@ class Actor:
                 store=self._store,
                 operations=operations,
             )
+        by_context = options.script_type if options.by_context else None
+        access = ScriptAccess(self._store, options.namespace, operations.retention, self._lent_slots, by_context)
         if isinstance(engine, AsksStore):
-            by_context = options.script_type if options.by_context else None
-            access = ScriptAccess(self._store, options.namespace, operations.retention, self._lent_slots, by_context)
             engine.give_access(access)
+        quarantine = Quarantine(engine, options.engine, access)
         if not self._join(operations):
             return ProcessExit.OK
-        beat = self._start_threads(engine, operations)
+        beat = self._start_threads(engine, quarantine, operations)
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -191,10 +193,11 @@ class Actor:
                 return True
         return False
 
-    def _start_threads(self, engine: Engine, operations: ActorOperations) -> BeatThread:
+    def _start_threads(self, engine: Engine, quarantine: Quarantine, operations: ActorOperations) -> BeatThread:
         options = self._options
         executor = Executor(
             engine,
+            quarantine,
             options.script_type,
             memory_bytes=options.memory_bytes,
             max_result_bytes=options.max_result_bytes,
@@ -218,7 +221,7 @@ class Actor:
             "give_up_s": options.lease_s,
             "log_dir": options.log_dir,
         }
-        self._new_batch = lambda: Batch(engine.new_run, wanted_stops, max_log_bytes=options.max_result_bytes)
+        self._new_batch = lambda: Batch(quarantine.new_run, wanted_stops, max_log_bytes=options.max_result_bytes)
         self._lanes += (
             Lane(
                 number,

@@ -175,6 +175,14 @@ class Engine(Protocol):
         """
 
 
+def is_isolated(engine: Engine) -> bool:
+    """Whether a script that crashes ends a process of its own, and not the actor's.
+
+    An engine says so by an attribute `isolated` that is true.
+    """
+    return bool(getattr(engine, "isolated", False))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """The running job that makes a request. The engine fills this in; the script has no influence on it.

@@ -28,6 +28,8 @@ class MissingEngine:
     """
 
     version = ""
+    #: It runs no script, so none can end the actor.
+    isolated = True
 
     def __init__(self, error: EngineUnavailable) -> None:
         self.name = error.name

@@ -6,20 +6,25 @@ import signal
 import threading
 from collections.abc import Callable
 
+#: Kind of the error of a script whose process has ended before its time.
+CRASHED = "crashed"
+
 
 class ProcessRun:
     """One run: connects a cancellation with the process that it has to kill.
 
     Attributes:
         cancelled: `cancel` was called; it never becomes false again.
+        alone: The process must be a new one, and must not be used again.
     """
 
-    __slots__ = ("_kill", "_lock", "cancelled")
+    __slots__ = ("_kill", "_lock", "alone", "cancelled")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kill: Callable[[], None] | None = None
         self.cancelled = False
+        self.alone = False
 
     def cancel(self) -> None:
         """Kill the process if there is one, and prevent that one is started. Safe to call from any thread."""

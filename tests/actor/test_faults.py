@@ -182,7 +182,7 @@ def test_actor_declared_dead_while_frozen_starts_again_and_its_late_result_does_
     assert frozen.wait_exit() == 75
     assert frozen.events("draining")[0]["reason"] == "declared_dead"
     record = client.record(job_id)
-    assert (record.status, record.attempt, record.redeliveries) == (JobStatus.FINISHED, 2, 1)
+    assert (record.status, record.attempt, record.redeliveries) == (JobStatus.FINISHED, 2, 0)
 
 
 def test_standalone_actor_declared_dead_becomes_a_new_incarnation(start_actor: StartActor, client: JobClient) -> None:

@@ -23,7 +23,7 @@ class JobModel:
         status: Its status.
         owner: The lane that holds it; None for none.
         attempt: Number of claims.
-        redeliveries: Number of lost holders.
+        redeliveries: Number of processes that it has ended while it ran alone.
         seen: All statuses since its submission.
     """
 
@@ -44,7 +44,7 @@ class ContractModel:
     """All jobs, the queue, and what each incarnation has claimed.
 
     Args:
-        max_redeliveries: Number of lost holders that a job survives.
+        max_redeliveries: How often a job may end the process that it runs in alone.
 
     Attributes:
         jobs: Id -> job.
@@ -98,16 +98,19 @@ class ContractModel:
         self.claimed[incarnation].append(self.queue.popleft())
 
     def settle(self, incarnation: str, claimed: ClaimedJob, outcome: str) -> bool:
-        """Settle a job as "finished", "error" or "retry". Return False if the settlement is refused."""
+        """Settle a job as "finished", "error", "retry" or "crash". Return False if the settlement is refused."""
         job = self.jobs[claimed.id]
         held = self._is_holder(incarnation, claimed)
         if held and claimed.id in self.claimed[incarnation]:
             self.claimed[incarnation].remove(claimed.id)
         if held and job.status in (_S.STARTED, _S.STOPPING):
-            if outcome == "retry":
-                stopped = job.status is _S.STOPPING
-                job.move_to(_S.STOPPED if stopped else _S.SCHEDULED)
-                job.owner = owner(incarnation) if stopped else None
+            if outcome in ("retry", "crash") and job.status is _S.STOPPING:
+                job.move_to(_S.STOPPED)
+            elif outcome == "retry":
+                job.move_to(_S.SCHEDULED)
+                job.owner = None
+            elif outcome == "crash":
+                self._charge(claimed.id)
             else:
                 job.move_to(_S.FINISHED if outcome == "finished" else _S.ERROR)
             return True
@@ -152,23 +155,30 @@ class ContractModel:
             handed_back += 1
         return handed_back
 
-    def recover(self, incarnation: str, *, leaving: bool) -> None:
-        """Hand back everything that an incarnation holds; it leaves, or it was declared dead."""
+    def recover(self, incarnation: str) -> None:
+        """Hand back everything that an incarnation holds; it leaves, or it was declared dead. No job is charged."""
         for job_id in reversed(self.claimed[incarnation]):
             job = self.jobs[job_id]
             if job.status is _S.STARTED and job.owner == owner(incarnation):
-                job.redeliveries += not leaving
-                if job.redeliveries > self._max_redeliveries:
-                    job.move_to(_S.ERROR)
-                else:
-                    job.move_to(_S.DISPATCHED)
-                    job.owner = None
-                    self.queue.appendleft(job_id)
+                job.move_to(_S.DISPATCHED)
+                job.owner = None
+                self.queue.appendleft(job_id)
             elif job.status is _S.STOPPING and job.owner == owner(incarnation):
                 job.move_to(_S.STOPPED)
             elif job.status is _S.DISPATCHED:
                 self.queue.appendleft(job_id)
         self.claimed[incarnation] = []
+
+    def _charge(self, job_id: str) -> None:
+        """A job has ended the process that it ran in alone."""
+        job = self.jobs[job_id]
+        job.redeliveries += 1
+        if job.redeliveries > self._max_redeliveries:
+            job.move_to(_S.ERROR)
+        else:
+            job.move_to(_S.DISPATCHED)
+            job.owner = None
+            self.queue.appendleft(job_id)
 
     def _is_holder(self, incarnation: str, claimed: ClaimedJob) -> bool:
         job = self.jobs[claimed.id]

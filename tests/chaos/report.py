@@ -17,13 +17,14 @@ def describe(history: History, jobs: Mapping[str, StoredJob], verdict: Verdict) 
     kinds = collections.Counter(str(entry["kind"]) for entry in history.submitted.values())
     ends = collections.Counter(final.end for final in jobs.values())
     faults = collections.Counter(fault.kind for fault in history.faults)
-    redelivered = [int(final.fields.get("redeliveries", 0)) for final in jobs.values()]
+    again = sum("rerun_reason" in final.fields for final in jobs.values())
+    charged = sum(int(final.fields.get("redeliveries", 0)) for final in jobs.values())
     lines = [
         f"jobs: {len(history.submitted)} submitted, {len(history.acknowledged)} acknowledged ({_counts(kinds)})",
         f"ends: {_counts(ends)}",
         f"faults: {sum(faults.values())} ({_counts(faults)})",
-        f"runs of scripts: {sum(map(len, history.runs.values()))}; redelivered: {sum(map(bool, redelivered))} jobs, "
-        f"{sum(redelivered)} times; OSIS jobs overtaken while a holder was hit: {verdict.overtaken}",
+        f"runs of scripts: {sum(map(len, history.runs.values()))}; run again: {again} jobs, "
+        f"charged {charged} times; OSIS jobs overtaken while a holder was hit: {verdict.overtaken}",
         f"repeated runs: {sum(verdict.excused.values())} ({_counts(verdict.excused)})",
         f"time until scripts run again after an outage: {_quantiles(_recovery_s(history))}",
         f"time until a job runs again after its holder was killed: {_quantiles(_restart_s(history, 'kill actor'))}",

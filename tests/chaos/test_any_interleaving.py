@@ -34,7 +34,7 @@ from tests.valkey_server import ValkeyServer
 
 RETENTION = Retention(max_redeliveries=2)
 _NAMESPACES = itertools.count()
-_OUTCOMES = st.sampled_from(["finished", "error", "retry"])
+_OUTCOMES = st.sampled_from(["finished", "error", "retry", "crash"])
 
 
 class Interleaving(RuleBasedStateMachine):
@@ -145,7 +145,7 @@ class Interleaving(RuleBasedStateMachine):
         actor = self.actors.pop(which)
         me = actor.entry.incarnation
         self.store.run(actor.leave() if leaving else self.recoveries.recover(me, proven_dead=True))
-        self.model.recover(me, leaving=leaving)
+        self.model.recover(me)
         self.zombies.append(actor)
         self._join()
 
@@ -249,6 +249,7 @@ def _settlement(job: ClaimedJob, outcome: str) -> Settlement:
         return Settlement(job.id, job.attempt, JobStatus.FINISHED, "42")
     failed = Settlement(job.id, job.attempt, JobStatus.ERROR, error="it broke", error_kind="oops")
     failed.retry_in_s = 0 if outcome == "retry" else None
+    failed.ended_its_process = outcome == "crash"
     return failed
 
 

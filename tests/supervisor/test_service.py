@@ -48,7 +48,8 @@ def test_killed_actor_is_replaced_and_its_job_restarts_before_its_lease_expires(
     assert time.monotonic() - killed_mono < 5.0  # a second on a quiet machine; the lease alone would be 3 s
     assert supervisor.reply(job_id).output == "42"
     record = supervisor.record(job_id)
-    assert (record.attempt, record.redeliveries) == (2, 1)
+    assert (record.attempt, record.redeliveries) == (2, 0)
+    assert record.rerun_reason == "its actor ended: signal 9 (Killed)"
     assert supervisor.wait_pid("osis-1", after=pid) != pid
     assert supervisor.events("child.ended", child="osis-1", reason="signal 9 (Killed)", starts_in_s=0.0)
 

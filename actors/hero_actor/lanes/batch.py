@@ -44,7 +44,7 @@ class Batch:
     """The holdings of one lane.
 
     Args:
-        new_run: Makes the handle of one run; the engine's `new_run`.
+        new_run: Makes the handle for the next run of a job; `Quarantine.new_run`.
         wanted_stops: Runs to stop, as ids with attempts; such a run is cancelled before it starts.
         max_log_bytes: Most text of the running script that waits to be written to the store, in bytes.
 
@@ -52,7 +52,7 @@ class Batch:
         log: What the running script has logged.
         trips: Held during a round trip for this lane.
         running: The running job; None between jobs.
-        run: Handle of that job.
+        run: Handle of that job; unset before the first one.
         started_mono: Start of the running job; end of the last one if none is running.
         slowest_s: Longest run since the last `load`, in seconds.
         out_of_time: The running job was cancelled because its deadline passed.
@@ -79,7 +79,7 @@ class Batch:
 
     def __init__(
         self,
-        new_run: Callable[[], RunHandle],
+        new_run: Callable[[ClaimedJob], RunHandle],
         wanted_stops: Set[tuple[str, str]] = frozenset(),
         *,
         max_log_bytes: int = 16 << 20,
@@ -95,7 +95,7 @@ class Batch:
         self._unreleased: list[ClaimedJob] = []
         self._closed = False
         self.running: ClaimedJob | None = None
-        self.run: RunHandle = new_run()
+        self.run: RunHandle
         self.started_mono = time.monotonic()
         self.slowest_s = 0.0
         self.out_of_time = False
@@ -150,7 +150,7 @@ class Batch:
             return None
         self.log.written = 0
         self.running = job = self._unstarted.popleft()
-        self.run = self._new_run()
+        self.run = self._new_run(job)
         if self._wanted_stops and (job.id, job.attempt) in self._wanted_stops:
             self.run.cancel()
         return job

@@ -10,7 +10,10 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
+from hero_actor.lanes.quarantine import Quarantine
 from hero_engine.engine import Done, Engine, Failed, Limits, RunHandle, RunLog, Script, Stopped, TimedOut
+from hero_engine.errors import EngineUnavailable
+from hero_engine.process_run import CRASHED
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.wire_values import parse_env_vars, parse_signatures, parse_timeout, parse_whole
 from hero_job.model.job import ScriptType
@@ -40,17 +43,25 @@ class Executor:
 
     Args:
         engine: Runs the scripts.
+        quarantine: Runs those of suspects.
         script_type: The script type of this actor. A job of another type ends in an error.
         memory_bytes: Memory that one job may hold, in bytes; None for the engine's default.
         max_result_bytes: Largest result of a job, in bytes.
     """
 
-    __slots__ = ("_engine", "_limits", "_max_result_bytes", "_memory_bytes", "_script_type")
+    __slots__ = ("_engine", "_limits", "_max_result_bytes", "_memory_bytes", "_quarantine", "_script_type")
 
     def __init__(
-        self, engine: Engine, script_type: ScriptType, *, memory_bytes: int | None, max_result_bytes: int
+        self,
+        engine: Engine,
+        quarantine: Quarantine,
+        script_type: ScriptType,
+        *,
+        memory_bytes: int | None,
+        max_result_bytes: int,
     ) -> None:
         self._engine = engine
+        self._quarantine = quarantine
         self._script_type = script_type
         self._memory_bytes = memory_bytes
         self._max_result_bytes = max_result_bytes
@@ -89,7 +100,8 @@ class Executor:
                 "PREREQUISITES": job.prerequisites if job.options else {},
                 "SIGNATORIES": _signatories(job) if job.options else (),
             }
-            outcome = self._engine.run(
+            engine = self._quarantine.engine_for(job) if job.options else self._engine
+            outcome = engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
             )
             if isinstance(outcome, Done):
@@ -97,11 +109,17 @@ class Executor:
         except JobInvalid as e:
             log.warning("job.damaged", extra={"job": job.id, "field": e.field, "reason": e.reason})
             outcome = Failed("damaged", str(e))
+        except EngineUnavailable as e:
+            outcome = Failed("engine_failed", str(e))
         except Exception as e:
             # An engine must return an outcome for everything that a script does, so this is a defect of the engine.
             log.exception("engine.raised", extra={"job": job.id, "engine": self._engine.name})
             outcome = Failed("engine_defect", f"the engine raised {type(e).__name__}: {e}")
-        return settle(job, outcome)
+        settlement = settle(job, outcome)
+        if isinstance(outcome, Failed) and outcome.kind == CRASHED and self._quarantine.holds(job):
+            log.warning("job.crashed_alone", extra={"job": job.id, "reason": outcome.message})
+            settlement.ended_its_process = True
+        return settlement
 
     def _check_type(self, job: ClaimedJob) -> None:
         """Refuse a job of another script type.

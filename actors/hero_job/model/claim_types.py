@@ -45,6 +45,7 @@ class ClaimedOptions:
         log_path: File below the deployment's log folder that also receives the printed lines.
         signatures: Its signatures, as a JSON array.
         memory_bytes: Most memory that it may hold.
+        suspect: Set if it may have ended the actor that ran it before.
     """
 
     retries: str | None
@@ -53,6 +54,7 @@ class ClaimedOptions:
     log_path: str | None
     signatures: str | None
     memory_bytes: str | None
+    suspect: str | None = None
 
 
 @dataclass(slots=True)
@@ -114,6 +116,11 @@ class ClaimedJob:
         """Most memory that it may hold, in bytes, as text."""
         return self.options.memory_bytes if self.options else None
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it must run alone, because it may have ended the actor that ran it before."""
+        return self.options is not None and self.options.suspect is not None
+
 
 @dataclass(slots=True)
 class Settlement:
@@ -130,6 +137,7 @@ class Settlement:
         error_line: Line in the script, from 1.
         error_column: Column in the script, from 1.
         retry_in_s: Repeat the failed run after this many seconds; None ends the job.
+        ended_its_process: A suspect ended the process that it ran in alone: charge it, and redeliver it or end it.
     """
 
     job_id: str
@@ -142,6 +150,7 @@ class Settlement:
     error_line: int | None = None
     error_column: int | None = None
     retry_in_s: float | None = None
+    ended_its_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +175,10 @@ class Recovery:
     Attributes:
         alive: True if nothing was done because its presence has not expired.
         handed_back: Jobs that returned to the head of their queues.
-        lost: Jobs that ended in error because they lost their holder too often.
     """
 
     alive: bool
     handed_back: list[str]
-    lost: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class Retention:
         events_max: Approximate number of entries in the event stream.
         dead_max: Largest number of dead letters.
         log_lines: Largest number of lines in a job's log.
-        max_redeliveries: How often a job may lose its holder before it ends as lost.
+        max_redeliveries: How often a job may end the process that it runs in alone before it ends as lost.
         tomb_s: Seconds for which recovery looks again at the claimed lists of a dead incarnation. A day covers a host
             that was only frozen and whose lane still had one blocked claim pending.
     """

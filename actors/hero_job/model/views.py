@@ -62,7 +62,8 @@ class JobRecord:
         started_at: Time of the current or last claim.
         finished_at: Time of the terminal transition.
         attempt: How often it was claimed to run.
-        redeliveries: How often it lost its holder.
+        redeliveries: How often it ended the process that it ran in alone. The end of an actor charges no job.
+        rerun_reason: Why it ran, or is to run, another time; None if it was not interrupted.
         failures: How many failed runs were followed by a retry.
         owner: The lane that runs or ran it: incarnation/lane.
         progress: The last progress that its script reported.
@@ -82,6 +83,7 @@ class JobRecord:
     finished_at: str | None = None
     attempt: int = 0
     redeliveries: int = 0
+    rerun_reason: str | None = None
     failures: int = 0
     owner: str | None = None
     progress: Progress | None = None

@@ -188,7 +188,7 @@ class ActorOperations:
         key_count = len(args)
         args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation)
         for s in settlements:
-            args += _settlement(s)
+            args += _settlement(s, self.retention)
         return Op(args, _decode_turn, lua.TURN, key_count)
 
     def release(self, lane: int, jobs: Sequence[ClaimedJob]) -> Op[int]:
@@ -256,7 +256,7 @@ class ActorOperations:
 
     def leave(self) -> Op[Recovery]:
         """Hand back all claimed jobs and leave the registry; the last operation of a drained process."""
-        return _recover(self.keys, self._incarnation, "leaving", self.retention)
+        return _recover(self.keys, self._incarnation, "leaving", "its actor was stopped", self.retention)
 
 
 class Recoveries:
@@ -295,23 +295,31 @@ class Recoveries:
         queue = self.keys.work(job.script_type.suffix, job.group, job.instance)
         return Op(("LMOVE", queue, self.keys.claimed(incarnation, lane), "LEFT", "RIGHT"), bool)
 
-    def recover(self, incarnation: str, *, proven_dead: bool) -> Op[Recovery]:
+    def recover(self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False) -> Op[Recovery]:
         """Hand back the jobs of an incarnation.
 
         Args:
             incarnation: The incarnation.
             proven_dead: Its process was seen to exit. Otherwise it is left alone until its presence has expired.
+            reason: Why its jobs run again, for their records; by default, what is known of its end.
+            stopped: Its supervisor ended it on purpose, so its jobs are no suspects.
 
         Returns:
-            Whether it was left alone, and which jobs were handed back or lost.
+            Whether it was left alone, and which jobs were handed back.
         """
-        return _recover(self.keys, incarnation, "dead" if proven_dead else "expired", self.retention)
+        if not reason:
+            reason = "its actor ended unexpectedly" if proven_dead else "its actor gave no sign of life"
+        cause = "dead" if proven_dead else "expired"
+        return _recover(self.keys, incarnation, cause, reason, self.retention, suspects=not stopped)
 
 
-def _recover(keys: Keys, incarnation: str, cause: str, retention: Retention) -> Op[Recovery]:
+def _recover(
+    keys: Keys, incarnation: str, cause: str, reason: str, retention: Retention, *, suspects: bool = False
+) -> Op[Recovery]:
     args: list[Any] = [keys.actors, keys.actor(incarnation), keys.dead, keys.prefix, incarnation, cause]
     args += (
-        retention.max_redeliveries,
+        reason,
+        "1" if suspects else "",
         # After a process was seen to exit, only a command that the server has not read yet can still take effect: a
         # minute is ample. A frozen process may return much later.
         int((60 if cause == "dead" else retention.tomb_s) * 1000),
@@ -320,8 +328,10 @@ def _recover(keys: Keys, incarnation: str, cause: str, retention: Retention) -> 
     return Op(args, _decode_recovery, lua.RECOVER, 3)
 
 
-def _settlement(s: Settlement) -> tuple[Any, ...]:
+def _settlement(s: Settlement, retention: Retention) -> tuple[Any, ...]:
     """The nine values of a settlement; see lua/turn.lua."""
+    if s.ended_its_process:
+        return s.job_id, s.attempt, "dispatched", "", "", s.error, s.error_kind, "", str(retention.max_redeliveries)
     place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"
     if s.retry_in_s is not None:
         last: str | bytes = str(round(s.retry_in_s * 1000))
@@ -362,7 +372,7 @@ def _decode_turn(answer: list[Any]) -> Turn:
 
 
 def _decode_recovery(answer: list[Any]) -> Recovery:
-    return Recovery(answer[0] == 1, answer[1], answer[2])
+    return Recovery(answer[0] == 1, answer[1])
 
 
 def _with_options(row: list[Any]) -> ClaimedJob:

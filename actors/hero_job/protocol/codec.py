@@ -102,6 +102,7 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
             # A claim that was handed back unstarted was not an attempt.
             attempt=parse_whole("attempt", f.get("attempt")) - parse_whole("released", f.get("released")),
             redeliveries=parse_whole("redeliveries", f.get("redeliveries")),
+            rerun_reason=f.get("rerun_reason"),
             failures=parse_whole("failures", f.get("failures")),
             progress=_parse_progress(f.get("progress")),
             owner=f.get("owner"),

@@ -127,7 +127,7 @@ class ChildEngine:
             if handle.cancelled:
                 return Stopped()
             try:
-                child = self._pool.take(fresh=last)
+                child = self._pool.take(fresh=last or handle.alone)
             except EngineUnavailable as e:
                 return Failed("engine_failed", str(e))
             if not handle.attach(child.kill):
@@ -141,7 +141,7 @@ class ChildEngine:
             finally:
                 requests.close()
                 handle.detach()
-                self._pool.give_back(child, reusable=conversation.clean)
+                self._pool.give_back(child, reusable=conversation.clean and not handle.alone)
             if conversation.began or last or not isinstance(outcome, Failed):
                 break
         return outcome

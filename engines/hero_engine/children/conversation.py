@@ -16,7 +16,7 @@ from hero_engine.children import wire
 from hero_engine.children.pool import JobChild
 from hero_engine.children.requests import ChildRequests
 from hero_engine.engine import Done, Failed, Outcome, RunLog, Stopped, TimedOut
-from hero_engine.process_run import ProcessRun, signal_name
+from hero_engine.process_run import CRASHED, ProcessRun, signal_name
 
 _READ_BYTES = 256 * 1024
 #: A longer line is cut into several.
@@ -125,9 +125,9 @@ class Conversation:
             return Stopped()
         where = f" in {self._where()}" if self._action else ""
         if len(status) < 4:
-            return Failed("crashed", f"the engine's template process ended{where}")
+            return Failed("engine_failed", f"the engine's template process ended{where}")
         code = int.from_bytes(status, signed=True)
-        return Failed("crashed", f"the script's process {_describe_exit(code)}{where}", self._line or None)
+        return Failed(CRASHED, f"the script's process {_describe_exit(code)}{where}", self._line or None)
 
     def _send(self, data: memoryview) -> memoryview:
         """Send what the child takes, and return the rest."""
@@ -159,7 +159,7 @@ class Conversation:
         except wire.MessageTooLong as e:
             self._outcome = Failed("result_too_large", f"the script's process sends {e}")
         except (ValueError, TypeError, IndexError) as e:
-            self._outcome = Failed("crashed", f"the script's process sends a malformed message: {e}")
+            self._outcome = Failed(CRASHED, f"the script's process sends a malformed message: {e}")
         return bool(data) and self._outcome is None
 
     def _receive(self, message: list[Any]) -> None:
@@ -183,7 +183,7 @@ class Conversation:
             self._end(message, Stopped())
         elif kind == "ask":
             if not self._requests.ask(message[1], message[2]):
-                self._outcome = Failed("crashed", "the script's process asks again before it has an answer")
+                self._outcome = Failed(CRASHED, "the script's process asks again before it has an answer")
         elif kind == "began":
             self.began = True
 

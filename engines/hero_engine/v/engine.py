@@ -67,6 +67,7 @@ class VEngine:
     """
 
     name = "v"
+    isolated = True
 
     def __init__(self, command: str = DEFAULT_COMMAND, job_env: str = "") -> None:
         try:

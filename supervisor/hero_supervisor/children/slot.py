@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from hero_process.exit_codes import describe
+from hero_process.exit_codes import ProcessExit, describe
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.control_messages import ActorReport, read_heartbeat, whole
 from hero_supervisor.errors import LaunchRefused
@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 #: How long a restart waits until the jobs of the dead process are handed back, in seconds. When the store is away, they
 #: are handed back later.
 RECOVER_WAIT_S = 1.0
+#: How a process ends that is told to, as an exit code.
+_STOP_SIGNALS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +320,11 @@ class Slot:
 
     async def _after_exit(self, code: int, incarnation: str) -> None:
         if self.spec.actor.control:
-            recovery = asyncio.create_task(self._context.recovery.recover_dead(incarnation))
+            # What kills itself while it is being stopped has crashed all the same.
+            stopped = self.child.stopping and code in (*_STOP_SIGNALS, *ProcessExit)
+            end = f"was killed: {self.child.kill_reason}" if self.child.kill_reason else f"ended: {describe(code)}"
+            reason = "its actor was stopped" if stopped else f"its actor {end}"
+            recovery = asyncio.create_task(self._context.recovery.recover_dead(incarnation, reason, stopped=stopped))
             self._keep(recovery)
             # It is not cancelled when the time is up: it goes on beside the restart.
             await asyncio.wait((recovery,), timeout=RECOVER_WAIT_S)

@@ -52,7 +52,8 @@ class JobRecovery:
         self._recoveries = recoveries
         self._every_s = every_s
         self._roll = roll
-        self._owed: dict[str, None] = {}
+        # Incarnation -> why its jobs run again, and whether it was stopped.
+        self._owed: dict[str, tuple[str, bool]] = {}
         # Why the store refused to recover an incarnation, so that each reason is logged once.
         self._refused: dict[str, str] = {}
         self._store_away = False
@@ -61,14 +62,16 @@ class JobRecovery:
         self._spared_until_mono = 0.0
         self._looking_again: set[asyncio.Task[None]] = set()
 
-    async def recover_dead(self, incarnation: str) -> None:
+    async def recover_dead(self, incarnation: str, reason: str = "", *, stopped: bool = False) -> None:
         """Hand back the jobs of a process that was seen to end, or do so later when the store is away.
 
         Args:
             incarnation: Its name in Redis.
+            reason: Why its jobs run again, for their records.
+            stopped: It was ended on purpose, so its jobs are no suspects.
         """
-        self._owed[incarnation] = None
-        await self._recover_or_owe(incarnation)
+        self._owed[incarnation] = (reason, stopped)
+        await self._recover_or_owe(incarnation, reason, stopped=stopped)
         # The server may not have noticed yet that the connections of the dead process are closed, and may have given a
         # job to one of its blocked lanes. Without a second look, that job would wait for the next round.
         again = asyncio.create_task(self._look_again(incarnation))
@@ -82,7 +85,7 @@ class JobRecovery:
 
     async def _look_again(self, incarnation: str) -> None:
         await asyncio.sleep(_AGAIN_S)
-        await self._recover_or_owe(incarnation)
+        await self._recover_or_owe(incarnation, "")
 
     async def run_once(self) -> None:
         """Do one round: the recoveries that were put off, then the actors of any host whose lease has expired.
@@ -90,8 +93,8 @@ class JobRecovery:
         Raises:
             StoreError: The store is away, or refuses the command.
         """
-        for incarnation in tuple(self._owed):
-            await self._recover_contained(incarnation, proven_dead=True)
+        for incarnation, (reason, stopped) in tuple(self._owed.items()):
+            await self._recover_contained(incarnation, proven_dead=True, reason=reason, stopped=stopped)
             self._owed.pop(incarnation, None)
         for incarnation in await self._store.run(self._recoveries.buried()):
             await self._recover_contained(incarnation, proven_dead=False)
@@ -107,10 +110,12 @@ class JobRecovery:
         for incarnation in expired:
             await self._recover_contained(incarnation, proven_dead=False)
 
-    async def _recover_contained(self, incarnation: str, *, proven_dead: bool) -> None:
+    async def _recover_contained(
+        self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False
+    ) -> None:
         """Recover one incarnation. If the store refuses that for what is in its records, the others go on."""
         try:
-            await self._recover(incarnation, proven_dead=proven_dead)
+            await self._recover(incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped)
         except StoreRefused as e:
             if e.passing:
                 raise
@@ -129,28 +134,27 @@ class JobRecovery:
                 self._note_back()
             await asyncio.sleep(self._every_s * (1 - _SPREAD * self._roll()))
 
-    async def _recover_or_owe(self, incarnation: str) -> None:
+    async def _recover_or_owe(self, incarnation: str, reason: str, *, stopped: bool = False) -> None:
         try:
-            await self._recover(incarnation, proven_dead=True)
+            await self._recover(incarnation, proven_dead=True, reason=reason, stopped=stopped)
         except StoreError as e:
             self._note_away(e)
         else:
             self._owed.pop(incarnation, None)
 
-    async def _recover(self, incarnation: str, *, proven_dead: bool) -> None:
-        recovery: Recovery = await self._store.run(self._recoveries.recover(incarnation, proven_dead=proven_dead))
-        if recovery.handed_back or recovery.lost:
+    async def _recover(self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False) -> None:
+        recovery: Recovery = await self._store.run(
+            self._recoveries.recover(incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped)
+        )
+        if recovery.handed_back:
             log.warning(
                 "jobs.recovered",
                 extra={
                     "incarnation": incarnation,
                     "seen_to_end": proven_dead,
                     "handed_back": len(recovery.handed_back),
-                    "lost": len(recovery.lost),
                 },
             )
-        for job_id in recovery.lost:
-            log.error("job.lost", extra={"job": job_id, "incarnation": incarnation})
 
     def _note_away(self, error: StoreError) -> None:
         if not self._store_away:

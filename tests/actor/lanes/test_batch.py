@@ -23,7 +23,7 @@ def later_mono(seconds: float) -> float:
 
 
 def test_jobs_start_in_order_and_their_results_wait_to_be_taken() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
 
     assert batch.load([job("a"), job("b")]) == job("a")
     assert batch.advance(result("a")) == job("b")
@@ -34,7 +34,7 @@ def test_jobs_start_in_order_and_their_results_wait_to_be_taken() -> None:
 
 
 def test_each_run_has_a_handle_of_its_own() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b")])
     first = batch.run
     batch.advance(result("a"))
@@ -43,7 +43,7 @@ def test_each_run_has_a_handle_of_its_own() -> None:
 
 
 def test_results_that_could_not_be_settled_come_back_before_newer_ones() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b")])
     batch.advance(result("a"))
     taken = batch.take_results()
@@ -55,14 +55,14 @@ def test_results_that_could_not_be_settled_come_back_before_newer_ones() -> None
 
 
 def test_nothing_is_held_up_while_the_running_job_is_young() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b")])
 
     assert batch.take_held_up(time.monotonic(), 60) == ([], [])
 
 
 def test_behind_a_slow_job_results_and_unstarted_jobs_are_taken_away() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b"), job("c")])
     batch.advance(result("a"))
 
@@ -73,7 +73,7 @@ def test_behind_a_slow_job_results_and_unstarted_jobs_are_taken_away() -> None:
 
 
 def test_jobs_whose_handing_back_failed_are_handed_back_again_and_never_run() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b")])
     results, unstarted = batch.take_held_up(later_mono(1), 0.5)
 
@@ -85,7 +85,7 @@ def test_jobs_whose_handing_back_failed_are_handed_back_again_and_never_run() ->
 
 
 def test_stopped_batch_cancels_the_running_job_and_starts_no_other() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b")])
     assert isinstance(batch.run, Handle)
 
@@ -98,7 +98,7 @@ def test_stopped_batch_cancels_the_running_job_and_starts_no_other() -> None:
 
 
 def test_job_past_its_deadline_is_cancelled_and_past_its_grace_given_up() -> None:
-    batch = Batch(Handle)
+    batch = Batch(lambda _: Handle())
     batch.load([job("a", timeout="1")])
     assert isinstance(batch.run, Handle)
 

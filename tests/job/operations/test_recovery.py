@@ -9,7 +9,7 @@ import pytest
 from hero_job import JobFailed, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.retention import Retention
-from hero_job.operations.actor_operations import ActorEntry, ActorOperations, ClaimedJob, Recoveries
+from hero_job.operations.actor_operations import ActorEntry, ActorOperations, ClaimedJob, Recoveries, Settlement
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
@@ -34,7 +34,7 @@ def test_a_late_zombie_changes_nothing(
     assert store.run(zombie.turn(0, finished(held, "late"), 1)).refused == [job_id]
 
     record = store.run(operations.record(job_id))
-    assert (record.status, record.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 1)
+    assert (record.status, record.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 0)
     assert store.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
 
 
@@ -51,8 +51,8 @@ def test_the_dead_hand_their_jobs_back_to_the_head_in_order(
 
     assert sorted(recovery.handed_back) == sorted(ids[:4])
     assert [j.id for j in store.run(make_actor().turn(0, [], 10)).jobs] == ids
-    assert store.run(operations.record(ids[0])).redeliveries == 1
-    assert store.run(operations.record(ids[3])).redeliveries == 0, "it was taken, but not started"
+    assert store.run(operations.record(ids[0])).rerun_reason == "its actor ended unexpectedly"
+    assert store.run(operations.record(ids[3])).rerun_reason is None, "it was taken, but not started"
 
 
 def test_recovery_covers_every_lane(
@@ -68,21 +68,70 @@ def test_recovery_covers_every_lane(
     assert sorted(recovery.handed_back) == sorted(ids)
 
 
-def test_a_job_that_kills_its_holders_ends_as_lost_after_three_redeliveries(
+def test_the_end_of_its_actor_never_charges_a_job_but_makes_it_a_suspect(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
 ) -> None:
     (job_id,) = submit_many(store, operations, make_job, 1)
-    for _ in range(4):
+    for number in range(10):
         holder = make_actor()
-        assert [j.id for j in store.run(holder.turn(0, [], 1)).jobs] == [job_id]
-        recovery = store.run(recoveries.recover(holder.entry.incarnation, proven_dead=True))
+        (job,) = store.run(holder.turn(0, [], 1)).jobs
+        assert job.is_suspect == (number > 0)
+        store.run(recoveries.recover(holder.entry.incarnation, proven_dead=True, reason=f"end {number}"))
 
-    assert recovery.lost == [job_id]
     record = store.run(operations.record(job_id))
-    assert (record.status, record.error_kind, record.attempt) == (JobStatus.ERROR, "lost", 4)
-    with pytest.raises(JobFailed, match="lost 4 times"):
+    assert (record.status, record.redeliveries, record.rerun_reason) == (JobStatus.DISPATCHED, 0, "end 9")
+
+
+def test_a_job_whose_actor_was_stopped_is_no_suspect(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
+) -> None:
+    submit_many(store, operations, make_job, 1)
+    for leaves in (True, False):
+        holder = make_actor()
+        (job,) = store.run(holder.turn(0, [], 1)).jobs
+        assert not job.is_suspect
+        dead = recoveries.recover(holder.entry.incarnation, proven_dead=True, stopped=True)
+        store.run(holder.leave() if leaves else dead)
+
+
+def test_a_suspect_that_ends_its_own_process_is_charged_and_ends_as_lost_after_three_redeliveries(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit_many(store, operations, make_job, 1)
+    first, actor = make_actor(), make_actor()
+    store.run(first.turn(0, [], 1))
+    store.run(recoveries.recover(first.entry.incarnation, proven_dead=True))
+    for number in range(4):
+        (job,) = store.run(actor.turn(0, [], 1)).jobs
+        assert (job.id, job.is_suspect) == (job_id, True)
+        assert store.run(operations.record(job_id)).redeliveries == number
+        crash = Settlement(job.id, job.attempt, JobStatus.ERROR, error="boom %s", ended_its_process=True)
+        assert store.run(actor.turn(0, [crash], 0)).refused == []
+        assert store.run(actor.turn(0, [crash], 0)).refused == ([job_id] if number < 3 else []), "it counts once"
+
+    record = store.run(operations.record(job_id))
+    assert (record.status, record.error_kind, record.attempt) == (JobStatus.ERROR, "lost", 5)
+    assert record.rerun_reason == "it ran alone, and boom %s"
+    with pytest.raises(JobFailed, match="ended 4 times while it ran alone; the last time, boom %s"):
         store.wait_reply(operations, job_id, 5).result()
     assert store.run(operations.admin.queue_length(ScriptType.OSIS)) == 0
+    store.run(operations.retry(job_id))
+    again = store.run(operations.record(job_id))
+    assert (again.redeliveries, again.rerun_reason) == (0, None)
+    assert not store.run(actor.turn(0, [], 1)).jobs[0].is_suspect, "an operator's retry is a new life"
+
+
+def test_a_suspect_that_was_asked_to_stop_is_stopped_when_its_process_ends(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
+) -> None:
+    (job_id,) = submit_many(store, operations, make_job, 1)
+    actor = make_actor()
+    (job,) = store.run(actor.turn(0, [], 1)).jobs
+    store.run(operations.stop(job_id))
+
+    store.run(actor.turn(0, [Settlement(job.id, job.attempt, JobStatus.ERROR, ended_its_process=True)], 0))
+
+    assert store.run(operations.status(job_id)) is JobStatus.STOPPED
 
 
 def test_a_live_incarnation_is_left_alone_and_an_expired_one_is_recovered(
@@ -123,7 +172,8 @@ def test_a_leaving_incarnation_hands_back_its_jobs_without_counting_a_redelivery
 
     assert store.run(leaving.leave()).handed_back == [job_id]
 
-    assert store.run(operations.record(job_id)).redeliveries == 0
+    record = store.run(operations.record(job_id))
+    assert (record.redeliveries, record.rerun_reason) == (0, "its actor was stopped")
     assert store.run(operations.admin.actors()) == []
     assert store.run(recoveries.expired()) == store.run(recoveries.buried()) == []
 

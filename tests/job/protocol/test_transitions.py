@@ -70,7 +70,7 @@ def test_every_script_file_is_loaded_and_documents_its_guarantee_and_answer() ->
     list(
         product(
             sorted(STATES),
-            ["create", "start", "turn", "settle", "repeat", "release", "recover", "stop", "promote", "retry"],
+            ["create", "start", "turn", "settle", "repeat", "crash", "release", "recover", "stop", "promote", "retry"],
         )
     ),
 )
@@ -97,6 +97,7 @@ def test_no_script_makes_a_transition_that_it_does_not_declare(
         "turn": (lua.TURN, actor.turn(0, [], 5)),
         "settle": (lua.TURN, actor.turn(0, [Settlement("j", "1", JobStatus.FINISHED, "42")], 0)),
         "repeat": (lua.TURN, actor.turn(0, [Settlement("j", "1", JobStatus.ERROR, error="e", retry_in_s=60)], 0)),
+        "crash": (lua.TURN, actor.turn(0, [Settlement("j", "1", JobStatus.ERROR, ended_its_process=True)], 0)),
         "stop": (lua.STOP, operations.stop("j")),
         "promote": (lua.PROMOTE, operations.admin.promote()),
         "retry": (lua.RETRY, operations.retry("j")),

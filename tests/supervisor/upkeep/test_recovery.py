@@ -49,7 +49,7 @@ def test_jobs_of_a_lost_host_are_handed_back_when_the_lease_has_expired(
     job_id, _ = claim_elsewhere(store, operations, namespace, lease_s=0.5)
     supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace)
     assert supervisor.reply(job_id).output == "42"
-    assert supervisor.record(job_id).redeliveries == 1
+    assert supervisor.record(job_id).rerun_reason == "its actor gave no sign of life"
     assert supervisor.wait_event("jobs.recovered")["seen_to_end"] is False
 
 

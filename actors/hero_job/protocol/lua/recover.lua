@@ -1,8 +1,9 @@
 -- Hand back the jobs of an incarnation that is dead or leaves.
 --
--- Guarantees: a job that it holds returns to the head of its queue, or ends as lost if it has been redelivered too often.
---   Afterwards the incarnation's lanes claim nothing and its settlements are refused. A later call finds ids that the
---   blocked command of a frozen lane moved after this one.
+-- Guarantees: a job that it holds returns to the head of its queue. No job is charged, because nobody knows which of them
+--   ended the process; each of them is a suspect, and runs alone from now on (see turn.lua). Afterwards the incarnation's
+--   lanes claim nothing and its settlements are refused. A later call finds ids that the blocked command of a frozen lane
+--   moved after this one.
 -- Transitions: started -> dispatched, started -> error, stopping -> stopped, stopping -> error, dispatched -> error,
 --   created -> error
 -- KEYS[1] registry
@@ -11,16 +12,17 @@
 -- ARGV[1] namespace prefix, with its colon
 -- ARGV[2] incarnation
 -- ARGV[3] 'leaving' (by itself, in order), 'dead' (its parent saw it exit) or 'expired' (only if its presence is gone)
--- ARGV[4] most redeliveries
--- ARGV[5] for how long its claimed lists are read again, in ms
--- ARGV[6..10] retention (see ending.lua)
--- Returns {alive 0|1, {id handed back ...}, {id lost ...}}
+-- ARGV[4] why its jobs run again, in words
+-- ARGV[5] '1' if its jobs are suspects; '' if it was stopped
+-- ARGV[6] for how long its claimed lists are read again, in ms
+-- ARGV[7..11] retention (see ending.lua)
+-- Returns {alive 0|1, {id handed back ...}}
 local registry, presence, dead = KEYS[1], KEYS[2], KEYS[3]
-local ns, incarnation, cause, max_redeliveries, tomb_ms = unpack(ARGV, 1, 5)
-local retention = read_retention(6)
+local ns, incarnation, cause, reason, suspects, tomb_ms = unpack(ARGV, 1, 6)
+local retention = read_retention(7)
 local MAX_LANES = 1024 + 32 -- with the spare ones
-local back, lost = {}, {}
-if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back, lost } end
+local back = {}
+if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back } end
 
 -- Read what an incarnation says about itself. What another version wrote differently counts as not said.
 local function read_object(text)
@@ -39,7 +41,7 @@ if entry then
   end
 else
   local tomb = redis.call('HGET', dead, incarnation)
-  if not tomb then return { 0, back, lost } end
+  if not tomb then return { 0, back } end
   tomb = read_object(tomb)
   entry = tomb.entry
   if (tonumber(tomb.until_ms) or 0) < now then redis.call('HDEL', dead, incarnation) end
@@ -53,33 +55,29 @@ local function hand_back(id, queue)
   back[#back + 1] = id
 end
 
--- Redeliver a job that was running, or end it as lost.
-local function redeliver(id, queue, redeliveries, options)
+-- Let a job that was running run again.
+local function run_again(id, queue)
   local key = ns .. JOB .. id
-  local count = (tonumber(redeliveries) or 0) + (cause == 'leaving' and 0 or 1)
-  if count > tonumber(max_redeliveries) then
-    redis.call('HSET', key, 'redeliveries', count)
-    local message = string.format('its actor was lost %d times while it ran', count)
-    end_without_result(ns, id, 'error', 'lost', message, retention, options)
-    lost[#lost + 1] = id
-  else
-    redis.call('HSET', key, 'status', 'dispatched', 'redeliveries', count, 'updated_at', at)
-    redis.call('HDEL', key, 'owner', 'started_at')
-    hand_back(id, queue)
-    note_event(id, 'dispatched')
+  redis.call('HSET', key, 'status', 'dispatched', 'rerun_reason', reason, 'updated_at', at)
+  redis.call('HDEL', key, 'owner', 'started_at')
+  if suspects == '1' then
+    redis.call('HSET', key, 'suspect', '1')
+    mark_options(key)
   end
+  hand_back(id, queue)
+  note_event(id, 'dispatched')
 end
 
 local function recover_job(id, me)
-  local hash = redis.pcall('HMGET', ns .. JOB .. id, 'status', 'owner', 'redeliveries', 'script_type', 'group',
-    'instance', 'extra', FOREIGN_SCRIPT_TYPE)
+  local hash = redis.pcall('HMGET', ns .. JOB .. id, 'status', 'owner', 'script_type', 'group', 'instance',
+    'extra', FOREIGN_SCRIPT_TYPE)
   if hash.err then error('the job\'s key does not hold a hash', 0) end
-  local status_text, owner, redeliveries, script_type, group, instance, extra, foreign_script_type = unpack(hash)
+  local status_text, owner, script_type, group, instance, extra, foreign_script_type = unpack(hash)
   local options = has_options(extra)
   local status = read_status(status_text)
   local queue = queue_of(ns, script_type or foreign_script_type, group, instance) or type_queue
   if status == 'started' and owner == me then
-    redeliver(id, queue, redeliveries, options)
+    run_again(id, queue)
   elseif status == 'stopping' and owner == me then
     end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
   elseif (status == 'dispatched' or status == 'created') and (status_text or redis.call('EXISTS', ns .. JOB .. id) == 1) then
@@ -96,4 +94,4 @@ for lane = 0, math.min(lanes, MAX_LANES) - 1 do
 end
 settle_ended(ns, retention)
 write_events(ns, retention)
-return { 0, back, lost }
+return { 0, back }

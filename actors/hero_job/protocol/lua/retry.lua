@@ -41,7 +41,7 @@ for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
   for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do keep_for(ns, id, prerequisite) end
 end
 redis.call('HDEL', key, 'error', 'error_kind', 'error_at', 'finished_at', 'started_at', 'owner', 'redeliveries',
-  'failures', 'pending', 'prerequisite_failed', 'expires_ms', 'due_ms')
+  'rerun_reason', 'suspect', 'failures', 'pending', 'prerequisite_failed', 'expires_ms', 'due_ms')
 redis.call('HSET', key, 'status', 'dispatched', 'updated_at', at)
 redis.call('PERSIST', key)
 redis.call('DEL', reply)

@@ -3,8 +3,8 @@
 -- Guarantees: a settlement counts once, and only from the owner with the current attempt while the job is running (the
 --   fence). A claimed id stays in the lane's claimed list until it is settled or handed back, so that neither a lost
 --   answer nor a killed process loses it. A lane whose incarnation is not in the registry claims nothing.
--- Transitions: started -> finished, started -> error, started -> stopped, started -> scheduled, stopping -> finished,
---   stopping -> error, stopping -> stopped, created -> started, dispatched -> started, created -> error,
+-- Transitions: started -> finished, started -> error, started -> stopped, started -> scheduled, started -> dispatched,
+--   stopping -> finished, stopping -> error, stopping -> stopped, created -> started, dispatched -> started, created -> error,
 --   dispatched -> error, created -> scheduled, dispatched -> scheduled
 -- KEYS[1] registry of incarnations
 -- KEYS[2] claimed list of the lane
@@ -17,10 +17,12 @@
 -- ARGV[10] incarnation
 -- ARGV[11..] settlements of nine values: id, attempt, status, output, output_json, error, error_kind, "line:column", and
 --   the reply. Status 'scheduled' means that the run failed and is to be repeated; then the last value is a delay in ms.
+--   Status 'dispatched' means that a suspect (see recover.lua) ended the process that it ran in alone, so it is charged
+--   with a redelivery; then the last value is the most redeliveries.
 -- Returns {alive 0|1, {id refused ...}, {job ...}}. A job is
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options}, nil where the hash lacks it.
 --   The options of a job that sets any: {retries, failures, {prerequisite, output, ...}, log_path, signatures,
---   memory_bytes}
+--   memory_bytes, suspect}
 local registry, claimed = KEYS[1], KEYS[2]
 local ns, me, max_jobs, by_context, retention = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= '', read_retention(5)
 local incarnation = ARGV[10]
@@ -59,6 +61,25 @@ local function repeat_later(id, key, delay_ms)
   note_event(id, 'scheduled')
 end
 
+-- Let a job that ended its own process run again, or end it as lost if it did so too often.
+local function redeliver(id, key, message, max_redeliveries, options)
+  local redeliveries, script_type, group, instance, foreign_script_type = unpack(redis.call('HMGET', key,
+    'redeliveries', 'script_type', 'group', 'instance', FOREIGN_SCRIPT_TYPE))
+  local count = (tonumber(redeliveries) or 0) + 1
+  local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
+  redis.call('HSET', key, 'redeliveries', count)
+  if not queue then error('script_type is missing or unknown', 0) end
+  if count > tonumber(max_redeliveries) then
+    message = string.format('its process ended %d times while it ran alone; the last time, %s', count, message)
+    end_without_result(ns, id, 'error', 'lost', message, retention, options)
+  else
+    redis.call('HSET', key, 'status', 'dispatched', 'rerun_reason', 'it ran alone, and ' .. message, 'updated_at', at)
+    redis.call('HDEL', key, 'owner', 'started_at')
+    enqueue(ns, id, queue, nil, true)
+    note_event(id, 'dispatched')
+  end
+end
+
 local accepted, is_accepted = 0, {}
 for i = FIRST_SETTLEMENT, #ARGV, 9 do
   local id, my_attempt, new_status, output, output_json, message, kind, position, last = unpack(ARGV, i, i + 8)
@@ -74,8 +95,10 @@ for i = FIRST_SETTLEMENT, #ARGV, 9 do
     is_accepted[id] = true
     if new_status == 'finished' then
       finish(id, key, output, output_json, last, options)
-    elseif new_status == 'scheduled' and status == 'stopping' then
+    elseif (new_status == 'scheduled' or new_status == 'dispatched') and status == 'stopping' then
       end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
+    elseif new_status == 'dispatched' then
+      contain_job(ns, id, retention, redeliver, id, key, message, last, options)
     else
       write_error(key, new_status, message, kind, position, options)
       if new_status == 'scheduled' then
@@ -133,10 +156,10 @@ end
 -- lets it wait in line, and returns nil.
 local function admit(id, key, attempt)
   local expires_ms, rate_key, rate_max, rate_window_s, concurrency_key, concurrency_max, retries, failures,
-    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, foreign_log_path, released, place =
+    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, suspect, foreign_log_path, released, place =
     unpack(redis.call('HMGET', key, 'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key',
     'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added', 'log_path', 'signatures',
-    'memory_bytes', FOREIGN_LOG_PATH, 'released', 'place'))
+    'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'released', 'place'))
   concurrency_key = concurrency_key or place
   local has_begun = (tonumber(attempt) or 0) > (tonumber(released) or 0)
   if expires_ms and not has_begun and now > read_number('expires_ms', expires_ms) then
@@ -162,14 +185,14 @@ local function admit(id, key, attempt)
     end
   end
   redis.call('ZREM', ns .. EXPIRING, id)
-  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes }
+  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes, suspect }
 end
 
 -- The options of a job that the lane has claimed already, for an answer that was lost.
 local function options_again(key)
-  local retries, failures, log_path, signatures, memory_bytes, foreign_log_path = unpack(redis.call('HMGET', key,
-    'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', FOREIGN_LOG_PATH))
-  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes }
+  local retries, failures, log_path, signatures, memory_bytes, suspect, foreign_log_path = unpack(redis.call('HMGET',
+    key, 'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', 'suspect', FOREIGN_LOG_PATH))
+  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes, suspect }
 end
 
 local seen = {}

@@ -45,6 +45,7 @@ class _RecordView(TypedDict):
     finished_at: str | None
     attempt: int
     redeliveries: int
+    rerun_reason: str | None
     failures: int
     owner: str | None
     progress: ProgressView | None

@@ -107,7 +107,7 @@ class Actor:
         engine: Engine
         unavailable = None
         try:
-            engine = load_engine(options.engine)
+            engine = self._load_engine()
             if isinstance(engine, OffersFunctions):
                 engine.give_rights(options.rights)
         except EngineUnavailable as e:
@@ -143,6 +143,13 @@ class Actor:
         reason = self._shutdown.reason or Reason.SIGNAL
         log.info("actor.ended", extra={"incarnation": options.incarnation, "reason": reason.value})
         return _EXIT_OF.get(reason, ProcessExit.OK)
+
+    def _load_engine(self) -> Engine:
+        if self._options.isolation == "thread":
+            return load_engine(self._options.engine)
+        from hero_engine.isolated import load_isolated_engine
+
+        return load_isolated_engine(self._options.engine)
 
     # -- start ---------------------------------------------------------------------------------------------------------
 

@@ -120,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
         help="name of an engine, or module:factory; default: rhai for osis and sal, heroscript for python, v for v",
     )
     add(
+        "--isolation",
+        choices=("thread", "process"),
+        default="thread",
+        help="run scripts in the way of their engine, or in child processes (default: %(default)s)",
+    )
+    add(
         "--missing-engine",
         choices=[when.value for when in WhenMissing],
         default=WhenMissing.FAIL.value,

@@ -41,6 +41,7 @@ class ActorOptions:
         group: It also serves the queue of this group; None for no group.
         instance: It also serves the queue of this instance of the group; None for no instance.
         engine: Registry name, or `module:factory`.
+        isolation: "thread": scripts run in the way of their engine; "process": in child processes, whatever the engine.
         by_context: Run one job per context at a time, in queue order, across all actors that set this.
         legacy_queues: Also serve the queues of older Rust programs.
         grace_s: How long a job may run past its deadline before the actor gives it up, in seconds.
@@ -69,6 +70,7 @@ class ActorOptions:
     group: str | None
     instance: str | None
     engine: str
+    isolation: str
     by_context: bool
     legacy_queues: bool
     grace_s: float

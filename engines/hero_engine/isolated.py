@@ -14,12 +14,15 @@ from hero_engine.children.channel import ParentChannel
 from hero_engine.children.child_engine import ChildEngine
 from hero_engine.children.program import ChildJob
 from hero_engine.children.settings import ChildSettings
-from hero_engine.engine import Asker, AsksStore, Done, Outcome
+from hero_engine.engine import Asker, AsksStore, Done, Engine, OffersFunctions, Outcome
 from hero_engine.registry import load_engine
+from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights
 
 _PROGRAM = "hero_engine.isolated:IsolatedProgram"
 #: What the children do not get of the actor's environment: access to the store is access to everything.
 _SECRETS = frozenset({"HERO_REDIS_URL"})
+#: Engines whose scripts have processes of their own anyway.
+_ALWAYS_ISOLATED = frozenset({"heroscript", "v"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,18 @@ class IsolatedEngine(ChildEngine):
         super().__init__(engine, _PROGRAM, replace(given, engine=engine), environ)
 
 
+def load_isolated_engine(name: str) -> Engine:
+    """Load an engine so that each script runs in a process that its crash ends alone.
+
+    Args:
+        name: Registry name, or `module:factory`.
+
+    Raises:
+        EngineUnavailable: See `load_engine`.
+    """
+    return load_engine(name) if name in _ALWAYS_ISOLATED else IsolatedEngine(name)
+
+
 class IsolatedProgram:
     """Runs the scripts of an engine in a child process; see `ChildProgram`.
 
@@ -66,7 +81,10 @@ class IsolatedProgram:
         self.loaded = [self._engine.name]
 
     def prepare(self, channel: ParentChannel) -> None:
-        """Let the engine's scripts ask the actor for the store."""
+        """Give the engine what the actor would give it: the rights, and access to the store by way of the actor."""
+        rights = os.environ.pop(RIGHTS_VARIABLE, "")
+        if isinstance(self._engine, OffersFunctions):
+            self._engine.give_rights(ScriptRights.from_json(rights))
         if isinstance(self._engine, AsksStore):
             self._engine.give_access(_AccessOfActor(channel))
 

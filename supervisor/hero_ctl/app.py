@@ -88,6 +88,7 @@ def _version(
 _add("run", jobs.run, panel=_JOBS)
 _add("submit", jobs.submit, panel=_JOBS)
 _add("status", jobs.status, panel=_JOBS)
+_add("show", jobs.show, panel=_JOBS)
 _add("output", jobs.output, panel=_JOBS)
 _add("logs", job_control.logs, panel=_JOBS)
 _add("list", jobs.list_jobs, panel=_JOBS)

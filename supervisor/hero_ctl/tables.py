@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from hero_ctl.json_views import next_time_text, time_text
 from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
 from hero_job.operations.credentials import StoredToken
@@ -37,6 +39,35 @@ def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]])
         )
     rows += [[job_id, "", "damaged", "", "", "", _short(reason, _SHORT_CHARS)] for job_id, reason in damaged]
     _print_table(["ID", "TYPE", "STATUS", "CREATED (UTC)", "TOOK", "CALLER", "RESULT"], rows, "no jobs")
+
+
+def print_job(record: JobRecord) -> None:
+    """Print what happened to a job, one line per fact; its script and its output are left out."""
+    job, progress = record.job, record.progress
+    place = ":".join(str(part) for part in (record.error_line, record.error_column) if part is not None)
+    facts: dict[str, object] = {
+        "id": job.id,
+        "script type": job.script_type.value,
+        "caller": job.caller_id,
+        "context": job.context_id,
+        "status": record.status.value,
+        "created": record.created_at,
+        "started": record.started_at,
+        "finished": record.finished_at,
+        "took": _took(record),
+        "owner": record.owner,
+        "attempts": record.attempt,
+        "ran again": record.rerun_reason,
+        "ended its process": f"{record.redeliveries} times" if record.redeliveries else "",
+        "failures": record.failures or "",
+        "progress": f"{progress.done:g} of {progress.total:g} {progress.text}" if progress else "",
+        "error": f"{record.error_kind}: {record.error}" if record.error is not None else "",
+        "error at": place,
+    }
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        if fact not in (None, ""):
+            typer.echo(f"{name:{width}}  {_short(str(fact), _WIDE_COLUMNS)}")
 
 
 def print_actors(actors: Sequence[ActorPresence], queued: Mapping[str, int]) -> None:

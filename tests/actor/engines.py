@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -77,6 +78,10 @@ class TestEngine:
                 time.sleep(float(seconds))
             case ["hoard", mib]:  # never frees its memory
                 _hoard.append(b"x" * (int(mib) << 20))
+            case ["segfault"]:
+                ctypes.string_at(0)
+            case ["hold"]:  # keeps the interpreter lock, so that no other thread runs
+                ctypes.PyDLL(None).sleep(3600)
             case ["raise"]:
                 raise RuntimeError("engine is broken")
             case ["surrogate"]:

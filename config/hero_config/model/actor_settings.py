@@ -45,6 +45,10 @@ class ActorSettings(Section):
     log is cut and says so."""
     engine: str = ""
     """Engine name, or module:factory. Empty: the engine of the type."""
+    isolation: Literal["thread", "process"] = "thread"
+    """thread: Rhai scripts run in threads of the actor, which is fastest. process: each lane runs its scripts in a
+    child process that is kept, has limits of its own (HERO_CHILD_* in env), and is killed at the deadline; a script
+    that crashes ends only that. HeroScript and V always run in processes of their own."""
     missing_engine: Literal["fail", "wait"] = "fail"
     """What happens to jobs while the engine (the wheel rhai-py, the program hero) is not installed. fail: they fail and
     say how to install it. wait: they wait."""
@@ -124,7 +128,7 @@ class ActorSettings(Section):
     def _command_takes_arguments_only(self) -> Self:
         ours = (
             *("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes"),
-            *("memory_bytes", "max_result_bytes", "engine", "missing_engine", "allow"),
+            *("memory_bytes", "max_result_bytes", "engine", "isolation", "missing_engine", "allow"),
         )
         given = [name for name in ours if getattr(self, name) != type(self).model_fields[name].default]
         if self.command and given:

@@ -120,8 +120,8 @@ class JobsSettings(Section):
     max_script_bytes: Annotated[int, Field(ge=1, le=512 * 1024 * 1024)] = 1024 * 1024
     """Largest script in bytes (1 MiB). Redis keeps all scripts in memory."""
     max_redeliveries: Annotated[int, Field(ge=0, le=1000)] = 3
-    """How often a job is requeued because its actor died. After that it fails as lost, since it may be what kills the
-    actors."""
+    """How often a job runs again that ended its own process while it ran alone. After that it fails as lost. The end of
+    an actor charges no job: its jobs run again alone, each in a child process, to find out which of them did it."""
     result_ttl_s: Annotated[int, Field(ge=1)] = 86_400
     """Seconds that a finished job is kept (one day)."""
     failure_ttl_s: Annotated[int, Field(ge=1)] = 604_800

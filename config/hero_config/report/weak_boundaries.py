@@ -158,6 +158,10 @@ def _on(_actor: ActorSettings, text: str) -> bool:
     return text.lower() == "true"
 
 
+def _several_jobs(actor: ActorSettings, text: str) -> bool:
+    return text.isdecimal() and int(text) > 1 and actor.isolation == "thread"
+
+
 def _zero(actor: ActorSettings, text: str) -> bool:
     return text.isdecimal() and int(text) == 0 and not actor.memory_max_bytes
 
@@ -228,6 +232,8 @@ ACTOR_RULES = (
     _of_actor("HERO_ALLOW_PACKAGES", _any_name, "scripts install and remove every package; name packages"),
     *(_of_actor(name, _any_folder, "scripts reach all files there; name a folder of their own") for name in _FOLDERS),
     _of_actor("HERO_CHILD_MEMORY_MIB", _zero, "nothing limits the memory of a job; set it, or memory_max"),
+    _of_actor("HERO_CHILD_JOBS", _several_jobs,
+              "what a job's Python code leaves in its process is there for the next job, also of another caller"),
     _of_actor("HERO_CHILD_FILES", lambda _, text: text.isdecimal() and int(text) == 0,
               "only the limit of the service holds the number of files that a job opens"),
     _of_actor("HERO_ACTIONS_ENV", lambda _, text: "HERO_REDIS_URL" in _names(text),
@@ -258,12 +264,13 @@ def _of_service(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
 def _of_actors(config: Config, environ: Mapping[str, str]) -> Iterator[tuple[KeyPath, str]]:
     for index, actor in enumerate(config.settings.actors):
         variables = {**environ, **actor.env}
-        # Only our own HeroScript engine reads these variables.
+        # Our own HeroScript engine reads all these variables; those for children serve any engine in child processes.
         engine = actor.engine or ("heroscript" if actor.type == "python" else "")
         runs_heroscript = engine == "heroscript" and not actor.command
         for rule in ACTOR_RULES:
             is_variable = rule.key.isupper()
-            if is_variable and not runs_heroscript:
+            isolated = actor.isolation == "process" and rule.key.startswith("HERO_CHILD_")
+            if is_variable and not (runs_heroscript or isolated):
                 continue
             if rule.weak(actor, variables.get(rule.key, "")):
                 path: KeyPath = ("actors", index, *(("env", rule.key) if is_variable else rule.key.split(".")))

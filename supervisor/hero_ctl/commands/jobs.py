@@ -1,4 +1,4 @@
-"""The commands that run a script or look at jobs: run, submit, status, output, list."""
+"""The commands that run a script or look at jobs: run, submit, status, show, output, list."""
 
 from __future__ import annotations
 
@@ -77,6 +77,19 @@ def status(
             typer.echo(to_json(record_as_json(supervisor.get_job(job_id))))
         else:
             typer.echo(supervisor.get_job_status(job_id).value)
+
+
+def show(job_id: JobId, store: StoreOptions, *, as_json: Json = False) -> None:
+    """Print what happened to a job: status, times, attempts, why it ran again, and its error."""
+    from hero_ctl.json_views import record_as_json, to_json
+    from hero_ctl.tables import print_job
+
+    with open_supervisor(store) as supervisor:
+        record = supervisor.get_job(job_id)
+    if as_json:
+        typer.echo(to_json(record_as_json(record)))
+    else:
+        print_job(record)
 
 
 def output(

@@ -167,6 +167,8 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         flags["--lanes"] = actor.lanes
     if actor.engine:
         flags["--engine"] = actor.engine
+    if actor.isolation != "thread":
+        flags["--isolation"] = actor.isolation
     if actor.missing_engine != "fail":
         flags["--missing-engine"] = actor.missing_engine
     if "memory_bytes" in actor.model_fields_set:

@@ -107,6 +107,10 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
         [env("HERO_CHILD_MEMORY_MIB", "0")],
         [env("HERO_CHILD_MEMORY_MIB", "512"), actor("memory_max = '1gb'\nenv = { HERO_CHILD_MEMORY_MIB = '0' }")],
     ),
+    "HERO_CHILD_JOBS": (
+        [env("HERO_CHILD_JOBS", "2")],
+        [env("HERO_CHILD_JOBS", "1"), actor("isolation = 'process'\nenv = { HERO_CHILD_JOBS = '2' }")],
+    ),
     "HERO_CHILD_FILES": ([env("HERO_CHILD_FILES", "0")], [env("HERO_CHILD_FILES", "64")]),
     "HERO_ACTIONS_ENV": ([env("HERO_ACTIONS_ENV", "A,HERO_REDIS_URL")], [env("HERO_ACTIONS_ENV", "A")]),
 }
@@ -116,6 +120,13 @@ def found(lay: Lay, text: str, **environ: str) -> set[str]:
     """Give the keys that are warned of, without the place of their entry."""
     problems = find_weak_boundaries(load_config(lay(text), environ={}), environ)
     return {problem.key.removeprefix("actors.0.").removeprefix("env.") for problem in problems}
+
+
+def test_limits_of_children_are_checked_for_any_engine_in_processes(lay: Lay) -> None:
+    entry = "[[actors]]\ntype = 'sal'\nisolation = '{}'\nenv = {{ HERO_CHILD_MEMORY_MIB = '0' }}\n"
+
+    assert found(lay, entry.format("process")) == {"HERO_CHILD_MEMORY_MIB"}
+    assert found(lay, entry.format("thread")) == set(), "nothing reads it"
 
 
 def test_defaults_weaken_nothing() -> None:

@@ -9,6 +9,7 @@ import uuid
 import redis
 
 from hero_job import JobBuilder
+from hero_job.protocol.op import Op
 from hero_supervisor import SupervisorBuilder
 from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
@@ -28,8 +29,28 @@ def test_status_is_one_word_and_everything_as_json(heroctl: Heroctl) -> None:
     assert whole["attempt"] == 1
 
 
+def test_show_says_why_a_job_ran_again(heroctl: Heroctl, deployment: Deployment) -> None:
+    job_id = heroctl("submit", 'throw "no\\nluck"').stdout.strip()
+    heroctl("output", job_id, "--wait", "20")
+    why = "its actor ended: signal 11 (Segmentation fault)"
+    with deployment.supervisor() as supervisor:
+        fields = ("HSET", f"hero:job:{job_id}", "rerun_reason", why, "redeliveries", "2")
+        supervisor.store.run(Op(fields, int))
+
+    shown = heroctl("show", job_id).stdout
+    facts = dict(line.split("  ", 1) for line in shown.splitlines())
+    facts = {name: fact.strip() for name, fact in facts.items()}
+
+    assert facts["status"] == "error"
+    assert facts["attempts"] == "1"
+    assert facts["ran again"] == why
+    assert facts["ended its process"] == "2 times"
+    assert "no luck" in facts["error"], "one line per fact"
+    assert json.loads(heroctl("show", job_id, "--json").stdout)["rerun_reason"] == why
+
+
 def test_unknown_job_exits_with_5(heroctl: Heroctl) -> None:
-    for command in (["status", "nobody"], ["output", "nobody"], ["status", "nobody", "--json"]):
+    for command in (["status", "nobody"], ["output", "nobody"], ["show", "nobody"], ["status", "nobody", "--json"]):
         done = heroctl(*command)
 
         assert done.returncode == 5

@@ -41,7 +41,7 @@ def test_the_example_of_the_canonical_form_is_right() -> None:
 
 def test_the_examples_of_configuration_are_accepted(tmp_path: Path) -> None:
     blocks = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         path = tmp_path / "hero.toml"
         path.write_text(block.replace('sha256 = "..."', f'sha256 = "{"0" * 64}"'))

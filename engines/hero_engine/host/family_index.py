@@ -32,7 +32,8 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
             execute ignore_error kill log new_run_options process_get process_list run run_command run_silent silent
             """,
         "text": """
-            and build case_insensitive dedent name_fix path_fix pattern prefix regex replace replacement
+            add_var add_vars and build case_insensitive dedent name_fix path_fix pattern prefix regex render
+            render_to_file replace replace_file replace_file_in_place replace_file_to replacement template_builder_open
             text_replacer_builder text_replacer_new
             """,
     }

@@ -1,4 +1,4 @@
-"""The family `text`: indentation, names that are safe for files, and replacements."""
+"""The family `text`: indentation, names that are safe for files, replacements, and templates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hero_engine.errors import FunctionError
+from hero_engine.host.call import Call
 from hero_engine.host.definition import Family
+from hero_engine.host.rendering import render
+from hero_engine.host.workspace import workspace
 
-FAMILY = Family("text", "Indentation, names that are safe for files, and replacements.")
+FAMILY = Family("text", "Indentation, names that are safe for files, replacements, and templates.")
 
 #: A tab counts as this many columns. Source: dedent of the crate sal-text 0.1.0
 _TAB_COLUMNS = 4
@@ -97,6 +100,18 @@ class TextReplacer:
             text = step(text)
         return text
 
+    def replace_file(self, call: Call, path: str) -> str:
+        """Carry out the replacements in the text of a file, which stays as it is."""
+        return self.replace(_read(call, path))
+
+    def replace_file_in_place(self, call: Call, path: str) -> None:
+        """Carry out the replacements in a file."""
+        _write(call, path, self.replace(_read(call, path)))
+
+    def replace_file_to(self, call: Call, path: str, target: str) -> None:
+        """Carry out the replacements in the text of a file, and write the result to another."""
+        _write(call, target, self.replace(_read(call, path)))
+
 
 @FAMILY.handle
 class TextReplacerBuilder:
@@ -150,6 +165,64 @@ def text_replacer_new() -> TextReplacerBuilder:
         text_replacer_new().pattern("a").replacement("b").and().pattern("c").replacement("d").build()
     """
     return TextReplacerBuilder()
+
+
+@FAMILY.handle
+class TemplateBuilder:
+    """A template and its variables. Immutable: each method returns a further builder."""
+
+    def __init__(self, template: str, variables: dict[str, Any]) -> None:
+        self._template = template
+        self._variables = variables
+
+    def add_var(self, name: str, value: str | int | float | bool | list[Any] | dict[str, Any]) -> TemplateBuilder:
+        """Set a variable."""
+        return self.add_vars({name: value})
+
+    def add_vars(self, values: dict[str, Any]) -> TemplateBuilder:
+        """Set variables by the keys of a map."""
+        return TemplateBuilder(self._template, {**self._variables, **values})
+
+    def render(self, call: Call) -> str:
+        """Fill in the variables."""
+        return render(call, self._template, self._variables)
+
+    def render_to_file(self, call: Call, path: str) -> None:
+        """Fill in the variables and write the result to a file."""
+        _write(call, path, render(call, self._template, self._variables))
+
+
+@FAMILY.function(blocks=True)
+def template_builder_open(call: Call, path: str) -> TemplateBuilder:
+    """Open a template: a file with `{{ name }}`, `{% for x in list %}` and the like, as in Jinja and Tera. Continue
+    with add_var, add_vars, render, render_to_file.
+
+    Example:
+        file_write("hello.txt", "Hello {{ name }}");
+        template_builder_open("hello.txt").add_var("name", "Ada").render()    // "Hello Ada"
+    """
+    files = workspace(call)
+    if files.status(files.find(path)) is None:
+        raise FunctionError(f"IO error: Template file not found: {path}")
+    return TemplateBuilder(_read(call, path), {})
+
+
+def _read(call: Call, path: str) -> str:
+    files = workspace(call)
+    try:
+        return files.read(files.find(path)).decode()
+    except OSError as e:
+        raise FunctionError(f"IO error: {e.strerror}") from None
+    except UnicodeDecodeError:
+        raise FunctionError("IO error: stream did not contain valid UTF-8") from None
+
+
+def _write(call: Call, path: str, text: str) -> None:
+    files = workspace(call)
+    try:
+        files.write(files.find(path, write=True), text.encode())
+    except OSError as e:
+        raise FunctionError(f"IO error: {e.strerror}") from None
 
 
 def _lines(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hero_engine.engine import Done, Failed
+from hero_engine.engine import Done, Failed, TimedOut
 from tests.engine.host.bench_script import ScriptBench
 
 BENCH = ScriptBench()
@@ -99,3 +99,72 @@ def test_regular_expression_takes_linear_time() -> None:
         r'text_replacer_new().pattern("(a+)+$|(a|aa)+b").regex(true).replacement("x").build().replace(text + "c").len()'
     )
     assert evaluate(source) == "100001"
+
+
+@pytest.mark.parametrize(
+    ("template", "variables", "output"),
+    [
+        ("Hello {{ name }}!", '.add_var("name", "Ada & Co")', "Hello Ada & Co!"),
+        ("{{ a }} {{ b }} {{ c }}", '.add_var("a", 1).add_var("b", 1.5).add_var("c", true)', "1 1.5 true"),
+        ("{% for x in list %}{{ x }},{% endfor %}", '.add_var("list", [1, "b"])', "1,b,"),
+        ("{{ m.key }}{{ t }}", '.add_vars(#{m: #{key: "v"}, t: "x"})', "vx"),
+        ("{{ none | default(value='d') }}{{ none | default('e') }}", "", "de"),
+        ("{{ t | upper }} {{ t | replace(from='b', to='x') }}", '.add_var("t", "abc")', "ABC axc"),
+        ("{{ [1, 2] | json_encode }} {{ 'a,b' | split(pat=',') | nth(n=1) }}", "", "[1,2] b"),
+        ("{% if n > 2 %}many{% else %}few{% endif %}", '.add_var("n", 3)', "many"),
+    ],
+)
+def test_template_is_rendered(template: str, variables: str, output: str) -> None:
+    script = f'file_write(`t`, "{template}"); template_builder_open(`t`){variables}'
+
+    assert evaluate(f"{script}.render()") == output
+    assert evaluate(f"{script}.render_to_file(`out`); file_read(`out`)") == output
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{% for %}", "Template error: syntax error"),
+        ("{{ a.b.c }}", "Template error: undefined value"),
+        ("{% include '/etc/passwd' %}", "Template error: template not found"),
+        ("{% set x = 'a' %}" + "{% set x = x ~ x %}" * 40, "Template error: "),
+        ("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", None),
+    ],
+)
+def test_template_that_is_wrong_or_needs_too_much_ends_alone(template: str, text: str | None) -> None:
+    outcome = BENCH.run(
+        f'file_write(`t`, "{template}"); template_builder_open(`t`).render()', timeout_s=60 if text else 2
+    )
+
+    if text is None:
+        assert isinstance(outcome, TimedOut)
+    else:
+        assert isinstance(outcome, Failed)
+        assert outcome.message.startswith(text)
+
+
+def test_replacer_works_on_files() -> None:
+    make = 'let r = text_replacer_new().pattern("a").replacement("b").build(); file_write("in", "aXa");'
+
+    assert evaluate(f'{make} r.replace_file("in") + file_read("in")') == "bXbaXa"
+    assert evaluate(f'{make} r.replace_file_in_place("in"); file_read("in")') == "bXb"
+    assert evaluate(f'{make} r.replace_file_to("in", "new/out"); file_read("new/out") + file_read("in")') == "bXbaXa"
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ('template_builder_open("no")', "IO error: Template file not found: no"),
+        ('template_builder_open("/etc/passwd")', "os: reading '/etc/passwd' is not allowed"),
+        ('text_replacer_new().pattern("a").build().replace_file("no")', "IO error: No such file or directory"),
+        (
+            'file_write("a", "a"); text_replacer_new().pattern("a").build().replace_file_to("a", "/etc/x")',
+            "os: writing '/etc/x' is not allowed",
+        ),
+    ],
+)
+def test_files_of_templates_and_replacers_are_confined(call: str, text: str) -> None:
+    outcome = BENCH.run(call)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.message == text

@@ -87,6 +87,8 @@ class ScriptAccess:
             "store.set": self._set_value,
             "store.get": self._get_value,
             "store.add": self._add_value,
+            "store.compare_and_set": self._compare_and_set_value,
+            "store.expire": self._expire_value,
             "store.delete": self._delete_value,
             "store.list": self._list_values,
         }
@@ -98,6 +100,8 @@ class ScriptAccess:
             raise AccessRefused(f"unknown method {method:.80}")
         try:
             return run(asker, params)
+        except JobInvalid as e:
+            raise AccessRefused(f"'{e.field}': {e.reason}") from e
         except HeroJobError as e:
             raise AccessRefused(str(e)) from e
         except TooManyLoans as e:
@@ -293,8 +297,17 @@ class ScriptAccess:
     # -- values --------------------------------------------------------------------------------------------------------
 
     def _set_value(self, asker: Asker, params: Mapping[str, Any]) -> bool:
-        only_new = params["only_new"] is True
-        return self._run(self._values.set(asker.context_id, params["key"], params["value"], only_new=only_new))
+        only_new, kept_s = params.get("only_new") is True, _number(params.get("kept_s"))
+        return self._run(
+            self._values.set(asker.context_id, params["key"], params["value"], only_new=only_new, kept_s=kept_s)
+        )
+
+    def _compare_and_set_value(self, asker: Asker, params: Mapping[str, Any]) -> bool:
+        expected, value, kept_s = params["expected"], params["value"], _number(params.get("kept_s"))
+        return self._run(self._values.compare_and_set(asker.context_id, params["key"], expected, value, kept_s))
+
+    def _expire_value(self, asker: Asker, params: Mapping[str, Any]) -> bool:
+        return self._run(self._values.expire(asker.context_id, params["key"], _number(params["kept_s"])))
 
     def _get_value(self, asker: Asker, params: Mapping[str, Any]) -> str | None:
         return self._run(self._values.get(asker.context_id, params["key"]))
@@ -311,6 +324,10 @@ class ScriptAccess:
 
 def _is_own(asker: Asker, record: JobRecord) -> bool:
     return (record.job.caller_id, record.job.context_id) == (asker.caller_id, asker.context_id)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _reach(asker: Asker) -> Reach:

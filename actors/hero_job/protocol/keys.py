@@ -27,6 +27,7 @@ class KeyPart(StrEnum):
     BATCH = "batch:"
     #: Hash, by context: name -> value that scripts keep; the empty name holds the size in bytes.
     VALUES = "values:"
+    VALUE_ENDS = "value_ends:"
     #: Hash, by type and context: SID -> an object of OSIS.
     OBJECTS = "osis:objects:"
     #: Sorted set, by type and context: `field:word SID`, the words by which objects are found.
@@ -207,6 +208,10 @@ class Keys:
     def values(self, context_id: str) -> str:
         """Key of the values that the scripts of a context keep."""
         return f"{self.prefix}{KeyPart.VALUES}{context_id}"
+
+    def value_ends(self, context_id: str) -> str:
+        """Key of the times at which values of a context end, in milliseconds."""
+        return f"{self.prefix}{KeyPart.VALUE_ENDS}{context_id}"
 
     def objects(self, type_name: str, context_id: str) -> tuple[str, str, str]:
         """Keys of the objects of a type in a context: the objects, their index, their earlier versions."""

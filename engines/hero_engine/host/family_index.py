@@ -31,6 +31,9 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
         "process": """
             execute ignore_error kill log new_run_options process_get process_list run run_command run_silent silent
             """,
+        "store": """
+            store_compare_and_set store_delete store_exists store_expire store_get store_increment store_list store_set
+            """,
         "text": """
             add_var add_vars and build case_insensitive dedent name_fix path_fix pattern prefix regex render
             render_to_file replace replace_file replace_file_in_place replace_file_to replacement template_builder_open

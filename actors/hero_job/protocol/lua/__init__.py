@@ -89,10 +89,12 @@ QUEUE_STATUS = _load("queue_status")
 QUEUE_HEAD = _load("queue_head")
 OPEN_BATCH = _load("open_batch")
 SHRINK_BATCH = _load("shrink_batch")
-SET_VALUE = _load("set_value", "values")
-ADD_TO_VALUE = _load("add_to_value", "values")
-DELETE_VALUE = _load("delete_value", "values")
-VALUE_NAMES = _load("value_names")
+SET_VALUE = _load("set_value", "time", "values")
+ADD_TO_VALUE = _load("add_to_value", "time", "values")
+GET_VALUE = _load("get_value", "time", "values")
+EXPIRE_VALUE = _load("expire_value", "time", "values")
+DELETE_VALUE = _load("delete_value", "time", "values")
+VALUE_NAMES = _load("value_names", "time", "values")
 STREAM_EDGES = _load("stream_edges")
 JOB_FACTS = _load("job_facts")
 PUT_SCHEDULE = _load("put_schedule")
@@ -107,7 +109,8 @@ PUT_ACL = _load("put_acl", "objects")
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
     PRESENCE, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
-    QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, DELETE_VALUE, VALUE_NAMES,
+    QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, GET_VALUE,
+    EXPIRE_VALUE, DELETE_VALUE, VALUE_NAMES,
     STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE, PUT_OBJECT, DELETE_OBJECT, READ_OBJECTS, FIND_OBJECTS,
     OBJECT_HISTORY, PUT_ACL,
 )  # fmt: skip

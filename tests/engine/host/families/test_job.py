@@ -21,7 +21,7 @@ from tests.engine.host.bench_script import ScriptBench
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 
-ALLOW = json.dumps({"jobs": True})
+ALLOW = json.dumps({"jobs": True, "store": True})
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,16 @@ def test_many_scripts_of_a_sequential_actor_wait_for_jobs_behind_them(actors: Jo
     ids = [actors.submit(f'job_run("{n} + 1", "osis")') for n in range(20)]
 
     assert [actors.reply(job_id).result() for job_id in ids] == [str(n + 1) for n in range(20)]
+
+
+def test_sequential_actor_runs_one_script_at_a_time_even_while_scripts_wait(actors: JobClient) -> None:
+    # Each script counts those that run while it runs, itself included.
+    alone = 'n += store_increment("running"); for i in 0..3000 {} store_increment("running", -1);'
+    inner = f"let n = 0; {alone} n"
+    outer = f"let n = 0; {alone} let inner = job_run({json.dumps(inner)}, `osis`); {alone} `${{n}} ${{inner}}`"
+    ids = [actors.submit(outer) for _ in range(20)]
+
+    assert {actors.reply(job_id).result() for job_id in ids} == {"2 1"}
 
 
 def test_more_scripts_than_there_are_spare_lanes_are_refused_to_wait(actors: JobClient) -> None:

@@ -1,6 +1,7 @@
 -- Writing the values of a context within their bounds.
 --
--- The hash of a context holds its size in bytes, names included, under the empty name, which no value can have.
+-- The hash of a context holds its size in bytes, names included, under the empty name, which no value can have. A second
+-- hash holds when values end, in milliseconds, by name; it has names of values only. Time comes from time.lua.
 -- Transitions: (none)
 
 -- Write a value, or remove it if `value` is nil; then the bounds may be nil, too. Returns 0 done, 2 too many values, 3 too
@@ -25,4 +26,28 @@ local function put_value(key, name, value, max_values, max_bytes)
     if redis.call('HLEN', key) <= 1 then redis.call('DEL', key) else redis.call('HSET', key, '', size) end
   end
   return 0
+end
+
+-- Forget a value whose time is over.
+local function end_value(key, ends, name)
+  local end_ms = redis.call('HGET', ends, name)
+  if end_ms and (tonumber(end_ms) or 0) <= now then
+    put_value(key, name, nil)
+    redis.call('HDEL', ends, name)
+  end
+end
+
+-- Forget all values whose time is over. Their number is bounded like that of all values.
+local function end_values(key, ends)
+  for _, name in ipairs(redis.call('HKEYS', ends)) do end_value(key, ends, name) end
+end
+
+-- Write a value; those whose time is over make room first, if they must. Returns what put_value returns.
+local function keep_value(key, ends, name, value, max_values, max_bytes)
+  local code = put_value(key, name, value, max_values, max_bytes)
+  if code ~= 0 and redis.call('EXISTS', ends) == 1 then
+    end_values(key, ends)
+    code = put_value(key, name, value, max_values, max_bytes)
+  end
+  return code
 end

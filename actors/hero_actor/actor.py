@@ -125,7 +125,14 @@ class Actor:
                 operations=operations,
             )
         by_context = options.script_type if options.by_context else None
-        access = ScriptAccess(self._store, options.namespace, operations.retention, self._lent_slots, by_context)
+        access = ScriptAccess(
+            self._store,
+            options.namespace,
+            operations.retention,
+            self._lent_slots,
+            by_context,
+            max_object_bytes=options.max_object_bytes,
+        )
         if isinstance(engine, AsksStore):
             engine.give_access(access)
         quarantine = Quarantine(engine, options.engine, access)

@@ -54,6 +54,7 @@ class ActorOptions:
         max_result_bytes: Largest result of a job, and most text that it may log within a second, in bytes.
         max_jobs: Number of jobs after which the actor asks to be replaced; 0 for no limit.
         max_rss_bytes: Resident memory above which the actor asks to be replaced; 0 for no limit.
+        max_object_bytes: Largest object of OSIS, in bytes of JSON; 0 for an actor without objects.
         log_dir: Folder for the log files that jobs ask for; "" to write none.
         missing_engine: What happens to jobs while the engine is not installed.
         look_for_engine_s: How often the actor then looks for the engine, in seconds.
@@ -83,6 +84,7 @@ class ActorOptions:
     max_result_bytes: int
     max_jobs: int
     max_rss_bytes: int
+    max_object_bytes: int
     log_dir: str
     missing_engine: WhenMissing
     look_for_engine_s: float

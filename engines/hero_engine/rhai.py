@@ -75,8 +75,8 @@ class RhaiEngine:
 
             for name in rights.run:
                 program_path(name)
-        if rights.families:
-            self._load_functions()
+        if rights.families or (rights.objects is not None and rights.objects.schemas):
+            self._load_functions()  # now, so that a mistake of the operator is found at the start
 
     @property
     def version(self) -> str:
@@ -136,10 +136,12 @@ class RhaiEngine:
         """Register the functions that a script mentions, and prepare its run for them; None if it mentions none."""
         functions = self._functions
         if script.source not in self._prepared:
-            from hero_engine.host.family_index import WORD, mentions_function
+            from hero_engine.host.family_index import WORD, mentions_function, mentions_objects
 
             words = set(WORD.findall(script.source))
-            if functions is None and mentions_function(words):
+            if functions is None and (
+                mentions_function(words) or (self._rights.objects is not None and mentions_objects(words))
+            ):
                 functions = self._load_functions()
             if functions is None or not functions.prepare(words):
                 _remember(self._plain, script.source)
@@ -153,7 +155,12 @@ class RhaiEngine:
 
         with self._lock:
             if self._functions is None:
-                self._functions = RhaiFunctions(self._engine, self._rights, self._access)
+                objects = None
+                if self._rights.objects is not None:
+                    from hero_engine.host.objects.object_family import load_types, object_family
+
+                    objects = object_family(load_types(self._rights.objects), self._rights.objects.namespace)
+                self._functions = RhaiFunctions(self._engine, self._rights, self._access, objects)
         return self._functions
 
     def _translate(self, limits: Limits) -> rhai.Limits:

@@ -16,7 +16,7 @@ import rhai
 from hero_engine.engine import Asker, RunLog, StoreAccess
 from hero_engine.host.call import Call
 from hero_engine.host.catalogue import Catalogue
-from hero_engine.host.definition import HostFunction
+from hero_engine.host.definition import Family, HostFunction
 from hero_engine.host.dispatch import make_callback
 from hero_engine.rights import ScriptRights
 
@@ -57,6 +57,7 @@ class RhaiFunctions:
         engine: Where they are registered.
         rights: What the actor's scripts may do.
         access: The actor's access to the store; None without an actor.
+        objects: The family of the actor's objects; None for none.
 
     Attributes:
         access: See above.
@@ -65,13 +66,19 @@ class RhaiFunctions:
         EngineUnavailable: A family that the operator names does not load.
     """
 
-    def __init__(self, engine: rhai.Engine, rights: ScriptRights, access: StoreAccess | None) -> None:
+    def __init__(
+        self,
+        engine: rhai.Engine,
+        rights: ScriptRights,
+        access: StoreAccess | None,
+        objects: Family | None = None,
+    ) -> None:
         self._engine = engine
         self._rights = rights
         self.access = access
         # A registered function belongs to the engine, not to a run, so it finds its run by its thread.
         self._running = threading.local()
-        self._catalogue = Catalogue(rights.families)
+        self._catalogue = Catalogue(rights.families, objects)
         self._registered: set[str] = set()
         self._lock = threading.Lock()
 

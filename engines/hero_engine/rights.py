@@ -56,6 +56,19 @@ class ContextRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectOffer:
+    """The types of objects that scripts of an OSIS actor have.
+
+    Attributes:
+        schemas: Folder of their schemas; "" for the built-in types.
+        namespace: Part of the names of their functions.
+    """
+
+    schemas: str = ""
+    namespace: str = "hero"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptRights:
     """The rights of scripts. Everything is off unless it is allowed, except the scratch folder.
 
@@ -78,6 +91,7 @@ class ScriptRights:
         max_output_bytes: How much of a program's output is kept, for each of its two streams.
         max_processes: Most processes of one run.
         call_s: Longest time of one call, in seconds; 0 for what the job has left.
+        objects: The types of objects; None for an actor without objects. Not part of the table.
         context_rules: Take rights away, by context and caller.
     """
 
@@ -99,6 +113,7 @@ class ScriptRights:
     max_output_bytes: int = 1 << 20
     max_processes: int = 32
     call_s: float = 0.0
+    objects: ObjectOffer | None = None
     context_rules: tuple[ContextRule, ...] = ()
 
     @classmethod
@@ -117,7 +132,7 @@ class ScriptRights:
             values: Any = json.loads(text or "{}")
         except ValueError as e:
             raise RightsInvalid(str(e)) from e
-        known = {item.name for item in fields(cls)}
+        known = {item.name for item in fields(cls)} - {"objects"}
         if not isinstance(values, dict):
             raise RightsInvalid("it should be a JSON object")
         if unknown := values.keys() - known:

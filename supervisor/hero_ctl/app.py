@@ -25,6 +25,7 @@ from hero_ctl.commands import (
     schedules,
     transfer,
 )
+from hero_ctl.commands.osis import moving, objects, rights
 from hero_ctl.commands.scripts import functions, heroscript
 from hero_ctl.exits import HELP
 from hero_ctl.option_groups import expand_groups
@@ -129,6 +130,15 @@ _add("list", keys.list_keys, to=_keys)
 _add("revoke", keys.revoke, to=_keys)
 _add("export", transfer.export, panel=_DEPLOYMENT)
 _add("import", transfer.import_, panel=_DEPLOYMENT)
+_osis = _group("osis", "Objects of OSIS: list, read, move them, and the rights to them.", _DEPLOYMENT)
+_add("list", objects.list_, to=_osis)
+_add("get", objects.get, to=_osis)
+_add("export", moving.export, to=_osis)
+_add("import", moving.import_, to=_osis)
+_acl = typer.Typer(help="The rights in a context.", no_args_is_help=True)
+_osis.add_typer(_acl, name="acl")
+_add("show", rights.acl_show, to=_acl)
+_add("set", rights.acl_set, to=_acl)
 _add("install-service", install.install_service, panel=_DEPLOYMENT, epilog=install.EPILOG)
 
 _add("functions", functions.functions, panel=_RHAI)

@@ -18,6 +18,7 @@ from hero_job.model.errors import (
     StoreUrlInvalid,
     WaitTimeout,
 )
+from hero_job.model.objects.errors import ObjectInvalid
 from hero_job.model.status import JobStatus
 
 _START_HINT = (
@@ -68,6 +69,8 @@ def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMess
             text = f"{error}; wait for it with `heroctl output {error.job_id} --wait 60`, "
             text += f"or end it with `heroctl stop {error.job_id}`"
             return ErrorMessage(text=PREFIX + text, code=CtlExitCode.NOT_ENDED)
+        case ObjectInvalid():
+            return ErrorMessage(text=f"{PREFIX}{error}", code=CtlExitCode.USAGE)
         case StoreUrlInvalid() | JobInvalid() | JobConflict():
             return ErrorMessage(text=f"{PREFIX}{error}", code=CtlExitCode.USAGE)
         case StoreUnavailable():

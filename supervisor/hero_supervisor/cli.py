@@ -25,6 +25,7 @@ from hero_process.exit_codes import ProcessExit
 from hero_process.secret_arguments import move_secret_to_environment
 from hero_supervisor import config_cli
 from hero_supervisor.errors import HeroSupervisorError
+from hero_supervisor.object_schemas import check_object_schemas
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if flags.command:
         return config_cli.run(flags)
     try:
-        config = refuse_bad_places(load_config(flags.config, flags=flags.settings))
+        config = _load(flags)
     except ConfigError as e:
         for problem in e.problems:
             sys.stderr.write(f"hero-supervisor: {problem}\n")
@@ -105,6 +106,14 @@ def _parser(*, commands: bool = True) -> argparse.ArgumentParser:
     return parser
 
 
+def _load(flags: argparse.Namespace) -> Config:
+    """Load the config, and check the files that it names."""
+    config = refuse_bad_places(load_config(flags.config, flags=flags.settings))
+    for warning in check_object_schemas(config):
+        log.warning("config.schema", extra={"problem": str(warning)})
+    return config
+
+
 def _log_notes(config: Config) -> None:
     """Log the settings that have no effect, or another effect than in the Rust supervisor, or weaken a boundary."""
     for note in config.notes:
@@ -116,10 +125,7 @@ def _log_notes(config: Config) -> None:
 def _run(settings: Settings, flags: argparse.Namespace) -> int:
     import uvloop  # imported late: --help does not need it
 
-    def load() -> Settings:
-        return refuse_bad_places(load_config(flags.config, flags=flags.settings)).settings
-
-    service = Service(settings, load=load, owns_process=True)
+    service = Service(settings, load=lambda: _load(flags).settings, owns_process=True)
     return uvloop.run(_serve(service, once_ready=flags.once_ready, ready_fd=flags.ready_fd))
 
 

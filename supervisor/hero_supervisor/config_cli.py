@@ -155,13 +155,15 @@ def run_check(flags: argparse.Namespace) -> int:
     from hero_config.report.allowed_places import refuse_bad_places
     from hero_config.report.config_warnings import find_warnings
     from hero_config.report.weak_boundaries import find_weak_boundaries
+    from hero_supervisor.object_schemas import check_object_schemas
 
     try:
         config = refuse_bad_places(load_config(flags.config, flags=flags.settings))
+        in_schemas = check_object_schemas(config)
     except ConfigError as e:
         return _refuse(e)
     # A row of one of them may be one of the other: both name the place and say why.
-    found = list(dict.fromkeys((*find_warnings(config), *find_weak_boundaries(config))))
+    found = list(dict.fromkeys((*find_warnings(config), *find_weak_boundaries(config), *in_schemas)))
     for warning in found:
         sys.stdout.write(f"warning: {warning}\n")
     warnings = f", {_count(len(found), 'warning')}" if found else ""

@@ -35,6 +35,7 @@ from hero_supervisor.fleet.reload import ConfigReload
 from hero_supervisor.fleet.scaler import Scaler
 from hero_supervisor.fleet.signals import fleet_signals
 from hero_supervisor.limits import job_limits, retention
+from hero_supervisor.object_schemas import ConfiguredTypes
 from hero_supervisor.process.spec import actor_specs
 from hero_supervisor.service_status import ServiceStatus
 from hero_supervisor.store.embedded import EmbeddedStore
@@ -346,12 +347,13 @@ class Service:
 def _rpc_servers(client: AsyncSupervisor, settings: Settings, passed: PassedSockets, fleet: Fleet) -> list[Server]:
     """Make the servers of the RPC. The modules of a transport are imported only when it is offered."""
     servers: list[Server] = []
+    types = ConfiguredTypes(settings)
     if settings.rpc.unix_socket or passed.unix is not None:
         from hero_supervisor.rpc.unix.server import UnixServer
 
-        servers.append(UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet))
+        servers.append(UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet, types=types))
     if settings.rpc.port:
         from hero_supervisor.rpc.tcp.server import WebServer
 
-        servers.append(WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet))
+        servers.append(WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet, types=types))
     return servers

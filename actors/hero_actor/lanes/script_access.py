@@ -1,4 +1,4 @@
-"""Gives scripts access to the store: to jobs of their own caller and context, and to the values of their context.
+"""Gives scripts access to the store: to jobs of their own caller and context, to the values and objects of it.
 
 The actor hands it to engines that offer such functions to scripts. The engine states which job asks; the script cannot.
 Invariant: jobs of another caller or context are treated as if they did not exist: they cannot be read, changed or
@@ -55,6 +55,7 @@ class ScriptAccess:
         retention: How long jobs that have ended are kept.
         lent_slots: Where a script that waits for a job lends the slot of its lane.
         by_context: The script type of the actor, if it runs the jobs of a context one after another; else None.
+        max_object_bytes: Largest object of OSIS; 0 for an actor whose scripts have no objects.
     """
 
     def __init__(
@@ -64,8 +65,12 @@ class ScriptAccess:
         retention: Retention,
         lent_slots: LentSlots | None = None,
         by_context: ScriptType | None = None,
+        *,
+        max_object_bytes: int = 0,
     ) -> None:
         self._store = store
+        self._namespace = namespace
+        self._max_object_bytes = max_object_bytes
         self._lent_slots = lent_slots or LentSlots(MAX_JOBS, lambda: True, lambda _number: None)
         self._by_context = by_context
         self._operations = Operations(namespace, retention)
@@ -96,6 +101,12 @@ class ScriptAccess:
     def call(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
         """Carry out one request of a script; see `StoreAccess`."""
         run = self._methods.get(method)
+        if run is None and self._max_object_bytes and method.startswith("osis."):
+            # On first use: most scripts have nothing to do with objects.
+            from hero_actor.lanes.object_access import ScriptObjects
+
+            self._methods |= ScriptObjects(self._store, self._namespace, self._max_object_bytes).methods
+            run = self._methods.get(method)
         if run is None:
             raise AccessRefused(f"unknown method {method:.80}")
         try:

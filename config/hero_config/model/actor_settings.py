@@ -14,6 +14,7 @@ from hero_config.model.allow_settings import AllowSettings
 from hero_config.model.section import ActorType, OptionalName, Section
 
 _STORE_URL = re.compile(r"(rediss?(\+sentinel|\+cluster)?|unix)://", re.IGNORECASE)
+_OBJECTS = ("osis_schemas", "osis_namespace", "osis_max_object_bytes")
 
 
 class ActorSettings(Section):
@@ -52,6 +53,14 @@ class ActorSettings(Section):
     missing_engine: Literal["fail", "wait"] = "fail"
     """What happens to jobs while the engine (the wheel rhai-py, the program hero) is not installed. fail: they fail and
     say how to install it. wait: they wait."""
+    osis_schemas: str = ""
+    """For osis: folder of the .oschema files that define the types of its objects. Empty: the built-in types note,
+    event, user, calendar, contact and task."""
+    osis_namespace: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "hero"
+    """For osis: what stands in the names of functions and types of objects, as in osis_hero_note_get. Objects of
+    another namespace are other objects."""
+    osis_max_object_bytes: Annotated[int, Field(ge=1024, le=64 << 20)] = 1024 * 1024
+    """For osis: largest object in bytes of JSON (1 MiB). Redis keeps objects in memory, with ten versions of each."""
     grace_s: Annotated[float, Field(gt=0, le=600)] = 1.0
     """Seconds past its timeout that a job may take to yield before its process is replaced."""
     max_restarts: Annotated[int, Field(ge=0, le=10_000)] = 10
@@ -129,12 +138,20 @@ class ActorSettings(Section):
         ours = (
             *("lanes", "group", "by_context", "legacy_queues", "max_jobs", "max_rss_bytes"),
             *("memory_bytes", "max_result_bytes", "engine", "isolation", "missing_engine", "allow"),
+            *_OBJECTS,
         )
         given = [name for name in ours if getattr(self, name) != type(self).model_fields[name].default]
         if self.command and given:
             raise ValueError(
                 f"{', '.join(given)}: only our own actors know this; use the arguments of the command instead"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_osis_has_objects(self) -> Self:
+        given = [name for name in _OBJECTS if getattr(self, name) != type(self).model_fields[name].default]
+        if given and self.type != "osis":
+            raise ValueError(f"{', '.join(given)}: only scripts of type osis have objects")
         return self
 
     @model_validator(mode="after")

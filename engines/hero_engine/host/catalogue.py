@@ -24,6 +24,7 @@ class Catalogue:
 
     Args:
         extra: The entry points of other distributions that the operator allows.
+        objects: The family of the actor's objects; None for none.
 
     Attributes:
         known: The families that have a function or method of this name, by its name.
@@ -32,15 +33,14 @@ class Catalogue:
         EngineUnavailable: A family that the operator names is not installed or does not load.
     """
 
-    def __init__(self, extra: Iterable[str] = ()) -> None:
+    def __init__(self, extra: Iterable[str] = (), objects: Family | None = None) -> None:
         self._loaded: dict[str, Family] = {}
         self._lock = threading.Lock()
         self.known: dict[str, list[str]] = {}
         for family, names in NAMES_BY_FAMILY.items():
             for name in names.split():
                 self.known.setdefault(name, []).append(family)
-        for wanted in extra:
-            family_of = _load_extra(wanted)
+        for family_of in (*map(_load_extra, extra), *((objects,) if objects is not None else ())):
             self._loaded[family_of.name] = family_of
             for function in family_of.functions:
                 owners = self.known.setdefault(function.name, [])

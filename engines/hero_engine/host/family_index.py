@@ -44,6 +44,15 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
 _NAMES = frozenset(name for names in NAMES_BY_FAMILY.values() for name in names.split()) | {"eval"}
 
 
+#: What the names of the functions of objects look like; they are made from schemas, so they cannot be listed.
+_OBJECTS = re.compile(r"osis_.*|(new|save|get|delete|list|find)_.*|.*_(new|from_str|values|is_valid)")
+
+
+def mentions_objects(words: set[str]) -> bool:
+    """Tell whether one of a script's words may be a function of the family `osis`."""
+    return any(_OBJECTS.fullmatch(word) for word in words)
+
+
 def mentions_function(words: set[str]) -> bool:
     """Tell whether one of a script's words may be a function of a family."""
     return not _NAMES.isdisjoint(words)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hero_config.model.settings import ActorSettings, Settings
+from hero_supervisor.object_schemas import object_flags
 from hero_supervisor.policy.child_state import Restart, RestartLimits
 from hero_supervisor.process.launch import LaunchOptions
 from hero_supervisor.process.third_party import Placeholders, fill_slot, fill_slots
@@ -180,6 +181,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         flags["--max-rss-bytes"] = actor.max_rss_bytes
     if settings.jobs.log_dir:
         flags["--log-dir"] = settings.jobs.log_dir
+    flags |= object_flags(actor)
     arguments = [part for flag, value in flags.items() for part in (flag, _text(value))]
     if actor.by_context:
         arguments.append("--by-context")

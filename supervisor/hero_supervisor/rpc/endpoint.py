@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hero_config.model.settings import JobsSettings, RpcSettings
+from hero_config.model.settings import JobsSettings, RpcSettings, Settings
 from hero_supervisor.limits import job_limits
+from hero_supervisor.object_schemas import ConfiguredTypes
 from hero_supervisor.rpc.auth import identity_methods
+from hero_supervisor.rpc.auth.object_session import ObjectSessions
 from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
 from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
+from hero_supervisor.rpc.methods.objects import object_methods
 from hero_supervisor.rpc.methods.service import ServiceMethods
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
@@ -24,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def build_dispatcher(
-    supervisor: AsyncSupervisor, rpc_settings: RpcSettings, job_settings: JobsSettings, fleet: Fleet | None = None
+    supervisor: AsyncSupervisor,
+    rpc_settings: RpcSettings,
+    job_settings: JobsSettings,
+    fleet: Fleet | None = None,
+    types: ConfiguredTypes | None = None,
 ) -> Dispatcher:
     """Register every method, the description of the service included.
 
@@ -33,6 +40,7 @@ def build_dispatcher(
         rpc_settings: Rights, and limits of batches and subscriptions.
         job_settings: What the deployment accepts of a job.
         fleet: The actor processes of this supervisor; None if it has none.
+        types: The types of objects; None for the built-in ones.
     """
     limits = job_limits(job_settings)
     guarded = SessionSupervisor(supervisor, rpc_settings)
@@ -42,6 +50,7 @@ def build_dispatcher(
     batches.register(dispatcher, guarded, limits)
     actors.register(dispatcher, guarded, fleet)
     queues.register(dispatcher, guarded)
+    object_methods.register(dispatcher, guarded, ObjectSessions(rpc_settings), types or ConfiguredTypes(Settings()))
     dispatcher.register("stats", service.stats, error_codes=STORE_CODES)
     aliases.register(dispatcher, guarded, limits)
     subscribe.register(dispatcher, guarded, rpc_settings, service.stats)

@@ -9,7 +9,7 @@ Source: the access control of the crate herolib-osis 0.3.13 (admin > write > rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Final
@@ -138,6 +138,25 @@ def decode_acl(text: str | None) -> Acl:
     except (ValueError, TypeError, AttributeError):
         # Another program wrote here; the owner can put new lists in its place.
         return Acl(version=int(version) if version.isdecimal() else 0)
+
+
+def acl_change(change: str, to: str, member: str) -> Callable[[Acl], Acl]:
+    """Make a change of the lists from words, as scripts, clients and operators give them.
+
+    Args:
+        change: "grant" or "revoke" a right, "join" or "leave" a group.
+        to: The right or the group.
+        member: A caller, or a group as `group:NAME`.
+
+    Raises:
+        ObjectInvalid: There is no such change or right.
+    """
+    if change in ("grant", "revoke"):
+        right = Right.parse(to)
+        return lambda acl: acl.granted(right, member) if change == "grant" else acl.revoked(right, member)
+    if change in ("join", "leave"):
+        return lambda acl: acl.joined(to, member) if change == "join" else acl.left(to, member)
+    raise ObjectInvalid("invalid name", f"{change!r:.80} is no change; it is grant, revoke, join or leave")
 
 
 def is_owner(caller_id: str | None, context_id: str) -> bool:

@@ -10,9 +10,9 @@ best ones come first) and fuzzy words.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from hero_job.model.objects.errors import ObjectInvalid
 from hero_job.model.objects.words import words_of
@@ -22,7 +22,12 @@ MAX_TERMS: Final = 64
 _MAX_DEPTH: Final = 32
 _TOKEN: Final = re.compile(r'\s*(?:([()])|(?:([A-Za-z_][A-Za-z0-9_]*):)?(?:"([^"]*)"|([^\s()"]+)))')
 
-Words: TypeAlias = Mapping[str, Sequence[str]]
+
+class Words(Protocol):
+    """The words of an object by field, in order; a dict will do."""
+
+    def get(self, name: str, default: Sequence[str], /) -> Sequence[str]:
+        """The words of a field; `default` if it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +41,6 @@ class IndexRange:
 
     entry: str
     prefix: bool = False
-
-    def holds(self, entry: str) -> bool:
-        """Whether an entry is one of these."""
-        return entry.startswith(self.entry) if self.prefix else entry == self.entry
 
 
 #: All objects of a type.

@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -46,6 +47,11 @@ class StoredObject:
     job_id: str
     indexed: tuple[str, ...]
     fields: Mapping[str, Any]
+
+    @property
+    def written_at(self) -> str:
+        """When this version was written, as ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self.written_at_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
     def follows(self, base: int | None, caller_id: str | None, job_id: str) -> bool:
         """Whether a change that starts from version `base` loses nothing that somebody else wrote.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from hero_job.model.objects.errors import ObjectInvalid
@@ -45,6 +45,31 @@ def field_words(value: Any) -> list[str]:
 def object_words(fields: Mapping[str, Any], indexed: Iterable[str]) -> dict[str, list[str]]:
     """The words of each indexed field of an object."""
     return {name: words for name in indexed if (words := field_words(fields.get(name)))}
+
+
+class LazyWords:
+    """The words of the indexed fields of an object, made when they are asked for: a query asks for few fields.
+
+    Args:
+        fields: The fields of the object.
+        indexed: Those that are indexed.
+    """
+
+    __slots__ = ("_fields", "_indexed", "_known")
+
+    def __init__(self, fields: Mapping[str, Any], indexed: Collection[str]) -> None:
+        self._fields = fields
+        self._indexed = indexed
+        self._known: dict[str, list[str]] = {}
+
+    def get(self, name: str, default: Sequence[str], /) -> Sequence[str]:
+        """The words of a field; `default` if it is not indexed."""
+        found = self._known.get(name)
+        if found is None:
+            if name not in self._indexed:
+                return default
+            found = self._known[name] = field_words(self._fields.get(name))
+        return found
 
 
 def index_entries(words: Mapping[str, list[str]]) -> set[str]:

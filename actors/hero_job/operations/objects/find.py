@@ -18,7 +18,7 @@ from hero_job.model.objects.acl import Right
 from hero_job.model.objects.errors import ObjectInvalid
 from hero_job.model.objects.query import EVERYTHING, IndexRange, ObjectQuery, Plan, Term, Words, parse_query, plan_of
 from hero_job.model.objects.stored_object import check_type, decode_object
-from hero_job.model.objects.words import object_words
+from hero_job.model.objects.words import LazyWords
 from hero_job.operations.flow import Flow
 from hero_job.operations.objects.guard import ObjectAccess
 from hero_job.operations.objects.objects import PAGE_BYTES, Objects
@@ -165,17 +165,19 @@ def _is_meant(
         stored = decode_object(sid, record)
     except ObjectInvalid:
         return False
-    words = object_words(stored.fields, stored.indexed)
-    return query is not None and query.fits(words) and _first_entry(words, ranges) == entry
+    words = LazyWords(stored.fields, stored.indexed)
+    return query is not None and _first_entry(words, ranges) == entry and query.fits(words)
 
 
 def _first_entry(words: Words, ranges: Sequence[IndexRange]) -> tuple[int, str] | None:
-    entries = [":", *(f"{field}:{word}" for field, texts in words.items() for word in texts)]
     for number, one in enumerate(ranges):
-        # The index sorts by bytes.
-        held = [entry for entry in entries if one.holds(entry)]
+        if one in EVERYTHING:
+            return number, one.entry
+        field, _, word = one.entry.partition(":")
+        held = [other for other in words.get(field, ()) if (other.startswith(word) if one.prefix else other == word)]
         if held:
-            return number, min(held, key=str.encode)
+            # The index sorts by bytes.
+            return number, f"{field}:{min(held, key=str.encode)}"
     return None
 
 

@@ -34,7 +34,15 @@ class Rights:
 
     def must_be_signed(self, job: Job) -> bool:
         """Whether the caller must sign this job."""
-        return self._signed_contexts.fullmatch(job.context_id) is not None
+        return self.is_signed_context(job.context_id)
+
+    def is_signed_context(self, context_id: str) -> bool:
+        """Whether a context accepts nothing that its caller has not signed."""
+        return self._signed_contexts.fullmatch(context_id) is not None
+
+    def allow_objects(self, caller_id: str, context_id: str) -> bool:
+        """Whether a caller may use objects of a context, if the context's own lists allow it."""
+        return not self._rights or any(right.covers("osis", context_id, caller_id) for right in self._rights)
 
     def check(self, job: Job) -> None:
         """Refuse a job that may not be created.
@@ -69,10 +77,13 @@ class _Right:
         self._callers = _any_of(right.callers)
 
     def allows(self, job: Job) -> bool:
+        return self.covers(job.script_type.suffix, job.context_id, job.caller_id)
+
+    def covers(self, suffix: str, context_id: str, caller_id: str) -> bool:
         return bool(
-            (not self._suffixes or job.script_type.suffix in self._suffixes)
-            and self._context.fullmatch(job.context_id)
-            and self._callers.fullmatch(job.caller_id)
+            (not self._suffixes or suffix in self._suffixes)
+            and self._context.fullmatch(context_id)
+            and self._callers.fullmatch(caller_id)
         )
 
 

@@ -40,7 +40,7 @@ class Scope(IntEnum):
 _FOR_ALL: Final = frozenset({"authenticate", "fetch_nonce"})
 _READ: Final = frozenset(
     {"health", "version", "stats", "whoami", "rpc.discover", "jobs.list", "job.status", "job.result"}
-    | {"hero_subscribe", "hero_unsubscribe"}
+    | {"hero_subscribe", "hero_unsubscribe", "find_objects"}
 )
 _READ_PREFIXES: Final = ("get_", "list_", "wait_")
 # The output of an actor process may contain anything that scripts of all callers, and the host, have written.
@@ -48,6 +48,7 @@ _ADMIN: Final = frozenset({"get_actor_logs"})
 _USER: Final = frozenset(
     {"create_job", "create_jobs", "start_job", "run_job", "run_jobs", "play", "stop_job", "retry_job", "delete_job"}
     | {"jobs.create", "job.run", "job.start", "job.stop", "job.delete"}
+    | {"new_object", "set_object", "delete_object", "change_object_rights"}
 )
 
 

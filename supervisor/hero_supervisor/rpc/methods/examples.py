@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from hero_job.model.errors import JobFailed, JobInvalid
 from hero_job.model.job import Job, ScriptType
+from hero_job.model.objects.stored_object import StoredObject
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.operations.schedules import Schedule
@@ -22,6 +23,7 @@ from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.process.child_log import ActorLine
 from hero_supervisor.process.spec import ActorSpec
 from hero_supervisor.rpc.methods import actor_views, aliases, job_shapes, results, shapes
+from hero_supervisor.rpc.methods.objects import object_shapes
 
 CALLER: Final = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 CONTEXT: Final = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
@@ -31,6 +33,8 @@ DEAD: Final = "report-3"
 ENTRY: Final = "spare"
 BATCH: Final = "batch-1"
 SCHEDULE: Final = "nightly"
+TYPE: Final = "hero.note"
+SID: Final = "n0te01"
 TOKEN: Final = "an example, no token of anybody"
 
 _AT: Final = "2026-11-24T06:00:00.000Z"
@@ -125,6 +129,13 @@ def build() -> dict[str, Example]:
         example='let text = file_read("report.txt");', blocks=True, action=None, allowed=True,
         allowed_by='read = ["/folder"] in [actors.allow]',
     )  # fmt: skip
+    note = object_shapes.object_view(
+        TYPE,
+        StoredObject(
+            sid=SID, version=2, written_at_ms=_AT_MS, since=2, caller_id=None, job_id="", indexed=("title",), fields={}
+        ),
+    )
+    lists = {"admin": [], "write": [], "read": [CALLER], "groups": {}}
     second = {"id": "report-8", **_FIELDS}
     return {
         "create_job": Example({"id": "report-4", **_FIELDS, "retries": 2, "priority": "high"}, "report-4"),
@@ -174,6 +185,25 @@ def build() -> dict[str, Example]:
         ),
         "list_schedules": Example({}, [nightly]),
         "delete_schedule": Example({"name": SCHEDULE}, None),
+        "new_object": Example(
+            {"type": TYPE, "context_id": CONTEXT}, {"sid": "7k2p9x", "type": TYPE, "version": 0, "fields": {}}
+        ),
+        "set_object": Example(
+            {"type": TYPE, "sid": SID, "fields": {"title": "Buy milk"}, "version": 1, "context_id": CONTEXT},
+            {"sid": SID, "version": 2},
+        ),
+        "get_object": Example({"type": TYPE, "sid": SID, "context_id": CONTEXT}, note),
+        "find_objects": Example(
+            {"type": TYPE, "query": "title:mil*", "limit": 10, "context_id": CONTEXT}, {"sids": [SID], "cursor": ""}
+        ),
+        "list_objects": Example({"type": TYPE, "context_id": CONTEXT}, {"sids": [SID], "cursor": ""}),
+        "get_object_history": Example({"type": TYPE, "sid": SID, "context_id": CONTEXT}, []),
+        "list_object_types": Example({"context_id": CONTEXT}, [{"context_id": CONTEXT, "type": TYPE, "count": 1}]),
+        "change_object_rights": Example(
+            {"change": "grant", "to": "read", "member": CALLER, "context_id": CONTEXT}, lists
+        ),
+        "get_object_rights": Example({"context_id": CONTEXT}, lists),
+        "delete_object": Example({"type": TYPE, "sid": SID, "context_id": CONTEXT}, None),
         "stats": Example(
             {},
             {"queues": queues, "actors": {"alive": 2, "silent": 0, "lanes": 5, "busy": 0}, "dead": 1, "uptime_s": 3.2},

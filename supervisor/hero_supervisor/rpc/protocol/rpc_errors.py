@@ -24,6 +24,13 @@ from hero_job.model.errors import (
     StoreUnavailable,
     WaitTimeout,
 )
+from hero_job.model.objects.errors import (
+    InsufficientAuthorization,
+    ObjectChanged,
+    ObjectError,
+    ObjectInvalid,
+    ObjectNotFound,
+)
 from hero_supervisor.errors import (
     ActorElsewhere,
     ActorUnknown,
@@ -99,6 +106,8 @@ def from_job_error(error: HeroJobError) -> RpcError:
                 job_id=error.job_id,
                 waited_s=error.waited_s,
             )
+        case ObjectError():
+            return _from_object_error(error)
         case StoreUnavailable():
             hint = "try again; creating a job again is safe if you chose its id"
             return RpcError(ErrorCode.STORE_UNAVAILABLE, text, kind="store_unavailable", hint=hint, url=error.url)
@@ -107,6 +116,28 @@ def from_job_error(error: HeroJobError) -> RpcError:
             return RpcError(ErrorCode.STORE_REFUSED, text, kind="store_refused", hint=hint, store_code=error.code)
         case _:
             return internal_error()
+
+
+def _from_object_error(error: ObjectError) -> RpcError:
+    text = str(error)
+    match error:
+        case ObjectNotFound():
+            hint = "check SID, type and context; what a caller may not read does not exist for it"
+            return RpcError(ErrorCode.OBJECT_NOT_FOUND, text, kind="object_not_found", hint=hint, sid=error.sid)
+        case InsufficientAuthorization():
+            hint = "an administrator of the context can grant the right with change_object_rights"
+            data = {"caller_id": error.caller_id, "context_id": error.context_id}
+            return RpcError(ErrorCode.FORBIDDEN, text, kind="insufficient_authorization", hint=hint, **data)
+        case ObjectChanged():
+            hint = "get the object again, make the change there, and set it with its new version"
+            changed = {"sid": error.sid, "version": error.version, "base": error.base}
+            return RpcError(ErrorCode.OBJECT_CHANGED, text, kind="object_changed", hint=hint, **changed)
+        case ObjectInvalid():
+            hint = "correct it and send the request again; docs/osis.md has the limits and the language of queries"
+            text = f"Invalid params: {text}"
+            return RpcError(ErrorCode.INVALID_PARAMS, text, kind="object_invalid", hint=hint, reason=error.reason)
+        case _:
+            return RpcError(ErrorCode.OBJECT_CHANGED, text, kind="objects_busy", hint="try again a little later")
 
 
 def from_fleet_error(error: FleetError) -> RpcError:

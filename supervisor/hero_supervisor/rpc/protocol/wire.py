@@ -69,6 +69,9 @@ class ErrorCode(IntEnum):
     FUNCTIONS_UNKNOWN = 1407  #: the functions that an entry offers to its scripts cannot be listed
     RELOAD_REFUSED = 1406  #: the config has errors, listed in ``data``; the old config stays
 
+    OBJECT_NOT_FOUND = 1601  #: no object with this SID, or the caller may not read it
+    OBJECT_CHANGED = 1602  #: somebody else has changed the object since the version that was given
+
     PUSH_UNSUPPORTED = 1501  #: this transport cannot send notifications; the Unix socket and WebSocket can
     TOO_MANY_SUBSCRIPTIONS = 1502  #: on this connection
     SUBSCRIPTION_OVERFLOW = 1503  #: in a notification: the client read too slowly, so its subscription has ended

@@ -33,6 +33,7 @@ from hero_supervisor.rpc.tcp.uvicorn_protocol import (
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
     from hero_supervisor.fleet.fleet import Fleet
+    from hero_supervisor.object_schemas import ConfiguredTypes
 
 CLOSE_GRACE_S: Final = 5.0
 
@@ -51,6 +52,7 @@ class WebServer:
         job_settings: What the deployment accepts of a job.
         listener: A socket from the service manager; the settings must have its address.
         fleet: The actor processes of this supervisor; None if it has none.
+        types: The types of objects; None for the built-in ones.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class WebServer:
         *,
         listener: socket.socket | None = None,
         fleet: Fleet | None = None,
+        types: ConfiguredTypes | None = None,
     ) -> None:
         self._settings = rpc_settings
         self._listener = listener
-        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet)
+        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
         self._app = RpcApp(self._dispatcher, supervisor, rpc_settings, self._gate, lambda: len(self._state.connections))

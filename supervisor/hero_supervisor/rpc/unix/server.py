@@ -26,6 +26,7 @@ from hero_supervisor.rpc.unix.connection import UnixConnection
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
     from hero_supervisor.fleet.fleet import Fleet
+    from hero_supervisor.object_schemas import ConfiguredTypes
 
 CLOSE_GRACE_S: Final = 5.0
 # From Python 3.13 on, the loop would remove the file of a passed socket. We remove our own file, before the loop could.
@@ -43,6 +44,7 @@ class UnixServer:
         job_settings: What the deployment accepts of a job.
         listener: A socket from the service manager; then path and mode of the settings are ignored.
         fleet: The actor processes of this supervisor; None if it has none.
+        types: The types of objects; None for the built-in ones.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class UnixServer:
         *,
         listener: socket.socket | None = None,
         fleet: Fleet | None = None,
+        types: ConfiguredTypes | None = None,
     ) -> None:
         self.path = Path(rpc_settings.unix_socket)
-        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet)
+        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off")
         self._peers = UnixPeers(self._gate)
         self._mode = rpc_settings.unix_mode_bits

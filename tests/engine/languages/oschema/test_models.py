@@ -78,7 +78,7 @@ def test_a_new_object_has_the_defaults_of_its_type() -> None:
         ({"free": {"a": [float("inf")]}}, "Field 'free' must be a finite number"),
         ({"at": "yesterday"}, "Field 'at' must be a time"),
         ({"place": {"stret": ""}}, "Field 'place.stret' is unknown"),
-        ({"tittle": ""}, "Field 'tittle' is unknown; did you mean 'title'?"),
+        ({"title2": ""}, "Field 'title2' is unknown; did you mean 'title'?"),
         ({"sid": "abc"}, "Field 'sid' is unknown"),
     ],
 )  # fmt: skip

@@ -54,6 +54,16 @@ from tests.supervisor.rpc.tcp_client import bearer, call, curl
         ("hero_unsubscribe", Scope.READ),
         ("jobs.create", Scope.USER),
         ("job.stop", Scope.USER),
+        ("get_object", Scope.READ),
+        ("list_objects", Scope.READ),
+        ("find_objects", Scope.READ),
+        ("get_object_history", Scope.READ),
+        ("list_object_types", Scope.READ),
+        ("get_object_rights", Scope.READ),
+        ("new_object", Scope.USER),
+        ("set_object", Scope.USER),
+        ("delete_object", Scope.USER),
+        ("change_object_rights", Scope.USER),
         ("never_heard_of", Scope.ADMIN),
     ],
 )
@@ -63,7 +73,9 @@ def test_each_method_needs_a_scope_and_an_unknown_one_needs_admin(method: str, s
 
 def test_no_method_of_the_scope_read_changes_anything(token_server: RunningServer) -> None:
     names = token_server.methods()
-    changing = re.compile(r"create|delete|purge|clear|pause|resume|stop|start|run|play|retry|put_|scale|reload")
+    changing = re.compile(
+        r"create|delete|purge|clear|pause|resume|stop|start|run|play|retry|put_|set_|change|scale|reload"
+    )
 
     assert {name for name in names if needed_scope(name) is Scope.NONE} == {"authenticate", "fetch_nonce"}
     assert [name for name in names if needed_scope(name) is Scope.READ and changing.search(name)] == []

@@ -14,6 +14,7 @@ CALLS = examples.build()
 #: Methods whose result is exactly the one in the example.
 EXACT = {
     "create_job", "start_job", "run_job", "play", "get_job_status", "get_job_output", "stop_job", "retry_job",
+    "set_object", "find_objects", "list_objects", "delete_object", "change_object_rights",
     "delete_job", "purge_dead", "delete_schedule", "get_batch", "wait_jobs",
     "jobs.create", "job.run", "job.start", "job.result", "job.stop", "job.delete",
 }  # fmt: skip
@@ -33,6 +34,10 @@ def example_jobs(service: Client) -> None:
     if "error" in service.ask("get_batch", [examples.BATCH]):  # the counts of a batch outlive its jobs
         batch = [job(id=f"{examples.BATCH}-{n}", **ours) for n in range(2)]
         service.call("run_jobs", {"jobs": batch, "batch_id": examples.BATCH})
+    note = {"type": examples.TYPE, "sid": examples.SID, "context_id": examples.CONTEXT}
+    if service.call("list_objects", {"type": examples.TYPE, "context_id": examples.CONTEXT})["sids"]:
+        service.call("delete_object", note)
+    service.call("set_object", {**note, "fields": {"title": "Buy milk"}})
     nightly = job(**ours)
     service.call("create_schedule", {"name": examples.SCHEDULE, "job": nightly, "interval_s": 86_400})
 

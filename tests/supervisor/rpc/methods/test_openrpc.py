@@ -17,6 +17,8 @@ METHODS = {
     "job.run", "job.start", "job.status", "job.result", "job.stop", "job.delete", "health", "version", "rpc.discover",
     "get_actor", "start_actor", "stop_actor", "restart_actor", "scale_actors", "reload", "purge_queue",
     "get_actor_logs", "list_functions",
+    "new_object", "set_object", "get_object", "delete_object", "list_objects", "find_objects", "get_object_history",
+    "list_object_types", "get_object_rights", "change_object_rights",
     "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""The functions by which scripts use objects of OSIS, made from the schemas of the actor."""

@@ -90,6 +90,7 @@ class ScriptRights:
         max_file_bytes: Largest file that is read or written in one call.
         max_output_bytes: How much of a program's output is kept, for each of its two streams.
         max_processes: Most processes of one run.
+        ca_file: Certificate authorities for https; "" for those of the system.
         call_s: Longest time of one call, in seconds; 0 for what the job has left.
         objects: The types of objects; None for an actor without objects. Not part of the table.
         context_rules: Take rights away, by context and caller.
@@ -112,6 +113,7 @@ class ScriptRights:
     max_file_bytes: int = 10 << 20
     max_output_bytes: int = 1 << 20
     max_processes: int = 32
+    ca_file: str = ""
     call_s: float = 0.0
     objects: ObjectOffer | None = None
     context_rules: tuple[ContextRule, ...] = ()

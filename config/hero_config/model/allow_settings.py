@@ -93,6 +93,8 @@ class AllowSettings(Section):
     """How much of a program's output a script gets, in bytes, for each of stdout and stderr. The rest is cut off."""
     max_processes: Annotated[int, Field(ge=1, le=10_000)] = 32
     """Most processes of one job."""
+    ca_file: str = ""
+    """Certificate authorities that https of scripts trusts, as a PEM file. Empty: those of the system."""
     call_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     """Longest time of one call of a function, in seconds. 0: the time that the job has left."""
     context_rules: Annotated[tuple[ContextRuleSettings, ...], Field(strict=False)] = ()
@@ -132,6 +134,8 @@ class AllowSettings(Section):
             for name in ("read", "write"):
                 if name in table:
                     table[name] = [absolute(folder, path) for path in table[name]]
+        if "ca_file" in given:
+            given["ca_file"] = absolute(folder, given["ca_file"])
         return json.dumps(given, sort_keys=True)
 
 

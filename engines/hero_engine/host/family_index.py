@@ -16,10 +16,12 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
     {
         "core": "progress",
+        "http": "download_file http_download http_get http_request http_upload json",
         "job": """
             job_create job_delete job_get job_list job_log job_output job_retry job_run job_start job_status job_stop
             job_submit job_wait job_wait_all
             """,
+        "net": "http_check http_status tcp_check",
         "os": """
             chdir chmod_exec copy delete exist file_read file_size file_write file_write_append find_dir find_dirs
             find_file find_files mkdir mv rsync

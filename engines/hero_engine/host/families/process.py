@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from hero_engine.errors import FunctionError
 from hero_engine.host.call import Call
+from hero_engine.host.commands.running import CommandResult, ProgramNotRun, programs
 from hero_engine.host.definition import Family
 from hero_engine.host.families.text import dedent
 from hero_engine.host.programs import program_path
-from hero_engine.host.running import CommandResult, ProgramNotRun, programs
 
 FAMILY = Family("process", "Programs of the host that the operator allows.", needs="run")
 

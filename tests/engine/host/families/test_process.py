@@ -244,6 +244,7 @@ def test_background_processes_are_listed_and_killed_and_others_do_not_exist(benc
     try:
         source = """
             run_silent(`\nsleep 3456791 >/dev/null &\nsleep 3456792 &\n`);
+            while process_list("sleep").len() < 2 { sleep(0.01) }
             let all = process_list("").len();
             let sleeping = process_list("sleep");
             let first = sleeping[0];

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hero_engine.errors import FunctionError
 from hero_engine.host.call import Call
 from hero_engine.host.places import scratch
 from hero_engine.host.programs import PATH
@@ -168,7 +169,8 @@ class Programs:
             folder: Its working folder; "" for that of the run.
 
         Raises:
-            ProgramNotRun: It does not start, had too many processes, or took longer than `call_s`.
+            ProgramNotRun: It does not start, or had too many processes.
+            FunctionError: It took longer than the operator allows.
             CallEnded: The run must end.
         """
         if any("\0" in word for word in words):
@@ -194,10 +196,14 @@ class Programs:
             finally:
                 for fd in theirs:
                     os.close(fd)
-            pid, error = self._receive()
-            if pid == 0:
-                raise ProgramNotRun(f"Failed to execute command: {os.strerror(error)} (os error {error})")
-            return self._watch(outputs)
+            try:
+                pid, error = self._receive()
+                if pid == 0:
+                    raise ProgramNotRun(f"Failed to execute command: {os.strerror(error)} (os error {error})")
+                return self._watch(outputs)
+            except FunctionError:  # it takes longer than the operator allows
+                self.close(may_go_on=True)
+                raise
 
     def _watch(self, outputs: list[_Output]) -> CommandResult:
         poll = select.poll()
@@ -211,11 +217,8 @@ class Programs:
             ready.update(poll.poll(wait_s * 1000))
             return bool(ready)
 
-        limit_s = self._call.rights.call_s or None
         while self._control.fileno() not in ready:
-            if not self._call.wait_until(look, limit_s):
-                self.close(may_go_on=True)
-                raise ProgramNotRun(f"the command did not end within {limit_s:g} s (call_s)")
+            self._call.wait_until(look)
             for output in outputs:
                 if output.fd in ready and not output.read():
                     poll.unregister(output.fd)

@@ -1,0 +1,1 @@
+"""Programs of scripts: functions use `running`; `keeper` is the process above the programs."""

@@ -98,6 +98,7 @@ class AsyncStore:
                     # Neither did the script of the operations behind it run, so this keeps the order.
                     results.append(await self.run(op))
                 else:
+                    await self._leave_replica(answer)
                     raise _refusal(op, answer) from answer
             except StoreUnavailable:
                 raise
@@ -133,7 +134,14 @@ class AsyncStore:
         try:
             return await self._within_turn(partial(self._execute, op), op.block_s, turn)
         except RedisError as e:
+            await self._leave_replica(e)
             raise _refusal(op, e) from e
+
+    async def _leave_replica(self, error: Exception) -> None:
+        pool = getattr(self._client, "connection_pool", None)
+        if pool is not None and isinstance(error, RedisError) and _code(error) == "READONLY":
+            # See StoreConnection: the next operation connects again, perhaps to the new master.
+            await pool.disconnect(inuse_connections=False)
 
     async def _within_turn(
         self,
@@ -142,7 +150,8 @@ class AsyncStore:
         turn: contextlib.AbstractAsyncContextManager[Any] | None = None,
     ) -> Any:
         try:
-            async with turn or self._turn, asyncio.timeout(ANSWER_TIMEOUT_S + block_s):
+            # The wait for a connection counts, too: while the server hangs, all callers together wait no longer than one.
+            async with asyncio.timeout(ANSWER_TIMEOUT_S + block_s), turn or self._turn:
                 return await ask()
         except TimeoutError as e:
             raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + block_s:g} s") from e

@@ -180,6 +180,9 @@ class StoreConnection:
             # It is not, or not yet, the right server. The caller's next try connects again and finds that one.
             self.close()
             raise StoreUnavailable(self.url.shown, refused.reason)
+        if refused.code == "READONLY":
+            # A replica now. The address, or what stands behind it, may lead to the new master: connect again next time.
+            self.close()
         error = op.translate(refused)
         if error is refused:
             raise refused
@@ -214,7 +217,10 @@ class StoreConnection:
     def is_stale(self) -> bool:
         """Has the server closed the idle connection, or sent data that nobody asked for?"""
         # Over TLS the data may be harmless, like a session ticket. A new connection is cheaper than a lost command.
-        return bool(select.select([self._socket], [], [], 0)[0])
+        # Not select(), which cannot watch a descriptor above 1023.
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     @property
     def open(self) -> bool:

@@ -23,6 +23,7 @@ from hero_job.protocol.op import Op, T
 #: Entries of each stream in one read. Small, because the lines of a log may be long.
 PAGE: Final = 200
 _BLOCK_S: Final = 5.0
+_PAUSE_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +140,17 @@ class StreamFollower:
             self._task.cancel()
 
     async def _run(self) -> None:
+        while self._streams:
+            try:
+                await self._follow()
+            except Exception:  # noqa: BLE001 - see below
+                # A defect. Listeners that nobody serves any more would wait for ever, so it is told, and begun again.
+                _log.exception(f"{self._name}_failed")
+                self._away = True
+                await self._tell_all(interrupted=True)
+                await asyncio.sleep(_PAUSE_S)
+
+    async def _follow(self) -> None:
         backoff = Backoff()
         while self._streams:
             asked = {key: stream.last for key, stream in self._streams.items()}
@@ -186,7 +198,14 @@ class StreamFollower:
         stream.last = entries[-1][0]
         update = StreamUpdate(entries=entries, gap=gap, cursor=stream.last)
         for listener in tuple(stream.listeners):
+            await self._tell(listener, update)
+
+    async def _tell(self, listener: Listener, update: StreamUpdate) -> None:
+        try:
             await listener.hear(update)
+        except Exception:  # noqa: BLE001 - logged
+            # A defect of this listener; the others hear on.
+            _log.exception(f"{self._name}_listener_failed")
 
     async def _resume(self) -> None:
         """Look at both ends of each stream after an outage, and tell the listeners what may be missing."""
@@ -207,4 +226,4 @@ class StreamFollower:
         for key, stream in tuple(self._streams.items()):
             update = StreamUpdate(interrupted=interrupted, resumed=resumed, gap=key in gaps, cursor=stream.last)
             for listener in tuple(stream.listeners):
-                await listener.hear(update)
+                await self._tell(listener, update)

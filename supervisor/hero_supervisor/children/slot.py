@@ -259,7 +259,10 @@ class Slot:
             self._close_control(process)
             return
         for message in messages:
-            self._on_message(message)
+            try:
+                self._on_message(message)
+            except Exception:
+                log.exception("child.message_lost", extra={"child": self.name, "incarnation": self._incarnation})
 
     def _on_message(self, message: Mapping[str, Any]) -> None:
         match message.get("event"):
@@ -306,11 +309,15 @@ class Slot:
         asyncio.get_running_loop().remove_reader(process.pidfd)
         # Its last messages say why it ended. Reading stops when nothing is there, not at the end of file: a process
         # that it left behind may hold the socket open.
-        while messages := process.receive():
-            for message in messages:
-                self._on_message(message)
+        # Its exit is taken no matter what it said last: otherwise the slot would keep a zombie for ever.
+        try:
+            while messages := process.receive():
+                for message in messages:
+                    self._on_message(message)
+            self._context.logs.catch_up(self._incarnation)
+        except Exception:
+            log.exception("child.last_words_lost", extra={"child": self.name, "incarnation": self._incarnation})
         self._close_control(process)
-        self._context.logs.catch_up(self._incarnation)
         code = process.finish()
         self._process = None
         self._last_exit = describe(code)

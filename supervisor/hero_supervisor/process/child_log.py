@@ -35,8 +35,8 @@ _PAUSE_S = 0.01
 #: Size of a pipe: what a process may write while the supervisor is busy or stopped, in bytes. An unprivileged user may
 #: have 1 MiB per pipe and 64 MiB in all. Source: pipe(7), /proc/sys/fs/pipe-user-pages-soft
 _PIPE_BYTES = 256 * 1024
-#: Attributes that every log record has. A field of the same name must not overwrite one.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: Attributes that formatters give to a log record. A field of the same name must not overwrite one.
+_STANDARD = frozenset({"message", "asctime", "taskName"})
 #: Keys of an actor's line that become attributes of the record rather than fields.
 _HEAD = frozenset({"at", "level", "logger", "pid", "event"})
 
@@ -220,7 +220,11 @@ class ActorLogs:
             self._max_chars,
         )
         if self._allows(pipe):
-            _forward(pipe, entry, text)
+            try:
+                _forward(pipe, entry, text)
+            except Exception:
+                # The callback that reads has more to do: it may be the one for the end of the process.
+                log.exception("child.line_not_logged", extra={"child": pipe.slot})
 
     def _allows(self, pipe: _Pipe) -> bool:
         now_mono = time.monotonic()
@@ -288,10 +292,11 @@ def _forward(pipe: _Pipe, entry: dict[str, Any] | None, text: str) -> None:
         return
     record = logger.makeRecord(logger.name, level, "", 0, entry["event"], (), None)
     record.process = entry["pid"] if isinstance(entry.get("pid"), int) else pipe.pid
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, ArithmeticError, OSError):
         record.created = datetime.fromisoformat(str(entry.get("at"))).timestamp()
         record.msecs = record.created % 1 * 1000
     for name, value in (child | entry | child).items():
         if name not in _HEAD:
-            setattr(record, f"actor_{name}" if name in _STANDARD else name, value)
+            # Never by setattr: the name is anything that a program prints, `__class__` for example.
+            record.__dict__[f"actor_{name}" if name in _STANDARD or hasattr(record, name) else name] = value
     logger.handle(record)

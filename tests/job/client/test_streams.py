@@ -204,3 +204,46 @@ def test_the_facts_of_jobs_are_read_in_either_spelling(valkey: ValkeyServer, nam
         assert facts["none"].caller_id is None
 
     follow(valkey.url, namespace, test)
+
+
+def test_a_listener_that_raises_keeps_no_other_from_hearing(valkey: ValkeyServer, namespace: str) -> None:
+    class Broken(Listener):
+        async def hear(self, update: StreamUpdate) -> None:
+            raise RuntimeError("a defect")
+
+    async def test(store: AsyncStore, key: str) -> None:
+        listener = Listener()
+        await store.streams.join(key, Broken())
+        await store.streams.join(key, listener)
+        for value in (1, 2):
+            await add(store, key, value)
+            assert numbers(await listener.next()) == [value]
+
+    follow(valkey.url, namespace, test)
+
+
+def test_a_follower_that_failed_says_so_and_goes_on(valkey: ValkeyServer, namespace: str) -> None:
+    class OnceBroken(AsyncStore):
+        broken = False
+
+        async def run_aside(self, op: Op[T]) -> T:
+            if self.broken:
+                self.broken = False
+                raise RuntimeError("a defect")
+            return await super().run_aside(op)
+
+    async def main() -> None:
+        async with OnceBroken(valkey.url) as store:
+            listener, key = Listener(), f"{namespace}:stream"
+            await store.streams.join(key, listener)
+            store.broken = True
+            await add(store, key, 1)
+            heard = [await listener.next() for _ in range(3)]
+            while not any(update.resumed for update in heard):
+                heard.append(await listener.next())
+            await add(store, key, 2)
+            while [n for update in heard for n in numbers(update)] != [1, 2]:
+                heard.append(await listener.next())
+            assert any(update.interrupted for update in heard)
+
+    asyncio.run(main())

@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 
+import orjson
 import pytest
 
 from hero_supervisor.process.child_log import MAX_LINE_BYTES, ActorLogs, open_pipe
@@ -180,3 +181,23 @@ def test_actor_whose_supervisor_was_killed_drains_and_ends_although_nothing_read
     successor = start_supervisor()
     # It finished its job and settled it before it ended, so the job does not start again.
     assert successor.reply(job_id).output == "42"
+
+
+@pytest.mark.parametrize("name", sorted({*dir(logging.makeLogRecord({})), "message", "taskName", "", "a b"}))
+def test_no_field_of_a_line_reaches_an_attribute_of_its_record(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    line = orjson.dumps(
+        {"event": "x", "level": "info", "logger": "hero_actor.x", "at": "0001-01-01T00:00:00+00:00", name: "y"}
+    )
+
+    async def test() -> None:
+        logs = ActorLogs()
+        write = follow(logs)
+        os.write(write, line + b"\nand on\n")
+        await eventually_async(lambda: len(texts(logs)) == 2)
+        os.close(write)
+        logs.close()
+
+    with caplog.at_level("INFO"):
+        run(test)
+    assert "x" in [record.getMessage() for record in caplog.records if record.name == "hero_actor.x"]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -106,7 +106,7 @@ class _Output:
     def drain(self) -> None:
         """Take what the program has left in the pipe, which is no more than the pipe holds."""
         self.read()
-        while select.select([self.fd], [], [], 0)[0] and not self.truncated and self.read():
+        while _readable(self.fd) and not self.truncated and self.read():
             pass
         self._log(final=True)
         if self.truncated and self._level:
@@ -329,3 +329,10 @@ def _file_of(script: str) -> int:
         file.write(script.encode())
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+def _readable(fd: int) -> bool:
+    # Not select(), which cannot watch a descriptor above 1023.
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

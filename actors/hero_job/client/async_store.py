@@ -150,7 +150,7 @@ class AsyncStore:
         turn: contextlib.AbstractAsyncContextManager[Any] | None = None,
     ) -> Any:
         try:
-            # The wait for a connection counts, too: while the server hangs, all callers together wait no longer than one.
+            # The wait for a connection counts, too: while the server hangs, forty callers wait no longer than one.
             async with asyncio.timeout(ANSWER_TIMEOUT_S + block_s), turn or self._turn:
                 return await ask()
         except TimeoutError as e:
@@ -210,8 +210,11 @@ class AsyncStore:
             while True:
                 ended.clear()
                 try:
-                    found = await self.run(look)
+                    async with asyncio.timeout(max(GLANCE_S, deadline_mono - time.monotonic())):
+                        found = await self.run(look)
                     backoff.reset()
+                except TimeoutError as e:
+                    raise StoreUnavailable(self.url.shown, "no answer within the time of the wait") from e
                 except StoreUnavailable as e:
                     await asyncio.sleep(backoff.next_wait_before(deadline_mono, e))
                     continue

@@ -28,9 +28,10 @@ local exists = status_text or redis.call('EXISTS', key) == 1
 
 if start and not options and not exists then
   -- The plain case, in one write.
-  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id) -- of a former job of this id
   redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'created_at', at, 'updated_at', at,
     unpack(ARGV, FIRST_FIELD))
+  -- Those of a former job of this id go. Not sooner: a full server refuses a script only at its first write.
+  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id)
   enqueue(ns, id, queue, nil, false)
   note_event(id, 'dispatched')
   write_events(ns, retention)
@@ -175,9 +176,9 @@ if exists then
 else
   local refusal = options and register_options()
   if refusal then return refusal end
-  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id) -- of a former job of this id
   redis.call('HSET', key, 'status', 'created', 'extra', options and '1' or '0', 'created_at', at, 'updated_at', at,
     unpack(ARGV, FIRST_FIELD))
+  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id)
   if not start then note_event(id, 'created') end
 end
 

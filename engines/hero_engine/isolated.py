@@ -14,7 +14,19 @@ from hero_engine.children.channel import ParentChannel
 from hero_engine.children.child_engine import ChildEngine
 from hero_engine.children.program import ChildJob
 from hero_engine.children.settings import ChildSettings
-from hero_engine.engine import Asker, AsksStore, Done, Engine, OffersFunctions, Outcome
+from hero_engine.engine import (
+    Asker,
+    AsksStore,
+    Done,
+    Engine,
+    Limits,
+    OffersFunctions,
+    Outcome,
+    RunHandle,
+    RunLog,
+    Script,
+)
+from hero_engine.host.places.scratch import clean_left_scratch
 from hero_engine.registry import load_engine
 from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights
 
@@ -51,6 +63,21 @@ class IsolatedEngine(ChildEngine):
         given = IsolationSettings.from_environ() if settings is None else settings
         environ = {name: text for name, text in os.environ.items() if name not in _SECRETS}
         super().__init__(engine, _PROGRAM, replace(given, engine=engine), environ)
+
+    def run(
+        self,
+        script: Script,
+        *,
+        constants: Mapping[str, object],
+        limits: Limits,
+        run: RunHandle,
+        log: RunLog | None = None,
+    ) -> Outcome:
+        """Run a script in a child process. If the child is killed, its scratch folder is removed here."""
+        outcome = super().run(script, constants=constants, limits=limits, run=run, log=log)
+        if outcome.__class__ is not Done:
+            clean_left_scratch()
+        return outcome
 
 
 def load_isolated_engine(name: str) -> Engine:

@@ -95,9 +95,7 @@ class RhaiFunctions:
         wanted = set(known) if _EVAL in words else known & words
         if not wanted <= self._registered:
             with self._lock:
-                for name in sorted(wanted - self._registered):
-                    self._register(name)
-                    self._registered.add(name)
+                self._register(sorted(wanted - self._registered))
         return bool(wanted)
 
     def start(self, constants: Mapping[str, object], run: rhai.Run, log: RunLog | None) -> RunningScript:
@@ -105,12 +103,18 @@ class RhaiFunctions:
         self._running.script = script = RunningScript(constants, run, log)
         return script
 
-    def _register(self, name: str) -> None:
-        functions = self._catalogue.functions(name)
-        self._engine.register(name, self._callback(functions))
-        for family in {function.family.name: function.family for function in functions}.values():
-            own = [function for function in functions if function.family is family]
-            self._engine.register(name, self._callback(own), module=family.name)
+    def _register(self, names: list[str]) -> None:
+        """Register functions by their names, and in the modules of their families."""
+        modules: dict[str, dict[str, Callable[..., Any]]] = {"": {}}
+        for name in names:
+            functions = self._catalogue.functions(name)
+            modules[""][name] = self._callback(functions)
+            for family in {function.family.name: function.family for function in functions}.values():
+                own = [function for function in functions if function.family is family]
+                modules.setdefault(family.name, {})[name] = self._callback(own)
+        for module, callbacks in modules.items():
+            self._engine.register_module(module, callbacks)
+        self._registered.update(names)
 
     def _callback(self, functions: list[HostFunction]) -> Callable[..., Any]:
         callback = make_callback(functions, self.current, self._throw)

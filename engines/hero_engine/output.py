@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import orjson
 
-from hero_engine.engine import Done, Failed
+from hero_engine.engine import Done, Failed, Outcome
 
 #: Outside this range Rhai writes a float with an exponent. The bounds are 1e13 and 1e-13 as 32-bit floats.
 #: Source: rhai src/types/float.rs, MAX_NATURAL_FLOAT_FOR_DISPLAY and MIN_NATURAL_FLOAT_FOR_DISPLAY.
@@ -54,6 +54,33 @@ def present_value(value: object) -> Done | Failed:
         return Done(text, _json(text))
     except (TypeError, ValueError) as e:  # orjson.JSONEncodeError is a TypeError
         return Failed("result_not_presentable", f"the result cannot be written as JSON: {e}")
+
+
+def bounded(outcome: Outcome, max_bytes: int | None) -> Outcome:
+    """Refuse a result that is too large.
+
+    Args:
+        outcome: How a run ended.
+        max_bytes: Size of the largest result, as UTF-8; None for no limit.
+
+    Returns:
+        The outcome, or `Failed` of kind `result_too_large`.
+    """
+    if not isinstance(outcome, Done) or max_bytes is None:
+        return outcome
+    output, output_json = outcome.output, outcome.output_json
+    # A character has at most four bytes, so most results need not be encoded to learn their size.
+    size = len(output) if len(output) * 4 <= max_bytes else _utf8_bytes(output)
+    if output_json is not None and output_json is not output:
+        size = max(size, len(output_json) if len(output_json) * 4 <= max_bytes else _utf8_bytes(output_json))
+    if size <= max_bytes:
+        return outcome
+    message = f"the result has {size} bytes; the limit is {max_bytes}. Return less, or raise max_result_bytes."
+    return Failed("result_too_large", message)
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def float_text(value: float) -> str:

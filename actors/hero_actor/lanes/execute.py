@@ -13,6 +13,7 @@ from typing import assert_never
 from hero_actor.lanes.quarantine import Quarantine
 from hero_engine.engine import Done, Engine, Failed, Limits, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
+from hero_engine.output import bounded
 from hero_engine.process_run import CRASHED
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.wire_values import parse_env_vars, parse_signatures, parse_timeout, parse_whole
@@ -104,8 +105,9 @@ class Executor:
             outcome = engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
             )
+            outcome = bounded(outcome, self._max_result_bytes)
             if isinstance(outcome, Done):
-                return _finished(job, outcome, self._max_result_bytes)
+                return _finished(job, outcome)
         except JobInvalid as e:
             log.warning("job.damaged", extra={"job": job.id, "field": e.field, "reason": e.reason})
             outcome = Failed("damaged", str(e))
@@ -187,17 +189,10 @@ def settle(job: ClaimedJob, outcome: Failed | TimedOut | Stopped) -> Settlement:
     assert_never(outcome)
 
 
-def _finished(job: ClaimedJob, done: Done, max_bytes: int) -> Settlement:
+def _finished(job: ClaimedJob, done: Done) -> Settlement:
     output, output_json = done.output, done.output_json
     if not _is_unicode(output):
         return settle(job, Failed("result_not_presentable", "the result is not valid Unicode"))
-    # A character has at most four bytes, so most results need not be encoded to learn their size.
-    size = len(output) if len(output) * 4 <= max_bytes else len(output.encode())
-    if output_json is not None and output_json is not output:
-        size = max(size, len(output_json) if len(output_json) * 4 <= max_bytes else len(output_json.encode()))
-    if size > max_bytes:
-        message = f"the result has {size} bytes; the limit is {max_bytes}. Return less, or raise max_result_bytes."
-        return settle(job, Failed("result_too_large", message))
     return Settlement(job.id, job.attempt, JobStatus.FINISHED, output, output_json or "")
 
 

@@ -12,6 +12,9 @@ from typing import Any
 from hero_engine.children import wire
 from hero_engine.errors import AccessRefused
 
+#: Most characters of a text for the log, or of an error; a longer one is cut and says how long it was.
+_MAX_CHARS = 1024 * 1024
+
 
 class ParentChannel(logging.Handler):
     """Sends messages, log records and questions to the actor. Safe to use from any thread of the child.
@@ -42,11 +45,11 @@ class ParentChannel(logging.Handler):
 
     def line(self, level: str, text: str) -> None:
         """Send output of the script to its log."""
-        self.send("log", level, text)
+        self.send("log", level, cut(text))
 
     def progress(self, done: float, total: float, text: str) -> None:
         """Send a progress report of the script."""
-        self.send("progress", float(done), float(total), str(text))
+        self.send("progress", float(done), float(total), cut(str(text)))
 
     def ask(self, method: str, params: Mapping[str, object]) -> Any:
         """Ask the actor and wait for its answer. Threads take turns.
@@ -103,6 +106,11 @@ def _receive_exactly(sock: socket.socket, size: int) -> bytes | None:
             return None
         view = view[count:]
     return bytes(data)
+
+
+def cut(text: str) -> str:
+    """Cut a text that is too long for the log."""
+    return text if len(text) <= _MAX_CHARS else f"{text[:_MAX_CHARS]} ... ({len(text)} characters)"
 
 
 def _clean(text: str) -> str:

@@ -17,10 +17,11 @@ import threading
 import traceback
 from typing import assert_never
 
-from hero_engine.children.channel import ParentChannel, receive
+from hero_engine.children.channel import ParentChannel, cut, receive
 from hero_engine.children.program import ChildJob, ChildProgram
 from hero_engine.children.settings import ChildSettings
 from hero_engine.engine import Done, Failed, Outcome, Stopped, TimedOut
+from hero_engine.output import bounded
 from hero_process.proc import children_of
 from hero_process.tree import adopt_orphans, die_with
 
@@ -69,7 +70,7 @@ def _serve_one(
     ended_well = True
     try:
         settings.limit_job()
-        outcome = program.run(job, channel)
+        outcome = bounded(program.run(job, channel), job.limits.result_bytes)
     except SystemExit as e:
         outcome, ended_well = Failed("exited", f"the script ended its process by sys.exit({e.code!r})"), False
     except MemoryError:
@@ -91,7 +92,7 @@ def _serve_one(
         case Done():
             channel.send("done", clean, outcome.output, outcome.output_json)
         case Failed(kind, message, line, column, permanent):
-            channel.send("failed", clean, kind, message, line, column, permanent)
+            channel.send("failed", clean, kind, cut(message), line, column, permanent)
         case TimedOut(after_s):
             channel.send("timed_out", clean, after_s)
         case Stopped():

@@ -25,6 +25,9 @@ from hero_engine.engine import Asker, Failed, Limits, Outcome, RunHandle, RunLog
 from hero_engine.errors import AccessRefused, EngineUnavailable
 from hero_engine.process_run import ProcessRun
 
+#: Largest result without a limit of it, in bytes.
+_RESULT_BYTES = 64 * 1024 * 1024
+
 
 class ChildEngine:
     """Runs scripts in child processes.
@@ -135,7 +138,7 @@ class ChildEngine:
                 self._pool.give_back(child, reusable=True)
                 return Stopped()
             requests = ChildRequests(answer)
-            conversation = Conversation(child, log, requests)
+            conversation = Conversation(child, log, requests, limits.result_bytes or _RESULT_BYTES)
             try:
                 outcome = conversation.hold(request, deadline_mono, limits.timeout_s, handle)
             finally:

@@ -36,17 +36,18 @@ class Conversation:
         child: The child, which waits for a job.
         log: Receives what the script prints; None to discard it.
         requests: Answers the script's questions.
+        result_bytes: Size of the largest result, in bytes.
 
     Attributes:
         began: The child has started the job.
         clean: The job has ended and left nothing behind, so the child can run another.
     """
 
-    def __init__(self, child: JobChild, log: RunLog | None, requests: ChildRequests) -> None:
+    def __init__(self, child: JobChild, log: RunLog | None, requests: ChildRequests, result_bytes: int) -> None:
         self._child = child
         self._requests = requests
         self._log = log
-        self._reader = wire.MessageReader()
+        self._reader = wire.MessageReader(result_bytes)
         self._printed = bytearray()
         self._action = ""
         self._line = 0

@@ -11,13 +11,15 @@ from typing import Any
 
 import orjson
 
-#: A longer message ends the child. A result has at most 64 Mi characters, each of up to four bytes, or six if escaped.
-MAX_MESSAGE_BYTES = 448 * 1024 * 1024
+#: What a message may have without a result: a log line, an error, a request to the store.
+_OTHER_BYTES = 16 * 1024 * 1024
+#: A result is sent twice, as text and as JSON, and a byte of it may become six if it is escaped.
+_SENT_BYTES = 12
 LENGTH_BYTES = 4
 
 
 class MessageTooLong(Exception):
-    """A message is longer than `MAX_MESSAGE_BYTES`."""
+    """A message is longer than its reader permits."""
 
 
 def pack(message: object) -> bytes:
@@ -44,11 +46,16 @@ def frame(data: bytes) -> bytes:
 
 
 class MessageReader:
-    """Splits a stream of bytes into messages."""
+    """Splits a stream of bytes into messages.
 
-    __slots__ = ("_received",)
+    Args:
+        result_bytes: Size of the largest result in a message, in bytes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_max_bytes", "_received")
+
+    def __init__(self, result_bytes: int = 0) -> None:
+        self._max_bytes = _OTHER_BYTES + _SENT_BYTES * result_bytes
         self._received = bytearray()
 
     def feed(self, data: bytes) -> Iterator[list[Any]]:
@@ -61,14 +68,14 @@ class MessageReader:
             Each message that is now complete.
 
         Raises:
-            MessageTooLong: A message is longer than `MAX_MESSAGE_BYTES`.
+            MessageTooLong: A message is longer than it may be.
             ValueError: A message is not JSON.
         """
         received = self._received
         received += data
         while len(received) >= LENGTH_BYTES:
             end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES])
-            if end > MAX_MESSAGE_BYTES:
+            if end > self._max_bytes:
                 raise MessageTooLong(f"a message of {end} bytes")
             if len(received) < end:
                 return

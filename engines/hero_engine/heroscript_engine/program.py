@@ -71,7 +71,8 @@ class HeroScriptProgram:
         if job.check_only:
             return check_heroscript(job.script) or Done("")
         if job.limits.memory_bytes:
-            lower_limit(resource.RLIMIT_AS, job.limits.memory_bytes)
+            # What is mapped already is shared with the template, and not the job's.
+            lower_limit(resource.RLIMIT_AS, _mapped_bytes() + job.limits.memory_bytes)
         env = job.constants.get("ENV")
         os.environ.clear()
         if isinstance(env, Mapping):
@@ -107,3 +108,8 @@ class HeroScriptProgram:
 def create_program(settings: EngineSettings) -> HeroScriptProgram:
     """Make the program, in the template."""
     return HeroScriptProgram(settings)
+
+
+def _mapped_bytes() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123  pathlib is slow to import
+        return int(statm.read().split()[0]) * resource.getpagesize()

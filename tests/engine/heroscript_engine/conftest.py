@@ -45,6 +45,7 @@ class Bench:
         *,
         timeout_s: float = 30,
         memory_bytes: int | None = None,
+        result_bytes: int | None = None,
         run: RunHandle | None = None,
         **constants: Any,
     ) -> Outcome:
@@ -52,7 +53,7 @@ class Bench:
         return self.engine.run(
             Script(source=source),
             constants=constants,
-            limits=Limits(timeout_s=timeout_s, memory_bytes=memory_bytes),
+            limits=Limits(timeout_s=timeout_s, memory_bytes=memory_bytes, result_bytes=result_bytes),
             run=run or self.engine.new_run(),
             log=self.log,
         )

@@ -285,3 +285,22 @@ def test_process_with_the_engine_loads_neither_pydantic_nor_the_parser() -> None
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
 
     assert json.loads(shown.stdout) == []
+
+
+def test_result_and_log_are_bounded_before_they_leave_the_child(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    text = "x" * 3_000_000
+
+    fitting = bench.run(f"!!play.echo content:'{text}'", result_bytes=4_000_000)
+    assert isinstance(fitting, Done)
+    assert max(len(line) for _, line in bench.log.lines) < 1_100_000
+    refused = bench.run(f"!!play.echo content:'{text}'", result_bytes=2_000_000)
+    assert isinstance(refused, Failed)
+    assert refused.kind == "result_too_large"
+
+
+def test_memory_of_a_job_is_counted_beyond_what_its_process_has(make_bench: MakeBench) -> None:
+    bench = make_bench()
+
+    assert isinstance(bench.run("!!play.echo content:a", memory_bytes=32 * 1024 * 1024), Done)
+    assert isinstance(bench.run("!!test.big size:300000000", memory_bytes=32 * 1024 * 1024), Failed)

@@ -55,6 +55,8 @@ class KeyPart(StrEnum):
     EXPIRING = "q:expiring"
     #: Sorted set: dead letters, by the time of their end in ms.
     DEAD_LETTERS = "q:dead"
+    #: Hash: job whose end has released only some of what it held -> its status; the next supervisor goes on.
+    UNSETTLED = "q:unsettled"
     #: Sorted set: schedules, by their next tick in ms.
     TICKS = "q:ticks"
     #: List, by incarnation: orders to an actor, as JSON.

@@ -1,4 +1,5 @@
--- Do what is due: queue the jobs whose time has come, and end the jobs that have expired.
+-- Do what is due: queue the jobs whose time has come, end the jobs that have expired, and go on with what the ends of
+-- other jobs have left.
 --
 -- Guarantee: each job is moved once, no matter how many supervisors call this.
 -- Transitions: scheduled -> dispatched, dispatched -> error, scheduled -> error, waiting_for_prerequisites -> error
@@ -26,6 +27,16 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiring, '-inf', now, 'LIMIT', 
   end
   moved = moved + 1
 end
+-- What earlier calls have left, in no order; see settle_ended.
+local unsettled = ns .. UNSETTLED
+local scan = contain(redis.call, 'HSCAN', unsettled, '0', 'COUNT', 100)
+local rest = scan and scan[2] or {}
+for i = 1, #rest, 2 do
+  redis.call('HDEL', unsettled, rest[i])
+  ended[#ended + 1] = rest[i]
+  ended[#ended + 1] = rest[i + 1]
+end
+moved = moved + #rest / 2
 settle_ended(ns, retention)
 write_events(ns, retention)
 local soonest_ms = -1

@@ -194,35 +194,61 @@ local function forget_reader(ns, id, prerequisite, retention)
   end
 end
 
--- Release what the ended jobs of this call held: keys of uniqueness, places under limits, batches, dependents.
+-- Release what a job held apart from its dependents: its key of uniqueness, its place under a limit, what it reads.
+local function release_holdings(ns, id, status, retention)
+  local unique_key, unique_for_s, concurrency_key, place, batch_id, pending, prerequisites, prerequisites_added =
+    unpack(redis.call('HMGET', ns .. JOB .. id, 'unique_key', 'unique_for_s', 'concurrency_key', 'place', 'batch',
+    'pending', 'prerequisites', 'prerequisites_added'))
+  concurrency_key = concurrency_key or place
+  for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
+    for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do
+      -- A job that ends before its prerequisites must leave no id there that a later job of this id would answer to.
+      if pending and pending ~= '0' then redis.pcall('SREM', ns .. DEPENDENTS .. prerequisite, id) end
+      contain(forget_reader, ns, id, prerequisite, retention)
+    end
+  end
+  if redis.call('EXISTS', ns .. READERS .. id) == 1 then redis.call('PEXPIRE', ns .. JOB .. id, 366 * 86400000) end
+  if unique_key and unique_for_s then contain(keep_while_unique, ns, id, unique_key) end
+  redis.call('ZREM', ns .. EXPIRING, id)
+  -- A key, place, batch or set of dependents that cannot be read must not keep the job from its end; doctor names it.
+  if unique_key and not unique_for_s then contain(free_unique_key, ns, id, unique_key) end
+  if concurrency_key then contain(leave_limit, ns, concurrency_key, id) end
+  if batch_id then contain(count_for_batch, ns, batch_id, status, retention) end
+end
+
+-- Settle the dependents of a job, page by page. Returns false if the budget ends before they do.
+local function settle_dependents(ns, id, status, retention)
+  local dependents = ns .. DEPENDENTS .. id
+  while budget > 0 do
+    local page = contain(redis.call, 'SPOP', dependents, math.min(budget, 100))
+    if not page then redis.call('DEL', dependents) end -- it is not a set
+    if not page or #page == 0 then return true end
+    budget = budget - #page
+    for _, dependent in ipairs(page) do settle_dependent(ns, dependent, id, status, retention) end
+  end
+  return redis.call('EXISTS', dependents) == 0
+end
+
+-- Release what the ended jobs of this call held: keys of uniqueness, places under limits, batches, dependents. A status
+-- that begins with '+' belongs to a job of which only dependents are left.
 local function settle_ended(ns, retention)
   local i = 1
   while i <= #ended do
     local id, status = ended[i], ended[i + 1]
-    i = i + 2
-    local unique_key, unique_for_s, concurrency_key, place, batch_id, pending, prerequisites, prerequisites_added =
-      unpack(redis.call('HMGET', ns .. JOB .. id, 'unique_key', 'unique_for_s', 'concurrency_key', 'place', 'batch',
-      'pending', 'prerequisites', 'prerequisites_added'))
-    concurrency_key = concurrency_key or place
-    for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
-      for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do
-        -- A job that ends before its prerequisites must leave no id there that a later job of this id would answer to.
-        if pending and pending ~= '0' then redis.pcall('SREM', ns .. DEPENDENTS .. prerequisite, id) end
-        contain(forget_reader, ns, id, prerequisite, retention)
+    if budget <= 0 then
+      redis.call('HSET', ns .. UNSETTLED, id, status)
+    elseif status == 'line' then
+      budget = budget - 1
+      contain(leave_limit, ns, string.sub(id, #LIMIT_WAITING + 1), nil)
+    else
+      budget = budget - 1
+      local is_rest = string.sub(status, 1, 1) == '+'
+      if is_rest then status = string.sub(status, 2) else contain(release_holdings, ns, id, status, retention) end
+      if not settle_dependents(ns, id, status, retention) then
+        redis.call('HSET', ns .. UNSETTLED, id, '+' .. status)
       end
     end
-    if redis.call('EXISTS', ns .. READERS .. id) == 1 then redis.call('PEXPIRE', ns .. JOB .. id, 366 * 86400000) end
-    if unique_key and unique_for_s then contain(keep_while_unique, ns, id, unique_key) end
-    redis.call('ZREM', ns .. EXPIRING, id)
-    -- A key, place, batch or set of dependents that cannot be read must not keep the job from its end; doctor names it.
-    if unique_key and not unique_for_s then contain(free_unique_key, ns, id, unique_key) end
-    if concurrency_key then contain(leave_limit, ns, concurrency_key, id) end
-    if batch_id then contain(count_for_batch, ns, batch_id, status, retention) end
-    local dependents = ns .. DEPENDENTS .. id
-    for _, dependent in ipairs(contain(redis.call, 'SMEMBERS', dependents) or {}) do
-      settle_dependent(ns, dependent, id, status, retention)
-    end
-    redis.call('DEL', dependents)
+    i = i + 2
   end
   ended = {}
 end

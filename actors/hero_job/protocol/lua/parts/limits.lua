@@ -1,5 +1,9 @@
 -- Limits by key: how many jobs with one key run simultaneously, and how many start in a period. Needs spellings, damage, queue.
 
+-- How many more records this call may touch for jobs that have ended. What is more goes on in another call, from
+-- `q:unsettled`, so that no call holds up the server.
+local budget = 200
+
 -- Take a place among the running jobs of a concurrency key. Returns false if all are taken; the job then waits in line.
 -- A job that was handed a freed place already holds it here, so jobs keep their order although they pass the queue.
 local function enter_limit(ns, key, id, max_running)
@@ -16,10 +20,16 @@ local function enter_limit(ns, key, id, max_running)
 end
 
 -- Give a place back and hand it to the first job in line that is still waiting to run.
+-- id: the job that held it; nil if it was given back in an earlier call.
 local function leave_limit(ns, key, id)
   local running, waiting = ns .. LIMIT_RUNNING .. key, ns .. LIMIT_WAITING .. key
-  if redis.call('SREM', running, id) == 0 then return end
+  if id and redis.call('SREM', running, id) == 0 then return end
   while true do
+    if budget <= 0 then
+      redis.call('HSET', ns .. UNSETTLED, LIMIT_WAITING .. key, 'line')
+      return
+    end
+    budget = budget - 1
     local heir = redis.pcall('LPOP', waiting)
     if type(heir) ~= 'string' then return end
     local hash = redis.pcall('HMGET', ns .. JOB .. heir, 'status', 'script_type', 'group', 'instance',

@@ -53,8 +53,9 @@ class RhaiEngine:
         self._rights = ScriptRights()
         self._access: StoreAccess | None = None
         self._functions: RhaiFunctions | None = None
-        self._plain: set[str] = set()  # scripts that mention no function
-        self._prepared: set[str] = set()  # scripts whose functions are registered
+        # By their hashes, because the texts of many scripts would fill the memory.
+        self._plain: set[int] = set()  # scripts that mention no function
+        self._prepared: set[int] = set()  # scripts whose functions are registered
         self._lock = threading.Lock()
 
     def give_access(self, access: StoreAccess) -> None:
@@ -107,7 +108,7 @@ class RhaiEngine:
         """Run a script. The wheel releases the interpreter lock meanwhile."""
         native_run = cast("Run", run)
         native_limits = self._limits_cache.get(limits) or self._translate(limits)
-        running = None if script.source in self._plain else self._prepare(script, constants, native_run, log)
+        running = None if hash(script.source) in self._plain else self._prepare(script, constants, native_run, log)
         try:
             value = self._engine.eval(
                 script.source,
@@ -135,7 +136,7 @@ class RhaiEngine:
     ) -> RunningScript | None:
         """Register the functions that a script mentions, and prepare its run for them; None if it mentions none."""
         functions = self._functions
-        if script.source not in self._prepared:
+        if hash(script.source) not in self._prepared:
             from hero_engine.host.family_index import WORD, mentions_function, mentions_objects
 
             words = set(WORD.findall(script.source))
@@ -181,10 +182,10 @@ def create_engine() -> RhaiEngine:
     return RhaiEngine()
 
 
-def _remember(scripts: set[str], source: str) -> None:
+def _remember(scripts: set[int], source: str) -> None:
     if len(scripts) >= _MAX_REMEMBERED:
         scripts.clear()
-    scripts.add(source)
+    scripts.add(hash(source))
 
 
 def _failed(error: rhai.RhaiError, thrown: str | None = None) -> Failed:

@@ -1,6 +1,6 @@
 """Measures objects of OSIS: reading, writing and finding among 100,000 of one context, and the memory that they take.
 
-Start a store of its own, fill it, and print a table: python benchmarks/objects.py [--objects 100000]
+Start a store of its own, fill it, and print a table: python -m benchmarks.objects [--objects 100000]
 """
 
 from __future__ import annotations
@@ -8,14 +8,11 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hero_job.client.store import Store
 from hero_job.operations.flow import PAGE, Flow
@@ -64,7 +61,9 @@ def timed(store: Store, name: str, make: Callable[[], Flow[Any]], times: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--objects", type=int, default=100_000)
-    count = parser.parse_args().objects
+    parser.add_argument("--times", type=int, default=500, help="calls of each kind (default: %(default)s)")
+    arguments = parser.parse_args()
+    count, times = arguments.objects, arguments.times
     chance = random.Random(1)
     objects = Objects("bench")
     access = ObjectAccess(context_id="owner", caller_id="owner", job_id="bench")
@@ -88,20 +87,20 @@ def main() -> None:
         def find(query: Callable[[], str], limit: int = 100) -> Callable[[], Flow[Any]]:
             return lambda: find_objects(objects, access, TYPE, query(), indexed=INDEXED, limit=limit)
 
-        timed(store, "get", lambda: objects.get(access, TYPE, sid()), 2000)
-        numbers = iter(range(count, count + 1000))
-        timed(store, "create", lambda: create(objects, access, n := next(numbers), task(chance, n)), 1000)
-        timed(store, "replace", lambda: objects.put(access, TYPE, sid(), task(chance, 0), indexed=INDEXED), 1000)
-        timed(store, "list, page of 100", lambda: list_objects(objects, access, TYPE, limit=100), 500)
+        timed(store, "get", lambda: objects.get(access, TYPE, sid()), 4 * times)
+        numbers = iter(range(count, count + 2 * times))
+        timed(store, "create", lambda: create(objects, access, n := next(numbers), task(chance, n)), 2 * times)
+        timed(store, "replace", lambda: objects.put(access, TYPE, sid(), task(chance, 0), indexed=INDEXED), 2 * times)
+        timed(store, "list, page of 100", lambda: list_objects(objects, access, TYPE, limit=100), times)
         word = lambda: chance.choice(WORDS)  # noqa: E731
-        timed(store, "find field:word (about 125 results, page of 100)", find(lambda: f"title:{word()}"), 500)
-        timed(store, "find word in any field (page of 100)", find(word), 300)
-        timed(store, "find one object by a word", find(lambda: f"title:unique{chance.randrange(count)}"), 500)
-        timed(store, "find state:done AND title:word", find(lambda: f"state:done AND title:{word()}"), 300)
-        timed(store, "find state:done (page of 100 of a third)", find(lambda: "state:done"), 300)
-        timed(store, 'find "two words" beside each other', find(lambda: f'"{word()} {word()}"'), 300)
-        timed(store, "find prefix clou*1 (page of 100)", find(lambda: f"title:{word()[:6]}*"), 300)
-        timed(store, "find NOT state:done (page of 100)", find(lambda: "NOT state:done"), 100)
+        timed(store, "find field:word (about 125 results, page of 100)", find(lambda: f"title:{word()}"), times)
+        timed(store, "find word in any field (page of 100)", find(word), times)
+        timed(store, "find one object by a word", find(lambda: f"title:unique{chance.randrange(count)}"), times)
+        timed(store, "find state:done AND title:word", find(lambda: f"state:done AND title:{word()}"), times)
+        timed(store, "find state:done (page of 100 of a third)", find(lambda: "state:done"), times)
+        timed(store, 'find "two words" beside each other', find(lambda: f'"{word()} {word()}"'), times)
+        timed(store, "find prefix clou*1 (page of 100)", find(lambda: f"title:{word()[:6]}*"), times)
+        timed(store, "find NOT state:done (page of 100)", find(lambda: "NOT state:done"), times)
 
 
 if __name__ == "__main__":

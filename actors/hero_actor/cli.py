@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hero_actor.actor import Actor
 from hero_actor.conditions.missing_engine import WhenMissing
@@ -20,7 +19,7 @@ from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, DEFAULT_MEMORY_BYT
 from hero_actor.upkeep.kill_leftovers import reap_inherited_children
 from hero_config.logs import setup as logs
 from hero_engine.errors import RightsInvalid
-from hero_engine.rights import RIGHTS_VARIABLE, ObjectOffer, ScriptRights
+from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights, offer_objects
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
 from hero_process.exit_codes import ProcessExit
@@ -87,6 +86,9 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
     engine = arguments.engine or DEFAULT_ENGINE[script_type]
     memory_bytes = DEFAULT_MEMORY_BYTES.get(engine) if arguments.memory_bytes is None else arguments.memory_bytes
     has_objects = script_type is ScriptType.OSIS
+    if has_objects:
+        # In the environment, where processes of the engine look for the table.
+        os.environ[RIGHTS_VARIABLE] = offer_objects(os.environ.get(RIGHTS_VARIABLE, ""))
     values = vars(arguments) | {
         "script_type": script_type,
         "redis_url": arguments.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
@@ -96,12 +98,7 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
         "engine": engine,
         "memory_bytes": memory_bytes or None,
         "missing_engine": WhenMissing(arguments.missing_engine),
-        "rights": replace(
-            ScriptRights.from_json(os.environ.get(RIGHTS_VARIABLE, "")),
-            objects=ObjectOffer(schemas=arguments.osis_schemas, namespace=arguments.osis_namespace)
-            if has_objects
-            else None,
-        ),
+        "rights": ScriptRights.from_json(os.environ.get(RIGHTS_VARIABLE, "")),
         "max_object_bytes": arguments.osis_max_object_bytes if has_objects else 0,
     }
     return ActorOptions(**{field: values[field] for field in ActorOptions.__annotations__})
@@ -186,8 +183,6 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="ask to be replaced above this resident memory; 0: never (default: 0)",
     )
-    add("--osis-schemas", default="", help="for osis: folder of .oschema files; default: the built-in types")
-    add("--osis-namespace", default="hero", type=_word, help="for osis: part of the names of functions of objects")
     add("--osis-max-object-bytes", type=_count, default=1 << 20, help="for osis: largest object (default: %(default)s)")
     add("--log-dir", default="", help="folder for log files that jobs name by log_path; default: write none")
     add("--log-level", type=str.lower, choices=logs.LEVELS, default="info", help="(default: %(default)s)")

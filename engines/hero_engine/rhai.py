@@ -158,9 +158,9 @@ class RhaiEngine:
             if self._functions is None:
                 objects = None
                 if self._rights.objects is not None:
-                    from hero_engine.host.objects.object_family import load_types, object_family
+                    from hero_engine.host.objects.object_family import load_family
 
-                    objects = object_family(load_types(self._rights.objects), self._rights.objects.namespace)
+                    objects = load_family(self._rights.objects)
                 self._functions = RhaiFunctions(self._engine, self._rights, self._access, objects)
         return self._functions
 

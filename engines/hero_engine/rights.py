@@ -92,7 +92,7 @@ class ScriptRights:
         max_processes: Most processes of one run.
         ca_file: Certificate authorities for https; "" for those of the system.
         call_s: Longest time of one call, in seconds; 0 for what the job has left.
-        objects: The types of objects; None for an actor without objects. Not part of the table.
+        objects: The types of objects; None for an actor without objects. The supervisor adds it to the table.
         context_rules: Take rights away, by context and caller.
     """
 
@@ -134,13 +134,22 @@ class ScriptRights:
             values: Any = json.loads(text or "{}")
         except ValueError as e:
             raise RightsInvalid(str(e)) from e
-        known = {item.name for item in fields(cls)} - {"objects"}
+        known = {item.name for item in fields(cls)}
         if not isinstance(values, dict):
             raise RightsInvalid("it should be a JSON object")
         if unknown := values.keys() - known:
             raise RightsInvalid(f"unknown key {min(unknown)}")
         rules = values.pop("context_rules", ())
-        return cls(**{name: _frozen(value) for name, value in values.items()}, context_rules=tuple(map(_rule, rules)))
+        offer = values.pop("objects", None)
+        try:
+            objects = None if offer is None else ObjectOffer(**offer)
+        except TypeError as e:
+            raise RightsInvalid(f"objects: {e}") from e
+        return cls(
+            objects=objects,
+            **{name: _frozen(value) for name, value in values.items()},
+            context_rules=tuple(map(_rule, rules)),
+        )
 
     def allows(self, need: str) -> bool:
         """Tell whether a right is given to some extent.
@@ -167,6 +176,22 @@ class ScriptRights:
         if isinstance(now, tuple):
             return tuple(item for item in now if item in kept)
         return now and kept
+
+
+def offer_objects(text: str) -> str:
+    """Add the built-in types of objects to a table, unless it names types already.
+
+    Args:
+        text: As for `ScriptRights.from_json`.
+
+    Raises:
+        RightsInvalid: The text is no such object.
+    """
+    if ScriptRights.from_json(text).objects is not None:
+        return text
+    import json
+
+    return json.dumps(json.loads(text or "{}") | {"objects": {}})
 
 
 def how_to_allow(need: str) -> str:

@@ -6,7 +6,8 @@ entry names schemas, or when the first object comes. Invariant: a config whose s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,14 +89,19 @@ def check_object_schemas(config: Config) -> list[ConfigProblem]:
     return warnings
 
 
-def object_flags(actor: ActorSettings) -> Mapping[str, object]:
-    """The flags by which an OSIS actor gets its types; only those that are not the default."""
-    defaults = type(actor).model_fields
-    flags = {name: getattr(actor, name) for name in ("osis_schemas", "osis_namespace", "osis_max_object_bytes")}
-    if flags["osis_schemas"]:
-        # The actor may run in another folder; a path in the config is below that of the service.
-        flags["osis_schemas"] = str(Path(actor.osis_schemas).absolute())
-    return {f"--{name.replace('_', '-')}": value for name, value in flags.items() if value != defaults[name].default}
+def rights_table(actor: ActorSettings, folder: str) -> str:
+    """Write the rights of an actor's scripts as JSON, with the types of its objects if it has any.
+
+    Args:
+        actor: Its entry.
+        folder: Relative paths are below this folder.
+    """
+    table = actor.allow.as_json(folder)
+    if actor.type != "osis":
+        return table
+    # As `check_object_schemas` reads them: below the folder of the service.
+    schemas = str(Path(actor.osis_schemas).absolute()) if actor.osis_schemas else ""
+    return json.dumps(json.loads(table) | {"objects": {"namespace": actor.osis_namespace, "schemas": schemas}})
 
 
 def _with_objects(settings: Settings) -> Iterator[tuple[int, ActorSettings]]:

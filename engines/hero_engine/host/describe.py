@@ -20,6 +20,7 @@ from typing import Any
 from hero_engine.errors import EngineUnavailable
 from hero_engine.host.catalogue import Catalogue
 from hero_engine.host.definition import Family, HostFunction
+from hero_engine.host.objects.object_family import load_family
 from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights, how_to_allow
 
 #: Begins the part of docs/functions.md that `markdown` writes.
@@ -91,12 +92,13 @@ def main(arguments: list[str]) -> int:
     """Run one of the three commands; see the module.
 
     Returns:
-        Exit code: 0, or 1 if a family of another distribution does not load.
+        Exit code: 0, or 1 if a family of another distribution, or a schema, does not load.
     """
     command, *rest = arguments or ["json"]
     rights = ScriptRights.from_json(os.environ.get(RIGHTS_VARIABLE, ""))
     try:
-        families = list(Catalogue(rights.families).families())
+        objects = load_family(rights.objects) if rights.objects is not None else None
+        families = list(Catalogue(rights.families, objects).families())
     except EngineUnavailable as e:
         sys.stderr.write(f"{e}\n")
         return 1

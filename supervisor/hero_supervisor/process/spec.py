@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hero_config.model.settings import ActorSettings, Settings
-from hero_supervisor.object_schemas import object_flags
+from hero_supervisor.object_schemas import rights_table
 from hero_supervisor.policy.child_state import Restart, RestartLimits
 from hero_supervisor.process.launch import LaunchOptions
 from hero_supervisor.process.third_party import Placeholders, fill_slot, fill_slots
@@ -181,7 +181,8 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
         flags["--max-rss-bytes"] = actor.max_rss_bytes
     if settings.jobs.log_dir:
         flags["--log-dir"] = settings.jobs.log_dir
-    flags |= object_flags(actor)
+    if actor.type == "osis":
+        flags["--osis-max-object-bytes"] = actor.osis_max_object_bytes
     arguments = [part for flag, value in flags.items() for part in (flag, _text(value))]
     if actor.by_context:
         arguments.append("--by-context")
@@ -192,7 +193,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
     command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
     # In the environment: it may hold the password of a server. Always set, so that the service's own does not count.
     folder = actor.cwd or os.getcwd()  # noqa: PTH109  a text
-    env = {"HERO_REDIS_URL": redis_url, **actor.env, "HERO_ALLOW": actor.allow.as_json(folder)}
+    env = {"HERO_REDIS_URL": redis_url, **actor.env, "HERO_ALLOW": rights_table(actor, folder)}
     if actor.command:
         command = tuple(map(placeholders.fill_argument, actor.command))
         env = {**placeholders.environ(), **{name: placeholders.fill(value) for name, value in actor.env.items()}}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,12 @@ import orjson
 import pytest
 
 from hero_actor.lanes.script_access import ScriptAccess
-from hero_engine.engine import Done, Failed, Outcome, RunHandle
-from hero_engine.errors import EngineUnavailable
+from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, Script
+from hero_engine.errors import EngineUnavailable, RightsInvalid
 from hero_engine.host.objects import object_family
 from hero_engine.host.objects.object_family import plural
-from hero_engine.rights import ObjectOffer, ScriptRights
+from hero_engine.isolated import IsolatedEngine, IsolationSettings
+from hero_engine.rights import ObjectOffer, ScriptRights, offer_objects
 from hero_job.client.store import Store
 from hero_job.model.retention import DEFAULT_RETENTION
 from tests.engine.host.bench_script import ScriptBench
@@ -267,7 +271,7 @@ def test_an_actor_without_objects_has_no_such_functions() -> None:
 
 
 def test_a_script_without_objects_reads_no_schema(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_family, "load_types", None)
+    monkeypatch.setattr(object_family, "load_family", None)
 
     assert result(make_bench().run("let title = 40; title + 2")) == 42
 
@@ -279,8 +283,48 @@ def test_a_schema_that_cannot_be_used_is_found_at_the_start(tmp_path: Path) -> N
         ScriptBench(ScriptRights(objects=ObjectOffer(schemas=str(tmp_path))))
 
 
+def test_a_script_in_a_process_of_its_own_has_the_same_objects(
+    store: Store, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERO_ALLOW", '{"objects": {"namespace": "desk"}}')
+    engine = IsolatedEngine("rhai", IsolationSettings())
+    engine.give_access(ScriptAccess(store, namespace, DEFAULT_RETENTION, max_object_bytes=1 << 20))
+    script = 'let n = osis_desk_note_new().title("alone"); save_note(n); find_notes("alone") == [n.sid]'
+    outcome = engine.run(
+        Script(source=script), constants={"CALLER_ID": "a", "CONTEXT_ID": "a", "JOB_ID": "j"},
+        limits=Limits(timeout_s=60), run=engine.new_run(),
+    )  # fmt: skip
+    engine.close()
+
+    assert result(outcome) is True
+
+
+def test_the_list_of_functions_has_those_of_the_actors_types(tmp_path: Path) -> None:
+    (tmp_path / "a.oschema").write_text("Ticket = { sid: str }")
+    table = orjson.dumps({"objects": {"schemas": str(tmp_path), "namespace": "desk"}}).decode()
+    done = subprocess.run(
+        [sys.executable, "-m", "hero_engine.host.describe", "json"],
+        env=os.environ | {"HERO_ALLOW": table}, capture_output=True, check=True,
+    )  # fmt: skip
+
+    found = {row["name"]: row["signature"] for row in orjson.loads(done.stdout)}
+    assert found["osis_desk_ticket_get"] == "osis_desk_ticket_get(sid: string) -> map"
+    assert found["list_tickets"] == "list_tickets() -> array"
+
+
+@pytest.mark.parametrize("table", ["", "{}", '{"jobs": true}'])
+def test_an_osis_actor_without_settings_has_the_built_in_types(table: str) -> None:
+    rights = ScriptRights.from_json(offer_objects(table))
+
+    assert (rights.objects, rights.jobs) == (ObjectOffer(), "jobs" in table)
+    other = '{"objects": {"namespace": "desk"}}'
+    assert offer_objects(other) == other
+    with pytest.raises(RightsInvalid, match="objects"):
+        ScriptRights.from_json('{"objects": {"folder": "x"}}')
+
+
 def test_every_function_has_documentation(make_bench: MakeBench) -> None:
-    family = object_family.object_family(object_family.load_types(ObjectOffer()), "hero")
+    family = object_family.load_family(ObjectOffer())
 
     assert {"osis_hero_note_new", "new_note", "note_new", "title", "tag", "osis_acl_grant"} <= {
         function.name for function in family.functions

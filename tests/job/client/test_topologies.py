@@ -15,8 +15,13 @@ from hero_job import Job, JobStatus, ScriptType, StoreError
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.store import Store
 from hero_job.client.streams import StreamUpdate
+from hero_job.model.objects.acl import Right
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.events import Events
+from hero_job.operations.objects.acl_changes import AclChanges
+from hero_job.operations.objects.find import find_objects
+from hero_job.operations.objects.guard import ObjectAccess
+from hero_job.operations.objects.objects import Objects
 from hero_job.operations.operations import Operations
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op
@@ -161,6 +166,21 @@ def test_a_deployment_in_one_slot_of_a_cluster_works_from_any_node(
 
     for namespace in ("{a}", "{b}", "{hero}", "{x1}"):
         run_one_job(url, namespace, make_job())
+
+
+def test_objects_of_a_context_are_in_one_slot_of_a_cluster(cluster: list[ValkeyServer]) -> None:
+    objects, owner = Objects("{hero}"), ObjectAccess(context_id="alice", caller_id="alice")
+    bob = ObjectAccess(context_id="alice", caller_id="bob")
+    with Store(f"redis+cluster://127.0.0.1:{cluster[0].port}") as store:
+        sid = store.drive(objects.new(owner, "hero.note"))
+        store.drive(objects.put(owner, "hero.note", sid, {"title": "a word"}, indexed=("title",), base=0))
+        store.drive(AclChanges("{hero}").change(owner, lambda acl: acl.granted(Right.WRITE, "bob")))
+        store.drive(objects.put(bob, "hero.note", sid, {"title": "two words"}, indexed=("title",), base=1))
+        page = store.drive(find_objects(objects, bob, "hero.note", "title:words", indexed=("title",)))
+        assert page.sids == [sid]
+        assert store.drive(objects.types(bob)) == {"hero.note": 1}
+        assert len(store.drive(objects.history(bob, "hero.note", sid))) == 2
+        store.drive(objects.delete(bob, "hero.note", sid))
 
 
 async def follow_one_job(url: str, job: Job) -> list[str]:

@@ -33,14 +33,17 @@ MAX_LISTED: Final = 10_000
 _PAGE: Final = 1_000
 
 
-def load_types(offer: ObjectOffer) -> ObjectTypes:
-    """Read the schemas of an actor.
+def load_family(offer: ObjectOffer) -> Family:
+    """Make the family of an actor's objects.
+
+    Args:
+        offer: Its schemas and namespace.
 
     Raises:
-        EngineUnavailable: One of them cannot be used; names file, line and column.
+        EngineUnavailable: A schema cannot be used; names file, line and column.
     """
     try:
-        return ObjectTypes(read_schema_folder(offer.schemas))
+        return object_family(ObjectTypes(read_schema_folder(offer.schemas)), offer.namespace)
     except SchemaError as e:
         raise EngineUnavailable("objects", str(e), "Correct the schema, or osis_schemas.") from e
 

@@ -125,7 +125,8 @@ def _read(path: str) -> str:
 
 
 def _run(module: str, *arguments: str, text: str = "") -> str:
-    env = os.environ | {"HERO_ALLOW": "{}"}
+    # With the built-in types of objects: a script may be for an OSIS actor.
+    env = os.environ | {"HERO_ALLOW": '{"objects": {}}'}
     command = [sys.executable, "-P", "-m", module, *arguments]
     ended = subprocess.run(command, check=False, env=env, input=text, capture_output=True, text=True)
     if ended.returncode:

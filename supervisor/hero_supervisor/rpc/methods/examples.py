@@ -185,9 +185,7 @@ def build() -> dict[str, Example]:
         ),
         "list_schedules": Example({}, [nightly]),
         "delete_schedule": Example({"name": SCHEDULE}, None),
-        "new_object": Example(
-            {"type": TYPE, "context_id": CONTEXT}, {"sid": "7k2p9x", "type": TYPE, "version": 0, "fields": {}}
-        ),
+        "new_object": Example({"type": TYPE, "context_id": CONTEXT}, {**note, "version": 0, "written_at": None}),
         "set_object": Example(
             {"type": TYPE, "sid": SID, "fields": {"title": "Buy milk"}, "version": 1, "context_id": CONTEXT},
             {"sid": SID, "version": 2},

@@ -81,6 +81,10 @@ class FunctionRefused(FunctionError):
     """The operator has not allowed what a function should do. The text is what the script catches, without a prefix."""
 
 
+class OverloadDeclined(Exception):
+    """A function is not meant after all, although the types of its arguments fit; the next one of its name is tried."""
+
+
 class CallEnded(BaseException):
     """The run must end now: it was stopped, or its time is up. Functions let it pass; scripts cannot catch it.
 

@@ -45,7 +45,8 @@ class Catalogue:
             for function in family_of.functions:
                 owners = self.known.setdefault(function.name, [])
                 if family_of.name not in owners:
-                    owners.append(family_of.name)
+                    # Functions of objects come first: they look at maps and leave those that are no objects to others.
+                    owners.insert(0 if family_of is objects else len(owners), family_of.name)
 
     def functions(self, name: str) -> list[HostFunction]:
         """All functions and methods of this name, in the order in which a call tries them."""

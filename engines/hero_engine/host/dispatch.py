@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hero_engine.errors import AccessRefused, FunctionError, FunctionRefused
+from hero_engine.errors import AccessRefused, FunctionError, FunctionRefused, OverloadDeclined
 from hero_engine.host.call import Call
 from hero_engine.host.definition import HostFunction
 from hero_engine.rights import how_to_allow
@@ -52,7 +52,10 @@ def make_callback(
                     if accepted is not None and value.__class__ not in accepted:
                         break
                 else:
-                    return python(*arguments) if is_plain else _call(function, current(), arguments)
+                    try:
+                        return python(*arguments) if is_plain else _call(function, current(), arguments)
+                    except OverloadDeclined:
+                        continue
         except FunctionRefused as e:
             raise fail(e.text) from None
         except FunctionError as e:

@@ -151,6 +151,8 @@ def test_an_object_is_json(bench: ScriptBench) -> None:
     assert made.pop("sid")
     assert made.pop("created")
     assert made == {"title": "x", "content": "", "tags": {}}
+    # The answer of an HTTP server is another map with this function, and another right.
+    assert thrown(bench.run('#{body: "[1]"}.json()')).startswith("http: json is not allowed here")
 
 
 def test_enumerations_have_their_values_as_functions(bench: ScriptBench) -> None:

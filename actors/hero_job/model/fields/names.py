@@ -24,6 +24,7 @@ RESERVED_WORDS: Final = frozenset(
         "log",
         "batch",
         "values",
+        "value_ends",
         "events",
         "q",
         "meta",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from hero_engine.errors import FunctionError
+from hero_engine.errors import FunctionError, OverloadDeclined
 from hero_engine.host.definition import Family
 from hero_engine.languages.oschema.errors import ObjectMalformed
 from hero_engine.languages.oschema.models import ObjectTypes
@@ -59,6 +59,8 @@ def add_common(family: Family, types: ObjectTypes) -> None:
         return True
 
     def to_json(object: dict[str, Any]) -> str:  # as above
+        if TYPE_ENTRY not in object:
+            raise OverloadDeclined
         fields = checked(types, _type_of(types, object), object)
         return orjson.dumps({"sid": object.get("sid", ""), **fields}).decode()
 

@@ -96,6 +96,7 @@ class ScriptAccess:
             "store.expire": self._expire_value,
             "store.delete": self._delete_value,
             "store.list": self._list_values,
+            "redis.identity": self._identity,
         }
 
     def call(self, asker: Asker, method: str, params: Mapping[str, object]) -> object:
@@ -126,6 +127,15 @@ class ScriptAccess:
 
     def _run(self, op: Op[T]) -> T:
         return self._store.run(op)
+
+    def _identity(self, _asker: Asker, _params: Mapping[str, Any]) -> dict[str, str]:
+        """Say which server and database the job store is, so that no script gets it under another name."""
+        info = self._run(Op(("INFO",), str))
+        client = self._run(Op(("CLIENT", "INFO"), str))
+        found = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+        database = dict(word.partition("=")[::2] for word in client.split())["db"]
+        names = {name: found.get(name, "") for name in ("run_id", "master_replid")}
+        return {**names, "db": database, "namespace": self._namespace}
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,10 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
         "process": """
             execute ignore_error kill log new_run_options process_get process_list run run_command run_silent silent
             """,
+        "redis": """
+            redis_del redis_get redis_hdel redis_hget redis_hgetall redis_hset redis_llen redis_lpush redis_lrange
+            redis_ping redis_reset redis_rpush redis_set
+            """,
         "store": """
             store_compare_and_set store_delete store_exists store_expire store_get store_increment store_list store_set
             """,

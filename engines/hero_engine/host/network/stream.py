@@ -7,13 +7,15 @@ or the deadline of the run ends the wait immediately; the connection is then in 
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import os
 import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 from hero_engine.host.call import Call
@@ -22,6 +24,8 @@ from hero_engine.host.network.reach import NetworkReach, look_up
 R = TypeVar("R")
 
 _READ_BYTES = 64 * 1024
+#: Longest look-up of a name that the operator has written, in seconds.
+_NAME_S = 5.0
 
 
 class Stream:
@@ -41,7 +45,7 @@ class Stream:
     def __init__(self, sock: socket.socket, call: Call, until_mono: float) -> None:
         self.call = call
         self.until_mono = until_mono
-        self.address = str(sock.getpeername()[0])
+        self.address = str(sock.getpeername()[0]) if sock.family != socket.AF_UNIX else ""
         self._sock = sock
 
     def encrypt(self, context: ssl.SSLContext, host: str) -> None:
@@ -126,13 +130,33 @@ def connect(call: Call, reach: NetworkReach, host: str, port: int, until_mono: f
         TimeoutError: The time is up.
         CallEnded: The run must end.
     """
+    addresses = look_up(call, reach, host, port, max(0.0, until_mono - time.monotonic()))
+    return _first(call, [(address, port) for address in addresses], until_mono)
+
+
+def connect_anywhere(call: Call, host: str, port: int, until_mono: float) -> Stream:
+    """Connect to a host that the operator has named, wherever it is; else as `connect`."""
+
+    def find() -> list[str]:
+        return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+    return _first(call, [(address, port) for address in call.in_thread(find, _NAME_S)], until_mono)
+
+
+def connect_unix(call: Call, path: str, until_mono: float) -> Stream:
+    """Connect to a Unix socket that the operator has named."""
+    return _first(call, [path], until_mono)
+
+
+def _first(call: Call, places: Iterable[tuple[str, int] | str], until_mono: float) -> Stream:
     failed: OSError | None = None
-    for address in look_up(call, reach, host, port, max(0.0, until_mono - time.monotonic())):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for place in places:
+        family = socket.AF_UNIX if isinstance(place, str) else socket.AF_INET6 if ":" in place[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            error = sock.connect_ex((address, port))
+            if family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            error = sock.connect_ex(place)
             if error == errno.EINPROGRESS:
                 _wait(call, sock, select.POLLOUT, until_mono)
                 error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -156,3 +180,25 @@ def _wait(call: Call, sock: socket.socket, event: int, until_mono: float) -> Non
     poll.register(sock, event)
     if not call.wait_until(lambda wait_s: bool(poll.poll(wait_s * 1000)), max(0.0, until_mono - time.monotonic())):
         raise TimeoutError
+
+
+@functools.lru_cache(maxsize=8)
+def trust(ca_file: str) -> ssl.SSLContext:
+    """Make what TLS needs to know of a client that verifies certificates.
+
+    Args:
+        ca_file: Certificate authorities; "" for those of the system.
+    """
+    # Not create_default_context, which reads SSLKEYLOGFILE and SSL_CERT_FILE from the environment. This context
+    # verifies certificates and host names too. Source:
+    # https://docs.python.org/3/library/ssl.html#ssl.PROTOCOL_TLS_CLIENT
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file:
+        context.load_verify_locations(ca_file)
+        return context
+    paths = ssl.get_default_verify_paths()
+    for name, path in (("cafile", paths.openssl_cafile), ("capath", paths.openssl_capath)):
+        if Path(path).exists():
+            context.load_verify_locations(**{name: path})
+    return context

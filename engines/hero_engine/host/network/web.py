@@ -8,21 +8,18 @@ Source: RFC 9110, RFC 9112
 
 from __future__ import annotations
 
-import functools
 import http.client
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from hero_engine.host.call import Call
 from hero_engine.host.network.reach import AddressRefused, NetworkReach
-from hero_engine.host.network.stream import Stream, connect
+from hero_engine.host.network.stream import Stream, connect, trust
 
 _PORTS = {"http": 80, "https": 443}
 _READ_BYTES = 64 * 1024
@@ -204,7 +201,7 @@ def _exchange(
             connection = _Connection(stream, place)
         try:
             if not is_used and place[0] == "https":
-                connection.stream.encrypt(_tls(request.ca_file), place[1])
+                connection.stream.encrypt(trust(request.ca_file), place[1])
             connection.request(request.method, target, body, headers)
             response = connection.getresponse()
             answer = _read(response, request, sink)
@@ -311,20 +308,3 @@ def _keep(connection: _Connection) -> None:
         del _kept[:-_MAX_KEPT]
     for old in surplus:
         old.stream.close()
-
-
-@functools.lru_cache(maxsize=8)
-def _tls(ca_file: str) -> ssl.SSLContext:
-    # Not create_default_context, which reads SSLKEYLOGFILE and SSL_CERT_FILE from the environment. This context
-    # verifies certificates and host names too. Source:
-    # https://docs.python.org/3/library/ssl.html#ssl.PROTOCOL_TLS_CLIENT
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file:
-        context.load_verify_locations(ca_file)
-        return context
-    paths = ssl.get_default_verify_paths()
-    for name, path in (("cafile", paths.openssl_cafile), ("capath", paths.openssl_capath)):
-        if Path(path).exists():
-            context.load_verify_locations(**{name: path})
-    return context

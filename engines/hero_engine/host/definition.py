@@ -234,8 +234,10 @@ def _classes(hint: Any) -> frozenset[type] | None:
     plain = typing.get_origin(hint) or hint
     if plain is Callable or plain is typing.get_origin(Callable[[], Any]):
         return None
-    if plain in (Sequence, Mapping):
-        plain = list if plain is Sequence else dict
+    if plain in (Sequence, tuple):
+        plain = list
+    elif plain is Mapping or typing.is_typeddict(plain):
+        plain = dict
     # A script that writes 1 for 1.0 means the same.
     return frozenset({float, int}) if plain is float else frozenset({plain})
 

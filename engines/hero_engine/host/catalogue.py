@@ -14,7 +14,7 @@ from importlib import import_module
 
 from hero_engine.errors import EngineUnavailable
 from hero_engine.host.definition import Family, FunctionMalformed, HostFunction
-from hero_engine.host.family_index import NAMES_BY_FAMILY
+from hero_engine.host.family_index import NAMES_BY_FAMILY, PURE
 
 ENTRY_POINT_GROUP = "hero.functions"
 
@@ -67,7 +67,7 @@ class Catalogue:
 
 
 def _load_builtin(name: str) -> Family:
-    module = import_module(f"hero_engine.host.families.{name}")
+    module = import_module(f"hero_engine.host.families.{'pure.' if name in PURE else ''}{name}")
     family: Family = module.FAMILY
     return family
 

@@ -12,9 +12,30 @@ from types import MappingProxyType
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+#: The families of the room `families.pure`, which only compute.
+PURE = frozenset({"crypto", "encode", "formats", "regex", "time"})
 #: By the name of the family and of its module in `families`, its functions and methods.
 NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
     {
+        "crypto": """
+            blake2b blake2s decrypt decrypt_bytes ed25519_generate ed25519_public ed25519_sign ed25519_verify encrypt
+            generate_key hmac_sha256 hmac_sha512 key_from_password random_bytes random_int secp256k1_generate
+            secp256k1_public secp256k1_sign secp256k1_verify secure_equals sha256 sha384 sha512 uuid4 uuid7
+            """,
+        "encode": """
+            base64_decode base64_decode_bytes base64_encode hex_decode hex_decode_bytes hex_encode json_decode
+            json_encode url_decode url_encode url_parse url_query
+            """,
+        "formats": """
+            csv_decode csv_decode_maps csv_encode toml_decode toml_encode yaml_decode yaml_encode
+            """,
+        "regex": """
+            regex_escape regex_find regex_find_all regex_is_match regex_replace regex_split
+            """,
+        "time": """
+            duration_format duration_parse time_format time_from_parts time_now time_now_ms time_parse time_parts
+            time_sleep
+            """,
         "core": "progress",
         "http": "download_file http_download http_get http_request http_upload json",
         "job": """

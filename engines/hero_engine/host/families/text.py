@@ -248,25 +248,40 @@ def _step(operation: _Operation) -> Callable[[str], str]:
         return lambda text: _replace_text(text, operation.pattern, operation.replacement)
     matcher = _compile(operation)
     if operation.is_regex:
-        return lambda text: _replace_matches(text, matcher, lambda match: _expand(operation.replacement, match))
-    return lambda text: _replace_matches(text, matcher, lambda _match: operation.replacement)
+        return lambda text: replace_matches(text, matcher, lambda match: expand_groups(operation.replacement, match))
+    return lambda text: replace_matches(text, matcher, lambda _match: operation.replacement)
 
 
 def _compile(operation: _Operation) -> _Matcher:
-    import re2  # linear in the text, whatever the pattern
+    try:
+        return compile_pattern(operation.pattern, literal=not operation.is_regex, ignores_case=operation.ignores_case)
+    except FunctionError as e:
+        raise FunctionError(f"No replacement operations configured: {e.text}") from None
+
+
+def compile_pattern(pattern: str, *, literal: bool = False, ignores_case: bool = False) -> _Matcher:
+    """Compile a pattern, which matches in a time that is linear in the text.
+
+    Args:
+        pattern: A regular expression of RE2.
+        literal: It is a plain text instead.
+        ignores_case: Upper and lower case are the same.
+
+    Raises:
+        FunctionError: It is no regular expression.
+    """
+    import re2
 
     options = re2.Options()
     options.log_errors = False
-    options.case_sensitive = not operation.ignores_case
-    options.literal = not operation.is_regex
+    options.case_sensitive = not ignores_case
+    options.literal = literal
     try:
-        matcher: _Matcher = re2.compile(operation.pattern, options)
+        matcher: _Matcher = re2.compile(pattern, options)
     except re2.error as e:
         text = e.args[0] if e.args else ""
         text = text.decode(errors="replace") if isinstance(text, bytes) else text
-        raise FunctionError(
-            f"No replacement operations configured: {operation.pattern!r:.80} is no regular expression: {text}"
-        ) from None
+        raise FunctionError(f"{pattern!r:.80} is no regular expression: {text}") from None
     return matcher
 
 
@@ -276,7 +291,12 @@ def _replace_text(text: str, pattern: str, replacement: str) -> str:
     return text.replace(pattern, replacement)
 
 
-def _replace_matches(text: str, matcher: _Matcher, put: Callable[[Any], str]) -> str:
+def replace_matches(text: str, matcher: _Matcher, put: Callable[[Any], str]) -> str:
+    """Replace each match by what `put` makes of it.
+
+    Raises:
+        FunctionError: The result would be too long.
+    """
     parts: list[str] = []
     size = at = 0
     for match in matcher.finditer(text):
@@ -290,8 +310,8 @@ def _replace_matches(text: str, matcher: _Matcher, put: Callable[[Any], str]) ->
     return "".join(parts)
 
 
-def _expand(replacement: str, match: Any) -> str:
-    """Put in the groups. One that does not exist is empty, as in Rust."""
+def expand_groups(replacement: str, match: Any) -> str:
+    """Put the groups of a match in the place of `$1` and `${name}`. One that does not exist is empty, as in Rust."""
 
     def group(reference: re.Match[str]) -> str:
         if reference[1]:

@@ -1,0 +1,1 @@
+"""Families that only compute. They need no right."""

@@ -55,13 +55,15 @@ def _folders(config: Config, actor: ActorSettings) -> Iterator[tuple[KeyPath, st
     for name in ("read", "write"):
         for number, given in enumerate(getattr(actor.allow, name)):
             path = absolute(actor.cwd or str(Path.cwd()), given)
-            if text := _wrong_place(path, _kept(config)):
+            if text := _wrong_place(path, _kept(config, actor)):
                 yield (name, number), text
 
 
-def _kept(config: Config) -> dict[str, Path]:
+def _kept(config: Config, actor: ActorSettings) -> dict[str, Path]:
     """What no script may reach."""
-    kept = {f"the config {file}": Path(file) for file in config.files}
+    temporary = Path(actor.env.get("TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
+    kept = {"the scratch folders of all runs": temporary}
+    kept |= {f"the config {file}": Path(file) for file in config.files}
     if not config.settings.store.redis_url:
         kept["the folder of the store"] = Path(config.settings.embedded.dir)
     return {title: path.resolve() for title, path in kept.items()}
@@ -80,7 +82,7 @@ def _wrong_place(path: str, kept: dict[str, Path]) -> str:
     real = Path(path).resolve()
     for title, inside in kept.items():
         if inside.is_relative_to(real) or (title.startswith("the folder") and real.is_relative_to(inside)):
-            return f"holds {title}, and scripts must reach neither store nor config"
+            return f"holds {title}, and scripts must reach neither these nor the store nor the config"
     return ""
 
 

@@ -135,6 +135,18 @@ def test_place_with_the_store_or_the_config_is_refused(lay: Lay, tmp_path: Path,
     assert "store" in message or "config" in message
 
 
+def test_place_with_the_scratch_folders_of_other_runs_is_refused(
+    lay: Lay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp/inner").mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+
+    (message,) = places(lay, f"read = ['{tmp_path}/tmp']")
+
+    assert "holds the scratch folders of all runs" in message
+    assert places(lay, f"read = ['{tmp_path}/tmp/inner']") == []
+
+
 @pytest.mark.parametrize(
     ("redis", "prefix", "refused"),
     [

@@ -1,4 +1,4 @@
-"""The end of a job that very many jobs wait for is done in pages, whoever makes them, and holds up nobody."""
+"""The end of a job that very many jobs wait for is done in pages, by any process, and holds up nobody."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class OddEngine:
             "hold": _hold,
             "thread": lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start(),
             "process": lambda: subprocess.Popen(["sleep", "60"]),
+            "flood": lambda: "x" * 30_000_000,
             "environment": lambda: os.environ.get("HERO_REDIS_URL", ""),
         }
 

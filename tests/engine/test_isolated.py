@@ -119,6 +119,15 @@ def test_script_that_never_yields_is_killed_at_its_deadline(odd: IsolatedEngine)
     assert run(odd, "pid") != pid
 
 
+def test_result_beyond_the_limit_is_refused_before_the_actor_holds_it(odd: IsolatedEngine) -> None:
+    limits = Limits(timeout_s=60, result_bytes=1 << 20)
+
+    outcome = odd.run(Script(source="flood"), constants={}, limits=limits, run=odd.new_run())
+
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "result_too_large"
+
+
 def test_child_that_starts_a_thread_or_a_process_is_not_kept(odd: IsolatedEngine) -> None:
     for source in ("thread", "process"):
         pid = run(odd, "pid")

@@ -14,6 +14,8 @@ from hero_engine.errors import AccessRefused
 
 #: Most characters of a text for the log, or of an error; a longer one is cut and says how long it was.
 _MAX_CHARS = 1024 * 1024
+#: Less than what makes the allocator map memory for each read.
+_READ_BYTES = 64 * 1024
 
 
 class ParentChannel(logging.Handler):
@@ -28,6 +30,7 @@ class ParentChannel(logging.Handler):
         self.socket = sock
         self._sending = threading.Lock()
         self._asking = threading.Lock()
+        self._received = bytearray()
 
     def send(self, *message: object) -> None:
         """Send one message; its parts are JSON values, and the first says what it is."""
@@ -71,7 +74,7 @@ class ParentChannel(logging.Handler):
         with self._asking:
             with self._sending:
                 self.socket.sendall(request)
-            answer = receive(self.socket)
+            answer = self.receive()
         if answer is None:
             raise AccessRefused("the actor is gone")
         allowed, value = wire.unpack(answer)
@@ -79,33 +82,24 @@ class ParentChannel(logging.Handler):
             raise AccessRefused(value)
         return value
 
+    def receive(self) -> bytes | None:
+        """Wait for a message of the actor, and return it without its length; None at the end."""
+        received = self._received
+        while True:
+            if len(received) >= wire.LENGTH_BYTES:
+                end = wire.LENGTH_BYTES + int.from_bytes(received[: wire.LENGTH_BYTES])
+                if len(received) >= end:
+                    message = bytes(received[wire.LENGTH_BYTES : end])
+                    del received[:end]
+                    return message
+            data = self.socket.recv(_READ_BYTES)
+            if not data:
+                return None
+            received += data
+
     def emit(self, record: logging.LogRecord) -> None:
         """Send a log record to the script's log."""
         self.line(record.levelname.lower(), self.format(record))
-
-
-def receive(sock: socket.socket) -> bytes | None:
-    """Wait for one message.
-
-    Args:
-        sock: A blocking socket.
-
-    Returns:
-        The message without its length; None at the end.
-    """
-    head = _receive_exactly(sock, wire.LENGTH_BYTES)
-    return None if head is None else _receive_exactly(sock, int.from_bytes(head))
-
-
-def _receive_exactly(sock: socket.socket, size: int) -> bytes | None:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        count = sock.recv_into(view)
-        if count == 0:
-            return None
-        view = view[count:]
-    return bytes(data)
 
 
 def cut(text: str) -> str:

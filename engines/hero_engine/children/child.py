@@ -17,12 +17,11 @@ import threading
 import traceback
 from typing import assert_never
 
-from hero_engine.children.channel import ParentChannel, cut, receive
+from hero_engine.children.channel import ParentChannel, cut
 from hero_engine.children.program import ChildJob, ChildProgram
 from hero_engine.children.settings import ChildSettings
 from hero_engine.engine import Done, Failed, Outcome, Stopped, TimedOut
 from hero_engine.output import bounded
-from hero_process.proc import children_of
 from hero_process.tree import adopt_orphans, die_with
 
 
@@ -50,7 +49,7 @@ def serve(
         gc.enable()
         settings.limit_child()
         for left in reversed(range(settings.jobs_per_child)):
-            request = receive(sock)
+            request = channel.receive()
             if request is None or not _serve_one(request, program, settings, channel, last=left == 0):
                 break
         code = 0
@@ -65,7 +64,6 @@ def _serve_one(
 ) -> bool:
     """Run one job. Returns whether this process can run another: it is not the last, and left nothing behind."""
     job: ChildJob = pickle.loads(request)
-    channel.send("began")
     outcome: Outcome
     ended_well = True
     try:
@@ -86,7 +84,7 @@ def _serve_one(
         and ended_well
         and program.is_clean(job, outcome)
         and threading.active_count() == 1
-        and not children_of(os.getpid())
+        and not _has_children()
     )
     match outcome:
         case Done():
@@ -100,3 +98,12 @@ def _serve_one(
         case _:
             assert_never(outcome)
     return clean
+
+
+def _has_children() -> bool:
+    """Whether this process has any child, also an adopted one, that runs or has ended."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

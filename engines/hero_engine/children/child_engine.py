@@ -125,7 +125,7 @@ class ChildEngine:
         request = wire.frame(pickle.dumps(job, protocol=5))
         answer = partial(self.answer, _asker(constants, deadline_mono))
         # A second attempt, because a child can die, for example for lack of memory, while it waits for a job. That is
-        # not the job's fault.
+        # not the job's fault. It costs less to notice this here than to look at every child before its job.
         for last in (False, True):
             if handle.cancelled:
                 return Stopped()

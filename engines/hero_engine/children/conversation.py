@@ -18,7 +18,8 @@ from hero_engine.children.requests import ChildRequests
 from hero_engine.engine import Done, Failed, Outcome, RunLog, Stopped, TimedOut
 from hero_engine.process_run import CRASHED, ProcessRun, signal_name
 
-_READ_BYTES = 256 * 1024
+#: Less than what makes the allocator map memory for each read.
+_READ_BYTES = 64 * 1024
 #: A longer line is cut into several.
 _MAX_LINE_BYTES = 64 * 1024
 #: How long to wait for the end of a killed child, in seconds. Only a process that hangs in the kernel takes longer.
@@ -39,7 +40,8 @@ class Conversation:
         result_bytes: Size of the largest result, in bytes.
 
     Attributes:
-        began: The child has started the job.
+        began: The child has received the whole job. The kernel tells: a socket that is closed with something unread
+            in it resets the connection. Source: Linux net/unix/af_unix.c, unix_release_sock.
         clean: The job has ended and left nothing behind, so the child can run another.
     """
 
@@ -52,7 +54,8 @@ class Conversation:
         self._action = ""
         self._line = 0
         self._outcome: Outcome | None = None
-        self.began = False
+        self.began = True
+        self._heard = False
         self.clean = False
 
     def hold(self, request: bytes, deadline_mono: float, timeout_s: float, handle: ProcessRun) -> Outcome:
@@ -96,7 +99,7 @@ class Conversation:
                 spent_s = _BURST_S + _SHARE * (time.monotonic() - began_mono)
                 continue
             events = dict(poll.poll(wait_s * 1000 + 1))
-            used_s = time.thread_time()
+            woke_mono = time.monotonic()
             if child.output in events and not self._read_output():
                 poll.unregister(child.output)
             if job_fd in events:
@@ -109,8 +112,10 @@ class Conversation:
             if answer_fd in events and not unsent:
                 unsent = self._send(memoryview(self._requests.read()))
             if life_fd in events and self._outcome is None:
+                if unsent:
+                    self.began = self._heard
                 return self._after_exit(handle)
-            spent_s += time.thread_time() - used_s
+            spent_s += time.monotonic() - woke_mono
         self._finish_output()
         return self._outcome
 
@@ -138,6 +143,7 @@ class Conversation:
         except BlockingIOError:
             pass
         except OSError:
+            self.began = self._heard
             return data[:0]  # the child has ended, which the other socket reports
         return data
 
@@ -152,8 +158,12 @@ class Conversation:
         """Read what has arrived. Returns False at the end, or if nothing has arrived."""
         try:
             data = self._child.job.recv(_READ_BYTES)
+        except ConnectionResetError:
+            self.began = self._heard
+            return False
         except OSError:
             return False
+        self._heard = self._heard or bool(data)
         try:
             for message in self._reader.feed(data):
                 self._receive(message)
@@ -182,11 +192,8 @@ class Conversation:
             self._end(message, TimedOut(message[2]))
         elif kind == "stopped":
             self._end(message, Stopped())
-        elif kind == "ask":
-            if not self._requests.ask(message[1], message[2]):
-                self._outcome = Failed(CRASHED, "the script's process asks again before it has an answer")
-        elif kind == "began":
-            self.began = True
+        elif kind == "ask" and not self._requests.ask(message[1], message[2]):
+            self._outcome = Failed(CRASHED, "the script's process asks again before it has an answer")
 
     def _end(self, message: list[Any], outcome: Outcome) -> None:
         self.clean = message[1] is True

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import pickle
-import select
 import socket
 import subprocess
 import sys
@@ -47,13 +46,6 @@ class JobChild:
         self.life = life
         job.setblocking(False)
         os.set_blocking(output, False)
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether the child, or the template, has ended."""
-        poll = select.poll()
-        poll.register(self.life, select.POLLIN)
-        return bool(poll.poll(0))
 
     def kill(self) -> None:
         """Kill the child and all of its descendants. Safe to call from any thread before `close`."""
@@ -102,7 +94,7 @@ class ChildPool:
             self._ready += (self._order(), self._order())
 
     def take(self, *, fresh: bool = False) -> JobChild:
-        """Take a child that waits for a job.
+        """Take a child that waits for a job. It may have died meanwhile: then it does not begin the job.
 
         Args:
             fresh: Fork it now, instead of taking one that is ready.
@@ -112,7 +104,7 @@ class ChildPool:
         """
         with self._lock:
             self._wanted = max(self._wanted, self._taken + 1)
-            child = (None if fresh else self._take_ready()) or self._order()
+            child = self._order() if fresh or not self._ready else self._ready.popleft()
             self._taken += 1
             return child
 
@@ -143,14 +135,6 @@ class ChildPool:
         """Kill all children and the template, and wait for the template."""
         with self._lock:
             self._end()
-
-    def _take_ready(self) -> JobChild | None:
-        while self._ready:
-            child = self._ready.popleft()
-            if not child.is_dead:
-                return child
-            child.close()
-        return None
 
     def _order(self) -> JobChild:
         """Have the template fork a child; start the template again if it has ended."""

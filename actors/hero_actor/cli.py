@@ -23,6 +23,7 @@ from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights, offer_objects
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
 from hero_process.exit_codes import ProcessExit
+from hero_process.inherited import InheritedUnusable, reset_inherited
 from hero_process.secret_arguments import move_secret_to_environment
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         An exit code, only if the actor could not be set up. Otherwise this function does not return.
     """
     if argv is None:
+        try:
+            reset_inherited(service=True)
+        except InheritedUnusable as e:
+            sys.stderr.write(f"hero-actor: {e}\n")
+            return ProcessExit.USAGE
         move_secret_to_environment("HERO_REDIS_URL")
     arguments = _parser().parse_args(argv)
     reap_inherited_children()

@@ -14,14 +14,23 @@ from hero_ctl.exits import CtlExitCode
 
 def main() -> None:
     """Run the command line of this process, then end the process."""
+    from hero_process.inherited import reset_inherited
+
+    reset_inherited(service=False)
     # A result may hold bytes of a foreign program that are not UTF-8; they are printed unchanged.
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors)
     try:
         _run()
+        sys.stdout.flush()
     except BrokenPipeError:
         _end_silently()
+    except OSError as e:
+        # Standard output is on a full disk, for example. Without /dev/null there, Python would try again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"heroctl: {e.strerror or e}", file=sys.stderr)  # noqa: T201
+        sys.exit(CtlExitCode.FAILED)
     except KeyboardInterrupt:
         sys.exit(CtlExitCode.INTERRUPTED)
 

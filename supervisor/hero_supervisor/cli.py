@@ -22,6 +22,7 @@ from hero_config.report.allowed_places import refuse_bad_places
 from hero_config.report.weak_boundaries import find_weak_boundaries
 from hero_job.model.errors import StoreUrlInvalid
 from hero_process.exit_codes import ProcessExit
+from hero_process.inherited import InheritedUnusable, raise_file_limit, reset_inherited
 from hero_process.secret_arguments import move_secret_to_environment
 from hero_supervisor import config_cli
 from hero_supervisor.errors import HeroSupervisorError
@@ -42,6 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 stopped as asked, 2 wrong flags or config, 69 a part is missing or cannot start, 70 a defect.
     """
     if argv is None:
+        try:
+            reset_inherited(service=True)
+            raise_file_limit()
+        except InheritedUnusable as e:
+            sys.stderr.write(f"hero-supervisor: {e}\n")
+            return ProcessExit.USAGE
         move_secret_to_environment("HERO_STORE__REDIS_URL", key="store.redis_url")
     given = sys.argv[1:] if argv is None else list(argv)
     # With subcommands, argparse would report an unknown flag as a wrong command. So they are added only when needed.

@@ -7,6 +7,7 @@ changes nothing; and only one supervisor moves the schedule on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from hero_job.protocol.op import Op, pairs
 MAX_CRON = 500
 #: Most missed ticks of a schedule that are made up for, after a long absence of all supervisors.
 MAX_MISSED = 1000
+#: How many values the fields of a cron expression have, from seconds to days of the week.
+_FIELD_SIZES = (60, 60, 24, 31, 12, 7)
 #: A tick that is found later than this, in seconds, counts as missed.
 LATE_S = 60.0
 
@@ -94,6 +97,8 @@ class Schedule:
         if self.job.keys() & {"id", FOREIGN_NAME["id"]}:
             raise JobInvalid("job", "must have no id: it consists of the schedule's name and the tick")
         self.job_at(0)
+        if isinstance(self.cron, str):
+            _check_steps(self.cron)
         next(self.ticks_after(0.0))
 
     def job_at(self, tick_ms: int, limits: JobLimits = DEFAULT_LIMITS) -> Job:
@@ -271,6 +276,15 @@ class Schedules:
         args: list[Any] = [self._ticks, self._definitions, name, tick_ms]
         args += ("" if next_ms is None else next_ms, last_job_id or "")
         return Op(args, bool, lua.TICK, 2)
+
+
+def _check_steps(cron: str) -> None:
+    """Refuse a step that its field cannot hold: `*/90` minutes would be every hour."""
+    fields = cron.split()
+    for field, size in zip(fields, _FIELD_SIZES[-len(fields) :], strict=False):
+        for step in re.findall(r"/(\d+)", field):
+            if int(step) >= size:
+                raise JobInvalid("cron", f"{cron!r:.80}: the step {step} is larger than its field; use interval_s")
 
 
 def _decode(name: str, text: str) -> Schedule:

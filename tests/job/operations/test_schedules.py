@@ -120,3 +120,14 @@ def test_each_tick_gets_one_job_from_many_supervisors(store: Store, operations: 
     assert store.run(schedules.delete("s"))
     assert not store.run(schedules.delete("s"))
     assert store.run(schedules.due()).schedules == ()
+
+
+@pytest.mark.parametrize("cron", ["*/90 * * * *", "0 */48 * * *", "*/120 * * * * *", "0 0 */45 * *", "1/75 * * * *"])
+def test_a_step_that_its_field_cannot_hold_is_refused(cron: str) -> None:
+    with pytest.raises(JobInvalid, match="step"):
+        Schedule(name="s", job=JOB, cron=cron)
+
+
+@pytest.mark.parametrize("cron", ["*/59 * * * *", "0 */23 * * *", "*/30 * * * * *", "0 0 */15 * *", "0 0 1/3 */11 */6"])
+def test_a_step_that_its_field_can_hold_is_taken(cron: str) -> None:
+    Schedule(name="s", job=JOB, cron=cron)

@@ -90,7 +90,8 @@ class UnixHttp:
             headers.append((b"Allow", b"POST"))
         response = h11.Response(status_code=204 if body is None else status, headers=headers)
         parts = [self._http.send(response)]
-        if body is not None:
+        # The answer to a HEAD has the headers of a body, and none.
+        if body is not None and not (self._request is not None and self._request.method == b"HEAD"):
             parts.append(self._http.send(h11.Data(data=body)))
         parts.append(self._http.send(h11.EndOfMessage()))
         self._write(b"".join(part for part in parts if part))

@@ -103,12 +103,23 @@ def test_a_large_body_that_waits_for_100_continue_arrives_whole(unix_server: Run
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"POST /rpc HTTP/1.1\r\nHost x\r\n\r\n", 400),
         (b"HELLO\r\n\r\n", 400),
         (b"POST /rpc HTTP/1.1\r\n" + b"X: " + b"y" * 100_000, 400),
         (post(MAX_MESSAGE_BYTES + 1) + b"x" * (MAX_MESSAGE_BYTES + 1), 413),
     ],
-    ids=["GET", "another path", "a broken header", "no HTTP", "an endless head", "too large"],
+    ids=[
+        "GET",
+        "another path",
+        "HEAD",
+        "HEAD of another path",
+        "a broken header",
+        "no HTTP",
+        "an endless head",
+        "too large",
+    ],
 )
 def test_a_request_that_cannot_be_answered_gets_the_reason_and_ends_the_connection(
     unix_server: RunningServer, client: RawClient, sent: bytes, status: int

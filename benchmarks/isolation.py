@@ -2,9 +2,11 @@
 
     .venv/bin/python -m benchmarks.isolation             about two minutes
     .venv/bin/python -m benchmarks.isolation --rounds 1  a quick run
+    .venv/bin/python -m benchmarks.isolation --realtime  on a machine that does other work, as root
 
 It uses the engines as an actor does, one thread per lane, without a store. What is compared is measured in turn in the
-same run, in short windows, and the best window of each counts: other load on the machine only makes a window worse.
+same run. For the cost the best of many short windows counts, because other load only makes a window worse; for the
+neighbours, the median of the ratios of two windows that follow each other.
 
 Cost: the same short script in the engine in threads, and in a kept child process.
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import threading
@@ -85,6 +88,14 @@ def jobs_per_s(engine: Engine) -> float:
     return count / (time.perf_counter() - began)
 
 
+def neighbour_rates(engine: Engine, source: str) -> tuple[float, float]:
+    """Measure the jobs per second of a lane beside a process outside, then beside a hostile lane."""
+    with computing_process():
+        fair = jobs_per_s(engine)
+    with hostile_lane(engine, source):
+        return fair, jobs_per_s(engine)
+
+
 @contextmanager
 def hostile_lane(engine: Engine, source: str) -> Iterator[None]:
     """Run a hostile script over and over in another lane during a `with` block."""
@@ -118,7 +129,15 @@ def computing_process() -> Iterator[None]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all measurements (default: %(default)s)")
-    rounds: int = parser.parse_args(argv).rounds
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="run at real-time priority, so that other work of a busy machine does not come between; needs root",
+    )
+    arguments = parser.parse_args(argv)
+    rounds: int = arguments.rounds
+    if arguments.realtime:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}")
     # The template imports an engine of this folder.
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
@@ -135,19 +154,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     extra_ms = best["child"] - best["thread"]
     print(f"beyond a thread: {extra_ms:.3f} ms, aim {AIM_MS:g}: {'reached' if extra_ms <= AIM_MS else 'NOT reached'}")
 
-    rates: dict[str, list[float]] = {name: [] for name in ("outside", *HOSTILE)}
-    for _ in range(rounds * 4):
-        with computing_process():
-            rates["outside"].append(jobs_per_s(neighbours))
-        for name, source in HOSTILE.items():
-            with hostile_lane(neighbours, source):
-                rates[name].append(jobs_per_s(neighbours))
-    fair = max(rates.pop("outside"))
-    print(f"a lane beside a computing process outside: {fair:.0f} jobs per second")
-    for name, found in rates.items():
-        share = max(found) / fair
+    for name, source in HOSTILE.items():
+        pairs = [neighbour_rates(neighbours, source) for _ in range(rounds * 2)]
+        share = statistics.median(beside / fair for fair, beside in pairs)
+        fair, beside = (statistics.median(rates) for rates in zip(*pairs, strict=True))
         reached = "reached" if share >= AIM_SHARE else "NOT reached"
-        print(f"beside a neighbour that {name}: {max(found):.0f}, share {share:.2f}, aim {AIM_SHARE:g}: {reached}")
+        print(f"a neighbour that {name}: {beside:.0f} of {fair:.0f} jobs per second; share {share:.2f}: {reached}")
     kept.close()
     neighbours.close()
     return 0

@@ -23,10 +23,14 @@ from hero_engine.children.requests import ChildRequests
 from hero_engine.children.settings import ChildSettings
 from hero_engine.engine import Asker, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess
 from hero_engine.errors import AccessRefused, EngineUnavailable
-from hero_engine.process_run import ProcessRun
+from hero_engine.process_run import CRASHED, ProcessRun
 
 #: Largest result without a limit of it, in bytes.
 _RESULT_BYTES = 64 * 1024 * 1024
+
+#: How long a lane rests after a script has crashed its child, in seconds. A new child costs some milliseconds of
+#: processor time, so without a rest somebody who submits nothing but crashes would take more than a lane's share.
+_CRASH_PAUSE_S = 0.02
 
 
 class ChildEngine:
@@ -147,6 +151,8 @@ class ChildEngine:
                 self._pool.give_back(child, reusable=conversation.clean and not handle.alone)
             if conversation.began or last or not isinstance(outcome, Failed):
                 break
+        if isinstance(outcome, Failed) and outcome.kind == CRASHED:
+            time.sleep(_CRASH_PAUSE_S)
         return outcome
 
 

@@ -179,6 +179,8 @@ else
   redis.call('HSET', key, 'status', 'created', 'extra', options and '1' or '0', 'created_at', at, 'updated_at', at,
     unpack(ARGV, FIRST_FIELD))
   redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id)
+  local batch_id = options and redis.call('HGET', key, 'batch')
+  if batch_id then contain(join_batch, ns, batch_id) end
   if not start then note_event(id, 'created') end
 end
 

@@ -11,6 +11,8 @@ local asked = redis.call('HGET', batch, 'asked')
 if asked then return asked == count and (redis.call('HGET', batch, 'caller_id') or '') == caller and 1 or 0 end
 -- Without a number of jobs it is the count of jobs that name a batch which nobody has announced.
 if caller ~= '' and redis.call('EXISTS', batch) == 1 then return 0 end
-redis.call('HSET', batch, 'asked', count, 'total', count, 'open', count)
+-- `left` counts the announced jobs that are yet to be created. A year, for a batch whose creator dies before that.
+redis.call('HSET', batch, 'asked', count, 'total', count, 'open', count, 'left', count)
+redis.call('PEXPIRE', batch, 366 * 86400000)
 if caller ~= '' then redis.call('HSET', batch, 'caller_id', caller) end
 return 1

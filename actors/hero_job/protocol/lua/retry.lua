@@ -47,8 +47,7 @@ redis.call('PERSIST', key)
 redis.call('DEL', reply)
 redis.call('ZREM', dead_letters, id)
 if batch_id then
-  contain(redis.call, 'HINCRBY', ns .. BATCH .. batch_id, status, -1)
-  contain(redis.call, 'HINCRBY', ns .. BATCH .. batch_id, 'open', 1)
+  contain(reopen_batch, ns, batch_id, status)
 end
 enqueue(ns, id, queue, nil, false)
 note_event(id, 'dispatched')

@@ -7,5 +7,7 @@
 -- ARGV[1] how many jobs to take out
 -- Returns nothing
 local batch, reply, count = KEYS[1], KEYS[2], ARGV[1]
+if redis.call('EXISTS', batch) == 0 then return end
 redis.call('HINCRBY', batch, 'total', -count)
+redis.call('HINCRBY', batch, 'left', -count)
 if redis.call('HINCRBY', batch, 'open', -count) <= 0 then redis.call('RPUSH', reply, 'ended') end

@@ -11,18 +11,24 @@ local noted = {}
 -- that a chain of dependents needs no recursion.
 local ended = {}
 local has_dead_letters = false
+-- Ids in `noted`, and is one of them there twice?
+local has_moved, moves_twice = {}, false
 
 local function note_event(id, status)
+  moves_twice = moves_twice or has_moved[id]
+  has_moved[id] = true
   noted[#noted + 1] = id
   noted[#noted + 1] = status
 end
 
 -- Write the transitions of this call to the event stream, and trim the dead letters.
 local function write_events(ns, retention)
-  -- In pieces, because unpack has a limit of some thousand values.
-  for first = 1, #noted, 1000 do
+  -- In pieces, because unpack has a limit of some thousand values. An entry has each field once, so if a job has moved
+  -- twice, each move has an entry of its own.
+  local size = moves_twice and 2 or 1000
+  for first = 1, #noted, size do
     redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', retention.events, '*',
-      unpack(noted, first, math.min(first + 999, #noted)))
+      unpack(noted, first, math.min(first + size - 1, #noted)))
   end
   if has_dead_letters then
     local dead_letters = ns .. DEAD_LETTERS
@@ -136,12 +142,24 @@ end
 -- Count a job that ended for its batch, and announce the end of the batch.
 local function count_for_batch(ns, batch_id, status, retention)
   local batch, reply = ns .. BATCH .. batch_id, ns .. BATCH_REPLY .. batch_id
+  if redis.call('EXISTS', batch) == 0 then return end -- it has expired; its job was run again after that
   redis.call('HINCRBY', batch, status, 1)
   if redis.call('HINCRBY', batch, 'open', -1) == 0 then
     redis.call('RPUSH', reply, 'ended')
     redis.call('PEXPIRE', reply, retention.failure_ms)
     redis.call('PEXPIRE', batch, retention.failure_ms)
     note_event(BATCH .. batch_id, 'ended')
+  end
+end
+
+-- Count a job of a batch as open again that had ended.
+local function reopen_batch(ns, batch_id, status)
+  local batch = ns .. BATCH .. batch_id
+  if redis.call('EXISTS', batch) == 0 then return end
+  redis.call('HINCRBY', batch, status, -1)
+  if redis.call('HINCRBY', batch, 'open', 1) == 1 then
+    redis.call('DEL', ns .. BATCH_REPLY .. batch_id)
+    redis.call('PEXPIRE', batch, 366 * 86400000)
   end
 end
 

@@ -75,6 +75,22 @@ local function adopt_dependents(ns, id, dependents)
   end
 end
 
+-- Count a new job for its batch. One that was announced is counted already; one more, or one of a batch that nobody has
+-- announced, makes the batch larger, and opens it again if it had ended.
+local function join_batch(ns, batch_id)
+  local batch = ns .. BATCH .. batch_id
+  local left, asked = unpack(redis.call('HMGET', batch, 'left', 'asked'))
+  if left and read_number('left', left) > 0 then
+    redis.call('HINCRBY', batch, 'left', -1)
+  elseif left or not asked then
+    redis.call('HINCRBY', batch, 'total', 1)
+    if redis.call('HINCRBY', batch, 'open', 1) == 1 then
+      redis.call('DEL', ns .. BATCH_REPLY .. batch_id)
+      redis.call('PEXPIRE', batch, 366 * 86400000)
+    end
+  end
+end
+
 -- Register the options of a job that nobody has looked at. Returns nil, or kind and message of the error that it ends in.
 -- suffix: script type of the queue that its id was in; nil if it was in none.
 local function adopt(ns, id, suffix)
@@ -95,6 +111,7 @@ local function adopt(ns, id, suffix)
   redis.call('HSET', key, 'extra', is_plain and '0' or '1')
   if is_plain then return end
 
+  if asked.batch then contain(join_batch, ns, asked.batch) end
   if asked.not_before then redis.call('HSET', key, 'due_ms', read_time('not_before', asked.not_before)) end
   local open = 0
   for _, prerequisite in ipairs(read_ids('prerequisites', asked.prerequisites)) do

@@ -26,6 +26,7 @@ NOTES = {
     "c3": {"title": "Storage of clouds", "tags": ["in_progress", "cloud"]},
     "d4": {"title": "Straße 12, Ünïcode", "tags": ["2026-11-29"]},
     "e5": {"title": "", "tags": []},
+    "f6": {"title": "2031-05-17T08:30:00Z", "tags": []},
 }
 
 
@@ -43,10 +44,10 @@ NOTES = {
         ('title:"storage of clouds"', "c3"),
         ('"cloud deprecated"', ""),
         ("cloud NOT deprecated", "a1 c3"),
-        ("NOT cloud", "d4 e5"),
+        ("NOT cloud", "d4 e5 f6"),
         ("NOT NOT cloud", "a1 b2 c3"),
         ("backend OR deprecated", "a1 b2"),
-        ("backend OR NOT cloud", "a1 d4 e5"),
+        ("backend OR NOT cloud", "a1 d4 e5 f6"),
         ("(backend OR deprecated) AND storage", "a1"),
         ("backend OR deprecated AND the", "a1 b2"),
         ("tags:in_progress", "c3"),
@@ -56,6 +57,10 @@ NOTES = {
         ("2026-11-29", "d4"),
         ("tags:2026-11", "d4"),
         ("12", "d4"),
+        ("title:2031-05-17", "f6"),
+        ("title:2031-05", "f6"),
+        ("title:2031-05-17T08", "f6"),
+        ("title:2031-05-18", ""),
         ("nothing", ""),
         ("c*", "a1 b2 c3"),
     ],

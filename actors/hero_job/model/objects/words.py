@@ -18,12 +18,16 @@ MAX_WORD_CHARS: Final = 40
 #: Different words in the indexed fields of one object. A script that writes it does so much work.
 MAX_ENTRIES: Final = 10_000
 _WORD: Final = re.compile(r"[^\W_]+")
+#: Between date and time of ISO 8601, so that a query for a day finds the times of that day.
+_DATE_END: Final = re.compile(r"(?<=[0-9])T(?=[0-9])")
 
 
 def words_of(text: str) -> list[str]:
     """Cut a text into words: letters and digits, without case, in order."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
+    if "T" in text:
+        text = _DATE_END.sub(" ", text)
     return [word[:MAX_WORD_CHARS] for word in _WORD.findall(text.casefold())]
 
 

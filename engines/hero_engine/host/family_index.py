@@ -37,6 +37,7 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
             time_sleep
             """,
         "core": "progress",
+        "git": "commit find get git_clone git_tree_new has_changes list path pull push reset",
         "http": "download_file http_download http_get http_request http_upload json",
         "job": """
             job_create job_delete job_get job_list job_log job_output job_retry job_run job_start job_status job_stop

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import cast
 
 from hero_engine.heroscript_engine import Context, action
-from hero_engine.heroscript_engine.run.repositories import ssh_words
 from hero_engine.host.allowed import host_allowed, not_allowed, split_port
+from hero_engine.host.commands.git_rules import ssh_words
 from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, run_program
 
@@ -57,7 +57,17 @@ def run(ctx: Context, node: str, cmd: str, timeout: float | None = None) -> dict
     if target is None:
         raise LookupError(f"there is no node {node}; node.new names one")
     timeout_s = ctx.remaining_s if timeout is None else min(timeout, ctx.remaining_s)
-    words = [*ssh_words(ctx), "-T", "-p", str(target.port), "-l", target.user, "--", target.host, cmd]
+    words = [
+        *ssh_words(ctx.settings.ssh_key, ctx.settings.ssh_known_hosts),
+        "-T",
+        "-p",
+        str(target.port),
+        "-l",
+        target.user,
+        "--",
+        target.host,
+        cmd,
+    ]
     with tempfile.TemporaryDirectory(prefix="hero-") as scratch:
         env = program_environ({}, base={"PATH": PATH, "LANG": "C.UTF-8"})
         ended = run_program(words, folder=Path(scratch), env=env, timeout_s=timeout_s)

@@ -13,109 +13,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from hero_engine.heroscript_engine.run.context import Context
 from hero_engine.host.allowed import inside, not_allowed
+from hero_engine.host.commands.git_rules import RepositorySource, git_environment, git_options
 from hero_engine.host.environment import program_environ
 from hero_engine.host.programs import PATH, run_program
 
-#: An item of the allow-list without a scheme means these.
-_USUAL_SCHEMES = frozenset({"https", "ssh"})
-_SCHEMES = _USUAL_SCHEMES | {"http", "git", "file"}
-_SCP_FORM = re.compile(r"(?:\w[\w.-]*@)?(\w[\w.-]*):(?!//)(.+)")
-#: No part begins with a dash, because a program would read that as an option.
-_NETWORK = re.compile(r"(?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:.]+\])(?::\d+)?")
-_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 #: Below `HERO_CODEROOT_DIR`: one folder per context.
 _CONTEXTS = "contexts"
 #: Contexts whose folder has their name. Upper case is not among them: some file systems know no case.
 _PLAIN = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,99}")
-_CONFIG = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "credential.helper": "",
-    "gc.auto": "0",
-    "http.followRedirects": "false",
-    "maintenance.auto": "false",
-    "submodule.recurse": "false",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RepositorySource:
-    """The address of a repository.
-
-    Attributes:
-        url: The address for git.
-        scheme: https, ssh, http, git or file.
-        host: The host, with its port if it names one; "" for a file.
-        path: The path on the host, without `.git`.
-    """
-
-    url: str
-    scheme: str
-    host: str
-    path: str
-
-    @classmethod
-    def parse(cls, url: str) -> RepositorySource:
-        """Parse an address.
-
-        Args:
-            url: A URL, `user@host:path`, or the path of a folder on this machine.
-
-        Raises:
-            ValueError: It is not the address of a repository.
-        """
-        if url.startswith("/"):
-            url = f"file://{url}"
-        if "://" not in url:
-            match = _SCP_FORM.fullmatch(url)
-            if match is None:
-                raise ValueError(f"{url!r:.200} is not the address of a repository")
-            scheme, host, path = "ssh", match[1], match[2]
-        else:
-            parts = urlsplit(url)
-            scheme, host, path = parts.scheme, parts.netloc.rpartition("@")[2], parts.path
-            if parts.query or parts.fragment or (scheme != "ssh" and "@" in parts.netloc):
-                raise ValueError(f"{url!r:.200} has more than host and path")
-            if parts.netloc and not _NETWORK.fullmatch(parts.netloc):
-                raise ValueError(f"{url!r:.200} is not the address of a repository")
-        if scheme not in _SCHEMES or bool(host) is (scheme == "file"):
-            raise ValueError(f"{url!r:.200} is not the address of a repository")
-        if scheme == "file":
-            path = str(Path(path).resolve())
-            url = f"file://{path}"
-        path = path.strip("/").removesuffix(".git")
-        if len(path.split("/")) < 2 or not all(_PART.fullmatch(part) for part in path.split("/")):
-            raise ValueError(f"{url!r:.200} has no path of the form account/name")
-        return cls(url, scheme, host.lower(), path)
-
-    def allowed_by(self, items: Iterable[str]) -> bool:
-        """Check whether a list covers this address. See `EngineSettings.git` for its items."""
-        shown = f"{self.host}/{self.path}"
-        for item in items:
-            scheme, _, wanted = item.removesuffix(".git").rpartition("://")
-            if self.scheme != scheme if scheme else self.scheme not in _USUAL_SCHEMES:
-                continue
-            if fnmatchcase(shown if "/" in wanted else self.host, wanted):
-                return True
-        return False
-
-    @property
-    def place(self) -> Path:
-        """Where the working copy belongs, relative to the code folder: provider/account/name."""
-        provider = self.host.removesuffix(".com").replace(":", "_") or "local"
-        parts = self.path.split("/")
-        return Path(provider, "_".join(parts[:-1]) if self.host else parts[-2], parts[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,42 +204,11 @@ def git(ctx: Context, folder: Path, *words: str, scheme: str = "none") -> str:
     program = shutil.which("git", path=PATH)
     if program is None:
         raise FileNotFoundError("there is no program git")
-    author = ctx.caller_id or "hero"
-    env = {
-        "PATH": PATH,
-        "LANG": "C.UTF-8",
-        "HOME": "/nonexistent",
-        "GIT_ALLOW_PROTOCOL": scheme,
-        "GIT_ASKPASS": "/bin/false",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_SSH_COMMAND": shlex.join(ssh_words(ctx)),
-        "GIT_TERMINAL_PROMPT": "0",
-    }
-    env |= {
-        f"GIT_{who}_{what}": text
-        for who in ("AUTHOR", "COMMITTER")
-        for what, text in (("NAME", author), ("EMAIL", "hero@localhost"))
-    }
-    options = [part for name, value in _CONFIG.items() for part in ("-c", f"{name}={value}")]
+    env = git_environment(ctx.caller_id or "hero", scheme, ctx.settings.ssh_key, ctx.settings.ssh_known_hosts)
     environ = program_environ({}, base=env)
-    ended = run_program([program, *options, *words], folder=folder, env=environ, timeout_s=ctx.remaining_s)
+    ended = run_program([program, *git_options(), *words], folder=folder, env=environ, timeout_s=ctx.remaining_s)
     ended.check(f"git {words[0]}")
     return ended.output
-
-
-def ssh_words(ctx: Context) -> list[str]:
-    """Build the ssh command. It never asks, trusts only known machines, and uses the operator's key if one is set."""
-    settings = ctx.settings
-    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "PermitLocalCommand=no"]
-    options += ["ClearAllForwardings=yes", "ForwardAgent=no", "ControlMaster=no", "ControlPath=none"]
-    if settings.ssh_known_hosts:
-        options += [f"UserKnownHostsFile={settings.ssh_known_hosts}", "GlobalKnownHostsFile=/dev/null"]
-    words = [shutil.which("ssh", path=PATH) or "ssh", "-F", "/dev/null"]
-    if settings.ssh_key:
-        words += ["-i", settings.ssh_key]
-        options += ["IdentitiesOnly=yes", "IdentityAgent=none"]
-    return words + [part for option in options for part in ("-o", option)]
 
 
 def remove(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hero_engine.engine import Done, Failed
-from hero_engine.heroscript_engine.run.repositories import RepositorySource
+from hero_engine.host.commands.git_rules import RepositorySource
 from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 from tests.eventually import eventually
 

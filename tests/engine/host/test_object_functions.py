@@ -125,7 +125,8 @@ def test_objects_are_checked_against_their_type(bench: ScriptBench) -> None:
         assert "Field 'titel2' is unknown" in thrown(bench.run(f"let t = new_task(); t.titel2 = 1; {wrong}"))
     assert thrown(bench.run("save_note(new_task())")) == "serialization error: this is a task, not a note"
     assert thrown(bench.run('new_note().priority("high")')) == "a note has no field priority"
-    assert thrown(bench.run('title(#{}, "x")')).startswith("this map is no object; objects are made by new_note()")
+    assert thrown(bench.run('title(#{}, "x")')) == "Function not found: title (map, string)"
+    assert thrown(bench.run('title(#{_type: "x"}, "x")')).startswith("this map is no object; objects are made by new_")
     assert thrown(bench.run('new_note().tag("only a name")')) == "tag() does not fit the fields of a note"
     assert result(bench.run("list_tasks()")) == []
 

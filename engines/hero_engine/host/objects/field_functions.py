@@ -46,7 +46,10 @@ def checked(types: ObjectTypes, type_name: str, given: dict[str, Any]) -> dict[s
 
 
 def _type_of(types: ObjectTypes, given: dict[str, Any]) -> str:
-    name = given.get(TYPE_ENTRY)
+    if TYPE_ENTRY not in given:
+        # Another map, whose functions may have the same names.
+        raise OverloadDeclined
+    name = given[TYPE_ENTRY]
     if not isinstance(name, str) or name not in types.names:
         known = ", ".join(f"new_{one}()" for one in types.names)
         raise FunctionError(f"this map is no object; objects are made by {known}")
@@ -59,8 +62,6 @@ def add_common(family: Family, types: ObjectTypes) -> None:
         return True
 
     def to_json(object: dict[str, Any]) -> str:  # as above
-        if TYPE_ENTRY not in object:
-            raise OverloadDeclined
         fields = checked(types, _type_of(types, object), object)
         return orjson.dumps({"sid": object.get("sid", ""), **fields}).decode()
 

@@ -7,10 +7,11 @@ of every job, so it caches what it can.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from hero_engine.engine import Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess, TimedOut
+from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess, TimedOut
 from hero_engine.errors import CallEnded, EngineUnavailable
 from hero_engine.host.places.scratch import clean_left_scratch
 from hero_engine.output import present_value
@@ -109,6 +110,8 @@ class RhaiEngine:
         native_run = cast("Run", run)
         native_limits = self._limits_cache.get(limits) or self._translate(limits)
         running = None if hash(script.source) in self._plain else self._prepare(script, constants, native_run, log)
+        if running is not None and log is not None:
+            log = running
         try:
             value = self._engine.eval(
                 script.source,
@@ -123,13 +126,17 @@ class RhaiEngine:
         except rhai.RhaiCancelledError:
             return Stopped()
         except rhai.RhaiError as e:
-            return _failed(e, running.thrown if running is not None else None)
+            failed = _failed(e, running.thrown if running is not None else None)
+            return failed if running is None else replace(failed, message=running.masked(failed.message))
         except CallEnded as e:
             return Stopped() if e.stopped else TimedOut(limits.timeout_s)
         finally:
             if running is not None:
                 running.close()
-        return present_value(value)
+        outcome = present_value(value)
+        if running is not None and running.call is not None and running.call.masks:
+            return _masked(outcome, running.masked)
+        return outcome
 
     def _prepare(
         self, script: Script, constants: Mapping[str, object], run: Run, log: RunLog | None
@@ -186,6 +193,13 @@ def _remember(scripts: set[int], source: str) -> None:
     if len(scripts) >= _MAX_REMEMBERED:
         scripts.clear()
     scripts.add(hash(source))
+
+
+def _masked(outcome: Outcome, hide: Callable[[str], str]) -> Outcome:
+    """Hide the secrets that a script has read in what it returns."""
+    if isinstance(outcome, Done):
+        return Done(hide(outcome.output), None if outcome.output_json is None else hide(outcome.output_json))
+    return replace(outcome, message=hide(outcome.message)) if isinstance(outcome, Failed) else outcome
 
 
 def _failed(error: rhai.RhaiError, thrown: str | None = None) -> Failed:

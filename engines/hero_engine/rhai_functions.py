@@ -25,7 +25,7 @@ _EVAL = "eval"
 
 
 class RunningScript:
-    """What a run leaves for its functions, in its thread.
+    """What a run leaves for its functions, in its thread. It is the run's `RunLog`, and hides the secrets in it.
 
     Attributes:
         constants: The constants of the job.
@@ -43,6 +43,20 @@ class RunningScript:
         self.log = log
         self.call: Call | None = None
         self.thrown: str | None = None
+
+    def line(self, level: str, text: str) -> None:
+        """Log lines, without the secrets that the script has read."""
+        if self.log is not None:
+            self.log.line(level, self.masked(text))
+
+    def progress(self, done: float, total: float, text: str) -> None:
+        """Report progress, without those secrets."""
+        if self.log is not None:
+            self.log.progress(done, total, self.masked(text))
+
+    def masked(self, text: str) -> str:
+        """Hide the secrets that the script has read."""
+        return self.call.masks.hide(text) if self.call is not None and self.call.masks else text
 
     def close(self) -> None:
         """End the run: close what its functions have opened."""
@@ -148,7 +162,7 @@ class RhaiFunctions:
                 ),
                 self._rights.for_run(context_id, caller_id),
                 stopped=lambda: script.run.cancelled,
-                log_to=script.log,
+                log_to=None if script.log is None else script,
                 access=self.access,
             )
         return call

@@ -84,6 +84,7 @@ class ScriptRights:
         jobs: Whether they may use jobs of their own caller and context.
         store: Whether they may use the values of their context.
         secrets: Globs of the names of secrets that they may read.
+        secrets_dir: The folder of the secrets; "" for systemd's credentials alone.
         scratch: Whether a run has a scratch folder.
         families: Families of other distributions, by the names of their entry points.
         other: ScriptRights that such families ask for, by name.
@@ -107,6 +108,7 @@ class ScriptRights:
     jobs: bool = False
     store: bool = False
     secrets: tuple[str, ...] = ()
+    secrets_dir: str = ""
     scratch: bool = True
     families: tuple[str, ...] = ()
     other: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

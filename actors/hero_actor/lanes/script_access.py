@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from hero_actor.lanes.lent_slots import MOST_SPARE_LANES, LentSlots, TooManyLoans
 from hero_engine.engine import Asker
-from hero_engine.errors import AccessRefused
+from hero_engine.errors import AccessRefused, FunctionError
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, WaitTimeout
 from hero_job.model.job import JOB_FIELDS, Job, ScriptType
@@ -256,15 +257,10 @@ class ScriptAccess:
         """
         if record.job.id == asker.job_id:
             raise JobInvalid("id", "a job cannot wait for itself")
-        if record.job.script_type is self._by_context and record.job.concurrency_key in (
-            None,
-            f"context:{asker.context_id}",
-        ):
-            raise JobInvalid(
-                "id",
-                f"job '{record.job.id}' runs only after this one: its actor has by_context, and both have the same"
-                " context",
-            )
+        keys = (None, f"context:{asker.context_id}")
+        if record.job.script_type is self._by_context and record.job.concurrency_key in keys:
+            reason = "runs only after this one: its actor has by_context, and both have the same context"
+            raise JobInvalid("id", f"job '{record.job.id}' {reason}")
 
     def _block(self, asker: Asker, job_ids: list[str], until_mono: float) -> dict[str, dict[str, object]]:
         """Wait while the slot of the lane is lent; return the jobs that have ended.
@@ -278,8 +274,13 @@ class ScriptAccess:
             elif time.monotonic() >= asker.deadline_mono:
                 raise JobInvalid("id", "there is no more time to wait")
 
+        def check_run() -> None:
+            # When only the time of the call is over, the script goes on, so it needs its slot.
+            with suppress(FunctionError):
+                check()
+
         ended: dict[str, dict[str, object]] = {}
-        with self._lent_slots.lend(check) as loan:
+        with self._lent_slots.lend(check_run) as loan:
             while job_ids and (left_s := until_mono - time.monotonic()) > 0:
                 loan.awaits = job_ids[-1]
                 try:

@@ -81,6 +81,9 @@ class AllowSettings(Section):
     """Whether scripts may keep values, which all scripts of their context share."""
     secrets: _Items = ()
     """Secrets that scripts may read by secret("name"), * and ? allowed."""
+    secrets_dir: str = ""
+    """Folder of the secrets: a file NAME for all contexts, or contexts/CONTEXT/NAME for one, each with mode 0600.
+    Empty: only the credentials that systemd gives the service (LoadCredential=)."""
     scratch: bool = True
     """Whether each run has an empty folder of its own, which is its working folder and is removed when it ends."""
     families: _Items = ()
@@ -134,8 +137,9 @@ class AllowSettings(Section):
             for name in ("read", "write"):
                 if name in table:
                     table[name] = [absolute(folder, path) for path in table[name]]
-        if "ca_file" in given:
-            given["ca_file"] = absolute(folder, given["ca_file"])
+        for name in ("ca_file", "secrets_dir"):
+            if name in given:
+                given[name] = absolute(folder, given[name])
         return json.dumps(given, sort_keys=True)
 
 

@@ -66,6 +66,8 @@ def _kept(config: Config, actor: ActorSettings) -> dict[str, Path]:
     kept |= {f"the config {file}": Path(file) for file in config.files}
     if not config.settings.store.redis_url:
         kept["the folder of the store"] = Path(config.settings.embedded.dir)
+    if actor.allow.secrets_dir:
+        kept["the folder of the secrets"] = Path(absolute(actor.cwd or str(Path.cwd()), actor.allow.secrets_dir))
     return {title: path.resolve() for title, path in kept.items()}
 
 

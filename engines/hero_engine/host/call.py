@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from hero_engine.engine import Asker, RunLog, StoreAccess
 from hero_engine.errors import CallEnded, FunctionError
+from hero_engine.masks import Masks
 from hero_engine.rights import ScriptRights
 
 log = logging.getLogger(__name__)
@@ -40,9 +41,10 @@ class Call:
         asker: See above.
         rights: See above.
         values: What a family keeps for the run, by the family's name.
+        masks: What is hidden in everything that the run logs, and in its result.
     """
 
-    __slots__ = ("_access", "_log", "_on_close", "_stopped", "_until_mono", "asker", "rights", "values")
+    __slots__ = ("_access", "_log", "_on_close", "_stopped", "_until_mono", "asker", "masks", "rights", "values")
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class Call:
         self.asker = replace(asker, check=self.check)
         self.rights = rights
         self.values: dict[str, Any] = {}
+        self.masks = Masks()
         self._stopped = stopped
         self._log = log_to
         self._access = access
@@ -170,6 +173,10 @@ class Call:
         """
         if self._log is not None:
             self._log.line(level, text)
+
+    def hide(self, value: str) -> None:
+        """Hide a value from now on in what the run logs, in its result, and in its error; see `Masks.add`."""
+        self.masks.add(value)
 
     def progress(self, done: float, total: float, text: str) -> None:
         """Report the progress of the job; see `RunLog.progress`."""

@@ -59,6 +59,7 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
             redis_del redis_get redis_hdel redis_hget redis_hgetall redis_hset redis_llen redis_lpush redis_lrange
             redis_ping redis_reset redis_rpush redis_set
             """,
+        "secret": "secret",
         "store": """
             store_compare_and_set store_delete store_exists store_expire store_get store_increment store_list store_set
             """,

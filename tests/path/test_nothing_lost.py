@@ -158,4 +158,4 @@ def test_a_frozen_actor_is_replaced_and_its_job_runs_once_more(tmp_path: Path, s
         record = supervisor.get_job(job_id)
         assert (record.attempt, record.redeliveries) == (2, 0)
         assert record.rerun_reason
-        assert "its actor was killed" in record.rerun_reason
+        assert record.rerun_reason.startswith("its actor "), "it was killed, or its lease had expired before"

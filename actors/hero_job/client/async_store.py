@@ -29,7 +29,7 @@ from hero_job.client.streams import StreamFollower
 from hero_job.client.url import parse_url
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
-from hero_job.operations.flow import Flow
+from hero_job.operations.flow import FEW, Flow, chunks
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, T
 
@@ -77,7 +77,7 @@ class AsyncStore:
         return op.decode(await self._send(op))
 
     async def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
-        """Run many operations in their order, in one round trip.
+        """Run many operations in their order, in few round trips.
 
         Args:
             ops: The operations.
@@ -89,7 +89,12 @@ class AsyncStore:
             StoreUnavailable: The connection broke; which operations the server ran is unknown.
         """
         results: list[Any] = []
-        answers = await self._within_turn(partial(self._execute_many, ops), max((op.block_s for op in ops), default=0))
+        if not ops:
+            await asyncio.sleep(0)
+            return results
+        answers: list[Any] = []
+        for few in chunks(ops, FEW):  # encoding many commands holds the event loop
+            answers += await self._within_turn(partial(self._execute_many, few), max(op.block_s for op in few))
         for op, answer in zip(ops, answers, strict=True):
             try:
                 if not isinstance(answer, Exception):

@@ -90,6 +90,8 @@ class Store:
         Raises:
             StoreUnavailable: The connection broke; which operations the server ran is unknown.
         """
+        if not ops:
+            return []
         connection = self._take()
         try:
             return connection.run_many(ops)

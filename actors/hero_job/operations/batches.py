@@ -10,12 +10,12 @@ import dataclasses
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
+from typing import cast
 
 from hero_job.model.errors import HeroJobError, JobInvalid
 from hero_job.model.job import Job, ScriptType
 from hero_job.model.reach import Reach
-from hero_job.operations.flow import PAGE, Flow, chunks, raise_first_error
+from hero_job.operations.flow import FEW, PAGE, PAUSE, Flow, chunks, raise_first_error
 from hero_job.operations.operations import Operations
 
 __all__ = ["BatchCreated", "Flow", "create_jobs", "creation_order", "purge_dead", "purge_queue", "retry_dead"]
@@ -48,25 +48,71 @@ def creation_order(jobs: Sequence[Job]) -> list[Job]:
     Raises:
         JobInvalid: Two jobs have the same id, or jobs wait for each other.
     """
+    pauses = _creation_order(jobs)
+    try:
+        while True:
+            next(pauses)
+    except StopIteration as end:
+        return cast("list[Job]", end.value)
+
+
+def _creation_order(jobs: Sequence[Job]) -> Flow[list[Job]]:
     by_id = {job.id: job for job in jobs}
     if len(by_id) != len(jobs):
         raise JobInvalid("id", "two jobs of the batch have the same id")
     if not any(job.prerequisites or job.dependents for job in jobs):
         return list(jobs)
-    waits_for: dict[str, set[str]] = {job.id: set(job.prerequisites) & by_id.keys() for job in jobs}
-    for job in jobs:
-        for dependent in set(job.dependents) & by_id.keys():
-            waits_for[dependent].add(job.id)
-    try:
-        tuple(TopologicalSorter(waits_for).static_order())
-    except CycleError as e:
-        raise JobInvalid("prerequisites", f"these jobs wait for each other: {' -> '.join(e.args[1])}") from e
     # A job that another one names must exist first, no matter at which end of the edge it stands.
-    named = {job.id: (set(job.prerequisites) | set(job.dependents)) & by_id.keys() for job in jobs}
-    try:
-        return [by_id[i] for i in TopologicalSorter(named).static_order()]
-    except CycleError as e:
-        raise JobInvalid("dependents", f"name each edge at one of its ends only: {' -> '.join(e.args[1])}") from e
+    waits_for: dict[str, set[str]] = {}
+    named: dict[str, set[str]] = {}
+    for few in chunks(jobs, FEW):
+        for job in few:
+            waits_for.setdefault(job.id, set()).update(set(job.prerequisites) & by_id.keys())
+            named[job.id] = (set(job.prerequisites) | set(job.dependents)) & by_id.keys()
+            for dependent in set(job.dependents) & by_id.keys():
+                waits_for.setdefault(dependent, set()).add(job.id)
+        yield PAUSE
+    yield from _sort(waits_for, "prerequisites", "these jobs wait for each other")
+    order = yield from _sort(named, "dependents", "name each edge at one of its ends only")
+    return [by_id[job_id] for job_id in order]
+
+
+def _sort(before: Mapping[str, set[str]], field: str, problem: str) -> Flow[list[str]]:
+    """Sort ids topologically, as `graphlib` does, but with pauses.
+
+    Args:
+        before: Each id with those that come before it.
+        field: For the error.
+        problem: What a cycle means.
+    """
+    after: dict[str, list[str]] = {}
+    for job_id, ids in before.items():
+        for other in ids:
+            after.setdefault(other, []).append(job_id)
+    open_count = {job_id: len(ids) for job_id, ids in before.items()}
+    order = [job_id for job_id, count in open_count.items() if count == 0]
+    for at, job_id in enumerate(order):  # it grows meanwhile
+        for other in after.get(job_id, ()):
+            open_count[other] -= 1
+            if open_count[other] == 0:
+                order.append(other)
+        if at % (10 * FEW) == 0:
+            yield PAUSE
+    if len(order) < len(before):
+        raise JobInvalid(field, f"{problem}: {' -> '.join(_cycle(before, open_count))}")
+    return order
+
+
+def _cycle(before: Mapping[str, set[str]], open_count: Mapping[str, int]) -> list[str]:
+    """Find jobs that come before each other, in the order in which they would have to run."""
+    path = [next(job_id for job_id, count in open_count.items() if count > 0)]
+    seen = {path[0]: 0}
+    while True:
+        other = next(other for other in before[path[-1]] if open_count[other] > 0)
+        path.append(other)
+        if other in seen:
+            return path[: seen[other] - 1 : -1] if seen[other] else path[::-1]
+        seen[other] = len(path) - 1
 
 
 def create_jobs(
@@ -101,13 +147,19 @@ def create_jobs(
             "unique_key", "a job of a batch cannot have one: the batch would wait for a job that is not its own"
         )
     batch = batch_id or str(uuid.uuid4())
-    ordered = [dataclasses.replace(job, batch=batch) for job in creation_order(jobs)]
+    # A job that names a dependent requires that the dependent exists and has not been started.
+    start_with_create = start and not any(job.dependents for job in jobs)
+    ordered: list[Job] = []
+    creations = []
+    # Built before the batch is opened: a job that is refused here must not leave a batch behind that never ends.
+    for few in chunks((yield from _creation_order(jobs)), FEW):
+        ordered += [dataclasses.replace(job, batch=batch) for job in few]
+        creations += [
+            operations.create(job, start=start_with_create, reach=reach_of(job)) for job in ordered[-len(few) :]
+        ]
+        yield PAUSE
     reach = reach_of(ordered[0])
     owner = None if reach is None else reach.caller_id
-    # A job that names a dependent requires that the dependent exists and has not been started.
-    start_with_create = start and not any(job.dependents for job in ordered)
-    # Built before the batch is opened: a job that is refused here must not leave a batch behind that never ends.
-    creations = [operations.create(job, start=start_with_create, reach=reach_of(job)) for job in ordered]
     (opened,) = yield [operations.open_batch(batch, len(ordered), owner)]
     if opened is False:
         raise JobInvalid("batch", f"a batch with the id '{batch}' exists")

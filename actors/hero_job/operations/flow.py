@@ -21,9 +21,20 @@ Flow: TypeAlias = Generator[Sequence[Op[Any]], list[Any], T]
 PAGE: Final = 500
 
 
-def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cut items into pages of `PAGE`, the last one shorter."""
-    return (items[i : i + PAGE] for i in range(0, len(items), PAGE))
+#: Jobs that are built between two pauses; some milliseconds.
+FEW: Final = 100
+#: No operations: an event loop may do something else meanwhile.
+PAUSE: Final = ()
+
+
+def chunks(items: Sequence[T], size: int = PAGE) -> Iterator[Sequence[T]]:
+    """Cut items into pages, the last one shorter.
+
+    Args:
+        items: Any.
+        size: Items of a page.
+    """
+    return (items[i : i + size] for i in range(0, len(items), size))
 
 
 def raise_first_error(results: Iterable[object]) -> None:

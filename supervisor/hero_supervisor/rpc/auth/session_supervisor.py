@@ -20,13 +20,14 @@ from hero_job.model.reach import Reach
 from hero_job.model.status import JobStatus
 from hero_job.operations import batches
 from hero_job.operations.batches import BatchCreated
+from hero_job.operations.flow import FEW
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.auth.rights import Rights
 from hero_supervisor.rpc.auth.session import RpcSession, current
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
-# Verifying a signature takes 50 us; after so many signed jobs other connections get a turn.
-_SIGNED_PER_TURN: Final = 32
+# Verifying a signature takes 50 us; after so many other connections get a turn.
+_SIGNATURES_PER_TURN: Final = 100
 
 
 class SessionSupervisor(AsyncSupervisor):
@@ -58,10 +59,10 @@ class SessionSupervisor(AsyncSupervisor):
         signed = 0
         for job in jobs:
             checked.append(self._checked(session, job))
-            if job.signatures:
-                signed += 1
-                if signed % _SIGNED_PER_TURN == 0:
-                    await asyncio.sleep(0)
+            signed += len(job.signatures)
+            if signed >= _SIGNATURES_PER_TURN or len(checked) % FEW == 0:
+                signed = 0
+                await asyncio.sleep(0)
         flow = batches.create_jobs(
             self.operations,
             checked,

@@ -21,7 +21,7 @@ from hero_job.model.fields.checks import check_length
 from hero_job.model.fields.limits import MAX_ID, MAX_NAME, MAX_VARIABLE_NAME, MAX_VARIABLE_VALUE, MAX_VARIABLES
 from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.views import JobRecord
-from hero_supervisor.rpc.methods.shapes import JobId, Owner, Secret, Word
+from hero_supervisor.rpc.methods.shapes import JOBS_PER_READ, JobId, Owner, Secret, Word
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
@@ -101,7 +101,7 @@ class Aliases:
         found: dict[str, RunnerJob] = {}
         cursor = ""
         while True:
-            page = await self._supervisor.list_jobs(cursor, 1000)
+            page = await self._supervisor.list_jobs(cursor, JOBS_PER_READ)
             found |= {record.job.id: runner_job_view(record) for record in page.records}
             cursor = page.cursor
             if not cursor or len(found) >= MAX_LISTED:

@@ -16,6 +16,7 @@ from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, JobStat
 from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import Job, JobLimits
 from hero_job.model.views import JobRecord
+from hero_job.operations.flow import FEW
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject
 from hero_supervisor.rpc.methods.shapes import BatchId, JobIds
@@ -167,6 +168,8 @@ class BatchMethods:
         index_of: dict[str, int] = {}
         refused: list[results.RefusedJob] = []
         for index, fields in enumerate(jobs):
+            if index % FEW == 0:
+                await asyncio.sleep(0)
             try:
                 job = Job.from_fields(fields, self._limits)
                 if job.unique_key is not None:

@@ -142,13 +142,17 @@ class JobMethods:
             created_after=None if created_after is None else time_text("created_after", created_after),
             created_before=None if created_before is None else time_text("created_before", created_before),
         )
-        page = await self._supervisor.list_jobs(cursor, count)
-        damaged = page.damaged if wanted == ListFilter() else ()
-        return {
-            "jobs": [job_view(record) for record in page.records if wanted.matches(record)],
-            "damaged": [{"id": job_id, "reason": reason} for job_id, reason in damaged],
-            "cursor": page.cursor,
-        }
+        listed: shapes.JobList = {"jobs": [], "damaged": [], "cursor": cursor}
+        seen = 0
+        while True:
+            page = await self._supervisor.list_jobs(listed["cursor"], min(count, shapes.JOBS_PER_READ))
+            seen += len(page.records) + len(page.damaged)
+            damaged = page.damaged if wanted == ListFilter() else ()
+            listed["jobs"] += [job_view(record) for record in page.records if wanted.matches(record)]
+            listed["damaged"] += [{"id": job_id, "reason": reason} for job_id, reason in damaged]
+            listed["cursor"] = page.cursor
+            if not page.cursor or seen + shapes.JOBS_PER_READ // 2 > count:
+                return listed
 
     async def delete_job(self, job_id: JobId) -> None:
         """Delete a job that is not running."""

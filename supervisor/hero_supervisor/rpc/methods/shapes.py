@@ -6,7 +6,7 @@ ISO 8601 in UTC, durations are in seconds.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
@@ -26,6 +26,9 @@ Word: TypeAlias = Annotated[str, Field(max_length=MAX_WORD)]
 #: Ignored, or compared with what we know.
 Secret: TypeAlias = Annotated[str, Field(max_length=MAX_PATH)]
 LogCursor: TypeAlias = Annotated[str, Field(pattern=r"^([0-9]{1,19}-[0-9]{1,19})?$", max_length=39)]
+
+#: Jobs that are read in one round trip: reading so many takes some 10 ms of the event loop.
+JOBS_PER_READ: Final = 200
 
 
 class DamagedJob(TypedDict):

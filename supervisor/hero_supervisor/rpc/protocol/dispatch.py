@@ -106,7 +106,14 @@ class Dispatcher:
         Returns:
             The encoded answer without a line feed, or None if the message needs no answer.
         """
+        large = len(message) > wire.LARGE_BYTES
+        if large:
+            if (refused := wire.check_size(message)) is not None:
+                return wire.encode_error(refused.id, refused.error)
+            await asyncio.sleep(0)  # others have their turn between the steps
         parsed = wire.parse(message, max_batch=self._max_batch)
+        if large:
+            await asyncio.sleep(0)
         if isinstance(parsed, list):
             return await self._serve_batch(parsed, admit)
         return await self._serve(parsed, admit)
@@ -171,6 +178,7 @@ class Dispatcher:
                         total_bytes = most_bytes
                 total_bytes += len(answer or b"")
                 answers[index] = answer
+                await asyncio.sleep(0)  # a request that is refused awaits nothing
 
         running = [asyncio.ensure_future(serve_next()) for _ in requests[:BATCH_WIDTH]]
         try:

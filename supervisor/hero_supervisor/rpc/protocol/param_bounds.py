@@ -17,6 +17,7 @@ MAX_VALUES: Final = 500_000
 MAX_POSITIONAL: Final = 64
 #: Members of one object. The largest useful one holds the environment variables of a job.
 MAX_MEMBERS: Final = 1_000
+_CONTAINERS: Final = frozenset({list, dict})
 
 
 def check_params(params: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -38,11 +39,11 @@ def check_params(params: Mapping[str, Any] | Sequence[Any]) -> None:
         if total > MAX_VALUES:
             raise _refused(f"more than {MAX_VALUES} values in one request")
         values = container
-        if isinstance(container, dict):
+        if type(container) is dict:
             if len(container) > MAX_MEMBERS:
                 raise _refused(f"an object with {len(container)} members; {MAX_MEMBERS} are allowed")
             values = container.values()
-        containers += [value for value in values if isinstance(value, list | dict)]
+        containers += [value for value in values if value and type(value) in _CONTAINERS]
 
 
 def _refused(text: str) -> RpcError:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 # After so many broken messages without a good one between them, the client does not speak JSON at all.
 MAX_BROKEN_IN_A_ROW: Final = 32
+FRAMED_PER_TURN: Final = 4096
+# A request that is refused takes up to half a millisecond, and all that have begun run in the next turn of the loop.
+MAX_BEGUN_PER_TURN: Final = 64
 # After framing is lost, the rest of the line is ignored; a client that sends no line feeds would wait forever.
 LINE_END_PATIENCE_S: Final = 1.0
 # A client that has sent no whole message by then, or has not authenticated where it must, is disconnected. Generous,
@@ -55,6 +58,9 @@ class UnixConnection(asyncio.Protocol):
         self._framer = Framer(max_message_bytes)
         self._max_message_bytes = max_message_bytes
         self._http: UnixHttp | None = None  # once the client has begun with HTTP
+        self._unframed = bytearray()  # read, not framed yet
+        self._input_ended = False
+        self._begun_in_turn = 0
         self._begun = False
         self._served = False  # a whole message has come
         self._waiting: deque[Frame | HttpFrame] = deque()  # framed, not begun; never more than one read brought
@@ -88,22 +94,42 @@ class UnixConnection(asyncio.Protocol):
             self._take_http(data)
             self._advance()
             return
-        for frame in self._framer.feed(data):
+        self._unframed += data
+        self._frame()
+
+    def _frame(self) -> None:
+        """Frame some of what was read, and the rest in the next turn of the loop: it may hold many small messages."""
+        some = bytes(self._unframed[:FRAMED_PER_TURN])
+        del self._unframed[:FRAMED_PER_TURN]
+        for frame in self._framer.feed(some):
             self._take(frame)
+            if self._finishing:
+                self._unframed.clear()
+                break
+        if self._unframed:
+            self._loop.call_soon(self._frame)
+            return
         if self._framer.awaits_line_end:
             if "line_end" not in self._timers:
                 self._set_timer("line_end", LINE_END_PATIENCE_S, self.finish)
         else:
             self._cancel_timer("line_end")
+        if self._input_ended:
+            self._end_input()
         self._advance()
 
     def eof_received(self) -> bool:
         # A client may close its side after its last request (`printf ... | nc -U`) and still gets the answers.
+        self._input_ended = True
+        if not self._unframed:
+            self._end_input()
+        return True
+
+    def _end_input(self) -> None:
         if self._framer.within_message:
             log.debug("rpc.half_message_dropped")
         self.finish()
         self._check_hang_up()
-        return True
 
     def pause_writing(self) -> None:
         self.flow.pause()
@@ -179,7 +205,10 @@ class UnixConnection(asyncio.Protocol):
         # Unauthenticated and HTTP connections are served one request at a time: the requests after the first one of a
         # client that authenticates with it then have its rights, and HTTP/1.1 answers in order.
         one_at_a_time = self._http is not None or self._session.scope is Scope.NONE
-        while waiting and flow.admits(one_at_a_time=one_at_a_time):
+        while waiting and self._begun_in_turn < MAX_BEGUN_PER_TURN and flow.admits(one_at_a_time=one_at_a_time):
+            if self._begun_in_turn == 0:
+                self._loop.call_soon(self._end_turn)
+            self._begun_in_turn += 1
             frame = waiting.popleft()
             if self._http is not None:
                 flow.begin(self._answer_http(self._http, cast("HttpFrame", frame)))
@@ -196,7 +225,7 @@ class UnixConnection(asyncio.Protocol):
         if self._finishing and not flow.requests and not waiting:
             self._transport.close()  # after the data in its buffer
             return
-        wanted = not waiting and not self._finishing and flow.admits(one_at_a_time=one_at_a_time)
+        wanted = not waiting and not self._unframed and not self._finishing and flow.admits(one_at_a_time=one_at_a_time)
         if wanted != self._reading:
             self._reading = wanted
             if wanted:
@@ -205,6 +234,12 @@ class UnixConnection(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
                 self._set_timer("hang_up", HANG_UP_CHECK_S, self._check_hang_up)
+
+    def _end_turn(self) -> None:
+        held_back = self._begun_in_turn >= MAX_BEGUN_PER_TURN
+        self._begun_in_turn = 0
+        if held_back:
+            self._advance()
 
     async def _answer(self, frame: Frame) -> None:
         answer: bytes | None

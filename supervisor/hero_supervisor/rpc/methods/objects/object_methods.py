@@ -180,7 +180,7 @@ class ObjectMethods:
 
     async def change_object_rights(
         self,
-        change: Annotated[str, Field(description="grant or revoke a right; join or leave a group.")],
+        change: Annotated[str, Field(max_length=100, description="grant or revoke a right; join or leave a group.")],
         to: Annotated[str, Field(max_length=200, description="read, write or admin; or the name of a group.")],
         member: Annotated[str, Field(max_length=210, description="A caller, or group:NAME.")],
         context_id: ContextId = None,

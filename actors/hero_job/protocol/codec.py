@@ -113,9 +113,11 @@ def decode_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:
 
 def _decode_job(job_id: str, fields: Mapping[str, str]) -> Job:
     values: dict[str, Any] = {}
+    # Another program may write null for a field that is not set; in a hash of ours it is a text.
+    ours = "extra" in fields
     for name, decode, required in _READ:
         text = fields.get(name)
-        if text is not None:
+        if text is not None and (ours or required or text != "null"):
             values[name] = decode(name, text)
         elif required:
             raise JobInvalid(name, "is missing")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
 import orjson
 import pytest
 
+from hero_actor.lanes.execute import timeout_of
 from hero_job import JobStatus
 from hero_job.client.store import Store
+from hero_job.model.job import JOB_FIELDS
 from hero_job.operations.actor_operations import ActorOperations, Settlement
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, as_is
@@ -210,3 +213,29 @@ def test_an_expiry_ends_a_job_only_before_it_has_begun(
     store.run(lane.actor.turn(0, [failed], 0))
     store.run(operations.admin.promote())
     assert [j.id for j in store.run(lane.actor.turn(0, [], 10)).jobs] == [job_id]
+
+
+@pytest.mark.parametrize("timeout", ["10", "10.0", '{"secs":10,"nanos":0}', '{"secs": 9, "nanos": 1000000000}'])
+def test_a_timeout_is_read_in_the_forms_that_serde_writes(
+    store: Store, operations: Operations, lane: Lane, timeout: str
+) -> None:
+    job_id = put(store, operations, timeout=timeout)
+    (job,) = lane.claim()
+    assert timeout_of(job) == 10
+    assert store.run(operations.record(job_id)).job.timeout == 10
+
+
+def test_null_means_a_field_that_is_not_set(
+    store: Store, operations: Operations, lane: Lane, make_job: MakeJob
+) -> None:
+    optional = [field.name for field in JOB_FIELDS if not field.required and field.name != "id"]
+    fields: dict[str, Any] = dict.fromkeys(optional, "null")
+    job_id = put(store, operations, **fields)
+    plain = put(store, operations, timeout=None)
+    for claimed in (0, 2):
+        found, expected = (store.run(operations.record(i)).job for i in (job_id, plain))
+        assert dataclasses.replace(found, id=plain) == expected
+        assert len(lane.claim()) == 2 - claimed
+    ours = make_job(id="ours", group="null", unique="null")
+    store.run(operations.create(ours))
+    assert store.run(operations.record("ours")).job == ours

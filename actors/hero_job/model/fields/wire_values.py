@@ -19,12 +19,18 @@ def format_seconds(value: float) -> str:
 
 
 def parse_timeout(text: str | None) -> float:
-    """Read a timeout in seconds. An absent or empty one means the default.
+    """Read a timeout in seconds, also as serde writes a duration. An absent or empty one, and null, mean the default.
 
     Raises:
         JobInvalid: Not a number.
     """
-    return parse_seconds("timeout", text) if text else DEFAULT_LIMITS.default_timeout_s
+    if not text or text == "null":
+        return DEFAULT_LIMITS.default_timeout_s
+    if text.startswith("{"):
+        value = _parse_json("timeout", text)
+        if isinstance(value, dict) and isinstance(value.get("secs"), int) and isinstance(value.get("nanos", 0), int):
+            return float(value["secs"] + value.get("nanos", 0) / 1e9)
+    return parse_seconds("timeout", text)
 
 
 def parse_seconds(name: str, text: str) -> float:
@@ -44,7 +50,7 @@ def parse_seconds(name: str, text: str) -> float:
 
 
 def parse_whole(name: str, text: str | None) -> int:
-    """Read a whole number. An absent or empty one means 0.
+    """Read a whole number. An absent or empty one, and null, mean 0.
 
     Args:
         name: Field, for the error.
@@ -54,18 +60,18 @@ def parse_whole(name: str, text: str | None) -> int:
         JobInvalid: Not a whole number.
     """
     try:
-        return int(text or 0)
+        return int(text or 0) if text != "null" else 0
     except ValueError as e:
         raise JobInvalid(name, f"must be a whole number, not {text!r:.80}") from e
 
 
 def parse_env_vars(text: str | None) -> dict[str, str]:
-    """Read the JSON object of environment variables. An absent or empty one means none.
+    """Read the JSON object of environment variables. An absent or empty one, and null, mean none.
 
     Raises:
         JobInvalid: Not a JSON object.
     """
-    if not text or text == "{}":
+    if not text or text in ("{}", "null"):
         return {}
     value = _parse_json("env_vars", text)
     if not isinstance(value, dict):
@@ -74,7 +80,7 @@ def parse_env_vars(text: str | None) -> dict[str, str]:
 
 
 def parse_ids(name: str, text: str | None) -> tuple[str, ...]:
-    """Read a JSON array of job ids. An absent or empty one means none.
+    """Read a JSON array of job ids. An absent or empty one, and null, mean none.
 
     Args:
         name: Field, for the error.
@@ -83,7 +89,7 @@ def parse_ids(name: str, text: str | None) -> tuple[str, ...]:
     Raises:
         JobInvalid: Not a JSON array.
     """
-    if not text or text == "[]":
+    if not text or text in ("[]", "null"):
         return ()
     value = _parse_json(name, text)
     if not isinstance(value, list):

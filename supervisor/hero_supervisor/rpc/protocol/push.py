@@ -7,6 +7,7 @@ to a channel is closed when the channel is; a push that begins with an answer is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Protocol
@@ -36,6 +37,7 @@ class PushChannel:
         closed: The client has gone.
         pushes: Everything that sends to the client, by id.
         queued_bytes: Size of all messages that wait to be sent.
+        room: Set whenever that shrinks. All pushes share it: the room for one may be made by another.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class PushChannel:
         self.closed = False
         self.pushes: dict[str, Push] = {}
         self.queued_bytes = 0
+        self.room = asyncio.Event()
 
     async def finish(self, error: RpcError) -> None:
         """End every push and tell the client why."""

@@ -55,7 +55,6 @@ class Subscription:
         self._max_queued = max_queued
         self._queue: deque[bytes] = deque()
         self._filled = asyncio.Event()
-        self._room = asyncio.Event()
         self._complete = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -76,8 +75,8 @@ class Subscription:
     async def put_patiently(self, result: Any) -> None:
         """Queue a result when there is room; half of the queue is reserved for `put`."""
         while len(self._queue) >= self._max_queued // 2 or self._channel.queued_bytes > MAX_QUEUED_BYTES // 2:
-            self._room.clear()
-            await self._room.wait()
+            self._channel.room.clear()
+            await self._channel.room.wait()
         self.put(result)
 
     def complete(self) -> None:
@@ -124,8 +123,8 @@ class Subscription:
             while self._queue:
                 message = self._queue.popleft()
                 self._channel.queued_bytes -= len(message)
+                self._channel.room.set()
                 await self._channel.send(message)
-                self._room.set()
             if self._complete:
                 break
             self._filled.clear()
@@ -149,7 +148,7 @@ class Subscription:
     def _clear(self) -> None:
         self._channel.queued_bytes -= sum(map(len, self._queue))
         self._queue.clear()
-        self._room.set()
+        self._channel.room.set()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

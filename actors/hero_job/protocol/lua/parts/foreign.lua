@@ -107,6 +107,9 @@ local function adopt(ns, id, suffix)
       is_plain = is_plain and (value == '[]' or value == '0' or value == 'false' or value == 'normal')
     end
   end
+  for _, route in ipairs({ 'group', 'instance' }) do
+    if redis.call('HGET', key, route) == 'null' then redis.call('HDEL', key, route) end
+  end
   if not script_type and not foreign_script_type and suffix then redis.call('HSET', key, 'script_type', suffix) end
   redis.call('HSET', key, 'extra', is_plain and '0' or '1')
   if is_plain then return end

@@ -135,6 +135,17 @@ def test_place_with_the_store_or_the_config_is_refused(lay: Lay, tmp_path: Path,
     assert "store" in message or "config" in message
 
 
+def test_place_with_the_secrets_is_refused(lay: Lay, tmp_path: Path) -> None:
+    (tmp_path / "top/secrets/contexts").mkdir(parents=True)
+    (tmp_path / "top/data").mkdir()
+    secrets = f"secrets_dir = '{tmp_path}/top/secrets'"
+
+    for place in ("top", "top/secrets", "top/secrets/contexts"):
+        (message,) = places(lay, f"read = ['{tmp_path}/{place}']\n{secrets}")
+        assert "holds the folder of the secrets" in message
+    assert places(lay, f"read = ['{tmp_path}/top/data']\n{secrets}") == []
+
+
 def test_place_with_the_scratch_folders_of_other_runs_is_refused(
     lay: Lay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

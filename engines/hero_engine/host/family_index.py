@@ -43,7 +43,7 @@ NAMES_BY_FAMILY: Mapping[str, str] = MappingProxyType(
             job_create job_delete job_get job_list job_log job_output job_retry job_run job_start job_status job_stop
             job_submit job_wait job_wait_all
             """,
-        "net": "http_check http_status tcp_check",
+        "net": "http_check http_status ssh_execute ssh_execute_output ssh_ping tcp_check tcp_ping",
         "os": """
             chdir chmod_exec copy delete exist file_read file_size file_write file_write_append find_dir find_dirs
             find_file find_files mkdir mv rsync

@@ -330,3 +330,19 @@ def test_ports_that_are_open_and_closed(site: WebSite) -> None:
         ]  # fmt: skip
         calls = ", ".join(f"tcp_check(`{host}`, {port})" for host, port in checks)
         assert result(bench, f"[{calls}]") == [True] * 3 + [False] * 8
+
+
+def test_ping_and_ssh_throw_nothing_and_reach_only_what_is_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    """Whether an echo request may be sent depends on the system; whether it is sent without the right does not."""
+    calls = "[tcp_ping(`127.0.0.1`), ssh_ping(`127.0.0.1`, `me`), ssh_execute(`localhost`, `me`, `true`)]"
+    assert result(ScriptBench(ScriptRights(net=("*:*", "127.0.0.1:80"), run=("ssh",))), calls) == [False, False, -1]
+    assert caplog.text.count("net.refused") == 3
+
+    here = ScriptBench(ScriptRights(net=("127.0.0.1:*", "no.such.host.invalid:*")))
+    assert result(here, "[tcp_ping(`no.such.host.invalid`), ssh_ping(`127.0.0.1`, `me`)]") == [False, False]
+    with_ssh = ScriptBench(ScriptRights(net=("127.0.0.1:*",), run=("ssh",)))
+    assert result(
+        with_ssh,
+        "[ssh_execute(`127.0.0.1`, `-oProxyCommand=x`, `true`), ssh_execute_output(`no.such.host`, `me`, `true`)]",
+    ) == [-1, "SSH command failed"]
+    assert isinstance(result(here, "tcp_ping(`127.0.0.1`)"), bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ import pytest
 
 import rhai
 from tests.rhai.bounds import GUARD_S
+from tests.rhai.operators import names_in, statements
 
 BUDGET = 64 << 20
 
@@ -54,6 +56,68 @@ def test_no_operation_holds_much_more_than_the_budget(engine: rhai.Engine, name:
         assert error.kind == "ErrorDataTooLarge"
 
     assert run.usage.peak_bytes < 1.5 * BUDGET
+
+
+#: What the variables hold by the share of the budget that they take, for a budget of 4 MiB.
+SMALL_BUDGET = 4 << 20
+MADE = {
+    "text": 'let text = ""; text.pad({bytes}, "ab");',
+    "bytes": "let bytes = blob({bytes}, 97);",
+    "items": "let items = []; items.pad({bytes} / 16, 1);",
+    "table": "let table = #{{}}; for i in 0..{bytes} / 110 {{ table[`${{i}}`] = i }}",
+}
+
+
+def setup(statement: str, share: float) -> str:
+    names = names_in(statement)
+    return "".join(MADE[name].format(bytes=int(SMALL_BUDGET * share / len(names))) for name in names)
+
+
+@pytest.mark.parametrize("share", [0.45, 0.92])
+def test_no_statement_holds_much_more_than_the_budget(engine: rhai.Engine, share: float) -> None:
+    limits = rhai.Limits(timeout_s=4 * GUARD_S, memory_bytes=SMALL_BUDGET)
+    over = {}
+    for statement in statements():
+        run = rhai.Run()
+        with contextlib.suppress(rhai.RhaiError):
+            engine.eval(f"{setup(statement, share)} {statement}; 1", limits=limits, run=run)
+        if run.usage.peak_bytes >= 1.5 * SMALL_BUDGET:
+            over[statement] = run.usage.peak_bytes / SMALL_BUDGET
+
+    assert over == {}
+
+
+GROWING = {
+    "array that holds itself": "let x = [1]; let f = || { x.push(x); }; loop { f.call() }",
+    "map that holds itself": "let x = #{}; let n = 0; loop { x[`${n}`] = x; n += 1 }",
+    "array of arrays": "let x = [[1]]; loop { x += x }",
+    "copies of a table": "let x = #{}; for i in 0..9_000 { x[`${i}`] = [i] } let y = []; loop { y.push(x) }",
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_what_the_system_gives_stays_within_the_budget_too(name: str) -> None:
+    code = textwrap.dedent("""
+        import sys
+        import rhai
+        budget = 48 << 20
+        engine = rhai.Engine(limits=rhai.Limits(memory_bytes=budget))
+        engine.eval("1 + 1")
+        with open("/proc/self/clear_refs", "w") as refs:
+            refs.write("5")
+        def status(field):
+            with open("/proc/self/status") as lines:
+                return next(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
+        before = status("VmRSS")
+        try:
+            engine.eval(sys.argv[1])
+        except rhai.RhaiLimitError as error:
+            print(error.kind, (status("VmHWM") - before) / budget)
+    """)
+    child = subprocess.run([sys.executable, "-c", code, GROWING[name]], capture_output=True, text=True, check=False)
+
+    kind, share = child.stdout.split()
+    assert (kind, float(share) < 1.5) == ("ErrorDataTooLarge", True), (child.stdout, child.stderr)
 
 
 @pytest.mark.parametrize("name", FITTING)

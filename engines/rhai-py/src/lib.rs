@@ -12,6 +12,8 @@
 //!
 //! In the comments of all files, "the crate" is the crate `rhai`, which parses and evaluates the scripts.
 
+#![cfg_attr(refusals, feature(alloc_error_hook))]
+
 mod bounds;
 mod builtins;
 mod errors;
@@ -28,7 +30,7 @@ mod _rhai {
     use pyo3::types::PyModule;
     use pyo3::{Bound, PyResult, ffi};
 
-    use super::bounds::current;
+    use super::bounds::{allocator, current};
 
     /// Refuses sub-interpreters, because classes and caches are static and PyO3 checks only single-phase modules.
     /// Silences panics inside of evaluations, because each becomes an exception, and a script that provokes one in a
@@ -42,6 +44,7 @@ mod _rhai {
                 "rhai cannot be used in a sub-interpreter; import it in the main interpreter of a process",
             ));
         }
+        allocator::install_hook();
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if current::with(|_| ()).is_none() {

@@ -1,11 +1,31 @@
 //! The global allocator of the extension: the system's, with every call reported to the meter of its thread. When the
 //! system refuses a request of a run, the meter makes room for it and the run ends.
 //!
-//! Invariant: nothing here allocates, locks or panics.
+//! The meter may also refuse a request itself: one operation of the crate (the clone of an array, `+` of two strings)
+//! can ask for far more than the run may hold, or work long after its deadline, and nothing but a refused request ends
+//! it. Then the allocation error hook unwinds to `evaluation/bounded.rs`. The hook is not yet stable in Rust; without it
+//! (see `build.rs`) such an operation ends by itself before the run does.
+//!
+//! Invariant: nothing in the allocator allocates, locks or panics.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
 use crate::bounds::meter::{METER, Meter};
+use crate::bounds::stop::Stop;
+
+/// What a refused request unwinds with.
+pub struct Refused;
+
+/// Lets refused requests unwind. To be called before the first run.
+pub fn install_hook() {
+    #[cfg(refusals)]
+    std::alloc::set_alloc_error_hook(|_| {
+        // Without a refusal by the meter, the system has no memory, and the process ends as it always would.
+        if METER.with(Meter::has_refused) {
+            std::panic::resume_unwind(Box::new(Refused));
+        }
+    });
+}
 
 #[global_allocator]
 static COUNTING: CountingAllocator = CountingAllocator;
@@ -22,8 +42,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
             // SAFETY: the caller's contract is passed on.
             block = unsafe { System.alloc(layout) };
         }
-        if !block.is_null() {
-            METER.with(|meter| meter.grow(layout.size(), layout.align()));
+        if !block.is_null() && METER.with(|meter| meter.grow(layout.size(), layout.align())) {
+            // SAFETY: the block was just allocated, and nothing knows it.
+            unsafe { self.dealloc(block, layout) };
+            return std::ptr::null_mut();
+        }
+        if block.is_null() {
+            METER.with(|meter| meter.refuse(Stop::Refused));
         }
         block
     }
@@ -36,8 +61,10 @@ unsafe impl GlobalAlloc for CountingAllocator {
             // SAFETY: the caller's contract is passed on.
             block = unsafe { System.alloc_zeroed(layout) };
         }
-        if !block.is_null() {
-            METER.with(|meter| meter.grow(layout.size(), layout.align()));
+        if !block.is_null() && METER.with(|meter| meter.grow(layout.size(), layout.align())) {
+            // SAFETY: the block was just allocated, and nothing knows it.
+            unsafe { self.dealloc(block, layout) };
+            return std::ptr::null_mut();
         }
         block
     }
@@ -51,16 +78,21 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if METER.with(|meter| meter.refuses_growth(layout.size(), size)) {
+            return std::ptr::null_mut();
+        }
         // SAFETY: the caller's contract is passed on.
         let mut moved = unsafe { System.realloc(block, layout, size) };
         if moved.is_null() && METER.with(Meter::rescue) {
             // SAFETY: the caller's contract is passed on; a refused request leaves the block as it was.
             moved = unsafe { System.realloc(block, layout, size) };
         }
-        if !moved.is_null() {
+        if moved.is_null() {
+            METER.with(|meter| meter.refuse(Stop::Refused));
+        } else {
             METER.with(|meter| {
                 meter.shrink(layout.size());
-                meter.grow(size, layout.align());
+                meter.count(size, layout.align());
             });
         }
         moved

@@ -2,9 +2,9 @@
 //!
 //! The size limits of the Rhai crate walk whole containers at each operation (quadratic time), miss `m[k] = v`, and
 //! know nothing about the sum of many variables. So this module counts bytes where they are allocated, per thread.
-//! When a run exceeds a budget, the meter sets the run's attention flag, and the next operation ends the script. The
-//! allocation itself succeeds, because a failing allocation aborts the process. The built-in functions that can
-//! allocate far beyond a budget in one operation are guarded in `builtins`.
+//! When a run exceeds a budget, the meter sets the run's attention flag, and the next operation ends the script, at its
+//! place in the source. The allocation itself succeeds, unless the run would hold a quarter more than its budget, or is
+//! past its deadline within one operation; then it is refused (`allocator.rs`).
 //!
 //! A run stays on one thread, so plain cells suffice. Memory that one thread allocates and another frees shifts the
 //! counts of both; only constants and literals cross threads, and a script cannot grow those.
@@ -15,10 +15,11 @@ use std::marker::PhantomData;
 use std::mem::size_of;
 use std::ptr;
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 
+use crate::bounds::clock::{NEVER, now_ns};
 use crate::bounds::limits::Limits;
 use crate::bounds::stack;
 use crate::bounds::stop::Stop;
@@ -29,6 +30,17 @@ const BYTES_PER_LEVEL: usize = 1024;
 /// What a run without a memory budget may ask for in one operation, because a request that the system cannot serve
 /// aborts the process.
 const ROOM_WITHOUT_BUDGET: usize = 1 << 30;
+
+/// A run that is past its deadline by more than this is within a long operation: the others look at the clock.
+const LATE_NS: u64 = 5_000_000;
+/// An operation that would end later than this after the deadline is not begun, or not continued.
+const TOO_LATE_NS: u64 = 25_000_000;
+/// What filling a new block takes at least, in nanoseconds for each byte: touching its pages, and copying.
+const NS_PER_BYTE: u64 = 1;
+/// Containers that are made between two looks at the clock, a power of two.
+const CONTAINERS_PER_LOOK: isize = 256;
+/// A buffer that grows beyond this looks at the clock.
+const LARGE_GROWTH: usize = 1 << 20;
 
 /// Larger blocks count as work: filling them takes longer than a look at the clock.
 const LARGE_BLOCK: usize = 64 << 10;
@@ -68,8 +80,24 @@ struct Budget {
     string_limit: usize,
     array_limit: usize,
     exceeded: Stop,
+    /// A request was refused. Only one is, because what unwinds may need memory.
+    refused: bool,
+    deadline_ns: u64,
+    /// Operations that the run was granted and has not performed; it changes with each operation.
+    left: *const AtomicU64,
     /// Null outside of a run.
     attention: *const AtomicBool,
+}
+
+/// What the meter must know of the run that it counts for.
+#[derive(Clone, Copy)]
+pub struct Signals<'a> {
+    /// Makes the next operation look.
+    pub attention: &'a AtomicBool,
+    /// Operations that are left; changes with each operation.
+    pub left: &'a AtomicU64,
+    /// When the run must end.
+    pub deadline_ns: u64,
 }
 
 const UNBOUNDED: Budget = Budget {
@@ -83,6 +111,9 @@ const UNBOUNDED: Budget = Budget {
     string_limit: usize::MAX,
     array_limit: usize::MAX,
     exceeded: Stop::None,
+    refused: false,
+    deadline_ns: NEVER,
+    left: ptr::null(),
     attention: ptr::null(),
 };
 
@@ -97,6 +128,8 @@ pub struct Meter {
     any_block: Cell<usize>,
     /// Bytes of large blocks since the last look.
     large_bytes: Cell<usize>,
+    /// When a large buffer grew last, and how many operations were left then.
+    grown: Cell<(u64, u64)>,
 }
 
 thread_local! {
@@ -110,15 +143,29 @@ thread_local! {
             peak_bytes: Cell::new(isize::MAX),
             any_block: Cell::new(usize::MAX),
             large_bytes: Cell::new(0),
+            grown: Cell::new((0, NEVER)),
         }
     };
 }
 
 impl Meter {
+    /// Counts a new block. Returns whether it is refused; then it must be freed.
+    #[inline]
+    pub fn grow(&self, size: usize, align: usize) -> bool {
+        let refused = size > LARGE_BLOCK && self.refuses_block(size);
+        if !refused {
+            self.count(size, align);
+            return (size == CONTAINER || size == LEAF) && self.refuses_container();
+        }
+        // The block is about to be freed.
+        self.live_bytes.set(self.live_bytes.get() + held(size));
+        true
+    }
+
     /// Counts a block that was allocated.
     #[inline]
-    pub fn grow(&self, size: usize, align: usize) {
-        let live_bytes = self.live_bytes.get() + size.cast_signed();
+    pub fn count(&self, size: usize, align: usize) {
+        let live_bytes = self.live_bytes.get() + held(size);
         self.live_bytes.set(live_bytes);
         if live_bytes > self.peak_bytes.get() {
             self.raise_peak(live_bytes);
@@ -132,10 +179,84 @@ impl Meter {
         }
     }
 
+    /// Whether a buffer must not grow to this size.
+    #[inline]
+    pub fn refuses_growth(&self, old: usize, size: usize) -> bool {
+        size > LARGE_BLOCK && size > old && self.refuses_large_growth(old, size)
+    }
+
+    #[cold]
+    fn refuses_large_growth(&self, old: usize, size: usize) -> bool {
+        let budget = self.budget.get();
+        if self.live_bytes.get() + held(size) - held(old) > hard(budget.live_bytes) {
+            return self.refuse(Stop::Memory);
+        }
+        if size < LARGE_GROWTH || budget.deadline_ns == NEVER {
+            return false;
+        }
+        let now = now_ns();
+        // SAFETY: as in `exceed`; with a deadline there is a run.
+        let left = unsafe { &*budget.left }.load(Relaxed);
+        let (before, before_left) = self.grown.replace((now, left));
+        // Within one operation, a buffer that doubles takes twice as long to fill as it took the last time.
+        let next_ns = if left == before_left { 2 * now.saturating_sub(before) } else { 0 };
+        let ends_at = now.saturating_add(next_ns);
+        (ends_at > budget.deadline_ns.saturating_add(TOO_LATE_NS)) && self.refuse(Stop::Timeout)
+    }
+
+    #[cold]
+    fn refuses_block(&self, size: usize) -> bool {
+        let budget = self.budget.get();
+        if self.live_bytes.get() + held(size) > hard(budget.live_bytes) {
+            return self.refuse(Stop::Memory);
+        }
+        if size < LARGE_GROWTH || budget.deadline_ns == NEVER {
+            return false;
+        }
+        let filled_at = now_ns().saturating_add(NS_PER_BYTE * size as u64);
+        (filled_at > budget.deadline_ns.saturating_add(TOO_LATE_NS)) && self.refuse(Stop::Timeout)
+    }
+
+    /// Whether the clone of nested data must not go on.
+    #[inline]
+    fn refuses_container(&self) -> bool {
+        if self.live_bytes.get() > hard(self.budget.get().live_bytes) {
+            return self.refuse(Stop::Memory);
+        }
+        (self.containers.get() + self.leaves.get()) % CONTAINERS_PER_LOOK == 0 && self.is_late()
+    }
+
+    #[cold]
+    fn is_late(&self) -> bool {
+        let deadline_ns = self.budget.get().deadline_ns;
+        deadline_ns != NEVER && now_ns() > deadline_ns.saturating_add(LATE_NS) && self.refuse(Stop::Timeout)
+    }
+
+    /// Refuses a request, if that can end the run.
+    #[cold]
+    pub fn refuse(&self, why: Stop) -> bool {
+        let mut budget = self.budget.get();
+        // Python code must not be unwound, and neither may what already unwinds.
+        let may = cfg!(refusals) && !budget.attention.is_null() && !budget.refused && stack::is_large();
+        if !may || std::thread::panicking() {
+            return false;
+        }
+        budget.refused = true;
+        self.budget.set(budget);
+        self.exceed(why);
+        true
+    }
+
+    /// Whether the meter has refused a request of the current run.
+    #[cfg(refusals)]
+    pub fn has_refused(&self) -> bool {
+        self.budget.get().refused && !std::thread::panicking()
+    }
+
     /// Counts a block that is freed.
     #[inline]
     pub fn shrink(&self, size: usize) {
-        self.live_bytes.set(self.live_bytes.get() - size.cast_signed());
+        self.live_bytes.set(self.live_bytes.get() - held(size));
         if size == CONTAINER || size == SHARED || size == POINTER {
             self.containers.set(self.containers.get() - 1);
         } else if size == LEAF {
@@ -213,7 +334,7 @@ impl Meter {
         }
     }
 
-    fn budget_of(&self, limits: &Limits, attention: &AtomicBool, data_bytes: usize, outer: &Budget) -> Budget {
+    fn budget_of(&self, limits: &Limits, signals: Signals<'_>, data_bytes: usize, outer: &Budget) -> Budget {
         let above = |counter: isize, more: Option<usize>| {
             more.map_or(isize::MAX, |more| counter.saturating_add(isize::try_from(more).unwrap_or(isize::MAX)))
         };
@@ -236,9 +357,25 @@ impl Meter {
             string_limit: limits.string_bytes.unwrap_or(usize::MAX),
             array_limit: limits.array_items.unwrap_or(usize::MAX),
             exceeded: Stop::None,
-            attention,
+            refused: false,
+            deadline_ns: signals.deadline_ns,
+            left: signals.left,
+            attention: signals.attention,
         }
     }
+}
+
+/// What a block takes of the system's heap, which adds a word and rounds up. Counted without it, many small blocks would
+/// hold half more than they seem to.
+#[inline]
+const fn held(size: usize) -> isize {
+    let bytes = (size + 23) & !15;
+    (if bytes < 32 { 32 } else { bytes }).cast_signed()
+}
+
+/// What a run must never hold.
+const fn hard(budget: isize) -> isize {
+    budget.saturating_add(budget / 4)
 }
 
 /// Counts for one run, from `open` until it is dropped. Sessions of one thread nest.
@@ -246,21 +383,21 @@ pub struct Session<'a> {
     outer: Budget,
     outer_peak: isize,
     start: isize,
-    attention: PhantomData<&'a AtomicBool>,
+    signals: PhantomData<Signals<'a>>,
 }
 
 impl<'a> Session<'a> {
     /// Starts to count for a run on this thread.
     ///
-    /// `attention` is set when the run exceeds a budget. `data_bytes` is the stack for recursion over nested data.
-    pub fn open(limits: &Limits, attention: &'a AtomicBool, data_bytes: usize) -> Self {
+    /// `data_bytes` is the stack for recursion over nested data.
+    pub fn open(limits: &Limits, signals: Signals<'a>, data_bytes: usize) -> Self {
         METER.with(|meter| {
             let (outer, start) = (meter.budget.get(), meter.live_bytes.get());
-            let budget = meter.budget_of(limits, attention, data_bytes, &outer);
+            let budget = meter.budget_of(limits, signals, data_bytes, &outer);
             meter.budget.set(budget);
             meter.any_block.set(budget.any_block);
             let outer_peak = meter.peak_bytes.replace(start);
-            Self { outer, outer_peak, start, attention: PhantomData }
+            Self { outer, outer_peak, start, signals: PhantomData }
         })
     }
 

@@ -21,6 +21,9 @@ const STACK_BYTES: usize = 2 << 30;
 const LEAST_BYTES: usize = 16 << 20;
 /// What a thread's own stack is assumed to offer if no stack can be mapped.
 const OWN_BYTES: usize = 1 << 20;
+/// Lets the kernel count the mapping as a stack. As data it would use up a limit of data (RLIMIT_DATA, which `memory_max`
+/// of an actor sets), although most of it is never touched.
+const AS_STACK: libc::c_int = if cfg!(target_os = "linux") { 0x100 } else { 0 };
 const GUARD_BYTES: usize = 64 << 10;
 /// Memory at the top of the stack that is kept between two runs: as much as a usual script touches.
 pub const WARM_BYTES: usize = 256 << 10;
@@ -61,6 +64,11 @@ pub fn pointer() -> usize {
     ptr::from_ref(std::hint::black_box(&here)) as usize
 }
 
+/// Whether a run of this thread is on its large stack, and not back at home in Python code.
+pub fn is_large() -> bool {
+    HOME.get() != 0
+}
+
 /// A mapped stack; its lowest pages are inaccessible.
 struct Stack {
     base: Cell<*mut c_void>,
@@ -79,7 +87,7 @@ impl Stack {
                     ptr::null_mut(),
                     bytes,
                     libc::PROT_READ | libc::PROT_WRITE,
-                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | AS_STACK,
                     -1,
                     0,
                 )

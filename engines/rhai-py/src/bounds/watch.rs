@@ -14,6 +14,7 @@ use pyo3::{PyErr, Python};
 use rhai::Dynamic;
 
 use crate::bounds::clock::{NEVER, now_ns};
+use crate::bounds::meter::Signals;
 use crate::bounds::stop::Stop;
 use crate::bounds::{meter, stack};
 
@@ -113,9 +114,9 @@ impl Watch {
         None
     }
 
-    /// The flag that makes the next operation look. Any thread may set it.
-    pub fn attention(&self) -> &AtomicBool {
-        &self.attention
+    /// What the meter must know of this run.
+    pub fn signals(&self) -> Signals<'_> {
+        Signals { attention: &self.attention, left: &self.left, deadline_ns: self.deadline_ns.load(Relaxed) }
     }
 
     /// Operations performed so far.

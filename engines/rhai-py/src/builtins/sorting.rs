@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Module, NativeCallContext, Position};
 use rust_decimal::Decimal;
 
+use crate::bounds::allocator::Refused;
 use crate::bounds::current::{self, Answer};
 use crate::builtins::budget::ITEM_WORK;
 use crate::builtins::equal::Comparison;
@@ -142,6 +143,7 @@ fn sort_with(array: &mut Array, mut compare: impl FnMut(&Dynamic, &Dynamic) -> O
     match sorted {
         Ok(()) => Ok(()),
         Err(panic) if panic.is::<Ended>() => Err(current::terminated()),
+        Err(panic) if panic.is::<Refused>() => resume_unwind(panic),
         // The sort panics if the comparisons contradict each other.
         Err(_) => Err(EvalAltResult::ErrorRuntime("error in comparer for sorting".into(), Position::NONE).into()),
     }

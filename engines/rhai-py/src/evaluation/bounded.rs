@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::bounds::allocator;
+use crate::bounds::allocator::{self, Refused};
 use crate::bounds::current::{self, Frame, Owner};
 use crate::bounds::limits::Limits;
 use crate::bounds::meter::Session;
@@ -31,14 +31,15 @@ pub fn run<R>(
 ) -> Result<R, Report> {
     let guarded = |room: Room| {
         watch.stay_above(floor(room, limits), room.top - stack::WARM_BYTES);
-        let session = Session::open(limits, watch.attention(), room.data_bytes);
+        let session = Session::open(limits, watch.signals(), room.data_bytes);
         let frame = Frame { watch, owner, limits };
         let outcome = current::enter(&frame, || catch_unwind(AssertUnwindSafe(work)));
         watch.settle();
         let peak_bytes = session.peak_bytes();
         watch.note_peak(peak_bytes);
-        let outcome = outcome.unwrap_or_else(|panic| {
-            Err(Report::new(Class::Internal, "Panic", format!("the engine panicked: {}", panic_text(&*panic))))
+        let outcome = outcome.unwrap_or_else(|panic| match panic.is::<Refused>() {
+            true => Err(Report::new(Class::Runtime, "", "")),
+            false => Err(Report::new(Class::Internal, "Panic", format!("the engine panicked: {}", panic_text(&*panic)))),
         });
         (outcome, peak_bytes > SHALLOW_BYTES || watch.went_deep())
     };

@@ -75,7 +75,8 @@ def setup(statement: str, share: float) -> str:
 
 @pytest.mark.parametrize("share", [0.45, 0.92])
 def test_no_statement_holds_much_more_than_the_budget(engine: rhai.Engine, share: float) -> None:
-    limits = rhai.Limits(timeout_s=4 * GUARD_S, memory_bytes=SMALL_BUDGET)
+    # A statement that works long is as good here as one that ends: what counts is what it holds.
+    limits = rhai.Limits(timeout_s=2, memory_bytes=SMALL_BUDGET)
     over = {}
     for statement in statements():
         run = rhai.Run()

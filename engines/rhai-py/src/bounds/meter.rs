@@ -4,7 +4,7 @@
 //! know nothing about the sum of many variables. So this module counts bytes where they are allocated, per thread.
 //! When a run exceeds a budget, the meter sets the run's attention flag, and the next operation ends the script, at its
 //! place in the source. The allocation itself succeeds, unless the run would hold a quarter more than its budget, or is
-//! past its deadline within one operation; then it is refused (`allocator.rs`).
+//! past its deadline within one operation; then it is refused (`refusal.rs`).
 //!
 //! A run stays on one thread, so plain cells suffice. Memory that one thread allocates and another frees shifts the
 //! counts of both; only constants and literals cross threads, and a script cannot grow those.
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 
-use crate::bounds::clock::{NEVER, now_ns};
+use crate::bounds::clock::NEVER;
 use crate::bounds::limits::Limits;
 use crate::bounds::stack;
 use crate::bounds::stop::Stop;
@@ -31,19 +31,8 @@ const BYTES_PER_LEVEL: usize = 1024;
 /// aborts the process.
 const ROOM_WITHOUT_BUDGET: usize = 1 << 30;
 
-/// A run that is past its deadline by more than this is within a long operation: the others look at the clock.
-const LATE_NS: u64 = 5_000_000;
-/// An operation that would end later than this after the deadline is not begun, or not continued.
-const TOO_LATE_NS: u64 = 25_000_000;
-/// What filling a new block takes at least, in nanoseconds for each byte: touching its pages, and copying.
-const NS_PER_BYTE: u64 = 1;
-/// Containers that are made between two looks at the clock, a power of two.
-const CONTAINERS_PER_LOOK: isize = 256;
-/// A buffer that grows beyond this looks at the clock.
-const LARGE_GROWTH: usize = 1 << 20;
-
 /// Larger blocks count as work: filling them takes longer than a look at the clock.
-const LARGE_BLOCK: usize = 64 << 10;
+pub const LARGE_BLOCK: usize = 64 << 10;
 /// Bytes of large blocks after which the run looks at the clock. They are filled in a fraction of a millisecond.
 const BYTES_PER_LOOK: usize = 1 << 20;
 
@@ -67,8 +56,8 @@ const _: () = assert!(size_of::<Map>() == CONTAINER, "one size stands for arrays
 
 /// The budgets of one run, as absolute values of the thread's counters.
 #[derive(Clone, Copy)]
-struct Budget {
-    live_bytes: isize,
+pub struct Budget {
+    pub(super) live_bytes: isize,
     containers: isize,
     leaves: isize,
     string_block: usize,
@@ -81,12 +70,12 @@ struct Budget {
     array_limit: usize,
     exceeded: Stop,
     /// A request was refused. Only one is, because what unwinds may need memory.
-    refused: bool,
-    deadline_ns: u64,
+    pub(super) refused: bool,
+    pub(super) deadline_ns: u64,
     /// Operations that the run was granted and has not performed; it changes with each operation.
-    left: *const AtomicU64,
+    pub(super) left: *const AtomicU64,
     /// Null outside of a run.
-    attention: *const AtomicBool,
+    pub(super) attention: *const AtomicBool,
 }
 
 /// What the meter must know of the run that it counts for.
@@ -119,17 +108,17 @@ const UNBOUNDED: Budget = Budget {
 
 /// The counters of one thread.
 pub struct Meter {
-    live_bytes: Cell<isize>,
-    containers: Cell<isize>,
-    leaves: Cell<isize>,
-    budget: Cell<Budget>,
+    pub(super) live_bytes: Cell<isize>,
+    pub(super) containers: Cell<isize>,
+    pub(super) leaves: Cell<isize>,
+    pub(super) budget: Cell<Budget>,
     peak_bytes: Cell<isize>,
     /// A copy of `budget.any_block`, so that an allocation reads one word instead of the whole budget.
     any_block: Cell<usize>,
     /// Bytes of large blocks since the last look.
     large_bytes: Cell<usize>,
     /// When a large buffer grew last, and how many operations were left then.
-    grown: Cell<(u64, u64)>,
+    pub(super) grown: Cell<(u64, u64)>,
 }
 
 thread_local! {
@@ -177,80 +166,6 @@ impl Meter {
         } else if size > self.any_block.get() {
             self.check_block(size, align);
         }
-    }
-
-    /// Whether a buffer must not grow to this size.
-    #[inline]
-    pub fn refuses_growth(&self, old: usize, size: usize) -> bool {
-        size > LARGE_BLOCK && size > old && self.refuses_large_growth(old, size)
-    }
-
-    #[cold]
-    fn refuses_large_growth(&self, old: usize, size: usize) -> bool {
-        let budget = self.budget.get();
-        if self.live_bytes.get() + held(size) - held(old) > hard(budget.live_bytes) {
-            return self.refuse(Stop::Memory);
-        }
-        if size < LARGE_GROWTH || budget.deadline_ns == NEVER {
-            return false;
-        }
-        let now = now_ns();
-        // SAFETY: as in `exceed`; with a deadline there is a run.
-        let left = unsafe { &*budget.left }.load(Relaxed);
-        let (before, before_left) = self.grown.replace((now, left));
-        // Within one operation, a buffer that doubles takes twice as long to fill as it took the last time.
-        let next_ns = if left == before_left { 2 * now.saturating_sub(before) } else { 0 };
-        let ends_at = now.saturating_add(next_ns);
-        (ends_at > budget.deadline_ns.saturating_add(TOO_LATE_NS)) && self.refuse(Stop::Timeout)
-    }
-
-    #[cold]
-    fn refuses_block(&self, size: usize) -> bool {
-        let budget = self.budget.get();
-        if self.live_bytes.get() + held(size) > hard(budget.live_bytes) {
-            return self.refuse(Stop::Memory);
-        }
-        if size < LARGE_GROWTH || budget.deadline_ns == NEVER {
-            return false;
-        }
-        let filled_at = now_ns().saturating_add(NS_PER_BYTE * size as u64);
-        (filled_at > budget.deadline_ns.saturating_add(TOO_LATE_NS)) && self.refuse(Stop::Timeout)
-    }
-
-    /// Whether the clone of nested data must not go on.
-    #[inline]
-    fn refuses_container(&self) -> bool {
-        if self.live_bytes.get() > hard(self.budget.get().live_bytes) {
-            return self.refuse(Stop::Memory);
-        }
-        (self.containers.get() + self.leaves.get()) % CONTAINERS_PER_LOOK == 0 && self.is_late()
-    }
-
-    #[cold]
-    fn is_late(&self) -> bool {
-        let deadline_ns = self.budget.get().deadline_ns;
-        deadline_ns != NEVER && now_ns() > deadline_ns.saturating_add(LATE_NS) && self.refuse(Stop::Timeout)
-    }
-
-    /// Refuses a request, if that can end the run.
-    #[cold]
-    pub fn refuse(&self, why: Stop) -> bool {
-        let mut budget = self.budget.get();
-        // Python code must not be unwound, and neither may what already unwinds.
-        let may = cfg!(refusals) && !budget.attention.is_null() && !budget.refused && stack::is_large();
-        if !may || std::thread::panicking() {
-            return false;
-        }
-        budget.refused = true;
-        self.budget.set(budget);
-        self.exceed(why);
-        true
-    }
-
-    /// Whether the meter has refused a request of the current run.
-    #[cfg(refusals)]
-    pub fn has_refused(&self) -> bool {
-        self.budget.get().refused && !std::thread::panicking()
     }
 
     /// Counts a block that is freed.
@@ -324,7 +239,7 @@ impl Meter {
     }
 
     #[cold]
-    fn exceed(&self, which: Stop) {
+    pub(super) fn exceed(&self, which: Stop) {
         let mut budget = self.budget.get();
         if budget.exceeded == Stop::None && !budget.attention.is_null() {
             budget.exceeded = which;
@@ -368,14 +283,9 @@ impl Meter {
 /// What a block takes of the system's heap, which adds a word and rounds up. Counted without it, many small blocks would
 /// hold half more than they seem to.
 #[inline]
-const fn held(size: usize) -> isize {
+pub const fn held(size: usize) -> isize {
     let bytes = (size + 23) & !15;
     (if bytes < 32 { 32 } else { bytes }).cast_signed()
-}
-
-/// What a run must never hold.
-const fn hard(budget: isize) -> isize {
-    budget.saturating_add(budget / 4)
 }
 
 /// Counts for one run, from `open` until it is dropped. Sessions of one thread nest.

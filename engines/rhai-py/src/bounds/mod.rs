@@ -7,6 +7,7 @@ pub mod clock;
 pub mod current;
 pub mod limits;
 pub mod meter;
+pub mod refusal;
 pub mod stack;
 pub mod stop;
 pub mod watch;

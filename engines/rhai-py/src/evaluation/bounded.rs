@@ -39,7 +39,9 @@ pub fn run<R>(
         watch.note_peak(peak_bytes);
         let outcome = outcome.unwrap_or_else(|panic| match panic.is::<Refused>() {
             true => Err(Report::new(Class::Runtime, "", "")),
-            false => Err(Report::new(Class::Internal, "Panic", format!("the engine panicked: {}", panic_text(&*panic)))),
+            false => {
+                Err(Report::new(Class::Internal, "Panic", format!("the engine panicked: {}", panic_text(&*panic))))
+            }
         });
         (outcome, peak_bytes > SHALLOW_BYTES || watch.went_deep())
     };

@@ -174,3 +174,27 @@ def test_memory_that_the_system_refuses_ends_the_script_only(name: str, room_mib
     )
 
     assert (child.returncode, child.stdout.split()) == (0, ["ErrorDataTooLarge", "42"]), child.stderr
+
+
+def test_stacks_do_not_use_up_a_limit_of_data() -> None:
+    code = textwrap.dedent("""
+        import resource, sys, threading
+        import rhai
+        resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+        meeting = threading.Barrier(8, timeout=float(sys.argv[1]))
+        engine = rhai.Engine(functions={"meet": meeting.wait})
+        results = []
+        def work():
+            results.append(engine.eval("meet(); blob(20_000_000).len"))
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(results == [20_000_000] * 8)
+    """)
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(GUARD_S)], capture_output=True, text=True, check=False, timeout=2 * GUARD_S
+    )
+
+    assert child.stdout == "True\n", child.stderr

@@ -73,6 +73,7 @@ def setup(statement: str, share: float) -> str:
     return "".join(MADE[name].format(bytes=int(SMALL_BUDGET * share / len(names))) for name in names)
 
 
+@pytest.mark.timeout(20 * GUARD_S)
 @pytest.mark.parametrize("share", [0.45, 0.92])
 def test_no_statement_holds_much_more_than_the_budget(engine: rhai.Engine, share: float) -> None:
     # A statement that works long is as good here as one that ends: what counts is what it holds.

@@ -7,6 +7,7 @@ Pure, except for the look-up of names.
 
 from __future__ import annotations
 
+import errno
 import functools
 import ipaddress
 import re
@@ -131,7 +132,10 @@ def look_up(call: Call, reach: NetworkReach, host: str, port: int, timeout_s: fl
         raise refused
 
     def find() -> list[str]:
-        return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        try:
+            return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except UnicodeError:  # a part of the name is empty or too long
+            raise OSError(errno.EINVAL, "this is no name of a host") from None
 
     found = find() if _is_literal(host) else call.in_thread(find, timeout_s)
     admitted = [address for address in dict.fromkeys(found) if reach.admits(host, port, address)]

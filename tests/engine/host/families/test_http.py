@@ -326,10 +326,10 @@ def test_ports_that_are_open_and_closed(site: WebSite) -> None:
         checks = [
             ("127.0.0.1", site.port), ("localhost", site.port), ("0x7f.1", site.port), ("127.0.0.1", closed),
             ("no.such.host.invalid", 80), ("127.0.0.1", 0), ("127.0.0.1", -1), ("127.0.0.1", 70000), ("", 80),
-            ("a b", 80), ("127.0.0.1/8", 80),
+            ("a b", 80), ("127.0.0.1/8", 80), ("..", 80), ("host..name", 80), ("a" * 64, 80), ("::zz", 80),
         ]  # fmt: skip
         calls = ", ".join(f"tcp_check(`{host}`, {port})" for host, port in checks)
-        assert result(bench, f"[{calls}]") == [True] * 3 + [False] * 8
+        assert result(bench, f"[{calls}]") == [True] * 3 + [False] * 12
 
 
 def test_ping_and_ssh_throw_nothing_and_reach_only_what_is_allowed(caplog: pytest.LogCaptureFixture) -> None:

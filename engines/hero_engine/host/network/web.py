@@ -139,6 +139,11 @@ class _Connection(http.client.HTTPConnection):
         self.place = place
         self.idle_since_mono = 0.0
 
+    def close(self) -> None:
+        """Leave the stream open: `getresponse` calls this while the response, whose end closes it, is still to come."""
+        self.sock = None
+        super().close()
+
 
 _kept: list[_Connection] = []
 _lock = threading.Lock()

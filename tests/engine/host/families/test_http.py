@@ -53,6 +53,14 @@ def test_get_has_status_headers_body_and_json(site: WebSite) -> None:
     assert got == [200, "application/json", True, "GET", "/a%20b/%C3%A4?c=d", f"127.0.0.1:{site.port}", 3]
 
 
+@pytest.mark.parametrize("path", ["last", "old"])
+def test_answer_of_a_server_that_closes_the_connection_is_read_to_its_end(site: WebSite, path: str) -> None:
+    url = f"http://127.0.0.1:{site.port}/{path}/3000000"
+
+    assert result(bench_for(site), f"[http_get(`{url}`).body.len(), http_get(`{url}`).body.len()]") == [3000000] * 2
+    assert site.connections == 2
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

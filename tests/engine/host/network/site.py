@@ -76,6 +76,13 @@ class _Page(BaseHTTPRequestHandler):
         elif what == "once":
             self.reply(b"then the server closes without a word")
             self.close_connection = True
+        elif what == "last":
+            self.reply(b"x" * int(rest), Connection="close")
+            self.close_connection = True
+        elif what == "old":  # as of HTTP/1.0: the end of the connection is the end of the body
+            self.protocol_version = "HTTP/1.0"
+            self.reply(b"x" * int(rest), length=-2)
+            self.close_connection = True
         elif what == "hold":
             self.server.hold.wait()
             self.reply(b"held")
@@ -92,7 +99,7 @@ class _Page(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         if length == -1:
             self.send_header("Transfer-Encoding", "chunked")
-        else:
+        elif length != -2:
             self.send_header("Content-Length", str(len(data) if length is None else length))
         for name, value in headers.items():
             if value:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field
 
 from hero_job.model import errors as job_errors
+from hero_job.model.objects import errors as object_errors
 from hero_supervisor.rpc.protocol.dispatch import BATCH_WIDTH, Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
@@ -252,6 +253,16 @@ JOB_ERRORS = [
         {"url": "redis://h/"},
     ),
     (job_errors.StoreRefused("OOM", "OOM no room"), ErrorCode.STORE_REFUSED, "store_refused", {"store_code": "OOM"}),
+    (object_errors.ObjectNotFound("00ab"), ErrorCode.OBJECT_NOT_FOUND, "object_not_found", {"sid": "00ab"}),
+    (object_errors.ObjectChanged("00ab", 1, 2), ErrorCode.OBJECT_CHANGED, "object_changed", {"version": 2}),
+    (object_errors.ObjectsBusy("the object"), ErrorCode.OBJECT_CHANGED, "objects_busy", {}),
+    (object_errors.ObjectInvalid("index error", "no"), ErrorCode.INVALID_PARAMS, "object_invalid", {"reason": "no"}),
+    (
+        object_errors.InsufficientAuthorization("bob", "write note", "alice"),
+        ErrorCode.FORBIDDEN,
+        "insufficient_authorization",
+        {"caller_id": "bob", "context_id": "alice"},
+    ),
     (job_errors.HeroJobError(), ErrorCode.INTERNAL_ERROR, "internal_error", {}),
 ]
 

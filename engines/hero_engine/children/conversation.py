@@ -133,6 +133,10 @@ class Conversation:
         if len(status) < 4:
             return Failed("engine_failed", f"the engine's template process ended{where}")
         code = int.from_bytes(status, signed=True)
+        if code >= wire.NO_CHILD:
+            self.began = False
+            reason = os.strerror(code - wire.NO_CHILD)
+            return Failed("engine_failed", f"no process can be made for the script: {reason}")
         return Failed(CRASHED, f"the script's process {_describe_exit(code)}{where}", self._line or None)
 
     def _send(self, data: memoryview) -> memoryview:

@@ -139,24 +139,36 @@ class ChildPool:
     def _order(self) -> JobChild:
         """Have the template fork a child; start the template again if it has ended."""
         for _ in range(2):
-            job, job_theirs = socket.socketpair()
-            life, life_theirs = socket.socketpair()
-            output, output_theirs = os.pipe()
-            child = JobChild(job, output, life)
-            try:
-                assert self._control is not None
-                socket.send_fds(self._control, [b"c"], [job_theirs.fileno(), output_theirs, life_theirs.fileno()])
-                return child
-            except OSError as e:
-                child.close()
-                log.warning("engine.template_restarts", extra={"engine": self._engine, "error": str(e)})
-                self._end()
-                self._start()
-            finally:
-                job_theirs.close()
-                life_theirs.close()
-                os.close(output_theirs)
+            with contextlib.ExitStack() as theirs:
+                child, fds = self._make_sockets(theirs)
+                try:
+                    assert self._control is not None
+                    socket.send_fds(self._control, [b"c"], fds)
+                    return child
+                except OSError as e:
+                    child.close()
+                    log.warning("engine.template_restarts", extra={"engine": self._engine, "error": str(e)})
+            self._end()
+            self._start()
         raise EngineUnavailable(self._engine, "its template process ends again and again", "See the actor's log.")
+
+    def _make_sockets(self, theirs: contextlib.ExitStack) -> tuple[JobChild, list[int]]:
+        """Make our end of a child, and the descriptors for the template, which `theirs` closes."""
+        with contextlib.ExitStack() as ours:
+            try:
+                job, job_theirs = socket.socketpair()
+                ours.callback(job.close)
+                theirs.callback(job_theirs.close)
+                life, life_theirs = socket.socketpair()
+                ours.callback(life.close)
+                theirs.callback(life_theirs.close)
+                output, output_theirs = os.pipe()
+            except OSError as e:
+                remedy = "Raise the limit of open files of the actor (LimitNOFILE), or give it fewer lanes."
+                raise EngineUnavailable(self._engine, f"no process can be made for a script: {e}", remedy) from e
+            ours.pop_all()
+        theirs.callback(os.close, output_theirs)
+        return JobChild(job, output, life), [job_theirs.fileno(), output_theirs, life_theirs.fileno()]
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

@@ -103,14 +103,27 @@ class Template:
         data, fds, _, _ = socket.recv_fds(self._control, 1, _ORDER_FDS)
         if not data:
             return False
+        if len(fds) < _ORDER_FDS:
+            # This process may have no more descriptors, so the kernel dropped some: nobody has the child's sockets, and
+            # the engine notices that the child has ended before its job.
+            for fd in fds:
+                os.close(fd)
+            return True
         job_fd, output_fd, life_fd = fds
         life = socket.socket(fileno=life_fd)
         own_pid = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._become_child(job_fd, output_fd, life, own_pid)
-        os.close(job_fd)
-        os.close(output_fd)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_child(job_fd, output_fd, life, own_pid)
+        except OSError as e:
+            # No more processes, or no memory for one. Only this order fails; the engine tries again.
+            with life, contextlib.suppress(OSError):
+                life.sendall((wire.NO_CHILD + (e.errno or 0)).to_bytes(4, signed=True))
+            return True
+        finally:
+            os.close(job_fd)
+            os.close(output_fd)
         self._children[life_fd] = _Child(pid, life)
         self._poll.register(life_fd, select.POLLIN)
         return True

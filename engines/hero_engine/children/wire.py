@@ -16,6 +16,8 @@ _OTHER_BYTES = 16 * 1024 * 1024
 #: A result is sent twice, as text and as JSON, and a byte of it may become six if it is escaped.
 _SENT_BYTES = 12
 LENGTH_BYTES = 4
+#: In place of a child's exit status: there is no child, because a fork failed with the `errno` that is added.
+NO_CHILD = 1 << 16
 
 
 class MessageTooLong(Exception):

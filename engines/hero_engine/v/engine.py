@@ -12,6 +12,7 @@ Source: notes on how herolib 6741eac runs a script (invocation, exit code and ou
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -212,7 +213,9 @@ class _Listening:
         poll = select.poll()
         poll.register(self._out_fd, select.POLLIN)
         poll.register(self._err_fd, select.POLLIN)
-        pid_fd = os.pidfd_open(self._pid) if hasattr(os, "pidfd_open") else None
+        pid_fd = None
+        with contextlib.suppress(OSError, AttributeError):  # no more descriptors, or not Linux: look from time to time
+            pid_fd = os.pidfd_open(self._pid)
         try:
             if pid_fd is not None:
                 poll.register(pid_fd, select.POLLIN)

@@ -23,6 +23,7 @@ from hero_job.client.cancellation import end_task
 from hero_job.model.builder import JobBuilder
 from hero_job.model.errors import HeroJobError, StoreError, WaitTimeout
 from hero_job.model.job import Job
+from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
 from hero_supervisor.children.child_view import ChildView
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 #: Group of the ping jobs. No actor serves it.
 _GROUP = "ping"
+#: Ends that the runtime gives to a job without its actor.
+_NOT_BY_THE_ACTOR = frozenset({"expired", "lost"})
 
 
 @dataclass(slots=True)
@@ -110,7 +113,9 @@ class Pings:
         try:
             await self._store.run(self._operations.create(job, start=True))
             await self._store.run(self._recoveries.hand_over(job, child.incarnation, lane))
-            await self._store.wait_reply(self._operations, job.id, self._wait_s)
+            reply = await self._store.wait_reply(self._operations, job.id, self._wait_s)
+            if reply.status is JobStatus.STOPPED or reply.error_kind in _NOT_BY_THE_ACTOR:
+                raise WaitTimeout(job.id, self._wait_s)
         except WaitTimeout:
             log.warning("ping.unanswered", extra={"child": child.slot, "incarnation": child.incarnation})
             self._silent(child.incarnation, time.monotonic() - asked_mono)

@@ -92,8 +92,15 @@ class ChildProcess:
                 output_fd=their_output,
                 control=spec.actor.control,
             )
+            try:
+                child = cls(popen, ours, output_fd)
+            except OSError:
+                # Without a descriptor of its own nobody would notice its end, so it must not run.
+                popen.kill()
+                popen.wait()
+                raise
             on_failure.pop_all()
-        return cls(popen, ours, output_fd)
+        return child
 
     def send(self, message: Mapping[str, object]) -> bool:
         """Send one message, without waiting.

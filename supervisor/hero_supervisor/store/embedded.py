@@ -166,7 +166,15 @@ class EmbeddedStore:
         except BaseException:
             self.folder.unlock()
             raise
-        self.pidfd = os.pidfd_open(self._process.pid)
+        try:
+            self.pidfd = os.pidfd_open(self._process.pid)
+        except OSError:
+            # Without a descriptor of its own nobody would notice its end, so it must not run.
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            self.folder.unlock()
+            raise
 
     def check_started(self) -> bool:
         """Check whether the server serves, and repair its data if a damaged end kept it from starting.

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 from pathlib import Path
+
+import pytest
 
 from hero_job.model.job import ScriptType
 from tests.eventually import eventually
@@ -79,6 +83,26 @@ def test_actor_that_sends_heartbeats_but_takes_no_job_is_replaced(
     reason = supervisor.wait_event("child.killed", child="osis-1")["reason"]
     assert reason.startswith("no answer to a ping")
     eventually(lambda: supervisor.pid_of("osis-1") != pid, what="it is replaced")
+
+
+@pytest.mark.parametrize("end", [("status", "error", "error_kind", "expired"), ("status", "stopped")])
+def test_end_that_the_actor_did_not_give_is_no_answer(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str, end: tuple[str, ...]
+) -> None:
+    environ = QUICK | {"HERO_SUPERVISOR__PING_WAIT_S": "60"}
+    supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace, environ=environ)
+    supervisor.wait_ready()
+    os.kill(supervisor.pid_of("osis-1"), signal.SIGSTOP)
+
+    keys = eventually(lambda: valkey.command("KEYS", f"{namespace}:job:ping-*"))
+    assert isinstance(keys, list)
+    key = str(keys[0])
+    job_id = key.rpartition(":")[2]
+    valkey.command("HSET", key, *end)
+    fields = dict(zip(end[::2], end[1::2], strict=True))
+    valkey.command("LPUSH", f"{namespace}:q:reply:{job_id}", json.dumps({"job_id": job_id, **fields}))
+
+    supervisor.wait_event("ping.unanswered", child="osis-1")
 
 
 def test_actor_is_not_blamed_for_a_store_that_is_away(

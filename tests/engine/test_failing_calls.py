@@ -1,0 +1,137 @@
+"""System calls that fail, one at a time, in the processes behind an engine: only one order for a child may fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hero_engine.engine import Done, Failed, Limits, Outcome, Script
+from hero_engine.isolated import IsolatedEngine, IsolationSettings
+from hero_process.proc import children_of
+from tests.eventually import eventually
+
+#: Loaded by every interpreter of the engine: `os.fork` fails as often as the file named by FAILING_FORKS has lines.
+_SITE = """
+import errno, os
+_fork = os.fork
+def fork():
+    try:
+        with open(os.environ["FAILING_FORKS"], "r+") as file:
+            left = file.readlines()
+            file.seek(0)
+            file.truncate()
+            file.writelines(left[1:])
+    except FileNotFoundError:
+        left = []
+    if left:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return _fork()
+os.fork = fork
+"""
+
+
+@pytest.fixture
+def failing_forks(tmp_path: Path) -> Path:
+    """Return the file whose lines are the forks that fail next."""
+    return tmp_path / "failing"
+
+
+@pytest.fixture
+def engine(tmp_path: Path, failing_forks: Path) -> Iterator[IsolatedEngine]:
+    (tmp_path / "sitecustomize.py").write_text(_SITE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+        patch.setenv("FAILING_FORKS", str(failing_forks))
+        engine = IsolatedEngine("rhai", IsolationSettings(jobs_per_child=1))
+    yield engine
+    engine.close()
+
+
+def run(engine: IsolatedEngine, source: str) -> Outcome:
+    return engine.run(
+        Script(source=source, name="j"),
+        constants={"JOB_ID": "j", "CALLER_ID": "alice", "CONTEXT_ID": "c"},
+        limits=Limits(timeout_s=120),
+        run=engine.new_run(),
+    )
+
+
+def template(engine: IsolatedEngine) -> int:
+    process = engine._pool._process
+    assert process is not None
+    return process.pid
+
+
+def count_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_failed_fork_fails_one_order_that_is_tried_again(engine: IsolatedEngine, failing_forks: Path) -> None:
+    before = template(engine)
+    with ThreadPoolExecutor(3) as lanes:
+        long = [lanes.submit(run, engine, "sleep(3); 1") for _ in range(2)]
+        eventually(lambda: len(children_of(before)) >= 3)
+        while engine._pool._ready:  # so that the next job needs a new child, whose fork fails
+            engine._pool._ready.popleft().close()
+        failing_forks.write_text("once\n")
+        short = [run(engine, "40 + 2") for _ in range(4)]
+
+        assert failing_forks.read_text() == ""
+        assert [outcome for outcome in short if not isinstance(outcome, Done)] == []
+        assert all(isinstance(one.result(), Done) for one in long)
+    assert template(engine) == before
+
+
+def test_forks_that_go_on_failing_are_an_error_of_the_job_that_names_the_reason(
+    engine: IsolatedEngine, failing_forks: Path
+) -> None:
+    before = template(engine)
+    failing_forks.write_text("again\n" * 40)
+
+    outcomes = [run(engine, "1") for _ in range(4)]
+
+    # The first jobs have the children that were ready.
+    assert isinstance(outcomes[-1], Failed)
+    assert outcomes[-1].kind == "engine_failed"
+    assert os.strerror(errno.EAGAIN) in outcomes[-1].message
+    failing_forks.unlink()
+    assert isinstance(run(engine, "1"), Done)
+    assert template(engine) == before
+
+
+@pytest.mark.parametrize(("call", "number"), [("socketpair", 1), ("socketpair", 2), ("pipe", 1)])
+def test_no_descriptors_for_a_child_is_an_error_of_one_job_and_leaks_none(
+    engine: IsolatedEngine, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    before = template(engine)
+    while engine._pool._ready:  # so that the next job needs a new child
+        engine._pool._ready.popleft().close()
+    eventually(lambda: children_of(before) == [])
+    open_before = count_descriptors()
+    module = socket if call == "socketpair" else os
+    real: Callable[[], object] = getattr(module, call)
+    calls = 0
+
+    def fail() -> object:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real()
+
+    monkeypatch.setattr(module, call, fail)
+    outcome = run(engine, "1")
+    monkeypatch.undo()
+
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "engine_failed"
+    assert os.strerror(errno.EMFILE) in outcome.message
+    assert count_descriptors() == open_before
+    assert isinstance(run(engine, "1"), Done)
+    assert template(engine) == before

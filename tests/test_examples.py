@@ -82,6 +82,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         (folder / ".hero").mkdir()
         (folder / ".hero" / "store").symlink_to(folder / "store")
         (folder / ".hero" / "hero.ipc").symlink_to(folder / "hero.ipc")
+        (folder / "examples").symlink_to(ROOT / "examples")
         yield deployment
 
 

@@ -16,6 +16,13 @@ CRATES = {
     "sal-redisclient": "0.1.0", "sal-rhai": "0.1.0", "herolib-osis": "0.3.13",
 }  # fmt: skip
 
+#: Crates whose scripts are not run -> what these scripts are about, for which no functions are offered.
+NOT_OFFERED = {
+    "sal-postgresclient": "PostgreSQL", "sal-zinit-client": "the service manager Zinit", "sal-mycelium": "Mycelium",
+    "sal-vault": "key spaces and wallets", "sal-kubernetes": "Kubernetes", "sal-virt": "containers",
+    "sal-service-manager": "services of the machine",
+}  # fmt: skip
+
 _OUTER = "a function of the script changes a variable outside of it, which Rhai does not allow"
 #: Crate and file -> why the script cannot pass.
 CANNOT = {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hero_job import JobBuilder, JobFailed
 from hero_supervisor import Supervisor
-from tests.acceptance.published import CANNOT, CRATES, PublishedScript, Unreachable, fetched, scripts
+from tests.acceptance.published import CANNOT, CRATES, NOT_OFFERED, PublishedScript, Unreachable, fetched, scripts
 from tests.acceptance.servers import LocalServers, serving
 from tests.deployment import deployed
 
@@ -137,6 +137,8 @@ def main(crates: list[str]) -> int:
     except Unreachable as e:
         print(e, file=sys.stderr)
         return 3
+    for crate, subject in NOT_OFFERED.items() if not crates else ():
+        print(f"{crate:50}not run: there are no functions for {subject}")
     print(f"{unexpected} unexpected" if unexpected else "all as expected")
     return 1 if unexpected else 0
 

@@ -214,8 +214,8 @@ def test_deploy_keeps_the_release_that_works(supervisor: Supervisor, place: Plac
 
 
 def test_contacts_are_read_by_those_who_may(supervisor: Supervisor) -> None:
-    shared = run(supervisor, example("share_contacts", "alice", "alice", "osis"))
-    sheets = [run(supervisor, example("call_sheet", who, "alice", "osis", company="acme")) for who in ("bob", "eve")]
+    shared = run(supervisor, example("share_contacts", "carol", "carol", "osis"))
+    sheets = [run(supervisor, example("call_sheet", who, "carol", "osis", company="acme")) for who in ("dave", "eve")]
 
     assert shared == "3 contacts, which sales may read"
     assert sheets == ["Ann Adams: +1 555 0101\nCid Clark: +1 555 0102", "nobody"]

@@ -84,7 +84,7 @@ class UnixHttp:
         headers = [(b"Content-Length", b"%d" % len(body or b""))] if body is not None else []
         if body is not None:
             headers.append((b"Content-Type", content_type))
-        if status >= 400 or self._http.their_state is h11.ERROR:
+        if self._http.their_state in (h11.SEND_BODY, h11.ERROR):  # nobody reads the rest of this request
             headers.append((b"Connection", b"close"))
         if status == 405:
             headers.append((b"Allow", b"POST"))

@@ -170,5 +170,10 @@ def test_each_request_authenticates_by_itself(valkey: ValkeyServer, namespace: s
     with contextlib.closing(connection):
         assert ask(*bearer("admin")) == (200, "admin")
         assert ask(*bearer("reader")) == (200, "read")
+        socket_before = connection.sock
         assert ask() == (401, None)
+        assert ask("-H", "Authorization: Bearer wrong") == (401, None)
+        assert ask(*bearer("admin")) == (200, "admin")
+        # A refusal does not cost the connection, as over TCP.
+        assert connection.sock is socket_before
     server.stop()

@@ -70,6 +70,14 @@ def test_contexts_and_types_are_apart(bench: ObjectBench) -> None:
     assert bench.run(bench.objects.contexts()) == [("alice", TYPE), ("alice x", TYPE), ("eve", TYPE)]
 
 
+def test_damaged_entry_is_no_context(store: Store, bench: ObjectBench) -> None:
+    bench.put(OWNER, "a1", "mine")
+    store.run(Op(("ZADD", bench.objects.keys.object_types, 0, "junk", 0, " junk"), as_is))
+
+    assert bench.run(bench.objects.contexts()) == [("alice", TYPE)]
+    assert bench.run(bench.objects.contexts(f"alice {TYPE}")) == []
+
+
 # -- versions ----------------------------------------------------------------------------------------------------------
 
 

@@ -228,7 +228,9 @@ class Objects:
         """
         start = f"({after}" if after else "-"
         op = Op(("ZRANGEBYLEX", self.keys.object_types, start, "+", "LIMIT", 0, limit), as_is)
-        return [(context, name) for context, _, name in (one.rpartition(" ") for one in (yield from one_list(op)))]
+        pairs = [(context, name) for context, _, name in (one.rpartition(" ") for one in (yield from one_list(op)))]
+        # A damaged entry names no context; `heroctl osis list`, which goes on behind the last one, would never end.
+        return [pair for pair in pairs if pair[0]]
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 

@@ -159,6 +159,8 @@ class Family:
         for name, method in vars(cls).items():
             if not name.startswith("_") and inspect.isfunction(method):
                 self._add(method, name.rstrip("_"), owner=cls)
+        if "__repr__" not in vars(cls):  # that of object would show scripts an address in memory
+            cls.__repr__ = _name_only  # type: ignore[method-assign, assignment]
         return cls
 
     def _add(
@@ -192,6 +194,10 @@ def _hints(function: Callable[..., Any], owner: type | None) -> Mapping[str, Any
     # A method may name its own class, which is not in the module before the decorator has returned.
     local = {owner.__name__: owner} if owner is not None else None
     return typing.get_type_hints(function, localns=local)
+
+
+def _name_only(handle: object) -> str:
+    return f"<{type(handle).__name__}>"
 
 
 def _call_position(function: Callable[..., Any]) -> int | None:

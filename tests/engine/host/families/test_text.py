@@ -168,3 +168,10 @@ def test_files_of_templates_and_replacers_are_confined(call: str, text: str) -> 
 
     assert isinstance(outcome, Failed)
     assert outcome.message == text
+
+
+def test_builder_that_a_script_returns_shows_no_address_in_memory() -> None:
+    outcome = ScriptBench().run("text_replacer_new()")
+
+    assert isinstance(outcome, Done)
+    assert outcome.output == "<TextReplacerBuilder>"

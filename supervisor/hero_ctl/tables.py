@@ -141,15 +141,19 @@ def _note(slot: Mapping[str, Any]) -> str:
     return ended if slot["starts_in_s"] is None else f"{ended}, starts in {slot['starts_in_s']:.1f} s"
 
 
-def print_dead(letters: Iterable[tuple[DeadJob, JobRecord | None]]) -> None:
-    """Print dead letters as a table."""
+def print_dead(letters: Iterable[tuple[DeadJob, JobRecord | str]]) -> None:
+    """Print dead letters as a table.
+
+    Args:
+        letters: Each with its job, or with why that cannot be shown.
+    """
     rows = [
         [
             letter.job_id,
-            "" if record is None else record.job.script_type.value,
+            "" if isinstance(record, str) else record.job.script_type.value,
             _minute(time_text(letter.died_ms)),
-            "" if record is None else record.error_kind or "",
-            "the job is past its retention" if record is None else _short(record.error or "", 2 * _SHORT_CHARS),
+            "" if isinstance(record, str) else record.error_kind or "",
+            _short(record if isinstance(record, str) else record.error or "", 2 * _SHORT_CHARS),
         ]
         for letter, record in letters
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,3 +136,17 @@ def test_no_descriptors_for_a_child_is_an_error_of_one_job_and_leaks_none(
     assert count_descriptors() == open_before
     assert isinstance(run(engine, "1"), Done)
     assert template(engine) == before
+
+
+def test_script_whose_template_is_killed_runs_again(engine: IsolatedEngine) -> None:
+    before = template(engine)
+    with ThreadPoolExecutor(1) as lane:
+        long = lane.submit(run, engine, "sleep(2); 7")
+        eventually(lambda: engine._pool._taken == 1)
+        os.kill(before, signal.SIGKILL)
+
+        outcome = long.result()
+
+    assert isinstance(outcome, Done)
+    assert outcome.output == "7"
+    assert template(engine) != before

@@ -25,11 +25,13 @@ _SECRET_FLAG = re.compile(r"-(?=[\w-]*(pass|secret|token|api-?key))[\w-]*+", re.
 
 #: Keys whose name looks secret, but whose entries have parts to show.
 _OPEN = frozenset({"tokens"})
+#: Keys of `[actors.allow]` that say which secrets scripts may read, and where they are.
+_ABOUT_SECRETS = frozenset({"secrets", "secrets_dir"})
 
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a key or an environment variable with this name holds a secret."""
-    return name not in _OPEN and _SECRET_NAME.search(name) is not None
+    return name not in _OPEN | _ABOUT_SECRETS and _SECRET_NAME.search(name) is not None
 
 
 def without_secrets(path: KeyPath, value: Any) -> Any:

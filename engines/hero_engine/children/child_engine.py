@@ -128,8 +128,9 @@ class ChildEngine:
         )
         request = wire.frame(pickle.dumps(job, protocol=5))
         answer = partial(self.answer, _asker(constants, deadline_mono))
-        # A second attempt, because a child can die, for example for lack of memory, while it waits for a job. That is
-        # not the job's fault. It costs less to notice this here than to look at every child before its job.
+        # A second attempt, because a child can die, for example for lack of memory, while it waits for a job, and the
+        # template with all children at any time. Neither is the job's fault. It costs less to notice this here than to
+        # look at every child before its job.
         for last in (False, True):
             if handle.cancelled:
                 return Stopped()
@@ -149,8 +150,10 @@ class ChildEngine:
                 requests.close()
                 handle.detach()
                 self._pool.give_back(child, reusable=conversation.clean and not handle.alone)
-            if conversation.began or last or not isinstance(outcome, Failed):
+            if (conversation.began and not conversation.orphaned) or last or not isinstance(outcome, Failed):
                 break
+            if conversation.began and log is not None:
+                log.line("warning", "the process that starts the scripts has ended; the script runs again")
         if isinstance(outcome, Failed) and outcome.kind == CRASHED:
             time.sleep(_CRASH_PAUSE_S)
         return outcome

@@ -42,6 +42,7 @@ class Conversation:
     Attributes:
         began: The child has received the whole job. The kernel tells: a socket that is closed with something unread
             in it resets the connection. Source: Linux net/unix/af_unix.c, unix_release_sock.
+        orphaned: The template has ended, and the child with it: the script is not to blame.
         clean: The job has ended and left nothing behind, so the child can run another.
     """
 
@@ -55,6 +56,7 @@ class Conversation:
         self._line = 0
         self._outcome: Outcome | None = None
         self.began = True
+        self.orphaned = False
         self._heard = False
         self.clean = False
 
@@ -131,6 +133,7 @@ class Conversation:
             return Stopped()
         where = f" in {self._where()}" if self._action else ""
         if len(status) < 4:
+            self.orphaned = True
             return Failed("engine_failed", f"the engine's template process ended{where}")
         code = int.from_bytes(status, signed=True)
         if code >= wire.NO_CHILD:

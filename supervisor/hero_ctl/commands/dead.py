@@ -10,7 +10,7 @@ from hero_client import Supervisor
 from hero_ctl.connect import open_supervisor
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output import print_note
-from hero_job.model.errors import HeroJobError, StoreError
+from hero_job.model.errors import HeroJobError, JobNotFound, StoreError
 from hero_job.model.views import JobRecord
 
 
@@ -29,7 +29,9 @@ def list_dead(
         found = [(letter, _record(supervisor, letter.job_id)) for letter in letters]
         total = supervisor.count_dead()
     if as_json:
-        typer.echo(to_json([dead_as_json(letter, record) for letter, record in found]))
+        typer.echo(
+            to_json([dead_as_json(letter, None if isinstance(record, str) else record) for letter, record in found])
+        )
         return
     print_dead(found)
     if total > len(found):
@@ -58,10 +60,12 @@ def purge(store: StoreOptions) -> None:
         typer.echo(supervisor.purge_dead())
 
 
-def _record(supervisor: Supervisor, job_id: str) -> JobRecord | None:
+def _record(supervisor: Supervisor, job_id: str) -> JobRecord | str:
     try:
         return supervisor.get_job(job_id)
     except StoreError:
         raise
-    except HeroJobError:
-        return None  # Past its retention, or damaged: the letter is listed without its job.
+    except JobNotFound:
+        return "the job is past its retention"
+    except HeroJobError as e:
+        return str(e)  # damaged: the letter is listed without its job

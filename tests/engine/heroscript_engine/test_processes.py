@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def template_pid(bench: Bench) -> int:
 
 def child_pids(bench: Bench) -> set[int]:
     return set(children_of(template_pid(bench)))
+
+
+def has_printed(bench: Bench, text: str, times: int) -> bool:
+    return bench.log.lines.count(("info", text)) == times
 
 
 def count_files(folder: str) -> int:
@@ -190,14 +195,16 @@ def test_killed_template_is_replaced(make_bench: MakeBench) -> None:
     assert template_pid(bench) != first
 
 
-def test_job_fails_and_ends_when_its_template_is_killed(make_bench: MakeBench) -> None:
+def test_job_runs_again_when_its_template_is_killed_and_fails_the_second_time(make_bench: MakeBench) -> None:
     bench = make_bench()
+    children: set[int] = set()
     with ThreadPoolExecutor(1) as pool:
         going = pool.submit(bench.run, "!!play.echo content:going\n!!test.sleep seconds:60")
-        eventually(lambda: ("info", "going") in bench.log.lines)
-        children = child_pids(bench)
-        os.kill(template_pid(bench), signal.SIGKILL)
-        outcome = going.result(30)
+        for number in (1, 2):
+            eventually(partial(has_printed, bench, "going", number))
+            children |= child_pids(bench)
+            os.kill(template_pid(bench), signal.SIGKILL)
+        outcome = going.result(60)
 
     assert isinstance(outcome, Failed)
     assert "template process ended in test.sleep (line 2)" in outcome.message

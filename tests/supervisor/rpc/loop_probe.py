@@ -19,7 +19,7 @@ from tests.supervisor.rpc.running_server import RunningServer
 #: The longest turn, in milliseconds on an idle machine that takes `REFERENCE_MS` for the piece of work.
 MOST_MS: Final = 50.0
 #: What CPU time varies by on a machine with other work. What has no bound takes hundreds of times as long.
-NOISE: Final = 4.0
+NOISE: Final = 10.0
 REFERENCE_MS: Final = 10.0
 _WORK: Final = orjson.dumps([{"name": f"n{n}", "values": [n] * 20} for n in range(5_000)])
 

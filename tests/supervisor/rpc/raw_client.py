@@ -17,7 +17,7 @@ __all__ = ["RawClient", "job", "request"]
 class RawClient(Client):
     """One connection; it reads answers by line, as the strictest clients do (``readline`` of asyncio)."""
 
-    def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
+    def __init__(self, path: Path, timeout_s: float = 120.0) -> None:
         super().__init__()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # Connects before the timeout is set: with a timeout, a full backlog would be an error instead of a wait.

@@ -193,7 +193,9 @@ class ScriptAccess:
 
     def _list(self, asker: Asker, params: Mapping[str, Any]) -> list[dict[str, object]]:
         most = min(int(params["count"]), _MAX_LISTED)
-        wanted = JobStatus(params["status"]) if params["status"] else None
+        wanted = params["status"] or None
+        if wanted not in (None, *JobStatus):
+            raise JobInvalid("status", f"must be one of {', '.join(JobStatus)}, not {wanted!r:.80}")
         found: list[dict[str, object]] = []
         cursor = ""
         while len(found) < most and time.monotonic() < asker.deadline_mono:

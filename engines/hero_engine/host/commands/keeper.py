@@ -37,8 +37,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 #: Rounds of stopping new descendants before they are killed.
 _MAX_ROUNDS = 200
+#: Processes that the user may have beyond all of the machine at the start: what multiplies faster than it is counted
+#: meets this limit of the kernel, which holds for every user but root.
+_SPARE_PROCESSES = 1000
+#: Priority of this process, where it may choose one: it must get its turn beside programs that multiply.
+_NICE = -15
 
 _prctl = ctypes.CDLL(None).prctl
+_nice_before = os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def main(control: socket.socket, max_processes: int) -> None:
@@ -47,6 +53,9 @@ def main(control: socket.socket, max_processes: int) -> None:
     # A program that gets more rights than its user could neither be stopped nor be ended.
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_processes()
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     awake, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -77,6 +86,14 @@ def main(control: socket.socket, max_processes: int) -> None:
     _end()
 
 
+def _limit_processes() -> None:
+    there_are = sum(name.isdecimal() for name in os.listdir("/proc"))  # noqa: PTH208  pathlib is slow to import
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = there_are + _SPARE_PROCESSES
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
 def _start(request: tuple[str, list[str], dict[str, str], str], fds: list[int]) -> tuple[int, int]:
     """Start a program in a session of its own. Returns its id, or 0 and why it does not start."""
     path, words, env, folder = request
@@ -85,6 +102,7 @@ def _start(request: tuple[str, list[str], dict[str, str], str], fds: list[int]) 
     if pid == 0:
         try:
             os.setsid()
+            os.setpriority(os.PRIO_PROCESS, 0, _nice_before)
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):

@@ -232,6 +232,13 @@ def test_jobs_of_other_callers_and_contexts_do_not_exist(actors: JobClient) -> N
         assert job.id not in listed
 
 
+def test_list_of_a_status_that_does_not_exist_names_those_that_do(actors: JobClient) -> None:
+    text = actors.run('try { job_list("foo") } catch (e) { e }').result()
+
+    assert "must be one of created, waiting_for_prerequisites" in text
+    assert text.endswith("not 'foo'")
+
+
 def test_jobs_are_created_listed_repeated_and_deleted(actors: JobClient) -> None:
     script = """
         let id = job_create("print(`hello`); 1", "sal", #{id: JOB_ID + "-x"});

@@ -233,7 +233,7 @@ def test_jobs_of_other_callers_and_contexts_do_not_exist(actors: JobClient) -> N
 
 
 def test_list_of_a_status_that_does_not_exist_names_those_that_do(actors: JobClient) -> None:
-    text = actors.run('try { job_list("foo") } catch (e) { e }').result()
+    text = actors.run('let text = ""; try { job_list("foo"); } catch (e) { text = e; } text').result()
 
     assert "must be one of created, waiting_for_prerequisites" in text
     assert text.endswith("not 'foo'")

@@ -84,6 +84,9 @@ def main() -> None:
         def sid() -> str:
             return f"{chance.randrange(count):06x}"
 
+        def word() -> str:
+            return chance.choice(WORDS)
+
         def find(query: Callable[[], str], limit: int = 100) -> Callable[[], Flow[Any]]:
             return lambda: find_objects(objects, access, TYPE, query(), indexed=INDEXED, limit=limit)
 
@@ -92,7 +95,6 @@ def main() -> None:
         timed(store, "create", lambda: create(objects, access, n := next(numbers), task(chance, n)), 2 * times)
         timed(store, "replace", lambda: objects.put(access, TYPE, sid(), task(chance, 0), indexed=INDEXED), 2 * times)
         timed(store, "list, page of 100", lambda: list_objects(objects, access, TYPE, limit=100), times)
-        word = lambda: chance.choice(WORDS)  # noqa: E731
         timed(store, "find field:word (about 125 results, page of 100)", find(lambda: f"title:{word()}"), times)
         timed(store, "find word in any field (page of 100)", find(word), times)
         timed(store, "find one object by a word", find(lambda: f"title:unique{chance.randrange(count)}"), times)

@@ -144,7 +144,7 @@ class StreamFollower:
             try:
                 await self._follow()
             except Exception:  # noqa: BLE001 - see below
-                # A defect. Listeners that nobody serves any more would wait for ever, so it is told, and begun again.
+                # A defect of ours. Listeners would wait for ever, so they hear of the gap, and following starts again.
                 _log.exception(f"{self._name}_failed")
                 self._away = True
                 await self._tell_all(interrupted=True)

@@ -1,7 +1,7 @@
 -- Limits by key: how many jobs with one key run simultaneously, and how many start in a period. Needs spellings, damage, queue.
 
--- How many more records this call may touch for jobs that have ended. What is more goes on in another call, from
--- `q:unsettled`, so that no call holds up the server.
+-- How many more records this call may touch for jobs that have ended. Another call does the rest, from `q:unsettled`, so
+-- that no call holds up the server.
 local budget = 200
 
 -- Take a place among the running jobs of a concurrency key. Returns false if all are taken; the job then waits in line.

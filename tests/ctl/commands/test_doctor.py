@@ -14,7 +14,7 @@ from hero_job import JobBuilder, ScriptType
 from hero_job.client.store import Store
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is
-from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
+from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment
 from tests.deployment import Deployment
 from tests.valkey_server import ValkeyServer
 
@@ -40,7 +40,8 @@ def problems(found: list[dict[str, Any]], area: str) -> list[str]:
     return [finding["text"] for finding in found if finding["area"] == area and finding["level"] != "ok"]
 
 
-def test_healthy_deployment_has_no_problems(deployment: Deployment) -> None:
+def test_healthy_deployment_has_no_problems(deployment: Deployment, heroctl: Heroctl) -> None:
+    heroctl("queue", "purge", "v", "--yes")  # other tests leave jobs there, because no V actor runs
     done = doctor(cwd=deployment.folder)
 
     assert done.returncode == 0, done.stdout

@@ -60,7 +60,15 @@ def daemon_of(supervisor: SupervisorProcess, path: Path, *how: str) -> psutil.Pr
     """Have a script start a daemon, and give the process of the daemon."""
     assert supervisor.reply(supervisor.submit(" ".join((str(path), *how)))).output == str(path)
     eventually(path.exists, what="the daemon runs")
-    return psutil.Process(int(path.read_text()))
+    try:
+        return psutil.Process(int(path.read_text()))
+    except psutil.NoSuchProcess as e:
+        ends = [
+            *supervisor.events("orphan.ended"),
+            *supervisor.events("child.killed"),
+            *supervisor.events("child.exited"),
+        ]
+        raise AssertionError(f"the daemon has ended: {ends}") from e
 
 
 def zombies(supervisor: SupervisorProcess) -> list[int]:

@@ -109,11 +109,10 @@ class RpcSocket:
     async def _read(self) -> int | None:
         """Begin requests as they arrive; return the code to close with, or None if the client has left."""
         deadline = asyncio.get_running_loop().time() + AUTHENTICATE_WITHIN_S
+        self._trust_the_authenticated()
         while True:
             await self._may_read.wait()
             unauthenticated = self._session.scope is Scope.NONE
-            if not unauthenticated:
-                self._websocket.scope["state"]["trust"]()
             try:
                 async with asyncio.timeout_at(deadline if unauthenticated else None):
                     message = await self._websocket.receive()
@@ -134,8 +133,14 @@ class RpcSocket:
     async def _answer(self, message: bytes) -> None:
         exchange = push.enter(self._channel)
         answer = await self._dispatcher.answer(message, self._session.admit)
+        # Before the client can know that it has authenticated: its next message may be a long one.
+        self._trust_the_authenticated()
         if answer is None or self._closing or await self._write(answer, self._flow.wait_for_room(len(answer))):
             exchange.answered()
+
+    def _trust_the_authenticated(self) -> None:
+        if self._session.scope is not Scope.NONE:
+            self._websocket.scope["state"]["trust"]()
 
     async def _send(self, message: bytes) -> None:
         await self._write(message, self._flow.wait_writable())

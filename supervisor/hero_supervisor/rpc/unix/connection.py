@@ -165,6 +165,11 @@ class UnixConnection(asyncio.Protocol):
         asks = self.flow.requests or self._waiting or self._poll(select.POLLIN)
         return not asks and (not self._served or self._session.scope is Scope.NONE)
 
+    @property
+    def is_stranger(self) -> bool:
+        """Whether its client has been answered and has still not authenticated, whatever it sends now."""
+        return self._served and self._http is None and self._session.scope is Scope.NONE
+
     def evict(self) -> None:
         """Close without a word, to make room."""
         self._connections.pop(self, None)

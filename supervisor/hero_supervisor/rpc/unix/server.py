@@ -115,10 +115,11 @@ class UnixServer:
 
     def _connect(self) -> asyncio.Protocol:
         if len(self._connections) >= self._limit.max_connections:
-            # A client that has asked for nothing makes room, the oldest first.
-            silent = next((connection for connection in self._connections if connection.is_silent), None)
-            if silent is not None:
-                silent.evict()
+            # A client that has asked for nothing makes room, then one that is not known, the oldest first.
+            silent = (connection for connection in self._connections if connection.is_silent)
+            strangers = (connection for connection in self._connections if connection.is_stranger)
+            if (useless := next(silent, None) or next(strangers, None)) is not None:
+                useless.evict()
         if self._limit.refuses(len(self._connections) + 1):
             return _Refusal(wire.too_many_connections(self._limit.max_connections))
         return UnixConnection(self._dispatcher, self._peers, self._connections, self._max_message_bytes)

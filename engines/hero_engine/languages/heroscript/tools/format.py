@@ -51,7 +51,7 @@ def format_script(text: str, path: str = "") -> str:
     at = 0
     for action in playbook.actions:
         block = action.params.block
-        if block is None:  # pragma: no cover - parsed actions have a block
+        if block is None:  # pragma: no branch - parsed actions have a block
             continue
         out += [source.raw_line(index) for index in range(at, block.start)]
         before = [source.raw_line(index) for index in range(block.start, block.end)]

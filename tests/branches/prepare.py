@@ -1,0 +1,87 @@
+"""Compiles the packages with probes, and takes the measurement away again: `python -m tests.branches.prepare`.
+
+scripts/test is the caller. Without an argument it makes the folder `.venv/branches` and the `.pth` file by which each
+Python process of the environment loads the probed modules; with `end` it removes the `.pth` file.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from tests.branches.arms import write_probes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: The Python packages, each with the folder that Python finds it in.
+PACKAGES = [
+    ROOT / name
+    for name in (
+        "config/hero_config",
+        "engines/hero_engine",
+        "actors/hero_job",
+        "actors/hero_process",
+        "actors/hero_actor",
+        "supervisor/hero_client",
+        "supervisor/hero_supervisor",
+        "supervisor/hero_ctl",
+    )
+]
+
+#: What a run of the tests is measured with and leaves behind.
+FOLDER = Path(sys.prefix) / "branches"
+
+_PTH = Path(sysconfig.get_path("purelib")) / "hero_branches.pth"
+
+
+def compile_with_probes(folder: Path, packages: list[Path]) -> None:
+    """Compile every module of some packages with probes.
+
+    Args:
+        folder: Gets the code, the arms of the branches, the bytes that the probes write to, and `start.py`.
+        packages: The folders of the packages. Each lies in the folder that Python finds it in.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "code").mkdir(parents=True)
+    modules: dict[str, tuple[str, int]] = {}
+    found: dict[str, list[tuple[int, str]]] = {}
+    total = 0
+    for package in packages:
+        for path in sorted(package.rglob("*.py")):
+            tree, arms = write_probes(path.read_text(), total)
+            name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+            (folder / "code" / name).write_bytes(marshal.dumps(compile(tree, str(path), "exec", dont_inherit=True)))
+            modules[name] = (str(path), path.stat().st_mtime_ns)
+            found[str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)] = [(a.line, a.way) for a in arms]
+            total += len(arms)
+    (folder / "modules").write_bytes(marshal.dumps(modules))
+    (folder / "arms.json").write_text(json.dumps(found))
+    (folder / "taken").write_bytes(bytes(total))
+    # Programs that the tests run as another user write to it as well.
+    (folder / "taken").chmod(0o666)
+    shutil.copy(Path(__file__).with_name("start.py"), folder)
+
+
+def line_to_start(folder: Path) -> str:
+    """Return the line of a `.pth` file, or of a program, by which a process loads the probed modules."""
+    start = str(folder / "start.py")
+    return (
+        f"import sys; p = {start!r}; "
+        "exec(compile(open(p).read(), p, 'exec'), {'__name__': 'branch probes', '__file__': p})\n"
+    )
+
+
+def end() -> None:
+    """Let processes that start from now on load the packages as they are."""
+    _PTH.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    end()
+    if sys.argv[1:] != ["end"]:
+        compile_with_probes(FOLDER, PACKAGES)
+        _PTH.write_text(line_to_start(FOLDER))

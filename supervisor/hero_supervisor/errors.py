@@ -79,6 +79,17 @@ class StoreDataDamaged(StoreStartFailed):
         super().__init__(folder, text, "")
 
 
+class StoreDataIncomplete(EmbeddedStoreError):
+    """Files of the data are missing, damaged or not named, so the server would lose what they hold."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        """Keep the folder and what does not add up."""
+        self.folder = folder
+        self.reason = reason
+        text = f"the data of the embedded store in {folder} is not complete: {reason}; nothing was changed"
+        super().__init__(f"{text}. Restore a copy, or see 'incomplete data' in docs/operations.md")
+
+
 class StoreDataForeign(EmbeddedStoreError):
     """The folder holds data that this version does not read."""
 

@@ -60,6 +60,7 @@ def doctor(
         check_rpc,
         check_store,
     )
+    from hero_ctl.commands.store_checks import check_store_files
 
     path = config or next((p for p in _CONFIGS if p.is_file()), None)
     settings, found = check_config(path)
@@ -76,6 +77,8 @@ def doctor(
     except StoreUrlInvalid as e:
         found.append(Finding.problem("store", str(e), "correct [store] redis_url"))
     if settings is not None:
+        serves = any(finding.area == "store" and finding.level is Level.OK for finding in found)
+        found += check_store_files(settings, serves=serves)
         found += chain(check_rights(settings), check_rpc(settings), check_host(settings))
     if as_json:
         from hero_ctl.json_views import to_json

@@ -29,6 +29,7 @@ from hero_config.model.settings import EmbeddedSettings
 from hero_process.signals import send_signal
 from hero_supervisor.errors import EmbeddedStoreError, StoreBinaryMissing, StoreStartFailed
 from hero_supervisor.store.folder import StoreFolder, quoted
+from hero_supervisor.store.marker import note_served
 from hero_supervisor.store.repair import is_damage, repair
 
 log = logging.getLogger(__name__)
@@ -187,6 +188,7 @@ class EmbeddedStore:
         """
         if self.probe() is Readiness.READY:
             self._repaired = False
+            self.note_served()
             return True
         if not self.alive():
             self._repair_or_fail()
@@ -219,6 +221,20 @@ class EmbeddedStore:
         if answer.startswith(b"+PONG"):
             return Readiness.READY
         return Readiness.LOADING if answer.startswith((b"-LOADING", b"-BUSY")) else Readiness.SILENT
+
+    def note_served(self) -> None:
+        """Note in the folder that a store has served here, and how much of its data is on the disk. May wait for it.
+
+        The next start compares the folder with this. With `appendfsync no` files that grow are left out, because that
+        setting leaves it to the system when data reaches the disk.
+        """
+        self._note(increments=self._appendfsync != "no")
+
+    def _note(self, *, increments: bool) -> None:
+        try:
+            note_served(self.folder.path, increments=increments)
+        except OSError as e:
+            log.warning("store.not_noted", extra={"store_dir": str(self.folder.path), "reason": e.strerror or str(e)})
 
     def alive(self) -> bool:
         """Whether the server process runs. Does not reap it."""
@@ -260,6 +276,7 @@ class EmbeddedStore:
                 self.kill()
             self.reap()
             self.folder.socket_path.unlink(missing_ok=True)
+            self._note(increments=False)  # a rewrite may have made another base since the last note
         self.folder.unlock()
 
     def kill(self) -> None:

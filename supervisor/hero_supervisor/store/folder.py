@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import stat
 import tempfile
@@ -17,7 +18,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hero_supervisor.errors import SocketPathTooLong, StoreDataForeign, StoreFolderBusy, StoreFolderUnusable
-from hero_supervisor.store.password import make_password, write_private
+from hero_supervisor.store.data_files import DATA_FOLDER, examine
+from hero_supervisor.store.durable import write_private
+from hero_supervisor.store.kept_copies import set_aside
+from hero_supervisor.store.password import make_password
+
+log = logging.getLogger(__name__)
 
 MAX_SOCKET_PATH_BYTES = 107
 """`sun_path` has 108 bytes, including the final zero byte. Source: unix(7)."""
@@ -106,6 +112,7 @@ class StoreFolder:
 
         Raises:
             StoreDataForeign: The data is that of a newer version of this runtime, or of a third-party server.
+            StoreDataIncomplete: Files of the data are missing, or are there without belonging to it.
             StoreFolderUnusable: The folder cannot be written to.
         """
         self._check_data()
@@ -114,7 +121,7 @@ class StoreFolder:
         try:
             # It holds the password.
             write_private(self.config_path, text)
-            self._format_path.write_text(f"{_FORMAT}\n")
+            write_private(self._format_path, f"{_FORMAT}\n")
             # One log per start, and the previous one, so that logs do not grow without bound.
             if self.log_path.exists():
                 self.log_path.replace(self.log_path.with_suffix(".log.1"))
@@ -130,15 +137,34 @@ class StoreFolder:
             found = str(_FORMAT)
         except (OSError, UnicodeDecodeError) as e:
             raise StoreFolderUnusable(self.path, f"{self._format_path.name} cannot be read: {e}") from e
+        if not found.strip("\0"):
+            # Older versions did not synchronise this file, so a crash of the machine could leave it empty or zeroed.
+            log.warning("store.format_lost", extra={"file": str(self._format_path), "assumed": _FORMAT})
+            found = str(_FORMAT)
         if found != str(_FORMAT):
             raise StoreDataForeign(
                 self.path,
                 f"holds data of format {found[:40]!r}, this version reads {_FORMAT}; use the version that wrote it",
             )
         # With append-only files enabled, the server would ignore the snapshot and start empty.
-        if (self.path / "dump.rdb").exists() and not (self.path / "appendonlydir").exists():
+        if (self.path / "dump.rdb").exists() and not (self.path / DATA_FOLDER).exists():
             hint = "load it with a server of its own and move the jobs with heroctl export and import"
             raise StoreDataForeign(self.path, f"holds dump.rdb, a snapshot of another server: {hint}")
+        examined = examine(self.path)
+        try:
+            for stranger in examined.strangers:
+                size, kept = stranger.stat().st_size, set_aside(self.path, stranger)
+                log.warning("store.set_aside", extra={"file": stranger.name, "bytes": size, "kept": str(kept)})
+            for leftover in examined.leftovers:
+                size = leftover.stat().st_size
+                leftover.unlink()
+                log.warning("store.leftover_removed", extra={"file": leftover.name, "bytes": size})
+        except OSError as e:
+            raise StoreFolderUnusable(self.path, e.strerror or str(e)) from e
+
+    def data_names(self) -> frozenset[str]:
+        """Name the files of the data. A rewrite changes the names."""
+        return frozenset(path.name for path in (self.path / DATA_FOLDER).glob("*.aof"))
 
     def log_tail(self) -> str:
         """Give the last warnings and config errors of the server's log, or its last lines when there are none."""

@@ -19,6 +19,8 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
+from hero_supervisor.store.durable import write_private
+
 FILE_NAME = "password"
 #: Bytes of randomness: 43 characters that need no quoting in a URL or a config file.
 _RANDOM_BYTES = 32
@@ -55,16 +57,6 @@ def make_password(folder: Path) -> str:
         password = secrets.token_urlsafe(_RANDOM_BYTES)
         write_private(path, password + "\n")
     return password
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step. What others may have opened before does not change."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-    beside.replace(path)
 
 
 def tcp_url(port: int, password: str) -> str:

@@ -16,14 +16,14 @@ from __future__ import annotations
 import mmap
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hero_supervisor.errors import StoreDataDamaged
+from hero_supervisor.store.kept_copies import keep_copy
+from hero_supervisor.store.marker import read_marker
 
 # What the server logs about a file that may be repairable.
 _SIGNS: Final = (
@@ -35,7 +35,8 @@ _SIGNS: Final = (
 _ANALYZED: Final = re.compile(r"filename=(?P<name>[^,]+), size=(?P<size>\d+), ok_up_to=(?P<ok>\d+)")
 _COMMAND: Final = re.compile(rb"\*(\d{1,9})\r\n")
 _PART: Final = re.compile(rb"\$(\d{1,12})\r\n")
-_NEXT_COMMAND: Final = re.compile(rb"\r\n\*[1-9]\d{0,8}\r\n\$\d{1,12}\r\n")
+_HEAD: Final = re.compile(rb"\*[1-9]\d{0,8}\r\n\$\d{1,12}\r\n")
+_BLOCK: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +80,16 @@ def repair(folder: Path, program: str) -> Repair | None:
     if analyzed is None:
         return None
     file, size, ok_up_to = analyzed
+    marker = read_marker(folder)
+    if marker is not None and marker.sizes.get(file.name, 0) > ok_up_to:
+        text = f"{file.name} is damaged at byte {ok_up_to}, and {marker.sizes[file.name]} bytes of it were on the disk"
+        raise StoreDataDamaged(folder, text)
     if _whole_commands_follow(file, ok_up_to):
         raise StoreDataDamaged(
             folder, f"{file.name} is damaged at byte {ok_up_to} of {size}, and whole commands follow"
         )
-    kept = folder / "damaged" / f"{file.name}.{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
     try:
-        kept.parent.mkdir(mode=0o700, exist_ok=True)
-        _copy(file, kept)
+        kept = keep_copy(folder, file)
         with file.open("r+b") as data:
             data.truncate(ok_up_to)
             os.fsync(data.fileno())
@@ -124,12 +127,66 @@ def _last_file(manifest: Path) -> str:
 
 
 def _whole_commands_follow(file: Path, ok_up_to: int) -> bool:
-    """Whether a command follows the damage. The commands before it may belong to a transaction without an end."""
+    """Whether whole commands follow the damage.
+
+    Only lengths decide. What lies inside the declared length of an argument is never looked at: it may be the script of
+    a job, which may contain anything. The commands before the damage may belong to a transaction without an end.
+    """
     with file.open("rb") as data, mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        written = _end_of_writing(view, ok_up_to)
         position = ok_up_to
         while (after := _skip_command(view, position)) is not None:
             position = after
-        return _NEXT_COMMAND.search(view, position) is not None
+        torn = _torn_at(view, position, written)
+        if torn is None:
+            return False
+        # What the damage has not spared cannot be attributed. A chain of whole commands in it is data.
+        for candidate in _HEAD.finditer(view, torn, written):
+            after = _skip_command(view, candidate.start())
+            if after is not None and (after == written or _HEAD.match(view, after) is not None):
+                return True
+    return False
+
+
+def _end_of_writing(view: mmap.mmap, ok_up_to: int) -> int:
+    """Give the position of the zeros at the end, which are blocks that the system had reserved and not written."""
+    end = len(view)
+    while end > ok_up_to:
+        start = max(ok_up_to, end - _BLOCK)
+        kept = view[start:end].rstrip(b"\0")
+        if kept:
+            return start + len(kept)
+        end = start
+    return end
+
+
+def _torn_at(view: mmap.mmap, position: int, written: int) -> int | None:
+    """Find where the lengths of a damaged command end.
+
+    Returns:
+        The position from which on the bytes cannot be attributed; None if the command would go on beyond what was
+        written: then it is half a command, and nothing follows it.
+    """
+    head = _COMMAND.match(view, position)
+    if head is None:
+        return None if _begins(view[position:written], b"*") else position
+    position = head.end()
+    for _ in range(int(head[1])):
+        part = _PART.match(view, position)
+        if part is None:
+            return None if _begins(view[position:written], b"$") else position
+        position = part.end() + int(part[1])
+        if position + 2 > written:
+            return None
+        if view[position : position + 2] != b"\r\n":
+            return position
+        position += 2
+    return position
+
+
+def _begins(rest: bytes, mark: bytes) -> bool:
+    """Whether some bytes are the beginning of a length, such as `*`, `*12`, or `*12` with half an end of line."""
+    return not rest or (len(rest) < 16 and re.fullmatch(re.escape(mark) + rb"\d*\r?", rest) is not None)
 
 
 def _skip_command(view: mmap.mmap, position: int) -> int | None:
@@ -147,15 +204,3 @@ def _skip_command(view: mmap.mmap, position: int) -> int | None:
             return None
         position += 2
     return position
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as data, target.open("xb") as copy:
-        shutil.copyfileobj(data, copy, 1024 * 1024)
-        copy.flush()
-        os.fsync(copy.fileno())
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

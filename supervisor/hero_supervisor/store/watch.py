@@ -26,6 +26,8 @@ _LIMITS = RestartLimits(backoff_min_s=0.1, backoff_max_s=5.0, healthy_s=10.0)
 _LOAD_S = 600.0
 #: Seconds between two checks whether it still answers.
 _PROBE_EVERY_S = 5.0
+#: Seconds between two notes of how much of its data is on the disk.
+_NOTE_EVERY_S = 60.0
 #: A store that does not answer for this many seconds is killed and restarted. Long scripts do not count, since it
 #: answers during them. A slow disk may delay a write, and with it every answer, for some seconds.
 FROZEN_S = 30.0
@@ -107,12 +109,17 @@ class StoreWatch:
         """Wait until the store ends, and kill it when it has been silent for too long."""
         ended = asyncio.create_task(self._ended.wait())
         every_s = min(_PROBE_EVERY_S, self._frozen_s / 4)
-        heard_mono = time.monotonic()
+        heard_mono = noted_mono = time.monotonic()
+        files = self.store.folder.data_names()
         killed = False
         try:
             while not (await asyncio.wait((ended,), timeout=every_s))[0]:
                 if await asyncio.to_thread(self.store.probe, every_s) is not Readiness.SILENT:
                     heard_mono = time.monotonic()
+                    rewritten, files = files, self.store.folder.data_names()
+                    if heard_mono - noted_mono > _NOTE_EVERY_S or rewritten != files:
+                        noted_mono = heard_mono
+                        await asyncio.to_thread(self.store.note_served)
                 elif not killed and (silent_s := time.monotonic() - heard_mono) > self._frozen_s:
                     killed = True
                     log.error("store.frozen", extra={"store_pid": self.store.pid, "silent_s": round(silent_s, 1)})

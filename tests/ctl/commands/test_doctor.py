@@ -131,3 +131,18 @@ def test_what_this_machine_lacks_is_named(tmp_path: Path, valkey: ValkeyServer, 
     (tmp_path / "hero.toml").write_text(config)
 
     assert text in problems(findings(cwd=tmp_path, url=valkey.url), "host")
+
+
+def test_incomplete_data_and_kept_copies_of_the_embedded_store_are_named(tmp_path: Path) -> None:
+    data = tmp_path / "kept" / "appendonlydir"
+    data.mkdir(parents=True)
+    (data / "appendonly.aof.1.incr.aof").write_bytes(b"")
+    copy = tmp_path / "kept" / "damaged" / "appendonly.aof.1.incr.aof.20260101T000000000000Z"
+    copy.parent.mkdir()
+    copy.write_bytes(b"x")
+    (tmp_path / "hero.toml").write_text('[embedded]\ndir = "kept"\n')
+
+    found = problems(findings(cwd=tmp_path), "store")
+
+    assert any("its data is not complete: appendonly.aof.manifest is missing" in text for text in found)
+    assert any("1 copies of damaged data" in text and copy.name in text for text in found)

@@ -1,0 +1,38 @@
+"""The checks of `heroctl doctor` on the embedded store: its files and its disk.
+
+Called by `doctor.py`. Invariant: they change nothing, also when no store serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hero_config.model.settings import Settings
+from hero_ctl.commands.checks import Finding
+from hero_supervisor.errors import StoreDataIncomplete
+from hero_supervisor.store.data_files import examine
+from hero_supervisor.store.kept_copies import kept_copies
+
+
+def check_store_files(settings: Settings, *, serves: bool) -> Iterator[Finding]:
+    """Check the folder of the embedded store.
+
+    Args:
+        settings: Where the folder is.
+        serves: A store serves. Its files change then, so they are not compared with each other.
+    """
+    folder = Path(settings.embedded.dir)
+    if settings.store.redis_url or not folder.is_dir():
+        return
+    if not serves:
+        try:
+            examine(folder)
+        except StoreDataIncomplete as e:
+            cure = "copy the folder, then restore a backup or follow 'incomplete data' in docs/operations.md"
+            yield Finding.problem("store", f"its data is not complete: {e.reason}", cure)
+    if kept := kept_copies(folder):
+        size = sum(path.stat().st_size for path in kept)
+        text = f"{len(kept)} copies of damaged data in {folder / 'damaged'} ({size:,} bytes); newest: {kept[-1].name}"
+        cure = "find out what was lost ('damaged data' in docs/operations.md), then delete them"
+        yield Finding.warning("store", text, cure)

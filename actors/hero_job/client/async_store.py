@@ -27,6 +27,7 @@ from hero_job.client.redis_client import make_client
 from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
 from hero_job.client.url import parse_url
+from hero_job.client.waking_read import WakingRead
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import FEW, Flow, chunks
@@ -54,6 +55,7 @@ class AsyncStore:
         self._client, self._sentinels = make_client(self.url, connect_timeout_s)
         # A follower of streams has a connection of its own and does not take a turn.
         self._turn = asyncio.Semaphore(max_connections)
+        self._reads: list[WakingRead] = []
         #: Follows streams for programs that subscribe to them, all on one connection.
         self.streams = StreamFollower(self)
         # A slow subscriber holds up the other listeners of its follower, so those who wait for a job have another one.
@@ -120,11 +122,18 @@ class AsyncStore:
         except StopIteration as end:
             return cast("T", end.value)
 
-    async def run_aside(self, op: Op[T]) -> T:
-        """Run one operation that blocks for long, on a connection that does not count towards `max_connections`.
+    def new_read(self) -> WakingRead:
+        """Make a connection for reads that block; it does not count towards `max_connections`."""
+        self._reads.append(WakingRead(self._client))
+        return self._reads[-1]
+
+    async def run_aside(self, read: WakingRead, op: Op[T], key: str) -> T:
+        """Run one plain command that blocks for long, on a connection for such reads.
 
         Args:
+            read: The connection, made by `new_read`.
             op: The operation.
+            key: One of its keys.
 
         Returns:
             Its result.
@@ -133,11 +142,25 @@ class AsyncStore:
             StoreUnavailable: There is no connection, or it broke and the outcome is unknown.
             StoreRefused: The server answered with an error.
         """
-        return op.decode(await self._send(op, contextlib.nullcontext()))
+        return op.decode(await self._send(op, partial(read.ask, op, key), contextlib.nullcontext()))
 
-    async def _send(self, op: Op[T], turn: contextlib.AbstractAsyncContextManager[Any] | None = None) -> Any:
+    async def wake(self, read: WakingRead) -> bool:
+        """Have the read that is under way return without an answer; see `WakingRead.wake`.
+
+        Raises:
+            StoreUnavailable: There is no connection.
+            StoreRefused: The server refuses this.
+        """
+        return bool(await self._send(Op((), bool), read.wake))
+
+    async def _send(
+        self,
+        op: Op[T],
+        ask: Callable[[], Awaitable[Any]] | None = None,
+        turn: contextlib.AbstractAsyncContextManager[Any] | None = None,
+    ) -> Any:
         try:
-            return await self._within_turn(partial(self._execute, op), op.block_s, turn)
+            return await self._within_turn(ask or partial(self._execute, op), op.block_s, turn)
         except RedisError as e:
             await self._leave_replica(e)
             raise _refusal(op, e) from e
@@ -146,6 +169,8 @@ class AsyncStore:
         pool = getattr(self._client, "connection_pool", None)
         if pool is not None and isinstance(error, RedisError) and _code(error) == "READONLY":
             # See StoreConnection: the next operation connects again, perhaps to the new master.
+            for read in self._reads:
+                read.leave()
             await pool.disconnect(inuse_connections=False)
 
     async def _within_turn(
@@ -244,6 +269,8 @@ class AsyncStore:
         self._job_ends.clear()
         await self._events.aclose()
         await self.streams.aclose()
+        for read in self._reads:
+            await read.aclose()
         await self._client.aclose()
         for client in self._sentinels:
             await client.aclose()

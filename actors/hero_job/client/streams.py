@@ -3,7 +3,8 @@
 `AsyncStore` has two followers: one for programs that subscribe to streams, and one that wakes those who wait for the
 end of a job. A stream is read only while it has a listener. Invariants: a listener hears every entry after the cursor
 that `join` returned, in order, or hears that some may be missing; and the follower reads the next page only after all
-listeners have taken the last one, so it holds at most one page of each stream.
+listeners have taken the last one, so it holds at most one page of each stream; and joining or leaving a stream opens
+and closes no connection.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from typing import Final, Protocol
 
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import end_task
-from hero_job.model.errors import StoreError
+from hero_job.client.waking_read import WakingRead
+from hero_job.model.errors import StoreError, StoreUnavailable
 from hero_job.operations.events import BEGINNING, Entry, Events
 from hero_job.protocol.op import Op, T
 
 #: Entries of each stream in one read. Small, because the lines of a log may be long.
 PAGE: Final = 200
 _BLOCK_S: Final = 5.0
+#: The same where the store does not let us wake a read.
+_SHORT_BLOCK_S: Final = 0.25
+#: How long a stream that is joined may wait for others, so that they share a read.
+_GATHER_S: Final = 0.002
 _PAUSE_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -60,8 +66,14 @@ class AsyncRunner(Protocol):
     async def run(self, op: Op[T]) -> T:
         """Run an operation on one of the bounded connections."""
 
-    async def run_aside(self, op: Op[T]) -> T:
-        """Run an operation that blocks, on a connection of its own."""
+    def new_read(self) -> WakingRead:
+        """Make a connection for reads that block."""
+
+    async def run_aside(self, read: WakingRead, op: Op[T], key: str) -> T:
+        """Run an operation that blocks, on such a connection."""
+
+    async def wake(self, read: WakingRead) -> bool:
+        """Have the read that is under way there return without an answer."""
 
 
 @dataclass(slots=True)
@@ -85,9 +97,12 @@ class StreamFollower:
         self._page = page
         self._streams: dict[str, _Stream] = {}
         self._task: asyncio.Task[None] | None = None
-        self._reading = False
-        # The set of streams has changed, and the read under way was cancelled because of that.
-        self._changed = False
+        self._read = store.new_read()
+        # The streams of the read under way; empty between two reads.
+        self._asked: Mapping[str, str] = {}
+        # Wakes the read under way, because streams were joined that it does not wait for.
+        self._waking: asyncio.Task[None] | None = None
+        self._block_s = _BLOCK_S
         self._away = False
 
     async def join(self, key: str, listener: Listener) -> str:
@@ -107,11 +122,12 @@ class StreamFollower:
             newest = (await self._store.run(Events.edges(key))).newest or BEGINNING
             # Another listener may have joined during the question.
             self._streams.setdefault(key, _Stream(newest))
-            self._note_change()
         stream = self._streams[key]
         stream.listeners.append(listener)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"follow {self._name}")
+        if self._misses_one() and (self._waking is None or self._waking.done()):
+            self._waking = asyncio.create_task(self._wake(), name=f"wake {self._name}")
         return stream.last
 
     def leave(self, key: str, listener: Listener) -> None:
@@ -121,8 +137,8 @@ class StreamFollower:
             return
         stream.listeners.remove(listener)
         if not stream.listeners:
+            # The read under way goes on: what it finds there is dropped.
             del self._streams[key]
-            self._note_change()
 
     def position(self, key: str) -> str:
         """Cursor up to which a stream with listeners has been read."""
@@ -131,13 +147,32 @@ class StreamFollower:
     async def aclose(self) -> None:
         """Stop following all streams."""
         self._streams.clear()
-        if self._task is not None:
-            await end_task(self._task)
+        for task in (self._waking, self._task):
+            if task is not None:
+                await end_task(task)
 
-    def _note_change(self) -> None:
-        if self._task is not None and self._reading and not self._changed:
-            self._changed = True
-            self._task.cancel()
+    def _misses_one(self) -> bool:
+        """Does the read under way not wait for a stream that has a listener?"""
+        return bool(self._asked) and not self._streams.keys() <= self._asked.keys()
+
+    async def _wake(self) -> None:
+        """Wake the read under way until it waits for all streams that have listeners."""
+        backoff = Backoff()
+        # Streams that are joined meanwhile are read with this one: many need no read each.
+        await asyncio.sleep(_GATHER_S)
+        while self._misses_one():
+            try:
+                await self._store.wake(self._read)
+            except StoreUnavailable:
+                await asyncio.sleep(backoff.next_wait_s())
+            except StoreError as e:
+                # A user of the store that may not do this: a new stream is read when the read under way ends.
+                if self._block_s > _SHORT_BLOCK_S:
+                    self._block_s = _SHORT_BLOCK_S
+                    _log.warning(f"{self._name}_not_woken", extra={"error": str(e), "next": "reads are short"})
+                return
+            # Again, if the command had not arrived there yet. Otherwise its answer is on its way.
+            await asyncio.sleep(_GATHER_S)
 
     async def _run(self) -> None:
         while self._streams:
@@ -159,7 +194,7 @@ class StreamFollower:
                     await self._resume()
                     backoff.reset()
                     continue
-                found = await self._read(asked)
+                found = await self._wait(asked)
                 # Where a bounded stream has dropped entries that were not read, what is left fills a whole page.
                 full = [key for key, entries in found.items() if len(entries) == self._page]
                 gaps = {key for key in full if (await self._store.run(Events.edges(key))).gap_after(asked[key])}
@@ -173,23 +208,14 @@ class StreamFollower:
             for key, entries in found.items():
                 await self._hand_out(key, entries, before=asked[key], gap=key in gaps)
 
-    async def _read(self, asked: Mapping[str, str]) -> Mapping[str, list[Entry]]:
-        """Wait for new entries, or until the set of streams changes."""
-        # The read is no asyncio task of its own: that would cost a quarter more processor time for each short read.
-        task = self._task
-        self._reading = True
+    async def _wait(self, asked: Mapping[str, str]) -> Mapping[str, list[Entry]]:
+        """Wait for new entries, or until a stream is joined."""
+        self._asked = asked
         try:
-            return await self._store.run_aside(Events.follow(asked, self._page, _BLOCK_S))
-        except asyncio.CancelledError:
-            if not self._changed or (task is not None and task.cancelling() > 1):
-                raise  # Somebody else has cancelled the task, too.
-            # A read that is abandoned loses nothing: the next one starts at the same cursors.
-            return {}
+            op = Events.follow(asked, self._page, self._block_s)
+            return await self._store.run_aside(self._read, op, next(iter(asked)))
         finally:
-            self._reading = False
-            if self._changed and task is not None:
-                self._changed = False
-                task.uncancel()
+            self._asked = {}
 
     async def _hand_out(self, key: str, entries: Sequence[Entry], *, before: str, gap: bool) -> None:
         stream = self._streams.get(key)

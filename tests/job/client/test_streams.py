@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.streams import PAGE, StreamUpdate
-from hero_job.model.errors import StoreUnavailable
+from hero_job.client.waking_read import WakingRead
+from hero_job.model.errors import StoreRefused, StoreUnavailable
 from hero_job.operations.events import BEGINNING, Edges, Events
 from hero_job.protocol import lua
 from hero_job.protocol.op import Op, T
@@ -226,11 +228,11 @@ def test_a_follower_that_failed_says_so_and_goes_on(valkey: ValkeyServer, namesp
     class OnceBroken(AsyncStore):
         broken = False
 
-        async def run_aside(self, op: Op[T]) -> T:
+        async def run_aside(self, read: WakingRead, op: Op[T], key: str) -> T:
             if self.broken:
                 self.broken = False
                 raise RuntimeError("a defect")
-            return await super().run_aside(op)
+            return await super().run_aside(read, op, key)
 
     async def main() -> None:
         async with OnceBroken(valkey.url) as store:
@@ -247,3 +249,115 @@ def test_a_follower_that_failed_says_so_and_goes_on(valkey: ValkeyServer, namesp
             assert any(update.interrupted for update in heard)
 
     asyncio.run(main())
+
+
+def connections(server: ValkeyServer) -> int:
+    """Count the connections that the server has ever accepted."""
+    (line,) = [
+        line for line in str(server.command("INFO", "stats")).splitlines() if line.startswith("total_connections_")
+    ]
+    return int(line.partition(":")[2])
+
+
+def test_a_thousand_subscriptions_that_come_and_go_open_no_connection(own_valkey: ValkeyServer, namespace: str) -> None:
+    async def test(store: AsyncStore, key: str) -> None:
+        kept, passing = Listener(), Listener()
+        await store.streams.join(key, kept)
+        await add(store, key, 0)
+        await kept.next()
+        await asyncio.gather(*(add(store, f"{key}:warm", n) for n in range(20)))  # all eight connections are open
+        own_valkey.command("CONFIG", "RESETSTAT")
+        before = connections(own_valkey)
+
+        for first in range(0, 1000, 50):
+            # Some at the same time, some one after the other.
+            await asyncio.gather(*(store.streams.join(f"{key}:{n}", passing) for n in range(first, first + 40)))
+            for n in range(first + 40, first + 50):
+                await store.streams.join(f"{key}:{n}", passing)
+            await add(store, f"{key}:{first + 49}", first)
+            assert numbers(await passing.next()) == [first]
+            for n in range(first, first + 50):
+                store.streams.leave(f"{key}:{n}", passing)
+        await add(store, key, 1)
+
+        assert numbers(await kept.next()) == [1]
+        calls = own_valkey.command_calls()
+        # The two questions of this test have opened two.
+        assert connections(own_valkey) - before <= 2
+        assert calls.get("hello", 0) + calls.get("auth", 0) + calls.get("client|id", 0) <= 2
+        # Each stream is asked once for its end. A read is woken at most once for each join, and fewer are needed.
+        assert calls["evalsha"] == 1000
+        assert calls["xread"] <= 1000
+        assert passing.heard.empty()
+
+    follow(own_valkey.url, namespace, test)
+
+
+def test_a_store_that_lets_no_read_be_woken_is_read_in_short_steps(
+    own_valkey: ValkeyServer, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_valkey.command("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|unblock")
+
+    async def test(store: AsyncStore, key: str) -> None:
+        listener = Listener()
+        await store.streams.join(key, listener)
+        await add(store, key, 1)
+        await listener.next()
+        for n in range(2, 5):
+            await store.streams.join(f"{key}:{n}", listener)
+            await add(store, f"{key}:{n}", n)
+            assert numbers(await listener.next()) == [n]
+
+    follow(own_valkey.url.replace("//", "//plain:secret@"), namespace, test)
+    assert [record.message for record in caplog.records].count("streams_not_woken") == 1
+
+
+def test_a_follower_leaves_a_server_that_has_become_a_replica(
+    own_valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory, namespace: str
+) -> None:
+    """The address leads to the new master, so a connection to it hears what happens; the old one would hear nothing."""
+    other = ValkeyServer(tmp_path_factory.mktemp("other")).start()
+    try:
+        asyncio.run(_switch(own_valkey, other, f"{namespace}:stream"))
+    finally:
+        other.stop()
+
+
+async def _switch(first: ValkeyServer, second: ValkeyServer, key: str) -> None:
+    target = first
+    ends: list[asyncio.StreamWriter] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", target.port)
+        ends.extend((writer, back))
+        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+
+    address = await asyncio.start_server(lead, "127.0.0.1")
+    (place,) = [socket.getsockname()[1] for socket in address.sockets]
+    async with AsyncStore(f"redis://127.0.0.1:{place}/") as store:
+        listener = Listener()
+        await store.streams.join(key, listener)
+        await add(store, key, 1)
+        await listener.next()
+        target = second
+        await asyncio.to_thread(first.command, "REPLICAOF", "127.0.0.1", second.port)
+        heard: list[StreamUpdate] = []
+        value = 2
+        while not any(n >= 2 for update in heard for n in numbers(update)):
+            with contextlib.suppress(StoreRefused, StoreUnavailable):
+                await add(store, key, value)
+                value += 1
+            with contextlib.suppress(asyncio.QueueEmpty):
+                while True:
+                    heard.append(listener.heard.get_nowait())
+            await asyncio.sleep(0)
+        assert any(update.interrupted for update in heard)
+    address.close()
+    for end in ends:
+        end.close()
+    await address.wait_closed()

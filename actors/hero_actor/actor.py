@@ -344,9 +344,12 @@ class Actor:
             self._options.redis_url, name=self._options.incarnation, connect_timeout_s=_LEAVE_TIMEOUT_S
         ) as store:
             try:
-                recovery = store.run(operations.leave())
+                handed_back, more = 0, True
+                while more:
+                    recovery = store.run(operations.leave())
+                    handed_back, more = handed_back + len(recovery.handed_back), recovery.more
             except StoreError as e:
                 log.warning("actor.left_unsaid", extra={"error": str(e), "next": "the lease ends by itself"})
                 return
-        if recovery.handed_back:
-            log.info("actor.handed_back", extra={"jobs": len(recovery.handed_back)})
+        if handed_back:
+            log.info("actor.handed_back", extra={"jobs": handed_back})

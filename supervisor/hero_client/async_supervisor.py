@@ -66,7 +66,6 @@ class AsyncSupervisor:
     count_dead = _awaitable(calls.admin(AdminOperations.dead_count))
     get_queue = _awaitable(calls.admin(AdminOperations.queue))
     pause_queue = _awaitable(calls.admin(AdminOperations.pause))
-    resume_queue = _awaitable(calls.admin(AdminOperations.resume))
     get_batch = _awaitable(Operations.batch)
     ping = _awaitable(Operations.ping)
 
@@ -106,6 +105,12 @@ class AsyncSupervisor:
     async def purge_queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> int:
         """See `Supervisor.purge_queue`."""
         return await self.store.drive(batches.purge_queue(self.operations, script_type, group, instance))
+
+    async def resume_queue(
+        self, script_type: ScriptType, group: str | None = None, instance: str | None = None
+    ) -> bool:
+        """See `Supervisor.resume_queue`."""
+        return await self.store.drive(batches.resume_queue(self.operations, script_type, group, instance))
 
     async def list_queues(self) -> list[QueueStatus]:
         """See `Supervisor.list_queues`."""

@@ -67,7 +67,6 @@ class Supervisor:
     count_dead = _blocking(calls.admin(AdminOperations.dead_count))
     get_queue = _blocking(calls.admin(AdminOperations.queue))
     pause_queue = _blocking(calls.admin(AdminOperations.pause))
-    resume_queue = _blocking(calls.admin(AdminOperations.resume))
     get_batch = _blocking(Operations.batch)
     ping = _blocking(Operations.ping)
 
@@ -167,6 +166,19 @@ class Supervisor:
             How many jobs were stopped.
         """
         return self.store.drive(batches.purge_queue(self.operations, script_type, group, instance))
+
+    def resume_queue(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> bool:
+        """Resume a paused queue; its jobs keep their order.
+
+        Args:
+            script_type: The queue's script type.
+            group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
+
+        Returns:
+            False if it was not paused.
+        """
+        return self.store.drive(batches.resume_queue(self.operations, script_type, group, instance))
 
     def list_queues(self) -> list[QueueStatus]:
         """Look at the queue of every script type, and at those of the groups and instances that actors serve."""

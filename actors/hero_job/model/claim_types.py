@@ -175,10 +175,12 @@ class Recovery:
     Attributes:
         alive: True if nothing was done because its presence has not expired.
         handed_back: Jobs that returned to the head of their queues.
+        more: The incarnation holds more jobs; the same operation hands back the next ones.
     """
 
     alive: bool
     handed_back: list[str]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)

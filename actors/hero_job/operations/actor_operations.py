@@ -372,7 +372,7 @@ def _decode_turn(answer: list[Any]) -> Turn:
 
 
 def _decode_recovery(answer: list[Any]) -> Recovery:
-    return Recovery(answer[0] == 1, answer[1])
+    return Recovery(answer[0] == 1, answer[1], answer[2:] == [1])
 
 
 def _with_options(row: list[Any]) -> ClaimedJob:

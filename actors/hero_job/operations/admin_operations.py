@@ -158,8 +158,8 @@ class AdminOperations:
         """
         return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], bool, lua.PAUSE, 2)
 
-    def resume(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[bool]:
-        """Resume a paused queue; its jobs keep their order.
+    def resume(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[int]:
+        """Resume a paused queue; jobs keep their order. If other programs have pushed very many ids, do a part of that.
 
         Args:
             script_type: The queue's script type.
@@ -167,9 +167,9 @@ class AdminOperations:
             instance: The queue's instance in the group; None for the queue of the group.
 
         Returns:
-            False if it was not paused.
+            0 if it was not paused; 1 if it is resumed; 2 if it is still paused, and another call goes on.
         """
-        return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], bool, lua.RESUME, 2)
+        return Op([self.keys.paused, self.keys.work(script_type.suffix, group, instance)], int, lua.RESUME, 2)
 
     def dead(self, first: int = 0, count: int = 100) -> Op[list[DeadJob]]:
         """List the dead letters, which are the jobs that failed permanently, the newest first.
@@ -212,11 +212,11 @@ class AdminOperations:
 
         return Op(("INFO",), decode)
 
-    def promote(self, most: int = 1000) -> Op[tuple[int, float | None]]:
+    def promote(self, most: int = 250) -> Op[tuple[int, float | None]]:
         """Queue the delayed jobs that are due, and end the jobs that have expired.
 
         Args:
-            most: Most jobs to move in this round trip.
+            most: Most jobs to move in this round trip, of each kind.
 
         Returns:
             How many jobs were moved, and in how many seconds the next one is due; None if there is none.

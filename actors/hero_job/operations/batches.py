@@ -18,7 +18,16 @@ from hero_job.model.reach import Reach
 from hero_job.operations.flow import FEW, PAGE, PAUSE, Flow, chunks, raise_first_error
 from hero_job.operations.operations import Operations
 
-__all__ = ["BatchCreated", "Flow", "create_jobs", "creation_order", "purge_dead", "purge_queue", "retry_dead"]
+__all__ = [
+    "BatchCreated",
+    "Flow",
+    "create_jobs",
+    "creation_order",
+    "purge_dead",
+    "purge_queue",
+    "resume_queue",
+    "retry_dead",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +248,27 @@ def purge_queue(
         left -= taken
         count += ended
     return count
+
+
+def resume_queue(
+    operations: Operations, script_type: ScriptType, group: str | None = None, instance: str | None = None
+) -> Flow[bool]:
+    """Resume a paused queue; its jobs keep their order.
+
+    Args:
+        operations: Of the deployment's namespace.
+        script_type: The queue's script type.
+        group: The queue's group; None for the queue of the type.
+        instance: The queue's instance in the group; None for the queue of the group.
+
+    Returns:
+        False if it was not paused.
+    """
+    while True:
+        (answer,) = yield [operations.admin.resume(script_type, group, instance)]
+        raise_first_error([answer])
+        if answer != 2:
+            return bool(answer)
 
 
 def _dead_ids(operations: Operations, most: int) -> Flow[list[str]]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFound, JobStateError
+from hero_job.model.fields.limits import MAX_IDS
 from hero_job.model.fields.names import check_new_id
 from hero_job.model.fields.spellings import parse_status
 from hero_job.model.job import Job
@@ -83,6 +84,11 @@ class Operations:
                 raise JobInvalid("prerequisites", f"job '{what}' is not signed by its caller")
             if code == 8:
                 raise JobInvalid("dependents", f"only a signed job may come before '{what}', which is signed")
+            if code == 9:
+                raise JobInvalid("dependents", f"job '{what}' waits for {MAX_IDS} jobs already, and takes no more")
+            if code == 10:
+                problem = f"too many jobs come before the new one and after '{what}' to tell whether they form a circle"
+                raise JobInvalid("dependents", f"{problem}; create '{what}' last, with the new job as its prerequisite")
             return str(what)
 
         keys = self.keys

@@ -143,16 +143,19 @@ class JobRecovery:
             self._owed.pop(incarnation, None)
 
     async def _recover(self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False) -> None:
-        recovery: Recovery = await self._store.run(
-            self._recoveries.recover(incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped)
-        )
-        if recovery.handed_back:
+        handed_back, more = 0, True
+        while more:
+            recovery: Recovery = await self._store.run(
+                self._recoveries.recover(incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped)
+            )
+            handed_back, more = handed_back + len(recovery.handed_back), recovery.more
+        if handed_back:
             log.warning(
                 "jobs.recovered",
                 extra={
                     "incarnation": incarnation,
                     "seen_to_end": proven_dead,
-                    "handed_back": len(recovery.handed_back),
+                    "handed_back": handed_back,
                 },
             )
 

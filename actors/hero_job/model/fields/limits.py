@@ -24,8 +24,8 @@ MAX_VARIABLE_VALUE: Final = 100_000
 
 # In items.
 MAX_VARIABLES: Final = 1000
-#: Jobs before, or after, one job. One Lua script visits all of them.
-MAX_IDS: Final = 10_000
+#: Jobs before, or after, one job. One Lua script visits all of them; MOST_IDS in lua/parts/damage.lua.
+MAX_IDS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

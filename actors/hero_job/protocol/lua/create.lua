@@ -17,7 +17,8 @@
 -- Returns {0, id} created, or an equal job existed; {1, field} another job has this id; {2, id} this prerequisite is
 --   unknown; {3, id} this job holds the key of uniqueness; {4, id} this dependent does not exist or was started already;
 --   {5, id} this dependent would wait for itself; {6, id} its submitter may not use this batch; {7, id} this prerequisite
---   is not signed; {8, id} this dependent is signed, and the job is not
+--   is not signed; {8, id} this dependent is signed, and the job is not; {9, id} this dependent has as many prerequisites
+--   as a job may have; {10, id} too many jobs come before and after this dependent to tell whether it would wait for itself
 local key, queue = KEYS[1], KEYS[2]
 local ns, id, start, options, retention = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] ~= '0', read_retention(5)
 local FIRST_FIELD = 10
@@ -31,7 +32,7 @@ if start and not options and not exists then
   redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'created_at', at, 'updated_at', at,
     unpack(ARGV, FIRST_FIELD))
   -- Those of a former job of this id go. Not sooner: a full server refuses a script only at its first write.
-  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id)
+  redis.call('UNLINK', ns .. REPLY .. id, ns .. LOG .. id)
   enqueue(ns, id, queue, nil, false)
   note_event(id, 'dispatched')
   write_events(ns, retention)
@@ -52,23 +53,55 @@ local function difference()
   end
 end
 
--- The dependent that is an ancestor of this job, and so would wait for itself; or nil.
-local function cycle(prerequisites, is_dependent)
-  local seen, stack = {}, {}
-  for _, prerequisite in ipairs(prerequisites) do stack[#stack + 1] = prerequisite end
+-- Walk from jobs along their prerequisites or dependents, 1,000 records or 10,000 ids at most.
+-- Returns the first of `targets` on the way, or nil; and has the walk come to its end?
+local function walk(starts, targets, neighbours)
+  local seen, stack, records, ids = {}, {}, 1000, 10000
+  for _, start in ipairs(starts) do stack[#stack + 1] = start end
   while #stack > 0 do
-    local ancestor = table.remove(stack)
-    if is_dependent[ancestor] then return ancestor end
-    if not seen[ancestor] then
-      seen[ancestor] = true
-      local hash = redis.pcall('HMGET', ns .. JOB .. ancestor, 'prerequisites', 'prerequisites_added')
-      if not hash.err then
-        for n = 1, 2 do
-          for _, further in ipairs(contain(read_ids, 'prerequisites', hash[n]) or {}) do stack[#stack + 1] = further end
-        end
-      end
+    local job = table.remove(stack)
+    if targets[job] then return job, true end
+    if not seen[job] then
+      if records <= 0 or ids <= 0 then return nil, false end
+      seen[job] = true
+      local near = neighbours(job, ids)
+      if not near then return nil, false end
+      records, ids = records - 1, ids - #near
+      for _, further in ipairs(near) do stack[#stack + 1] = further end
     end
   end
+  return nil, true
+end
+
+local function prerequisites_of(job)
+  local hash, near = redis.pcall('HMGET', ns .. JOB .. job, 'prerequisites', 'prerequisites_added', 'status'), {}
+  -- A job that has ended waits for nobody, and nobody waits for what comes before it.
+  if hash.err or is_terminal(read_status(hash[3])) then return near end
+  for n = 1, 2 do
+    for _, further in ipairs(contain(read_ids, 'prerequisites', hash[n]) or {}) do near[#near + 1] = further end
+  end
+  return near
+end
+
+local function dependents_of(job, most)
+  local key = ns .. DEPENDENTS .. job
+  local count = redis.pcall('SCARD', key)
+  if type(count) ~= 'number' then return {} end
+  return count <= most and redis.call('SMEMBERS', key)
+end
+
+-- The dependent that is an ancestor of this job, and so would wait for itself; or nil, and a dependent of which that
+-- cannot be told because too many jobs come before the job and after this dependent.
+local function cycle(prerequisites, dependents, is_dependent)
+  local ancestor, is_sure = walk(prerequisites, is_dependent, prerequisites_of)
+  if is_sure then return ancestor end
+  local is_prerequisite = {}
+  for _, prerequisite in ipairs(prerequisites) do is_prerequisite[prerequisite] = true end
+  -- From the other end: most dependents have few jobs after them.
+  local descendant
+  descendant, is_sure = walk(dependents, is_prerequisite, dependents_of)
+  if descendant then return dependents[1] end
+  if not is_sure then return nil, dependents[1] end
 end
 
 -- Can one more prerequisite be added to this job?
@@ -138,10 +171,12 @@ local function register_options()
         local _, signatures = signatures_of(dependent)
         if signatures and not is_signed(fields.caller_id, fields.signatures) then return { 8, dependent } end
       end
+      if #takes_prerequisites(dependent) >= MOST_IDS then return { 9, dependent } end
       is_dependent[dependent] = true
     end
-    local ancestor = cycle(prerequisites, is_dependent)
+    local ancestor, unsure = cycle(prerequisites, dependents, is_dependent)
     if ancestor then return { 5, ancestor } end
+    if unsure then return { 10, unsure } end
   end
   local open, done, failed = {}, {}, nil
   for _, prerequisite in ipairs(prerequisites) do
@@ -178,7 +213,7 @@ else
   if refusal then return refusal end
   redis.call('HSET', key, 'status', 'created', 'extra', options and '1' or '0', 'created_at', at, 'updated_at', at,
     unpack(ARGV, FIRST_FIELD))
-  redis.call('DEL', ns .. REPLY .. id, ns .. LOG .. id)
+  redis.call('UNLINK', ns .. REPLY .. id, ns .. LOG .. id)
   local batch_id = options and redis.call('HGET', key, 'batch')
   if batch_id then contain(join_batch, ns, batch_id) end
   if not start then note_event(id, 'created') end

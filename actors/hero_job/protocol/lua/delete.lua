@@ -24,6 +24,6 @@ if not hash.err then
   end
 end
 if redis.call('DEL', KEYS[1]) == 0 then return { 1 } end
-redis.call('DEL', KEYS[2], ns .. LOG .. id)
+redis.call('UNLINK', KEYS[2], ns .. LOG .. id)
 redis.call('ZREM', ns .. DEAD_LETTERS, id)
 return { 0 }

@@ -12,6 +12,7 @@
 local scheduled, expiring = KEYS[1], KEYS[2]
 local ns, max_jobs, retention, moved = ARGV[1], ARGV[2], read_retention(3), 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled, '-inf', now, 'LIMIT', 0, max_jobs)) do
+  if links > 500 then break end
   redis.call('ZREM', scheduled, id)
   if status_of(ns .. JOB .. id) == 'scheduled' then
     contain_job(ns, id, retention, dispatch, ns, id, retention, 'due')

@@ -16,11 +16,12 @@
 -- ARGV[5] '1' if its jobs are suspects; '' if it was stopped
 -- ARGV[6] for how long its claimed lists are read again, in ms
 -- ARGV[7..11] retention (see ending.lua)
--- Returns {alive 0|1, {id handed back ...}}
+-- Returns {alive 0|1, {id handed back ...}, 1 if another call is needed for the rest of its jobs}
 local registry, presence, dead = KEYS[1], KEYS[2], KEYS[3]
 local ns, incarnation, cause, reason, suspects, tomb_ms = unpack(ARGV, 1, 6)
 local retention = read_retention(7)
 local MAX_LANES = 1024 + 32 -- with the spare ones
+local MAX_HANDED = 500
 local back = {}
 if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back } end
 
@@ -30,23 +31,31 @@ local function read_object(text)
   return ok and type(object) == 'table' and object or {}
 end
 
-local entry = redis.call('HGET', registry, incarnation)
-if entry then
+local described, until_ms, left = redis.call('HGET', registry, incarnation), 0, MAX_HANDED
+
+-- Note among the dead that its claimed lists are to be read again, and whether its jobs are suspects.
+local function bury()
+  local tomb = { until_ms = until_ms, entry = described, suspects = suspects }
+  redis.call('HSET', dead, incarnation, cjson.encode(tomb))
+end
+
+if described then
   redis.call('HDEL', registry, incarnation)
   redis.call('DEL', presence, ns .. CONTROL .. incarnation)
   redis.call('XADD', ns .. ACTOR_EVENTS, 'MAXLEN', '~', 1000, '*', 'event', cause == 'leaving' and 'left' or 'lost',
-    'incarnation', incarnation, 'entry', entry)
+    'incarnation', incarnation, 'entry', described)
   if cause ~= 'leaving' then
-    redis.call('HSET', dead, incarnation, cjson.encode({ until_ms = now + tonumber(tomb_ms), entry = entry }))
+    until_ms = now + tonumber(tomb_ms)
+    bury()
   end
 else
   local tomb = redis.call('HGET', dead, incarnation)
   if not tomb then return { 0, back } end
   tomb = read_object(tomb)
-  entry = tomb.entry
-  if (tonumber(tomb.until_ms) or 0) < now then redis.call('HDEL', dead, incarnation) end
+  described, until_ms = tomb.entry, tonumber(tomb.until_ms) or 0
+  if tomb.suspects == '' then suspects = '' end
 end
-entry = read_object(entry)
+local entry = read_object(described)
 local type_queue = queue_of(ns, type(entry.suffix) == 'string' and entry.suffix)
 
 local function hand_back(id, queue)
@@ -88,10 +97,24 @@ end
 local lanes = (tonumber(entry.lanes) or MAX_LANES) + (tonumber(entry.spare_lanes) or 0)
 for lane = 0, math.min(lanes, MAX_LANES) - 1 do
   local claimed = ns .. CLAIMED .. incarnation .. ':' .. lane
-  local ids = contain(redis.call, 'LRANGE', claimed, 0, -1) or {}
-  for i = #ids, 1, -1 do contain_job(ns, ids[i], retention, recover_job, ids[i], incarnation .. '/' .. lane) end
-  redis.call('DEL', claimed)
+  -- The last ones first, because each goes to the head of its queue.
+  local ids = contain(redis.call, 'LRANGE', claimed, -left, -1)
+  for i = #(ids or {}), 1, -1 do contain_job(ns, ids[i], retention, recover_job, ids[i], incarnation .. '/' .. lane) end
+  if not ids then
+    redis.call('DEL', claimed) -- it is not a list
+  elseif #ids > 0 then
+    redis.call('LTRIM', claimed, 0, -1 - #ids)
+    left = left - #ids
+  end
+  if left <= 0 then break end
+end
+if left <= 0 then
+  -- If this caller dies meanwhile, a supervisor that reads the tomb goes on.
+  until_ms = math.max(until_ms, now + tonumber(tomb_ms))
+  bury()
+elseif until_ms < now then
+  redis.call('HDEL', dead, incarnation)
 end
 settle_ended(ns, retention)
 write_events(ns, retention)
-return { 0, back }
+return { 0, back, left <= 0 and 1 or 0 }

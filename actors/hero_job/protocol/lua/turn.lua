@@ -128,13 +128,16 @@ if alive == 0 or max_jobs == 0 then
   return { alive, refused, jobs }
 end
 
-local ids = redis.call('LRANGE', claimed, 0, max_jobs - 1)
+local ids, origin = redis.call('LRANGE', claimed, 0, max_jobs - 1), {}
 for q = FIRST_QUEUE, #KEYS do
   if #ids >= max_jobs then break end
   local popped = redis.pcall('LPOP', KEYS[q], max_jobs - #ids)
   if popped and not popped.err then -- a key that is not a list keeps no other queue from being served
     redis.call('RPUSH', claimed, unpack(popped))
-    for _, id in ipairs(popped) do ids[#ids + 1] = id end
+    for _, id in ipairs(popped) do
+      ids[#ids + 1] = id
+      origin[#ids] = KEYS[q]
+    end
   end
 end
 
@@ -143,6 +146,7 @@ local function outputs_of(prerequisites, prerequisites_added)
   local outputs = {}
   for n, name in ipairs({ 'prerequisites', 'prerequisites_added' }) do
     for _, prerequisite in ipairs(read_ids(name, n == 1 and prerequisites or n == 2 and prerequisites_added)) do
+      links = links + 1
       local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status')
       if hash.err or not (hash[1] or hash[2] or hash[3]) then return nil, prerequisite end
       outputs[#outputs + 1] = prerequisite
@@ -197,7 +201,12 @@ end
 
 local seen = {}
 local suffix = KEYS[FIRST_QUEUE] and string.match(KEYS[FIRST_QUEUE], QUEUE .. '(%a+)')
-for _, id in ipairs(ids) do
+local taken = #ids
+for i, id in ipairs(ids) do
+  if links > 500 and i > 1 then
+    taken = i - 1
+    break
+  end
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id',
     'context_id', 'timeout', 'env_vars', 'extra')
@@ -259,6 +268,13 @@ for _, id in ipairs(ids) do
     else
       redis.call('LREM', claimed, 1, id) -- it has ended, was deleted, waits in line, or runs elsewhere
     end
+  end
+end
+-- The jobs so far have very many prerequisites, so the ids behind them return to where they came from.
+for i = #ids, taken + 1, -1 do
+  if origin[i] then
+    redis.call('LREM', claimed, -1, ids[i])
+    redis.call('LPUSH', origin[i], ids[i])
   end
 end
 settle_ended(ns, retention)

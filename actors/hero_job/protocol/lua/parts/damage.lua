@@ -31,6 +31,9 @@ local function read_number(name, text, default)
   return number
 end
 
+-- Most jobs before one job, and after it; MAX_IDS in limits.py.
+local MOST_IDS = 1000
+
 -- Read the JSON array of job ids in a field of a record. An absent one, and JSON's null, mean none.
 local function read_ids(name, text)
   if not text or text == '[]' or text == 'null' then return {} end
@@ -41,5 +44,6 @@ local function read_ids(name, text)
     ok = false
   end
   if not ok then error(name .. ' is not a JSON array of job ids: ' .. string.sub(text, 1, 80), 0) end
+  if #ids > MOST_IDS then error(name .. ' lists more than ' .. MOST_IDS .. ' jobs', 0) end
   return ids
 end

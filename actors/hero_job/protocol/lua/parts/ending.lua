@@ -32,8 +32,10 @@ local function write_events(ns, retention)
   end
   if has_dead_letters then
     local dead_letters = ns .. DEAD_LETTERS
-    redis.call('ZREMRANGEBYSCORE', dead_letters, '-inf', now - retention.failure_ms)
-    redis.call('ZREMRANGEBYRANK', dead_letters, 0, -1 - retention.dead)
+    -- Few by few: thousands may grow old in the same moment, or be too many after a setting has changed.
+    local old = redis.call('ZCOUNT', dead_letters, '-inf', now - retention.failure_ms)
+    old = math.max(old, redis.call('ZCARD', dead_letters) - retention.dead)
+    if old > 0 then redis.call('ZREMRANGEBYRANK', dead_letters, 0, math.min(old, 1000) - 1) end
     redis.call('PEXPIRE', dead_letters, retention.failure_ms)
   end
 end
@@ -220,6 +222,7 @@ local function release_holdings(ns, id, status, retention)
   concurrency_key = concurrency_key or place
   for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
     for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do
+      budget = budget - 1
       -- A job that ends before its prerequisites must leave no id there that a later job of this id would answer to.
       if pending and pending ~= '0' then redis.pcall('SREM', ns .. DEPENDENTS .. prerequisite, id) end
       contain(forget_reader, ns, id, prerequisite, retention)
@@ -242,7 +245,15 @@ local function settle_dependents(ns, id, status, retention)
     if not page then redis.call('DEL', dependents) end -- it is not a set
     if not page or #page == 0 then return true end
     budget = budget - #page
-    for _, dependent in ipairs(page) do settle_dependent(ns, dependent, id, status, retention) end
+    local links_before = links
+    for n, dependent in ipairs(page) do
+      if links - links_before > 500 then
+        redis.call('SADD', dependents, unpack(page, n))
+        budget = 0
+        break
+      end
+      settle_dependent(ns, dependent, id, status, retention)
+    end
   end
   return redis.call('EXISTS', dependents) == 0
 end

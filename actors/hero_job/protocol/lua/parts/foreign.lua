@@ -4,6 +4,10 @@
 -- The field `extra` says who has looked at the options of a job: '0' it has none, '1' they are registered; absent or '2'
 -- (another job waits for it, or it for another job) nobody has. A plain job of ours is created with '0'.
 
+-- Prerequisites and dependents that this call has looked at. A caller that goes through many jobs ends with those that
+-- it has when they are many.
+local links = 0
+
 local function has_options(extra)
   return extra and extra ~= '0'
 end
@@ -49,6 +53,7 @@ end
 
 -- Let a job wait for another one. Returns 1, or 0 if it was registered already.
 local function wait_for(ns, id, prerequisite)
+  links = links + 1
   mark_options(ns .. JOB .. prerequisite)
   keep_for(ns, id, prerequisite)
   return write_over('SADD', ns .. DEPENDENTS .. prerequisite, id)
@@ -61,6 +66,7 @@ local function add_prerequisite(ns, id, prerequisite)
   redis.call('HINCRBY', key, 'pending', 1)
   local added = read_ids('prerequisites_added', redis.call('HGET', key, 'prerequisites_added'))
   added[#added + 1] = prerequisite
+  links = links + #added / 10 -- their text is read and written again
   redis.call('HSET', key, 'prerequisites_added', cjson.encode(added))
   mark_options(key)
 end
@@ -68,6 +74,7 @@ end
 -- Let the jobs that a job names as its dependents wait for it, if they have not started.
 local function adopt_dependents(ns, id, dependents)
   for _, dependent in ipairs(dependents) do
+    links = links + 1
     local status = status_of(ns .. JOB .. dependent)
     if status == 'created' or status == 'waiting_for_prerequisites' then
       add_prerequisite(ns, dependent, id)
@@ -118,6 +125,7 @@ local function adopt(ns, id, suffix)
   if asked.not_before then redis.call('HSET', key, 'due_ms', read_time('not_before', asked.not_before)) end
   local open = 0
   for _, prerequisite in ipairs(read_ids('prerequisites', asked.prerequisites)) do
+    links = links + 1
     local status = status_of(ns .. JOB .. prerequisite)
     if not status then return 'prerequisite_failed', 'there is no job with the id of its prerequisite ' .. prerequisite end
     if not is_terminal(status) then

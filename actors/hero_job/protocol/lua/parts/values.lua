@@ -37,9 +37,17 @@ local function end_value(key, ends, name)
   end
 end
 
--- Forget all values whose time is over. Their number is bounded like that of all values.
+-- Forget values whose time is over, 500 at most; the next call forgets more. Returns the set of all that are over.
 local function end_values(key, ends)
-  for _, name in ipairs(redis.call('HKEYS', ends)) do end_value(key, ends, name) end
+  local over, left, flat = {}, 500, redis.call('HGETALL', ends)
+  for i = 1, #flat, 2 do
+    if (tonumber(flat[i + 1]) or 0) <= now then
+      over[flat[i]] = true
+      if left > 0 then end_value(key, ends, flat[i]) end
+      left = left - 1
+    end
+  end
+  return over
 end
 
 -- Write a value; those whose time is over make room first, if they must. Returns what put_value returns.

@@ -71,6 +71,14 @@ def test_the_same_job_created_twice_is_one_job(run: Run, operations: Operations,
     assert run(operations.create(make_job(id="same"))) == "same"
 
 
+def test_the_order_of_environment_variables_makes_no_other_job(
+    run: Run, operations: Operations, make_job: MakeJob
+) -> None:
+    run(operations.create(make_job(id="same", env_vars={"A": "1", "B": "2"})))
+
+    assert run(operations.create(make_job(id="same", env_vars={"B": "2", "A": "1"}))) == "same"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [({"script": "1"}, "script"), ({"timeout": 5}, "timeout"), ({"env_vars": {"A": "1"}}, "env_vars"),

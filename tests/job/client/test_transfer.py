@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -194,3 +195,29 @@ def test_a_file_that_is_not_a_complete_export_is_refused(
 
     with pytest.raises(ExportInvalid, match=message):
         import_lines(other, namespace, damage(lines))
+
+
+def test_a_namespace_with_characters_of_patterns_is_exported_alone(store: Store, make_job: MakeJob) -> None:
+    names = {name: Operations(name) for name in (f"{uuid.uuid4().hex}{tail}" for tail in ("*", "[ab]?", "\\\\x"))}
+    stranger = Operations(next(iter(names)).replace("*", "-other"))
+    for operations in (*names.values(), stranger, Operations(list(names)[1].replace("[ab]?", "ac"))):
+        store.run(operations.create(make_job(id="one")))
+
+    for name in names:
+        keys = {json.loads(line)["key"] for line in list(export_lines(store, name))[1:-1]}
+        assert keys == {"job:one", "events"}, name
+
+
+def test_followers_of_an_imported_stream_miss_nothing_although_its_last_entries_are_gone(
+    store: Store, operations: Operations, make_job: MakeJob, namespace: str, other: Store
+) -> None:
+    submit(store, operations, make_job)
+    ((entry, _),) = store.run(Op(("XRANGE", operations.keys.events, "-", "+"), as_is))
+    late = f"{int(entry.split('-')[0]) + 10**9}-7"
+    store.run(Op(("XADD", operations.keys.events, late, "a", "b"), as_is))
+    store.run(Op(("XDEL", operations.keys.events, late), as_is))
+
+    import_lines(other, namespace, list(export_lines(store, namespace)))
+
+    flat = other.run(Op(("XINFO", "STREAM", operations.keys.events), as_is))
+    assert flat[flat.index("last-generated-id") + 1] == late

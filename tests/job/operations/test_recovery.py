@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -243,3 +244,51 @@ def test_a_full_server_does_not_cost_an_actor_its_lease(
         store.run(actor.beat(busy=0, jobs=0))
 
         assert store.run(Op(("PTTL", operations.keys.actor("i")), int)) > 30_000
+
+
+def test_an_incarnation_that_joins_again_after_a_lost_answer_is_announced_once(
+    store: Store, operations: Operations, make_actor: MakeActor
+) -> None:
+    actor = make_actor()
+    assert store.run(actor.join())
+
+    events = store.run(Op(("XRANGE", operations.keys.actor_events, "-", "+"), list))
+    assert [fields[1] for _, fields in events] == ["joined"]
+
+
+@pytest.mark.parametrize("proven_dead", [True, False])
+def test_late_ids_of_a_dead_incarnation_are_found_again_and_again_until_its_time_is_over(
+    store: Store,
+    operations: Operations,
+    make_job: MakeJob,
+    make_actor: MakeActor,
+    recoveries: Recoveries,
+    proven_dead: bool,
+) -> None:
+    dead = make_actor()
+    incarnation = dead.entry.incarnation
+    store.run(Op(("DEL", operations.keys.actor(incarnation)), int))
+    store.run(recoveries.recover(incarnation, proven_dead=proven_dead))
+    for _ in range(3):
+        (job_id,) = submit_many(store, operations, make_job, 1)
+        move = ("LMOVE", operations.keys.work("osis"), operations.keys.claimed(incarnation, 0), "LEFT", "RIGHT")
+        assert store.run(Op(move, str)) == job_id
+        assert store.run(recoveries.buried()) == [incarnation]
+        assert store.run(recoveries.recover(incarnation, proven_dead=proven_dead)).handed_back == [job_id]
+        store.run(operations.delete(job_id))
+        store.run(make_actor().turn(0, [], 1))
+
+    tomb = store.run(Op(("HGET", operations.keys.dead, incarnation), str))
+    over = re.sub(r'"until_ms":[0-9.e+]+', '"until_ms":1', tomb)
+    assert over != tomb
+    store.run(Op(("HSET", operations.keys.dead, incarnation, over), int))
+    store.run(recoveries.recover(incarnation, proven_dead=proven_dead))
+    assert store.run(recoveries.buried()) == []
+
+
+def test_an_incarnation_that_left_in_order_is_not_looked_at_again(
+    store: Store, make_actor: MakeActor, recoveries: Recoveries
+) -> None:
+    store.run(make_actor().leave())
+
+    assert store.run(recoveries.buried()) == []

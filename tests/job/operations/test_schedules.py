@@ -131,3 +131,18 @@ def test_a_step_that_its_field_cannot_hold_is_refused(cron: str) -> None:
 @pytest.mark.parametrize("cron", ["*/59 * * * *", "0 */23 * * *", "*/30 * * * * *", "0 0 */15 * *", "0 0 1/3 */11 */6"])
 def test_a_step_that_its_field_can_hold_is_taken(cron: str) -> None:
     Schedule(name="s", job=JOB, cron=cron)
+
+
+def test_a_schedule_that_is_made_again_knows_nothing_of_the_jobs_of_the_old_one(store: Store, namespace: str) -> None:
+    schedules = Schedules(namespace)
+    schedule = Schedule(name="s", job=JOB, interval_s=10)
+    store.run(schedules.put(schedule, 1))
+    assert store.run(schedules.move_on("s", 1, 2, "its job"))
+    (due,) = store.run(schedules.due()).schedules
+    assert due.last_job_id == "its job"
+
+    assert store.run(schedules.delete("s"))
+    store.run(schedules.put(schedule, 1))
+
+    (due,) = store.run(schedules.due()).schedules
+    assert due.last_job_id is None

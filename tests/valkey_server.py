@@ -86,9 +86,14 @@ class ValkeyServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=self.environment(),
         )
         eventually(self.answers, what="the server answers PING")
         return self
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the server's process."""
+        return dict(os.environ)
 
     def answers(self) -> bool:
         """Does it answer PING, which means that it has loaded its data?"""

@@ -25,6 +25,7 @@ from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedules
+from hero_job.operations.store_clock import ClockWatch
 from hero_process.exit_codes import ProcessExit
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.orphans import Orphans
@@ -256,7 +257,8 @@ class Service:
         self._ends.push_async_callback(recovery.close)
         self._run_in_background("sweep", recovery.run())
         self._run_in_background("inspect", inspect_store(store, operations), required=False)
-        due_jobs = DueJobs(store, operations, Schedules(namespace), limits=job_limits(settings.jobs))
+        clock, limits = ClockWatch(namespace), job_limits(settings.jobs)
+        due_jobs = DueJobs(store, operations, Schedules(namespace), limits=limits, clock=clock)
         self._run_in_background("clock", due_jobs.run())
         self._run_in_background("damage", DamageWatch(store, operations).run())
         return recovery

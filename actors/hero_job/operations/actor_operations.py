@@ -275,7 +275,11 @@ class Recoveries:
 
     def expired(self) -> Op[list[str]]:
         """List the incarnations whose presence has expired."""
-        return Op([self.keys.actors, self.keys.prefix], list, lua.EXPIRED, 1)
+        return Op([self.keys.actors, self.keys.prefix], lambda answer: list(answer[1]), lua.EXPIRED, 1)
+
+    def expired_now(self) -> Op[tuple[int, list[str]]]:
+        """List the incarnations whose presence has expired, after the server's time in ms."""
+        return Op([self.keys.actors, self.keys.prefix], lambda answer: (answer[0], answer[1]), lua.EXPIRED, 1)
 
     def buried(self) -> Op[list[str]]:
         """List the dead incarnations to recover again, because the last command of a frozen lane may come late."""
@@ -295,7 +299,9 @@ class Recoveries:
         queue = self.keys.work(job.script_type.suffix, job.group, job.instance)
         return Op(("LMOVE", queue, self.keys.claimed(incarnation, lane), "LEFT", "RIGHT"), bool)
 
-    def recover(self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False) -> Op[Recovery]:
+    def recover(
+        self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False, latest_ms: int | str = ""
+    ) -> Op[Recovery]:
         """Hand back the jobs of an incarnation.
 
         Args:
@@ -303,6 +309,7 @@ class Recoveries:
             proven_dead: Its process was seen to exit. Otherwise it is left alone until its presence has expired.
             reason: Why its jobs run again, for their records; by default, what is known of its end.
             stopped: Its supervisor ended it on purpose, so its jobs are no suspects.
+            latest_ms: If the server's clock is later than this, it was set, and nothing is done; "" for any.
 
         Returns:
             Whether it was left alone, and which jobs were handed back.
@@ -310,12 +317,15 @@ class Recoveries:
         if not reason:
             reason = "its actor ended unexpectedly" if proven_dead else "its actor gave no sign of life"
         cause = "dead" if proven_dead else "expired"
-        return _recover(self.keys, incarnation, cause, reason, self.retention, suspects=not stopped)
+        return _recover(
+            self.keys, incarnation, cause, reason, self.retention, suspects=not stopped, latest_ms=latest_ms
+        )
 
 
 def _recover(
-    keys: Keys, incarnation: str, cause: str, reason: str, retention: Retention, *, suspects: bool = False
-) -> Op[Recovery]:
+    keys: Keys, incarnation: str, cause: str, reason: str, retention: Retention, *, suspects: bool = False,
+    latest_ms: int | str = "",
+) -> Op[Recovery]:  # fmt: skip
     args: list[Any] = [keys.actors, keys.actor(incarnation), keys.dead, keys.prefix, incarnation, cause]
     args += (
         reason,
@@ -323,6 +333,7 @@ def _recover(
         # After a process was seen to exit, only a command that the server has not read yet can still take effect: a
         # minute is ample. A frozen process may return much later.
         int((60 if cause == "dead" else retention.tomb_s) * 1000),
+        latest_ms,
         *retention.arguments,
     )
     return Op(args, _decode_recovery, lua.RECOVER, 3)

@@ -101,18 +101,19 @@ class Schedule:
             _check_steps(self.cron)
         next(self.ticks_after(0.0))
 
-    def job_at(self, tick_ms: int, limits: JobLimits = DEFAULT_LIMITS) -> Job:
+    def job_at(self, tick_ms: int, limits: JobLimits = DEFAULT_LIMITS, again: int = 0) -> Job:
         """Create the job of one tick, without storing it.
 
         Args:
             tick_ms: The tick, in milliseconds since 1970.
             limits: What the deployment accepts.
+            again: For a tick that may come a second time, because the clock was set back: how often it was set.
 
         Raises:
             JobInvalid: A field of the job is invalid; names it.
         """
         at = datetime.fromtimestamp(tick_ms / 1000, UTC)
-        job_id = f"{self.name}@{at:%Y-%m-%dT%H:%M:%S}Z"
+        job_id = f"{self.name}@{at:%Y-%m-%dT%H:%M:%S}Z{f'.{again}' if again else ''}"
         return Job.from_fields({**self.job, "id": job_id}, limits)
 
     def ticks_after(self, after_s: float) -> Iterator[int]:

@@ -59,6 +59,9 @@ class KeyPart(StrEnum):
     UNSETTLED = "q:unsettled"
     #: Sorted set: schedules, by their next tick in ms.
     TICKS = "q:ticks"
+    #: Sorted sets: delayed and expiring jobs whose times are being moved, because the server's clock was set back.
+    MOVING_SCHEDULED = "q:scheduled:moving"
+    MOVING_EXPIRING = "q:expiring:moving"
     #: List, by incarnation: orders to an actor, as JSON.
     CONTROL = "q:ctl:actor:"
     #: List, by script type: ids of jobs to stop, from foreign clients.
@@ -72,6 +75,8 @@ class KeyPart(StrEnum):
     CLAIMED = "meta:claimed:"
     #: Hash: dead incarnation -> JSON: its description, and until when recovery looks at its claimed lists again.
     DEAD = "meta:dead"
+    #: Hash: the server's time when a supervisor looked last, and how it was set.
+    CLOCK = "meta:clock"
     #: Hash: paused queue -> since when.
     PAUSED = "meta:paused"
     #: Hash: name of a token -> JSON of its scope, hash and times.
@@ -122,11 +127,14 @@ class Keys:
     __slots__ = (
         "actor_events",
         "actors",
+        "clock",
         "dead",
         "dead_jobs",
         "events",
         "expiring",
         "job_prefix",
+        "moving_expiring",
+        "moving_scheduled",
         "namespace",
         "object_types",
         "paused",
@@ -151,6 +159,9 @@ class Keys:
         self.dead = self.prefix + KeyPart.DEAD
         self.scheduled = self.prefix + KeyPart.SCHEDULED
         self.expiring = self.prefix + KeyPart.EXPIRING
+        self.moving_scheduled = self.prefix + KeyPart.MOVING_SCHEDULED
+        self.moving_expiring = self.prefix + KeyPart.MOVING_EXPIRING
+        self.clock = self.prefix + KeyPart.CLOCK
         self.dead_jobs = self.prefix + KeyPart.DEAD_LETTERS
         self.paused = self.prefix + KeyPart.PAUSED
         self.schedules = self.prefix + KeyPart.SCHEDULES

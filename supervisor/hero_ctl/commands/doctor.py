@@ -60,7 +60,7 @@ def doctor(
         check_rpc,
         check_store,
     )
-    from hero_ctl.commands.store_checks import check_store_files
+    from hero_ctl.commands.store_checks import check_clock, check_store_files
 
     path = config or next((p for p in _CONFIGS if p.is_file()), None)
     settings, found = check_config(path)
@@ -72,6 +72,7 @@ def doctor(
             operations = Operations(namespace)
             found += check_store(opened, operations)
             if not any(finding.area == "store" and finding.level is Level.PROBLEM for finding in found):
+                found += check_clock(opened, namespace)
                 found += check_jobs(opened, operations, most)
                 found += check_records(opened, operations, delete=delete_damaged)
     except StoreUrlInvalid as e:

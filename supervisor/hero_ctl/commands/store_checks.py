@@ -1,4 +1,4 @@
-"""The checks of `heroctl doctor` on the embedded store: its files and its disk.
+"""The checks of `heroctl doctor` on the embedded store's files, and on the clock of any store.
 
 Called by `doctor.py`. Invariant: they change nothing, also when no store serves.
 """
@@ -10,6 +10,9 @@ from pathlib import Path
 
 from hero_config.model.settings import Settings
 from hero_ctl.commands.checks import Finding
+from hero_job.client.store import Store
+from hero_job.model.errors import HeroJobError
+from hero_job.operations.store_clock import ClockWatch
 from hero_supervisor.errors import StoreDataIncomplete
 from hero_supervisor.store.data_files import examine
 from hero_supervisor.store.kept_copies import kept_copies
@@ -36,3 +39,16 @@ def check_store_files(settings: Settings, *, serves: bool) -> Iterator[Finding]:
         text = f"{len(kept)} copies of damaged data in {folder / 'damaged'} ({size:,} bytes); newest: {kept[-1].name}"
         cure = "find out what was lost ('damaged data' in docs/operations.md), then delete them"
         yield Finding.warning("store", text, cure)
+
+
+def check_clock(store: Store, namespace: str) -> Iterator[Finding]:
+    """Tell when the store's clock was set."""
+    try:
+        step = store.run(ClockWatch(namespace).last_step())
+    except HeroJobError:
+        return  # the checks of the jobs say so
+    if step is not None:
+        way = "forward" if step.step_ms > 0 else "back"
+        text = f"the server's clock was set {way} by {abs(step.step_ms) / 1000:.0f} s at {step.at}"
+        text += f"; {step.steps} times in all" if step.steps > 1 else ""
+        yield Finding.warning("store", text, "have NTP slew the clock (chrony: makestep only at the start)")

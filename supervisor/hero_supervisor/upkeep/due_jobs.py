@@ -1,4 +1,4 @@
-"""Queues the jobs whose time has come, ends the jobs that have expired, and fires schedules.
+"""Queues the jobs whose time has come, ends the jobs that have expired, fires schedules, and minds the store's clock.
 
 Owned here: when the store is asked what is due. The service of every supervisor runs this. The store's scripts make
 sure that each job is moved once and that each tick of a schedule gets one job, even when several supervisors ask.
@@ -19,6 +19,7 @@ from hero_job.model.errors import JobConflict, JobDamaged, JobInvalid, JobNotFou
 from hero_job.model.job import JobLimits
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import DueSchedule, Overlap, Schedules
+from hero_job.operations.store_clock import ClockLook, ClockWatch
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class DueJobs:
         operations: Builds the operations on jobs.
         schedules: Builds those on schedules.
         limits: The limits of the deployment, which scheduled jobs must keep too.
+        clock: Compares the store's clock with ours.
         roll: Gives chances in [0, 1).
     """
 
@@ -47,12 +49,15 @@ class DueJobs:
         schedules: Schedules,
         *,
         limits: JobLimits,
+        clock: ClockWatch | None = None,
         roll: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._operations = operations
         self._schedules = schedules
         self._limits = limits
+        self._clock = clock
+        self._looked = ClockLook()
         self._roll = roll
         # What was said about each schedule that cannot be used, so that it is said once.
         self._refused: dict[str, str] = {}
@@ -81,14 +86,28 @@ class DueJobs:
         Raises:
             StoreError: The store is away, or refuses the command.
         """
+        if self._clock is not None:
+            await self._mind_clock(self._clock)
         try:
             moved, next_job_s = await self._store.run(self._operations.admin.promote())
         finally:
             fired, next_tick_s = await self._fire_all()
-        if moved or fired:
+        if moved or fired or self._looked.left:
             return 0.0
         known = [s for s in (next_job_s, next_tick_s) if s is not None]
         return min(known, default=_LONGEST_S)
+
+    async def _mind_clock(self, clock: ClockWatch) -> None:
+        """Notice that the store's clock was set. If it was set back, have the schedules go on from there."""
+        looked = self._looked = await self._store.run(clock.look())
+        if looked.step_ms:
+            effect = "delays and schedules were moved" if looked.step_ms < 0 else "what waits is due earlier"
+            log.warning("store.clock_stepped", extra={"step_s": looked.step_ms / 1000, "effect": effect})
+        if looked.schedules_due:
+            now_ms = (await self._store.run(self._schedules.due(1))).now_ms
+            known = await self._store.run(self._schedules.list())
+            await self._store.run_many([clock.reschedule(schedule, now_ms) for schedule in known])
+            await self._store.run(clock.rescheduled(looked.backs))
 
     async def _fire_all(self) -> tuple[int, float | None]:
         """Fire every schedule whose tick has come; return how many, and when the next tick comes."""
@@ -116,7 +135,8 @@ class DueJobs:
         ticks, following = schedule.due(found.tick_ms, now_ms)
         last_id = found.last_job_id
         for tick in ticks:
-            job = schedule.job_at(tick, self._limits)
+            again = self._looked.backs if tick <= self._looked.behind_until_ms else 0
+            job = schedule.job_at(tick, self._limits, again)
             if schedule.overlap is Overlap.SKIP and last_id not in (None, job.id) and await self._is_open(last_id):
                 log.info("schedule.skipped", extra={"schedule": schedule.name, "job": job.id, "running": last_id})
                 continue

@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 #: A round comes up to this fraction early, so that many supervisors do not all ask at the same moment.
 _SPREAD = 0.2
+#: If the store's clock moves so much further than ours between two rounds, in seconds, it was set.
+_STEP_S = 0.5
+#: In the first round, an expired lease is looked at again after this many seconds, in which a living actor renews it.
+_SECOND_LOOK_S = 1.5
 #: After this many seconds the claimed lists of a process that was seen to end are checked a second time.
 _AGAIN_S = 0.1
 
@@ -60,6 +64,8 @@ class JobRecovery:
         self._lease_s = lease_s
         # Until this monotonic time, expired leases are not acted on.
         self._spared_until_mono = 0.0
+        # The store's time in seconds at the last round, and ours.
+        self._clocks: tuple[float, float] | None = None
         self._looking_again: set[asyncio.Task[None]] = set()
 
     async def recover_dead(self, incarnation: str, reason: str = "", *, stopped: bool = False) -> None:
@@ -98,24 +104,55 @@ class JobRecovery:
             self._owed.pop(incarnation, None)
         for incarnation in await self._store.run(self._recoveries.buried()):
             await self._recover_contained(incarnation, proven_dead=False)
-        asked_mono = time.monotonic()
-        expired = await self._store.run(self._recoveries.expired())
-        now_mono = time.monotonic()
-        if self._store_away or now_mono - asked_mono > self._lease_s / 2:
-            # While the store was away or frozen, nobody could renew a lease. Living actors now get the time of one
-            # lease to renew theirs.
-            self._spared_until_mono = now_mono + self._lease_s
-        if now_mono < self._spared_until_mono:
+        first = self._clocks is None
+        now_ms, expired = await self._judge()
+        if expired and first:
+            await asyncio.sleep(_SECOND_LOOK_S)
+            now_ms, expired = await self._judge()
+        if expired is None:
             return
+        judged_mono = time.monotonic()
         for incarnation in expired:
-            await self._recover_contained(incarnation, proven_dead=False)
+            # The clock may be set between the look and this.
+            latest_ms = now_ms + int((time.monotonic() - judged_mono + _STEP_S) * 1000)
+            await self._recover_contained(incarnation, proven_dead=False, latest_ms=latest_ms)
+
+    async def _judge(self) -> tuple[int, list[str] | None]:
+        """Ask which leases have expired.
+
+        Returns:
+            The store's time in ms, and the incarnations; None for these in a round that judges nobody.
+        """
+        asked_mono = time.monotonic()
+        now_ms, expired = await self._store.run(self._recoveries.expired_now())
+        now_mono = time.monotonic()
+        spared = self._store_away or now_mono - asked_mono > self._lease_s / 2
+        clocks, self._clocks = self._clocks, (now_ms / 1000, (asked_mono + now_mono) / 2)
+        if clocks is not None:
+            step_s = (self._clocks[0] - clocks[0]) - (self._clocks[1] - clocks[1])
+            if abs(step_s) > _STEP_S + (now_mono - asked_mono):
+                spared = True
+                log.warning("leases.spared", extra={"clock_step_s": round(step_s, 3), "for_s": self._lease_s})
+        if spared:
+            # While the store was away or frozen, nobody could renew a lease; and a clock that was set forward ends all
+            # of them. Living actors now get the time of one lease to renew theirs.
+            self._spared_until_mono = now_mono + self._lease_s
+        return now_ms, None if now_mono < self._spared_until_mono else expired
 
     async def _recover_contained(
-        self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False
+        self,
+        incarnation: str,
+        *,
+        proven_dead: bool,
+        reason: str = "",
+        stopped: bool = False,
+        latest_ms: int | str = "",
     ) -> None:
         """Recover one incarnation. If the store refuses that for what is in its records, the others go on."""
         try:
-            await self._recover(incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped)
+            await self._recover(
+                incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped, latest_ms=latest_ms
+            )
         except StoreRefused as e:
             if e.passing:
                 raise
@@ -142,13 +179,24 @@ class JobRecovery:
         else:
             self._owed.pop(incarnation, None)
 
-    async def _recover(self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False) -> None:
+    async def _recover(
+        self,
+        incarnation: str,
+        *,
+        proven_dead: bool,
+        reason: str = "",
+        stopped: bool = False,
+        latest_ms: int | str = "",
+    ) -> None:
         handed_back, more = 0, True
         while more:
             recovery: Recovery = await self._store.run(
-                self._recoveries.recover(incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped)
+                self._recoveries.recover(
+                    incarnation, proven_dead=proven_dead, reason=reason, stopped=stopped, latest_ms=latest_ms
+                )
             )
             handed_back, more = handed_back + len(recovery.handed_back), recovery.more
+            latest_ms = ""  # it has been judged
         if handed_back:
             log.warning(
                 "jobs.recovered",

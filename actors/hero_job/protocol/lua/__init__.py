@@ -82,7 +82,8 @@ RESUME = _load("resume")
 LOG = _load("log", "damage")
 TICKS = _load("ticks", "time")
 TICK = _load("tick")
-EXPIRED = _load("expired")
+EXPIRED = _load("expired", "time")
+CLOCK = _load("clock", "time", "spellings", "damage", "foreign")
 ACTORS = _load("actors")
 PAGE = _load("page")
 QUEUE_STATUS = _load("queue_status")
@@ -108,7 +109,7 @@ PUT_ACL = _load("put_acl", "objects")
 
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
-    PRESENCE, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
+    PRESENCE, CLOCK, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
     QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, GET_VALUE,
     EXPIRE_VALUE, DELETE_VALUE, VALUE_NAMES,
     STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE, PUT_OBJECT, DELETE_OBJECT, READ_OBJECTS, FIND_OBJECTS,

@@ -15,15 +15,17 @@
 -- ARGV[4] why its jobs run again, in words
 -- ARGV[5] '1' if its jobs are suspects; '' if it was stopped
 -- ARGV[6] for how long its claimed lists are read again, in ms
--- ARGV[7..11] retention (see ending.lua)
+-- ARGV[7] for 'expired': latest time in ms at which that may be judged, because a clock that was set ends every lease; or ''
+-- ARGV[8..12] retention (see ending.lua)
 -- Returns {alive 0|1, {id handed back ...}, 1 if another call is needed for the rest of its jobs}
 local registry, presence, dead = KEYS[1], KEYS[2], KEYS[3]
-local ns, incarnation, cause, reason, suspects, tomb_ms = unpack(ARGV, 1, 6)
-local retention = read_retention(7)
+local ns, incarnation, cause, reason, suspects, tomb_ms, latest = unpack(ARGV, 1, 7)
+local retention = read_retention(8)
 local MAX_LANES = 1024 + 32 -- with the spare ones
 local MAX_HANDED = 500
 local back = {}
 if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back } end
+if cause == 'expired' and latest ~= '' and now > tonumber(latest) then return { 1, back } end
 
 -- Read what an incarnation says about itself. What another version wrote differently counts as not said.
 local function read_object(text)

@@ -54,7 +54,8 @@ local function rate_wait_ms(ns, key, max_starts, window_ms)
   local step = window_ms / max_starts
   if not (step > 0 and step < math.huge) then error('rate_max and rate_window_s allow no start', 0) end
   local used_up = redis.pcall('GET', name)
-  used_up = math.max(type(used_up) == 'string' and tonumber(used_up) or 0, now)
+  -- Later than one window can only be from before the clock was set back.
+  used_up = math.min(math.max(type(used_up) == 'string' and tonumber(used_up) or 0, now), now + window_ms)
   local wait = used_up + step - window_ms - now
   if wait > 0 then return math.ceil(wait) end
   redis.call('SET', name, string.format('%.3f', used_up + step), 'PX', math.ceil(used_up + step - now) + 1)

@@ -1,0 +1,102 @@
+-- Notice that the server's clock was set, and keep what waits for a time in step with it.
+--
+-- A clock that was set back would delay everything that waits by as much. Delays keep their length: their due times move
+-- back with the clock. Times that a submitter has named (`not_before`) stay, and so does what was set before the clock
+-- went wrong by being set forward. The leases of actors keep their length too.
+--
+-- Guarantees: a step is recorded once, by the first supervisor that sees it; each entry is moved once, by pages, no matter
+--   which supervisor goes on. A supervisor that was frozen with its own clock records nothing, if another one was not.
+-- Transitions: (none)
+-- KEYS[1] hash of the clock: at, steps, step_ms, step_at, backs, behind_until, rescheduled, ahead_ms, ahead_since
+-- KEYS[2] sorted set of delayed jobs, KEYS[3] those of it that are yet to be moved
+-- KEYS[4] sorted set of expiring jobs, KEYS[5] those of it that are yet to be moved
+-- KEYS[6] registry
+-- ARGV[1] namespace prefix, with its colon
+-- ARGV[2] the server's time at the caller's last look, in ms; '' at the first
+-- ARGV[3] ms of a clock that is never set since then; '' at the first
+-- ARGV[4] how many steps were recorded at that look; '' at the first
+-- ARGV[5] smallest difference that counts as a step, in ms
+-- ARGV[6] most entries to move, of each kind
+-- Returns {now, steps, ms of the step if this call has recorded it or 0, steps back, latest time that was seen before a step
+--   back, steps back after which the schedules were moved, entries yet to be moved}
+local clock, registry = KEYS[1], KEYS[6]
+local ns, seen, elapsed, known, tolerance, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4],
+  tonumber(ARGV[5]), tonumber(ARGV[6])
+local last, steps, backs, behind_until, rescheduled, ahead, ahead_since = unpack(redis.call('HMGET', clock, 'at', 'steps',
+  'backs', 'behind_until', 'rescheduled', 'ahead_ms', 'ahead_since'))
+last, ahead, ahead_since = tonumber(last), tonumber(ahead) or 0, tonumber(ahead_since) or 0
+steps, backs, behind_until = steps or '0', tonumber(backs) or 0, tonumber(behind_until) or 0
+
+local step = 0
+if seen and known == steps then
+  step = now - seen - elapsed
+  -- Others have seen the time between: this caller was frozen, not the clock set.
+  if step > 0 and last and last > seen + elapsed + tolerance then step = 0 end
+elseif not seen and last and now < last then
+  step = now - last
+end
+if math.abs(step) < tolerance then step = 0 end
+
+-- Leases have the server's time in them.
+local function shorten_leases(by)
+  for _, incarnation in ipairs(redis.call('HKEYS', registry)) do
+    local presence = ns .. PRESENCE .. incarnation
+    local left = redis.call('PTTL', presence)
+    if left > by then redis.call('PEXPIRE', presence, left - by) end
+  end
+end
+
+if step ~= 0 then
+  steps = tostring(tonumber(steps) + 1)
+  redis.call('HSET', clock, 'steps', steps, 'step_ms', step, 'step_at', at)
+  if step > 0 then
+    if ahead == 0 then ahead_since = now - step end
+    redis.call('HSET', clock, 'ahead_ms', ahead + step, 'ahead_since', ahead_since)
+  else
+    local back = -step
+    backs, behind_until = backs + 1, math.max(behind_until, now + back)
+    redis.call('HSET', clock, 'backs', backs, 'behind_until', behind_until, 'ahead_ms', math.max(0, ahead - back))
+    redis.call('HINCRBY', clock, 'move_ms', back)
+    redis.call('HSET', clock, 'move_less_ms', math.min(ahead, back), 'move_since', ahead_since)
+    for i = 2, 4, 2 do
+      -- Entries of an earlier step that are still there move by both.
+      if redis.call('EXISTS', KEYS[i]) == 1 and redis.call('EXISTS', KEYS[i + 1]) == 0 then
+        redis.call('RENAME', KEYS[i], KEYS[i + 1])
+      end
+    end
+    shorten_leases(back)
+  end
+end
+redis.call('HSET', clock, 'at', now)
+
+local move, less, since = unpack(redis.call('HMGET', clock, 'move_ms', 'move_less_ms', 'move_since'))
+local function moved(due, updated_at)
+  local ok, set_at = pcall(read_time, 'updated_at', updated_at or '')
+  return due - (ok and set_at < tonumber(since) and move - less or move)
+end
+
+local left = 0
+if move then
+  local delayed = redis.call('ZPOPMIN', KEYS[3], most)
+  for i = 1, #delayed, 2 do
+    local id, due = delayed[i], tonumber(delayed[i + 1])
+    local fields = contain(redis.call, 'HMGET', ns .. JOB .. id, 'status', 'updated_at', 'due_ms') or {}
+    if read_status(fields[1]) == 'scheduled' then
+      redis.call('ZADD', KEYS[2], tonumber(fields[3]) == due and due or moved(due, fields[2]), id)
+    end
+  end
+  local expiring = redis.call('ZPOPMIN', KEYS[5], most)
+  for i = 1, #expiring, 2 do
+    local id, key = expiring[i], ns .. JOB .. expiring[i]
+    local fields = contain(redis.call, 'HMGET', key, 'status', 'updated_at') or {}
+    local status = read_status(fields[1])
+    if status == 'dispatched' or status == 'scheduled' or status == 'waiting_for_prerequisites' then
+      local expires = moved(tonumber(expiring[i + 1]), fields[2])
+      redis.call('HSET', key, 'expires_ms', expires)
+      redis.call('ZADD', KEYS[4], expires, id)
+    end
+  end
+  left = redis.call('ZCARD', KEYS[3]) + redis.call('ZCARD', KEYS[5])
+  if left == 0 then redis.call('HDEL', clock, 'move_ms', 'move_less_ms', 'move_since') end
+end
+return { now, tonumber(steps), step, backs, behind_until, tonumber(rescheduled) or 0, left }

@@ -8,19 +8,33 @@ gone. A process that clears its environment loses the mark; the supervisor then 
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
-from hero_process.proc import environ_of, process_ids
+from hero_process.proc import process_ids, settled_environ_of
 from hero_process.signals import kill_if
 
 #: Its value is the incarnation of the actor.
 MARK: Final = "HERO_INCARNATION"
 
 
-def mark_of(pid: int) -> str:
-    """Read the incarnation that a process is marked with; empty when it has no mark or does not let us look."""
+#: How often `kill_marked` looks at most, and how long it waits for processes that are between two programs, in seconds.
+_MAX_ROUNDS = 50
+_BETWEEN_S = 0.01
+
+
+def mark_of(pid: int) -> str | None:
+    """Read the incarnation that a process is marked with.
+
+    Returns:
+        The incarnation; empty when it has no mark or does not let us look; None when it cannot be told now, because the
+        process is just executing another program, or exiting.
+    """
+    environ = settled_environ_of(pid)
+    if environ is None:
+        return None
     start = f"{MARK}=".encode()
-    marks = (entry for entry in environ_of(pid) if entry.startswith(start))
+    marks = (entry for entry in environ if entry.startswith(start))
     return next(marks, b"").removeprefix(start).decode(errors="replace")
 
 
@@ -35,8 +49,21 @@ def kill_marked(incarnation: str) -> int:
     """
     entry = f"{MARK}={incarnation}".encode()
     own_pid, count = os.getpid(), 0
-    # Twice: the second round finds what one of them started during the first.
-    for _ in range(2):
+    between: set[int] = set()
+
+    def is_meant(pid: int) -> bool:
+        environ = settled_environ_of(pid)
+        if environ is None:
+            between.add(pid)
+        return environ is not None and entry in environ
+
+    # At least twice: the second round finds what one of them started during the first.
+    for number in range(_MAX_ROUNDS):
+        between.clear()
         for pid in process_ids():
-            count += pid != own_pid and kill_if(pid, lambda pid: entry in environ_of(pid))
+            count += pid != own_pid and is_meant(pid) and kill_if(pid, is_meant)
+        if number and not between:
+            break
+        if between:
+            time.sleep(_BETWEEN_S)
     return count

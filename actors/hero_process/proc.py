@@ -17,6 +17,9 @@ import functools
 import os
 from dataclasses import dataclass
 
+#: Source: Linux include/linux/sched.h
+_PF_KTHREAD = 0x00200000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessStat:
@@ -74,6 +77,34 @@ def arguments_of(pid: int) -> list[str]:
 def environ_of(pid: int) -> list[bytes]:
     """Read the environment that a process was started with, as `NAME=value`; empty when we may not read it."""
     return _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def settled_environ_of(pid: int) -> list[bytes] | None:
+    """Read the environment as `environ_of` does, unless the process has none because it is between two programs.
+
+    While a process executes another program, the kernel has taken the old environment away and has not yet set up the
+    new one. While it exits, the environment is gone and the process still there. Both read as an empty environment.
+
+    Returns:
+        The environment; None when the process should be looked at again.
+    """
+    before = _environment_place(pid)
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123  see the module's docstring
+            data = file.read()
+    except OSError:
+        return [b""]
+    if not data and before is not None and not (before[1] and before == _environment_place(pid)):
+        return None
+    return data.split(b"\0")
+
+
+def _environment_place(pid: int) -> tuple[int, int] | None:
+    """Tell where in its memory a process has its environment; None for a zombie and for a thread of the kernel."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    if not fields or fields[0] in (b"Z", b"X") or int(fields[6]) & _PF_KTHREAD:
+        return None
+    return int(fields[47]), int(fields[48])
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +125,13 @@ def test_whole_tree_is_killed_including_a_process_that_has_moved_to_another_sess
 
     assert leader.wait(20) == -signal.SIGKILL
     eventually(lambda: (stat := proc.stat_of(moved)) is None or stat.zombie, what="the process that moved has ended")
+
+
+def test_marked_process_that_is_executing_another_program_is_killed_too(start: Start, tmp_path: Path) -> None:
+    """While it does, the kernel shows no environment."""
+    again = tmp_path / "again"
+    again.write_text(f"exec /bin/sh {again}")
+    for number in range(30):
+        child = start("/bin/sh", str(again), **{MARK: f"a-1.h.{number}"})
+        assert kill_marked(f"a-1.h.{number}") == 1
+        assert child.wait() == -signal.SIGKILL

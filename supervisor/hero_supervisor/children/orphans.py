@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 _AGAIN_S = 0.02
 #: How long `close` waits for killed processes, in seconds. One that writes to a dead disk may take longer.
 _END_S = 2.0
+#: After so many seconds, an orphan whose environment cannot be read has none. Executing a program takes far less.
+_UNREADABLE_S = 10.0
 
 
 class Orphans:
@@ -55,6 +57,8 @@ class Orphans:
         self._others = others
         self._own_session = os.getsid(0)
         self._told: set[int] = set()
+        # Since when the mark of an orphan cannot be told.
+        self._unreadable: dict[int, float] = {}
         self._again: asyncio.TimerHandle | None = None
 
     def adopt(self) -> None:
@@ -88,16 +92,30 @@ class Orphans:
         again = False
         present = set(children_of(os.getpid())) - ours
         self._told &= present
+        for pid in self._unreadable.keys() - present:
+            del self._unreadable[pid]
         for pid in present:
             stat = stat_of(pid)
             if stat is None or stat.session == self._own_session:
                 continue
             if stat.zombie:
                 again = self._reap(pid) or again
-            elif _owner(pid, stat, actors) is None:
+            elif (mark := self._mark_of(pid)) is None:
+                again = True
+            elif _owner(stat, mark, actors) is None:
                 self._end(pid, stat)
                 again = True
         return again
+
+    def _mark_of(self, pid: int) -> str | None:
+        """Read the mark of an orphan; None when it must be looked at again, because it cannot be told now."""
+        mark = mark_of(pid)
+        if mark is not None:
+            self._unreadable.pop(pid, None)
+            return mark
+        now_mono = time.monotonic()
+        since_mono = self._unreadable.setdefault(pid, now_mono)
+        return "" if now_mono - since_mono > _UNREADABLE_S else None
 
     def _end(self, pid: int, stat: ProcessStat) -> None:
         if pid not in self._told:
@@ -120,15 +138,14 @@ class Orphans:
         return done
 
 
-def _owner(pid: int, stat: ProcessStat, actors: Mapping[int, str]) -> int | None:
+def _owner(stat: ProcessStat, mark: str, actors: Mapping[int, str]) -> int | None:
     """Find the living actor that an orphan belongs to.
 
     The mark in its environment tells. Without a mark, the leader of its session may still be below an actor. A process
     that has left both belongs to no actor, so that nothing would end it later.
     """
-    incarnation = mark_of(pid)
-    if incarnation:
-        return next((actor for actor, name in actors.items() if name == incarnation), None)
+    if mark:
+        return next((actor for actor, name in actors.items() if name == mark), None)
     ancestor, above = stat.session, stat_of(stat.session)
     while ancestor not in actors:
         if above is None or above.parent in (0, 1, os.getpid()):

@@ -18,7 +18,8 @@ from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.supervising import gone
 from tests.supervisor.supervisor_process import SupervisorProcess
 
-LEAVING = OSIS + 'engine = "tests.actor.engines:LeavingEngine"\n'
+# A daemon ends with its actor, so no pause of a busy machine may make the actor lose its lease.
+LEAVING = OSIS.replace("lease_s = 3.0", "lease_s = 60.0") + 'engine = "tests.actor.engines:LeavingEngine"\n'
 
 # This runs in a process of its own, since a subreaper adopts the orphans of everything below it. It starts children of
 # its own and many orphans, looks for orphans as the service does, and prints what became of them.
@@ -55,6 +56,31 @@ for number in range(2500):
 asyncio.run(main())
 """
 
+# A daemon of an actor executes one program after the other, while the supervisor looks all the time. During each
+# execution there is a moment in which the kernel shows no environment.
+EXECUTES = """
+import asyncio, os, subprocess, sys
+from hero_supervisor.children.orphans import Orphans
+
+async def main():
+    daemon = f'if [ $1 -gt 0 ]; then exec /bin/sh {sys.argv[1]}/daemon $(($1 - 1)); fi; echo done > {sys.argv[1]}/done'
+    open(f"{sys.argv[1]}/daemon", "w").write(daemon)
+    environ = {"HERO_INCARNATION": "a-1.h.0", "PATH": os.environ["PATH"]}
+    actor = subprocess.Popen(["/bin/sh", "-c", "read x"], stdin=subprocess.PIPE, start_new_session=True)
+    orphans = Orphans(lambda: {actor.pid: "a-1.h.0"}, lambda: (actor.pid,))
+    orphans.adopt()
+    leaver = ["/bin/sh", "-c", f"setsid /bin/sh {sys.argv[1]}/daemon 2000 & exit 0"]
+    subprocess.run(leaver, env=environ, start_new_session=True, check=True)
+    while not os.path.exists(f"{sys.argv[1]}/done") and not orphans.ended:
+        orphans.look()
+        await asyncio.sleep(0)
+    print(orphans.ended)
+    actor.communicate()
+    await orphans.close()
+
+asyncio.run(main())
+"""
+
 
 def daemon_of(supervisor: SupervisorProcess, path: Path, *how: str) -> psutil.Process:
     """Have a script start a daemon, and give the process of the daemon."""
@@ -79,6 +105,11 @@ def zombies(supervisor: SupervisorProcess) -> list[int]:
 def test_ten_thousand_orphans_are_reaped_and_other_children_keep_their_exit_status() -> None:
     done = subprocess.run([sys.executable, "-c", REAPS], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["10000", "True", "7", "8"], done.stderr
+
+
+def test_daemon_that_executes_another_program_keeps_its_actor(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", EXECUTES, tmp_path], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["0"], done.stderr
 
 
 def test_daemon_of_a_script_lives_as_long_as_its_actor(start_supervisor: StartSupervisor, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from hero_job.model.views import BatchStatus, QueueStatus
 from hero_job.operations import batches
 from hero_job.operations.admin_operations import AdminOperations
 from hero_job.operations.batches import BatchCreated
+from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
+from hero_job.operations.overview import lists
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -40,6 +42,18 @@ def _awaitable(
     return call
 
 
+def _driven(
+    build: Callable[Concatenate[Operations, P], Flow[T]],
+) -> Callable[Concatenate[AsyncSupervisor, P], Awaitable[T]]:
+    """Make an asyncio call of a procedure."""
+
+    @functools.wraps(build)
+    async def call(self: AsyncSupervisor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.store.drive(build(self.operations, *args, **kwargs))
+
+    return call
+
+
 class AsyncSupervisor:
     """The same calls as `Supervisor`, to be awaited. Belongs to one event loop.
 
@@ -56,7 +70,13 @@ class AsyncSupervisor:
     get_job_status = _awaitable(Operations.status)
     get_job_output = _awaitable(Operations.output)
     delete_job = _awaitable(Operations.delete)
-    list_jobs = _awaitable(calls.admin(AdminOperations.page))
+    list_jobs = _driven(lists.list_jobs)
+    list_waiting = _driven(lists.list_waiting)
+    list_delayed = _driven(lists.list_delayed)
+    list_blocked = _driven(lists.list_blocked)
+    list_active = _driven(lists.list_active)
+    search_jobs = _awaitable(lists.search_jobs)
+    walk_jobs = _awaitable(calls.admin(AdminOperations.page))
     list_actors = _awaitable(calls.admin(AdminOperations.actors))
     queue_length = _awaitable(calls.admin(AdminOperations.queue_length))
     stop_job = _awaitable(Operations.stop)

@@ -20,7 +20,9 @@ from hero_job.model.views import BatchStatus, QueueStatus
 from hero_job.operations import batches
 from hero_job.operations.admin_operations import AdminOperations
 from hero_job.operations.batches import BatchCreated
+from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
+from hero_job.operations.overview import lists
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -34,6 +36,16 @@ def _blocking(build: Callable[Concatenate[Operations, P], Op[T]]) -> Callable[Co
     @functools.wraps(build)
     def call(self: Supervisor, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.store.run(build(self.operations, *args, **kwargs))
+
+    return call
+
+
+def _driven(build: Callable[Concatenate[Operations, P], Flow[T]]) -> Callable[Concatenate[Supervisor, P], T]:
+    """Make a synchronous call of a procedure."""
+
+    @functools.wraps(build)
+    def call(self: Supervisor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.store.drive(build(self.operations, *args, **kwargs))
 
     return call
 
@@ -57,7 +69,13 @@ class Supervisor:
     get_job_status = _blocking(Operations.status)
     get_job_output = _blocking(Operations.output)
     delete_job = _blocking(Operations.delete)
-    list_jobs = _blocking(calls.admin(AdminOperations.page))
+    list_jobs = _driven(lists.list_jobs)
+    list_waiting = _driven(lists.list_waiting)
+    list_delayed = _driven(lists.list_delayed)
+    list_blocked = _driven(lists.list_blocked)
+    list_active = _driven(lists.list_active)
+    search_jobs = _blocking(lists.search_jobs)
+    walk_jobs = _blocking(calls.admin(AdminOperations.page))
     list_actors = _blocking(calls.admin(AdminOperations.actors))
     queue_length = _blocking(calls.admin(AdminOperations.queue_length))
     stop_job = _blocking(Operations.stop)

@@ -51,6 +51,8 @@ class KeyPart(StrEnum):
     BATCH_REPLY = "q:reply:batch:"
     #: Sorted set: delayed jobs, by due time in ms.
     SCHEDULED = "q:scheduled"
+    #: Sorted set: jobs that wait for prerequisites, or in line for a key, by the time since when in ms.
+    BLOCKED = "q:blocked"
     #: Sorted set: jobs that expire unless they run, by expiry in ms.
     EXPIRING = "q:expiring"
     #: Sorted set: dead letters, by the time of their end in ms.
@@ -127,6 +129,7 @@ class Keys:
     __slots__ = (
         "actor_events",
         "actors",
+        "blocked",
         "clock",
         "dead",
         "dead_jobs",
@@ -158,6 +161,7 @@ class Keys:
         self.actors = self.prefix + KeyPart.ACTORS
         self.dead = self.prefix + KeyPart.DEAD
         self.scheduled = self.prefix + KeyPart.SCHEDULED
+        self.blocked = self.prefix + KeyPart.BLOCKED
         self.expiring = self.prefix + KeyPart.EXPIRING
         self.moving_scheduled = self.prefix + KeyPart.MOVING_SCHEDULED
         self.moving_expiring = self.prefix + KeyPart.MOVING_EXPIRING

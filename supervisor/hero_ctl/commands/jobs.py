@@ -132,7 +132,7 @@ def list_jobs(
     cursor = ""
     with open_supervisor(store) as supervisor:
         while True:
-            page = supervisor.list_jobs(cursor, _PAGE)
+            page = supervisor.search_jobs(cursor, _PAGE)
             # The store walks with SCAN, so a page may repeat a job of an earlier one.
             for record in page.records:
                 if status in (None, record.status) and script_type in (None, record.job.script_type):

@@ -16,6 +16,7 @@ from hero_supervisor.rpc.auth.object_session import ObjectSessions
 from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
 from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
 from hero_supervisor.rpc.methods.objects import object_methods
+from hero_supervisor.rpc.methods.overview import list_methods
 from hero_supervisor.rpc.methods.service import ServiceMethods
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
@@ -47,6 +48,7 @@ def build_dispatcher(
     service = ServiceMethods(guarded)
     dispatcher = Dispatcher(max_batch_answer_bytes=rpc_settings.max_batch_answer_bytes)
     jobs.register(dispatcher, guarded, limits)
+    list_methods.register(dispatcher, guarded)
     batches.register(dispatcher, guarded, limits)
     actors.register(dispatcher, guarded, fleet)
     queues.register(dispatcher, guarded)

@@ -106,6 +106,9 @@ READ_OBJECTS = _load("read_objects", "objects")
 FIND_OBJECTS = _load("find_objects", "objects")
 OBJECT_HISTORY = _load("object_history", "objects")
 PUT_ACL = _load("put_acl", "objects")
+_SELECTION = ("time", "spellings", "damage", "foreign", "selection")
+LIST_JOBS = _load("list_jobs", *_SELECTION, "walks")
+SEARCH_JOBS = _load("search_jobs", *_SELECTION)
 
 ALL = (
     CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
@@ -113,5 +116,5 @@ ALL = (
     QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, GET_VALUE,
     EXPIRE_VALUE, DELETE_VALUE, VALUE_NAMES,
     STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE, PUT_OBJECT, DELETE_OBJECT, READ_OBJECTS, FIND_OBJECTS,
-    OBJECT_HISTORY, PUT_ACL,
+    OBJECT_HISTORY, PUT_ACL, LIST_JOBS, SEARCH_JOBS,
 )  # fmt: skip

@@ -40,7 +40,7 @@ class Scope(IntEnum):
 _FOR_ALL: Final = frozenset({"authenticate", "fetch_nonce"})
 _READ: Final = frozenset(
     {"health", "version", "stats", "whoami", "rpc.discover", "jobs.list", "job.status", "job.result"}
-    | {"hero_subscribe", "hero_unsubscribe", "find_objects"}
+    | {"hero_subscribe", "hero_unsubscribe", "find_objects", "search_jobs"}
 )
 _READ_PREFIXES: Final = ("get_", "list_", "wait_")
 # The output of an actor process may contain anything that scripts of all callers, and the host, have written.

@@ -97,15 +97,15 @@ class Aliases:
         return await self._supervisor.create_job(self._job(params, job))
 
     async def jobs_list(self, params: _Params = None, secret: _Secret = None) -> list[RunnerJob]:
-        """Return all jobs, at most 10,000; list_jobs has pages and filters."""
-        found: dict[str, RunnerJob] = {}
+        """Return the newest jobs, at most 10,000; list_jobs has pages and filters."""
+        found: list[RunnerJob] = []
         cursor = ""
         while True:
             page = await self._supervisor.list_jobs(cursor, JOBS_PER_READ)
-            found |= {record.job.id: runner_job_view(record) for record in page.records}
+            found += [runner_job_view(record) for record in page.records]
             cursor = page.cursor
             if not cursor or len(found) >= MAX_LISTED:
-                return list(found.values())[:MAX_LISTED]
+                return found[:MAX_LISTED]
 
     async def job_run(self, params: _Params = None, job: _Job = None, secret: _Secret = None) -> JobResult:
         """Create and start a job, wait until it has ended, and return its output or its error."""

@@ -155,7 +155,7 @@ class BatchMethods:
 
         cursor = ""
         while True:
-            page = await self._supervisor.list_jobs(cursor, 500)
+            page = await self._supervisor.walk_jobs(cursor, 500)
             await _each([*(r.job.id for r in page.records), *(job_id for job_id, _ in page.damaged)], delete)
             cursor = page.cursor
             if not cursor:

@@ -8,7 +8,6 @@ build the real ones, so the examples cannot lag behind them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from hero_job.model.errors import JobFailed, JobInvalid
@@ -23,7 +22,9 @@ from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.process.child_log import ActorLine
 from hero_supervisor.process.spec import ActorSpec
 from hero_supervisor.rpc.methods import actor_views, aliases, job_shapes, results, shapes
+from hero_supervisor.rpc.methods.example import Example
 from hero_supervisor.rpc.methods.objects import object_shapes
+from hero_supervisor.rpc.methods.overview import overview_examples
 
 CALLER: Final = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 CONTEXT: Final = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
@@ -52,27 +53,6 @@ _RUNNER_JOB: Final = {
     "created_at": "2026-11-24T06:00:00Z",
     "updated_at": "2026-11-24T06:00:00Z",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One example call.
-
-    Attributes:
-        params: By name.
-        result: Its result; an empty list or object stands for any.
-    """
-
-    params: Mapping[str, Any]
-    result: Any
-
-    def described(self, method: str) -> dict[str, Any]:
-        """Return the example in the shape that OpenRPC prescribes."""
-        return {
-            "name": f"a call of {method}",
-            "params": [{"name": name, "value": value} for name, value in self.params.items()],
-            "result": {"name": "result", "value": self.result},
-        }
 
 
 def build() -> dict[str, Example]:
@@ -152,6 +132,7 @@ def build() -> dict[str, Example]:
             {"cursor": "", "count": 1000, "status": "finished", "caller_id": CALLER},
             {"jobs": [job], "damaged": [], "cursor": ""},
         ),
+        **overview_examples.build(record),
         "delete_job": Example(one, None),
         "create_jobs": Example(
             {"jobs": [{"id": "report-7", **_FIELDS}, {"id": "report-8", "script_type": "SAL"}], "batch_id": "batch-2"},

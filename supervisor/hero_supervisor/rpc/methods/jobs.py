@@ -1,4 +1,4 @@
-"""The methods on single jobs: create, start, run, read, stop, retry, list and delete them.
+"""The methods on single jobs: create, start, run, read, stop, retry and delete them.
 
 These functions turn parameters into jobs and records into plain objects; ``AsyncSupervisor`` does the work. Errors of
 the job package pass through them, and the dispatcher translates them. Invariant: no method knows its transport.
@@ -9,20 +9,16 @@ Source: the method table of the Rust system's OpenRPC server: its names and shap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field
 
 from hero_job.model.errors import JobInvalid
-from hero_job.model.fields.checks import time_text
-from hero_job.model.fields.spellings import CAMEL_CASE, parse_status
+from hero_job.model.fields.spellings import CAMEL_CASE
 from hero_job.model.job import Job, JobLimits, ScriptType
-from hero_job.model.status import JobStatus
-from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods import results, shapes
 from hero_supervisor.rpc.methods.job_shapes import JobObject, JobView, job_view
-from hero_supervisor.rpc.methods.shapes import JobId, JobIds, LogCursor, Owner, Word
+from hero_supervisor.rpc.methods.shapes import JobId, JobIds, LogCursor, Word
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
 ANONYMOUS: Final = {"caller_id": "anonymous", "context_id": "default"}
 
 _Cursor = Annotated[LogCursor, Field(description="Cursor of the last call.")]
-_TimeFilter = Annotated[Word | None, Field(description="ISO 8601, with a time zone.")]
 
 
 class JobMethods:
@@ -118,42 +113,6 @@ class JobMethods:
         await self._supervisor.retry_job(job_id)
         return {"success": True}
 
-    async def list_jobs(  # noqa: PLR0917  # a client may give any of its parameters by position
-        self,
-        cursor: Word = "",
-        count: Annotated[int, Field(ge=1, le=1000)] = 100,
-        status: Word | None = None,
-        script_type: Word | None = None,
-        caller_id: Owner | None = None,
-        context_id: Owner | None = None,
-        created_after: _TimeFilter = None,
-        created_before: _TimeFilter = None,
-    ) -> shapes.JobList:
-        """Return about `count` jobs, in no order; repeat with the returned cursor until it is empty.
-
-        The filters apply to each page, so a page may be empty although more follow. Keys that cannot be read as a job
-        are listed only when there is no filter.
-        """
-        wanted = ListFilter(
-            status=None if status is None else parse_status(status),
-            script_type=None if script_type is None else ScriptType.parse(script_type),
-            caller_id=caller_id,
-            context_id=context_id,
-            created_after=None if created_after is None else time_text("created_after", created_after),
-            created_before=None if created_before is None else time_text("created_before", created_before),
-        )
-        listed: shapes.JobList = {"jobs": [], "damaged": [], "cursor": cursor}
-        seen = 0
-        while True:
-            page = await self._supervisor.list_jobs(listed["cursor"], min(count, shapes.JOBS_PER_READ))
-            seen += len(page.records) + len(page.damaged)
-            damaged = page.damaged if wanted == ListFilter() else ()
-            listed["jobs"] += [job_view(record) for record in page.records if wanted.matches(record)]
-            listed["damaged"] += [{"id": job_id, "reason": reason} for job_id, reason in damaged]
-            listed["cursor"] = page.cursor
-            if not page.cursor or seen + shapes.JOBS_PER_READ // 2 > count:
-                return listed
-
     async def delete_job(self, job_id: JobId) -> None:
         """Delete a job that is not running."""
         await self._supervisor.delete_job(job_id)
@@ -174,35 +133,6 @@ def _with_caller(fields: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in ANONYMOUS.items() if name not in given}, **fields}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListFilter:
-    """Which jobs of a page are listed; None matches all."""
-
-    status: JobStatus | None = None
-    script_type: ScriptType | None = None
-    caller_id: str | None = None
-    context_id: str | None = None
-    created_after: str | None = None
-    created_before: str | None = None
-
-    def matches(self, record: JobRecord) -> bool:
-        """Whether a job is listed."""
-        job = record.job
-        if self.status not in (None, record.status) or self.script_type not in (None, job.script_type):
-            return False
-        if self.caller_id not in (None, job.caller_id) or self.context_id not in (None, job.context_id):
-            return False
-        if self.created_after is None and self.created_before is None:
-            return True
-        try:
-            created_at = time_text("created_at", record.created_at)
-        except JobInvalid:
-            return False  # a third-party client wrote no time, or one that cannot be compared
-        return (self.created_after or "") <= created_at and not (
-            self.created_before is not None and created_at >= self.created_before
-        )
-
-
 def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLimits) -> None:
     """Register the methods on single jobs."""
     methods = JobMethods(supervisor, limits)
@@ -219,5 +149,4 @@ def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLim
     add("get_job_logs", methods.get_job_logs, error_codes=JOB_CODES)
     add("stop_job", methods.stop_job, error_codes=JOB_CODES)
     add("retry_job", methods.retry_job, error_codes=state_codes)
-    add("list_jobs", methods.list_jobs, error_codes=STORE_CODES)
     add("delete_job", methods.delete_job, error_codes=state_codes)

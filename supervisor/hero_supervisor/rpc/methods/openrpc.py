@@ -21,7 +21,7 @@ from hero_supervisor.rpc.protocol.dispatch import Dispatcher, Method
 
 if TYPE_CHECKING:
     from hero_job.model.job import JobLimits
-    from hero_supervisor.rpc.methods.examples import Example
+    from hero_supervisor.rpc.methods.example import Example
 
 OPENRPC_VERSION: Final = "1.3.2"
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"

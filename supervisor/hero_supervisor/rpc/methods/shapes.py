@@ -39,7 +39,7 @@ class DamagedJob(TypedDict):
 
 
 class JobList(TypedDict):
-    """One page of jobs, in no order; an empty cursor means that it is the last page."""
+    """One page of jobs, the newest move first; an empty cursor means that it is the last page."""
 
     jobs: list[JobView]
     damaged: list[DamagedJob]

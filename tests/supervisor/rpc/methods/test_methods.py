@@ -196,9 +196,9 @@ def test_a_damaged_job_is_an_error_and_does_not_hide_the_others(
 
     error = client.fail("get_job", ["bad"])
     # Other namespaces share the server, so a page may hold no job of ours and still not be the last.
-    pages = [client.call("list_jobs")]
+    pages = [client.call("search_jobs")]
     while pages[-1]["cursor"]:
-        pages.append(client.call("list_jobs", {"cursor": pages[-1]["cursor"]}))
+        pages.append(client.call("search_jobs", {"cursor": pages[-1]["cursor"]}))
 
     assert error["code"] == ErrorCode.JOB_DAMAGED
     assert [record["id"] for page in pages for record in page["jobs"]] == [good]

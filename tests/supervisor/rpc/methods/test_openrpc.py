@@ -19,6 +19,7 @@ METHODS = {
     "get_actor_logs", "list_functions",
     "new_object", "set_object", "get_object", "delete_object", "list_objects", "find_objects", "get_object_history",
     "list_object_types", "get_object_rights", "change_object_rights",
+    "list_waiting", "list_delayed", "list_blocked", "list_active", "search_jobs",
     "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 

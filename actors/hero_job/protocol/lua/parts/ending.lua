@@ -126,6 +126,7 @@ local function dispatch(ns, id, retention, again, suffix)
     end
     if read_number('pending', pending, 0) > 0 then
       status = 'waiting_for_prerequisites'
+      write_over('ZADD', ns .. BLOCKED, now, id)
     elseif again ~= 'due' then
       local due = math.max(read_number('due_ms', due_ms, 0), now + read_number('delay_s', delay_s, 0) * 1000)
       if due > now then
@@ -183,6 +184,7 @@ local function release_dependent(ns, id, prerequisite, prerequisite_status, rete
       end_without_result(ns, id, 'error', 'prerequisite_failed', message, retention, true)
     end
   elseif left <= 0 and status == 'waiting_for_prerequisites' then
+    redis.pcall('ZREM', ns .. BLOCKED, id)
     dispatch(ns, id, retention, 'released')
   end
 end
@@ -231,6 +233,7 @@ local function release_holdings(ns, id, status, retention)
   if redis.call('EXISTS', ns .. READERS .. id) == 1 then redis.call('PEXPIRE', ns .. JOB .. id, 366 * 86400000) end
   if unique_key and unique_for_s then contain(keep_while_unique, ns, id, unique_key) end
   redis.call('ZREM', ns .. EXPIRING, id)
+  redis.pcall('ZREM', ns .. BLOCKED, id)
   -- A key, place, batch or set of dependents that cannot be read must not keep the job from its end; doctor names it.
   if unique_key and not unique_for_s then contain(free_unique_key, ns, id, unique_key) end
   if concurrency_key then contain(leave_limit, ns, concurrency_key, id) end

@@ -16,6 +16,7 @@ local function enter_limit(ns, key, id, max_running)
     return true
   end
   write_over('RPUSH', ns .. LIMIT_WAITING .. key, id)
+  write_over('ZADD', ns .. BLOCKED, now, id)
   return false
 end
 
@@ -34,6 +35,7 @@ local function leave_limit(ns, key, id)
     if type(heir) ~= 'string' then return end
     local hash = redis.pcall('HMGET', ns .. JOB .. heir, 'status', 'script_type', 'group', 'instance',
       FOREIGN_SCRIPT_TYPE)
+    redis.pcall('ZREM', ns .. BLOCKED, heir)
     if not hash.err then
       local status, script_type, group, instance, foreign_script_type = unpack(hash)
       local queue = read_status(status) == 'dispatched' and

@@ -1,0 +1,1 @@
+"""What operators ask of a deployment: lists of jobs, and why a job does not run."""

@@ -1,0 +1,31 @@
+"""The example calls of the methods by which operators look at a deployment; see ``examples.py``. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hero_job.model.overview.pages import ListPage
+from hero_job.model.views import JobRecord
+from hero_supervisor.rpc.methods.example import Example
+from hero_supervisor.rpc.methods.overview import list_shapes
+
+
+def build(record: JobRecord) -> dict[str, Example]:
+    """Build the examples, by method.
+
+    Args:
+        record: The job that the examples show.
+    """
+    row = list_shapes.row_view(record)
+    empty = ListPage(jobs=(), damaged=(), cursor="", looked_at=0)
+    page: dict[str, Any] = {"cursor": "", "count": 50}
+    return {
+        "list_waiting": Example({**page, "script_type": "SAL"}, list_shapes.waiting_view(empty)),
+        "list_delayed": Example({**page, "filter": {"script_type": "SAL"}}, list_shapes.delayed_view(empty)),
+        "list_blocked": Example(page, list_shapes.blocked_view(empty)),
+        "list_active": Example(page, list_shapes.running_view(empty, {})),
+        "search_jobs": Example(
+            {"cursor": "", "count": 5_000, "filter": {"caller_id": record.job.caller_id, "text": "40 + 2"}},
+            {"jobs": [row], "damaged": [], "cursor": "", "walked": 120, "total": 120},
+        ),
+    }

@@ -13,8 +13,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: Seconds after which a condition counts as never true. It ends failing tests; machines may be very slow.
+GENEROUS_S = 150.0
 
-def eventually(probe: Callable[[], T], *, within_s: float = 20.0, every_s: float = 0.01, what: str = "") -> T:
+
+def eventually(probe: Callable[[], T], *, within_s: float = GENEROUS_S, every_s: float = 0.01, what: str = "") -> T:
     """Call `probe` until it returns a true value without raising `AssertionError`.
 
     Args:
@@ -36,7 +39,7 @@ def eventually(probe: Callable[[], T], *, within_s: float = 20.0, every_s: float
 
 
 async def eventually_async(
-    probe: Callable[[], T], *, within_s: float = 20.0, every_s: float = 0.005, what: str = ""
+    probe: Callable[[], T], *, within_s: float = GENEROUS_S, every_s: float = 0.005, what: str = ""
 ) -> T:
     """Do the same on a running event loop, without blocking it. See `eventually`."""
     deadline_mono = time.monotonic() + within_s

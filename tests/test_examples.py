@@ -90,7 +90,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 def test_python_gives_what_the_page_says(block: Block, service: Deployment) -> None:
     done = subprocess.run(
         [sys.executable, "-c", checked(block.text)],
-        cwd=service.folder, capture_output=True, text=True, timeout=100, check=False,
+        cwd=service.folder, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
@@ -104,7 +104,7 @@ def test_commands_give_what_the_page_says(block: Block, service: Deployment) -> 
     for command, comment in commands(block.text):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
-            cwd=service.folder, env=environment, capture_output=True, text=True, timeout=100, check=False,
+            cwd=service.folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if comment:

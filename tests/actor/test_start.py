@@ -15,7 +15,7 @@ from tests.eventually import eventually
 
 def run_actor(*flags: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hero_actor", *flags]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_first_job_is_finished_a_quarter_of_a_second_after_launch(start_actor: S
         actor.close()
         return took_s <= limit_s
 
-    eventually(fast_enough, within_s=60, what="the first job finishes within 0.25 s after the launch")
+    eventually(fast_enough, what="the first job finishes within 0.25 s after the launch")

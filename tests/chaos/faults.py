@@ -117,7 +117,7 @@ class Faults:
         def find() -> list[psutil.Process]:
             return [a for d in self._deployments for a in actors_of(d) if flag_of(a, "--type") == script_type]
 
-        return self._rng.choice(eventually(find, within_s=60))
+        return self._rng.choice(eventually(find))
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Faults:
         deployment = self._rng.choice(self._deployments)
         with self._noted("kill supervisor", pids_of(deployment)):
             left = deployment.kill()
-            eventually(lambda: not any(alive(p) for p in left), what="its actors end by themselves", within_s=60)
+            eventually(lambda: not any(alive(p) for p in left), what="its actors end by themselves")
             deployment.start()
 
     def stop_supervisor(self) -> None:
@@ -191,7 +191,6 @@ class Faults:
             eventually(
                 lambda: not any(self._valkey.command("HEXISTS", registry, incarnation) for incarnation in lost),
                 what="the other host declares the lost actors dead",
-                within_s=60,
             )
             deployment.start()
 
@@ -219,7 +218,7 @@ class Faults:
         with self._noted(kind, []):
             os.kill(deployment.pid, number)
             try:
-                eventually(done, within_s=60, every_s=0.05)
+                eventually(done, every_s=0.05)
             except AssertionError:
                 self._witness.note("fault", kind=f"{kind} has not ended by itself", pids=[], begin=time.time(), on="")
 

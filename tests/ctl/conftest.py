@@ -14,7 +14,7 @@ import pytest
 from tests.deployment import Deployment, deployed
 
 HEROCTL = Path(sys.executable).parent / "heroctl"
-LIMIT_S = 90
+LIMIT_S = 300
 
 Heroctl = Callable[..., subprocess.CompletedProcess[str]]
 

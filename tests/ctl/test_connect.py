@@ -92,5 +92,5 @@ def test_options_are_read_from_the_environment(deployment: Deployment, tmp_path:
 def call_in(folder: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder with exactly this environment."""
     return subprocess.run(
-        [HEROCTL, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        [HEROCTL, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )

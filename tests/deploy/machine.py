@@ -136,10 +136,9 @@ class Machine:
                 stdout=console,
                 stderr=console,
             )
-        self._leader = eventually(self._find_leader, within_s=60, what="the machine's own process 1")
+        self._leader = eventually(self._find_leader, what="the machine's own process 1")
         eventually(
             lambda: self.call("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"),
-            within_s=90,
             every_s=0.2,
             what="the machine is up",
         )

@@ -71,10 +71,10 @@ def test_actors_killed_in_the_middle_of_a_thousand_jobs_lose_none(tmp_path: Path
             # The kill hits at least this job, which runs long enough to be seen on a busy machine.
             script_type = rng.choice([ScriptType.OSIS, ScriptType.SAL])
             ids.append(supervisor.submit_job(job(script_type, "sleep(1); 40 + 2")))
-            eventually(functools.partial(has_started, supervisor, ids[-1]), within_s=60)
+            eventually(functools.partial(has_started, supervisor, ids[-1]))
             deployment.actors(script_type.suffix)[0].kill()
 
-        eventually(lambda: all_ended(supervisor, ids), within_s=90)
+        eventually(lambda: all_ended(supervisor, ids))
         assert_each_ended_once(supervisor, ids)
         records = [supervisor.get_job(i) for i in ids]
         assert any(r.rerun_reason for r in records), "no kill hit a running job: nothing was tested"
@@ -94,7 +94,7 @@ def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_continues(tm
 
         deployment.start()
         with deployment.supervisor() as supervisor:
-            eventually(lambda: all_ended(supervisor, ids), within_s=90)
+            eventually(lambda: all_ended(supervisor, ids))
             assert_each_ended_once(supervisor, ids)
 
 
@@ -126,7 +126,7 @@ def test_a_store_that_is_killed_under_load_loses_nothing_and_all_clients_reconne
             submitting.result(60)
 
         assert len(set(acknowledged)) == JOBS
-        eventually(lambda: all_ended(supervisor, acknowledged), within_s=90)
+        eventually(lambda: all_ended(supervisor, acknowledged))
         assert_each_ended_once(supervisor, acknowledged)
         assert supervisor.run_job_and_await_result(job(ScriptType.OSIS, "1 + 1")) == "2"
 

@@ -37,7 +37,7 @@ open(sys.argv[1], "w").write(json.dumps(report))
 def report_of(tmp_path: Path, before: Callable[[], object]) -> dict[str, Any]:
     path = tmp_path / "report"
     # Runs in the child, between fork and exec: it does what a careless parent does.
-    subprocess.run([sys.executable, "-c", PROGRAM, str(path)], preexec_fn=before, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", PROGRAM, str(path)], preexec_fn=before, check=True, timeout=300)
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return found
 
@@ -78,7 +78,7 @@ def test_a_folder_that_is_gone_is_refused_by_its_name(tmp_path: Path) -> None:
         gone.rmdir()
 
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "report")]
-    run = subprocess.run(command, preexec_fn=leave, capture_output=True, timeout=120, check=False)
+    run = subprocess.run(command, preexec_fn=leave, capture_output=True, timeout=300, check=False)
     assert run.returncode == 1
     assert b"the folder in which it was started no longer exists" in run.stderr
 
@@ -89,7 +89,7 @@ def test_a_folder_that_is_gone_is_refused_by_its_name(tmp_path: Path) -> None:
 )
 def test_heroctl_says_one_line_when_a_standard_stream_is_closed_or_full(redirection: str, code: int) -> None:
     heroctl = Path(sys.executable).with_name("heroctl")
-    run = subprocess.run(["/bin/sh", "-c", f"{heroctl} {redirection}"], capture_output=True, timeout=120, check=False)
+    run = subprocess.run(["/bin/sh", "-c", f"{heroctl} {redirection}"], capture_output=True, timeout=300, check=False)
     assert run.returncode == code
     assert b"Traceback" not in run.stderr
     assert run.stderr.count(b"\n") <= 4

@@ -45,9 +45,7 @@ class QuickStart:
 
     def await_up(self) -> None:
         """Wait until it has run its jobs."""
-        eventually(
-            lambda: "The service stays up until Ctrl-C" in self.text() or self.process.poll() is not None, within_s=60
-        )
+        eventually(lambda: "The service stays up until Ctrl-C" in self.text() or self.process.poll() is not None)
         assert self.process.poll() is None, self.text()
 
     def control_c(self) -> int:

@@ -65,7 +65,7 @@ def test_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     ) as run:
-        actor = eventually(lambda: [p for p in below(run.pid) if "hero_actor" in p.cmdline()], within_s=60)
+        actor = eventually(lambda: [p for p in below(run.pid) if "hero_actor" in p.cmdline()])
         everything = below(run.pid)
         run.terminate()
         run.wait(30)
@@ -77,7 +77,7 @@ def test_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
 def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the benchmark."""
     return subprocess.run(
-        [sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
 
 

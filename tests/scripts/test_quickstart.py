@@ -184,5 +184,5 @@ def call(command: list[str]) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
     program = Path(sys.executable).parent / Path(command[0]).name
     return subprocess.run(
-        [program, *command[1:]], cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=False
+        [program, *command[1:]], cwd=ROOT, env=kept, capture_output=True, text=True, timeout=300, check=False
     )

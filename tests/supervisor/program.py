@@ -16,6 +16,6 @@ def run_program(folder: Path, *flags: str, **environ: str) -> subprocess.Complet
         env=os.environ | {"HERO_RPC__UNIX_SOCKET": ""} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )

@@ -116,7 +116,7 @@ def all_running(supervision: Supervision) -> bool:
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def limited() -> None:
         # pytest-timeout's alarm only sets a flag in uvloop, which then waits on.
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(400):
             await test()
 
     uvloop.run(limited())

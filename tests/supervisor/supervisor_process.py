@@ -19,7 +19,7 @@ from hero_job.model.builder import JobBuilder
 from hero_job.model.job import Job, ScriptType
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.operations import Operations
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,7 +79,9 @@ class SupervisorProcess:
                     found.append(entry)
         return found
 
-    def wait_event(self, what: str, *, count: int = 1, within_s: float = 20.0, **fields: object) -> dict[str, Any]:
+    def wait_event(
+        self, what: str, *, count: int = 1, within_s: float = GENEROUS_S, **fields: object
+    ) -> dict[str, Any]:
         """Wait until an event has been logged `count` times, and give the last one."""
 
         def there() -> dict[str, Any] | None:
@@ -129,7 +131,7 @@ class SupervisorProcess:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def terminate(self, within_s: float = 30.0) -> int:
+    def terminate(self, within_s: float = GENEROUS_S) -> int:
         """Send TERM and wait for the end."""
         self.descendants()
         self.signal(signal.SIGTERM)

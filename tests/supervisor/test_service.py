@@ -100,7 +100,7 @@ def test_job_that_takes_longer_than_the_shutdown_time_is_handed_back(
     supervisor.wait_ready()
     job_id = supervisor.submit("sleep(60)")
     supervisor.wait_status(job_id, JobStatus.STARTED)
-    assert supervisor.terminate(within_s=10) == 0
+    assert supervisor.terminate(within_s=45) == 0
     assert supervisor.record(job_id).status == JobStatus.DISPATCHED
     assert nothing_left(supervisor)
 

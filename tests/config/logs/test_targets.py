@@ -235,7 +235,7 @@ def test_missing_log_folder_ends_the_service_with_the_reason(tmp_path: Path) -> 
 
     done = subprocess.run(
         [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml"],
-        capture_output=True, check=False, cwd=tmp_path, text=True, timeout=60,
+        capture_output=True, check=False, cwd=tmp_path, text=True, timeout=300,
     )  # fmt: skip
 
     assert done.returncode == 69

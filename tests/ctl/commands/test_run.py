@@ -178,7 +178,7 @@ def test_control_c_leaves_the_job_running_and_says_how_to_get_its_output(
     ) as waiting:
         eventually(lambda: heroctl("status", "left-alone").stdout == "started\n", what="the job runs")
         os.kill(waiting.pid, signal.SIGINT)
-        _, err = waiting.communicate(timeout=30)
+        _, err = waiting.communicate(timeout=300)
 
     assert waiting.returncode == 130
     assert "heroctl output left-alone" in err

@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, site = folder / "source", folder / "site"
     shutil.copytree(PACKAGE, source)  # building leaves files beside the source
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--disable-pip-version-check", "--target", site, source], check=True, timeout=100)
+    subprocess.run([*command, "--disable-pip-version-check", "--target", site, source], check=True, timeout=300)
     return site
 
 

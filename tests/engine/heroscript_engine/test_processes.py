@@ -289,7 +289,7 @@ def test_process_with_the_engine_loads_neither_pydantic_nor_the_parser() -> None
         "print(json.dumps([name for name in names if name in sys.modules]))\n"
         "engine.close()\n"
     )
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=300)
 
     assert json.loads(shown.stdout) == []
 

@@ -131,4 +131,4 @@ def test_service_reports_a_v_actor_without_hero_and_keeps_one_with_it(tmp_path: 
 def heroctl(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).parent / "heroctl"
     env = os.environ | {"HERO_REDIS_URL": url, "COLUMNS": "300"}
-    return subprocess.run([program, *arguments], env=env, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run([program, *arguments], env=env, check=False, capture_output=True, text=True, timeout=300)

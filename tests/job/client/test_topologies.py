@@ -94,7 +94,7 @@ def sentinels(tmp_path: Path) -> Iterator[tuple[str, ValkeyServer, ValkeyServer]
                     return False
             return True
 
-        eventually(all_know_each_other, within_s=60)
+        eventually(all_know_each_other)
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         yield f"redis+sentinel://{hosts}/hero", master, replica
 
@@ -117,8 +117,8 @@ def test_a_job_survives_a_failover_of_sentinels(
             except StoreError:
                 return None
 
-        assert eventually(status, within_s=60) is JobStatus.DISPATCHED
-        eventually(lambda: "role:master" in str(replica.command("INFO", "replication")), within_s=60)
+        assert eventually(status) is JobStatus.DISPATCHED
+        eventually(lambda: "role:master" in str(replica.command("INFO", "replication")))
 
     def asyncio_client_is_back() -> bool:
         async def main() -> None:
@@ -132,7 +132,7 @@ def test_a_job_survives_a_failover_of_sentinels(
         return True
 
     # The client of redis-py wants the sentinels to agree that the new master is up.
-    eventually(asyncio_client_is_back, within_s=60)
+    eventually(asyncio_client_is_back)
     run_one_job(url, f"{namespace}2", make_job())
 
 
@@ -152,9 +152,7 @@ def cluster(tmp_path: Path) -> Iterator[list[ValkeyServer]]:
             bus = int(str(nodes[0].command("CONFIG", "GET", "cluster-port")).split("'")[3])
             if n:
                 node.command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, bus)
-        eventually(
-            lambda: all("cluster_state:ok" in str(node.command("CLUSTER", "INFO")) for node in nodes), within_s=60
-        )
+        eventually(lambda: all("cluster_state:ok" in str(node.command("CLUSTER", "INFO")) for node in nodes))
         yield nodes
 
 

@@ -62,7 +62,7 @@ def installed(command: list[str], folder: Path) -> None:
 def said_by(command: list[str], cwd: Path) -> Any:
     """Run a program and return the JSON that it prints."""
     done = subprocess.run(
-        command, capture_output=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL, text=True, timeout=100
+        command, capture_output=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -121,7 +121,7 @@ def test_a_shell_gets_its_answer_from_the_unix_socket(unix_server: RunningServer
         ["nc", "-N", "-U", str(unix_server.path)] if program == "nc" else ["socat", "-", f"UNIX:{unix_server.path}"]
     )
 
-    done = subprocess.run(command, input=request("version"), capture_output=True, check=True, timeout=60)
+    done = subprocess.run(command, input=request("version"), capture_output=True, check=True, timeout=300)
 
     assert orjson.loads(done.stdout)["result"]["name"] == "hero-runtime"
     assert done.stdout.endswith(b"\n")

@@ -77,7 +77,7 @@ class HttpClient(Client):
 
     def __init__(self, port: int, token: str | None = None) -> None:
         super().__init__()
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"

@@ -140,7 +140,7 @@ command = ["/bin/sh", "-c", 'printf %s "$HERO_REDIS_URL" > seen; sleep 600; true
     supervisor = start_supervisor(config)
     supervisor.wait_ready()
     password = read_password(tmp_path / ".hero/store")
-    eventually(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text(), within_s=60, what="third")
+    eventually(lambda: (tmp_path / "seen").exists() and (tmp_path / "seen").read_text(), what="third")
 
     shown = arguments_of_everything(supervisor.process.pid)
     show = [sys.executable, "-m", "hero_supervisor.cli", "config"]

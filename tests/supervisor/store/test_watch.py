@@ -24,7 +24,7 @@ def run_watched(store: EmbeddedStore, damage: signal.Signals, *, frozen_s: float
             pid = store.pid
             assert pid is not None
             os.kill(pid, damage)
-            await eventually_async(lambda: watch.restarts, within_s=60, what="it is restarted")
+            await eventually_async(lambda: watch.restarts, what="it is restarted")
             assert await asyncio.to_thread(store.probe) is Readiness.READY
             assert store.pid != pid
             return store.pid

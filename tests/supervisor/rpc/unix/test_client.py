@@ -23,7 +23,7 @@ StartActor = Callable[[str], ForeignActor]
 
 def run_client(path: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hero_supervisor.rpc.unix.client", "--socket", str(path), *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_the_quick_start_of_two_steps(unix_server: RunningServer, foreign_actor: StartActor) -> None:

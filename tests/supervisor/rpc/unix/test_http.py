@@ -22,7 +22,7 @@ class OverUnix(http.client.HTTPConnection):
     """The standard library's client, on a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=300)
         self._path = path
 
     def connect(self) -> None:

@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hero_job.model.job import Job, JobLimits, ScriptType
-from hero_job.model.views import ActorPresence
+from hero_job.model.status import JobStatus
+from hero_job.model.views import ActorPresence, JobRecord
 from hero_job.operations.admin_operations import AdminOperations
+from hero_job.operations.flow import Flow
+from hero_job.operations.foreign_ends import seen
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedule
 from hero_job.protocol.op import Op
@@ -58,6 +61,55 @@ def create(operations: Operations, job: Job) -> Op[str]:
         JobInvalid: A prerequisite is unknown, or a dependent cannot wait for the job any more.
     """
     return operations.create(job)
+
+
+def get_job(operations: Operations, job_id: str) -> Flow[JobRecord]:
+    """Read a whole job.
+
+    Args:
+        operations: Of the job's namespace.
+        job_id: The job.
+
+    Returns:
+        The job, its status, and what the runtime has noted about it.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobDamaged: The job's hash cannot be read.
+    """
+    return seen(operations, job_id, operations.record(job_id))
+
+
+def get_job_status(operations: Operations, job_id: str) -> Flow[JobStatus]:
+    """Read a job's status.
+
+    Args:
+        operations: Of the job's namespace.
+        job_id: The job.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobDamaged: The job's hash cannot be read.
+    """
+    return seen(operations, job_id, operations.status(job_id))
+
+
+def get_job_output(operations: Operations, job_id: str) -> Flow[str | None]:
+    """Read a job's output.
+
+    Args:
+        operations: Of the job's namespace.
+        job_id: The job.
+
+    Returns:
+        The output; None while the job has not ended.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobFailed: The job ended without an output; carries kind, message, line and column.
+        JobDamaged: The job's hash cannot be read.
+    """
+    return seen(operations, job_id, operations.output(job_id))
 
 
 def wait_length_s(job: Job, wait_s: float | None) -> float:

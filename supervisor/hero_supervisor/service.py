@@ -47,6 +47,7 @@ from hero_supervisor.systemd.notify import Notifier
 from hero_supervisor.upkeep.actor_events import ActorEvents
 from hero_supervisor.upkeep.damage_watch import DamageWatch
 from hero_supervisor.upkeep.due_jobs import DueJobs
+from hero_supervisor.upkeep.foreign_ends import ForeignEnds
 from hero_supervisor.upkeep.recovery import JobRecovery
 
 log = logging.getLogger(__name__)
@@ -261,6 +262,7 @@ class Service:
         due_jobs = DueJobs(store, operations, Schedules(namespace), limits=limits, clock=clock)
         self._run_in_background("clock", due_jobs.run())
         self._run_in_background("damage", DamageWatch(store, operations).run())
+        self._run_in_background("foreign-ends", ForeignEnds(store, operations).run())
         return recovery
 
     def _start_actors(self, settings: Settings, store: AsyncStore, recovery: JobRecovery) -> tuple[Supervision, Fleet]:

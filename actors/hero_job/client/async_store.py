@@ -31,6 +31,7 @@ from hero_job.client.waking_read import WakingRead
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import FEW, Flow, chunks
+from hero_job.operations.foreign_ends import look_again
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, T
 
@@ -215,13 +216,22 @@ class AsyncStore:
 
     async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended; see `Store.wait_reply`."""
-        return await self._wait(operations, job_id, operations.outcome(job_id), wait_s)
+        look = operations.outcome(job_id)
+        return await self._wait(operations, job_id, look, wait_s, glance=partial(look_again, operations, job_id))
 
     async def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
         """Wait until all jobs of a batch have ended; see `Store.wait_batch`."""
         return await self._wait(operations, f"batch:{batch_id}", operations.ended_batch(batch_id), wait_s)
 
-    async def _wait(self, operations: Operations, awaited: str, look: Op[T | None], wait_s: float) -> T:
+    async def _wait(
+        self,
+        operations: Operations,
+        awaited: str,
+        look: Op[T | None],
+        wait_s: float,
+        *,
+        glance: Callable[[], Flow[T | None]] | None = None,
+    ) -> T:
         """Look for the result after each event of the awaited job or batch, until there is one.
 
         Args:
@@ -229,6 +239,7 @@ class AsyncStore:
             awaited: What the event stream calls it: a job's id, or `batch:ID`.
             look: Reads the result; None if there is none yet.
             wait_s: Longest wait, in seconds.
+            glance: Looks more closely when no event has come for a while; None for `look` again.
         """
         deadline_mono = time.monotonic() + wait_s
         ends = self._ends_in(operations.keys.events)
@@ -237,11 +248,12 @@ class AsyncStore:
             # says so.
             await set_within(ends.following, min(GLANCE_S, wait_s))
             backoff = Backoff()
+            heard = True
             while True:
                 ended.clear()
                 try:
                     async with asyncio.timeout(max(GLANCE_S, deadline_mono - time.monotonic())):
-                        found = await self.run(look)
+                        found = await (self.run(look) if heard or glance is None else self.drive(glance()))
                     backoff.reset()
                 except TimeoutError as e:
                     raise StoreUnavailable(self.url.shown, "no answer within the time of the wait") from e
@@ -252,9 +264,13 @@ class AsyncStore:
                     return found
                 left_s = deadline_mono - time.monotonic()
                 if left_s <= 0:
+                    if heard and glance is not None:
+                        heard = False
+                        continue
                     raise WaitTimeout(awaited, wait_s)
-                # Third-party actors write the job's hash and send no event: look again after a while.
+                # Third-party actors send no event: look again after a while.
                 await set_within(ended, min(GLANCE_S, left_s))
+                heard = ended.is_set()
 
     def _ends_in(self, events_key: str) -> JobEnds:
         ends = self._job_ends.get(events_key)

@@ -20,7 +20,7 @@ from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, T
-from hero_job.protocol.replies import decode_reply
+from hero_job.protocol.replies import decode_reply, has_result
 
 #: How often a waiter looks at the job's hash, in seconds: third-party actors may write there and send no reply.
 GLANCE_S = 2.0
@@ -139,7 +139,8 @@ class Store:
         outcome = operations.outcome(job_id)
 
         def read(text: str) -> Reply:
-            return decode_reply(job_id, text)
+            told = None if has_result(text) else self.run(outcome)
+            return told or decode_reply(job_id, text)
 
         return self._wait(
             job_id, lambda block_s: operations.peek_reply(job_id, block_s), read, outcome, wait_s, check=check

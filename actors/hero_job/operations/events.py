@@ -110,6 +110,16 @@ class Events:
         return Op(("XRANGE", stream, f"({after}", "+", "COUNT", count), _entries)
 
     @staticmethod
+    def newest(stream: str, count: int) -> Op[list[Entry]]:
+        """Read the last entries of a stream, in order.
+
+        Args:
+            stream: Its key.
+            count: Most entries.
+        """
+        return Op(("XREVRANGE", stream, "+", "-", "COUNT", count), lambda answer: _entries(answer)[::-1])
+
+    @staticmethod
     def follow(after: Mapping[str, str], count: int, block_s: float) -> Op[dict[str, list[Entry]]]:
         """Wait until any of several streams has new entries.
 

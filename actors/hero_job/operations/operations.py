@@ -37,13 +37,13 @@ class Operations:
         retention: How long ended jobs are kept.
     """
 
-    __slots__ = ("_keep", "admin", "keys")
+    __slots__ = ("_keep", "admin", "keys", "retention_arguments")
 
     def __init__(self, namespace: str = DEFAULT_NAMESPACE, retention: Retention = DEFAULT_RETENTION) -> None:
         self.keys = Keys(namespace)
         #: The operations on queues, dead letters and actors.
         self.admin = AdminOperations(namespace, retention)
-        self._keep = retention.arguments
+        self._keep = self.retention_arguments = retention.arguments
 
     def create(self, job: Job, *, start: bool = False, reach: Reach | None = None) -> Op[str]:
         """Store a job, and start it in the same round trip if asked.

@@ -6,7 +6,7 @@ Source: the replies of the Rust system.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -17,6 +17,11 @@ from hero_job.model.views import Reply
 
 #: Fields of a job's hash that `outcome_of` reads, in this order.
 OUTCOME_FIELDS = ("status", "output", "error", "error_kind", "error_at")
+
+# Members of a reply that hold the output. Source: the replies of rhailib, and JobResult of the newer Rust supervisor.
+_OUTPUTS: Final = ("output", "result", "success")
+_ANSWERS: Final = frozenset({"status", "error", *_OUTPUTS})
+_OUR_MEMBERS: Final = frozenset({"job_id", "status", "output", "error", "error_kind"})
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -41,15 +46,15 @@ def encode_result(job_id: str, output: str) -> bytes:
 
 def decode_reply(job_id: str, text: str) -> Reply:
     """Read an entry of a reply list: our JSON object, a foreign one, or a plain string, which is the output."""
-    try:
-        data = orjson.loads(text)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict) or not data.keys() & {"status", "output", "result", "error"}:
+    data = _object(text)
+    if not data.keys() & _ANSWERS:
         return Reply(job_id=job_id, status=JobStatus.FINISHED, output=text)
     error = data.get("error")
-    output = data.get("output", data.get("result"))
-    status = parse_status(str(data["status"])) if data.get("status") else None
+    output = next((data[name] for name in _OUTPUTS if name in data), None)
+    try:
+        status = parse_status(str(data["status"])) if data.get("status") else None
+    except JobInvalid:
+        status = None  # a word that nobody knows; the rest says how the job ended
     if status is None or not status.terminal:
         status = JobStatus.ERROR if error is not None else JobStatus.FINISHED
     return Reply(
@@ -61,6 +66,25 @@ def decode_reply(job_id: str, text: str) -> Reply:
         line=data.get("line") if isinstance(data.get("line"), int) else None,
         column=data.get("column") if isinstance(data.get("column"), int) else None,
     )
+
+
+def is_reply_of_ours(text: str) -> bool:
+    """Whether an entry of a reply list has all the members that we write."""
+    return _object(text).keys() >= _OUR_MEMBERS
+
+
+def has_result(text: str) -> bool:
+    """Whether an entry of a reply list carries the result; some only tell that the hash has it."""
+    data = _object(text)
+    return not data.keys() & _ANSWERS or bool(data.keys() & {*_OUTPUTS, "error"})
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        data = orjson.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def outcome_of(job_id: str, values: Sequence[str | None]) -> Reply | None:

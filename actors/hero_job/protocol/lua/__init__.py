@@ -74,6 +74,7 @@ RECOVER = _load("recover", *_ENDING)
 STOP = _load("stop", *_ENDING)
 PROMOTE = _load("promote", *_ENDING)
 RETRY = _load("retry", *_ENDING)
+END_FOREIGN = _load("end_foreign", *_ENDING)
 DELETE = _load("delete", *_ENDING)
 PURGE = _load("purge", *_ENDING)
 PRESENCE = _load("presence", "time", "damage")
@@ -111,7 +112,7 @@ LIST_JOBS = _load("list_jobs", *_SELECTION, "walks")
 SEARCH_JOBS = _load("search_jobs", *_SELECTION)
 
 ALL = (
-    CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, DELETE,
+    CREATE, START, TURN, RELEASE, RECOVER, STOP, PROMOTE, RETRY, END_FOREIGN, DELETE,
     PRESENCE, CLOCK, PURGE, PAUSE, RESUME, LOG, TICKS, TICK, EXPIRED, ACTORS, PAGE,
     QUEUE_STATUS, QUEUE_HEAD, OPEN_BATCH, SHRINK_BATCH, SET_VALUE, ADD_TO_VALUE, GET_VALUE,
     EXPIRE_VALUE, DELETE_VALUE, VALUE_NAMES,

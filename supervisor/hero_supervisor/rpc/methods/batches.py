@@ -15,6 +15,7 @@ from pydantic import Field
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, JobStateError, StoreError, WaitTimeout
 from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import Job, JobLimits
+from hero_job.model.status import TERMINAL
 from hero_job.model.views import JobRecord
 from hero_job.operations.flow import FEW
 from hero_supervisor.rpc.methods import results
@@ -216,7 +217,8 @@ class BatchMethods:
 
 
 def _all_ended(ends: Sequence[results.JobEnd]) -> bool:
-    return all(end["output"] is not None or end["error"] is not None for end in ends)
+    # An actor of another program may have written no output.
+    return all(end["error"] is not None or end["status"] in TERMINAL for end in ends)
 
 
 async def _each(job_ids: Sequence[str], do: Callable[[str], Awaitable[None]]) -> None:

@@ -109,7 +109,7 @@ class Dispatcher:
         large = len(message) > wire.LARGE_BYTES
         if large:
             if (refused := wire.check_size(message)) is not None:
-                return wire.encode_error(refused.id, refused.error)
+                return wire.encode_refusal(refused)
             await asyncio.sleep(0)  # others have their turn between the steps
         parsed = wire.parse(message, max_batch=self._max_batch)
         if large:

@@ -14,8 +14,9 @@ begin:
   a quote is missing), or nesting too deep. ``Unframed``. The stream continues after the end of the line, where a
   message of one line ends. If the broken message already spans several lines, continuing anywhere could run a part of
   it as a request, so the frame is ``Unframed(fatal=True)`` and the framer ignores everything that follows.
-- *Over the size limit*: ``Oversized`` as soon as the limit is passed. The rest is balanced but not kept, so that a
-  client that is still sending can read the answer, and the stream continues after the message.
+- *Over the size limit*: ``Oversized`` as soon as the limit is passed, with the ids of its requests. The rest is balanced
+  but not kept, so that a client that is still sending can read the answer, and the stream continues after the message.
+  Where the beginning has no id, the end may: then ``Oversized`` comes at the end, or at twice the limit.
 
 The road not taken: answer -32700 and close whenever framing breaks, which would save about 80 lines. But the contract
 (tests/supervisor/rpc/unix/test_server.py) promises that a connection survives a message with a missing quote or
@@ -30,6 +31,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from hero_supervisor.rpc.protocol.message_ids import HEAD_BYTES, TAIL_BYTES, Id, ids_in
 
 DEFAULT_MAX_BYTES: Final = 10 * 1024 * 1024
 # orjson gives up at 1,024 levels; no valid request has more than ten.
@@ -75,9 +78,17 @@ class Unframed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oversized:
-    """A message longer than ``max_bytes``, which was skipped."""
+    """A message longer than ``max_bytes``, which was skipped.
+
+    Attributes:
+        max_bytes: The limit.
+        is_batch: It is a batch.
+        ids: The ids of its requests that were found.
+    """
 
     max_bytes: int
+    is_batch: bool = False
+    ids: tuple[Id, ...] = ()
 
 
 Frame: TypeAlias = bytes | Unframed | Oversized
@@ -86,7 +97,10 @@ Frame: TypeAlias = bytes | Unframed | Oversized
 class Framer:
     """The state of one stream: takes the bytes that arrive and returns the frames that they complete."""
 
-    __slots__ = ("_buffer", "_dropping", "_max_bytes", "_mode", "_open", "_position", "visited_bytes")
+    __slots__ = (
+        "_buffer", "_dropped_bytes", "_dropping", "_late", "_max_bytes", "_mode", "_open", "_position", "_tail",
+        "visited_bytes",
+    )  # fmt: skip
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -95,6 +109,9 @@ class Framer:
         self._open = bytearray()  # the brackets that are open, outermost first
         self._mode = _BETWEEN
         self._dropping = False  # the message is over the limit: balanced, not kept
+        self._late: bytes | None = None  # the beginning of a dropped message that has not been answered yet
+        self._tail = b""  # the last bytes of that message
+        self._dropped_bytes = 0  # how many of its bytes were seen
         self.visited_bytes = 0  #: bytes visited so far, for the test that the work stays linear
 
     @property
@@ -175,7 +192,7 @@ class Framer:
         here = whole.end()
         self.visited_bytes += here - position
         if here - position > self._max_bytes:
-            frames.append(Oversized(max_bytes=self._max_bytes))
+            frames.append(self._whole_oversized(text, position, here))
         else:
             frames.append(bytes(whole[0]))
         return here
@@ -208,9 +225,10 @@ class Framer:
             return start, run_end
         self._mode = _BETWEEN
         if self._dropping:
+            self._drop(text[start:message_end], frames, ended=True)
             self._dropping = False
         elif message_end - start > self._max_bytes:
-            frames.append(Oversized(max_bytes=self._max_bytes))
+            frames.append(self._whole_oversized(text, start, message_end))
         else:
             frames.append(bytes(text[start:message_end]))
         return message_end, message_end
@@ -218,7 +236,10 @@ class Framer:
     def _lose(self, reason: str, text: bytes | bytearray, start: int, position: int, frames: list[Frame]) -> None:
         oversized = self._dropping or position - start > self._max_bytes
         if oversized and not self._dropping:
-            frames.append(Oversized(max_bytes=self._max_bytes))
+            frames.append(self._oversized(text[start : start + self._head_bytes]))
+        elif self._late is not None:
+            frames.append(self._oversized(self._late))
+            self._late = None
         fatal = oversized or text.find(b"\n", start, position) >= 0
         frames.append(Unframed(reason=reason, fatal=fatal))
         self._open.clear()
@@ -232,14 +253,45 @@ class Framer:
             self._position = 0
             return
         if not self._dropping and len(text) - start > self._max_bytes:
-            frames.append(Oversized(max_bytes=self._max_bytes))
-            self._dropping = True
+            head = bytes(text[start : start + self._head_bytes])
+            frame = self._oversized(head)
+            self._late = None if frame.ids or frame.is_batch else head
+            if self._late is None:
+                frames.append(frame)
+            self._dropping, self._tail, self._dropped_bytes = True, b"", 0
+        if self._dropping:
+            self._drop(text[start:position], frames)
         kept_from = position if self._dropping else start
         if text is self._buffer:
             del self._buffer[:kept_from]
         else:
             self._buffer += text[kept_from:]
         self._position = position - kept_from
+
+
+    @property
+    def _head_bytes(self) -> int:
+        # No more than is there in any case when the limit is passed: frames must not depend on how the bytes were split.
+        return min(HEAD_BYTES, self._max_bytes)
+
+    def _oversized(self, head: bytes | bytearray, tail: bytes = b"") -> Oversized:
+        is_batch, ids = ids_in(bytes(head), tail)
+        return Oversized(max_bytes=self._max_bytes, is_batch=is_batch, ids=tuple(ids))
+
+    def _whole_oversized(self, text: bytes | bytearray, start: int, end: int) -> Oversized:
+        tail = bytes(text[max(start, end - TAIL_BYTES) : end]) if end - start <= 2 * self._max_bytes else b""
+        return self._oversized(text[start : start + self._head_bytes], tail)
+
+    def _drop(self, data: bytes | bytearray, frames: list[Frame], *, ended: bool = False) -> None:
+        """Note bytes of the dropped message, and answer it if its end has come or is too far away."""
+        if self._late is None:
+            return
+        self._dropped_bytes += len(data)
+        self._tail = (self._tail + bytes(data[-TAIL_BYTES:]))[-TAIL_BYTES:]
+        far = self._dropped_bytes > 2 * self._max_bytes
+        if ended or far:
+            frames.append(self._oversized(self._late, b"" if far else self._tail))
+            self._late = None
 
 
 def _found(match: re.Match[bytes] | None) -> re.Match[bytes]:

@@ -8,7 +8,8 @@ specification leaves a choice, this module makes it for all transports:
 - An id is echoed with its type. A number that JSON libraries cannot carry exactly (an integer beyond 64 bits) is
   refused rather than echoed changed.
 - The last of duplicate keys counts. Members that the specification does not name are ignored.
-- A malformed request is answered with its id if that is readable, otherwise with null.
+- A malformed request is answered with its id if that is readable, otherwise with null. So is each request of a batch
+  that is too large, and a message that is not even parsed, as far as its ids are found.
 
 Source: https://www.jsonrpc.org/specification
 """
@@ -17,13 +18,14 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
 import orjson
 
-Id: TypeAlias = str | int | float | None
+from hero_supervisor.rpc.protocol.message_ids import Id, ids_in
 
 # Beyond this a double cannot hold every integer, so the parsed float may differ from the number in the text.
 _MAX_EXACT_FLOAT: Final = 2.0**53
@@ -121,11 +123,14 @@ LARGE_BYTES: Final = 64 * 1024
 MAX_MARKS: Final = 250_000
 
 
-def check_size(message: bytes) -> Refused | None:
+def check_size(message: bytes) -> Refused | list[Single] | None:
     """Refuse a large message that has more values than can be parsed quickly.
 
     Args:
         message: JSON text beyond `LARGE_BYTES`.
+
+    Returns:
+        None if it can be parsed; else its refusal, or one for each request of a batch that could be found.
     """
     # Marks in texts, such as scripts, do not count.
     plain = message.replace(b"\\\\", b"").replace(b'\\"', b"")
@@ -133,7 +138,21 @@ def check_size(message: bytes) -> Refused | None:
         return None
     text = f"Invalid Request: more than {MAX_MARKS} commas, colons and brackets outside of its texts"
     hint = "send less in one message"
-    return Refused(None, RpcError(ErrorCode.INVALID_REQUEST, text, kind="too_many_values", hint=hint))
+    error = RpcError(ErrorCode.INVALID_REQUEST, text, kind="too_many_values", hint=hint)
+    return refuse_unparsed(error, *ids_in(message, message))
+
+
+def refuse_unparsed(error: RpcError, is_batch: bool, ids: Sequence[Id]) -> Refused | list[Single]:
+    """Refuse a message that was not parsed.
+
+    Args:
+        error: Why.
+        is_batch: Whether it is a batch.
+        ids: The ids of its requests, as far as they are known.
+    """
+    if is_batch and ids:
+        return [Refused(request_id, error) for request_id in ids]
+    return Refused(ids[0] if ids and not is_batch else None, error)
 
 
 def _count_marks(text: bytes) -> int:
@@ -172,9 +191,9 @@ def parse(message: bytes, *, max_batch: int) -> Single | list[Single]:
     if len(value) > max_batch:
         text = f"the batch has {len(value)} requests and may have {max_batch} at most"
         hint = "send the requests in several batches"
-        return Refused(
-            None, RpcError(ErrorCode.BATCH_TOO_LARGE, text, kind="batch_too_large", hint=hint, max_batch=max_batch)
-        )
+        error = RpcError(ErrorCode.BATCH_TOO_LARGE, text, kind="batch_too_large", hint=hint, max_batch=max_batch)
+        ids = [item["id"] for item in value if type(item) is dict and "id" in item and is_id(item["id"])]
+        return refuse_unparsed(error, True, ids)
     return [_request(item) for item in value]
 
 
@@ -190,6 +209,13 @@ def encode_result(request_id: Id, result: Any) -> bytes:
 def encode_error(request_id: Id, error: RpcError) -> bytes:
     """Encode the answer with an error: compact, without any line feed."""
     return _encode({"jsonrpc": "2.0", "id": request_id, "error": error_body(error)})
+
+
+def encode_refusal(refused: Refused | list[Single]) -> bytes:
+    """Encode the answer to a message of which nothing is run."""
+    if isinstance(refused, Refused):
+        return encode_error(refused.id, refused.error)
+    return encode_batch([encode_error(one.id, one.error) for one in refused if isinstance(one, Refused)])
 
 
 def error_body(error: RpcError) -> dict[str, Any]:
@@ -258,6 +284,11 @@ def shutting_down() -> RpcError:
     return RpcError(ErrorCode.SHUTTING_DOWN, "the server is shutting down", kind="shutting_down", hint=hint)
 
 
+def is_id(value: Any) -> bool:
+    """Whether a value can be the id of a request, and can be echoed exactly."""
+    return type(value) in _ID_TYPES and not (type(value) is float and abs(value) >= _MAX_EXACT_FLOAT)
+
+
 def _request(value: Any) -> Single:
     if type(value) is not dict:
         return Refused(None, _invalid("a request must be an object"))
@@ -265,7 +296,7 @@ def _request(value: Any) -> Single:
     request_id = value.get("id")
     if type(request_id) not in _ID_TYPES:
         return Refused(None, _invalid("id must be a string, a number or null"))
-    if type(request_id) is float and abs(request_id) >= _MAX_EXACT_FLOAT:
+    if not is_id(request_id):
         return Refused(None, _invalid("id is too large a number to be echoed exactly; use a string"))
     if value.get("jsonrpc") != "2.0":
         return Refused(request_id, _invalid('jsonrpc must be "2.0"'))

@@ -4,7 +4,7 @@
 authentication is required, its token have been checked.
 
 - WebSocket at ``/``, or at ``/{context_public_key}``, which binds its jobs to this context.
-- POST at ``/`` and ``/rpc``: a request or a batch; 204 if there is nothing to answer.
+- POST at ``/`` and ``/rpc``: a request or a batch; an empty body if there is nothing to answer.
 - GET ``/healthz``, open to all because load balancers have no token, and ``/metrics``, which needs the scope ``read``.
 """
 
@@ -141,9 +141,8 @@ class RpcApp:
             return _error(wire.shutting_down())
         auth_session.enter(session)
         answer = await _answer(request, self._dispatcher.answer(body, session.admit))
-        if answer is None:
-            return Response(status_code=204)
-        return Response(answer, media_type="application/json")
+        # Notifications are answered as jsonrpsee and go-ethereum answer them: 200 with an empty body.
+        return Response(answer or b"", media_type="application/json")
 
     async def _body(self, request: Request) -> bytes:
         limit = self._max_message_bytes

@@ -256,7 +256,8 @@ class UnixConnection(asyncio.Protocol):
                 exchange.answered()
                 return
         elif isinstance(frame, Oversized):
-            answer = wire.encode_error(None, wire.too_large(frame.max_bytes))
+            error = wire.too_large(frame.max_bytes)
+            answer = wire.encode_refusal(wire.refuse_unparsed(error, frame.is_batch, frame.ids))
         else:
             answer = wire.encode_error(None, wire.parse_error(frame.reason))
         if await self.flow.wait_for_room(len(answer)):

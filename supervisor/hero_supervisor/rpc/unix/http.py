@@ -77,21 +77,19 @@ class UnixHttp:
         """Answer the request that `feed` returned last.
 
         Args:
-            body: Body of the response; None for none, which makes the status 204.
+            body: Body of the response; None for an empty one.
             status: Status of the response.
             content_type: Type of the body.
         """
-        headers = [(b"Content-Length", b"%d" % len(body or b""))] if body is not None else []
-        if body is not None:
-            headers.append((b"Content-Type", content_type))
+        headers = [(b"Content-Length", b"%d" % len(body or b"")), (b"Content-Type", content_type)]
         if self._http.their_state in (h11.SEND_BODY, h11.ERROR):  # nobody reads the rest of this request
             headers.append((b"Connection", b"close"))
         if status == 405:
             headers.append((b"Allow", b"POST"))
-        response = h11.Response(status_code=204 if body is None else status, headers=headers)
+        response = h11.Response(status_code=status, headers=headers)
         parts = [self._http.send(response)]
         # The answer to a HEAD has the headers of a body, and none.
-        if body is not None and not (self._request is not None and self._request.method == b"HEAD"):
+        if body and not (self._request is not None and self._request.method == b"HEAD"):
             parts.append(self._http.send(h11.Data(data=body)))
         parts.append(self._http.send(h11.EndOfMessage()))
         self._write(b"".join(part for part in parts if part))

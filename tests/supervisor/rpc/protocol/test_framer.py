@@ -199,3 +199,37 @@ def test_a_message_of_exactly_the_limit_is_taken() -> None:
 
 def test_a_balanced_message_that_is_not_json_is_framed_for_the_parser_to_refuse() -> None:
     assert frames_of([b"{'single': quotes} {,}"]) == [b"{'single': quotes}", b"{,}"]
+
+
+MEMBERS = {
+    "jsonrpc": '"2.0"',
+    "method": '"run_job"',
+    "params": '[{"id": 99, "script": "' + "x" * 120 + ' \\", \\"id\\": 98, \\"y\\": \\"}{"}]',
+}
+
+
+@given(
+    st.permutations(["id", *MEMBERS]),
+    st.sampled_from(["7", '"a b"', "null", "-1.5"]),
+    st.sampled_from(["", " ", "\n "]),
+    st.lists(st.integers(min_value=0), max_size=8),
+)
+def test_the_id_of_an_oversized_request_is_found_wherever_it_stands(
+    order: list[str], request_id: str, blank: str, points: list[int]
+) -> None:
+    members = {**MEMBERS, "id": request_id}
+    text = "{" + ",".join(f'{blank}"{name}"{blank}:{blank}{members[name]}' for name in order) + blank + "}"
+    data = text.encode() + b'{"b":2}'
+    # The rest of the message is longer than the limit and shorter than twice that.
+    frames = frames_of(cut(data, points), max_bytes=len(text) * 2 // 3)
+
+    assert frames == frames_of([data], max_bytes=len(text) * 2 // 3)
+    assert frames == [Oversized(max_bytes=len(text) * 2 // 3, ids=(json.loads(request_id),)), b'{"b":2}']
+
+
+def test_the_ids_of_an_oversized_batch_are_found_as_far_as_its_beginning_goes() -> None:
+    data = b"[" + b",".join(b'{"jsonrpc":"2.0","id":%d,"method":"m","params":[{"id":5}]}' % n for n in range(9)) + b"]"
+
+    (frame,) = frames_of([data], max_bytes=200)
+
+    assert frame == Oversized(max_bytes=200, is_batch=True, ids=(0, 1, 2, 3))

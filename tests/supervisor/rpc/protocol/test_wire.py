@@ -120,12 +120,41 @@ def test_huge_numbers_in_parameters_do_no_harm() -> None:
     assert request.params == [1e300, 0.0]
 
 
-def test_a_batch_over_the_limit_is_refused_as_a_whole() -> None:
+def test_each_request_of_a_batch_over_the_limit_is_refused_by_its_id() -> None:
+    items = [*(b'{"id":%d}' % n for n in range(9)), b'{"id":"x"}', b'{"id":null}', b'{"id":1e300}', b'{"id":[]}', b"{}"]
+    parsed = wire.parse(b"[" + b",".join([*items, b"5"]) + b"]", max_batch=10)
+
+    assert isinstance(parsed, list)
+    refusals = [one for one in parsed if isinstance(one, Refused)]
+    assert [one.id for one in refusals] == [*range(9), "x", None]
+    assert {one.error.code for one in refusals} == {ErrorCode.BATCH_TOO_LARGE}
+    assert refusals[0].error.data["max_batch"] == 10
+
+
+def test_a_batch_over_the_limit_without_any_id_is_refused_as_a_whole() -> None:
     parsed = wire.parse(b"[" + b"{}," * 10 + b"{}]", max_batch=10)
 
     assert isinstance(parsed, Refused)
-    assert parsed.error.code is ErrorCode.BATCH_TOO_LARGE
-    assert parsed.error.data["max_batch"] == 10
+    assert (parsed.id, parsed.error.code) == (None, ErrorCode.BATCH_TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"id":7,"params":[%s]}', 7),
+        (b'{"params":[%s], "id" : "a" }', "a"),
+        (b'{"params":[%s]}', None),
+        (b'[{"id":7},{"id":8,"params":[%s]}]', [7, 8]),
+    ],
+)
+def test_a_message_with_too_many_values_is_refused_by_its_id(text: bytes, expected: object) -> None:
+    refused = wire.check_size(text % (b"{}," * wire.MAX_MARKS + b"{}"))
+
+    if isinstance(refused, list):
+        assert [one.id for one in refused] == expected
+    else:
+        assert refused is not None
+        assert refused.id == expected
 
 
 def test_answers_have_no_line_feed_and_no_spare_space() -> None:

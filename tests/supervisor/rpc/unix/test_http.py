@@ -84,7 +84,7 @@ def test_a_notification_is_carried_out_and_answered_with_no_content(
     connection.request("POST", "/", orjson.dumps({"jsonrpc": "2.0", "method": "create_job", "params": [job(id="n")]}))
     response = connection.getresponse()
 
-    assert (response.status, response.read()) == (204, b"")
+    assert (response.status, response.read()) == (200, b"")
     assert client.call("get_job_status", ["n"]) == "created"
 
 

@@ -50,10 +50,11 @@ end
 
 -- Do what every end of a job needs, once: push the reply, set the expiries, note the event.
 -- The caller writes the status and the result, and calls settle_ended and write_events when it is done.
+-- reply: nil if it is there already.
 -- options: does the job use any?
 local function conclude(ns, id, status, reply, retention, options)
   local reply_key = ns .. REPLY .. id
-  write_over('RPUSH', reply_key, reply)
+  if reply then write_over('RPUSH', reply_key, reply) end
   redis.call('PEXPIRE', reply_key, retention.reply_ms)
   redis.call('PEXPIRE', ns .. JOB .. id, status == 'finished' and retention.result_ms or retention.failure_ms)
   if status == 'error' then

@@ -18,9 +18,9 @@ from hero_job.model.errors import JobInvalid
 #: Largest number of signatures on a job: each costs some 50 us to verify.
 MAX_SIGNATURES: Final = 64
 
-#: Digits of an uncompressed key, and of the longest signature.
-MAX_KEY_DIGITS: Final = 130
-MAX_SIGNATURE_DIGITS: Final = 160
+#: Characters of an uncompressed key, and of the longest signature, with 0x.
+MAX_KEY_DIGITS: Final = 132
+MAX_SIGNATURE_DIGITS: Final = 162
 
 _KEY: Final = re.compile(r"(?:0[23][0-9a-f]{64}|04[0-9a-f]{128})")
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2}){8,80}")
@@ -81,12 +81,12 @@ def key_text(field: str, value: object) -> str:
 
     Args:
         field: Field, for the error.
-        value: 33 bytes compressed or 65 uncompressed, in hex of any case.
+        value: 33 bytes compressed or 65 uncompressed, in hex of any case, with or without 0x.
 
     Raises:
         JobInvalid: Not a key.
     """
-    text = value.lower() if isinstance(value, str) else ""
+    text = value.lower().removeprefix("0x") if isinstance(value, str) else ""
     if not _KEY.fullmatch(text):
         raise JobInvalid(field, f"must have a public key of secp256k1, 66 or 130 hexadecimal digits, not {value!r:.80}")
     if text[1] != "4":
@@ -103,7 +103,7 @@ def _on_curve(x: int, y: int) -> bool:
 
 
 def _hex_text(field: str, value: object) -> str:
-    text = value.lower() if isinstance(value, str) else ""
+    text = value.lower().removeprefix("0x") if isinstance(value, str) else ""
     if not _HEX.fullmatch(text):
         raise JobInvalid(field, f"must have a signature in hexadecimal digits, not {value!r:.80}")
     return text

@@ -1,6 +1,6 @@
 """Notices the ends of jobs that actors of other programs ran, which write to the store without our scripts. Pure.
 
-Such an actor may write the end to the job's hash, push a reply, or do both. Whoever waits for a job or reads one looks
+Such an actor may write the end to the job's hash, push a reply, or do both. Those who wait for a job or read one look
 with `look_again` and `seen`; every supervisor looks after the jobs that it has heard of with `end_foreign_jobs`.
 Invariant: a job that one of our lanes holds is never ended from here, and the reply of a job's former life ends no job.
 """

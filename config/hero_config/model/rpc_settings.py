@@ -129,10 +129,11 @@ class RpcSettings(Section):
     @field_validator("signature_keys")
     @classmethod
     def _are_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        for key in keys:
+        plain = tuple(key.removeprefix("0x") for key in keys)
+        for key in plain:
             if key != "*" and not re.fullmatch(r"0[23][0-9a-f]{64}", key):
                 raise ValueError("should be public keys in their compressed form, 66 hexadecimal digits, or *")
-        return keys
+        return plain
 
     @model_validator(mode="after")
     def _any_key_is_no_administrator(self) -> Self:

@@ -133,11 +133,12 @@ def _key(text: str) -> str:
 
 
 def _hex(text: str) -> str:
+    digits = text.removeprefix("0x").removeprefix("0X")
     try:
-        bytes.fromhex(text)
+        bytes.fromhex(digits)
     except ValueError:
         raise _invalid("signature", "must be in hexadecimal digits") from None
-    return text
+    return digits
 
 
 def _invalid(param: str, reason: str) -> RpcError:

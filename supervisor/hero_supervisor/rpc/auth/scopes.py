@@ -39,7 +39,7 @@ class Scope(IntEnum):
 
 _FOR_ALL: Final = frozenset({"authenticate", "fetch_nonce"})
 _READ: Final = frozenset(
-    {"health", "version", "stats", "whoami", "rpc.discover", "jobs.list", "job.status", "job.result"}
+    {"health", "version", "stats", "whoami", "rpc.discover", "jobs.list", "job.status", "job.result", "job.logs"}
     | {"hero_subscribe", "hero_unsubscribe", "find_objects", "search_jobs"}
 )
 _READ_PREFIXES: Final = ("get_", "list_", "wait_")

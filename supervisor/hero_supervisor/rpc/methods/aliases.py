@@ -21,6 +21,8 @@ from hero_job.model.fields.checks import check_length
 from hero_job.model.fields.limits import MAX_ID, MAX_NAME, MAX_VARIABLE_NAME, MAX_VARIABLE_VALUE, MAX_VARIABLES
 from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.views import JobRecord
+from hero_supervisor.rpc.methods.batches import clear_jobs
+from hero_supervisor.rpc.methods.jobs import JOB_PARAMS
 from hero_supervisor.rpc.methods.shapes import JOBS_PER_READ, JobId, Owner, Secret, Word
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES, STORE_CODES
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Most jobs that jobs.list returns; it has no pages.
 MAX_LISTED: Final = 10_000
+#: All lines that a job's log keeps, and some more.
+MAX_LOG_LINES: Final = 10_000
 
 # Fields of the other system that mean nothing for a new job here.
 _IGNORED: Final = frozenset({"created_at", "updated_at", "runner", "executor", "payload"})
@@ -61,6 +65,12 @@ class JobResult(TypedDict, total=False):
 
     success: str
     error: str
+
+
+class RunnerLogs(TypedDict):
+    """The log of a job as one text, or null if it has printed nothing."""
+
+    logs: str | None
 
 
 class RunnerJobStatus(TypedDict):
@@ -152,9 +162,21 @@ class Aliases:
         """Delete a job that is not running, as delete_job does."""
         await self._supervisor.delete_job(_job_id(params, job_id))
 
+    async def job_logs(self, params: _Params = None, job_id: JobId | None = None, secret: _Secret = None) -> RunnerLogs:
+        """Return the lines that a job has printed as one text; get_job_logs has pages."""
+        named = _job_id(params, job_id)
+        lines = await self._supervisor.get_job_log(named, "", MAX_LOG_LINES)
+        if not lines:
+            await self._supervisor.get_job_status(named)  # raises if the job is unknown
+        return {"logs": "\n".join(line.text for line in lines) if lines else None}
+
+    async def jobs_clear(self, params: _Params = None, secret: _Secret = None) -> None:
+        """Delete all jobs that are not running, as clear_all_jobs does."""
+        await clear_jobs(self._supervisor)
+
     def _job(self, params: str | Mapping[str, Any] | None, job: Mapping[str, Any] | None) -> Job:
         if isinstance(params, Mapping):
-            job = params.get("job", job)
+            job = params.get("job", params.get(JOB_PARAMS, job))
         if not isinstance(job, Mapping):
             raise JobInvalid("job", "is missing; give an object with caller_id, context_id, payload, executor ...")
         return Job.from_fields(job_fields(job), self._limits)
@@ -229,3 +251,5 @@ def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLim
     add("job.result", methods.job_result, error_codes=state)
     add("job.stop", methods.job_stop, error_codes=JOB_CODES)
     add("job.delete", methods.job_delete, error_codes=state)
+    add("job.logs", methods.job_logs, error_codes=JOB_CODES)
+    add("jobs.clear", methods.jobs_clear, error_codes=STORE_CODES)

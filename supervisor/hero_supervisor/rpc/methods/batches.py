@@ -141,26 +141,7 @@ class BatchMethods:
 
     async def clear_all_jobs(self) -> results.Cleared:
         """Delete all jobs of all callers that are not running; running jobs are only counted."""
-        running: set[str] = set()
-        deleted = 0
-
-        async def delete(job_id: str) -> None:
-            nonlocal deleted
-            try:
-                await self._supervisor.delete_job(job_id)
-                deleted += 1
-            except JobStateError:
-                running.add(job_id)
-            except JobNotFound:
-                pass  # deleted from an earlier page, or expired
-
-        cursor = ""
-        while True:
-            page = await self._supervisor.walk_jobs(cursor, 500)
-            await _each([*(r.job.id for r in page.records), *(job_id for job_id, _ in page.damaged)], delete)
-            cursor = page.cursor
-            if not cursor:
-                return {"deleted": deleted, "running": len(running)}
+        return await clear_jobs(self._supervisor)
 
     async def _create(
         self, jobs: Sequence[dict[str, Any]], start: bool, batch_id: str | None
@@ -214,6 +195,30 @@ class BatchMethods:
             return await self.get_batch(batch_id)
         except JobNotFound as e:
             raise rpc_errors.batch_not_found(batch_id) from e
+
+
+async def clear_jobs(supervisor: AsyncSupervisor) -> results.Cleared:
+    """Delete all jobs of all callers that are not running; count those that are."""
+    running: set[str] = set()
+    deleted = 0
+
+    async def delete(job_id: str) -> None:
+        nonlocal deleted
+        try:
+            await supervisor.delete_job(job_id)
+            deleted += 1
+        except JobStateError:
+            running.add(job_id)
+        except JobNotFound:
+            pass  # deleted from an earlier page, or expired
+
+    cursor = ""
+    while True:
+        page = await supervisor.walk_jobs(cursor, 500)
+        await _each([*(r.job.id for r in page.records), *(job_id for job_id, _ in page.damaged)], delete)
+        cursor = page.cursor
+        if not cursor:
+            return {"deleted": deleted, "running": len(running)}
 
 
 def _all_ended(ends: Sequence[results.JobEnd]) -> bool:

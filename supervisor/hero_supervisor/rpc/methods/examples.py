@@ -96,7 +96,7 @@ def build() -> dict[str, Example]:
         "output": None,
         "error": results.error_view(failure),
     }
-    refused = results.refused_view(1, "report-8", JobInvalid("script", "is missing"))
+    refused = results.refused_view(1, "report-8", JobInvalid("unique_key", "a job of a batch cannot have one"))
     dead_record = JobRecord(job=script, status=JobStatus.ERROR, error="no such report", error_kind="ErrorRuntime")
     dead = results.dead_view(DeadJob(job_id=DEAD, died_ms=_AT_MS), dead_record)
     nightly_job = {"caller_id": CALLER, "context_id": CONTEXT, "script": "40 + 2", "script_type": "SAL"}
@@ -135,7 +135,7 @@ def build() -> dict[str, Example]:
         **overview_examples.build(record),
         "delete_job": Example(one, None),
         "create_jobs": Example(
-            {"jobs": [{"id": "report-7", **_FIELDS}, {"id": "report-8", "script_type": "SAL"}], "batch_id": "batch-2"},
+            {"jobs": [{"id": "report-7", **_FIELDS}, {**second, "unique_key": "daily"}], "batch_id": "batch-2"},
             {"batch_id": "batch-2", "job_ids": ["report-7"], "refused": [refused]},
         ),
         "run_jobs": Example(
@@ -198,6 +198,8 @@ def build() -> dict[str, Example]:
         "job.result": Example(one, {"success": "42"}),
         "job.stop": Example({"job_id": CREATED}, None),
         "job.delete": Example(one, None),
+        "job.logs": Example(one, {"logs": "ready"}),
+        "jobs.clear": Example({}, None),
         "fetch_nonce": Example({"pubkey": CALLER}, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
         "authenticate": Example({"token": TOKEN}, _identity("ops", "token")),
         "whoami": Example({}, _identity(None, None)),

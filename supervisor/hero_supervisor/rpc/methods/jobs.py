@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # As in the Rust system, run_job and play accept a script without a caller or a context; its job then has these.
 ANONYMOUS: Final = {"caller_id": "anonymous", "context_id": "default"}
 
+#: What the documents of the Rust system call the object with the fields of a job.
+JOB_PARAMS: Final = "job_params"
+
 _Cursor = Annotated[LogCursor, Field(description="Cursor of the last call.")]
 
 
@@ -73,7 +76,8 @@ class JobMethods:
             script, job = None, script
         given = {"script": script, "script_type": script_type, "prerequisites": prerequisites}
         fields.update({name: value for name, value in given.items() if value is not None})
-        return await self._run(self._job(job, fields if job is not None else _with_caller(fields)))
+        alone = job is None and JOB_PARAMS not in fields
+        return await self._run(self._job(job, _with_caller(fields) if alone else fields))
 
     async def play(self, script: str, script_type: Word = ScriptType.OSIS.value) -> shapes.PlayResult:
         """Run a script and return its output; the same as run_job with only a script, by default for OSIS."""
@@ -118,6 +122,11 @@ class JobMethods:
         await self._supervisor.delete_job(job_id)
 
     def _job(self, job: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Job:
+        if JOB_PARAMS in fields and job is None:
+            fields = dict(fields)
+            job = fields.pop(JOB_PARAMS)
+            if not isinstance(job, Mapping):
+                raise JobInvalid(JOB_PARAMS, "must be an object with the fields of the job")
         if job is not None and fields:
             raise JobInvalid(
                 "job", f"give the object or single fields, not both; these came too: {', '.join(fields):.200}"

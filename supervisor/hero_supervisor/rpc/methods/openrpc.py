@@ -35,7 +35,7 @@ def runtime_version() -> str:
 
 
 def register_discover(dispatcher: Dispatcher, limits: JobLimits) -> None:
-    """Register ``rpc.discover``, which describes all registered methods, itself included.
+    """Register ``rpc.discover``, which describes the registered methods.
 
     Args:
         dispatcher: Has the methods, and gets this one.
@@ -65,10 +65,15 @@ def describe(dispatcher: Dispatcher, limits: JobLimits) -> _Schema:
     schemas: _Schema = {}
     job_fields = _schema(JobFields, schemas)["properties"]
     shown = examples.build()
-    methods = [_method(method, schemas, job_fields, shown.get(name)) for name, method in dispatcher.methods.items()]
+    # Generators make a function of each name, so names with a dot are called and not described: the aliases, and
+    # rpc.discover itself, which the specification reserves.
+    described = [method for name, method in dispatcher.methods.items() if "." not in name]
+    methods = [_method(method, schemas, job_fields, shown.get(method.name)) for method in described]
     for method in methods:
         for param in method["params"]:
             _limit_scripts(param["name"], param["schema"], limits.max_script_bytes)
+    for name, schema in schemas.items():
+        schema["title"] = name
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -129,5 +134,21 @@ def _limit_scripts(name: str, schema: _Schema, most: int) -> None:
 def _schema(annotation: Any, schemas: _Schema) -> _Schema:
     """Build the JSON schema of a type; the definitions that it refers to move to the shared schemas."""
     schema = TypeAdapter(annotation).json_schema(ref_template=_REF_TEMPLATE)
-    schemas.update(schema.pop("$defs", {}))
+    schemas.update({name: _untitled(inner) for name, inner in schema.pop("$defs", {}).items()})
+    untitled: _Schema = _untitled(schema)
+    return untitled
+
+
+def _untitled(schema: Any, *, names: bool = False) -> Any:
+    """Leave out the titles that pydantic makes of names: generators take a title for the name of one type.
+
+    Args:
+        schema: Any part of a JSON schema.
+        names: It is an object whose keys are names that we chose, such as those of properties.
+    """
+    if isinstance(schema, dict):
+        kept = {name: value for name, value in schema.items() if names or name != "title" or not isinstance(value, str)}
+        return {name: _untitled(value, names=not names and name == "properties") for name, value in kept.items()}
+    if isinstance(schema, list):
+        return [_untitled(value) for value in schema]
     return schema

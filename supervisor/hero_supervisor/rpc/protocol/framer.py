@@ -14,9 +14,9 @@ begin:
   a quote is missing), or nesting too deep. ``Unframed``. The stream continues after the end of the line, where a
   message of one line ends. If the broken message already spans several lines, continuing anywhere could run a part of
   it as a request, so the frame is ``Unframed(fatal=True)`` and the framer ignores everything that follows.
-- *Over the size limit*: ``Oversized`` as soon as the limit is passed, with the ids of its requests. The rest is balanced
-  but not kept, so that a client that is still sending can read the answer, and the stream continues after the message.
-  Where the beginning has no id, the end may: then ``Oversized`` comes at the end, or at twice the limit.
+- *Over the size limit*: ``Oversized`` as soon as the limit is passed, with the ids of its requests. The rest is
+  balanced but not kept, so that a client that is still sending can read the answer, and the stream continues after the
+  message. Where the beginning has no id, the end may: then ``Oversized`` comes at the end, or at twice the limit.
 
 The road not taken: answer -32700 and close whenever framing breaks, which would save about 80 lines. But the contract
 (tests/supervisor/rpc/unix/test_server.py) promises that a connection survives a message with a missing quote or
@@ -268,10 +268,9 @@ class Framer:
             self._buffer += text[kept_from:]
         self._position = position - kept_from
 
-
     @property
     def _head_bytes(self) -> int:
-        # No more than is there in any case when the limit is passed: frames must not depend on how the bytes were split.
+        # No more than is there when the limit is passed: frames must not depend on how the bytes were split.
         return min(HEAD_BYTES, self._max_bytes)
 
     def _oversized(self, head: bytes | bytearray, tail: bytes = b"") -> Oversized:

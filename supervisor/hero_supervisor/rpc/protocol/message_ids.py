@@ -24,7 +24,7 @@ _STRING = rb'"(?:[^"\\\n]|\\.)*+"'
 _SCALAR = rb"(?:" + _STRING + rb"|-?[0-9][-+.0-9eE]*+|null)"
 _TOKEN = re.compile(_STRING + rb'|["{}\[\]]')
 _VALUE = re.compile(rb"\s*+:\s*+(" + _SCALAR + rb")\s*+[,}]")
-# A quote inside of a text has a backslash before it, so an id between two members stands at the level of the last brace.
+# A quote inside of a text has a backslash before it, so an id between two members is one of the outermost object.
 _LAST_MEMBERS = re.compile(
     rb"[,{]\s*+\"id\"\s*+:\s*+(" + _SCALAR + rb")\s*+(?:,\s*+" + _STRING + rb"\s*+:\s*+" + _SCALAR + rb"\s*+)*+\}\s*\Z"
 )

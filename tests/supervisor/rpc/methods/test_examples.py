@@ -17,6 +17,7 @@ EXACT = {
     "set_object", "find_objects", "list_objects", "delete_object", "change_object_rights",
     "delete_job", "purge_dead", "delete_schedule", "get_batch", "wait_jobs",
     "jobs.create", "job.run", "job.start", "job.result", "job.stop", "job.delete",
+    "job.logs", "jobs.clear",
 }  # fmt: skip
 
 
@@ -45,8 +46,7 @@ def example_jobs(service: Client) -> None:
 @pytest.mark.usefixtures("example_jobs")
 @pytest.mark.parametrize("method", list(CALLS))
 def test_example_gives_the_result_that_it_shows(service: Client, method: str) -> None:
-    (described,) = [m for m in service.call("rpc.discover")["methods"] if m["name"] == method]
-    (example,) = described["examples"]
+    example = CALLS[method].described(method)
     params = {param["name"]: param["value"] for param in example["params"]}
     if isinstance(service, HttpClient) and method in OF_A_CONNECTION:
         assert "websocket" in str(service.fail(method, params)).lower()

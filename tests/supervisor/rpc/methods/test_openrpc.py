@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.supervisor.rpc.raw_client import RawClient
+from tests.supervisor.rpc.running_server import RunningServer
 
 METHODS = {
     "create_job", "start_job", "run_job", "play", "get_job", "get_job_status", "get_job_output", "get_job_logs",
     "stop_job", "retry_job", "list_jobs", "delete_job", "create_jobs", "run_jobs", "wait_jobs", "get_batch",
     "list_dead", "retry_dead", "purge_dead", "clear_all_jobs", "list_actors", "list_queues", "pause_queue",
-    "resume_queue", "create_schedule", "list_schedules", "delete_schedule", "stats", "jobs.create", "jobs.list",
-    "job.run", "job.start", "job.status", "job.result", "job.stop", "job.delete", "health", "version", "rpc.discover",
+    "resume_queue", "create_schedule", "list_schedules", "delete_schedule", "stats", "health", "version",
     "get_actor", "start_actor", "stop_actor", "restart_actor", "scale_actors", "reload", "purge_queue",
     "get_actor_logs", "list_functions",
     "new_object", "set_object", "get_object", "delete_object", "list_objects", "find_objects", "get_object_history",
@@ -43,6 +44,50 @@ def references(node: Any) -> Iterator[str]:
 
 def test_every_method_is_described(document: dict[str, Any]) -> None:
     assert {method["name"] for method in document["methods"]} == METHODS
+
+
+#: Methods that are called by programs of the Rust family, and not described.
+ALIASES = {
+    "jobs.create", "jobs.list", "jobs.clear", "job.run", "job.start", "job.status", "job.result", "job.logs",
+    "job.stop", "job.delete",
+}  # fmt: skip
+
+
+def test_methods_with_dotted_names_are_called_and_not_described(unix_server: RunningServer) -> None:
+    assert unix_server.methods() == METHODS | ALIASES | {"rpc.discover"}
+
+
+def titles(schema: Any, *, names: bool = False) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if not names and isinstance(schema.get("title"), str):
+            yield schema["title"]
+        for name, value in schema.items():
+            yield from titles(value, names=not names and name == "properties")
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from titles(value)
+
+
+def test_a_title_stands_for_one_type(document: dict[str, Any]) -> None:
+    found = list(titles(document))
+
+    assert len(found) == len(set(found))
+    assert set(document["components"]["schemas"]) <= set(found)
+
+
+def test_every_example_is_valid_by_its_own_schema(document: dict[str, Any]) -> None:
+    def check(schema: dict[str, Any], value: Any, what: str) -> None:
+        whole = {**schema, "components": document["components"]}
+        jsonschema.Draft202012Validator.check_schema(whole)
+        problems = [error.message for error in jsonschema.Draft202012Validator(whole).iter_errors(value)]
+        assert problems == [], what
+
+    for method in document["methods"]:
+        schemas = {param["name"]: param["schema"] for param in method["params"]}
+        for example in method["examples"]:
+            for param in example["params"]:
+                check(schemas[param["name"]], param["value"], f"{method['name']}: {param['name']}")
+            check(method["result"]["schema"], example["result"]["value"], f"{method['name']}: result")
 
 
 def test_the_document_has_what_the_meta_schema_requires_and_nothing_unknown_to_it(document: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hero_job.client.async_primary import AsyncPrimary
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
 from hero_job.client.connection import ANSWER_TIMEOUT_S
@@ -26,7 +27,7 @@ from hero_job.client.job_ends import JobEnds
 from hero_job.client.redis_client import make_client
 from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
-from hero_job.client.url import parse_url
+from hero_job.client.url import Mode, parse_url
 from hero_job.client.waking_read import WakingRead
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
@@ -53,7 +54,11 @@ class AsyncStore:
 
     def __init__(self, url: str, *, max_connections: int = 8, connect_timeout_s: float = 5.0) -> None:
         self.url = parse_url(url)
-        self._client, self._sentinels = make_client(self.url, connect_timeout_s)
+        self._primary = AsyncPrimary(self.url, connect_timeout_s) if self.url.mode is Mode.SENTINEL else None
+        find = self._primary.find if self._primary is not None else None
+        self._client, self._sentinels = make_client(self.url, connect_timeout_s, find)
+        if self._primary is not None:
+            self._primary.pool = self._client.connection_pool
         # A follower of streams has a connection of its own and does not take a turn.
         self._turn = asyncio.Semaphore(max_connections)
         self._reads: list[WakingRead] = []

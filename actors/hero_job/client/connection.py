@@ -42,14 +42,26 @@ class StoreConnection:
         url: Where the server is.
         name: Name of the connection in CLIENT LIST.
         connect_timeout_s: Longest time to connect, and to log in, in seconds.
-        address: Node of the cluster to try first: the one that had the slot last.
+        address: The primary that the sentinels name, or the node of the cluster to try first: the one that had the slot
+            last.
 
     Raises:
         StoreUnavailable: No server answers in time.
         StoreRefused: The server refuses the password, the database or the name.
     """
 
-    __slots__ = ("_connect_timeout_s", "_name", "_reader", "_socket", "_timeout_s", "address", "client_id", "url")
+    __slots__ = (
+        "__weakref__",
+        "_connect_timeout_s",
+        "_name",
+        "_reader",
+        "_socket",
+        "_timeout_s",
+        "aborted",
+        "address",
+        "client_id",
+        "url",
+    )
 
     def __init__(
         self, url: StoreUrl, *, name: str = "hero", connect_timeout_s: float = 5.0, address: Address | None = None
@@ -60,10 +72,15 @@ class StoreConnection:
         #: The server's id of this connection, for CLIENT UNBLOCK.
         self.client_id = 0
         self.address: Address | None = None
+        #: It leads to a server that is not the primary any more.
+        self.aborted = False
         if url.path is not None:
             self._open(None)
             return
-        candidates = find_master(url, connect_timeout_s) if url.mode is Mode.SENTINEL else list(url.hosts)
+        if url.mode is Mode.SENTINEL:
+            candidates = [address] if address is not None else find_master(url, connect_timeout_s)
+        else:
+            candidates = list(url.hosts)
         if address is not None and url.mode is Mode.CLUSTER:
             candidates.insert(0, address)
         for place in candidates:
@@ -94,12 +111,17 @@ class StoreConnection:
             if url.db:
                 login.append(("SELECT", url.db))
             login += (("CLIENT", "SETNAME", self._name), ("CLIENT", "ID"))
+            if url.mode is Mode.SENTINEL:
+                login.append(("ROLE",))
             self._send(b"".join(hiredis.pack_command(command) for command in login))
             answers = [self._receive() for _ in login]
             for answer in answers:
                 if isinstance(answer, hiredis.ReplyError):
                     raise _refused(answer)
-            self.client_id = answers[-1]
+            self.client_id = answers[len(login) - 1 - (url.mode is Mode.SENTINEL)]
+            if url.mode is Mode.SENTINEL and answers[-1][0] != "master":
+                # The sentinels have replaced it, or its promotion is not complete.
+                raise StoreUnavailable(url.shown, f"{_shown(address)} is no primary now")
             self._set_timeout(ANSWER_TIMEOUT_S)
         except BaseException:
             self.close()
@@ -213,6 +235,33 @@ class StoreConnection:
             # After an interrupt, the answer to this command would be taken for the answer to the next one.
             self.close()
             raise
+
+    def discard_within(self, wait_s: float) -> None:
+        """Wait until the server says something that nobody asked for, or the time is up, and drop what it says.
+
+        Args:
+            wait_s: Longest wait, in seconds.
+
+        Raises:
+            StoreUnavailable: The connection broke and is closed.
+        """
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        try:
+            if poll.poll(wait_s * 1000):
+                self._receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def abort(self) -> None:
+        """End the connection from another thread: an operation that waits for its answer fails with `StoreUnavailable`.
+
+        Only the kernel's side is shut down. The descriptor stays, so that it is not given to another file meanwhile.
+        """
+        self.aborted = True
+        with contextlib.suppress(OSError, ValueError), socket.socket(fileno=os.dup(self._socket.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
 
     def is_stale(self) -> bool:
         """Has the server closed the idle connection, or sent data that nobody asked for?"""
@@ -338,6 +387,10 @@ def _tls(url: StoreUrl) -> ssl.SSLContext:
     if "ssl_certfile" in options:
         context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
     return context
+
+
+def _shown(address: Address | None) -> str:
+    return f"{address[0]}:{address[1]}" if address else "the server"
 
 
 def _refused(answer: hiredis.ReplyError) -> StoreRefused:

@@ -5,7 +5,7 @@ Invariant: redis-py sends nothing twice and sets no timeout of its own on a comm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import redis.asyncio as redis_asyncio
@@ -15,15 +15,20 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from hero_job.client.connection import ANSWER_TIMEOUT_S
-from hero_job.client.url import Mode, StoreUrl
+from hero_job.client.url import Address, Mode, StoreUrl
+
+FindPrimary = Callable[[], Awaitable[Address]]
 
 
-def make_client(url: StoreUrl, connect_timeout_s: float) -> tuple[Any, Sequence[Any]]:
+def make_client(
+    url: StoreUrl, connect_timeout_s: float, find_primary: FindPrimary | None = None
+) -> tuple[Any, Sequence[Any]]:
     """Make a client for the server that a URL leads to.
 
     Args:
         url: Where the server is.
         connect_timeout_s: Longest time to connect, in seconds.
+        find_primary: With sentinels: gives the primary for each new connection. None asks the sentinels in turn.
 
     Returns:
         The client, and the clients of the sentinels that it asks for the server; close them all. Untyped, as redis-py
@@ -56,7 +61,10 @@ def make_client(url: StoreUrl, connect_timeout_s: float) -> tuple[Any, Sequence[
                 asked[name] = url.options[f"sentinel_{name}"]
         make: Any = Sentinel
         sentinel = make(list(url.hosts), sentinel_kwargs=asked, db=url.db, retry=never, **common)
-        return _raw(sentinel.master_for(url.service)), sentinel.sentinels
+        client = _raw(sentinel.master_for(url.service))
+        if find_primary is not None:
+            client.connection_pool.get_master_address = find_primary
+        return client, sentinel.sentinels
     if url.path is not None:
         return _raw(redis_asyncio.Redis(unix_socket_path=url.path, db=url.db, retry=never, **common)), ()
     host, port = url.hosts[0]

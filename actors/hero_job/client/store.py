@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
+from weakref import WeakSet
 
 from hero_job.client.backoff import Backoff
 from hero_job.client.connection import StoreConnection
-from hero_job.client.url import Address, parse_url
+from hero_job.client.primary_watch import PrimaryWatch, leave_watch, watch_primary
+from hero_job.client.url import Address, Mode, parse_url
 from hero_job.model.errors import StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import Flow
@@ -52,6 +54,9 @@ class Store:
         self._address: Address | None = None
         self._lock = threading.Lock()
         self._closed = False
+        # Only for sentinels: who is the primary, and every open connection.
+        self._watch: PrimaryWatch | None = None
+        self._connections: WeakSet[StoreConnection] = WeakSet()
 
     def run(self, op: Op[T], check: Callable[[], None] | None = None) -> T:
         """Run one operation.
@@ -224,6 +229,9 @@ class Store:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            watch, self._watch = self._watch, None
+        if watch is not None:
+            leave_watch(watch, self._leave_others)
         for _, connection in idle:
             connection.close()
 
@@ -249,13 +257,35 @@ class Store:
                 if not self._idle:
                     break
                 since_mono, connection = self._idle.pop()
-            if time.monotonic() - since_mono < _IDLE_S or not connection.is_stale():
+            fresh = time.monotonic() - since_mono < _IDLE_S or not connection.is_stale()
+            if fresh and not connection.aborted:
                 return connection
             connection.close()
         return self._connect(self._address)
 
     def _connect(self, address: Address | None) -> StoreConnection:
-        return StoreConnection(self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address)
+        if self.url.mode is Mode.SENTINEL:
+            address = self._watched().primary(self._connect_timeout_s)
+        connection = StoreConnection(
+            self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address
+        )
+        if self.url.mode is Mode.SENTINEL:
+            with self._lock:
+                self._connections.add(connection)
+        return connection
+
+    def _watched(self) -> PrimaryWatch:
+        with self._lock:
+            if self._watch is None:
+                self._watch = watch_primary(self.url, self._leave_others)
+            return self._watch
+
+    def _leave_others(self, primary: Address) -> None:
+        """End all connections to another server than the primary. A thread of the watch calls this."""
+        with self._lock:
+            others = [one for one in self._connections if one.open and not one.aborted and one.address != primary]
+        for connection in others:
+            connection.abort()
 
     def _give_back(self, connection: StoreConnection) -> None:
         with self._lock:

@@ -51,17 +51,9 @@ class StoreConnection:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_connect_timeout_s",
-        "_name",
-        "_reader",
-        "_socket",
-        "_timeout_s",
-        "aborted",
-        "address",
-        "client_id",
-        "url",
-    )
+        "__weakref__", "_connect_timeout_s", "_name", "_reader", "_socket", "_timeout_s", "aborted", "address",
+        "client_id", "url",
+    )  # fmt: skip
 
     def __init__(
         self, url: StoreUrl, *, name: str = "hero", connect_timeout_s: float = 5.0, address: Address | None = None

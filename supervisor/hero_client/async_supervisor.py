@@ -19,7 +19,7 @@ from hero_job.operations.admin_operations import AdminOperations
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
-from hero_job.operations.overview import lists
+from hero_job.operations.overview import explain, lists
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -76,6 +76,8 @@ class AsyncSupervisor:
     list_blocked = _driven(lists.list_blocked)
     list_active = _driven(lists.list_active)
     search_jobs = _awaitable(lists.search_jobs)
+    explain_job = _driven(explain.explain_job)
+    get_job_attempts = _awaitable(explain.job_attempts)
     walk_jobs = _awaitable(calls.admin(AdminOperations.page))
     list_actors = _awaitable(calls.admin(AdminOperations.actors))
     queue_length = _awaitable(calls.admin(AdminOperations.queue_length))

@@ -69,6 +69,7 @@ end
 -- Let a job that was running run again.
 local function run_again(id, queue)
   local key = ns .. JOB .. id
+  keep_attempt(key, 'interrupted', 'interrupted', reason)
   redis.call('HSET', key, 'status', 'dispatched', 'rerun_reason', reason, 'updated_at', at)
   redis.call('HDEL', key, 'owner', 'started_at')
   if suspects == '1' then

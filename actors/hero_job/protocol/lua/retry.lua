@@ -40,6 +40,9 @@ end
 for _, list in ipairs({ prerequisites or '[]', prerequisites_added or '[]' }) do
   for _, prerequisite in ipairs(contain(read_ids, '', list) or {}) do keep_for(ns, id, prerequisite) end
 end
+local error_kind, message, finished_at, started_at = unpack(redis.call('HMGET', key, 'error_kind', 'error', 'finished_at',
+  'started_at'))
+if started_at then keep_attempt(key, status, error_kind, message, finished_at) end
 redis.call('HDEL', key, 'error', 'error_kind', 'error_at', 'finished_at', 'started_at', 'owner', 'redeliveries',
   'rerun_reason', 'suspect', 'failures', 'pending', 'prerequisite_failed', 'expires_ms', 'due_ms')
 redis.call('HSET', key, 'status', 'dispatched', 'updated_at', at)

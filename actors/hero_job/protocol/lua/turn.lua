@@ -53,6 +53,7 @@ end
 
 -- Let a failed run be repeated later.
 local function repeat_later(id, key, delay_ms)
+  keep_attempt(key, 'failed', unpack(redis.call('HMGET', key, 'error_kind', 'error')))
   redis.call('HDEL', key, 'owner', 'started_at')
   redis.call('HINCRBY', key, 'failures', 1)
   redis.call('ZADD', ns .. SCHEDULED, now + tonumber(delay_ms), id)
@@ -73,6 +74,7 @@ local function redeliver(id, key, message, max_redeliveries, options)
     message = string.format('its process ended %d times while it ran alone; the last time, %s', count, message)
     end_without_result(ns, id, 'error', 'lost', message, retention, options)
   else
+    keep_attempt(key, 'crashed', 'crashed', message)
     redis.call('HSET', key, 'status', 'dispatched', 'rerun_reason', 'it ran alone, and ' .. message, 'updated_at', at)
     redis.call('HDEL', key, 'owner', 'started_at')
     enqueue(ns, id, queue, nil, true)

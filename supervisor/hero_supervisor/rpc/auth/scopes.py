@@ -40,7 +40,7 @@ class Scope(IntEnum):
 _FOR_ALL: Final = frozenset({"authenticate", "fetch_nonce"})
 _READ: Final = frozenset(
     {"health", "version", "stats", "whoami", "rpc.discover", "jobs.list", "job.status", "job.result", "job.logs"}
-    | {"hero_subscribe", "hero_unsubscribe", "find_objects", "search_jobs"}
+    | {"hero_subscribe", "hero_unsubscribe", "find_objects", "search_jobs", "explain_job"}
 )
 _READ_PREFIXES: Final = ("get_", "list_", "wait_")
 # The output of an actor process may contain anything that scripts of all callers, and the host, have written.

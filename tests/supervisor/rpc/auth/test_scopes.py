@@ -30,6 +30,8 @@ from tests.supervisor.rpc.tcp_client import bearer, call, curl
         ("list_blocked", Scope.READ),
         ("list_active", Scope.READ),
         ("search_jobs", Scope.READ),
+        ("explain_job", Scope.READ),
+        ("get_job_attempts", Scope.READ),
         ("create_job", Scope.USER),
         ("run_job", Scope.USER),
         ("play", Scope.USER),

@@ -20,7 +20,8 @@ METHODS = {
     "get_actor_logs", "list_functions",
     "new_object", "set_object", "get_object", "delete_object", "list_objects", "find_objects", "get_object_history",
     "list_object_types", "get_object_rights", "change_object_rights",
-    "list_waiting", "list_delayed", "list_blocked", "list_active", "search_jobs",
+    "list_waiting", "list_delayed", "list_blocked", "list_active", "search_jobs", "explain_job",
+    "get_job_attempts",
     "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 

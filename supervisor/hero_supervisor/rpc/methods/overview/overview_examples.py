@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hero_job.model.overview.attempts import read_attempts
+from hero_job.model.overview.explanation import Explanation, WaitReason
 from hero_job.model.overview.pages import ListPage
 from hero_job.model.views import JobRecord
 from hero_supervisor.rpc.methods.example import Example
-from hero_supervisor.rpc.methods.overview import list_shapes
+from hero_supervisor.rpc.methods.overview import explain_methods, list_shapes
 
 
 def build(record: JobRecord) -> dict[str, Example]:
@@ -18,12 +20,21 @@ def build(record: JobRecord) -> dict[str, Example]:
     """
     row = list_shapes.row_view(record)
     empty = ListPage(jobs=(), damaged=(), cursor="", looked_at=0)
+    job_id = record.job.id
+    ended = Explanation(
+        job_id=job_id, status=record.status, reason=WaitReason.ENDED, text="It ended as finished.", queue="sal",
+        owner=record.owner,
+    )  # fmt: skip
     page: dict[str, Any] = {"cursor": "", "count": 50}
     return {
         "list_waiting": Example({**page, "script_type": "SAL"}, list_shapes.waiting_view(empty)),
         "list_delayed": Example({**page, "filter": {"script_type": "SAL"}}, list_shapes.delayed_view(empty)),
         "list_blocked": Example(page, list_shapes.blocked_view(empty)),
         "list_active": Example(page, list_shapes.running_view(empty, {})),
+        "explain_job": Example({"job_id": job_id}, explain_methods.explanation_view(ended, ended.text, [])),
+        "get_job_attempts": Example(
+            {"job_id": job_id}, [explain_methods.attempt_view(a) for a in read_attempts(record, None)]
+        ),
         "search_jobs": Example(
             {"cursor": "", "count": 5_000, "filter": {"caller_id": record.job.caller_id, "text": "40 + 2"}},
             {"jobs": [row], "damaged": [], "cursor": "", "walked": 120, "total": 120},

@@ -23,13 +23,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
 from hero_engine.host.environment import JOB_ENV_SETTING, allowed_names, program_environ
 from hero_engine.process_run import ProcessRun, signal_name
 from hero_process.tree import kill_tree
+
+if TYPE_CHECKING:
+    from hero_engine.languages.heroscript import Playbook
 
 #: `{file}` stands for the script's temporary file.
 DEFAULT_COMMAND = "hero {file}"
@@ -39,8 +42,15 @@ _LAUNCHER = os.path.join(os.path.dirname(__file__), "launcher.py")  # noqa: PTH1
 _READ_BYTES = 256 * 1024
 #: Most output without a limit of the result.
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
-#: How much of the end of standard error is kept, and shown with an error.
-_MAX_TAIL_BYTES = 4096
+#: How much of the end of standard error is kept.
+_MAX_TAIL_BYTES = 64 * 1024
+#: The list of actions that herolib has not marked as done is kept from its start. It is as long as the script with all
+#: that it includes.
+_LEFT_MARK = b"There are actions left to execute, see below:"
+_MAX_LIST_BYTES = 16 * 1024 * 1024
+_BYTE_ORDER_MARK = "\ufeff"
+#: How many lines of a script's log may be about what V misreads.
+_MAX_WARNINGS = 20
 #: How often to check whether the process has ended, in seconds, where the kernel has no pidfd.
 _LOOK_S = 0.02
 #: The variables of the actor's environment that the program gets, besides the job's. By the last one the
@@ -49,11 +59,6 @@ _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "HERO_INCARNA
 #: Terminal control sequences: CSI, OSC, and short ones.
 #: Source: ECMA-48, sections 5.4 and 5.6
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
-#: herolib writes this after running a script, followed by the actions that are not marked as done.
-_LEFT_MARK = "There are actions left to execute, see below:"
-_LEFT_ACTION = re.compile(r"^[^\S\n]*+!{1,4}([a-z0-9_]+)\.([a-z0-9_]+)\b", re.MULTILINE)
-#: Actions that this version of herolib runs but never marks as done. Exit code 1 for these alone is no failure [Q44].
-_NEVER_MARKED = re.compile(r"play\.echo|git\..*|node\.new|cmd\.run|bizmodel\..*|incatokens\..*")
 
 
 class VEngine:
@@ -122,13 +127,22 @@ class VEngine:
         deadline_mono = time.monotonic() + limits.timeout_s
         if handle.cancelled:
             return Stopped()
-        found = self.check(script)
-        if found is not None:
-            return found
+        # Imported here: an idle actor has no use for the parser.
+        from hero_engine.languages.heroscript import HeroScriptError
+        from hero_engine.parsing import failed, read_playbook
+
+        # Behind a byte order mark V would not see the first action.
+        source = script.source.removeprefix(_BYTE_ORDER_MARK)
+        try:
+            playbook = read_playbook(source)
+        except HeroScriptError as e:
+            return failed(e)
+        if log is not None:
+            _warn_of_misreadings(source, playbook, log)
         with tempfile.TemporaryDirectory(prefix="hero-v-") as folder:
             path = f"{folder}/script.hero"
             with open(path, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  pathlib is slow to import
-                file.write(script.source)
+                file.write(source)
             command = [word.replace("{file}", path) for word in self._words]
             env = _environ(constants, self._job_env)
             try:
@@ -144,7 +158,7 @@ class VEngine:
             return Failed("result_too_large", f"the program prints more than {max_bytes} bytes")
         if not listening.ended:
             return TimedOut(limits.timeout_s)
-        return _outcome(process.returncode, _text(listening.output), _text(listening.tail), log)
+        return _outcome(process.returncode, _text(listening.output), _text(listening.errors), playbook, log)
 
 
 def create_engine() -> VEngine:
@@ -190,7 +204,7 @@ class _Listening:
 
     Attributes:
         output: Its standard output.
-        tail: The end of its standard error.
+        errors: The end of its standard error, and all of the list of actions that are not marked as done.
         overflowed: It printed more than the job may return.
         ended: It ended by itself.
     """
@@ -202,7 +216,8 @@ class _Listening:
         self._max_bytes = max_bytes
         self._log = log
         self.output = bytearray()
-        self.tail = bytearray()
+        self.errors = bytearray()
+        self._list_at = -1
         self.overflowed = False
         self.ended = False
 
@@ -242,6 +257,17 @@ class _Listening:
     def _has_ended(self) -> bool:
         return os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    def _keep(self, data: bytes) -> None:
+        errors = self.errors
+        searched = max(0, len(errors) - len(_LEFT_MARK))
+        errors += data
+        if self._list_at < 0:
+            self._list_at = errors.find(_LEFT_MARK, searched)
+        if self._list_at < 0:
+            del errors[:-_MAX_TAIL_BYTES]
+        else:
+            del errors[self._list_at + _MAX_LIST_BYTES :]
+
     def _read(self, fd: int, *, at_end: bool = False) -> bool:
         """Read what has arrived.
 
@@ -256,33 +282,42 @@ class _Listening:
             self.output += data
             self.overflowed = len(self.output) > self._max_bytes
         else:
-            self.tail += data
-            del self.tail[:-_MAX_TAIL_BYTES]
+            self._keep(data)
             if self._log is not None and data:
                 self._log.line("info", _text(data).rstrip("\n"))
         return bool(data)
 
 
-def _outcome(code: int, output: str, tail: str, log: RunLog | None) -> Outcome:
+def _warn_of_misreadings(source: str, playbook: Playbook, log: RunLog) -> None:
+    from hero_engine.languages.heroscript import find_misreadings
+
+    found = find_misreadings(source, playbook=playbook)
+    for one in found[:_MAX_WARNINGS]:
+        place = f"line {one.place.line}: " if one.place else ""
+        log.line("warning", f"{place}{one.message} ({one.code}); {one.hint}")
+    if len(found) > _MAX_WARNINGS:
+        log.line("warning", f"V misreads {len(found) - _MAX_WARNINGS} more places")
+
+
+def _outcome(code: int, output: str, errors: str, playbook: Playbook, log: RunLog | None) -> Outcome:
     if code == 0:
         return Done(output)
-    if code == 1 and (left := _left_over(output + "\n" + tail)):
-        if all(map(_NEVER_MARKED.fullmatch, left)):
-            if log is not None:
-                names = ", ".join(sorted(set(left)))
-                log.line("warning", f"the program ran, but does not mark as done: {names}")
-            return Done(output)
-        said = f"there are actions left that nothing runs: {', '.join(sorted(set(left)))}"
-        return Failed("unknown_action", said, permanent=True)
-    end = tail.strip() or output.strip()[-_MAX_TAIL_BYTES:]
+    # Imported here: most jobs end with 0.
+    from hero_engine.v import messages
+
     if code < 0:
+        end = messages.shown(errors, output)
         return Failed("crashed", f"the program was ended by signal {signal_name(-code)}\n{end}".strip())
-    return Failed("v_failed", f"exit code {code}: {end}" if end else f"exit code {code}")
-
-
-def _left_over(text: str) -> list[str]:
-    _, mark, left = text.partition(_LEFT_MARK)
-    return [f"{actor}.{name}" for actor, name in _LEFT_ACTION.findall(left)] if mark else []
+    left = messages.left_over(errors) if code == 1 else None
+    if not left:
+        return messages.failure(code, errors, output)
+    missing, ran = messages.not_run(left, playbook)
+    if missing:
+        said = f"there are actions left that nothing runs: {', '.join(sorted(missing))}"
+        return Failed("unknown_action", said, permanent=True)
+    if log is not None:
+        log.line("warning", f"the program ran, but does not mark as done: {', '.join(sorted(ran))}")
+    return Done(output)
 
 
 def _environ(constants: Mapping[str, object], job_env: tuple[str, ...]) -> dict[str, str]:

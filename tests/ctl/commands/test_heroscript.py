@@ -159,3 +159,17 @@ def imported_by_heroctl() -> list[str]:
     """List the modules that every command imports."""
     program = "import sys, hero_ctl.app; print(*sys.modules)"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_what_v_misreads_is_checked_and_rewritten_on_request(tmp_path: Path) -> None:
+    file = tmp_path / "a.hero"
+    file.write_text("\ufeff!!a.b url:https://x.y l:m\n")
+
+    assert call(tmp_path, "check", "a.hero").stdout == ""
+    done = call(tmp_path, "check", "--for", "v", "--json", "a.hero")
+    assert done.returncode == 0
+    assert [(one["code"], one["line"]) for one in json.loads(done.stdout)] == [("v-byte-order-mark", 1), ("Q13", 1)]
+
+    assert call(tmp_path, "fmt", "--for", "v", "--write", "a.hero").stdout == "a.hero\n"
+    assert file.read_text() == "!!a.b url:'https://x.y' l:m\n"
+    assert call(tmp_path, "check", "--for", "v", "a.hero").stdout == ""

@@ -38,6 +38,7 @@ from hero_engine.languages.heroscript.tools.params_codec import (
     params_to_json,
     params_to_resp,
 )
+from hero_engine.languages.heroscript.tools.v_check import find_misreadings
 
 __all__ = [
     "Action",
@@ -63,6 +64,7 @@ __all__ = [
     "export_actions",
     "export_one_line",
     "export_params",
+    "find_misreadings",
     "follow_includes",
     "format_script",
     "hash_action",

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +25,7 @@ from hero_engine.languages.heroscript import (
     LoadError,
     Severity,
     check_script,
+    find_misreadings,
     format_script,
     list_scripts,
     read_script,
@@ -40,6 +42,18 @@ Paths = Annotated[
     typer.Argument(
         metavar="PATH", help="Files; folders, for all *.md, *.hero and *.heroscript in them; - for standard input."
     ),
+]
+
+
+class ScriptSide(StrEnum):
+    """An implementation of HeroScript that reads some scripts otherwise than they are meant."""
+
+    V = "v"
+
+
+Side = Annotated[
+    ScriptSide | None,
+    typer.Option("--for", help="Also mind what the V side misreads, on which scripts of type V run."),
 ]
 
 
@@ -70,6 +84,7 @@ def check(
             help="An action that exists (wallet.send, git.*); may be repeated. All others are then errors.",
         ),
     ] = None,
+    side: Side = None,
     as_json: Json = False,
 ) -> None:
     """Print errors and warnings in scripts, as a compiler does: path:line:column, the line, a caret, a hint.
@@ -85,6 +100,8 @@ def check(
             found.append(script.unreadable.diagnostic)
         else:
             found += check_script(script.text, script.name, known=known or None)
+            if side is not None:
+                found += find_misreadings(script.text, script.name)
     if as_json:
         from hero_ctl.json_views import to_json
 
@@ -104,6 +121,7 @@ def fmt(
         bool, typer.Option("--check", help="Name the files that are not formatted; change nothing.")
     ] = False,
     write: Annotated[bool, typer.Option("--write", "-w", help="Rewrite the files that are not formatted.")] = False,
+    side: Side = None,
 ) -> None:
     """Format scripts in the one style. Without an option, print one formatted script to standard output.
 
@@ -123,7 +141,7 @@ def fmt(
             if script.unreadable is not None:
                 raise script.unreadable
             assert script.text is not None
-            formatted = format_script(script.text, script.name)
+            formatted = format_script(script.text, script.name, for_v=side is not None)
         except HeroScriptError as e:
             print_note(e.render(), prefix="")
             errors += 1

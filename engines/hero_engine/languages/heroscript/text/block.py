@@ -41,6 +41,15 @@ class Block(NamedTuple):
             ParseError: The block holds a character that is not allowed in a name.
         """
         scanner = BlockScanner(self.source)
+        self.scan_with(scanner)
+        return scanner
+
+    def scan_with(self, scanner: BlockScanner) -> None:
+        """Scan the block with a scanner of its source.
+
+        Raises:
+            ParseError: The block holds a character that is not allowed in a name.
+        """
         lines = self.source.lines
         column = self.column
         for index in range(self.start, self.end):
@@ -49,7 +58,6 @@ class Block(NamedTuple):
                 scanner.feed(index, text, column)
             column = 0
         scanner.finish()
-        return scanner
 
     def place_of(self, key: str) -> Place | None:
         """Find the value of a key: the last one if the key is given more than once [Q50]; None if it is not there."""

@@ -313,7 +313,7 @@ class BlockScanner:
         if len(self.items) > self._first:
             item = self.items[self._first]
             self.items[self._first] = item._replace(remark=item.remark + remark)
-        else:
+        elif remark.strip("-"):  # an empty one leaves no dash for the next comment
             self._said.append(remark)
         return len(self._line)
 
@@ -330,9 +330,9 @@ class BlockScanner:
             self._scan(len(self._line) - len(rest))
 
     def _end_run(self) -> None:
-        if self._run:
-            self._said.append("\n".join(self._run) + "-")
-            self._run = []
+        if self._run and (text := "\n".join(self._run).strip(BLANKS)):
+            self._said.append(text + "-")
+        self._run = []
 
     def _take_remark(self) -> str:
         remark, self._said = "".join(self._said), []

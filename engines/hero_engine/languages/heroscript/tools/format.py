@@ -27,17 +27,19 @@ from hero_engine.languages.heroscript.text.write import (
     write_head,
     write_value,
 )
+from hero_engine.languages.heroscript.tools.v_format import format_for_v
 
 MAX_COLUMNS = 100
 _INDENT = "    "
 
 
-def format_script(text: str, path: str = "") -> str:
+def format_script(text: str, path: str = "", *, for_v: bool = False) -> str:
     """Rewrite a script in the one style.
 
     Args:
         text: The script.
         path: Its name in messages.
+        for_v: Write an action that V would misread so that it reads it rightly, if that is possible (see `v_format`).
 
     Returns:
         The formatted script; every line ends with a line feed.
@@ -55,7 +57,8 @@ def format_script(text: str, path: str = "") -> str:
             continue
         out += [source.raw_line(index) for index in range(at, block.start)]
         before = [source.raw_line(index) for index in range(block.start, block.end)]
-        out += _format_action(action, block, before[0]) or before
+        lines = _format_action(action, block, before[0]) or before
+        out += format_for_v(action, block, before, lines) if for_v else lines
         at = block.end
     out += [source.raw_line(index) for index in range(at, len(source.lines))]
     return "\n".join(line.rstrip(" \t") if not line.strip(" \t") else line for line in out) + ("\n" if out else "")

@@ -102,7 +102,7 @@ class JobRecovery:
         for incarnation, (reason, stopped) in tuple(self._owed.items()):
             await self._recover_contained(incarnation, proven_dead=True, reason=reason, stopped=stopped)
             self._owed.pop(incarnation, None)
-        for incarnation in await self._store.run(self._recoveries.buried()):
+        for incarnation in await self._ask_buried():
             await self._recover_contained(incarnation, proven_dead=False)
         first = self._clocks is None
         now_ms, expired = await self._judge()
@@ -138,6 +138,15 @@ class JobRecovery:
             # of them. Living actors now get the time of one lease to renew theirs.
             self._spared_until_mono = now_mono + self._lease_s
         return now_ms, None if now_mono < self._spared_until_mono else expired
+
+    async def _ask_buried(self) -> list[str]:
+        """Ask which incarnations to recover again, and notice if the store was frozen: nobody could renew a lease then."""
+        asked_mono = time.monotonic()
+        buried = await self._store.run(self._recoveries.buried())
+        now_mono = time.monotonic()
+        if now_mono - asked_mono > self._lease_s / 2:
+            self._spared_until_mono = now_mono + self._lease_s
+        return buried
 
     async def _recover_contained(
         self,

@@ -16,9 +16,19 @@ import psutil
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.supervise import Supervision
 from hero_supervisor.policy.child_state import Phase, RestartLimits
-from hero_supervisor.process.spec import ActorSpec
+from hero_supervisor.process.spec import ActorSpec, Strategy
 from tests.eventually import eventually_async
-from tests.supervisor.supervising import SPEAKS, all_running, child, gone, program, run, speaking_program, supervising
+from tests.supervisor.supervising import (
+    SPEAKS,
+    all_running,
+    child,
+    gone,
+    pid_of,
+    program,
+    run,
+    speaking_program,
+    supervising,
+)
 from tests.valkey_server import ValkeyServer
 
 BROKEN = "import sys; sys.exit(1)"
@@ -161,6 +171,44 @@ def test_successor_ends_with_a_slot_that_is_no_longer_wanted(valkey: ValkeyServe
             await eventually_async(lambda: {view.role for view in supervision.children()} == {"owner", "successor"})
             supervision.want([])
             await eventually_async(lambda: supervision.children() == (), what="both are gone")
+
+    run(test)
+
+
+def test_slot_that_is_set_aside_in_the_middle_of_its_roll_has_no_process_afterwards(valkey: ValkeyServer) -> None:
+    async def test() -> None:
+        silent = speaking_program("a", "import time; time.sleep(600)", limits=RestartLimits(boot_s=600))
+        async with supervising(speaking_program("a"), url=valkey.url) as supervision:
+            await supervision.settled()
+            supervision.want([silent])
+            await eventually_async(lambda: {view.role for view in supervision.children()} == {"owner", "successor"})
+            supervision.set_aside(["a-1"])
+            await eventually_async(lambda: [v.phase for v in supervision.children()] == [Phase.STOPPED])
+            assert (await supervision.replace(())).failed == ""
+
+    run(test)
+
+
+def test_owner_that_restarts_with_its_group_in_the_middle_of_its_roll_gets_the_wanted_program(
+    valkey: ValkeyServer,
+) -> None:
+    async def test() -> None:
+        def entry(name: str, code: str) -> ActorSpec:
+            limits = RestartLimits(boot_s=600, beat_s=600, shutdown_s=1)
+            return speaking_program(name, code, limits=limits, strategy=Strategy.ONE_FOR_ALL, strategy_group="g")
+
+        async with supervising(entry("a", SPEAKS), entry("b", SPEAKS), url=valkey.url) as supervision:
+            await supervision.settled()
+            first = child(supervision, "a-1").pid
+            supervision.want([entry("a", "import time; time.sleep(600)"), entry("b", SPEAKS)])
+            await eventually_async(lambda: "successor" in {view.role for view in supervision.children()})
+            (successor,) = (view.pid for view in supervision.children() if view.role == "successor")
+            os.kill(pid_of(supervision, "b-1"), signal.SIGKILL)
+            await eventually_async(lambda: {view.role for view in supervision.children()} == {"owner"})
+            await eventually_async(lambda: child(supervision, "a-1").pid not in (None, first, successor))
+            assert successor is not None
+            assert gone(successor)
+            assert child(supervision, "a-1").phase is Phase.STARTING, "it runs the wanted program, which is never ready"
 
     run(test)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hero_supervisor.policy.child_state import ChildState, Phase, RestartLimits, backoff_s
+from hero_supervisor.policy.child_state import ChildState, Phase, Restart, RestartLimits, backoff_s
 from hero_supervisor.policy.decide import decide, next_due
 from hero_supervisor.policy.events import (
     AskToDrain,
@@ -21,7 +21,9 @@ from hero_supervisor.policy.events import (
     LaneReport,
     Ready,
     Report,
+    Silent,
     Spawn,
+    Start,
     Stop,
     Terminate,
     Tick,
@@ -292,6 +294,27 @@ def test_child_that_hangs_while_it_drains_is_killed() -> None:
     child, _ = after(child_in(Phase.RUNNING), Stop())
     _, (kill,) = after(child, Tick(), now=100 + LIMITS.beat_s + 0.1)
     assert isinstance(kill, Kill)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_a_running_child_is_killed_for_an_unanswered_ping(phase: Phase) -> None:
+    child, done = after(child_in(phase), Silent("it took no ping"))
+    if phase is Phase.RUNNING:
+        assert (child.phase, child.kill_reason, done) == (Phase.KILLED, "it took no ping", [Kill("it took no ping")])
+    else:
+        assert (child, done) == (child_in(phase), [])
+
+
+def test_child_that_was_killed_is_started_again_even_if_its_exit_looks_orderly() -> None:
+    transient = replace(LIMITS, restart=Restart.TRANSIENT)
+    child, _ = after(child_in(Phase.RUNNING, limits=transient), Silent("it took no ping"), Exited(0, 0.0))
+    assert child.phase is Phase.WAITING
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_start_starts_only_a_child_without_a_process_that_nobody_stopped(phase: Phase) -> None:
+    _, done = after(child_in(phase), Start())
+    assert done == ([Spawn()] if phase in (Phase.WAITING, Phase.FAILED, Phase.ENDED) else [])
 
 
 # Properties

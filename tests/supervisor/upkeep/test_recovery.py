@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from typing import Any
 
+import pytest
 import uvloop
 
 from hero_job.client.async_store import AsyncStore
@@ -15,6 +19,7 @@ from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from hero_supervisor.upkeep.recovery import JobRecovery
 from tests.eventually import eventually
 from tests.supervisor.conftest import StartSupervisor
@@ -120,3 +125,51 @@ def test_after_an_outage_living_actors_get_the_time_of_a_lease_to_renew_theirs(
                     await end_task(running)
 
     uvloop.run(test())
+
+
+@pytest.mark.parametrize("frozen_at", ["buried", "expired"])
+def test_a_store_that_was_frozen_lets_living_actors_renew_their_lease_before_they_are_missed(
+    own_valkey: ValkeyServer, namespace: str, operations: Operations, frozen_at: str
+) -> None:
+    lease_s = 0.5
+
+    class FreezingStore(AsyncStore):
+        """Finds the server frozen for the time of a lease when it asks one question."""
+
+        async def run(self, op: Op[Any]) -> Any:
+            if op.args == getattr(recoveries, frozen_at)().args:
+                own_valkey.freeze()
+                asyncio.get_running_loop().call_later(lease_s, own_valkey.thaw)
+            return await super().run(op)
+
+    recoveries = Recoveries(namespace)
+
+    async def test() -> None:
+        async with FreezingStore(own_valkey.url) as aio:
+            recovery = JobRecovery(aio, recoveries, every_s=60, lease_s=lease_s)
+            await recovery.run_once()
+            assert store.run(operations.status(job_id)) is JobStatus.STARTED
+
+    with Store(own_valkey.url) as store:
+        job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=60)
+        own_valkey.command("DEL", operations.keys.actor(claims.entry.incarnation))
+        uvloop.run(test())
+
+
+def test_jobs_of_a_crashed_actor_are_back_in_their_queue_before_its_successor_starts(
+    start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
+) -> None:
+    supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace)
+    job_id = supervisor.submit("loop {}")
+    eventually(lambda: supervisor.record(job_id).status is JobStatus.STARTED)
+    os.kill(supervisor.wait_event("child.started")["child_pid"], signal.SIGKILL)
+
+    supervisor.wait_event("child.started", count=2)
+
+    happened = [
+        event
+        for line in supervisor.log_text().splitlines()
+        for event in ("jobs.recovered", "child.started")
+        if event in line
+    ]
+    assert happened == ["child.started", "jobs.recovered", "child.started"]

@@ -140,7 +140,7 @@ class JobRecovery:
         return now_ms, None if now_mono < self._spared_until_mono else expired
 
     async def _ask_buried(self) -> list[str]:
-        """Ask which incarnations to recover again, and notice if the store was frozen: nobody could renew a lease then."""
+        """Ask which incarnations to recover again. If the store was frozen, nobody could renew a lease meanwhile."""
         asked_mono = time.monotonic()
         buried = await self._store.run(self._recoveries.buried())
         now_mono = time.monotonic()

@@ -127,7 +127,7 @@ def test_after_an_outage_living_actors_get_the_time_of_a_lease_to_renew_theirs(
     uvloop.run(test())
 
 
-@pytest.mark.parametrize("frozen_at", ["buried", "expired"])
+@pytest.mark.parametrize("frozen_at", ["buried", "expired_now"])
 def test_a_store_that_was_frozen_lets_living_actors_renew_their_lease_before_they_are_missed(
     own_valkey: ValkeyServer, namespace: str, operations: Operations, frozen_at: str
 ) -> None:

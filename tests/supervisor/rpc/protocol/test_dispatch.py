@@ -315,6 +315,24 @@ def test_requests_of_a_batch_run_concurrently_and_are_answered_in_order(
     assert ask(runner, dispatcher, f"[{requests}]") == [result(i, i) for i in range(3)]
 
 
+def test_once_the_answer_to_a_batch_is_full_only_its_notifications_are_carried_out(
+    runner: asyncio.Runner, calls: Calls
+) -> None:
+    dispatcher = Dispatcher(max_batch=300, max_batch_answer_bytes=1000)
+    for method in (calls.typed, calls.foobar, calls.notify_hello):
+        dispatcher.register(method.__name__, method)
+    large = {"jsonrpc": "2.0", "id": 1, "method": "typed", "params": ["x" * 400]}
+    late = {"jsonrpc": "2.0", "id": 2, "method": "foobar"}
+    notification = {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]}
+
+    answers = ask(runner, dispatcher, orjson.dumps([large] * (2 * BATCH_WIDTH) + [late, notification]).decode())
+
+    assert [a["id"] for a in answers] == [1] * (2 * BATCH_WIDTH) + [2]
+    assert [len(a["result"]) for a in answers[:2]] == [400, 400]
+    assert all(a["error"]["code"] == ErrorCode.ANSWER_TOO_LARGE for a in answers[2:])
+    assert calls.seen == [("notify_hello", 7)]
+
+
 def test_a_batch_of_more_requests_than_run_concurrently_is_answered_whole(
     runner: asyncio.Runner, dispatcher: Dispatcher
 ) -> None:

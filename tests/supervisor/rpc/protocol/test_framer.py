@@ -153,6 +153,25 @@ def test_a_broken_line_is_reported_immediately_and_the_next_line_is_taken(broken
     assert following == [b'{"b":2}']
 
 
+def test_a_message_of_the_greatest_depth_is_taken() -> None:
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+
+    assert frames_of([deepest + b"\n"]) == [deepest]
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 5, 4096])
+def test_an_oversized_message_that_is_broken_ends_the_stream(chunk_bytes: int) -> None:
+    data = b'{"a": "long enough to be too long" ]\n{"method": "delete_job"}\n'
+    framer = Framer(20)
+
+    frames = [frame for at in range(0, len(data), chunk_bytes) for frame in framer.feed(data[at : at + chunk_bytes])]
+
+    oversized, lost = frames
+    assert isinstance(oversized, Oversized)
+    assert isinstance(lost, Unframed)
+    assert lost.fatal
+
+
 def test_a_broken_message_of_several_lines_ends_the_stream_so_that_no_part_of_it_is_taken_for_a_request() -> None:
     (lost,) = frames_of([b'[\n{"a": ]},\n{"method":"delete_job"}\n]\n', b'{"b":2}\n'])
 

@@ -120,6 +120,18 @@ def test_huge_numbers_in_parameters_do_no_harm() -> None:
     assert request.params == [1e300, 0.0]
 
 
+def test_a_batch_of_exactly_the_limit_is_taken() -> None:
+    assert isinstance(wire.parse(b"[" + b",".join([b'{"jsonrpc":"2.0","method":"m"}'] * 3) + b"]", max_batch=3), list)
+
+
+@pytest.mark.parametrize(("number", "taken"), [("9007199254740991.0", True), ("9007199254740992.0", False)])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_with_a_point_is_an_id_as_long_as_it_is_exact(sign: str, number: str, taken: bool) -> None:
+    request = wire.parse(f'{{"jsonrpc":"2.0","method":"m","id":{sign}{number}}}'.encode(), max_batch=1)
+
+    assert isinstance(request, Request) == taken
+
+
 def test_each_request_of_a_batch_over_the_limit_is_refused_by_its_id() -> None:
     items = [*(b'{"id":%d}' % n for n in range(9)), b'{"id":"x"}', b'{"id":null}', b'{"id":1e300}', b'{"id":[]}', b"{}"]
     parsed = wire.parse(b"[" + b",".join([*items, b"5"]) + b"]", max_batch=10)

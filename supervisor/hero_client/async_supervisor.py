@@ -86,6 +86,7 @@ class AsyncSupervisor:
     get_job_log = _awaitable(Operations.log)
     list_dead = _awaitable(calls.admin(AdminOperations.dead))
     count_dead = _awaitable(calls.admin(AdminOperations.dead_count))
+    get_server = _awaitable(calls.admin(AdminOperations.server))
     get_queue = _awaitable(calls.admin(AdminOperations.queue))
     pause_queue = _awaitable(calls.admin(AdminOperations.pause))
     get_batch = _awaitable(Operations.batch)

@@ -30,7 +30,8 @@ _REFUSAL_HINTS = {
     "NOAUTH": "put the password into the URL: redis://:PASSWORD@HOST:PORT/",
     "WRONGPASS": "correct the user name or the password in the URL",
     "NOPERM": "the user in the URL may not do this: use another user, or grant it the command",
-    "OOM": "the store is full: raise its maxmemory, or delete old jobs",
+    "OOM": "make room on its disk, raise its maxmemory, or delete old jobs",
+    "MISCONF": "the server cannot write to its disk: make room there, and see its log",
     "READONLY": "this is a replica: name the primary",
     "LOADING": "the server is still reading its data: try again in a moment",
 }

@@ -159,7 +159,8 @@ class Service:
         """Start, serve until TERM, INT or `ask_to_stop`, and end everything.
 
         Returns:
-            The exit code of the program: 0, or 70 when a defect has ended the service.
+            The exit code of the program: 0; 70 when a defect has ended the service; 74 when the embedded store could
+            not write to its disk what it had acknowledged.
 
         Raises:
             EmbeddedStoreError: The embedded store does not come up.
@@ -180,6 +181,8 @@ class Service:
                     await self.stop()
                 finally:
                     self._notifier.close()
+        if self._watch is not None and self._watch.unwritten_bytes:
+            return ProcessExit.NOT_WRITTEN
         return ProcessExit.DEFECT if self._defect else ProcessExit.OK
 
     @contextlib.contextmanager
@@ -247,7 +250,8 @@ class Service:
         self._run_in_background("pings", pings.run())
         servers: list[Server] = []
         self._ends.push_async_callback(self._stop_serving, supervision, servers)
-        for server in _rpc_servers(client, settings, passed, fleet):
+        free = self._watch.disk_free if self._watch is not None else None
+        for server in _rpc_servers(client, settings, passed, fleet, free):
             servers.append(server)  # before it starts: a server that is told to end while it starts must be closed too
             await server.start()
 
@@ -348,7 +352,13 @@ class Service:
         return () if pid is None else (pid,)
 
 
-def _rpc_servers(client: AsyncSupervisor, settings: Settings, passed: PassedSockets, fleet: Fleet) -> list[Server]:
+def _rpc_servers(
+    client: AsyncSupervisor,
+    settings: Settings,
+    passed: PassedSockets,
+    fleet: Fleet,
+    disk_free: Callable[[], int | None] | None,
+) -> list[Server]:
     """Make the servers of the RPC. The modules of a transport are imported only when it is offered."""
     servers: list[Server] = []
     types = ConfiguredTypes(settings)
@@ -359,5 +369,7 @@ def _rpc_servers(client: AsyncSupervisor, settings: Settings, passed: PassedSock
     if settings.rpc.port:
         from hero_supervisor.rpc.tcp.server import WebServer
 
-        servers.append(WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet, types=types))
+        web = WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet, types=types)
+        web.disk_free = disk_free
+        servers.append(web)
     return servers

@@ -112,6 +112,8 @@ class AsyncStore:
                     results.append(await self.run(op))
                 else:
                     await self._leave_replica(answer)
+                    if _code(answer) == "OOM":
+                        raise op.translate(await self._explained(answer)) from answer
                     raise _refusal(op, answer) from answer
             except StoreUnavailable:
                 raise
@@ -169,7 +171,16 @@ class AsyncStore:
             return await self._within_turn(ask or partial(self._execute, op), op.block_s, turn)
         except RedisError as e:
             await self._leave_replica(e)
+            if _code(e) == "OOM":
+                raise op.translate(await self._explained(e)) from e
             raise _refusal(op, e) from e
+
+    async def _explained(self, error: Exception) -> StoreRefused:
+        """Ask whether it is the memory or the disk that is full."""
+        refused = StoreRefused(_code(error), str(error))
+        if self.url.mode is Mode.CLUSTER:
+            return refused  # redis-py would ask any node, and only the embedded store has this state
+        return refused.explained(str(await self._client.execute_command("INFO", "memory")))
 
     async def _leave_replica(self, error: Exception) -> None:
         pool = getattr(self._client, "connection_pool", None)

@@ -190,6 +190,8 @@ class StoreConnection:
             if not isinstance(answer, hiredis.ReplyError):
                 return op.decode(answer)
         refused = _refused(answer)
+        if refused.code == "OOM":
+            refused = refused.explained(str(self.call("INFO", "memory")))
         if refused.code in _WRONG_SERVER or (refused.code == "READONLY" and self.url.mode is not Mode.SINGLE):
             # It is not, or not yet, the right server. The caller's next try connects again and finds that one.
             self.close()

@@ -194,6 +194,9 @@ class StoreUnavailable(StoreError):
         return f"store at {self.url} is not reachable: {self.reason}"
 
 
+#: A memory limit that nobody wants: the embedded store gets it while its disk has no room, so that it refuses writes.
+DISK_FULL_MAXMEMORY: Final = 1
+
 #: Codes with which a server that is full, busy, loading, or not the master answers every such command.
 _PASSING: Final = frozenset(
     {
@@ -223,6 +226,16 @@ class StoreRefused(StoreError):
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+
+    def explained(self, memory_info: str) -> StoreRefused:
+        """Give the reason of a refusal with the code OOM.
+
+        Args:
+            memory_info: The server's answer to INFO memory.
+        """
+        if f"\nmaxmemory:{DISK_FULL_MAXMEMORY}\r" not in memory_info:
+            return self
+        return StoreRefused(self.code, "OOM the disk of the store is full: it takes no new jobs until there is room")
 
     @property
     def passing(self) -> bool:

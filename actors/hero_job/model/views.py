@@ -253,6 +253,10 @@ class ServerFacts:
         maxmemory: Bytes that it may use; 0 for no limit.
         maxmemory_policy: What it does at the limit. Every policy except `noeviction` discards jobs.
         appendonly: Whether it writes every command to an append-only file.
+        written: Whether its last write to its disk went well.
+        disk_full: It is an embedded store that refuses writes because its disk has no room.
+        replicas: Replicas that are connected to it.
+        guarded: Whether it refuses writes while too few replicas follow (`min-replicas-to-write`).
     """
 
     name: str
@@ -260,3 +264,12 @@ class ServerFacts:
     maxmemory: int
     maxmemory_policy: str
     appendonly: bool
+    written: bool = True
+    disk_full: bool = False
+    replicas: int = 0
+    guarded: bool = False
+
+    @property
+    def takes_writes(self) -> bool:
+        """Whether its disk lets it take writes."""
+        return self.written and not self.disk_full

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
-from hero_job.model.errors import JobDamaged, JobInvalid
+from hero_job.model.errors import DISK_FULL_MAXMEMORY, JobDamaged, JobInvalid
 from hero_job.model.fields.checks import milliseconds
 from hero_job.model.job import ScriptType
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
@@ -208,6 +208,10 @@ class AdminOperations:
                 maxmemory=int(facts.get("maxmemory", 0)),
                 maxmemory_policy=facts.get("maxmemory_policy", ""),
                 appendonly=facts.get("aof_enabled") == "1",
+                written=facts.get("aof_last_write_status", "ok") == "ok",
+                disk_full=facts.get("maxmemory") == str(DISK_FULL_MAXMEMORY),
+                replicas=int(facts.get("connected_slaves", 0)),
+                guarded="min_slaves_good_slaves" in facts,
             )
 
         return Op(("INFO",), decode)

@@ -1,4 +1,4 @@
-"""The checks of `heroctl doctor` on the embedded store's files, and on the clock of any store.
+"""The checks of `heroctl doctor` on the embedded store's files and disk, and on the clock of any store.
 
 Called by `doctor.py`. Invariant: they change nothing, also when no store serves.
 """
@@ -15,6 +15,7 @@ from hero_job.model.errors import HeroJobError
 from hero_job.operations.store_clock import ClockWatch
 from hero_supervisor.errors import StoreDataIncomplete
 from hero_supervisor.store.data_files import examine
+from hero_supervisor.store.disk_guard import room_of
 from hero_supervisor.store.kept_copies import kept_copies
 
 
@@ -34,6 +35,12 @@ def check_store_files(settings: Settings, *, serves: bool) -> Iterator[Finding]:
         except StoreDataIncomplete as e:
             cure = "copy the folder, then restore a backup or follow 'incomplete data' in docs/operations.md"
             yield Finding.problem("store", f"its data is not complete: {e.reason}", cure)
+    room = room_of(folder)
+    if room.short:
+        text = f"its disk has {room.free:,} bytes left, so it takes no new jobs"
+        yield Finding.problem("store", text, f"make room below {folder}, or move [embedded] dir to a larger disk")
+    elif room.low:
+        yield Finding.warning("store", f"its disk has {room.free:,} bytes left", f"make room below {folder}")
     if kept := kept_copies(folder):
         size = sum(path.stat().st_size for path in kept)
         text = f"{len(kept)} copies of damaged data in {folder / 'damaged'} ({size:,} bytes); newest: {kept[-1].name}"

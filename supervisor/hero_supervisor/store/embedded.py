@@ -53,7 +53,7 @@ class Readiness(StrEnum):
 
     READY = "ready"
     LOADING = "loading"
-    """It refuses, because it reads its data or is busy with a script."""
+    """It refuses, because it reads its data, is busy with a script, or cannot write to its disk."""
     SILENT = "silent"
     """It does not listen yet, does not answer, or has ended."""
 
@@ -85,7 +85,7 @@ class EmbeddedStore:
         self.port = port
         self._binary = str(binary)
         self._appendfsync = appendfsync
-        self._maxmemory = maxmemory
+        self.maxmemory = maxmemory
         self._process: subprocess.Popen[bytes] | None = None
         self._repaired = False
         #: What clients must send; empty while nothing is demanded.
@@ -202,7 +202,7 @@ class EmbeddedStore:
 
         Returns:
             `READY` only for `+PONG`. While the server reads its data it already listens, and answers `-LOADING`; while
-            it runs a long script it answers `-BUSY`.
+            it runs a long script it answers `-BUSY`, and `-MISCONF` while its disk is full.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
@@ -220,7 +220,7 @@ class EmbeddedStore:
                 return Readiness.SILENT
         if answer.startswith(b"+PONG"):
             return Readiness.READY
-        return Readiness.LOADING if answer.startswith((b"-LOADING", b"-BUSY")) else Readiness.SILENT
+        return Readiness.LOADING if answer.startswith((b"-LOADING", b"-BUSY", b"-MISCONF")) else Readiness.SILENT
 
     def note_served(self) -> None:
         """Note in the folder that a store has served here, and how much of its data is on the disk. May wait for it.
@@ -335,7 +335,7 @@ class EmbeddedStore:
             "aof-load-truncated": "no",
             "appendfsync": self._appendfsync,
             "save": '""',  # no snapshots: the append-only file holds everything
-            "maxmemory": self._maxmemory,
+            "maxmemory": self.maxmemory,
             "maxmemory-policy": "noeviction",  # a queue must not lose entries
             # A job with a caller and context of 66 characters stays a listpack: 572 bytes instead of 892.
             "hash-max-listpack-value": 1024,

@@ -49,4 +49,12 @@ def dangers(facts: ServerFacts) -> list[tuple[str, str]]:
         )
     if not facts.appendonly:
         found.append(("appendonly no", "a restart of the server loses the jobs since its last snapshot; set it to yes"))
+    if facts.replicas and not facts.guarded:
+        found.append(
+            (
+                "min-replicas-to-write 0",
+                "a primary that is cut off goes on acknowledging what a failover throws away; set it to 1, and "
+                "min-replicas-max-lag to a few seconds",
+            )
+        )
     return found

@@ -13,9 +13,11 @@ import random
 import time
 from collections.abc import Callable
 
+from hero_job.client.cancellation import end_task
 from hero_process.exit_codes import describe
 from hero_supervisor.errors import EmbeddedStoreError, StoreStartFailed
 from hero_supervisor.policy.child_state import RestartLimits, backoff_s
+from hero_supervisor.store.disk_guard import DiskGuard
 from hero_supervisor.store.embedded import EmbeddedStore, Readiness
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,10 @@ class StoreWatch:
         self._roll = roll
         self._frozen_s = frozen_s
         self._watching: asyncio.Task[None] | None = None
+        self._guard: DiskGuard | None = None
+        self._guarding: asyncio.Task[None] | None = None
+        #: Bytes of acknowledged writes that were not on the disk when the store was stopped.
+        self.unwritten_bytes = 0
         self._ended = asyncio.Event()
 
     async def start(self) -> asyncio.Task[None]:
@@ -64,10 +70,24 @@ class StoreWatch:
         """
         await self._bring_up()
         self._watching = asyncio.create_task(self._watch(), name="store watch")
+        self._guard = DiskGuard(self.store.folder.path, self.store.url, self.store.maxmemory)
+        self._guarding = asyncio.create_task(self._guard.run(), name="disk guard")
         return self._watching
 
+    def disk_free(self) -> int | None:
+        """Give the bytes that are free on the store's disk, as of the last look; None before the first."""
+        return self._guard.free if self._guard is not None else None
+
     async def stop(self) -> None:
-        """End the store after it has written everything."""
+        """End the store after it has written everything. `unwritten_bytes` says what it could not write."""
+        if self._guarding is not None:
+            await end_task(self._guarding)
+        if self._guard is not None:
+            self.unwritten_bytes = await asyncio.to_thread(self._guard.finish)
+            self._guard = None
+        if self.unwritten_bytes:
+            lost = "jobs and results that were acknowledged since store.disk_full"
+            log.critical("store.not_written", extra={"bytes": self.unwritten_bytes, "lost": lost})
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait((self._watching,))
@@ -144,4 +164,6 @@ class StoreWatch:
                     log.error("store.not_started", extra={"reason": str(e)})
                 else:
                     self.restarts += 1
+                    if self._guard is not None:
+                        self._guard.note_restart()
                     break

@@ -68,6 +68,7 @@ class RpcApp:
         settings: Hosts, origins and limits.
         gate: Knows who may do what.
         count_connections: Counts the connections to the port, for the metrics.
+        disk_free: Gives the free bytes on the disk of the embedded store, for the metrics; None without one.
 
     Attributes:
         asgi: What uvicorn calls.
@@ -81,7 +82,9 @@ class RpcApp:
         supervisor: AsyncSupervisor,
         settings: RpcSettings,
         gate: Gate,
+        *,
         count_connections: Callable[[], int],
+        disk_free: Callable[[], int | None],
     ) -> None:
         self.sockets: set[RpcSocket] = set()
         self.closing = False
@@ -92,6 +95,7 @@ class RpcApp:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.origins)
         self._gate = gate
         self._count_connections = count_connections
+        self._disk_free = disk_free
         app = Starlette(
             routes=[
                 Route("/healthz", self._healthz, methods=["GET"]),
@@ -120,7 +124,7 @@ class RpcApp:
                 raise session.unknown("/metrics")
         except RpcError as e:
             return _error(e)
-        text = await metrics.metrics(self._supervisor, self._count_connections())
+        text = await metrics.metrics(self._supervisor, self._count_connections(), self._disk_free())
         return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
 
     async def _post(self, request: Request) -> Response:

@@ -31,19 +31,25 @@ async def health(supervisor: AsyncSupervisor) -> dict[str, object]:
     return {"status": "ok", "store": "ok", "actors": len(actors)}
 
 
-async def metrics(supervisor: AsyncSupervisor, connections: int) -> str:
+async def metrics(supervisor: AsyncSupervisor, connections: int, disk_free: int | None = None) -> str:
     """Write the gauges of the deployment in Prometheus' text format.
 
     Args:
         supervisor: Reads the store.
         connections: Current connections to the TCP port.
+        disk_free: Free bytes on the disk of the embedded store; None without one.
     """
     families = [
         _gauge("hero_info", "Version of the runtime.", {_label("version", runtime_version()): 1}),
         _gauge("hero_rpc_tcp_connections", "Connections to the TCP port.", {"": connections}),
     ]
+    if disk_free is not None:
+        text = "Free bytes on the disk of the embedded store, without its reserve."
+        families.append(_gauge("hero_store_disk_free_bytes", text, {"": disk_free}))
     try:
-        actors, dead = await asyncio.gather(supervisor.list_actors(), supervisor.count_dead())
+        actors, dead, server = await asyncio.gather(
+            supervisor.list_actors(), supervisor.count_dead(), supervisor.get_server()
+        )
         waiting = await asyncio.gather(*(supervisor.queue_length(script_type) for script_type in ScriptType))
     except HeroJobError:
         families.append(_gauge("hero_store_up", "Whether the store answers.", {"": 0}))
@@ -58,6 +64,7 @@ async def metrics(supervisor: AsyncSupervisor, connections: int) -> str:
 
     families += [
         _gauge("hero_store_up", "Whether the store answers.", {"": 1}),
+        _gauge("hero_store_writes", "Whether the store takes writes.", {"": int(server.takes_writes)}),
         _gauge("hero_queue_jobs", "Jobs that wait in the queue.", by_type(dict(zip(ScriptType, waiting, strict=True)))),
         _gauge("hero_dead_jobs", "Dead letters.", {"": dead}),
         _gauge("hero_actors", "Actor processes alive.", total_of(lambda actor: 1)),

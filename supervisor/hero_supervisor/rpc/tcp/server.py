@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.config import Config
@@ -70,7 +71,16 @@ class WebServer:
         self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
-        self._app = RpcApp(self._dispatcher, supervisor, rpc_settings, self._gate, lambda: len(self._state.connections))
+        #: Gives the free bytes on the disk of the embedded store, for the metrics; None without one.
+        self.disk_free: Callable[[], int | None] | None = None
+        self._app = RpcApp(
+            self._dispatcher,
+            supervisor,
+            rpc_settings,
+            self._gate,
+            count_connections=lambda: len(self._state.connections),
+            disk_free=lambda: self.disk_free() if self.disk_free is not None else None,
+        )
         self._server: asyncio.Server | TlsListener | None = None
 
     async def start(self) -> None:

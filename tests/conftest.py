@@ -12,8 +12,14 @@ import pytest
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
+from tests import asyncio_mode
+from tests.asyncio_mode import loops_leave_nothing, no_socket_is_left
 from tests.known_skips import is_known
 from tests.valkey_server import ValkeyServer
+
+__all__ = ["loops_leave_nothing", "no_socket_is_left"]
+
+asyncio_mode.install()
 
 # No example has a time limit and no search is too slow: both would fail on a busy machine.
 hypothesis.settings.register_profile(

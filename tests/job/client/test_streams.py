@@ -326,6 +326,7 @@ def test_a_follower_leaves_a_server_that_has_become_a_replica(
 async def _switch(first: ValkeyServer, second: ValkeyServer, key: str) -> None:
     target = first
     ends: list[asyncio.StreamWriter] = []
+    links: list[asyncio.Task[Any]] = []
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -333,6 +334,8 @@ async def _switch(first: ValkeyServer, second: ValkeyServer, key: str) -> None:
         writer.close()
 
     async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (link := asyncio.current_task()) is not None:
+            links.append(link)
         there, back = await asyncio.open_connection("127.0.0.1", target.port)
         ends.extend((writer, back))
         await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
@@ -360,4 +363,5 @@ async def _switch(first: ValkeyServer, second: ValkeyServer, key: str) -> None:
     address.close()
     for end in ends:
         end.close()
+    await asyncio.wait(links)
     await address.wait_closed()

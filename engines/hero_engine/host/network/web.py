@@ -8,6 +8,7 @@ Source: RFC 9110, RFC 9112
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import re
 import threading
@@ -303,6 +304,15 @@ def _take(call: Call, reach: NetworkReach, place: tuple[str, str, int, str], unt
         return _take(call, reach, place, until_mono)
     taken.stream.call, taken.stream.until_mono = call, until_mono
     return taken
+
+
+@atexit.register
+def close_kept() -> None:
+    """Close the connections that are kept."""
+    with _lock:
+        kept, _kept[:] = _kept[:], []
+    for connection in kept:
+        connection.stream.close()
 
 
 def _keep(connection: _Connection) -> None:

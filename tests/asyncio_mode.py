@@ -1,0 +1,139 @@
+"""Fails a test whose event loop leaves something behind, in whatever thread of this process the loop has run.
+
+On for all tests. At the close of each `asyncio.Runner` (`asyncio.run` and `uvloop.run` use one) no asyncio task may be
+left that nobody has told to end: it waits for a future that nobody resolves. No asyncio task or callback may have ended
+unseen with an exception. After a test that has run a loop the garbage is collected, so that a coroutine that was never
+awaited, or a socket or transport that was never closed, fails that test and no later one. When all tests have run, no
+socket may be open.
+
+In the pass with asyncio's debug mode (`scripts/test --dev`) two more things are looked at: futures that somebody waits
+for when the loop closes, and callbacks that take more than `SLOW_S` of processor time. For that, the standard loop runs
+in place of uvloop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import uvloop
+
+#: Processor time of one callback that is too much, in seconds. Time in which the machine does something else does not
+#: count, and a callback of the product takes milliseconds.
+SLOW_S = 2.0
+
+
+class LoopWatch(logging.Handler):
+    """What loops have left behind since the last look.
+
+    Attributes:
+        runs: How many runners have been closed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.runs = 0
+        self._found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take an error that asyncio reports: something has ended with an exception, or was destroyed, unseen."""
+        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+        self._found.append(f"{record.getMessage()}\n{trace}".rstrip())
+
+    def take(self) -> list[str]:
+        """Give what was found, once."""
+        found, self._found = self._found, []
+        return found
+
+    def note_closing(self, loop: asyncio.AbstractEventLoop, *, debug: bool) -> None:
+        """Look at a loop that is about to close."""
+        self.runs += 1
+        tasks = [task for task in asyncio.all_tasks(loop) if not task.done() and not task.cancelling()]
+        self._found += (f"left when its loop closed, and not told to end: {task!r}" for task in tasks)
+        if debug:
+            # Those that a task waits for are told with their task.
+            told = {id(getattr(task, "_fut_waiter", None)) for task in asyncio.all_tasks(loop)}
+            self._found += (
+                f"nobody has resolved what somebody waits for: {future!r}"
+                for future in gc.get_objects()
+                if type(future) is asyncio.Future
+                and not future.done()
+                and future.get_loop() is loop
+                and getattr(future, "_callbacks", None)
+                and id(future) not in told
+            )
+
+    def note_slow(self, handle: asyncio.Handle, cpu_s: float) -> None:
+        """Note a callback that has held its loop for long."""
+        self._found.append(f"took {cpu_s:.1f} s of processor time: {handle!r}")
+
+
+WATCH = LoopWatch()
+
+
+def is_debug() -> bool:
+    """Does this run look for what asyncio's debug mode shows?"""
+    return sys.flags.dev_mode
+
+
+def install() -> None:
+    """Watch all runners of this process from now on."""
+    logging.getLogger("asyncio").addHandler(WATCH)
+    close: Callable[[asyncio.Runner], None] = asyncio.Runner.close
+
+    @functools.wraps(close)
+    def watched_close(runner: asyncio.Runner) -> None:
+        loop: asyncio.AbstractEventLoop | None = getattr(runner, "_loop", None)
+        if loop is not None and not loop.is_closed():
+            WATCH.note_closing(loop, debug=is_debug())
+        close(runner)
+
+    asyncio.Runner.close = watched_close  # type: ignore[method-assign]
+    if is_debug():
+        uvloop.new_event_loop = asyncio.new_event_loop  # type: ignore[assignment]
+        _time_callbacks()
+
+
+def _time_callbacks() -> None:
+    run: Callable[[asyncio.Handle], Any] = asyncio.Handle._run
+
+    def timed_run(handle: asyncio.Handle) -> None:
+        before_s = time.thread_time()
+        run(handle)
+        if (cpu_s := time.thread_time() - before_s) > SLOW_S:
+            WATCH.note_slow(handle, cpu_s)
+
+    asyncio.Handle._run = timed_run  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def loops_leave_nothing() -> Iterator[None]:
+    """Fail the test if a loop that has run during it has left something."""
+    runs = WATCH.runs
+    yield
+    if WATCH.runs != runs:
+        gc.collect()
+    if found := WATCH.take():
+        pytest.fail("\n".join(found), pytrace=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_socket_is_left() -> Iterator[None]:
+    """Fail the last test if a socket is open when all tests have run."""
+    # What exists now stays: the collections after the tests need not look at it.
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    gc.collect()
+    left = [found for found in gc.get_objects() if isinstance(found, socket.socket) and found.fileno() >= 0]
+    if found := [*WATCH.take(), *(f"never closed: {one!r}" for one in left)]:
+        pytest.fail("\n".join(found), pytrace=False)

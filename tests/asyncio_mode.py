@@ -96,7 +96,7 @@ def install() -> None:
             WATCH.note_closing(loop, debug=is_debug())
         close(runner)
 
-    asyncio.Runner.close = watched_close  # type: ignore[method-assign]
+    asyncio.Runner.close = watched_close  # type: ignore[assignment,method-assign]
     if is_debug():
         uvloop.new_event_loop = asyncio.new_event_loop  # type: ignore[assignment]
         _time_callbacks()
@@ -111,7 +111,7 @@ def _time_callbacks() -> None:
         if (cpu_s := time.thread_time() - before_s) > SLOW_S:
             WATCH.note_slow(handle, cpu_s)
 
-    asyncio.Handle._run = timed_run  # type: ignore[method-assign]
+    asyncio.Handle._run = timed_run  # type: ignore[assignment,method-assign]
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ Source: proc_pid_stat(5), proc_pid_task(5), proc_pid_environ(5), proc_pid_cmdlin
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 from dataclasses import dataclass
@@ -86,14 +87,15 @@ def settled_environ_of(pid: int) -> list[bytes] | None:
     new one. While it exits, the environment is gone and the process still there. Both read as an empty environment.
 
     Returns:
-        The environment; None when the process should be looked at again.
+        The environment; None when the process should be looked at again, also because this process has no descriptors
+        left.
     """
     before = _environment_place(pid)
     try:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123  see the module's docstring
             data = file.read()
-    except OSError:
-        return [b""]
+    except OSError as e:
+        return None if e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM) else [b""]
     if not data and before is not None and not (before[1] and before == _environment_place(pid)):
         return None
     return data.split(b"\0")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+import hero_engine
 from hero_engine.engine import Done, Failed, Limits, Outcome, Script
 from hero_engine.isolated import IsolatedEngine, IsolationSettings
 from hero_process.proc import children_of
 from tests.eventually import eventually
+from tests.failing_calls import OPEN, PIDFD, PIPE, SOCKETPAIR, FailingCalls, count_descriptors
 
 #: Loaded by every interpreter of the engine: `os.fork` fails as often as the file named by FAILING_FORKS has lines.
 _SITE = """
@@ -69,10 +70,6 @@ def template(engine: IsolatedEngine) -> int:
     return process.pid
 
 
-def count_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_failed_fork_fails_one_order_that_is_tried_again(engine: IsolatedEngine, failing_forks: Path) -> None:
     before = template(engine)
     with ThreadPoolExecutor(3) as lanes:
@@ -106,36 +103,45 @@ def test_forks_that_go_on_failing_are_an_error_of_the_job_that_names_the_reason(
     assert template(engine) == before
 
 
-@pytest.mark.parametrize(("call", "number"), [("socketpair", 1), ("socketpair", 2), ("pipe", 1)])
-def test_no_descriptors_for_a_child_is_an_error_of_one_job_and_leaks_none(
-    engine: IsolatedEngine, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+def test_each_call_that_an_order_for_a_child_makes_may_fail_once(
+    engine: IsolatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = template(engine)
-    while engine._pool._ready:  # so that the next job needs a new child
-        engine._pool._ready.popleft().close()
-    eventually(lambda: children_of(before) == [])
-    open_before = count_descriptors()
-    module = socket if call == "socketpair" else os
-    real: Callable[[], object] = getattr(module, call)
-    calls = 0
-
-    def fail() -> object:
-        nonlocal calls
-        calls += 1
-        if calls == number:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return real()
-
-    monkeypatch.setattr(module, call, fail)
-    outcome = run(engine, "1")
-    monkeypatch.undo()
-
-    assert isinstance(outcome, Failed)
-    assert outcome.kind == "engine_failed"
-    assert os.strerror(errno.EMFILE) in outcome.message
-    assert count_descriptors() == open_before
+    calls = FailingCalls(monkeypatch, Path(hero_engine.__file__).parent)
+    calls.watch(SOCKETPAIR, PIPE, PIDFD, OPEN)
+    use_up_ready_children(engine, before)
+    calls.arm()
     assert isinstance(run(engine, "1"), Done)
-    assert template(engine) == before
+    made = list(calls.disarm())
+    assert {call.partition(" ")[0] for call in made} >= {"socketpair", "pipe"}
+    failed = 0
+
+    for number in range(1, len(made) + 1):
+        use_up_ready_children(engine, before)
+        open_before = count_descriptors()
+        calls.arm(number)
+        outcome = run(engine, "1")
+        assert calls.has_failed
+        calls.disarm()
+
+        if isinstance(outcome, Failed):
+            failed += 1
+            assert outcome.kind == "engine_failed"
+            assert os.strerror(errno.EMFILE) in outcome.message
+        else:  # the call was for the child of a later script
+            assert isinstance(outcome, Done)
+        use_up_ready_children(engine, before)
+        assert count_descriptors() == open_before
+        assert isinstance(run(engine, "1"), Done)
+        assert template(engine) == before
+    assert failed >= 3
+
+
+def use_up_ready_children(engine: IsolatedEngine, template: int) -> None:
+    """Have the next script need a new child."""
+    while engine._pool._ready:
+        engine._pool._ready.popleft().close()
+    eventually(lambda: children_of(template) == [])
 
 
 def test_script_whose_template_is_killed_runs_again(engine: IsolatedEngine) -> None:

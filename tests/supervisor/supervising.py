@@ -83,13 +83,15 @@ async def supervising(*specs: ActorSpec, url: str = "unix:///nowhere") -> AsyncI
     """Keep the entries running; at the end no process and no zombie may be left."""
     others = {process.pid for process in psutil.Process().children()}  # the session's store
     store = AsyncStore(url)
-    supervision = Supervision(JobRecovery(store, Recoveries("test"), every_s=1))
+    recovery = JobRecovery(store, Recoveries("test"), every_s=1)
+    supervision = Supervision(recovery)
     supervision.want(specs)
     supervision.start()
     try:
         yield supervision
     finally:
         await supervision.stop(now=True)
+        await recovery.close()
         await store.aclose()
         assert supervision.children() == ()
         left = [process for process in psutil.Process().children() if process.pid not in others]

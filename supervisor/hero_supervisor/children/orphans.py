@@ -16,7 +16,9 @@ Source: PR_SET_CHILD_SUBREAPER(2const), proc_pid_task_children(5), waitid(2) wit
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
+import errno
 import logging
 import os
 import signal
@@ -95,17 +97,27 @@ class Orphans:
         for pid in self._unreadable.keys() - present:
             del self._unreadable[pid]
         for pid in present:
-            stat = stat_of(pid)
-            if stat is None or stat.session == self._own_session:
-                continue
-            if stat.zombie:
-                again = self._reap(pid) or again
-            elif (mark := self._mark_of(pid)) is None:
-                again = True
-            elif _owner(stat, mark, actors) is None:
-                self._end(pid, stat)
-                again = True
+            try:
+                again = self._look_at(pid, actors) or again
+            except OSError as e:
+                # There are no descriptors left, for example. Nothing is known of this one; the next tick looks again.
+                log.warning("orphan.not_seen", extra={"orphan_pid": pid, "reason": str(e)})
         return again
+
+    def _look_at(self, pid: int, actors: Mapping[int, str]) -> bool:
+        """Look at one child. Says whether another look is needed soon."""
+        stat = stat_of(pid)
+        if stat is None or stat.session == self._own_session:
+            return False
+        if stat.zombie:
+            return self._reap(pid)
+        mark = self._mark_of(pid)
+        if mark is None:
+            return True
+        if _owner(stat, mark, actors) is not None:
+            return False
+        self._end(pid, stat)
+        return True
 
     def _mark_of(self, pid: int) -> str | None:
         """Read the mark of an orphan; None when it must be looked at again, because it cannot be told now."""
@@ -148,7 +160,12 @@ def _owner(stat: ProcessStat, mark: str, actors: Mapping[int, str]) -> int | Non
         return next((actor for actor, name in actors.items() if name == mark), None)
     ancestor, above = stat.session, stat_of(stat.session)
     while ancestor not in actors:
-        if above is None or above.parent in (0, 1, os.getpid()):
+        if above is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(ancestor, 0)
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return None
+        if above.parent in (0, 1, os.getpid()):
             return None
         ancestor, above = above.parent, stat_of(above.parent)
     return ancestor

@@ -57,8 +57,12 @@ class PreviousProcesses:
                 if self._slot_of(pid, specs) != slot:
                     os.close(pidfd)  # it has ended, and its id belongs to another process now
                     continue
+                try:
+                    asyncio.get_running_loop().add_reader(pidfd, self._on_exit, pidfd)
+                except OSError:
+                    os.close(pidfd)  # nobody would notice its end, and the slot would wait for ever
+                    raise
                 self._pidfds[pidfd] = slot
-                asyncio.get_running_loop().add_reader(pidfd, self._on_exit, pidfd)
                 log.warning("child.former", extra={"child": slot, "child_pid": pid, "next": "it is waited for"})
         if self._pidfds:
             self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._kill_all)

@@ -236,19 +236,46 @@ class Slot:
             loop.call_soon(self.happens, Exited(None, context.roll(), str(e)))
             return
         except OSError as e:
-            log.error("child.not_started", extra={"child": self.name, "reason": str(e)})
-            loop.call_soon(self.happens, Exited(None, context.roll()))
+            self._not_started(e)
+            return
+        try:
+            self._watch(process, incarnation)
+        except OSError as e:
+            # The kernel watches no more descriptors. Nobody would notice the end of the process, so it must not run.
+            process.kill_group()
+            process.finish()
+            context.logs.drop(incarnation)
+            self._not_started(e)
             return
         self._process = process
         self._incarnation = incarnation
         self.starts += 1
         self._reported = ActorReport()
-        loop.add_reader(process.pidfd, self._on_exit, process)
-        context.logs.follow(self.name, incarnation, process.pid, process.output_fd)
-        if process.control is not None:
-            loop.add_reader(process.control.fileno(), self._on_control, process)
         log.info("child.started", extra={"child": self.name, "child_pid": process.pid, "incarnation": incarnation})
         self._tell("started" if self.starts == 1 else "restarted")
+
+    def _watch(self, process: ChildProcess, incarnation: str) -> None:
+        """Have the loop watch the process. If it watches one descriptor of it, it watches all of them.
+
+        Raises:
+            OSError: The kernel watches no more descriptors.
+        """
+        loop = asyncio.get_running_loop()
+        watched: list[int] = []
+        try:
+            self._context.logs.follow(self.name, incarnation, process.pid, process.output_fd)
+            loop.add_reader(process.pidfd, self._on_exit, process)
+            watched.append(process.pidfd)
+            if process.control is not None:
+                loop.add_reader(process.control.fileno(), self._on_control, process)
+        except OSError:
+            for fd in watched:
+                loop.remove_reader(fd)
+            raise
+
+    def _not_started(self, error: OSError) -> None:
+        log.error("child.not_started", extra={"child": self.name, "reason": str(error)})
+        asyncio.get_running_loop().call_soon(self.happens, Exited(None, self._context.roll()))
 
     # Messages of the process
 

@@ -32,6 +32,8 @@ MAX_LINE_BYTES = 16 * 1024
 #: Bytes that one read takes from a pipe. After a full read there is a pause, so that a process gets 6 MB/s at most.
 _CHUNK_BYTES = 64 * 1024
 _PAUSE_S = 0.01
+#: Pause before the kernel is asked again to watch a pipe, in seconds.
+_AGAIN_S = 1.0
 #: Size of a pipe: what a process may write while the supervisor is busy or stopped, in bytes. An unprivileged user may
 #: have 1 MiB per pipe and 64 MiB in all. Source: pipe(7), /proc/sys/fs/pipe-user-pages-soft
 _PIPE_BYTES = 256 * 1024
@@ -138,9 +140,22 @@ class ActorLogs:
             incarnation: Its incarnation.
             pid: Its process id.
             fd: Reading end of its pipe, non-blocking. It is closed here.
+
+        Raises:
+            OSError: The kernel watches no more descriptors. The pipe is closed.
         """
-        self._pipes[fd] = pipe = _Pipe(slot, incarnation, pid, fd, self._burst)
-        asyncio.get_running_loop().add_reader(fd, self._on_readable, pipe)
+        pipe = _Pipe(slot, incarnation, pid, fd, self._burst)
+        try:
+            asyncio.get_running_loop().add_reader(fd, self._on_readable, pipe)
+        except OSError:
+            os.close(fd)
+            raise
+        self._pipes[fd] = pipe
+
+    def drop(self, incarnation: str) -> None:
+        """Stop reading the output of a process that was not started after all."""
+        for pipe in [pipe for pipe in self._pipes.values() if pipe.incarnation == incarnation]:
+            self._end(pipe)
 
     def catch_up(self, incarnation: str) -> None:
         """Read what an ended process has left in its pipe, so that its last words come before the report of its end."""
@@ -177,7 +192,13 @@ class ActorLogs:
 
     def _go_on(self, pipe: _Pipe) -> None:
         if self._pipes.get(pipe.fd) is pipe:
-            asyncio.get_running_loop().add_reader(pipe.fd, self._on_readable, pipe)
+            loop = asyncio.get_running_loop()
+            try:
+                loop.add_reader(pipe.fd, self._on_readable, pipe)
+            except OSError as e:
+                # The process must not wait for us, so this is tried until it works.
+                log.error("child.output_waits", extra={"child": pipe.slot, "reason": str(e)})
+                loop.call_later(_AGAIN_S, self._go_on, pipe)
 
     def _read(self, pipe: _Pipe) -> int:
         """Read once and give the number of bytes. Closes the pipe at the end of file."""

@@ -142,8 +142,12 @@ class ChildProcess:
         return [message for line in lines if (message := self._parse(line)) is not None]
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the process; does nothing when it has ended."""
-        send_signal(self.pidfd, number)
+        """Signal the process; does nothing when it has ended. If it has become another user, that is logged."""
+        try:
+            send_signal(self.pidfd, number)
+        except OSError as e:
+            # The caller has more to do. If the process does not end, it is killed with its group when its time is up.
+            log.error("child.not_signalled", extra={"child_pid": self.pid, "signal": number.name, "reason": str(e)})
 
     def kill_group(self) -> None:
         """Kill the process and everything that it has started and that is still in its group."""

@@ -70,6 +70,7 @@ def test_jobs_of_living_actors_stay_and_those_of_a_process_that_was_seen_to_end_
             assert store.run(operations.status(job_id)) is JobStatus.STARTED
             await recovery.recover_dead(claims.entry.incarnation)
             assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
+            await recovery.close()
 
     uvloop.run(test())
 
@@ -94,6 +95,7 @@ def test_jobs_of_a_dead_child_are_recovered_as_soon_as_the_store_is_back(
                 except StoreUnavailable:  # the pool has not noticed yet that its connection belongs to the dead server
                     await recovery.run_once()
                 assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
+            await recovery.close()
 
     uvloop.run(test())
     eventually(own_valkey.answers)

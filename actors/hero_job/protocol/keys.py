@@ -43,6 +43,11 @@ class KeyPart(StrEnum):
     #: Stream, bounded: actors that join and leave, and what supervisors observe of them.
     ACTOR_EVENTS = "events:actors"
 
+    #: Stream, bounded: who has changed what through JSON-RPC.
+    AUDIT = "events:audit"
+    #: String, by id: an act on many jobs and how far it has come, as JSON; expires.
+    ACT = "meta:act:"
+
     #: List of ids, by script type: a queue.
     QUEUE = "q:work:type:"
     #: List: the reply of a job, expires.
@@ -129,6 +134,7 @@ class Keys:
     __slots__ = (
         "actor_events",
         "actors",
+        "audit",
         "blocked",
         "clock",
         "dead",
@@ -173,6 +179,7 @@ class Keys:
         self.tokens = self.prefix + KeyPart.TOKENS
         self.object_types = self.prefix + KeyPart.OBJECT_TYPES
         self.events = self.prefix + KeyPart.EVENTS
+        self.audit = self.prefix + KeyPart.AUDIT
         self.actor_events = self.prefix + KeyPart.ACTOR_EVENTS
 
     def job(self, job_id: str) -> str:

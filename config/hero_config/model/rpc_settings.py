@@ -78,6 +78,8 @@ class RpcSettings(Section):
     rights: Annotated[tuple[RightSettings, ...], Field(strict=False)] = ()
     """Who may create which jobs: { context_id = "*", script_types = ["sal"], callers = ["ops"] }. If there are entries,
     a job needs one that allows it."""
+    reader_masks: Annotated[tuple[Literal["env_vars", "script", "log_path"], ...], Field(strict=False)] = ("env_vars",)
+    """Fields of jobs whose values clients of the scope read do not see: env_vars, script, log_path."""
     unix_auth: Literal["off", "peer", "token"] = "off"
     """off: everybody who can open the socket may do everything. peer: by user, see unix_peers. token: as on the
     port."""

@@ -12,11 +12,12 @@ from hero_config.model.settings import JobsSettings, RpcSettings, Settings
 from hero_supervisor.limits import job_limits
 from hero_supervisor.object_schemas import ConfiguredTypes
 from hero_supervisor.rpc.auth import identity_methods
+from hero_supervisor.rpc.auth.act_session import ActSessions, Audit
 from hero_supervisor.rpc.auth.object_session import ObjectSessions
 from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
 from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
 from hero_supervisor.rpc.methods.objects import object_methods
-from hero_supervisor.rpc.methods.overview import explain_methods, list_methods
+from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, list_methods
 from hero_supervisor.rpc.methods.service import ServiceMethods
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
@@ -53,6 +54,7 @@ def build_dispatcher(
     batches.register(dispatcher, guarded, limits)
     actors.register(dispatcher, guarded, fleet)
     queues.register(dispatcher, guarded)
+    act_methods.register(dispatcher, guarded, ActSessions())
     object_methods.register(dispatcher, guarded, ObjectSessions(rpc_settings), types or ConfiguredTypes(Settings()))
     dispatcher.register("stats", service.stats, error_codes=STORE_CODES)
     aliases.register(dispatcher, guarded, limits)
@@ -61,4 +63,5 @@ def build_dispatcher(
     dispatcher.register("version", service.version)
     openrpc.register_discover(dispatcher, limits)
     identity_methods.register(dispatcher)
+    dispatcher.witness = Audit(supervisor, dispatcher).note
     return dispatcher

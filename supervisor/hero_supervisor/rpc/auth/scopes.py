@@ -44,10 +44,11 @@ _READ: Final = frozenset(
 )
 _READ_PREFIXES: Final = ("get_", "list_", "wait_")
 # The output of an actor process may contain anything that scripts of all callers, and the host, have written.
-_ADMIN: Final = frozenset({"get_actor_logs"})
+_ADMIN: Final = frozenset({"get_actor_logs", "get_audit"})
 _USER: Final = frozenset(
     {"create_job", "create_jobs", "start_job", "run_job", "run_jobs", "play", "stop_job", "retry_job", "delete_job"}
     | {"jobs.create", "job.run", "job.start", "job.stop", "job.delete"}
+    | {"stop_jobs", "retry_jobs", "delete_jobs"}
     | {"new_object", "set_object", "delete_object", "change_object_rights"}
 )
 

@@ -118,6 +118,8 @@ class RpcSession:
         if self._holder is not None and self._holder.expires_s is not None:
             self.check()
         needed = needed_scope(request.method)
+        if request.method == "hero_subscribe" and _topic(request) == "audit":
+            needed = Scope.ADMIN
         if self.scope < needed:
             if self.scope is Scope.NONE:
                 raise self.unknown(request.method[:100])
@@ -179,6 +181,11 @@ def enter(session: RpcSession) -> None:
 def current() -> RpcSession:
     """Return the session of the request that is being answered."""
     return _SESSION.get()
+
+
+def _topic(request: Request) -> object:
+    params = request.params
+    return params.get("topic") if isinstance(params, dict) else next(iter(params), None)
 
 
 def _jobs_in(request: Request) -> Iterator[dict[str, Any]]:

@@ -10,19 +10,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from hero_client import AsyncSupervisor
 from hero_config.model.settings import RpcSettings
 from hero_job import Job
+from hero_job.model.fields.spellings import CAMEL_CASE
+from hero_job.model.overview.pages import ListPage, SearchPage
 from hero_job.model.reach import Reach
 from hero_job.model.status import JobStatus
+from hero_job.model.views import JobRecord
 from hero_job.operations import batches
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.flow import FEW
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.auth.rights import Rights
+from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession, current
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
@@ -41,6 +45,63 @@ class SessionSupervisor(AsyncSupervisor):
     def __init__(self, supervisor: AsyncSupervisor, settings: RpcSettings) -> None:
         super().__init__(supervisor.store, supervisor.operations, supervisor.limits)
         self._rights = Rights(settings)
+        self._masks = frozenset(settings.reader_masks)
+
+    async def get_job(self, job_id: str) -> JobRecord:
+        """As `AsyncSupervisor.get_job`; readers see some fields masked."""
+        return self._shown(await super().get_job(job_id))
+
+    async def list_jobs(self, *args: Any, **kwargs: Any) -> ListPage:
+        """As `AsyncSupervisor.list_jobs`; readers see some fields masked."""
+        return self._shown_page(await super().list_jobs(*args, **kwargs))
+
+    async def list_waiting(self, *args: Any, **kwargs: Any) -> ListPage:
+        """As `AsyncSupervisor.list_waiting`; readers see some fields masked."""
+        return self._shown_page(await super().list_waiting(*args, **kwargs))
+
+    async def list_delayed(self, *args: Any, **kwargs: Any) -> ListPage:
+        """As `AsyncSupervisor.list_delayed`; readers see some fields masked."""
+        return self._shown_page(await super().list_delayed(*args, **kwargs))
+
+    async def list_blocked(self, *args: Any, **kwargs: Any) -> ListPage:
+        """As `AsyncSupervisor.list_blocked`; readers see some fields masked."""
+        return self._shown_page(await super().list_blocked(*args, **kwargs))
+
+    async def list_active(self, *args: Any, **kwargs: Any) -> ListPage:
+        """As `AsyncSupervisor.list_active`; readers see some fields masked."""
+        return self._shown_page(await super().list_active(*args, **kwargs))
+
+    async def search_jobs(self, *args: Any, **kwargs: Any) -> SearchPage:
+        """As `AsyncSupervisor.search_jobs`; readers see some fields masked."""
+        page = await super().search_jobs(*args, **kwargs)
+        return dataclasses.replace(page, records=tuple(map(self._shown, page.records)))
+
+    async def list_schedules(self) -> list[Schedule]:
+        """As `AsyncSupervisor.list_schedules`; readers see some fields masked."""
+        schedules = await super().list_schedules()
+        if not self._masks_apply():
+            return schedules
+        return [
+            dataclasses.replace(
+                one, job={k: _masked(v) if CAMEL_CASE.get(k, k) in self._masks else v for k, v in one.job.items()}
+            )
+            for one in schedules
+        ]
+
+    def _masks_apply(self) -> bool:
+        return bool(self._masks) and current().scope is Scope.READ
+
+    def _shown_page(self, page: ListPage) -> ListPage:
+        if not self._masks_apply():
+            return page
+        jobs = tuple(dataclasses.replace(job, record=self._shown(job.record)) for job in page.jobs)
+        return dataclasses.replace(page, jobs=jobs)
+
+    def _shown(self, record: JobRecord) -> JobRecord:
+        if not self._masks_apply():
+            return record
+        changes = {name: _masked(value) for name in self._masks if (value := getattr(record.job, name))}
+        return dataclasses.replace(record, job=dataclasses.replace(record.job, **changes)) if changes else record
 
     async def create_job(self, job: Job) -> str:
         """As `AsyncSupervisor.create_job`."""
@@ -149,3 +210,7 @@ class SessionSupervisor(AsyncSupervisor):
         if session.owner is not None and (await self.get_job(job_id)).job.caller_id != session.owner:
             text = "this job belongs to another caller"
             raise session.refused(f"job {job_id}", text, "ask the operator for the scope 'admin'")
+
+
+def _masked(value: Any) -> Any:
+    return dict.fromkeys(value, "***") if isinstance(value, Mapping) else "***"

@@ -63,6 +63,9 @@ class Dispatcher:
         self._max_batch = max_batch
         self._max_batch_answer_bytes = max_batch_answer_bytes
         self._stopping = False
+        self._late: set[asyncio.Future[None]] = set()
+        #: Told of each request before its answer is sent, with `ok` or the kind of its error.
+        self.witness: Callable[[wire.Request, str], Awaitable[None]] | None = None
 
     @property
     def methods(self) -> Mapping[str, Method]:
@@ -126,6 +129,7 @@ class Dispatcher:
             if admit is not None:
                 admit(request)
             result = await self._call(request)
+            await self._tell(request, "ok")
             return None if request.notification else wire.encode_result(request.id, result)
         except RpcError as e:
             error = e
@@ -135,12 +139,21 @@ class Dispatcher:
             error = rpc_errors.from_fleet_error(e)
         except asyncio.CancelledError:
             if not self._stopping:
-                raise  # the client is gone
+                # The client is gone, and what it asked for may have been done.
+                late = asyncio.ensure_future(self._tell(request, "cancelled"))
+                self._late.add(late)
+                late.add_done_callback(self._late.discard)
+                raise
             error = wire.shutting_down()
         except Exception:
             log.exception("rpc.method_broken", extra={"method": request.method})
             error = rpc_errors.internal_error()
+        await self._tell(request, str(error.data.get("kind", "error")))
         return None if request.notification else wire.encode_error(request.id, error)
+
+    async def _tell(self, request: wire.Request, outcome: str) -> None:
+        if self.witness is not None:
+            await self.witness(request, outcome)
 
     async def _call(self, request: wire.Request) -> Any:
         if self._stopping:

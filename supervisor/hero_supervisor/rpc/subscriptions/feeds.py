@@ -143,6 +143,22 @@ class ActorFeed(StreamFeed):
         return filter(self._wanted, map(notices.actor_event, entries))
 
 
+class AuditFeed(StreamFeed):
+    """The feed of what requests have changed.
+
+    Args:
+        supervisor: Whose store has the record.
+        subscription: Gets the results.
+        after: Cursor to begin after; None to begin with what happens next.
+    """
+
+    def __init__(self, supervisor: AsyncSupervisor, subscription: Subscription, after: str | None) -> None:
+        super().__init__(supervisor, supervisor.operations.keys.audit, subscription, after)
+
+    async def _results(self, entries: Sequence[Entry], before: str, page: str) -> Iterable[Any]:
+        return map(notices.audit_event, entries)
+
+
 class LogFeed(StreamFeed):
     """The feed of one job's log; it ends when the job has ended.
 

@@ -18,11 +18,13 @@ from hero_job.model.errors import JobInvalid
 from hero_job.model.job import ScriptType
 from hero_job.model.views import LogLine
 from hero_job.operations.events import Entry, JobFacts
+from hero_job.operations.overview.acts import audit_entry
+from hero_supervisor.rpc.methods.overview.act_methods import AuditView, audit_view
 from hero_supervisor.rpc.methods.results import Stats, time_text
 from hero_supervisor.rpc.methods.shapes import JobId, LogCursor, Owner, Word
 from hero_supervisor.rpc.methods.view import view_of
 
-Topic: TypeAlias = Literal["jobs", "logs", "actors", "metrics"]
+Topic: TypeAlias = Literal["jobs", "logs", "actors", "metrics", "audit"]
 Cursor: TypeAlias = Annotated[LogCursor, Field(description='Cursor of a notification; "" for the beginning.')]
 _CLOSED = ConfigDict(extra="forbid", strict=True)
 
@@ -68,11 +70,20 @@ class MetricsWanted(TypedDict, total=False):
     interval_s: Annotated[float, Field(ge=0.5, le=3600, allow_inf_nan=False)]
 
 
+class AuditWanted(TypedDict, total=False):
+    """Selects the record of changes; without ``after``, changes from now on."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # as above
+
+    after: Cursor
+
+
 WANTED: Mapping[str, TypeAdapter[Any]] = {
     "jobs": TypeAdapter(JobsWanted),
     "logs": TypeAdapter(LogWanted),
     "actors": TypeAdapter(ActorsWanted),
     "metrics": TypeAdapter(MetricsWanted),
+    "audit": TypeAdapter(AuditWanted),
 }
 
 
@@ -129,6 +140,12 @@ class MetricsEvent(TypedDict):
     stats: Stats
 
 
+class AuditEvent(AuditView):
+    """Somebody has changed something."""
+
+    event: Literal["change"]
+
+
 class Notice(TypedDict):
     """An event about the subscription itself.
 
@@ -177,6 +194,11 @@ def actor_event(entry: Entry) -> ActorEvent:
         "incarnation": found.get("incarnation"),
         "reason": found.get("reason"),
     }
+
+
+def audit_event(entry: Entry) -> AuditEvent:
+    """Build the event of a change."""
+    return {"event": "change", **audit_view(audit_entry(*entry))}
 
 
 def at(cursor: str) -> str:

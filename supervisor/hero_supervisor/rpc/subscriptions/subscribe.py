@@ -21,7 +21,7 @@ from hero_supervisor.rpc.protocol.push import PushChannel
 from hero_supervisor.rpc.protocol.rpc_errors import JOB_CODES
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 from hero_supervisor.rpc.subscriptions import notices
-from hero_supervisor.rpc.subscriptions.feeds import ActorFeed, FactFinder, JobFeed, JobFilter, LogFeed
+from hero_supervisor.rpc.subscriptions.feeds import ActorFeed, AuditFeed, FactFinder, JobFeed, JobFilter, LogFeed
 from hero_supervisor.rpc.subscriptions.metrics_feed import MetricsFeed, Snapshots
 from hero_supervisor.rpc.subscriptions.notices import Topic
 from hero_supervisor.rpc.subscriptions.subscription import Feed, Subscription
@@ -67,7 +67,8 @@ class Subscriptions:
 
         Works over the Unix socket and WebSocket. Topics: `jobs` (params job_ids, caller_id, context_id, script_type,
         status, after), `logs` (job_id, after; ends when the job has ended), `actors` (name, script_type, host, after),
-        `metrics` (interval_s). The params of a notification are {"subscription": id, "result": object}. The object's
+        `metrics` (interval_s), `audit` (after; needs the scope admin). The params of a notification are
+        {"subscription": id, "result": object}. The object's
         `event` names its kind: `job`, `line`, `end`, an actor's `joined`, `left`, `lost` and so on, or `metrics`; and
         about the subscription itself `following`, `interrupted`, `resumed`, `gap`. To continue after a lost connection,
         subscribe with the last `cursor` as `after`; you miss nothing that the store still has. An "error" in place of
@@ -115,6 +116,8 @@ class Subscriptions:
             script_type = ScriptType.parse(script_type).value
         if topic == "metrics":
             return MetricsFeed(self._snapshots, subscription, wanted.get("interval_s", DEFAULT_INTERVAL_S))
+        if topic == "audit":
+            return AuditFeed(supervisor, subscription, after)
         if topic == "logs":
             return LogFeed(supervisor, subscription, after or "", wanted["job_id"])
         if topic == "actors":

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hero_supervisor.rpc.methods import examples
+from hero_supervisor.rpc.methods.overview import overview_examples
 from tests.eventually import eventually
 from tests.supervisor.rpc.transports import Client, HttpClient, job
 
@@ -35,6 +36,7 @@ def example_jobs(service: Client) -> None:
     if "error" in service.ask("get_batch", [examples.BATCH]):  # the counts of a batch outlive its jobs
         batch = [job(id=f"{examples.BATCH}-{n}", **ours) for n in range(2)]
         service.call("run_jobs", {"jobs": batch, "batch_id": examples.BATCH})
+    service.call("stop_jobs", {"act_id": overview_examples.ACT, "job_ids": ["nowhere"], "reason": "wrong input"})
     note = {"type": examples.TYPE, "sid": examples.SID, "context_id": examples.CONTEXT}
     if service.call("list_objects", {"type": examples.TYPE, "context_id": examples.CONTEXT})["sids"]:
         service.call("delete_object", note)

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +36,10 @@ _OPTIONS = frozenset(
         "sentinel_password",
     }
 )
+
+_ENCODE = "has a character that must be percent-encoded in a password: # is %23, / %2F, ? %3F, @ %40, % %25"
+
+_PLACE = "must have HOST or HOST:PORT, with a port from 0 to 65535, behind the password and its @"
 
 
 class Mode(StrEnum):
@@ -96,19 +101,26 @@ def parse_url(text: str) -> StoreUrl:
     Raises:
         StoreUrlInvalid: The scheme, host, port, database or an option is invalid.
     """
-    parts = urlsplit(text)
+    scheme = text.partition("://")[0] if "://" in text else ""
+    if scheme not in _SCHEMES:
+        shown = text if re.fullmatch(r"[a-zA-Z0-9.+-]+(://[a-zA-Z0-9.-]*|:\d+)?", text) else "..."
+        raise StoreUrlInvalid(shown, f"must begin with one of {', '.join(f'{s}://' for s in _SCHEMES)}")
+    # What is wrong may be the password, so nothing of such a URL is shown.
+    shown = f"{scheme}://..."
+    if (problem := _problem_of(text)) is not None:
+        raise StoreUrlInvalid(shown, problem)
+    try:
+        parts = urlsplit(text)
+    except ValueError as e:  # brackets that are not those of an IPv6 address
+        raise StoreUrlInvalid(shown, _PLACE) from e
     identity, _, places = parts.netloc.rpartition("@")
     user, colon, password = identity.partition(":")
     options = dict(parse_qsl(parts.query))
-    shown = text.replace(f":{password}@", ":***@", 1) if password else text
-    if "sentinel_password" in options:
-        shown = shown.partition("?")[0] + "?..."
-    if parts.scheme not in _SCHEMES:
-        raise StoreUrlInvalid(shown, f"must begin with one of {', '.join(f'{s}://' for s in _SCHEMES)}")
-    mode, tls = _SCHEMES[parts.scheme]
+    mode, tls = _SCHEMES[scheme]
     for name in options:
         if name not in _OPTIONS:
-            raise StoreUrlInvalid(shown, f"unknown option '{name}'; known are {', '.join(sorted(_OPTIONS))}")
+            known = ", ".join(sorted(_OPTIONS))
+            raise StoreUrlInvalid(shown, f"unknown option '{name:.40}'; known are {known}")
     unix = parts.scheme == "unix"
     if unix and not places + parts.path:
         raise StoreUrlInvalid(shown, "names no path: unix:///path/to/socket")
@@ -120,16 +132,19 @@ def parse_url(text: str) -> StoreUrl:
             raise StoreUrlInvalid(shown, "names no service: redis+sentinel://host,host/service")
     db_text = options.pop("db", "") or path or "0"
     if not db_text.isdecimal():
-        raise StoreUrlInvalid(shown, f"database must be a number, not '{db_text}'")
+        raise StoreUrlInvalid(shown, "database must be a number")
     if mode is Mode.CLUSTER and db_text != "0":
         raise StoreUrlInvalid(shown, "a cluster has no databases")
+    shown = text.replace(f"{identity}@", f"{user}:***@" if colon else f"{user}@", 1) if password else text
+    if "sentinel_password" in options:
+        shown = shown.partition("?")[0] + "?..."
     default_port = 26379 if mode is Mode.SENTINEL else 6379
     return StoreUrl(
         text=text,
         shown=shown,
         mode=mode,
         path=unquote(places + parts.path) if unix else None,
-        hosts=() if unix else tuple(_address(place, default_port, shown) for place in places.split(",")),
+        hosts=() if unix else tuple(_address(place, default_port, f"{scheme}://...") for place in places.split(",")),
         service=unquote(service),
         tls=tls,
         username=unquote(user) or None,
@@ -139,9 +154,24 @@ def parse_url(text: str) -> StoreUrl:
     )
 
 
+def _problem_of(text: str) -> str | None:
+    """Say why a URL can be misread, without any part of it. `hero_config/model/urls.py` does the same for settings."""
+    scheme, _, rest = text.partition("://")
+    if any(c.isspace() or not c.isprintable() for c in rest):
+        return "has white space or a control character, which must be percent-encoded: a blank is %20"
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    identity = authority.rpartition("@")[0]
+    is_path = scheme == "unix" and not authority
+    misread = "@" in rest[len(authority) :] and not is_path
+    if "#" in rest or misread or re.search(r"[\[\]]|%(?![0-9A-Fa-f]{2})", identity):
+        return _ENCODE
+    return None
+
+
 def _address(place: str, default_port: int, shown: str) -> Address:
     try:
         parts = urlsplit(f"//{place}")
         return parts.hostname or "127.0.0.1", parts.port or default_port
     except ValueError as e:
-        raise StoreUrlInvalid(shown, f"'{place}': {e}") from e
+        # The port may be the end of a password, without a host behind it.
+        raise StoreUrlInvalid(shown, _PLACE) from e

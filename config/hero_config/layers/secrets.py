@@ -12,21 +12,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hero_config.layers.key_paths import KeyPath
-
-HIDDEN = "***"
+from hero_config.model.urls import HIDDEN, shown_url
 
 _RUN = re.compile(r"\S+")
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?s?$|passw|secret|token|credential|private|api_?key|access_?key|auth_?key|bearer|sha256",
     re.IGNORECASE,
 )
-_SECRET_IN_QUERY = re.compile(r"([?&](?=[^=&?\s]*(?:password|secret|token))[^=&?\s]*+=)[^&\s]+", re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(r"([?&](?=[^=&?\s]*(?:pass|pwd|secret|token))[^=&?\s]*+=)[^&\s]+", re.IGNORECASE)
 _SECRET_FLAG = re.compile(r"-(?=[\w-]*(pass|secret|token|api-?key))[\w-]*+", re.IGNORECASE)
 
 #: Keys whose name looks secret, but whose entries have parts to show.
 _OPEN = frozenset({"tokens"})
 #: Keys of `[actors.allow]` that say which secrets scripts may read, and where they are.
 _ABOUT_SECRETS = frozenset({"secrets", "secrets_dir"})
+#: Keys whose value is a URL, of which nothing may be shown if it can be misread.
+_STORE_URL = re.compile(r"(?:rediss?|unix)[+a-z]{0,20}://", re.IGNORECASE)
+_URLS = frozenset({"redis_url", "redis", "HERO_REDIS_URL", "REDIS_URL"})
 
 
 def is_secret_name(name: str) -> bool:
@@ -57,7 +59,9 @@ def without_secrets(path: KeyPath, value: Any) -> Any:
             return _command(value)
         return [without_secrets((*path, index), inner) for index, inner in enumerate(value)]
     if isinstance(value, str):
-        return HIDDEN if name in _OPEN and value else _text(value)
+        if name in _OPEN and value:
+            return HIDDEN
+        return shown_url(value) if name in _URLS or _STORE_URL.match(value) else _text(value)
     return value
 
 
@@ -67,8 +71,12 @@ def _text(text: str) -> str:
 
 def _without_user(run: re.Match[str]) -> str:
     scheme, mark, rest = run[0].partition("://")
+    if mark and ("#" in rest or "?" in rest) and "@" in re.split(r"[/?#]", rest, maxsplit=1)[-1]:
+        return f"{scheme}{mark}{HIDDEN}"  # a character that should have been escaped
     # Up to the last @, because a password may contain characters that should have been escaped.
-    _, at, host = rest.rpartition("@")
+    user, at, host = (rest if mark else run[0]).rpartition("@")
+    if not mark:
+        return f"{HIDDEN}@{host}" if ":" in user else run[0]
     return f"{scheme}{mark}{HIDDEN}@{host}" if at else run[0]
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from hero_config.model.section import Section
+from hero_config.model.urls import problem_of_url
 
 _Item = Annotated[str, Field(min_length=1, max_length=4096)]
 _Items = Annotated[tuple[_Item, ...], Field(strict=False)]
@@ -114,6 +115,13 @@ class AllowSettings(Section):
                     shown = f" ({added[0]!r} is not in {name})" if added else ""
                     raise ValueError(f"context_rules.{number}.{name} adds a right, but rules only take away{shown}")
         return self
+
+    @field_validator("redis")
+    @classmethod
+    def _url_is_plain(cls, url: str) -> str:
+        if url and (problem := problem_of_url(url)) is not None:
+            raise ValueError(problem)
+        return url
 
     @model_validator(mode="after")
     def _paths_are_paths(self) -> Self:

@@ -17,6 +17,7 @@ from hero_config.model.actor_settings import ActorSettings
 from hero_config.model.relations import check_relations
 from hero_config.model.rpc_settings import RightSettings, RpcSettings, TokenSettings, UnixPeerSettings
 from hero_config.model.section import ActorType, Namespace, OptionalName, Section
+from hero_config.model.urls import problem_of_url
 
 __all__ = [
     "ActorSettings",
@@ -54,6 +55,8 @@ class StoreSettings(Section):
             raise ValueError(
                 "should start with redis://, rediss:// or unix://, or with redis+sentinel:// or redis+cluster://"
             )
+        if url and (problem := problem_of_url(url)) is not None:
+            raise ValueError(problem)
         return url
 
 

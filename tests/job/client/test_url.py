@@ -43,7 +43,7 @@ def test_a_password_is_never_shown(text: str) -> None:
         ("http://h", "must begin with"),
         ("localhost:6379", "must begin with"),
         ("redis://h/notanumber", "database must be a number"),
-        ("redis://h:port/", "Port"),
+        ("redis://h:port/", "HOST:PORT"),
         ("unix://", "names no path"),
         ("redis://h?retry=1", "unknown option 'retry'"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from hero_supervisor.rpc.methods import examples
@@ -48,7 +49,7 @@ def example_jobs(service: Client) -> None:
 @pytest.mark.usefixtures("example_jobs")
 @pytest.mark.parametrize("method", list(CALLS))
 def test_example_gives_the_result_that_it_shows(service: Client, method: str) -> None:
-    example = CALLS[method].described(method)
+    example = orjson.loads(orjson.dumps(CALLS[method].described(method)))
     params = {param["name"]: param["value"] for param in example["params"]}
     if isinstance(service, HttpClient) and method in OF_A_CONNECTION:
         assert "websocket" in str(service.fail(method, params)).lower()

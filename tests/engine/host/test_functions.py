@@ -13,7 +13,6 @@ import pytest
 from hero_engine.engine import Done, Failed, Limits, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable, RightsInvalid
 from hero_engine.host.catalogue import Catalogue
-from hero_engine.host.definition import Family, FunctionMalformed
 from hero_engine.host.family_index import NAMES_BY_FAMILY
 from hero_engine.rights import ScriptRights
 from tests.engine.host.bench_script import ScriptBench
@@ -325,25 +324,6 @@ def test_family_that_the_operator_names_must_load(package: Path, family: str, na
 def test_table_of_rights_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(RightsInvalid):
         ScriptRights.from_json(text)
-
-
-def test_definition_that_cannot_be_offered_is_refused() -> None:
-    family = Family("broken", "For this test.")
-
-    def no_docs(a: int) -> None: ...
-
-    def no_hint(a) -> None:  # type: ignore[no-untyped-def]
-        """Documented."""
-
-    def keyword(*, a: int) -> None:
-        """Documented."""
-
-    def odd_call(call: int) -> None:
-        """Documented."""
-
-    for function in (no_docs, no_hint, keyword, odd_call):
-        with pytest.raises(FunctionMalformed):
-            family.function()(function)
 
 
 def test_script_without_functions_imports_none() -> None:

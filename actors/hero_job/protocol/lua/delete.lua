@@ -23,7 +23,8 @@ if not hash.err then
     write_events(ns, retention)
   end
 end
+close_life(ns, id, retention)
 if redis.call('DEL', KEYS[1]) == 0 then return { 1 } end
-redis.call('UNLINK', KEYS[2], ns .. LOG .. id)
+redis.call('UNLINK', KEYS[2], ns .. LOG .. id, ns .. READERS .. id)
 redis.call('ZREM', ns .. DEAD_LETTERS, id)
 return { 0 }

@@ -21,7 +21,8 @@ for _, list in ipairs({ queue, queue .. LOW, queue .. HELD, queue .. HELD .. LOW
       local status_text, extra = unpack(hash)
       local options = has_options(extra)
       local status = read_status(status_text)
-      local waits = status == 'dispatched' or status == 'created'
+      -- The id of a job that was created here and not started is from a former job.
+      local waits = status == 'dispatched' or status == 'created' and not is_adopted(extra)
       if waits and (status_text or redis.call('EXISTS', key) == 1) then
         end_without_result(ns, id, 'stopped', 'stopped', 'purged from its queue', retention, options)
         count = count + 1

@@ -25,6 +25,7 @@ local status = read_status(status_text)
 if status ~= 'error' and status ~= 'stopped' then return { 2, status } end
 local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
 if not queue or not script then return { 3, 'script', 'is missing' } end
+close_life(ns, id, retention)
 if unique_key then
   local unique = ns .. UNIQUE .. unique_key
   local holder = redis.pcall('GET', unique)

@@ -144,13 +144,15 @@ for q = FIRST_QUEUE, #KEYS do
 end
 
 -- The outputs of prerequisites, as a flat list: id, output ... Or nil and the id of one whose record is gone.
-local function outputs_of(prerequisites, prerequisites_added)
+local function outputs_of(id, prerequisites, prerequisites_added)
   local outputs = {}
   for n, name in ipairs({ 'prerequisites', 'prerequisites_added' }) do
     for _, prerequisite in ipairs(read_ids(name, n == 1 and prerequisites or n == 2 and prerequisites_added)) do
       links = links + 1
       local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status')
       if hash.err or not (hash[1] or hash[2] or hash[3]) then return nil, prerequisite end
+      -- A job that was created after the one it waited for was deleted has only its id.
+      if redis.pcall('SISMEMBER', ns .. READERS .. prerequisite, id) == 0 then return nil, prerequisite end
       outputs[#outputs + 1] = prerequisite
       outputs[#outputs + 1] = hash[1]
     end
@@ -172,7 +174,7 @@ local function admit(id, key, attempt)
     end_without_result(ns, id, 'error', 'expired', 'it was not started in its time', retention, true)
     return nil
   end
-  local outputs, gone = outputs_of(prerequisites, prerequisites_added)
+  local outputs, gone = outputs_of(id, prerequisites, prerequisites_added)
   if gone then
     local message = 'the record of its prerequisite ' .. gone .. ' is gone'
     end_without_result(ns, id, 'error', 'prerequisite_failed', message, retention, true)

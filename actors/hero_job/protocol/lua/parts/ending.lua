@@ -178,7 +178,7 @@ local function release_dependent(ns, id, prerequisite, prerequisite_status, rete
   if not status_text and redis.call('EXISTS', key) == 0 then return end -- it was deleted
   local left = redis.call('HINCRBY', key, 'pending', -1)
   if prerequisite_status ~= 'finished' and run_after_failure ~= 'true' then
-    local message = 'its prerequisite ' .. prerequisite .. ' ended as ' .. prerequisite_status
+    local message = 'its prerequisite ' .. string.match(prerequisite, '^[^\n]*') .. ' ended as ' .. prerequisite_status
     if status == 'created' then
       redis.call('HSET', key, 'prerequisite_failed', message)
     else
@@ -260,6 +260,25 @@ local function settle_dependents(ns, id, status, retention)
     end
   end
   return redis.call('EXISTS', dependents) == 0
+end
+
+-- An ended job is about to be deleted or to run again: what its end has not released yet goes aside under a name of its
+-- own, so that it is not taken for that of the next job of this id.
+local function close_life(ns, id, retention)
+  local unsettled, dependents = ns .. UNSETTLED, ns .. DEPENDENTS .. id
+  local status = contain(redis.call, 'HGET', unsettled, id)
+  if not status then return end
+  redis.call('HDEL', unsettled, id)
+  if string.sub(status, 1, 1) == '+' then
+    status = string.sub(status, 2)
+  else
+    contain(release_holdings, ns, id, status, retention)
+  end
+  if redis.call('EXISTS', dependents) == 0 then return end
+  local aside, n = id .. '\n' .. now .. '-', 0
+  while redis.call('EXISTS', ns .. DEPENDENTS .. aside .. n) == 1 do n = n + 1 end
+  redis.call('RENAME', dependents, ns .. DEPENDENTS .. aside .. n)
+  redis.call('HSET', unsettled, aside .. n, '+' .. status)
 end
 
 -- Release what the ended jobs of this call held: keys of uniqueness, places under limits, batches, dependents. A status

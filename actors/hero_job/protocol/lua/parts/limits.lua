@@ -34,11 +34,12 @@ local function leave_limit(ns, key, id)
     local heir = redis.pcall('LPOP', waiting)
     if type(heir) ~= 'string' then return end
     local hash = redis.pcall('HMGET', ns .. JOB .. heir, 'status', 'script_type', 'group', 'instance',
-      FOREIGN_SCRIPT_TYPE)
+      FOREIGN_SCRIPT_TYPE, 'concurrency_key', 'place')
     redis.pcall('ZREM', ns .. BLOCKED, heir)
     if not hash.err then
-      local status, script_type, group, instance, foreign_script_type = unpack(hash)
-      local queue = read_status(status) == 'dispatched' and
+      local status, script_type, group, instance, foreign_script_type, concurrency_key, place = unpack(hash)
+      -- A job with another key has only the id of the one that stood here.
+      local queue = read_status(status) == 'dispatched' and (concurrency_key or place) == key and
         queue_of(ns, script_type or foreign_script_type, group, instance)
       if queue then
         redis.call('SADD', running, heir)

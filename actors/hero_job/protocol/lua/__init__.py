@@ -1,9 +1,11 @@
 """The Lua scripts, one per transition, loaded as data. Only they write a job's status.
 
 Each file is one script; its header states its guarantee, keys, arguments, answer and transitions. The parts that it
-shares with others (`parts/`) go in front of it. Constants are replaced by their values: the key parts of `keys.py` by
-their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for `scriptType`), the fields that are
-stored only if they are set as `OPTIONAL_FIELDS`, and the options as `OPTION_FIELDS`. So no script spells any of them.
+shares with others (`parts/`) go in front of it. If it has a line `-- PARTS`, only the first of them does; the others go
+there, so that jobs that end before that line do not pay for their functions. Constants are replaced by their values:
+the key parts of `keys.py` by their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for
+`scriptType`), the fields that are stored only if they are set as `OPTIONAL_FIELDS`, and the options as `OPTION_FIELDS`.
+So no script spells any of them.
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ def _read_part(name: str) -> str:
 
 
 def _load(name: str, *parts: str) -> LuaScript:
-    body = "".join(map(_read_part, parts)) + (_FOLDER / f"{name}.lua").read_text("utf-8")
+    early, line, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").rpartition("-- PARTS\n")
+    texts = [_read_part(part) for part in parts]
+    texts.insert(1 if line else 0, early)
+    body = "".join(texts) + rest
     source = _TOKEN.sub(_constant, body)
     # The server names scripts by SHA-1; it protects nothing. Source: redis.io/commands/evalsha
     return LuaScript(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -20,24 +20,24 @@
 --   is not signed; {8, id} this dependent is signed, and the job is not; {9, id} this dependent has as many prerequisites
 --   as a job may have; {10, id} too many jobs come before and after this dependent to tell whether it would wait for itself
 local key, queue = KEYS[1], KEYS[2]
-local ns, id, start, options, retention = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] ~= '0', read_retention(5)
+local ns, id, start, options = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] ~= '0'
 local FIRST_FIELD = 10
 
+-- The plain case. It comes before the other parts, because making their functions costs the server a quarter of it.
+if start and not options and redis.call('EXISTS', key, ns .. REPLY .. id, ns .. LOG .. id) == 0 then
+  redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'created_at', at, 'updated_at', at,
+    unpack(ARGV, FIRST_FIELD))
+  redis.call('RPUSH', redis.call('HEXISTS', ns .. PAUSED, queue) == 1 and queue .. HELD or queue, id)
+  redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')
+  return { 0, id }
+end
+
+-- PARTS
+
+local retention = read_retention(5)
 local status_text = redis.pcall('HGET', key, 'status')
 if type(status_text) == 'table' then return { 1, '' } end -- the key is not a hash
 local exists = status_text or redis.call('EXISTS', key) == 1
-
-if start and not options and not exists then
-  -- The plain case, in one write.
-  redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'created_at', at, 'updated_at', at,
-    unpack(ARGV, FIRST_FIELD))
-  -- Those of a former job of this id go. Not sooner: a full server refuses a script only at its first write.
-  redis.call('UNLINK', ns .. REPLY .. id, ns .. LOG .. id)
-  enqueue(ns, id, queue, nil, false)
-  note_event(id, 'dispatched')
-  write_events(ns, retention)
-  return { 0, id }
-end
 
 -- The name of a field in which the existing job differs from the request, or nil.
 local function difference()
@@ -213,6 +213,7 @@ else
   if refusal then return refusal end
   redis.call('HSET', key, 'status', 'created', 'extra', options and '1' or '0', 'created_at', at, 'updated_at', at,
     unpack(ARGV, FIRST_FIELD))
+  -- Those of a former job of this id go. Not sooner: a full server refuses a script only at its first write.
   redis.call('UNLINK', ns .. REPLY .. id, ns .. LOG .. id)
   local batch_id = options and redis.call('HGET', key, 'batch')
   if batch_id then contain(join_batch, ns, batch_id) end

@@ -23,11 +23,100 @@
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options}, nil where the hash lacks it.
 --   The options of a job that sets any: {retries, failures, {prerequisite, output, ...}, log_path, signatures,
 --   memory_bytes, suspect}
+--
+-- Plain jobs, those without options and whose records are as we write them, come first: what follows at the line PARTS
+-- makes dozens of functions, which costs the server as much as a job. Both halves do the same to a plain job.
 local registry, claimed = KEYS[1], KEYS[2]
-local ns, me, max_jobs, by_context, retention = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= '', read_retention(5)
+local ns, me, max_jobs, by_context = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= ''
 local incarnation = ARGV[10]
 local FIRST_QUEUE, FIRST_SETTLEMENT = 3, 11
-local refused, jobs = {}, {}
+local refused, jobs, accepted = {}, {}, {}
+local plain_events, event_count = {}, 0 -- see `noted` in ending.lua
+
+-- Settle plain jobs that have finished, up to the first other settlement.
+local next_settlement = FIRST_SETTLEMENT
+while ARGV[next_settlement + 2] == 'finished' do
+  local i = next_settlement
+  local id, output_json = ARGV[i], ARGV[i + 4]
+  local key, reply = ns .. JOB .. id, ns .. REPLY .. id
+  local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
+  if hash[1] ~= 'started' or hash[2] ~= me or hash[3] ~= ARGV[i + 1] or hash[4] ~= '0' then break end
+  if type(redis.pcall('RPUSH', reply, ARGV[i + 8])) == 'table' then break end -- nothing is written yet
+  if output_json == '' then
+    redis.call('HSET', key, 'status', 'finished', 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at)
+  else
+    redis.call('HSET', key, 'status', 'finished', 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at,
+      'output_json', output_json)
+  end
+  redis.call('PEXPIRE', reply, ARGV[5])
+  redis.call('PEXPIRE', key, ARGV[6])
+  accepted[#accepted + 1] = id
+  plain_events[event_count + 1], plain_events[event_count + 2] = id, 'finished'
+  event_count = event_count + 2
+  next_settlement = i + 9
+end
+
+-- Take the accepted ids out of the claimed list. Every one was in it. So if they are as many as the list has, the usual
+-- case, they are the whole list. A refused id stays: the lane may have claimed it again, and a late settlement must not
+-- remove it.
+local function clear_claimed()
+  if #accepted > 0 and redis.call('LLEN', claimed) == #accepted then
+    redis.call('DEL', claimed)
+  else
+    for _, id in ipairs(accepted) do redis.call('LREM', claimed, 1, id) end
+  end
+end
+
+-- The ids that the lane is to run next: those that its claimed list holds, and those that it takes from its queues.
+local held, last_places = 0, {} -- how many are of the first kind, and the place of the last one of each queue
+local function claim_ids()
+  local ids = redis.call('LRANGE', claimed, 0, max_jobs - 1)
+  held = #ids
+  for q = FIRST_QUEUE, #KEYS do
+    if #ids >= max_jobs then break end
+    local popped = redis.pcall('LPOP', KEYS[q], max_jobs - #ids)
+    if popped and not popped.err then -- a key that is not a list keeps no other queue from being served
+      redis.call('RPUSH', claimed, unpack(popped))
+      for _, id in ipairs(popped) do ids[#ids + 1] = id end
+      last_places[q] = #ids
+    end
+  end
+  return ids
+end
+
+local alive, ids -- unset as long as there are settlements
+local claims = 0 -- how many of the ids are claimed
+if next_settlement > #ARGV then
+  clear_claimed()
+  alive = redis.call('HEXISTS', registry, incarnation)
+  ids = alive == 1 and max_jobs > 0 and claim_ids() or {}
+  -- Claim plain jobs, up to the first other one. A second entry of an id is one of those: its job runs by now.
+  while claims < #ids and not by_context do
+    local id = ids[claims + 1]
+    local key = ns .. JOB .. id
+    local row = redis.pcall('HMGET', key, 'status', 'attempt', 'script_type', 'script', 'caller_id', 'context_id',
+      'timeout', 'env_vars', 'extra')
+    if row[1] ~= 'dispatched' or row[9] ~= '0' or not row[3] or not row[5] then break end
+    local token = row[2] and tostring((tonumber(row[2]) or 0) + 1) or '1'
+    redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', token, 'started_at', at, 'updated_at', at)
+    row[1], row[2], row[9] = id, token, nil
+    claims = claims + 1
+    jobs[claims] = row
+    plain_events[event_count + 1], plain_events[event_count + 2] = id, 'started'
+    event_count = event_count + 2
+  end
+  if claims == #ids and event_count <= 1000 then -- unpack has a limit of some thousand values
+    if event_count > 0 then
+      redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', unpack(plain_events))
+    end
+    return { alive, refused, jobs }
+  end
+end
+
+-- PARTS
+
+local retention = read_retention(5)
+for i = 1, event_count, 2 do note_event(plain_events[i], plain_events[i + 1]) end
 
 -- Settle a job as finished.
 local function finish(id, key, output, output_json, reply, options)
@@ -82,8 +171,7 @@ local function redeliver(id, key, message, max_redeliveries, options)
   end
 end
 
-local accepted, is_accepted = 0, {}
-for i = FIRST_SETTLEMENT, #ARGV, 9 do
+for i = next_settlement, #ARGV, 9 do
   local id, my_attempt, new_status, output, output_json, message, kind, position, last = unpack(ARGV, i, i + 8)
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
@@ -93,8 +181,7 @@ for i = FIRST_SETTLEMENT, #ARGV, 9 do
   local mine = owner == me and attempt == my_attempt
   if status ~= 'started' then status = read_status(status) end
   if mine and (status == 'started' or status == 'stopping') then
-    accepted = accepted + 1
-    is_accepted[id] = true
+    accepted[#accepted + 1] = id
     if new_status == 'finished' then
       finish(id, key, output, output_json, last, options)
     elseif (new_status == 'scheduled' or new_status == 'dispatched') and status == 'stopping' then
@@ -115,32 +202,11 @@ for i = FIRST_SETTLEMENT, #ARGV, 9 do
     refused[#refused + 1] = id
   end
 end
--- Every accepted id was in the list. So if they are as many as the list has, the usual case, they are the whole list. A
--- refused id stays: the lane may have claimed it again, and a late settlement must not remove it.
-if accepted > 0 and redis.call('LLEN', claimed) == accepted then
-  redis.call('DEL', claimed)
-else
-  for id in pairs(is_accepted) do redis.call('LREM', claimed, 1, id) end
-end
-settle_ended(ns, retention)
-
-local alive = redis.call('HEXISTS', registry, incarnation)
-if alive == 0 or max_jobs == 0 then
-  write_events(ns, retention)
-  return { alive, refused, jobs }
-end
-
-local ids, origin = redis.call('LRANGE', claimed, 0, max_jobs - 1), {}
-for q = FIRST_QUEUE, #KEYS do
-  if #ids >= max_jobs then break end
-  local popped = redis.pcall('LPOP', KEYS[q], max_jobs - #ids)
-  if popped and not popped.err then -- a key that is not a list keeps no other queue from being served
-    redis.call('RPUSH', claimed, unpack(popped))
-    for _, id in ipairs(popped) do
-      ids[#ids + 1] = id
-      origin[#ids] = KEYS[q]
-    end
-  end
+if not ids then
+  clear_claimed()
+  settle_ended(ns, retention)
+  alive = redis.call('HEXISTS', registry, incarnation)
+  ids = alive == 1 and max_jobs > 0 and claim_ids() or {}
 end
 
 -- The outputs of prerequisites, as a flat list: id, output ... Or nil and the id of one whose record is gone.
@@ -203,14 +269,24 @@ local function options_again(key)
   return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes, suspect }
 end
 
+-- The queue that an id was taken from; nil if the lane held it already.
+local function origin_of(place)
+  if place <= held then return nil end
+  for q = FIRST_QUEUE, #KEYS do
+    if last_places[q] and place <= last_places[q] then return KEYS[q] end
+  end
+end
+
 local seen = {}
 local suffix = KEYS[FIRST_QUEUE] and string.match(KEYS[FIRST_QUEUE], QUEUE .. '(%a+)')
+for n = 1, claims do seen[ids[n]] = true end
 local taken = #ids
-for i, id in ipairs(ids) do
-  if links > 500 and i > 1 then
-    taken = i - 1
+for n = claims + 1, #ids do
+  if links > 500 and n > 1 then
+    taken = n - 1
     break
   end
+  local id = ids[n]
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id',
     'context_id', 'timeout', 'env_vars', 'extra')
@@ -276,11 +352,12 @@ for i, id in ipairs(ids) do
 end
 -- The jobs so far have very many prerequisites, so the ids behind them return to where they came from.
 for i = #ids, taken + 1, -1 do
-  if origin[i] then
+  local queue = origin_of(i)
+  if queue then
     redis.call('LREM', claimed, -1, ids[i])
-    redis.call('LPUSH', origin[i], ids[i])
+    redis.call('LPUSH', queue, ids[i])
   end
 end
 settle_ended(ns, retention)
 write_events(ns, retention)
-return { 1, refused, jobs }
+return { alive, refused, jobs }

@@ -50,7 +50,15 @@ class Executor:
         max_result_bytes: Largest result of a job, in bytes.
     """
 
-    __slots__ = ("_engine", "_limits", "_max_result_bytes", "_memory_bytes", "_quarantine", "_script_type")
+    __slots__ = (
+        "_engine",
+        "_limits",
+        "_max_result_bytes",
+        "_memory_bytes",
+        "_quarantine",
+        "_script_type",
+        "_small_chars",
+    )
 
     def __init__(
         self,
@@ -66,6 +74,7 @@ class Executor:
         self._script_type = script_type
         self._memory_bytes = memory_bytes
         self._max_result_bytes = max_result_bytes
+        self._small_chars = max_result_bytes // 4  # a character has at most four bytes
         # By what a job asks for: its timeout, and its memory if it sets options.
         self._limits: dict[str | tuple[str | None, str | None] | None, Limits] = {}
 
@@ -85,7 +94,8 @@ class Executor:
                 return Settlement(job.id, job.attempt, JobStatus.FINISHED, PONG)
             if job.script_type != self._script_type:
                 self._check_type(job)
-            asked = (job.timeout, job.memory_bytes) if job.options else job.timeout
+            options = job.options
+            asked = (job.timeout, job.memory_bytes) if options else job.timeout
             limits = self._limits.get(asked) or self._keep_limits(asked, job)
             script, caller_id, context_id = job.script, job.caller_id, job.context_id
             if script is None or caller_id is None or context_id is None:
@@ -96,18 +106,20 @@ class Executor:
                 "CALLER_ID": caller_id,
                 "CONTEXT_ID": context_id,
                 "JOB_ID": job.id,
-                "ENV": parse_env_vars(job.env_vars),
+                "ENV": {} if job.env_vars == "{}" else parse_env_vars(job.env_vars),
                 # A plain job has neither, and must not pay for them.
-                "PREREQUISITES": job.prerequisites if job.options else {},
-                "SIGNATORIES": _signatories(job) if job.options else (),
+                "PREREQUISITES": job.prerequisites if options else {},
+                "SIGNATORIES": _signatories(job) if options else (),
             }
-            engine = self._quarantine.engine_for(job) if job.options else self._engine
+            engine = self._quarantine.engine_for(job) if options else self._engine
             outcome = engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
             )
-            outcome = bounded(outcome, self._max_result_bytes)
             if isinstance(outcome, Done):
-                return _finished(job, outcome)
+                if len(outcome.output) + len(outcome.output_json or "") > self._small_chars:
+                    outcome = bounded(outcome, self._max_result_bytes)
+                if isinstance(outcome, Done):
+                    return _finished(job, outcome)
         except JobInvalid as e:
             log.warning("job.damaged", extra={"job": job.id, "field": e.field, "reason": e.reason})
             outcome = Failed("damaged", str(e))

@@ -39,7 +39,7 @@ class Quarantine:
 
     def new_run(self, job: ClaimedJob) -> RunHandle:
         """Make the handle for the next run of a job."""
-        if not job.is_suspect:
+        if job.options is None or not job.is_suspect:
             return self._engine.new_run()
         run = self._engine.new_run() if self._is_isolated else ProcessRun()
         if isinstance(run, ProcessRun):

@@ -6,7 +6,7 @@ documentation. What the runtime adds to a job (status, output, times) is in `vie
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import compress
@@ -263,10 +263,9 @@ class Job:
     def __post_init__(self) -> None:
         values = _values_of(self)
         # Identity, so that the checks see a True that equals a default of 1.
-        for (name, check, with_field), value in compress(
-            zip(_CHECKS, values, strict=True), map(is_not, values, _DEFAULTS)
-        ):
+        for place, name, check, with_field in compress(_CHECKS, map(is_not, values, _DEFAULTS)):
             if with_field is None or getattr(self, with_field) is not None:
+                value = values[place]
                 checked = check(name, value)
                 if checked is not value:
                     object.__setattr__(self, name, checked)
@@ -288,7 +287,8 @@ class Job:
             size = len(self.script.encode())
             if size > limits.max_script_bytes:
                 raise JobInvalid("script", f"has {size} bytes; the limit is {limits.max_script_bytes}")
-        check_timeout(self.timeout, limits.max_timeout_s)
+        if self.timeout > limits.max_timeout_s:
+            check_timeout(self.timeout, limits.max_timeout_s)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], limits: JobLimits = DEFAULT_LIMITS) -> Self:
@@ -302,33 +302,56 @@ class Job:
         Raises:
             JobInvalid: A field is missing, unknown, of a wrong type, or outside the limits.
         """
-        given: dict[str, Any] = {}
-        for name, value in fields.items():
-            field_name = CAMEL_CASE.get(name, name)
-            if field_name not in _NAMES:
-                raise JobInvalid(f"{name!s:.80}", f"unknown field; known are {', '.join(sorted(_NAMES))}")
-            if field_name in given:
-                raise JobInvalid(field_name, "given twice, in two spellings: leave one of them out")
-            if value is not None:
-                given[field_name] = value
-        if "id" not in given:
-            given["id"] = str(uuid.uuid4())
-        check_new_id(given["id"])
-        for name in _REQUIRED:
-            if name not in given:
-                raise JobInvalid(name, "is missing")
+        given = {name: value for name, value in fields.items() if value is not None}
+        if not fields.keys() <= _NAMES:
+            given = _in_our_spelling(fields)
+        if "id" in given:
+            check_new_id(given["id"])
+        else:
+            given["id"] = _new_id()
+        if not given.keys() >= _REQUIRED:
+            missing = next(field.name for field in JOB_FIELDS if field.required and field.name not in given)
+            raise JobInvalid(missing, "is missing")
         given.setdefault("timeout", limits.default_timeout_s)
         job = cls(**given)
         job.check_limits(limits)
         return job
 
 
+def _in_our_spelling(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Take out the fields that are set, by their names in snake_case.
+
+    Raises:
+        JobInvalid: A field is unknown, or given in two spellings.
+    """
+    given: dict[str, Any] = {}
+    for name, value in fields.items():
+        field_name = CAMEL_CASE.get(name, name)
+        if field_name not in _NAMES:
+            raise JobInvalid(f"{name!s:.80}", f"unknown field; known are {', '.join(sorted(_NAMES))}")
+        if field_name in given:
+            raise JobInvalid(field_name, "given twice, in two spellings: leave one of them out")
+        if value is not None:
+            given[field_name] = value
+    return given
+
+
+def _new_id() -> str:
+    """Make a random UUID, of version 4, in a third of the time that the class takes."""
+    digits = os.urandom(16).hex()
+    variant = _VARIANT[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+#: Hexadecimal digit -> the digit with its two lower bits that marks the variant. Source: RFC 9562, section 4.1
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
 #: The rows of all fields, in their order.
 JOB_FIELDS = rows_of(Job)
 
-_CHECKS = tuple((field.name, field.kind.check, field.with_field) for field in JOB_FIELDS)
+_CHECKS = tuple((place, field.name, field.kind.check, field.with_field) for place, field in enumerate(JOB_FIELDS))
 # A required field has no default: nothing is identical to a new object.
 _DEFAULTS = tuple(object() if field.required else field.default for field in JOB_FIELDS)
 _values_of = attrgetter(*(field.name for field in JOB_FIELDS))
 _NAMES = frozenset(field.name for field in JOB_FIELDS)
-_REQUIRED = tuple(field.name for field in JOB_FIELDS if field.required)
+_REQUIRED = frozenset(field.name for field in JOB_FIELDS if field.required) - {"id"}

@@ -21,7 +21,7 @@ from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, JobRecord, LogLine, Reply
 from hero_job.operations.admin_operations import AdminOperations
 from hero_job.protocol import lua
-from hero_job.protocol.codec import decode_record, encode_job, has_options
+from hero_job.protocol.codec import decode_record, encode_new_job
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, T, as_is, pairs
 from hero_job.protocol.replies import OUTCOME_FIELDS, outcome_of
@@ -93,11 +93,12 @@ class Operations:
 
         keys = self.keys
         queue = keys.work(job.script_type.suffix, job.group, job.instance)
+        fields, sets_options = encode_new_job(job)
         options = "0"
-        if has_options(job):
+        if sets_options:
             options = "1" if reach is None else reach.argument()
         args = [keys.job_prefix + job_id, queue, keys.prefix, job_id, "1" if start else "0", options, *self._keep]
-        args += encode_job(job)
+        args += fields
         return Op(args, decode, lua.CREATE, 2, job_id)
 
     def start(self, job_id: str) -> Op[None]:

@@ -21,18 +21,22 @@ from hero_job.model.job import JOB_FIELDS, Job
 from hero_job.model.views import JobRecord, Progress
 from hero_job.protocol.replies import parse_position
 
-_REQUIRED = tuple((field.name, field.kind.encode) for field in JOB_FIELDS if field.required)
-_ALWAYS_STORED = tuple(field for field in JOB_FIELDS if field.always_stored and not field.required)
-_STORED_IF_SET = tuple(field for field in JOB_FIELDS if not field.always_stored)
+# Fields are fetched and compared without a step of Python per field: most jobs have most of them at their default.
+_ALWAYS_STORED = tuple(field for field in JOB_FIELDS if field.always_stored or field.required)
+_STORED_IF_SET = tuple(field for field in JOB_FIELDS if not field.always_stored and not field.required)
 _OPTIONS = tuple(field for field in JOB_FIELDS if field.is_option)
-# Tuples are fetched and compared without a step of Python per field: most jobs have most fields at their default.
-_required_of = attrgetter(*(name for name, _ in _REQUIRED))
 _always_stored_of = attrgetter(*(field.name for field in _ALWAYS_STORED))
-_ALWAYS_STORED_DEFAULTS = tuple(field.default for field in _ALWAYS_STORED)
-_ENCODED_DEFAULTS = tuple(text for field in _ALWAYS_STORED for text in (field.name, field.kind.encode(field.default)))
-_stored_if_set_of = attrgetter(*(field.name for field in _STORED_IF_SET))
-_STORED_IF_SET_DEFAULTS = tuple(field.default for field in _STORED_IF_SET)
 _options_of = attrgetter(*(field.name for field in _OPTIONS))
+#: The flat list of a job that sets nothing; and for each value its place there, its default, and how it is written.
+_AT_DEFAULTS = [
+    text
+    for field in _ALWAYS_STORED
+    for text in (field.name, "" if field.required else field.kind.encode(field.default))
+]
+_PLACES = tuple((2 * n + 1, field.default, field.kind.encode) for n, field in enumerate(_ALWAYS_STORED))
+_REST = tuple(field for field in JOB_FIELDS if field.is_option or field in _STORED_IF_SET)
+_rest_of = attrgetter(*(field.name for field in _REST))
+_REST_DEFAULTS = tuple(field.default for field in _REST)
 _OPTION_DEFAULTS = tuple(field.default for field in _OPTIONS)
 _READ = tuple((field.name, field.kind.decode, field.required) for field in JOB_FIELDS if field.name != "id")
 
@@ -43,19 +47,22 @@ def encode_job(job: Job) -> list[str]:
     The fields of the Rust family are written even if they have their default, because its actors may insist on them.
     `log_path` and our own fields are written only if they are set.
     """
-    fields: list[str] = []
-    for (name, encode), value in zip(_REQUIRED, _required_of(job), strict=True):
-        fields += (name, encode(value))
-    values = _always_stored_of(job)
-    if values == _ALWAYS_STORED_DEFAULTS:
-        fields += _ENCODED_DEFAULTS
-    else:
-        for field, value in zip(_ALWAYS_STORED, values, strict=True):
-            fields += (field.name, field.kind.encode(value))
-    values = _stored_if_set_of(job)
-    if values == _STORED_IF_SET_DEFAULTS:
-        return fields
-    for field, value in zip(_STORED_IF_SET, values, strict=True):
+    return encode_new_job(job)[0]
+
+
+def encode_new_job(job: Job) -> tuple[list[str], bool]:
+    """Return the submitter's fields as `encode_job` does, and whether the job sets an option.
+
+    Only if it does, the Lua scripts read more of it than script and queue.
+    """
+    fields = _AT_DEFAULTS.copy()
+    for (place, default, encode), value in zip(_PLACES, _always_stored_of(job), strict=True):
+        if value is not default:
+            fields[place] = encode(value)
+    if _rest_of(job) == _REST_DEFAULTS:
+        return fields, False
+    for field in _STORED_IF_SET:
+        value = getattr(job, field.name)
         if field.with_field is None:
             if value == field.default:
                 continue
@@ -65,11 +72,11 @@ def encode_job(job: Job) -> list[str]:
         if field.stored_for_lua is not None:
             name, derive = field.stored_for_lua
             fields += (name, derive(value))
-    return fields
+    return fields, has_options(job)
 
 
 def has_options(job: Job) -> bool:
-    """Does the job set an option? Only then do the Lua scripts read more of it than script and queue."""
+    """Does the job set an option?"""
     return bool(_options_of(job) != _OPTION_DEFAULTS)
 
 

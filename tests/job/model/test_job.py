@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import uuid
 from typing import Any
 
 import pytest
@@ -20,6 +22,16 @@ def test_a_job_has_the_documented_defaults() -> None:
     assert (job.timeout, job.retries, job.concurrent, job.log_path) == (300, 0, False, None)
     assert (job.env_vars, job.prerequisites, job.dependents) == ({}, (), ())
     assert len(job.id) == 36
+
+
+def test_a_job_without_an_id_gets_a_random_uuid() -> None:
+    ids = [uuid.UUID(complete().build().id) for _ in range(200)]
+
+    assert {(one.version, one.variant) for one in ids} == {(4, uuid.RFC_4122)}
+    assert len(set(ids)) == len(ids)
+    # Each bit but those of version and variant is both 0 and 1.
+    either = functools.reduce(int.__or__, (one.int ^ ids[0].int for one in ids))
+    assert either == ~(0xF << 76 | 0x3 << 62) & (1 << 128) - 1
 
 
 def test_a_job_cannot_be_changed() -> None:

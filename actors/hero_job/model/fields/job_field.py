@@ -7,6 +7,7 @@ access of scripts, the list that `create.lua` compares and docs/redis.md are der
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -126,8 +127,10 @@ def rows_of(job_class: Any) -> tuple[JobField, ...]:
 
 
 def _unchanged(check: Callable[..., None], **bounds: float) -> Callable[[str, Any], Any]:
+    bounded_check = functools.partial(check, **bounds) if bounds else check
+
     def run(name: str, value: Any) -> Any:
-        check(name, value, **bounds)
+        bounded_check(name, value)
         return value
 
     return run
@@ -234,7 +237,7 @@ PRIORITY: Final = FieldKind(
 )
 SCRIPT_TYPE: Final = FieldKind(
     check=lambda _name, value: value if type(value) is ScriptType else ScriptType.parse(value),
-    encode=lambda value: value.value,
+    encode=str,
     decode=lambda _name, text: ScriptType.parse(text),
     show=lambda value: value.value,
     bounds={"max_length": limits.MAX_WORD},

@@ -15,6 +15,8 @@ from hero_job.model.signatures import Signature, signature_tuple
 
 def format_seconds(value: float) -> str:
     """Write seconds, without a fraction if they are whole: programs of the Rust family parse an integer."""
+    if type(value) is int:
+        return str(value)
     return str(int(value)) if value == int(value) else repr(float(value))
 
 

@@ -23,6 +23,7 @@ from hero_job.operations.batches import BatchCreated
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview import explain, lists
+from hero_job.operations.overview.backlog import backlog
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -76,6 +77,7 @@ class Supervisor:
     list_active = _driven(lists.list_active)
     search_jobs = _blocking(lists.search_jobs)
     explain_job = _driven(explain.explain_job)
+    get_backlog = _driven(backlog)
     get_job_attempts = _blocking(explain.job_attempts)
     walk_jobs = _blocking(calls.admin(AdminOperations.page))
     list_actors = _blocking(calls.admin(AdminOperations.actors))

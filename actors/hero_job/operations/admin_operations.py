@@ -113,19 +113,22 @@ class AdminOperations:
         queue = self.keys.work(script_type.suffix, group, instance)
         return Op([self.keys.paused, queue], decode, lua.QUEUE_STATUS, 2)
 
-    def queue_head(self, script_type: ScriptType, group: str | None = None) -> Op[QueueHead]:
+    def queue_head(
+        self, script_type: ScriptType, group: str | None = None, instance: str | None = None
+    ) -> Op[QueueHead]:
         """Read how many ids actors can claim from a queue, and how long the first one has waited.
 
         Args:
             script_type: The queue's script type.
             group: The queue's group; None for the queue of the type.
+            instance: The queue's instance in the group; None for the queue of the group.
         """
 
         def decode(answer: list[Any]) -> QueueHead:
             waits_s = [_age_s(text, float(answer[1])) for text in answer[2]]
             return QueueHead(waiting=answer[0], wait_s=max([0.0, *waits_s]))
 
-        queue = self.keys.work(script_type.suffix, group)
+        queue = self.keys.work(script_type.suffix, group, instance)
         return Op([queue, self.keys.job_prefix], decode, lua.QUEUE_HEAD, 1)
 
     def purge(

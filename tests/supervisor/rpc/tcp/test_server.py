@@ -169,6 +169,33 @@ def test_metrics_show_queues_actors_and_dead_letters(web_server: RunningServer) 
     assert all(line.startswith(("# HELP ", "# TYPE ", "hero_")) for line in lines)
 
 
+def test_metrics_tell_how_far_each_queue_is_behind(web_server: RunningServer) -> None:
+    curl(web_server.url(), body=request("create_job", [job(id="j1")]))
+    curl(web_server.url(), body=request("start_job", ["j1"]))
+    curl(web_server.url(), body=request("create_job", [job(id="j2", delay_s=1000)]))
+    curl(web_server.url(), body=request("start_job", ["j2"]))
+    curl(web_server.url(), body=request("pause_queue", ["V"]))
+    schedule = {"name": 'a "quoted" name', "job": job(), "interval_s": 3600}
+    curl(web_server.url(), body=request("create_schedule", schedule))
+
+    lines = curl(web_server.url("/metrics")).body.decode().splitlines()
+
+    assert {
+        'hero_queue_waiting_jobs{queue="sal"} 1',
+        'hero_queue_unserved{queue="sal"} 1',
+        'hero_queue_unserved{queue="osis"} 0',
+        'hero_queue_paused{queue="v"} 1',
+        'hero_queue_paused{queue="sal"} 0',
+        "hero_jobs_delayed 1",
+        "hero_jobs_blocked 0",
+        "hero_actors_silent 0",
+    } < set(lines)
+    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+    assert values['hero_queue_oldest_wait_seconds{queue="sal"}'] > 0
+    assert values['hero_queue_oldest_wait_seconds{queue="osis"}'] == 0
+    assert values["hero_store_roundtrip_seconds"] > 0
+
+
 # Start and end of the server.
 
 

@@ -27,8 +27,8 @@ from hero_job.protocol.op import Op, as_is, pairs
 
 #: Most jobs of a page.
 MAX_PAGE: Final = 1000
-#: Jobs that one round trip looks at: some 5 ms of the server.
-LOOKS: Final = 1000
+#: Jobs that one round trip looks at: some 15 ms of the server.
+LOOKS: Final = 500
 #: Bytes of records on a page.
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 #: Longest cursor: a position holds an id and a score.

@@ -20,7 +20,7 @@ local ns, wanted, count, most_looks, most_bytes = ARGV[1], cjson.decode(ARGV[2])
 local number, position, walked_to = tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local FIRST_WALK = 9
 -- To skip an event by its status alone costs a fraction of a look.
-local looks, skips, most_skips, seen = 0, 0, 5 * most_looks, {}
+local looks, skips, most_skips, seen = 0, 0, 2 * most_looks, {}
 local moved_ms, moved_at
 
 local function visit(id, after, extra, status, ms)

@@ -38,7 +38,7 @@ from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
 
-#: Most round trips of one call whose filter leaves most jobs out; each looks at a thousand jobs.
+#: Most round trips of one call whose filter leaves most jobs out; each looks at 500 jobs.
 MAX_TRIPS: Final = 5
 
 _Queue = Annotated[Word | None, Field(description="Script type of the queue; null for all queues.")]

@@ -29,6 +29,11 @@ class Script:
     source: str
     name: str = ""
 
+    @property
+    def text(self) -> str:
+        """The source without the byte order mark that some editors write, which no language reads."""
+        return self.source.removeprefix("\ufeff")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

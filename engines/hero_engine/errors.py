@@ -95,3 +95,11 @@ class CallEnded(BaseException):
     def __init__(self, *, stopped: bool) -> None:
         super().__init__(stopped)
         self.stopped = stopped
+
+
+def explain_blank(message: str) -> str:
+    """Say which character an error of the parser is about that looks like a blank and is none."""
+    odd = next((c for c in message if ord(c) > 127 and (c.isspace() or c in "\u200b\ufeff")), None)
+    if odd is None:
+        return message
+    return f"{message.replace(odd, '')}: U+{ord(odd):04X} looks like a blank and is none; replace it by a blank"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from hero_engine.engine import Done, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess, TimedOut
-from hero_engine.errors import CallEnded, EngineUnavailable
+from hero_engine.errors import CallEnded, EngineUnavailable, explain_blank
 from hero_engine.host.places.scratch import clean_left_scratch
 from hero_engine.output import present_value
 from hero_engine.rights import ScriptRights
@@ -88,7 +88,7 @@ class RhaiEngine:
     def check(self, script: Script) -> Failed | None:
         """Compile the script without running it."""
         try:
-            self._engine.compile(script.source, script.name or None)
+            self._engine.compile(script.text, script.name or None)
         except rhai.RhaiError as e:
             return _failed(e)
         return None
@@ -114,7 +114,7 @@ class RhaiEngine:
             log = running
         try:
             value = self._engine.eval(
-                script.source,
+                script.text,
                 constants=constants,
                 limits=native_limits,
                 run=native_run,
@@ -212,6 +212,7 @@ def _failed(error: rhai.RhaiError, thrown: str | None = None) -> Failed:
     if thrown is not None and error.value == thrown:
         return Failed(FUNCTION_FAILED, thrown, error.line, error.column)
     permanent = isinstance(error, rhai.RhaiParseError)
+    message = explain_blank(error.message) if permanent else error.message
     # One kind for all engines.
     kind = "result_too_large" if error.kind == "ResultTooLarge" else error.kind
-    return Failed(kind, error.message, error.line, error.column, permanent)
+    return Failed(kind, message, error.line, error.column, permanent)

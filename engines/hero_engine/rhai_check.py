@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import rhai
+from hero_engine.errors import explain_blank
 
 #: Comments, strings and characters, which hold no calls. A text in backquotes may, but rarely does.
 _NO_CODE = re.compile(
@@ -42,9 +43,9 @@ def read_script(source: str) -> dict[str, Any]:
         that is neither the script's own nor the language's.
     """
     try:
-        rhai.Engine().compile(source)
+        rhai.Engine().compile(source.removeprefix("\ufeff"))
     except rhai.RhaiError as e:
-        return {"error": {"line": e.line, "text": e.message}, "calls": []}
+        return {"error": {"line": e.line, "text": explain_blank(e.message)}, "calls": []}
     return {"error": None, "calls": list(_calls(source))}
 
 

@@ -46,7 +46,7 @@ def read_files(path: Path) -> tuple[list[FileLayer], list[ConfigProblem]]:
 def _read(path: Path, *, drop_in: bool) -> FileLayer:
     source = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
         # With a line feed at the end, an error in the last line has a line number too.
         values = tomllib.loads(text + "\n")
     except FileNotFoundError:

@@ -98,4 +98,5 @@ def _print(found: list[Finding]) -> None:
             typer.echo(f"{'':17} -> {finding.cure}")
     problems = sum(finding.level == "problem" for finding in found)
     warnings = sum(finding.level == "warning" for finding in found)
-    typer.echo(f"{problems} problems, {warnings} warnings")
+    counted = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((problems, "problem"), (warnings, "warning"))]
+    typer.echo(", ".join(counted))

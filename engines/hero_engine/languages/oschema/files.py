@@ -42,6 +42,6 @@ def read_schema_folder(folder: str) -> OSchema:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")  # some editors write a byte order mark
     except UnicodeDecodeError as e:
         raise SchemaError(str(path), 0, 0, f"is not UTF-8: byte {e.start} is wrong") from e

@@ -75,7 +75,8 @@ def check(
         typer.echo(json.dumps(problems, indent=2))
     for problem in [] if as_json else problems:
         typer.echo(f"{path}:{problem['line'] or 1}: {problem['level']}: {problem['text']}")
-    print_note(f"{path}: {len(problems)} problems" if problems else f"{path}: no problems")
+    count = {0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems)} problems")
+    print_note(f"{path}: {count}")
     if found["error"] or (strict and problems):
         raise typer.Exit(1)
 

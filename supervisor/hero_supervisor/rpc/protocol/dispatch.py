@@ -8,6 +8,7 @@ gets exactly one answer, no matter what its method does. Only this module catche
 from __future__ import annotations
 
 import asyncio
+import codecs
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -109,6 +110,7 @@ class Dispatcher:
         Returns:
             The encoded answer without a line feed, or None if the message needs no answer.
         """
+        message = message.removeprefix(codecs.BOM_UTF8)
         large = len(message) > wire.LARGE_BYTES
         if large:
             if (refused := wire.check_size(message)) is not None:

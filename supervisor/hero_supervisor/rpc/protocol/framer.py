@@ -55,7 +55,8 @@ def _balanced(levels: int) -> bytes:
 _WHOLE_MESSAGE = re.compile(_balanced(4)).match
 _WHOLE_PARTS = re.compile(_PLAIN + rb"(?:" + _balanced(2) + _PLAIN + rb")*+").match
 _STRING_BODY = re.compile(_STRING_INSIDE).match
-_SPACE = re.compile(rb"[ \t\r\n]*+").match
+# With the bytes of a byte order mark, which some programs write first.
+_SPACE = re.compile(rb"[ \t\r\n\xef\xbb\xbf]*+").match
 _NEXT_START = re.compile(rb"[\n{\[]").search
 # Runs of brackets, so that a megabyte of them takes a few steps and not a million.
 _OPENERS = re.compile(rb"[{\[]++").match

@@ -15,7 +15,7 @@ from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
 from tests.job.conftest import lane, make_actor
 from tests.job.lane import Lane
-from tests.supervisor.rpc.transports import Client, job
+from tests.supervisor.rpc.transports import Client, job, request
 
 __all__ = ["lane", "make_actor"]  # fixtures
 
@@ -126,3 +126,7 @@ def test_our_own_methods_answer_in_our_shape(any_client: Client) -> None:
     assert any_client.call("clear_all_jobs") == {"deleted": 2, "running": 0}
     assert any_client.fail("create_job", {"job_params": 5})["data"]["field"] == "job_params"
     assert any_client.fail("create_job", {"job_params": job(), "script": "1"})["data"]["field"] == "job"
+
+
+def test_a_request_may_begin_with_a_byte_order_mark(any_client: Client) -> None:
+    assert any_client.exchange(b"\xef\xbb\xbf" + request("version"))["result"]["name"] == "hero-runtime"

@@ -252,3 +252,10 @@ def test_the_ids_of_an_oversized_batch_are_found_as_far_as_its_beginning_goes() 
     (frame,) = frames_of([data], max_bytes=200)
 
     assert frame == Oversized(max_bytes=200, is_batch=True, ids=(0, 1, 2, 3))
+
+
+@given(st.lists(st.integers(min_value=0), max_size=4))
+def test_a_byte_order_mark_before_a_message_is_no_garbage(points: list[int]) -> None:
+    data = b'\xef\xbb\xbf{"a":1}\n\xef\xbb\xbf[2]'
+
+    assert frames_of(cut(data, points)) == [b'{"a":1}', b"[2]"]

@@ -19,6 +19,7 @@ from hero_job.protocol.op import Op
 from hero_supervisor.rpc.auth import gate
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
+from tests.keypair import KeyPair
 from tests.supervisor.rpc.raw_client import request
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import ask, curl
@@ -95,6 +96,30 @@ def test_a_revoked_token_ends_its_connections_and_no_other(key_server: RunningSe
         assert closed.value.rcvd.code == 1008
         assert ask(other, "whoami")["result"]["name"] == "bob"
     assert status(key_server) == 401
+
+
+def test_a_revoked_token_does_not_end_a_connection_that_has_signed_since(
+    valkey: ValkeyServer, namespace: str, add: Add, revoke: Revoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "REFRESH_S", 0.05)
+    key = KeyPair(7)
+    running = RunningServer(valkey.url, namespace, require_auth=True, signature_keys=[key.public]).start()
+    try:
+        add()
+        eventually(lambda: running.known_tokens() == 1)
+        with (
+            running.websocket(additional_headers=HEADER) as stays,
+            running.websocket(additional_headers=HEADER) as ends,
+        ):
+            nonce = ask(stays, "fetch_nonce", [key.public])["result"]
+            assert ask(stays, "authenticate", [key.public, key.compact(nonce)])["result"] is True
+            revoke("alice")
+            with pytest.raises(ConnectionClosed):
+                ends.recv(30)
+
+            assert ask(stays, "whoami")["result"]["name"] == key.public
+    finally:
+        running.stop()
 
 
 def test_a_connection_whose_token_expires_is_closed(key_server: RunningServer, add: Add) -> None:

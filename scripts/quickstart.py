@@ -65,6 +65,7 @@ def _run(options: argparse.Namespace, show: Output) -> int:
         show.title("Starting the service")
         service.start()
         show.fact("service", f"hero-supervisor, process {service.pid}, log in {service.log_path}")
+        show.fact("settings", f"{service.config_path}, which later starts keep; to begin anew, delete it")
         show.fact("store", f"embedded Valkey, {service.redis_url}")
         for actor in service.actors():
             lanes = f"{actor.lanes} lane{'s' if actor.lanes > 1 else ''}"

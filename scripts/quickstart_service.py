@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import select
 import signal
@@ -68,6 +69,7 @@ class QuickStartService:
         self.state_dir = state_dir
         self.socket_path = state_dir / "hero.ipc"
         self.log_path = state_dir / "supervisor.log"
+        self.config_path = state_dir / "hero.toml"
         self.redis_url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
@@ -190,9 +192,19 @@ class QuickStartService:
         self._lock = fd
 
     def _write_config(self) -> Path:
-        """Take config/hero.toml as it is, and add two actors for HeroScript."""
-        path = self.state_dir / "hero.toml"
-        path.write_text(Path("config/hero.toml").read_text("utf-8") + _HEROSCRIPT_ACTORS, "utf-8")
+        """Write the settings at the first start: config/hero.toml and actors for HeroScript. Later starts keep them."""
+        path = self.config_path
+        if not path.exists():
+            text = Path("config/hero.toml").read_text("utf-8") + _HEROSCRIPT_ACTORS
+            # With the folder's own places in it, every program finds store and socket by this file.
+            text = text.replace('".hero/store"', json.dumps(str(self.state_dir / "store")))
+            text = text.replace('".hero/hero.ipc"', json.dumps(str(self.socket_path)))
+            # With the folder's own places in it, every program finds store and socket by this file.
+            text = text.replace('".hero/store"', json.dumps(str(self.state_dir / "store")))
+            text = text.replace('".hero/hero.ipc"', json.dumps(str(self.socket_path)))
+            new = path.with_suffix(".new")  # an interrupted start must not leave half of the settings
+            new.write_text(text, "utf-8")
+            new.replace(path)
         return path
 
     def _environment(self) -> dict[str, str]:

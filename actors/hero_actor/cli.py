@@ -17,6 +17,7 @@ from hero_actor.actor import Actor
 from hero_actor.conditions.missing_engine import WhenMissing
 from hero_actor.options import DEFAULT_ENGINE, DEFAULT_LANES, DEFAULT_MEMORY_BYTES, ActorOptions
 from hero_actor.upkeep.kill_leftovers import reap_inherited_children
+from hero_config.layers.places import PlacesUnreadable, find_places
 from hero_config.logs import setup as logs
 from hero_engine.errors import RightsInvalid
 from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights, offer_objects
@@ -27,8 +28,6 @@ from hero_process.inherited import InheritedUnusable, reset_inherited
 from hero_process.secret_arguments import move_secret_to_environment
 
 log = logging.getLogger(__name__)
-
-DEFAULT_URL = "redis://127.0.0.1:6379/"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     try:
         actor = Actor(_options(arguments))
-    except (StoreUrlInvalid, JobInvalid, RightsInvalid, OSError) as e:
+    except (StoreUrlInvalid, JobInvalid, RightsInvalid, PlacesUnreadable, OSError) as e:
         log.critical("actor.usage", extra={"error": str(e)})
         return ProcessExit.USAGE
     try:
@@ -97,7 +96,8 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
         os.environ[RIGHTS_VARIABLE] = offer_objects(os.environ.get(RIGHTS_VARIABLE, ""))
     values = vars(arguments) | {
         "script_type": script_type,
-        "redis_url": arguments.redis_url or os.environ.get("HERO_REDIS_URL") or DEFAULT_URL,
+        "redis_url": arguments.redis_url or os.environ.get("HERO_REDIS_URL") or _found_url(),
+        "namespace": arguments.namespace or find_places().namespace.value,
         "name": name,
         "incarnation": arguments.incarnation or f"{name}.{os.uname().nodename}.{os.getpid()}.{random}",
         "lanes": arguments.lanes or DEFAULT_LANES[script_type],
@@ -110,6 +110,19 @@ def _options(arguments: argparse.Namespace) -> ActorOptions:
     return ActorOptions(**{field: values[field] for field in ActorOptions.__annotations__})
 
 
+def _found_url() -> str:
+    """Find the store by the rule of all programs.
+
+    Raises:
+        PlacesUnreadable: There is none, or the config cannot be read.
+    """
+    places = find_places()
+    url = places.store_url().value
+    if not url:
+        raise PlacesUnreadable(places.missing_store())
+    return url
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hero-actor",
@@ -119,8 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     types = [script_type.suffix for script_type in ScriptType]
     add("--type", required=True, type=str.lower, choices=types, help="script type of the jobs")
-    add("--redis-url", help=f"URL of the store; default: HERO_REDIS_URL from the environment, then {DEFAULT_URL}")
-    add("--namespace", default="hero", type=_word, help="prefix of every key (default: %(default)s)")
+    add("--redis-url", help="URL of the store; default: HERO_REDIS_URL, else that of the config (heroctl config where)")
+    add("--namespace", type=_word, help="prefix of every key; default: that of the config, else hero")
     add("--name", type=_word, help="name shown to operators; default: the script type")
     add("--incarnation", type=_word, help="unique name in Redis, never used twice; default: generated")
     add("--lanes", type=_count, help="number of jobs run concurrently; default: 16 for sal, else 1")

@@ -11,20 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hero_ctl.commands import (
-    actors,
-    bench,
-    dead,
-    doctor,
-    events,
-    install,
-    job_control,
-    jobs,
-    keys,
-    queues,
-    schedules,
-    transfer,
-)
+from hero_ctl.commands import actors, bench, config, dead, install, keys, queues, schedules, transfer
+from hero_ctl.commands.checkup import doctor
+from hero_ctl.commands.job import control, events, looking, running
 from hero_ctl.commands.osis import moving, objects, rights
 from hero_ctl.commands.scripts import functions, heroscript
 from hero_ctl.exits import HELP
@@ -86,16 +75,16 @@ def _version(
         raise typer.Exit
 
 
-_add("run", jobs.run, panel=_JOBS)
-_add("submit", jobs.submit, panel=_JOBS)
-_add("status", jobs.status, panel=_JOBS)
-_add("show", jobs.show, panel=_JOBS)
-_add("output", jobs.output, panel=_JOBS)
-_add("logs", job_control.logs, panel=_JOBS)
-_add("list", jobs.list_jobs, panel=_JOBS)
-_add("stop", job_control.stop, panel=_JOBS)
-_add("retry", job_control.retry, panel=_JOBS)
-_add("delete", job_control.delete, panel=_JOBS)
+_add("run", running.run, panel=_JOBS)
+_add("submit", running.submit, panel=_JOBS)
+_add("status", looking.status, panel=_JOBS)
+_add("show", looking.show, panel=_JOBS)
+_add("output", looking.output, panel=_JOBS)
+_add("logs", control.logs, panel=_JOBS)
+_add("list", looking.list_jobs, panel=_JOBS)
+_add("stop", control.stop, panel=_JOBS)
+_add("retry", control.retry, panel=_JOBS)
+_add("delete", control.delete, panel=_JOBS)
 _add("events", events.events, panel=_JOBS)
 
 _add("queues", queues.list_queues, panel=_QUEUES)
@@ -123,6 +112,8 @@ _add("scale", actors.scale, panel=_ACTORS)
 _add("reload", actors.reload, panel=_ACTORS)
 
 _add("doctor", doctor.doctor, panel=_DEPLOYMENT, epilog=doctor.EPILOG)
+_config = _group("config", "Which config, store and socket are used here.", _DEPLOYMENT)
+_add("where", config.where, to=_config)
 _add("bench", bench.bench, panel=_DEPLOYMENT)
 _keys = _group("keys", "Keys: bearer tokens that open the service's ports.", _DEPLOYMENT)
 _add("create", keys.create, to=_keys)

@@ -40,7 +40,7 @@ def _run() -> None:
 
     move_secret_to_environment("HERO_REDIS_URL")
     from hero_ctl.app import app
-    from hero_ctl.error_messages import explain
+    from hero_ctl.output.error_messages import explain
     from hero_job.model.errors import HeroJobError
 
     try:

@@ -20,8 +20,9 @@ class CtlExitCode(IntEnum):
 
 
 HELP = (
-    "Exit codes: 0 finished; 1 the script failed; 2 wrong usage; 3 timed out; 4 stopped; 5 no such job, schedule or "
-    "actor; 6 the store or the supervisor cannot be reached, or refuses; 7 the job has not ended yet; 130 interrupted."
+    "Exit codes: 0 done; 1 the script failed, or the command could not do it; 2 wrong usage; 3 the script ran into its "
+    "timeout; 4 the job was stopped; 5 no such job, schedule, key or actor; 6 the store or the supervisor cannot be "
+    "reached, or refuses; 7 the job has not ended yet, also after --wait; 130 interrupted."
 )
 
 _BY_KIND = {"timeout": CtlExitCode.TIMED_OUT, "stopped": CtlExitCode.STOPPED}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import getpass
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.output import fail
+from hero_ctl.options import duration
+from hero_ctl.output.console import fail
 from hero_job.model.fields.job_field import PRIORITY, CommandLineOption, JobField
 from hero_job.model.job import DEFAULT_LIMITS, JOB_FIELDS, Priority, ScriptType
 
@@ -50,7 +52,8 @@ class _SubmitterOptions:
         ),
     ] = "default"
     timeout: Annotated[
-        float, _job_option("--timeout", metavar="SECONDS", help="Longest time that the script may run.")
+        float,
+        _job_option("--timeout", parser=duration, metavar="TIME", help="Longest time that the script may run."),
     ] = DEFAULT_LIMITS.default_timeout_s
     env_vars: Annotated[
         list[str] | None,
@@ -78,12 +81,14 @@ def _derived(base: type[_SubmitterOptions], *, once: bool) -> type[_SubmitterOpt
 
 def _annotation(field: JobField, option: CommandLineOption) -> Any:
     kind = Priority if field.kind is PRIORITY else field.kind.json_type
+    is_time = kind is float
     annotated: Any = Annotated  # as a value: mypy knows it only as a part of annotations
     return annotated[
         kind | None,
         typer.Option(
             option.flag,
-            metavar=option.metavar,
+            metavar="TIME" if is_time else option.metavar,
+            parser=duration if is_time else None,
             case_sensitive=False,
             show_default=option.default_text or True,
             help=option.help,
@@ -104,12 +109,13 @@ else:
     OneTimeJobOptions = _derived(JobOptions, once=True)
 
 
-def job_fields(script: str, options: _SubmitterOptions) -> dict[str, Any]:
+def job_fields(script: str, options: _SubmitterOptions, args: Sequence[str] = ()) -> dict[str, Any]:
     """Collect the fields of a job, as `Job.from_fields` takes them.
 
     Args:
         script: Source text.
         options: The options that were given.
+        args: The arguments of the script.
 
     Returns:
         Fields that are not checked yet; options that were not given are left out.
@@ -118,6 +124,8 @@ def job_fields(script: str, options: _SubmitterOptions) -> dict[str, Any]:
     fields = {name: _plain(value) for name, value in given.items() if value not in (None, [])}
     if "env_vars" in fields:
         fields["env_vars"] = _variables(fields["env_vars"])
+    if args:
+        fields["script_args"] = list(args)
     return {"script": script, **fields, "caller_id": options.caller_id or _login_name()}
 
 

@@ -12,28 +12,86 @@ from typing import Annotated
 import typer
 
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.output import fail
+from hero_ctl.output.console import fail
 from hero_job.model.job import ScriptType
-from hero_job.protocol.keys import DEFAULT_NAMESPACE
 
 _STORE_PANEL = "Store"
 
 
+def duration(text: str) -> float:
+    """Read an option that is a duration: seconds, or 10m, 2h30m, 7d."""
+    from hero_config.model.durations import parse_duration
+
+    try:
+        return parse_duration(str(text))
+    except ValueError as e:
+        raise typer.BadParameter(f"{text!r} {e}") from None
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The id that `heroctl submit` printed.")]
 Script = Annotated[
-    str | None, typer.Argument(metavar="SCRIPT", help="The script itself, @PATH for a file, or - for standard input.")
+    str | None,
+    typer.Argument(metavar="SCRIPT", help="A file that exists, @PATH for a file, - for standard input, or the script."),
+]
+ScriptArgs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[-- ARGS]...", help="Texts that the script reads as ARGS.", show_default=False),
 ]
 ScriptFile = Annotated[Path | None, typer.Option("--file", "-f", metavar="PATH", help="Read the script from a file.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreOptions:
+class PlaceOptions:
+    """What names a deployment.
+
+    Attributes:
+        config: As given; None when the command has to find the config itself.
+    """
+
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            envvar="HERO_CONFIG",
+            metavar="FILE",
+            show_default="see `heroctl config where`",
+            help="Config file of the service.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions(PlaceOptions):
+    """Which supervisor a command asks.
+
+    Attributes:
+        socket: As given; None for that of the config.
+    """
+
+    socket: Annotated[
+        str | None,
+        typer.Option(
+            "--socket",
+            envvar="HERO_SOCKET",
+            metavar="PATH",
+            show_default="that of the config",
+            help="Unix socket of the supervisor.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions(PlaceOptions):
     """Which store a command uses, and which part of it.
 
     Attributes:
         redis_url: As given; None when the command has to find the store itself.
-        given_namespace: As given; None for the default.
+        given_namespace: As given; None for that of the config.
     """
 
     redis_url: Annotated[
@@ -42,7 +100,7 @@ class StoreOptions:
             "--redis-url",
             envvar="HERO_REDIS_URL",
             metavar="URL",
-            show_default="the embedded store of a supervisor started in this folder, else redis://127.0.0.1:6379/",
+            show_default="that of the config",
             help="Address of the store: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
             rich_help_panel=_STORE_PANEL,
         ),
@@ -53,16 +111,11 @@ class StoreOptions:
             "--namespace",
             envvar="HERO_NAMESPACE",
             metavar="NAME",
-            show_default=DEFAULT_NAMESPACE,
+            show_default="that of the config",
             help="Prefix of every key in the store.",
             rich_help_panel=_STORE_PANEL,
         ),
     ] = None
-
-    @property
-    def namespace(self) -> str:
-        """The prefix of every key."""
-        return DEFAULT_NAMESPACE if self.given_namespace is None else self.given_namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,13 @@ for the same reason.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hero_config.layers.load import Flag, load_config
+from hero_config.layers.places import find_config
 from hero_config.layers.problems import ConfigError
 from hero_process.exit_codes import ProcessExit
 
@@ -56,6 +56,12 @@ class _SetKey(argparse.Action):
         setattr(namespace, self.dest, given)
 
 
+def found_config() -> str | None:
+    """Find the config file that is used if no flag names one."""
+    path, _ = find_config()
+    return None if path is None else str(path)
+
+
 def add_layers(parser: argparse.ArgumentParser, *, of_command: bool = False) -> None:
     """Add the flags that name the config file and set keys.
 
@@ -66,8 +72,9 @@ def add_layers(parser: argparse.ArgumentParser, *, of_command: bool = False) -> 
     parser.add_argument(
         "--config",
         metavar="FILE",
-        default=argparse.SUPPRESS if of_command else os.environ.get("HERO_CONFIG"),
-        help="TOML file (default: the variable HERO_CONFIG, else the built-in defaults)",
+        default=argparse.SUPPRESS if of_command else found_config(),
+        help="TOML file (default: HERO_CONFIG, else ./hero.toml, ./.hero/hero.toml, ~/.config/hero/hero.toml or "
+        "/etc/hero/hero.toml, else the built-in defaults)",
     )
     dest = "command_settings" if of_command else "settings"
     parser.add_argument(

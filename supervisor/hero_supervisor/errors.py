@@ -6,6 +6,8 @@ exception carries its data, and its message says what to do next.
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 
@@ -182,3 +184,27 @@ class LaunchRefused(HeroSupervisorError):
         self.value = value
         self.reason = reason
         super().__init__(f"{setting} = {value!r}: {reason}")
+
+
+class PortUnusable(HeroSupervisorError, OSError):
+    """The TCP port of the RPC cannot be opened.
+
+    Args:
+        bind: Its address.
+        port: Its number.
+        error: What the kernel said.
+    """
+
+    def __init__(self, bind: str, port: int, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.bind = bind
+        self.port = port
+
+    def __str__(self) -> str:
+        said = os.strerror(self.errno or 0)
+        cure = {
+            errno.EADDRINUSE: "another program listens there (`ss -ltnp` names it): end it, or change [rpc] port",
+            errno.EADDRNOTAVAIL: "this machine does not have that address: change [rpc] bind",
+            errno.EACCES: "this user may not open ports below 1024: change [rpc] port, or let systemd open it (--tcp)",
+        }.get(self.errno or 0, "change [rpc] bind or port")
+        return f"cannot listen on {self.bind}:{self.port}: {said}; {cure}"

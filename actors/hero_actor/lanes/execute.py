@@ -7,8 +7,9 @@ engine raises out of here. Each ends in a settlement, and the lane goes on.
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import assert_never
+from typing import Any, assert_never
 
 from hero_actor.lanes.quarantine import Quarantine
 from hero_engine.engine import Done, Engine, Failed, Limits, RunHandle, RunLog, Script, Stopped, TimedOut
@@ -16,7 +17,13 @@ from hero_engine.errors import EngineUnavailable
 from hero_engine.output import bounded
 from hero_engine.process_run import CRASHED
 from hero_job.model.errors import JobInvalid
-from hero_job.model.fields.wire_values import parse_env_vars, parse_signatures, parse_timeout, parse_whole
+from hero_job.model.fields.wire_values import (
+    parse_env_vars,
+    parse_signatures,
+    parse_texts,
+    parse_timeout,
+    parse_whole,
+)
 from hero_job.model.job import ScriptType
 from hero_job.model.retries import retry_in_s
 from hero_job.model.status import JobStatus
@@ -107,8 +114,10 @@ class Executor:
                 "CONTEXT_ID": context_id,
                 "JOB_ID": job.id,
                 "ENV": {} if job.env_vars == "{}" else parse_env_vars(job.env_vars),
-                # A plain job has neither, and must not pay for them.
+                # A plain job has none of these, and must not pay for them.
                 "PREREQUISITES": job.prerequisites if options else {},
+                "PREREQUISITE_VALUES": _typed_outputs(job) if options else {},
+                "ARGS": parse_texts("script_args", job.args) if options else (),
                 "SIGNATORIES": _signatories(job) if options else (),
             }
             engine = self._quarantine.engine_for(job) if options else self._engine
@@ -228,6 +237,17 @@ def _is_unicode(text: str) -> bool:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
+
+
+def _typed_outputs(job: ClaimedJob) -> dict[str, Any]:
+    """The outputs of its prerequisites as the values that their scripts returned; a text where that is all there is."""
+    values: dict[str, Any] = {}
+    for job_id, (output, as_json) in job.typed_outputs.items():
+        try:
+            values[job_id] = output if not as_json else json.loads(as_json)
+        except ValueError:
+            values[job_id] = output  # another program has written it
+    return values
 
 
 def _signatories(job: ClaimedJob) -> tuple[str, ...]:

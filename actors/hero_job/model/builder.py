@@ -5,7 +5,7 @@ Source: JobBuilder of the Rust system.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -58,6 +58,10 @@ class JobBuilder:
     def retries(self, count: int) -> Self:
         """Set how often a failed run is repeated."""
         return self._set("retries", count)
+
+    def args(self, texts: Sequence[str]) -> Self:
+        """Set the arguments, which the script reads as `ARGS`."""
+        return self._set("script_args", tuple(texts))
 
     def memory_bytes(self, most: int) -> Self:
         """Let it hold no more memory than this; the limit of the actor stands if it is lower."""

@@ -41,11 +41,12 @@ class ClaimedOptions:
     Attributes:
         retries: How often a failed run is repeated.
         failures: How many runs have failed so far.
-        outputs: Outputs of its prerequisites, flat: id, output, id, output ...
+        outputs: Outputs of its prerequisites, flat: id, output, output_json, id, output ...
         log_path: File below the deployment's log folder that also receives the printed lines.
         signatures: Its signatures, as a JSON array.
         memory_bytes: Most memory that it may hold.
         suspect: Set if it may have ended the actor that ran it before.
+        args: Its arguments, as a JSON array.
     """
 
     retries: str | None
@@ -55,6 +56,7 @@ class ClaimedOptions:
     signatures: str | None
     memory_bytes: str | None
     suspect: str | None = None
+    args: str | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +101,19 @@ class ClaimedJob:
         if not self.options:
             return {}
         flat = self.options.outputs
-        return {str(job_id): output for job_id, output in zip(flat[::2], flat[1::2], strict=True)}
+        return {str(job_id): output for job_id, output in zip(flat[::3], flat[1::3], strict=True)}
+
+    @property
+    def typed_outputs(self) -> dict[str, tuple[str | None, str | None]]:
+        """Output and typed output, as JSON, of its prerequisites by id. A text has no JSON beside it."""
+        flat = self.options.outputs if self.options else []
+        rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        return {str(job_id): (output, as_json) for job_id, output, as_json in rows}
+
+    @property
+    def args(self) -> str | None:
+        """Its arguments, as a JSON array."""
+        return self.options.args if self.options else None
 
     @property
     def log_path(self) -> str | None:

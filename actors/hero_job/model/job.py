@@ -14,6 +14,7 @@ from operator import attrgetter, is_not
 from typing import Any, Self
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields import command_line as options
 from hero_job.model.fields.checks import check_timeout, milliseconds
 from hero_job.model.fields.job_field import (
     DELAY,
@@ -30,11 +31,11 @@ from hero_job.model.fields.job_field import (
     SCRIPT_TYPE,
     SECONDS,
     SIGNATURES,
+    TEXTS,
     TIME,
     TIMEOUT,
     VARIABLES,
     WINDOW,
-    CommandLineOption,
     count,
     row,
     rows_of,
@@ -63,14 +64,7 @@ class Job:
             ID,
             "An id that you choose; the same job sent twice is then one job. Default: a new UUID.",
             always_stored=True,
-            command_line=CommandLineOption(
-                flag="--id",
-                metavar="ID",
-                help="Choose the id; submitting the same job twice is then harmless.",
-                panel="Job",
-                default_text="a new UUID",
-                once=True,
-            ),
+            command_line=options.ID,
         )
     )
     caller_id: str = field(
@@ -93,12 +87,7 @@ class Job:
             count(most=1 << 50),
             "Most memory that it may hold, in bytes. The limit of the actor stands if it is lower.",
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--memory-bytes",
-                metavar="BYTES",
-                help="Let it hold no more memory than this; the limit of the actor stands if it is lower.",
-                panel="Job",
-            ),
+            command_line=options.MEMORY_BYTES,
         ),
     )
     retries: int = field(
@@ -108,9 +97,7 @@ class Job:
             "How often a failed run is repeated.",
             always_stored=True,
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--retries", metavar="N", default_text="0", help="Run it up to N more times if it fails."
-            ),
+            command_line=options.RETRIES,
         ),
     )
     concurrent: bool = field(
@@ -118,10 +105,19 @@ class Job:
     )
     log_path: str | None = field(
         default=None,
-        metadata=row(PATH, "File that printed lines are also written to.", is_option=True, for_scripts=False),
+        metadata=row(
+            PATH,
+            "File that printed lines are also written to.",
+            is_option=True,
+            for_scripts=False,
+            command_line=options.LOG_PATH,
+        ),
     )
     env_vars: Mapping[str, str] = field(
         default_factory=dict, metadata=row(VARIABLES, "Variables that the script can read.", always_stored=True)
+    )
+    script_args: tuple[str, ...] = field(
+        default=(), metadata=row(TEXTS, "Arguments, which the script reads as `ARGS`.", is_option=True)
     )
     prerequisites: tuple[str, ...] = field(
         default=(),
@@ -130,26 +126,26 @@ class Job:
             "Ids of jobs that must finish first.",
             always_stored=True,
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--after",
-                metavar="JOB_ID",
-                help="Start it when this job has finished; may be repeated.",
-                once=True,
-            ),
+            command_line=options.AFTER,
         ),
     )
     dependents: tuple[str, ...] = field(
         default=(),
-        metadata=row(IDS, "Ids of jobs that wait for this one.", always_stored=True, is_option=True, for_scripts=False),
+        metadata=row(
+            IDS,
+            "Ids of jobs that wait for this one.",
+            always_stored=True,
+            is_option=True,
+            for_scripts=False,
+            command_line=options.BEFORE,
+        ),
     )
     group: str | None = field(
         default=None,
         metadata=row(
             ROUTE,
             "Group of actors that runs it.",
-            command_line=CommandLineOption(
-                flag="--group", metavar="NAME", help="Only actors of this group.", panel="Job"
-            ),
+            command_line=options.GROUP,
         ),
     )
     instance: str | None = field(
@@ -157,9 +153,7 @@ class Job:
         metadata=row(
             ROUTE,
             "Actor of the group that runs it.",
-            command_line=CommandLineOption(
-                flag="--instance", metavar="NAME", help="Only this actor of the group; needs --group.", panel="Job"
-            ),
+            command_line=options.INSTANCE,
         ),
     )
     priority: Priority = field(
@@ -168,14 +162,17 @@ class Job:
             PRIORITY,
             "high, normal or low: to the front of the queue, to its end, or after everything else.",
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--priority",
-                default_text="normal",
-                help="high: to the front of the queue; low: after everything else.",
-            ),
+            command_line=options.PRIORITY,
         ),
     )
-    run_after_failure: bool = field(default=False, metadata=row(OWN_FLAG, "Run it even if a prerequisite has failed."))
+    run_after_failure: bool = field(
+        default=False,
+        metadata=row(
+            OWN_FLAG,
+            "Run it even if a prerequisite has failed.",
+            command_line=options.RUN_AFTER_FAILURE,
+        ),
+    )
     not_before: str | None = field(
         default=None,
         metadata=row(
@@ -183,12 +180,7 @@ class Job:
             "Earliest start, as ISO 8601 with a time zone.",
             is_option=True,
             stored_for_lua=("due_ms", lambda text: str(milliseconds(text))),
-            command_line=CommandLineOption(
-                flag="--not-before",
-                metavar="TIME",
-                help="Start it then: ISO 8601 with a time zone, such as 2026-11-24T06:00:00Z.",
-                once=True,
-            ),
+            command_line=options.NOT_BEFORE,
         ),
     )
     delay_s: float = field(
@@ -197,9 +189,7 @@ class Job:
             DELAY,
             "Earliest start, in seconds after start_job.",
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--delay", metavar="SECONDS", help="Start it this long from now.", once=True
-            ),
+            command_line=options.DELAY,
         ),
     )
     expires_s: float | None = field(
@@ -208,9 +198,7 @@ class Job:
             SECONDS,
             "It ends as expired if it has not started so many seconds after start_job.",
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--expires", metavar="SECONDS", help="Do not run it if it has not started within this time."
-            ),
+            command_line=options.EXPIRES,
         ),
     )
     unique_key: str | None = field(
@@ -219,26 +207,35 @@ class Job:
             KEY,
             "While a job with this key has not ended, its id is returned instead of a new job.",
             is_option=True,
-            command_line=CommandLineOption(
-                flag="--unique",
-                metavar="KEY",
-                help="If a job with this key has not ended yet, use that job instead.",
-                once=True,
-            ),
+            command_line=options.UNIQUE,
         ),
     )
     unique_for_s: float | None = field(
         default=None,
-        metadata=row(SECONDS, "The key holds for so many seconds instead.", with_field="unique_key"),
+        metadata=row(
+            SECONDS,
+            "The key holds for so many seconds instead.",
+            with_field="unique_key",
+            command_line=options.UNIQUE_FOR,
+        ),
     )
     concurrency_key: str | None = field(
         default=None,
         metadata=row(
-            KEY, "At most concurrency_max jobs with this key run simultaneously; the others wait.", is_option=True
+            KEY,
+            "At most concurrency_max jobs with this key run simultaneously; the others wait.",
+            is_option=True,
+            command_line=options.CONCURRENCY,
         ),
     )
     concurrency_max: int = field(
-        default=1, metadata=row(count(most=100_000), "See concurrency_key.", with_field="concurrency_key")
+        default=1,
+        metadata=row(
+            count(most=100_000),
+            "See concurrency_key.",
+            with_field="concurrency_key",
+            command_line=options.CONCURRENCY_MAX,
+        ),
     )
     rate_key: str | None = field(
         default=None,
@@ -246,10 +243,27 @@ class Job:
             KEY,
             "At most rate_max jobs with this key start in rate_window_s seconds; the others start later.",
             is_option=True,
+            command_line=options.RATE,
         ),
     )
-    rate_max: int = field(default=1, metadata=row(count(most=1_000_000), "See rate_key.", with_field="rate_key"))
-    rate_window_s: float = field(default=1, metadata=row(WINDOW, "See rate_key.", with_field="rate_key"))
+    rate_max: int = field(
+        default=1,
+        metadata=row(
+            count(most=1_000_000),
+            "See rate_key.",
+            with_field="rate_key",
+            command_line=options.RATE_MAX,
+        ),
+    )
+    rate_window_s: float = field(
+        default=1,
+        metadata=row(
+            WINDOW,
+            "See rate_key.",
+            with_field="rate_key",
+            command_line=options.RATE_WINDOW,
+        ),
+    )
     batch: str | None = field(
         default=None, metadata=row(ID, "The batch that it belongs to.", is_option=True, for_scripts=False)
     )

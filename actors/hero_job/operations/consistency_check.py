@@ -76,6 +76,10 @@ class Survey:
     late_s: float
 
 
+#: What the status of a job that has ended is in its hash. Its id in a queue is harmless: an actor drops it.
+_ENDED = frozenset(status.value for status in JobStatus if status.terminal)
+
+
 def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
     """Look at all queues and jobs.
 
@@ -188,7 +192,7 @@ def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[l
     suffix = queue.removeprefix(KeyPart.QUEUE).partition(":")[0]
     found: list[Stray] = []
     for chunk in chunks(ids):
-        names = ("script_type", FOREIGN_NAME["script_type"])
+        names = ("script_type", FOREIGN_NAME["script_type"], "status")
         answers = yield [Op(("HMGET", operations.keys.job(job_id), *names), as_is) for job_id in chunk]
         for job_id, values in zip(chunk, answers, strict=True):
             if isinstance(values, HeroJobError):
@@ -196,7 +200,7 @@ def _misplaced(operations: Operations, queue: str, ids: Sequence[str]) -> Flow[l
             script_type = values[0] or values[1]
             if script_type is None:
                 found.append(Stray(job_id=job_id, trouble=Trouble.NO_SUCH_JOB, where=queue))
-            elif script_type.lower() != suffix:
+            elif script_type.lower() != suffix and values[2] not in _ENDED:
                 found.append(Stray(job_id=job_id, trouble=Trouble.WRONG_QUEUE, where=queue))
     return found
 

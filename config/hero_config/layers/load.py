@@ -18,6 +18,7 @@ from pathlib import Path
 from hero_config.layers.files import read_files
 from hero_config.layers.key_paths import KeyPath, parse_value, path_of
 from hero_config.layers.merge import Layers, Origin, ValueLayer
+from hero_config.layers.places import SHORT_VARIABLES
 from hero_config.layers.problems import ConfigError, ConfigProblem
 from hero_config.layers.validate import build_settings, check_file, check_value
 from hero_config.model.settings import Settings
@@ -75,7 +76,8 @@ def load(
         path: The TOML file; None for no file. The files of `conf.d/` beside it belong to it.
         environ: Environment variables; `os.environ` if None. `HERO_<SECTION>__<KEY>` sets a key,
             `HERO_ACTORS__<N>__<KEY>` a key of an actor, with its number (from 0) or its name as N. Strings are written
-            bare, other values as in TOML. Variables without `__` belong to other programs.
+            bare, other values as in TOML. `HERO_REDIS_URL`, `HERO_NAMESPACE` and `HERO_SOCKET` are short for three of
+            them. Other variables without `__` belong to other programs.
         flags: The flags of the command line, in order.
 
     Returns:
@@ -135,8 +137,11 @@ def load_config(
 def _variables(environ: Mapping[str, str]) -> list[ValueLayer]:
     layers = []
     for variable in sorted(environ):
-        if variable.startswith(_PREFIX) and _SEPARATOR in variable:
-            path = path_of(variable[len(_PREFIX) :].split(_SEPARATOR))
+        # A short name means a setting only where the long one is not given.
+        short = SHORT_VARIABLES.get(variable, "")
+        name = short if short and environ[variable] and short not in environ else variable
+        if name.startswith(_PREFIX) and _SEPARATOR in name:
+            path = path_of(name[len(_PREFIX) :].split(_SEPARATOR))
             value = parse_value(path, environ[variable])
             layers.append(ValueLayer(kind="variable", source=variable, path=path, value=value))
     return layers

@@ -86,7 +86,8 @@ class RpcSettings(Section):
     unix_peers: Annotated[tuple[UnixPeerSettings, ...], Field(strict=False)] = ()
     """Rights by user: { user = "alice", scope = "user", name = "" }. root and the user of the service are admin."""
     origins: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Web origins whose pages may connect, such as "https://app.example.org". Pages of this machine always may."""
+    """Web origins whose pages may connect, such as "https://app.example.org". Pages of this machine always may, except
+    those that are opened as files: their origin is "null", which also stands for pages in sandboxes of any site."""
     hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Host names by which clients may call the port, beside localhost and IP addresses. Refusing others stops DNS
     rebinding attacks."""
@@ -120,6 +121,17 @@ class RpcSettings(Section):
         except ValueError:
             raise ValueError("should be an IP address, such as 127.0.0.1 or ::1; 0.0.0.0 for all") from None
         return bind
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "null" and not re.fullmatch(r"https?://[^/?#@*\s]+", origin, re.IGNORECASE):
+                raise ValueError(
+                    'should be origins as browsers send them, such as "https://app.example.org" (no path, no *), or '
+                    '"null" for pages that are opened as files'
+                )
+        return tuple(origin.lower() for origin in origins)
 
     @model_validator(mode="after")
     def _token_names_differ(self) -> Self:

@@ -5,9 +5,11 @@ Owns how strict a section is, and how names may be spelled. Imported only by the
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationInfo, field_validator
+
+from hero_config.model.durations import parse_duration
 
 ActorType = Literal["osis", "sal", "v", "python"]
 """The script types that an actor can serve, spelled as in queue names."""
@@ -25,3 +27,10 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_duration(cls, value: Any, info: ValidationInfo) -> Any:
+        """Read `10m` where seconds are meant: the names of such keys end in `_s`."""
+        is_seconds = isinstance(value, str) and str(info.field_name).endswith("_s")
+        return parse_duration(value) if is_seconds else value

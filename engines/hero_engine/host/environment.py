@@ -30,7 +30,7 @@ _NEVER = re.compile(
     r"|(HTTPS?|FTP|ALL|NO)_PROXY"
     r"|EDITOR|VISUAL|PAGER|MANPAGER|BROWSER|LESS.*|VIM.*|TERMINFO.*|TERMCAP"
     r"|HOME|USER|LOGNAME|TMPDIR|TEMP|TMP|XDG_.*|DBUS_.*|SUDO_.*|SYSTEMD_.*|NOTIFY_SOCKET|LISTEN_.*"
-    r"|HERO_.*|CALLER_ID|CONTEXT_ID|JOB_ID|SIGNATORIES|JOB_ENV_.*",
+    r"|HERO_.*|CALLER_ID|CONTEXT_ID|JOB_ID|SIGNATORIES|ARG_[0-9]+|JOB_ENV_.*",
     # Programs read proxies in lower case too, and Windows subsystems know no case.
     re.IGNORECASE,
 )

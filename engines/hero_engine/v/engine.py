@@ -326,7 +326,9 @@ def _environ(constants: Mapping[str, object], job_env: tuple[str, ...]) -> dict[
     scalars = ((name, value) for name, value in constants.items() if isinstance(value, str | int | float))
     keys = constants.get("SIGNATORIES")
     signatories = ",".join(map(str, keys)) if isinstance(keys, tuple | list) else ""
-    for name, value in (*scalars, ("SIGNATORIES", signatories)):
+    args = constants.get("ARGS")
+    numbered = [(f"ARG_{n}", arg) for n, arg in enumerate(args if isinstance(args, tuple | list) else (), 1)]
+    for name, value in (*scalars, ("SIGNATORIES", signatories), *numbered):
         # The submitter chooses its name and context, so a value that no environment can hold is skipped, not an error.
         if "\0" not in str(value):
             base[name] = str(value)

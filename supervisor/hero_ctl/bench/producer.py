@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hero_ctl.bench.plan import BenchPlan
 from hero_ctl.bench.summary import ProducerReport
-from hero_ctl.waiting import missing_actor, serves
+from hero_ctl.running.waiting import missing_actor, serves
 from hero_job.model.errors import HeroJobError, JobFailed, StoreError, WaitTimeout
 
 if TYPE_CHECKING:

@@ -6,30 +6,18 @@ over its Unix socket, because only a supervisor may start and stop its children.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output import fail, print_note
+from hero_ctl.connect.service import ask_supervisor
+from hero_ctl.connect.store import open_supervisor
+from hero_ctl.options import Json, ServiceOptions, StoreOptions
+from hero_ctl.output.console import print_note
 from hero_job.model.job import ScriptType
 
 HELP_TEXT = "List actor processes; show, start, stop and restart those of this machine's supervisor."
-DEFAULT_SOCKET = ".hero/hero.ipc"
-#: Error codes of the supervisor for a name that it does not know, and for an actor of another supervisor.
-_UNKNOWN = frozenset({1402, 1403})
 
-Socket = Annotated[
-    str,
-    typer.Option(
-        "--socket",
-        envvar="HERO_SOCKET",
-        metavar="PATH",
-        help="Unix socket of the supervisor: unix_socket in its config.",
-    ),
-]
 Name = Annotated[
     str,
     typer.Argument(
@@ -52,8 +40,8 @@ def list_actors(context: typer.Context, store: StoreOptions, *, as_json: Json = 
     """List the actors of all machines, and how many jobs wait; or act on those of this machine's supervisor."""
     if context.invoked_subcommand is not None:
         return
-    from hero_ctl.json_views import actor_as_json, to_json
-    from hero_ctl.tables import print_actors
+    from hero_ctl.output.json_views import actor_as_json, to_json
+    from hero_ctl.output.tables import print_actors
 
     with open_supervisor(store) as supervisor:
         present = supervisor.list_actors()
@@ -64,51 +52,54 @@ def list_actors(context: typer.Context, store: StoreOptions, *, as_json: Json = 
     print_actors(present, queued)
 
 
-def show(name: Name, as_json: Json = False, socket: Socket = DEFAULT_SOCKET) -> None:
+def show(name: Name, service: ServiceOptions, *, as_json: Json = False) -> None:
     """Show the processes of an entry: what each does, and why one does not run."""
-    _print_entry(ask_supervisor(socket, "get_actor", {"name": name}), as_json=as_json)
+    _print_entry(ask_supervisor(service, "get_actor", {"name": name}), as_json=as_json)
 
 
-def start(name: Name, socket: Socket = DEFAULT_SOCKET) -> None:
+def start(name: Name, service: ServiceOptions) -> None:
     """Start processes that were stopped, have ended, or pause before a restart."""
-    _print_entry(ask_supervisor(socket, "start_actor", {"name": name}))
+    _print_entry(ask_supervisor(service, "start_actor", {"name": name}))
 
 
-def stop(name: Name, socket: Socket = DEFAULT_SOCKET) -> None:
+def stop(name: Name, service: ServiceOptions) -> None:
     """Stop processes until they are started again. Running jobs get time to finish."""
-    _print_entry(ask_supervisor(socket, "stop_actor", {"name": name}))
+    _print_entry(ask_supervisor(service, "stop_actor", {"name": name}))
 
 
 def restart(
+    *,
     name: Annotated[
         str, typer.Argument(metavar="[NAME]", help="An actors entry of the config, or one process.", show_default="all")
     ] = "*",
     wait: WaitLimit = None,
-    socket: Socket = DEFAULT_SOCKET,
+    service: ServiceOptions,
 ) -> None:
     """Replace processes one by one, without losing a job, and print their names."""
-    for slot in ask_supervisor(socket, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]:
+    for slot in ask_supervisor(service, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]:
         typer.echo(slot)
 
 
 def scale(
+    *,
     name: EntryName,
     count: Annotated[int, typer.Argument(metavar="N", min=0, max=1000, help="How many processes.")],
-    socket: Socket = DEFAULT_SOCKET,
+    service: ServiceOptions,
 ) -> None:
     """Run N processes of an entry, until the supervisor restarts or its config changes the count."""
-    _print_entry(ask_supervisor(socket, "scale_actors", {"name": name, "count": count}))
+    _print_entry(ask_supervisor(service, "scale_actors", {"name": name, "count": count}))
 
 
 def reload(
+    *,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Do not wait until changed processes are replaced.")
     ] = False,
     wait: WaitLimit = None,
-    socket: Socket = DEFAULT_SOCKET,
+    service: ServiceOptions,
 ) -> None:
     """Make the supervisor load its config again, and print which entries changed."""
-    answer = ask_supervisor(socket, "reload", {"wait": not no_wait}, wait)
+    answer = ask_supervisor(service, "reload", {"wait": not no_wait}, wait)
     for what in ("added", "removed", "changed", "scaled"):
         for entry in answer[what]:
             typer.echo(f"{what} {entry}")
@@ -116,28 +107,9 @@ def reload(
         print_note(f"restart the service to apply: {', '.join(answer['needs_restart'])}")
 
 
-def ask_supervisor(socket: str, method: str, params: dict[str, Any], wait_s: float | None = None) -> Any:
-    from hero_supervisor.rpc.unix.client import NoAnswer, call
-
-    try:
-        answer = call(socket, method, params, wait_s)
-    except NoAnswer as e:
-        fail(f"{e}; name the socket with --socket or HERO_SOCKET", CtlExitCode.STORE)
-    if "error" in answer:
-        _fail_with(answer["error"])
-    return answer["result"]
-
-
-def _fail_with(error: dict[str, Any]) -> NoReturn:
-    data = error.get("data") or {}
-    lines = [error["message"], *data.get("problems", ()), *([data["hint"]] if "hint" in data else ())]
-    code = CtlExitCode.UNKNOWN_JOB if error["code"] in _UNKNOWN else CtlExitCode.FAILED
-    fail("\n".join(str(line) for line in lines), code)
-
-
 def _print_entry(entry: dict[str, Any], *, as_json: bool = False) -> None:
-    from hero_ctl.json_views import to_json
-    from hero_ctl.tables import print_entry
+    from hero_ctl.output.json_views import to_json
+    from hero_ctl.output.tables import print_entry
 
     if as_json:
         typer.echo(to_json(entry))

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl.connect import open_supervisor, store_url
+from hero_ctl.connect.store import namespace_of, open_supervisor, url_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import ScriptTypeOption
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output import fail
-from hero_ctl.waiting import missing_actor, serves
+from hero_ctl.output.console import fail
+from hero_ctl.running.waiting import missing_actor, serves
 from hero_job.model.job import ScriptType
 
 
@@ -33,11 +33,11 @@ def bench(
     """
     from hero_ctl.bench.plan import BenchPlan
     from hero_ctl.bench.run import run_bench
-    from hero_ctl.json_views import to_json
+    from hero_ctl.output.json_views import to_json
 
     plan = BenchPlan(
-        url=store_url(store.redis_url),
-        namespace=store.namespace,
+        url=url_of(store),
+        namespace=namespace_of(store),
         script_type=script_type,
         jobs=jobs,
         producers=min(producers, jobs),

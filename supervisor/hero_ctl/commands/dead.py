@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from hero_client import Supervisor
-from hero_ctl.connect import open_supervisor
-from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output import print_note
+from hero_ctl.connect.store import open_supervisor
+from hero_ctl.options import Json, StoreOptions, Yes
+from hero_ctl.output.console import confirm, print_note
 from hero_job.model.errors import HeroJobError, JobNotFound, StoreError
 from hero_job.model.views import JobRecord
 
@@ -21,8 +21,8 @@ def list_dead(
     store: StoreOptions,
 ) -> None:
     """List the dead letters, newest first."""
-    from hero_ctl.json_views import dead_as_json, to_json
-    from hero_ctl.tables import print_dead
+    from hero_ctl.output.json_views import dead_as_json, to_json
+    from hero_ctl.output.tables import print_dead
 
     with open_supervisor(store) as supervisor:
         letters = supervisor.list_dead(0, limit)
@@ -43,10 +43,14 @@ def retry(
     job_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[JOB_ID]...", help="Only these jobs; without any, all dead letters.")
     ] = None,
+    yes: Yes = False,
 ) -> None:
     """Run dead letters again, and print how many."""
     with open_supervisor(store) as supervisor:
         if not job_ids:
+            count = supervisor.count_dead()
+            if not yes and count:
+                confirm(f"Run all {count} dead letters again?")
             typer.echo(supervisor.retry_all_dead())
             return
         for job_id in job_ids:
@@ -54,9 +58,12 @@ def retry(
         typer.echo(len(job_ids))
 
 
-def purge(store: StoreOptions) -> None:
+def purge(store: StoreOptions, *, yes: Yes = False) -> None:
     """Delete all dead letters with their jobs, and print how many."""
     with open_supervisor(store) as supervisor:
+        count = supervisor.count_dead()
+        if not yes and count:
+            confirm(f"Delete all {count} dead letters with their jobs?")
         typer.echo(supervisor.purge_dead())
 
 

@@ -21,7 +21,7 @@ from typing import Annotated, Final
 import typer
 
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.output import fail, print_note, print_result
+from hero_ctl.output.console import fail, print_note, print_result
 
 EPILOG: Final = "Exit codes: 0 installed; 2 wrong usage, a config that is not valid, or a file that cannot be written."
 
@@ -150,6 +150,7 @@ def install_service(
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     config = Path(os.path.abspath(config or (home if user else Path("/etc")) / "hero" / "hero.toml"))  # noqa: PTH100 - a link must stay a link
     program = _program()
+    refused = False
     if not user and (hidden := _hidden(program, config)):
         text = (
             f"{hidden} is below a home folder, which the service cannot see: install into a folder such as /opt/hero "
@@ -158,6 +159,7 @@ def install_service(
         if not dry_run:
             fail(text, CtlExitCode.USAGE)
         print_note(f"without --dry-run this is refused: {text}")
+        refused = True
     systemd = _systemd_version()
     below = prefix or Path("/")
     there = _below(below, config)
@@ -169,7 +171,7 @@ def install_service(
     files |= {_below(below, folder / name): text for name, text in installation.units().items()}
     if dry_run:
         print_result("\n".join(f"# {path}\n{text}" for path, text in files.items()))
-        return
+        raise typer.Exit(CtlExitCode.USAGE if refused else CtlExitCode.FINISHED)
     outcomes = {path.name: _write(path, text) for path, text in files.items()}
     for path in files:
         print_note(f"{outcomes[path.name]} {path}")

@@ -5,7 +5,6 @@ Invariant: a token is printed once, when it is created. The store has only its h
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,13 +12,15 @@ from typing import Annotated, Final
 
 import typer
 
-from hero_ctl.connect import open_supervisor
+from hero_config.model.durations import parse_duration
+from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output import fail, print_note
+from hero_ctl.output.console import fail, print_note
 from hero_job.operations.credentials import Credentials, StoredToken, token_hash
 
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+#: 200 years.
+_MAX_SPAN_S: Final = 200 * 366 * 86_400
 #: Random bytes in a token: too many to guess.
 _TOKEN_BYTES: Final = 32
 
@@ -53,7 +54,7 @@ def create(
         name=name, scope=scope.value, sha256=token_hash(token), created_at=now.isoformat(), expires_at=expires_at
     )
     with open_supervisor(store) as supervisor:
-        if not supervisor.store.run(Credentials(store.namespace).add_token(stored)):
+        if not supervisor.store.run(Credentials(namespace_of(store)).add_token(stored)):
             fail(f"a key named '{name}' exists; remove it first with `heroctl keys revoke {name}`", CtlExitCode.FAILED)
     print_note("a port asks for keys only if its config has tokens, signature_keys or require_auth = true")
     typer.echo(token)
@@ -61,11 +62,11 @@ def create(
 
 def list_keys(store: StoreOptions, *, as_json: Json = False) -> None:
     """List the keys in the store by name, without their tokens. Tokens of a config file are not listed."""
-    from hero_ctl.json_views import to_json
-    from hero_ctl.tables import print_keys
+    from hero_ctl.output.json_views import to_json
+    from hero_ctl.output.tables import print_keys
 
     with open_supervisor(store) as supervisor:
-        found = supervisor.store.run(Credentials(store.namespace).tokens())
+        found = supervisor.store.run(Credentials(namespace_of(store)).tokens())
     if as_json:
         shown = [
             {"name": t.name, "scope": t.scope, "created_at": t.created_at, "expires_at": t.expires_at}
@@ -81,12 +82,15 @@ def list_keys(store: StoreOptions, *, as_json: Json = False) -> None:
 def revoke(name: KeyName, store: StoreOptions) -> None:
     """Revoke a key. Within two seconds it stops working, and connections that it has opened are closed."""
     with open_supervisor(store) as supervisor:
-        if not supervisor.store.run(Credentials(store.namespace).remove_token(name)):
-            fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", CtlExitCode.FAILED)
+        if not supervisor.store.run(Credentials(namespace_of(store)).remove_token(name)):
+            fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", CtlExitCode.UNKNOWN_JOB)
 
 
 def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9][0-9]{0,3})([smhdw])", text)
-    if found is None:
-        fail(f"--expires: {text!r} is not a time span; write 90m, 12h, 30d or 4w", CtlExitCode.USAGE)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        seconds = parse_duration(text) if text[-1:].isalpha() else 0
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < _MAX_SPAN_S:
+        fail(f"--expires: '{text}' is not a time span; write 90m, 12h, 30d or 4w", CtlExitCode.USAGE)
+    return timedelta(seconds=seconds)

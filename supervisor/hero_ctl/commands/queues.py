@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
-
 import typer
 
-from hero_ctl.connect import open_supervisor
-from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import Json, QueueOptions, StoreOptions
-from hero_ctl.output import fail, print_note
+from hero_ctl.connect.store import open_supervisor
+from hero_ctl.options import Json, QueueOptions, StoreOptions, Yes
+from hero_ctl.output.console import confirm, print_note
 
 
 def list_queues(store: StoreOptions, *, as_json: Json = False) -> None:
     """List the queues: how many jobs wait, and since when a queue is paused."""
-    from hero_ctl.json_views import plain, to_json
-    from hero_ctl.tables import print_queues
+    from hero_ctl.output.json_views import plain, to_json
+    from hero_ctl.output.tables import print_queues
 
     with open_supervisor(store) as supervisor:
         found = supervisor.list_queues()
@@ -43,7 +39,7 @@ def resume(queue: QueueOptions, store: StoreOptions) -> None:
 def purge(
     *,
     queue: QueueOptions,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     store: StoreOptions,
 ) -> None:
     """Stop all jobs that wait in a queue, and print how many. Jobs that have started go on."""
@@ -52,12 +48,5 @@ def purge(
         if not yes:
             waiting = supervisor.get_queue(*names).waiting
             where = "/".join(name for name in names if name)
-            _confirm(f"Stop the {waiting} jobs that wait in the queue {where}?")
+            confirm(f"Stop the {waiting} jobs that wait in the queue {where}?")
         typer.echo(supervisor.purge_queue(*names))
-
-
-def _confirm(question: str) -> None:
-    # Not typer.confirm: it writes a space to standard output, which is for results only.
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        fail("nothing was changed; --yes skips this question", CtlExitCode.FAILED)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl.connect import open_supervisor
+from hero_ctl.connect.store import open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import JobOptions, job_fields
 from hero_ctl.options import Json, Script, ScriptFile, StoreOptions
-from hero_ctl.output import fail, print_note
-from hero_ctl.script import read_script
+from hero_ctl.output.console import fail, print_note
+from hero_ctl.running.script import read_script
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 
 ScheduleName = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '_', '.', '-'.")]
@@ -42,7 +42,7 @@ def add(
     store: StoreOptions,
 ) -> None:
     """Create a schedule, or replace the one with this name, and print when it first runs."""
-    from hero_ctl.json_views import time_text
+    from hero_ctl.output.json_views import time_text
 
     fields = job_fields(read_script(script, file).text, options)
     if (cron is None) == (every is None):
@@ -54,8 +54,8 @@ def add(
 
 def list_schedules(store: StoreOptions, *, as_json: Json = False) -> None:
     """List the schedules, by name."""
-    from hero_ctl.json_views import schedule_as_json, to_json
-    from hero_ctl.tables import print_schedules
+    from hero_ctl.output.json_views import schedule_as_json, to_json
+    from hero_ctl.output.tables import print_schedules
 
     with open_supervisor(store) as supervisor:
         found = supervisor.list_schedules()

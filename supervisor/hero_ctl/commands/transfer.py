@@ -11,10 +11,10 @@ from typing import Annotated, TextIO
 
 import typer
 
-from hero_ctl.connect import store_url
+from hero_ctl.connect.store import namespace_of, url_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
-from hero_ctl.output import fail, print_note
+from hero_ctl.output.console import fail, print_note
 from hero_job.client.store import Store
 from hero_job.client.transfer import export_lines, import_lines
 
@@ -42,8 +42,9 @@ def export(
 
     Stop the service first, so that nothing changes meanwhile. The file may hold secrets: only its owner can read it.
     """
+    namespace = namespace_of(store)
     with _open_store(store, store_dir) as opened:
-        lines = export_lines(opened, store.namespace, live=live)
+        lines = export_lines(opened, namespace, live=live)
         if file == "-":
             count = _write(lines, sys.stdout)
         else:
@@ -59,7 +60,7 @@ def export(
                 fail(f"{file} cannot be written: {e.strerror or e}", CtlExitCode.USAGE)
             finally:
                 part.unlink(missing_ok=True)
-    print_note(f"exported the namespace {store.namespace}: {count - 2} lines; read them with `heroctl import {file}`")
+    print_note(f"exported the namespace {namespace}: {count - 2} lines; read them with `heroctl import {file}`")
 
 
 def import_(
@@ -72,24 +73,25 @@ def import_(
 
     Start the service on it afterwards: it requeues the jobs that were running when the old service stopped.
     """
+    namespace = namespace_of(store)
     with _open_store(store, store_dir) as opened:
         if file == "-":
-            count = import_lines(opened, store.namespace, sys.stdin)
+            count = import_lines(opened, namespace, sys.stdin)
         else:
             try:
                 with Path(file).open(encoding="utf-8") as lines:
-                    count = import_lines(opened, store.namespace, lines)
+                    count = import_lines(opened, namespace, lines)
             except OSError as e:
                 fail(f"{file} cannot be read: {e.strerror or e}", CtlExitCode.USAGE)
             except UnicodeDecodeError as e:
                 fail(f"{file} is not an export: {e}", CtlExitCode.USAGE)
-    print_note(f"imported {count} keys into the namespace {store.namespace}")
+    print_note(f"imported {count} keys into the namespace {namespace}")
 
 
 @contextlib.contextmanager
 def _open_store(options: StoreOptions, store_dir: Path | None) -> Iterator[Store]:
     if store_dir is None:
-        with Store(store_url(options.redis_url)) as store:
+        with Store(url_of(options)) as store:
             yield store
         return
     from hero_supervisor.errors import EmbeddedStoreError

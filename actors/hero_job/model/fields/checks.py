@@ -18,6 +18,8 @@ from hero_job.model.fields.limits import (
     MAX_IDS,
     MAX_NAME,
     MAX_ROUTE,
+    MAX_TEXT_CHARS,
+    MAX_TEXTS,
     MAX_VARIABLE_NAME,
     MAX_VARIABLE_VALUE,
     MAX_VARIABLES,
@@ -202,6 +204,33 @@ def id_tuple(name: str, values: object) -> tuple[str, ...]:
     if len(set(ids)) != len(ids):
         raise JobInvalid(name, "lists a job twice")
     return ids
+
+
+def text_tuple(name: str, values: object) -> tuple[str, ...]:
+    """Bring a list of texts into its immutable form.
+
+    Args:
+        name: Field, for the error.
+        values: Any iterable of texts, except a string.
+
+    Raises:
+        JobInvalid: Not a list of texts, too many, too long, or one that UTF-8 cannot hold.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise JobInvalid(name, f"must be a list of texts, not {values!r:.80}")
+    texts = tuple(islice(values, MAX_TEXTS + 1))
+    if len(texts) > MAX_TEXTS:
+        raise JobInvalid(name, f"lists more than {MAX_TEXTS} texts")
+    for text in texts:
+        if not isinstance(text, str):
+            raise JobInvalid(name, f"must be a list of texts, not of {text!r:.80}")
+        if len(text) > MAX_TEXT_CHARS:
+            raise JobInvalid(name, f"has a text of more than {MAX_TEXT_CHARS} characters")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise JobInvalid(name, f"has a text that is not Unicode: {text!r:.80}") from None
+    return texts
 
 
 def time_text(name: str, value: object) -> str:

@@ -263,6 +263,15 @@ IDS: Final = FieldKind(
     bounds={"max_length": limits.MAX_IDS},
     item_bounds={"max_length": limits.MAX_ID},
 )
+TEXTS: Final = FieldKind(
+    check=checks.text_tuple,
+    encode=lambda value: _dump(value) if value else "[]",
+    decode=wire_values.parse_texts,
+    json_type=list[str],
+    show=list,
+    bounds={"max_length": limits.MAX_TEXTS},
+    item_bounds={"max_length": limits.MAX_TEXT_CHARS},
+)
 SIGNATURES: Final = FieldKind(
     check=lambda _name, value: signature_tuple(value),
     encode=lambda value: orjson.dumps(value).decode(),

@@ -26,6 +26,9 @@ MAX_VARIABLE_VALUE: Final = 100_000
 MAX_VARIABLES: Final = 1000
 #: Jobs before, or after, one job. One Lua script visits all of them; MOST_IDS in lua/parts/damage.lua.
 MAX_IDS: Final = 1_000
+#: Of a list of arguments, and of each.
+MAX_TEXTS: Final = 1000
+MAX_TEXT_CHARS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

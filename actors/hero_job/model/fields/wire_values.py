@@ -99,6 +99,22 @@ def parse_ids(name: str, text: str | None) -> tuple[str, ...]:
     return tuple(value)
 
 
+def parse_texts(name: str, text: str | None) -> tuple[str, ...]:
+    """Read a JSON array of texts. An absent or empty one, and null, mean none.
+
+    Args:
+        name: Field, for the error.
+        text: The JSON.
+
+    Raises:
+        JobInvalid: Not a JSON array of texts.
+    """
+    texts = parse_ids(name, text)
+    if not all(isinstance(item, str) for item in texts):
+        raise JobInvalid(name, "is not a JSON array of texts")
+    return texts
+
+
 def parse_signatures(text: str | None) -> tuple[Signature, ...]:
     """Read the signatures of a job.
 

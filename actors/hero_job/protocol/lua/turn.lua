@@ -21,8 +21,8 @@
 --   with a redelivery; then the last value is the most redeliveries.
 -- Returns {alive 0|1, {id refused ...}, {job ...}}. A job is
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options}, nil where the hash lacks it.
---   The options of a job that sets any: {retries, failures, {prerequisite, output, ...}, log_path, signatures,
---   memory_bytes, suspect}
+--   The options of a job that sets any: {retries, failures, {prerequisite, output, output_json, ...}, log_path,
+--   signatures, memory_bytes, suspect, args}
 --
 -- Plain jobs, those without options and whose records are as we write them, come first: what follows at the line PARTS
 -- makes dozens of functions, which costs the server as much as a job. Both halves do the same to a plain job.
@@ -209,18 +209,19 @@ if not ids then
   ids = alive == 1 and max_jobs > 0 and claim_ids() or {}
 end
 
--- The outputs of prerequisites, as a flat list: id, output ... Or nil and the id of one whose record is gone.
+-- The outputs of prerequisites, as a flat list: id, output, output_json ... Or nil and the id of one whose record is gone.
 local function outputs_of(id, prerequisites, prerequisites_added)
   local outputs = {}
   for n, name in ipairs({ 'prerequisites', 'prerequisites_added' }) do
     for _, prerequisite in ipairs(read_ids(name, n == 1 and prerequisites or n == 2 and prerequisites_added)) do
       links = links + 1
-      local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status')
+      local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status', 'output_json')
       if hash.err or not (hash[1] or hash[2] or hash[3]) then return nil, prerequisite end
       -- A job that was created after the one it waited for was deleted has only its id.
       if redis.pcall('SISMEMBER', ns .. READERS .. prerequisite, id) == 0 then return nil, prerequisite end
       outputs[#outputs + 1] = prerequisite
       outputs[#outputs + 1] = hash[1]
+      outputs[#outputs + 1] = hash[4]
     end
   end
   return outputs
@@ -230,10 +231,10 @@ end
 -- lets it wait in line, and returns nil.
 local function admit(id, key, attempt)
   local expires_ms, rate_key, rate_max, rate_window_s, concurrency_key, concurrency_max, retries, failures,
-    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, suspect, foreign_log_path, released, place =
+    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, suspect, foreign_log_path, released, place, args =
     unpack(redis.call('HMGET', key, 'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key',
     'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added', 'log_path', 'signatures',
-    'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'released', 'place'))
+    'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'released', 'place', 'script_args'))
   concurrency_key = concurrency_key or place
   local has_begun = (tonumber(attempt) or 0) > (tonumber(released) or 0)
   if expires_ms and not has_begun and now > read_number('expires_ms', expires_ms) then
@@ -259,14 +260,14 @@ local function admit(id, key, attempt)
     end
   end
   redis.call('ZREM', ns .. EXPIRING, id)
-  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes, suspect }
+  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes, suspect, args }
 end
 
 -- The options of a job that the lane has claimed already, for an answer that was lost.
 local function options_again(key)
-  local retries, failures, log_path, signatures, memory_bytes, suspect, foreign_log_path = unpack(redis.call('HMGET',
-    key, 'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', 'suspect', FOREIGN_LOG_PATH))
-  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes, suspect }
+  local retries, failures, log_path, signatures, memory_bytes, suspect, foreign_log_path, args = unpack(redis.call(
+    'HMGET', key, 'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'script_args'))
+  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes, suspect, args }
 end
 
 -- The queue that an id was taken from; nil if the lane held it already.

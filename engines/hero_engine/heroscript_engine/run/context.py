@@ -49,8 +49,8 @@ class Context:
     Attributes:
         action: The action that is running.
         playbook: All actions of the script. A handler may append more, which run after the others.
-        constants: What every script gets: `CALLER_ID`, `CONTEXT_ID`, `JOB_ID`, `ENV`, `PREREQUISITES` and
-            `SIGNATORIES`.
+        constants: What every script gets: `CALLER_ID`, `CONTEXT_ID`, `JOB_ID`, `ENV`, `ARGS`, `PREREQUISITES`,
+            `PREREQUISITE_VALUES` and `SIGNATORIES`.
         session: The values that the actions share.
         results: The results of the actions so far, in the order in which they ran, by the action's id.
         settings: The engine's settings.
@@ -106,6 +106,11 @@ class Context:
     def signatories(self) -> tuple[str, ...]:
         """The public keys that have signed the job."""
         return signatories(self.constants)
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The job's arguments."""
+        return arguments(self.constants)
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -189,6 +194,12 @@ def signatories(constants: Mapping[str, object]) -> tuple[str, ...]:
     """Read the public keys that have signed the job from the constants."""
     keys = constants.get("SIGNATORIES", ())
     return tuple(str(key) for key in keys) if isinstance(keys, tuple | list) else ()
+
+
+def arguments(constants: Mapping[str, object]) -> tuple[str, ...]:
+    """Read the job's arguments from the constants."""
+    args = constants.get("ARGS", ())
+    return tuple(str(arg) for arg in args) if isinstance(args, tuple | list) else ()
 
 
 def _texts(value: object) -> Mapping[str, str]:

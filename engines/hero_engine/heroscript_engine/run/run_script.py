@@ -19,7 +19,7 @@ from typing import Protocol
 from hero_engine.engine import Done, Failed, Outcome
 from hero_engine.heroscript_engine.run.actions import VOCABULARY
 from hero_engine.heroscript_engine.run.binding import Binding
-from hero_engine.heroscript_engine.run.context import Context, set_word, signatories
+from hero_engine.heroscript_engine.run.context import Context, arguments, set_word, signatories
 from hero_engine.heroscript_engine.run.repositories import fetch_for_include
 from hero_engine.heroscript_engine.run.settings import EngineSettings
 from hero_engine.host.programs import ProgramFailed
@@ -201,6 +201,7 @@ def _words(constants: Mapping[str, object], prerequisites: Mapping[str, str]) ->
     env = constants.get("ENV")
     words = {name_fix(str(key)): str(text) for key, text in env.items()} if isinstance(env, Mapping) else {}
     words |= {f"prerequisite_{number}": text for number, text in enumerate(prerequisites.values(), 1)}
+    words |= {f"arg_{number}": text for number, text in enumerate(arguments(constants), 1)}
     scalars = {name: value for name, value in constants.items() if isinstance(value, str | int | float)}
     scalars["SIGNATORIES"] = ",".join(signatories(constants))
     return words | {name_fix(name): str(value) for name, value in scalars.items()}

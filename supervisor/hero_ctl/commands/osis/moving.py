@@ -15,10 +15,10 @@ from typing import Annotated, Any, Final, TextIO
 import typer
 
 from hero_ctl.commands.osis.shared import ContextId, Schemas, all_sids, operator, read_types, short_name
-from hero_ctl.connect import open_supervisor
+from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
-from hero_ctl.output import fail, print_note
+from hero_ctl.output.console import fail, print_note
 from hero_job.model.objects.errors import ObjectChanged, ObjectError
 from hero_job.operations.objects.objects import Objects
 
@@ -34,7 +34,7 @@ def export(
     store: StoreOptions,
 ) -> None:
     """Write the objects of a context as lines of JSON, without their history, for `heroctl osis import`."""
-    objects = Objects(store.namespace)
+    objects = Objects(namespace_of(store))
     access = operator(context)
     count = 0
     with open_supervisor(store) as supervisor, _opened(file, "w") as out:
@@ -62,7 +62,7 @@ def import_(
     store: StoreOptions,
 ) -> None:
     """Read lines of `heroctl osis export` into a context. An object that exists is replaced, as a new version."""
-    objects = Objects(store.namespace, _MAX_BYTES)
+    objects = Objects(namespace_of(store), _MAX_BYTES)
     access = operator(context)
     types = read_types(schemas)
     written = kept = 0

@@ -18,10 +18,10 @@ from hero_ctl.commands.osis.shared import (
     read_types,
     short_name,
 )
-from hero_ctl.connect import open_supervisor
+from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output import fail
+from hero_ctl.output.console import fail
 from hero_job.model.objects.errors import ObjectNotFound
 from hero_job.operations.objects.objects import Objects
 
@@ -41,7 +41,7 @@ def list_(
     store: StoreOptions,
 ) -> None:
     """Count the objects of each context and type; with a type, list the SIDs of its objects."""
-    objects = Objects(store.namespace)
+    objects = Objects(namespace_of(store))
     with open_supervisor(store) as supervisor:
         if type_name is None:
             counts = list(_counts(supervisor, objects, context))
@@ -66,7 +66,7 @@ def get(
     store: StoreOptions,
 ) -> None:
     """Print an object as JSON."""
-    objects = Objects(store.namespace)
+    objects = Objects(namespace_of(store))
     access = operator(context)
     with open_supervisor(store) as supervisor:
         try:

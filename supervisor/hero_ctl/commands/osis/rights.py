@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hero_ctl.commands.osis.shared import ContextId, operator
-from hero_ctl.connect import open_supervisor
+from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.options import StoreOptions
 from hero_job.model.objects.acl import acl_change
 from hero_job.operations.objects.acl_changes import AclChanges
@@ -19,7 +19,7 @@ AclWord = Annotated[str, typer.Argument(metavar="CHANGE", help="grant or revoke 
 def acl_show(*, context: ContextId, store: StoreOptions) -> None:
     """Print who may do what with the objects of a context, besides its owner, as JSON."""
     with open_supervisor(store) as supervisor:
-        acl = supervisor.store.drive(AclChanges(store.namespace).read(operator(context)))
+        acl = supervisor.store.drive(AclChanges(namespace_of(store)).read(operator(context)))
     typer.echo(json.dumps(acl.as_json(), indent=2, ensure_ascii=False))
 
 
@@ -33,4 +33,6 @@ def acl_set(
 ) -> None:
     """Change the rights in a context: grant read alice, revoke write alice, join team alice, grant write group:team."""
     with open_supervisor(store) as supervisor:
-        supervisor.store.drive(AclChanges(store.namespace).change(operator(context), acl_change(change, to, member)))
+        supervisor.store.drive(
+            AclChanges(namespace_of(store)).change(operator(context), acl_change(change, to, member))
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.output import fail
+from hero_ctl.output.console import fail
 from hero_job.operations.objects.find import find_objects, list_objects
 from hero_job.operations.objects.guard import ObjectAccess
 from hero_job.operations.objects.objects import Objects

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hero_ctl.commands.actors import DEFAULT_SOCKET, Socket, ask_supervisor
+from hero_ctl.connect.service import ask_supervisor
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import Json
-from hero_ctl.output import fail, print_note
+from hero_ctl.options import Json, ServiceOptions
+from hero_ctl.output.console import fail, print_note
 
 CHECK_EPILOG = "Exit codes: 0 no problems, maybe warnings; 1 it does not compile, or warnings with --strict; 2 usage."
 
@@ -30,19 +30,20 @@ Entry = Annotated[
 
 
 def functions(
+    *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A function, or a family.")] = "",
     entry: Entry = None,
     definitions: Annotated[
         bool, typer.Option("--definitions", help="Print a .d.rhai file for Rhai's language server.")
     ] = False,
     as_json: Json = False,
-    socket: Socket = DEFAULT_SOCKET,
+    service: ServiceOptions,
 ) -> None:
     """List the functions for scripts; with a name, explain one. With --type, say which setting allows the others."""
     if definitions:
         typer.echo(_run("hero_engine.host.describe", "definitions"), nl=False)
         return
-    rows = _rows(entry, socket)
+    rows = _rows(entry, service)
     found = [row for row in rows if name in ("", row["name"], row["family"])]
     if not found:
         fail(f"there is no function {name}; heroctl functions lists all", CtlExitCode.FAILED)
@@ -56,11 +57,12 @@ def functions(
 
 
 def check(
+    *,
     path: Annotated[str, typer.Argument(metavar="FILE", help="A Rhai script; - for standard input.")],
     entry: Entry = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings give exit code 1 too.")] = False,
     as_json: Json = False,
-    socket: Socket = DEFAULT_SOCKET,
+    service: ServiceOptions,
 ) -> None:
     """Compile a Rhai script, and warn of functions that its actor does not have. Nothing runs."""
     try:
@@ -70,7 +72,7 @@ def check(
     found = json.loads(_run("hero_engine.rhai_check", text=source))
     problems = [{**found["error"], "level": "error"}] if found["error"] else []
     if found["calls"]:
-        problems += _missing(found["calls"], _rows(entry, socket), judged=entry is not None)
+        problems += _missing(found["calls"], _rows(entry, service), judged=entry is not None)
     if as_json:
         typer.echo(json.dumps(problems, indent=2))
     for problem in [] if as_json else problems:
@@ -94,9 +96,9 @@ def _missing(calls: list[dict[str, Any]], rows: list[dict[str, Any]], *, judged:
     return problems
 
 
-def _rows(entry: str | None, socket: str) -> list[dict[str, Any]]:
+def _rows(entry: str | None, service: ServiceOptions) -> list[dict[str, Any]]:
     if entry is not None:
-        listed: list[dict[str, Any]] = ask_supervisor(socket, "list_functions", {"name": entry})
+        listed: list[dict[str, Any]] = ask_supervisor(service, "list_functions", {"name": entry})
         return listed
     documented: list[dict[str, Any]] = json.loads(_run("hero_engine.host.describe", "json"))
     return documented

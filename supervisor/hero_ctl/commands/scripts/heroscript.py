@@ -18,7 +18,7 @@ import typer
 
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json
-from hero_ctl.output import fail, print_note
+from hero_ctl.output.console import fail, print_note
 from hero_engine.languages.heroscript import (
     Diagnostic,
     HeroScriptError,
@@ -103,7 +103,7 @@ def check(
             if side is not None:
                 found += find_misreadings(script.text, script.name)
     if as_json:
-        from hero_ctl.json_views import to_json
+        from hero_ctl.output.json_views import to_json
 
         typer.echo(to_json([_as_json(one) for one in found]))
     else:

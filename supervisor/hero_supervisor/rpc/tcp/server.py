@@ -16,6 +16,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from hero_config.model.settings import JobsSettings, RpcSettings
+from hero_supervisor.errors import PortUnusable
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.endpoint import build_dispatcher
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit, CountedWarning
@@ -95,7 +96,12 @@ class WebServer:
         logging.getLogger("uvicorn.error").addFilter(_is_our_error)
         limit = ConnectionLimit("max_connections", settings.max_connections)
         family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-        listener = self._listener or socket.create_server((settings.bind, settings.port), family=family, backlog=1024)
+        try:
+            listener = self._listener or socket.create_server(
+                (settings.bind, settings.port), family=family, backlog=1024
+            )
+        except OSError as e:
+            raise PortUnusable(settings.bind, settings.port, e) from e
 
         def make_protocol() -> HttpConnection:
             return HttpConnection(config, self._state, limit=limit)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hero_client import Supervisor
-from hero_ctl.connect import open_supervisor
+from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.options import StoreOptions
 from hero_job.operations.events import BEGINNING, Entry, Events, order
 
@@ -36,7 +36,7 @@ def events(
     Changes that third-party actors make are not recorded.
     """
     wanted = frozenset(job or ())
-    keys = Events(store.namespace).keys
+    keys = Events(namespace_of(store)).keys
     stream = keys.actor_events if actors else keys.events
     with open_supervisor(store) as supervisor:
         for entry in _entries(supervisor, stream, _cursor(after), follow=follow):
@@ -72,7 +72,7 @@ def _cursor(text: str | None) -> str:
 
 
 def _job_events(entry: Entry) -> list[dict[str, str]]:
-    from hero_ctl.json_views import time_text
+    from hero_ctl.output.json_views import time_text
 
     cursor, moves = entry
     at = time_text(order(cursor)[0])
@@ -84,7 +84,7 @@ def _job_events(entry: Entry) -> list[dict[str, str]]:
 
 
 def _actor_event(entry: Entry) -> dict[str, str]:
-    from hero_ctl.json_views import time_text
+    from hero_ctl.output.json_views import time_text
 
     cursor, fields = entry
     known = {**json.loads(fields.get("entry", "{}")), **fields}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hero_ctl.json_views import next_time_text, time_text
+from hero_ctl.output.json_views import next_time_text, time_text
 from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
 from hero_job.operations.credentials import StoredToken
 from hero_job.operations.schedules import Schedule

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hero_config.model.settings import Settings
-from hero_ctl.commands.checks import Finding
+from hero_ctl.commands.checkup.checks import Finding
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError
 from hero_job.operations.store_clock import ClockWatch
@@ -19,14 +19,15 @@ from hero_supervisor.store.disk_guard import room_of
 from hero_supervisor.store.kept_copies import kept_copies
 
 
-def check_store_files(settings: Settings, *, serves: bool) -> Iterator[Finding]:
+def check_store_files(settings: Settings, base: Path, *, serves: bool) -> Iterator[Finding]:
     """Check the folder of the embedded store.
 
     Args:
         settings: Where the folder is.
+        base: Folder in which the service runs; relative paths begin there.
         serves: A store serves. Its files change then, so they are not compared with each other.
     """
-    folder = Path(settings.embedded.dir)
+    folder = base / settings.embedded.dir
     if settings.store.redis_url or not folder.is_dir():
         return
     if not serves:

@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hero_ctl.connect import STATE_DIR, store_url
+from hero_config.layers.places import PlacesUnreadable, find_config, find_places
 from hero_ctl.options import Json, StoreOptions
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreUrlInvalid
 from hero_job.operations.operations import Operations
 
 if TYPE_CHECKING:
-    from hero_ctl.commands.checks import Finding
+    from hero_ctl.commands.checkup.checks import Finding
 
 EPILOG = "Exit codes: 0 no problems, maybe warnings; 1 there are problems; 2 wrong usage."
-#: Where `scripts/run` and the systemd units look for the config.
-_CONFIGS = (Path("config/hero.toml"), Path("hero.toml"))
 #: By `Level`.
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
 def doctor(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            show_default="config/hero.toml or hero.toml, if one exists",
-            help="Config file of the service.",
-        ),
-    ] = None,
     most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Read at most this many jobs.")] = 100_000,
     delete_damaged: Annotated[
         bool,
@@ -46,10 +34,10 @@ def doctor(
 ) -> None:
     """Check config, store, jobs, actors, sockets and this machine, and say how to solve each problem.
 
-    Without --redis-url and --namespace the command checks the store of the config.
+    It checks the service whose config `heroctl config where` names.
     """
     # The checks import pydantic, which costs 0.1 s; no other command should pay for it.
-    from hero_ctl.commands.checks import (
+    from hero_ctl.commands.checkup.checks import (
         Finding,
         Level,
         check_config,
@@ -60,29 +48,39 @@ def doctor(
         check_rpc,
         check_store,
     )
-    from hero_ctl.commands.store_checks import check_clock, check_store_files
+    from hero_ctl.commands.checkup.service_checks import check_processes, check_queues
+    from hero_ctl.commands.checkup.store_checks import check_clock, check_store_files
 
-    path = config or next((p for p in _CONFIGS if p.is_file()), None)
+    path, _ = find_config(store.config)
     settings, found = check_config(path)
-    configured = settings.store.redis_url if settings else ""
-    state_dir = Path(settings.embedded.dir) if settings else STATE_DIR
-    namespace = store.given_namespace or (settings.store.namespace if settings else store.namespace)
+    # A config that is wrong elsewhere may still name its store.
+    places = None
     try:
-        with Store(store_url(store.redis_url or configured, state_dir)) as opened:
-            operations = Operations(namespace)
-            found += check_store(opened, operations)
-            if not any(finding.area == "store" and finding.level is Level.PROBLEM for finding in found):
-                found += check_clock(opened, namespace)
-                found += check_jobs(opened, operations, most)
-                found += check_records(opened, operations, delete=delete_damaged)
+        places = find_places(store.config)
+        url = store.redis_url or places.store_url().value
+        if not url:
+            said, _, cure = places.missing_store().partition(": ")
+            found.append(Finding.problem("store", said, cure))
+        else:
+            with Store(url) as opened:
+                operations = Operations(store.given_namespace or places.namespace.value)
+                found += check_store(opened, operations)
+                if not any(finding.area == "store" and finding.level is Level.PROBLEM for finding in found):
+                    found += check_clock(opened, operations.keys.namespace)
+                    found += check_jobs(opened, operations, most)
+                    found += check_queues(opened, operations)
+                    found += check_records(opened, operations, delete=delete_damaged)
+    except PlacesUnreadable:
+        pass  # check_config has said why
     except StoreUrlInvalid as e:
         found.append(Finding.problem("store", str(e), "correct [store] redis_url"))
-    if settings is not None:
+    if settings is not None and places is not None:
         serves = any(finding.area == "store" and finding.level is Level.OK for finding in found)
-        found += check_store_files(settings, serves=serves)
-        found += chain(check_rights(settings), check_rpc(settings), check_host(settings))
+        found += check_store_files(settings, places.folder, serves=serves)
+        found += chain(check_rights(settings), check_rpc(settings, places), check_processes(places.socket.value))
+        found += check_host(settings, places.folder)
     if as_json:
-        from hero_ctl.json_views import to_json
+        from hero_ctl.output.json_views import to_json
 
         typer.echo(to_json([dataclasses.asdict(finding) for finding in found]))
     else:

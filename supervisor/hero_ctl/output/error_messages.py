@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hero_ctl.exits import CtlExitCode, exit_code_of
-from hero_ctl.output import PREFIX
+from hero_ctl.output.console import PREFIX
 from hero_job.model.errors import (
     HeroJobError,
     JobConflict,
@@ -23,7 +23,7 @@ from hero_job.model.status import JobStatus
 
 _START_HINT = (
     "is it running? Start one with `hero-supervisor` or `scripts/run`, "
-    "or name another one with --redis-url or HERO_REDIS_URL"
+    "or name another one with --redis-url or HERO_REDIS_URL; `heroctl config where` says what named this one"
 )
 #: What to do about an error of the server, by the first word of its answer.
 _REFUSAL_HINTS = {
@@ -61,8 +61,8 @@ def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMess
         case JobFailed():
             return ErrorMessage(text=_failure(error, script_name), code=exit_code_of(error.kind))
         case WaitTimeout():
-            text = f"{error}; ask again with `heroctl output {error.job_id}`"
-            return ErrorMessage(text=PREFIX + text, code=CtlExitCode.TIMED_OUT)
+            text = f"{error}; ask again with `heroctl output --wait 60 {error.job_id}`"
+            return ErrorMessage(text=PREFIX + text, code=CtlExitCode.NOT_ENDED)
         case JobNotFound():
             text = f"{error} (never created, deleted, or past its retention)"
             return ErrorMessage(text=PREFIX + text, code=CtlExitCode.UNKNOWN_JOB)

@@ -1,4 +1,4 @@
-"""The commands that run a script or look at jobs: run, submit, status, show, output, list."""
+"""The commands that look at jobs: status, show, output, list."""
 
 from __future__ import annotations
 
@@ -7,60 +7,15 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl.connect import open_supervisor
-from hero_ctl.error_messages import explain
+from hero_ctl.connect.store import open_supervisor
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.job_fields import OneTimeJobOptions, job_fields
-from hero_ctl.options import JobId, Json, Script, ScriptFile, StoreOptions
-from hero_ctl.output import fail, print_note, print_result
-from hero_ctl.script import read_script
-from hero_ctl.waiting import run_and_wait
-from hero_job.model.errors import JobFailed
-from hero_job.model.job import Job, ScriptType
+from hero_ctl.options import JobId, Json, StoreOptions
+from hero_ctl.output.console import fail, print_result
+from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord
 
 _PAGE = 500
-
-
-def run(
-    *,
-    script: Script = None,
-    file: ScriptFile = None,
-    options: OneTimeJobOptions,
-    wait: Annotated[
-        float | None,
-        typer.Option(
-            "--wait",
-            metavar="SECONDS",
-            show_default="the timeout, plus a minute for the queue",
-            help="Stop waiting after this long; the job goes on.",
-        ),
-    ] = None,
-    store: StoreOptions,
-) -> None:
-    """Run a script, wait for it, and print its output."""
-    source = read_script(script, file)
-    job = Job.from_fields(job_fields(source.text, options))
-    with open_supervisor(store) as supervisor:
-        try:
-            text = run_and_wait(supervisor, job, wait, print_note)
-        except JobFailed as e:
-            message = explain(e, script_name=source.name)
-            fail(message.text, message.code, prefix="")
-        except KeyboardInterrupt:
-            fail(
-                f"interrupted; job {job.id} goes on, get its output with `heroctl output {job.id}`",
-                CtlExitCode.INTERRUPTED,
-            )
-    print_result(text)
-
-
-def submit(*, script: Script = None, file: ScriptFile = None, options: OneTimeJobOptions, store: StoreOptions) -> None:
-    """Queue a script and print the id of its job."""
-    job = Job.from_fields(job_fields(read_script(script, file).text, options))
-    with open_supervisor(store) as supervisor:
-        typer.echo(supervisor.submit_job(job))
 
 
 def status(
@@ -72,7 +27,7 @@ def status(
     """Print the status of a job."""
     with open_supervisor(store) as supervisor:
         if as_json:
-            from hero_ctl.json_views import record_as_json, to_json
+            from hero_ctl.output.json_views import record_as_json, to_json
 
             typer.echo(to_json(record_as_json(supervisor.get_job(job_id))))
         else:
@@ -81,8 +36,8 @@ def status(
 
 def show(job_id: JobId, store: StoreOptions, *, as_json: Json = False) -> None:
     """Print what happened to a job: status, times, attempts, why it ran again, and its error."""
-    from hero_ctl.json_views import record_as_json, to_json
-    from hero_ctl.tables import print_job
+    from hero_ctl.output.json_views import record_as_json, to_json
+    from hero_ctl.output.tables import print_job
 
     with open_supervisor(store) as supervisor:
         record = supervisor.get_job(job_id)
@@ -124,8 +79,8 @@ def list_jobs(
     store: StoreOptions,
 ) -> None:
     """List the jobs in the store, newest first."""
-    from hero_ctl.json_views import record_as_json, to_json
-    from hero_ctl.tables import print_jobs
+    from hero_ctl.output.json_views import record_as_json, to_json
+    from hero_ctl.output.tables import print_jobs
 
     newest: dict[str, JobRecord] = {}
     damaged: dict[str, str] = {}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from hero_config.layers.load import load
+from hero_config.layers.places import Places
 from hero_config.layers.problems import ConfigError
 from hero_config.layers.secrets import without_secrets
 from hero_config.model.settings import Settings
@@ -99,7 +100,8 @@ def check_config(path: Path | None) -> tuple[Settings | None, list[Finding]]:
     except ConfigError as e:
         cure = "correct it; the service does not start with this config"
         return None, [Finding.problem("config", str(p), cure) for p in e.problems]
-    found = [Finding.ok("config", f"{name}: valid, {len(settings.actors)} [[actors]] entries")]
+    entries = ", ".join(actor.base_name for actor in settings.actors) or "none"
+    found = [Finding.ok("config", f"{name}: valid, {len(settings.actors)} [[actors]] entries: {entries}")]
     if path is not None and path.stat().st_mode & 0o077 and "@" in settings.store.redis_url:
         text = f"{path} holds a password, and other users can read it"
         found.append(Finding.warning("config", text, f"chmod 600 {path}"))
@@ -176,12 +178,12 @@ def check_records(store: Store, operations: Operations, *, delete: bool) -> Iter
             yield Finding.problem("records", f"this host cannot read the {record}", cure)
 
 
-def check_rpc(settings: Settings) -> Iterator[Finding]:
+def check_rpc(settings: Settings, places: Places) -> Iterator[Finding]:
     """Ask the service on its socket and on its port whether it is healthy."""
-    path = settings.rpc.unix_socket
+    path = places.socket.value if settings.rpc.unix_socket else ""
     if path:
         if not Path(path).exists():
-            cure = "start hero-supervisor; a relative path is below the folder in which it is started"
+            cure = "start hero-supervisor; `heroctl config where` says where this path begins"
             yield Finding.warning("rpc", f"there is no socket {path}", cure)
         else:
             yield from _ask(path)
@@ -214,22 +216,30 @@ def _in_words(value: object) -> str:
     return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
-def check_host(settings: Settings) -> Iterator[Finding]:
-    """Check folders and programs of this machine."""
+def check_host(settings: Settings, base: Path) -> Iterator[Finding]:
+    """Check folders and programs of this machine.
+
+    Args:
+        settings: Of the service.
+        base: Folder in which the service runs; relative paths begin there.
+    """
     folders = {"[jobs] log_dir": settings.jobs.log_dir}
     if not settings.store.redis_url:
         folders["[embedded] dir"] = settings.embedded.dir
     for name, folder in folders.items():
-        if folder and (nearest := _nearest(Path(folder))) is not None and not os.access(nearest, os.W_OK):
+        if folder and (nearest := _nearest(base / folder)) is not None and not os.access(nearest, os.W_OK):
             text = f"{name} {folder} cannot be written by this user"
             yield Finding.problem("host", text, f"chown {nearest} to the service's user")
-    for path in [Path(settings.embedded.dir)] if not settings.store.redis_url else []:
+    for path in [base / settings.embedded.dir] if not settings.store.redis_url else []:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             text = f"other users can read the jobs in {path}"
             yield Finding.warning("host", text, f"chmod 700 {path}")
     types = {actor.type for actor in settings.actors}
     if types & {"osis", "sal"} and importlib.util.find_spec("rhai") is None:
-        cure = "pip install rhai-py, or run scripts/setup in a checkout"
+        cure = (
+            "install the wheel that was built beside that of hero-runtime: pip install --no-index dist/rhai_py-*.whl "
+            "(docs/operations.md, Wheels); in a checkout, run scripts/setup"
+        )
         yield Finding.problem("host", f"rhai-py is not installed for {sys.executable}", cure)
     own_v = any("HERO_V_COMMAND" in actor.env for actor in settings.actors if actor.type == "v")
     if "v" in types and not own_v and shutil.which("hero") is None:
@@ -242,7 +252,8 @@ _TROUBLES: Final = {
     Trouble.NO_SUCH_JOB: ("ids in a queue without a job", "nothing: the actor that takes one drops it"),
     Trouble.WRONG_QUEUE: (
         "jobs in the queue of another script type",
-        "find the program that pushes there; heroctl stop ID, then create the job again",
+        "heroctl stop ID, create the job again, and find the program that pushes there; the next actor that looks at "
+        "the queue drops the id",
     ),
     Trouble.IN_NO_QUEUE: (
         "jobs that wait in no queue",

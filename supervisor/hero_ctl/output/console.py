@@ -24,6 +24,23 @@ def print_note(text: str, prefix: str = PREFIX) -> None:
     typer.echo(f"{prefix}{text}", err=True)
 
 
+def ask(question: str) -> bool:
+    """Ask a question, and return whether the answer is yes."""
+    # Not typer.confirm: it writes a space to standard output, which is for results only.
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def confirm(question: str) -> None:
+    """Ask before something is done; end the command unless the answer is yes.
+
+    Args:
+        question: What is done, to what, and to how many.
+    """
+    if not ask(question):
+        fail("nothing was changed; --yes skips this question", CtlExitCode.FAILED)
+
+
 def fail(text: str, code: CtlExitCode, prefix: str = PREFIX) -> NoReturn:
     """Print what went wrong and end the command.
 

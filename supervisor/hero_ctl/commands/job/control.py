@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl.connect import open_supervisor
+from hero_ctl.connect.store import open_supervisor
 from hero_ctl.options import JobId, StoreOptions
-from hero_ctl.output import print_note, print_result
+from hero_ctl.output.console import print_note, print_result
 from hero_job.model.status import JobStatus
 from hero_job.model.views import LogLine
 
@@ -68,7 +68,7 @@ def logs(
 
 
 def _as_json(line: LogLine) -> str:
-    from hero_ctl.json_views import time_text
+    from hero_ctl.output.json_views import time_text
 
     shown = {"cursor": line.cursor, "at": time_text(line.at_ms), "level": line.level, "text": line.text}
     return json.dumps(shown, ensure_ascii=False)

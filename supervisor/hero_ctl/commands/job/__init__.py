@@ -1,0 +1,1 @@
+"""The commands on jobs: run them, look at them, act on them, follow them."""

@@ -1,0 +1,63 @@
+"""Finds the store that a command uses, and opens the API on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hero_client import Supervisor, SupervisorBuilder
+from hero_config.layers.places import DEFAULT_STORE_DIR, Places, PlacesUnreadable, embedded_url, find_places
+from hero_ctl.exits import CtlExitCode
+from hero_ctl.options import PlaceOptions, StoreOptions
+from hero_ctl.output.console import fail
+
+#: Where a supervisor that was started in this folder keeps its embedded store.
+STATE_DIR = Path(DEFAULT_STORE_DIR)
+
+
+def find(place: PlaceOptions) -> Places:
+    """Find the deployment. End the command if the config that names it cannot be read."""
+    try:
+        return find_places(place.config)
+    except PlacesUnreadable as e:
+        fail(str(e), CtlExitCode.USAGE)
+
+
+def url_of(store: StoreOptions) -> str:
+    """Find the URL of the store: the given one, else what `find` found. End the command if there is none."""
+    if store.redis_url:
+        return store.redis_url
+    places = find(store)
+    found = places.store_url()
+    if not found.value:
+        fail(places.missing_store(), CtlExitCode.STORE)
+    return found.value
+
+
+def namespace_of(store: StoreOptions) -> str:
+    """Find the namespace of the deployment."""
+    return store.given_namespace or find(store).namespace.value
+
+
+def open_supervisor(store: StoreOptions) -> Supervisor:
+    """Make the API on the chosen store. It connects with its first call.
+
+    Raises:
+        StoreUrlInvalid: The URL cannot be used.
+        JobInvalid: The namespace cannot be used.
+    """
+    return SupervisorBuilder().redis_url(url_of(store)).namespace(namespace_of(store)).build()
+
+
+def socket_of(given: str | None, place: PlaceOptions) -> str:
+    """Find the Unix socket of this machine's supervisor: the given one, else that of the config."""
+    if given:
+        return given
+    found = find(place).socket.value
+    if not found:
+        fail("the config has no unix_socket: set one, or name a socket with --socket or HERO_SOCKET", CtlExitCode.STORE)
+    return found
+
+
+def store_url(given: str | None, store_dir: Path = STATE_DIR) -> str:
+    """Choose between a URL and the embedded store of a folder; "" if there is no URL and the store does not run."""
+    return given or embedded_url(store_dir)

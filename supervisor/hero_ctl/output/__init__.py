@@ -1,0 +1,1 @@
+"""How commands print: results as tables and in other formats, notes, questions, errors."""

@@ -39,6 +39,10 @@ def _run() -> None:
     from hero_process.secret_arguments import move_secret_to_environment
 
     move_secret_to_environment("HERO_REDIS_URL")
+    if instruction := os.environ.get("_HEROCTL_COMPLETE"):
+        from hero_ctl.commands.tools.completion import complete
+
+        sys.exit(complete(instruction))
     from hero_ctl.app import app
     from hero_ctl.output.error_messages import explain
     from hero_job.model.errors import HeroJobError

@@ -5,6 +5,7 @@ Options that always come together are a dataclass; `option_groups.py` turns it i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +14,26 @@ import typer
 
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail
+from hero_ctl.output.formats import Format
 from hero_job.model.job import ScriptType
 
 _STORE_PANEL = "Store"
+
+
+def live(kind: str) -> Callable[[str], list[str]]:
+    """Complete values from the store; the module that asks it is imported when the shell wants them.
+
+    Args:
+        kind: A function of `commands/tools/completion.py`.
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        import importlib
+
+        found: list[str] = getattr(importlib.import_module("hero_ctl.commands.tools.completion"), kind)(incomplete)
+        return found
+
+    return complete
 
 
 def duration(text: str) -> float:
@@ -29,9 +47,14 @@ def duration(text: str) -> float:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Print again every two seconds, until interrupted.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Name what would be changed, but change nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The id that `heroctl submit` printed.")]
+JobId = Annotated[
+    str,
+    typer.Argument(metavar="JOB_ID", help="The id that `heroctl submit` printed.", autocompletion=live("job_ids")),
+]
 Script = Annotated[
     str | None,
     typer.Argument(metavar="SCRIPT", help="A file that exists, @PATH for a file, - for standard input, or the script."),
@@ -116,6 +139,29 @@ class StoreOptions(PlaceOptions):
             rich_help_panel=_STORE_PANEL,
         ),
     ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """In which format a command prints.
+
+    Attributes:
+        form: As given.
+        as_json: JSON without the version of its fields, as an array.
+    """
+
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--output", "-o", case_sensitive=False, help="Format of the result; wide: all columns, name: ids or names."
+        ),
+    ] = Format.TABLE
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; -o json adds the version of the fields.")] = False
+
+    @property
+    def format(self) -> Format:
+        """The format to print in."""
+        return Format.JSON if self.as_json else self.form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,6 +235,22 @@ class Schedules:
         """Delete a schedule; its jobs stay. False if there is none of this name."""
         return Op([self._ticks, self._definitions, name], bool, lua.DELETE_SCHEDULE, 2)
 
+    def next_tick(self, name: str) -> Op[int | None]:
+        """Read the next tick of a schedule, in milliseconds since 1970; None while it is paused, or has no more."""
+        return Op(("ZSCORE", self._ticks, name), lambda answer: None if answer is None else int(float(answer)))
+
+    def last_job(self, name: str) -> Op[str | None]:
+        """Read the id of the last job that a schedule has created; None if there is none."""
+        return Op(("HGET", self._definitions, f"{name} last"), lambda answer: None if answer is None else str(answer))
+
+    def pause(self, name: str) -> Op[bool]:
+        """Let a schedule create no jobs; putting it again resumes it. False if it was paused already.
+
+        A supervisor that is handling its tick at this moment does not put it back: `tick.lua` moves only a schedule
+        that is still at that tick.
+        """
+        return Op(("ZREM", self._ticks, name), bool)
+
     def list(self) -> Op[list[Schedule]]:
         """List the schedules that can be read, by name."""
         return Op(("HGETALL", self._definitions), lambda answer: _decode_all(answer)[0])

@@ -6,25 +6,39 @@ over its Unix socket, because only a supervisor may start and stop its children.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hero_ctl.connect.service import ask_supervisor
-from hero_ctl.connect.store import open_supervisor
-from hero_ctl.options import Json, ServiceOptions, StoreOptions
-from hero_ctl.output.console import print_note
-from hero_job.model.job import ScriptType
+from hero_ctl.connect.store import find, open_supervisor
+from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, Watch, live
+from hero_ctl.output.console import print_note, print_result
+from hero_ctl.output.formats import Format, print_rows, repeat
+from hero_ctl.output.tables import ACTORS
 
+if TYPE_CHECKING:
+    from hero_client import Supervisor
+
+#: Longest wait for an answer that a list can do without, and the pause between two looks at a log, in seconds.
+_LOOK_S: Final = 1.0
 HELP_TEXT = "List actor processes; show, start, stop and restart those of this machine's supervisor."
 
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="An actors entry of the config (sal: all its processes), or a process (sal-1)."
+        metavar="NAME",
+        help="An actors entry of the config (sal: all its processes), or a process (sal-1).",
+        autocompletion=live("actor_names"),
     ),
 ]
-EntryName = Annotated[str, typer.Argument(metavar="NAME", help="An actors entry of the config, such as sal.")]
+EntryName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="An actors entry of the config, such as sal.", autocompletion=live("actor_names")
+    ),
+]
 WaitLimit = Annotated[
     float | None,
     typer.Option(
@@ -36,20 +50,56 @@ WaitLimit = Annotated[
 ]
 
 
-def list_actors(context: typer.Context, store: StoreOptions, *, as_json: Json = False) -> None:
+def list_actors_of_group(
+    context: typer.Context, store: StoreOptions, *, watch: Watch = False, output: OutputOptions
+) -> None:
     """List the actors of all machines, and how many jobs wait; or act on those of this machine's supervisor."""
-    if context.invoked_subcommand is not None:
-        return
-    from hero_ctl.output.json_views import actor_as_json, to_json
-    from hero_ctl.output.tables import print_actors
+    if context.invoked_subcommand is None:
+        list_actors(store, watch=watch, output=output)
+
+
+def list_actors(store: StoreOptions, *, watch: Watch = False, output: OutputOptions) -> None:
+    """List the actors of all machines, and how many jobs wait."""
+    from hero_ctl.output.json_views import queue_as_json
 
     with open_supervisor(store) as supervisor:
-        present = supervisor.list_actors()
-        if as_json:
-            typer.echo(to_json([actor_as_json(actor) for actor in present]))
-            return
-        queued = {script_type.value: supervisor.queue_length(script_type) for script_type in ScriptType}
-    print_actors(present, queued)
+
+        def draw() -> None:
+            rows = actor_rows(supervisor, store)
+            print_rows(rows, ACTORS, output.format, bare=output.as_json)
+            if output.format not in (Format.TABLE, Format.WIDE):
+                return
+            for row in rows:
+                if row["unavailable"] is not None:
+                    typer.echo(f"{row['name']}: {row['unavailable']}")
+            queues = [queue_as_json(queue) for queue in supervisor.list_queues()]
+            paused = {True: " (paused)", False: ""}
+            said = [f"{q['name']} {q['waiting']}{paused[bool(q['paused_since'])]}" for q in queues]
+            typer.echo("waiting: " + ", ".join(said))
+
+        repeat(draw, watch=watch)
+
+
+def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, Any]]:
+    """List the registered actors, and those of this machine's supervisor that are not: held, waiting, starting."""
+    from hero_ctl.output.json_views import actor_as_json
+
+    rows = [actor_as_json(actor) for actor in supervisor.list_actors()]
+    socket = find(store).socket.value
+    # Another store than that of the config belongs to another supervisor.
+    if not socket or (store.redis_url and store.redis_url != find(store).store_url().value):
+        return rows
+    from hero_supervisor.rpc.unix.client import NoAnswer, call
+
+    try:
+        listed = call(socket, "list_actors", {}, _LOOK_S).get("result") or []
+    except NoAnswer:
+        return rows
+    slots = {actor["incarnation"]: actor["supervised"] for actor in listed}
+    known = {row["incarnation"] for row in rows}
+    ours = [actor for actor in listed if actor["supervised"] and actor["incarnation"] not in known]
+    absent = [{**actor, "alive": False} for actor in ours]
+    return [{**row, "supervised": slots.get(row["incarnation"])} for row in rows] + absent
 
 
 def show(name: Name, service: ServiceOptions, *, as_json: Json = False) -> None:
@@ -70,14 +120,40 @@ def stop(name: Name, service: ServiceOptions) -> None:
 def restart(
     *,
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="An actors entry of the config, or one process.", show_default="all")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="An actors entry of the config, or one process.",
+            show_default="all",
+            autocompletion=live("actor_names"),
+        ),
     ] = "*",
     wait: WaitLimit = None,
     service: ServiceOptions,
 ) -> None:
     """Replace processes one by one, without losing a job, and print their names."""
+    whom = "all processes" if name == "*" else f"the processes of {name}"
+    print_note(f"replacing {whom}, one by one; jobs that run get time to finish, so this may take a while")
     for slot in ask_supervisor(service, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]:
         typer.echo(slot)
+
+
+def logs(
+    *,
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until interrupted.")] = False,
+    tail: Annotated[int, typer.Option("--tail", "-n", min=1, max=10_000, metavar="N", help="The last N lines.")] = 100,
+    service: ServiceOptions,
+) -> None:
+    """Print what a process of this machine's supervisor has written, also one that has ended."""
+    answer = ask_supervisor(service, "get_actor_logs", {"name": name, "count": tail})
+    while True:
+        for line in answer["lines"]:
+            print_result(f"{line['text']}\n")
+        if not follow:
+            return
+        time.sleep(_LOOK_S)
+        answer = ask_supervisor(service, "get_actor_logs", {"name": name, "after": answer["cursor"], "count": 10_000})
 
 
 def scale(

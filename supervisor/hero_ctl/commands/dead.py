@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from hero_client import Supervisor
+from hero_ctl.commands.job.selection import read_ids
 from hero_ctl.connect.store import open_supervisor
-from hero_ctl.options import Json, StoreOptions, Yes
+from hero_ctl.options import OutputOptions, StoreOptions, Yes
 from hero_ctl.output.console import confirm, print_note
+from hero_ctl.output.formats import print_rows
+from hero_ctl.output.tables import DEAD
 from hero_job.model.errors import HeroJobError, JobNotFound, StoreError
 from hero_job.model.views import JobRecord
 
@@ -17,23 +20,21 @@ from hero_job.model.views import JobRecord
 def list_dead(
     *,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Most letters to list.")] = 50,
-    as_json: Json = False,
+    output: OutputOptions,
     store: StoreOptions,
 ) -> None:
     """List the dead letters, newest first."""
-    from hero_ctl.output.json_views import dead_as_json, to_json
-    from hero_ctl.output.tables import print_dead
+    from hero_ctl.output.json_views import dead_as_json
 
     with open_supervisor(store) as supervisor:
         letters = supervisor.list_dead(0, limit)
         found = [(letter, _record(supervisor, letter.job_id)) for letter in letters]
         total = supervisor.count_dead()
-    if as_json:
-        typer.echo(
-            to_json([dead_as_json(letter, None if isinstance(record, str) else record) for letter, record in found])
-        )
-        return
-    print_dead(found)
+    rows = [
+        {**dead_as_json(letter, None), "problem": record} if isinstance(record, str) else dead_as_json(letter, record)
+        for letter, record in found
+    ]
+    print_rows(rows, DEAD, output.format, bare=output.as_json)
     if total > len(found):
         print_note(f"{len(found)} of {total}; --limit shows more")
 
@@ -41,7 +42,10 @@ def list_dead(
 def retry(
     store: StoreOptions,
     job_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[JOB_ID]...", help="Only these jobs; without any, all dead letters.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[JOB_ID]...", help="Only these jobs; - reads ids from standard input. Without any, all letters."
+        ),
     ] = None,
     yes: Yes = False,
 ) -> None:
@@ -53,9 +57,10 @@ def retry(
                 confirm(f"Run all {count} dead letters again?")
             typer.echo(supervisor.retry_all_dead())
             return
-        for job_id in job_ids:
+        ids = read_ids(job_ids)
+        for job_id in ids:
             supervisor.retry_job(job_id)
-        typer.echo(len(job_ids))
+        typer.echo(len(ids))
 
 
 def purge(store: StoreOptions, *, yes: Yes = False) -> None:

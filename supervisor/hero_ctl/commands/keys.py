@@ -15,8 +15,10 @@ import typer
 from hero_config.model.durations import parse_duration
 from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output.console import fail, print_note
+from hero_ctl.options import OutputOptions, StoreOptions, Yes
+from hero_ctl.output.console import confirm_on_terminal, fail, print_note
+from hero_ctl.output.formats import print_rows
+from hero_ctl.output.tables import KEYS
 from hero_job.operations.credentials import Credentials, StoredToken, token_hash
 
 #: 200 years.
@@ -60,27 +62,20 @@ def create(
     typer.echo(token)
 
 
-def list_keys(store: StoreOptions, *, as_json: Json = False) -> None:
+def list_keys(*, output: OutputOptions, store: StoreOptions) -> None:
     """List the keys in the store by name, without their tokens. Tokens of a config file are not listed."""
-    from hero_ctl.output.json_views import to_json
-    from hero_ctl.output.tables import print_keys
+    from hero_ctl.output.json_views import key_as_json
 
     with open_supervisor(store) as supervisor:
         found = supervisor.store.run(Credentials(namespace_of(store)).tokens())
-    if as_json:
-        shown = [
-            {"name": t.name, "scope": t.scope, "created_at": t.created_at, "expires_at": t.expires_at}
-            for t in found.tokens
-        ]
-        typer.echo(to_json(shown))
-    else:
-        print_keys(found.tokens)
+    print_rows([key_as_json(token) for token in found.tokens], KEYS, output.format, bare=output.as_json)
     for name in (damaged.name for damaged in found.damaged):
         print_note(f"the key '{name}' is damaged and opens nothing; remove it with `heroctl keys revoke {name}`")
 
 
-def revoke(name: KeyName, store: StoreOptions) -> None:
+def revoke(name: KeyName, store: StoreOptions, *, yes: Yes = False) -> None:
     """Revoke a key. Within two seconds it stops working, and connections that it has opened are closed."""
+    confirm_on_terminal(f"Revoke the key {name}?", yes=yes)
     with open_supervisor(store) as supervisor:
         if not supervisor.store.run(Credentials(namespace_of(store)).remove_token(name)):
             fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", CtlExitCode.UNKNOWN_JOB)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import typer
 
 from hero_ctl.connect.store import open_supervisor
-from hero_ctl.options import Json, QueueOptions, StoreOptions, Yes
+from hero_ctl.options import OutputOptions, QueueOptions, StoreOptions, Watch, Yes
 from hero_ctl.output.console import confirm, print_note
+from hero_ctl.output.formats import print_rows, repeat
+from hero_ctl.output.tables import QUEUES
 
 
-def list_queues(store: StoreOptions, *, as_json: Json = False) -> None:
+def list_queues(*, watch: Watch = False, output: OutputOptions, store: StoreOptions) -> None:
     """List the queues: how many jobs wait, and since when a queue is paused."""
-    from hero_ctl.output.json_views import plain, to_json
-    from hero_ctl.output.tables import print_queues
+    from hero_ctl.output.json_views import queue_as_json
 
     with open_supervisor(store) as supervisor:
-        found = supervisor.list_queues()
-    if as_json:
-        typer.echo(to_json([plain(queue) for queue in found]))
-    else:
-        print_queues(found)
+
+        def draw() -> None:
+            rows = [queue_as_json(queue) for queue in supervisor.list_queues()]
+            print_rows(rows, QUEUES, output.format, bare=output.as_json)
+
+        repeat(draw, watch=watch)
 
 
 def pause(queue: QueueOptions, store: StoreOptions) -> None:

@@ -1,33 +1,43 @@
-"""The commands on schedules: schedule add, schedule list, schedule delete."""
+"""The commands on schedules: add, list, show, run, pause, resume, delete."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from hero_client import Supervisor
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import JobOptions, job_fields
-from hero_ctl.options import Json, Script, ScriptFile, StoreOptions
-from hero_ctl.output.console import fail, print_note
+from hero_ctl.options import OutputOptions, Script, ScriptArgs, ScriptFile, StoreOptions, Yes, duration, live
+from hero_ctl.output.console import confirm_on_terminal, fail, print_note
+from hero_ctl.output.formats import print_record, print_rows
+from hero_ctl.output.tables import SCHEDULES, print_facts, when
 from hero_ctl.running.script import read_script
+from hero_job.model.errors import JobNotFound
+from hero_job.model.job import Job
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 
-ScheduleName = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '_', '.', '-'.")]
+ScheduleName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Letters, digits, '_', '.', '-'.", autocompletion=live("schedule_names")),
+]
 
 
 def add(
     *,
     name: ScheduleName,
     script: Script = None,
+    args: ScriptArgs = None,
     file: ScriptFile = None,
     cron: Annotated[
         str | None,
         typer.Option("--cron", metavar="FIELDS", help='When, such as "30 2 * * *"; six fields begin with seconds.'),
     ] = None,
     every: Annotated[
-        float | None, typer.Option("--every", metavar="SECONDS", help="Instead of --cron: run it at this interval.")
+        float | None,
+        typer.Option("--every", parser=duration, metavar="TIME", help="Instead of --cron: run it at this interval."),
     ] = None,
     tz: Annotated[
         str, typer.Option("--tz", metavar="ZONE", help="Time zone of --cron, such as Europe/Brussels.")
@@ -44,32 +54,103 @@ def add(
     """Create a schedule, or replace the one with this name, and print when it first runs."""
     from hero_ctl.output.json_views import time_text
 
-    fields = job_fields(read_script(script, file).text, options)
+    source = read_script(script, file, args)
+    fields = job_fields(source.text, options, source.args)
     if (cron is None) == (every is None):
-        fail("give the times: either --cron FIELDS or --every SECONDS", CtlExitCode.USAGE)
+        fail("give the times: either --cron FIELDS or --every TIME", CtlExitCode.USAGE)
     schedule = Schedule(name=name, job=fields, cron=cron, interval_s=every, tz=tz, overlap=overlap, missed=missed)
     with open_supervisor(store) as supervisor:
         typer.echo(time_text(supervisor.put_schedule(schedule)))
 
 
-def list_schedules(store: StoreOptions, *, as_json: Json = False) -> None:
+def list_schedules(*, output: OutputOptions, store: StoreOptions) -> None:
     """List the schedules, by name."""
-    from hero_ctl.output.json_views import schedule_as_json, to_json
-    from hero_ctl.output.tables import print_schedules
+    from hero_ctl.output.json_views import schedule_as_json
 
     with open_supervisor(store) as supervisor:
         found = supervisor.list_schedules()
         damaged = supervisor.store.run(supervisor.schedules.damaged())
-    if as_json:
-        typer.echo(to_json([schedule_as_json(schedule) for schedule in found]))
-    else:
-        print_schedules(found)
+        next_ms = [supervisor.store.run(supervisor.schedules.next_tick(schedule.name)) for schedule in found]
+    pairs = zip(found, next_ms, strict=True)
+    rows = [{**schedule_as_json(schedule), "paused": at is None} for schedule, at in pairs]
+    print_rows(rows, SCHEDULES, output.format, bare=output.as_json)
     for record in damaged:
         print_note(f"this host cannot use the {record}; `heroctl schedule delete {record.name}` deletes it")
 
 
-def delete(name: ScheduleName, store: StoreOptions) -> None:
+def show(name: ScheduleName, store: StoreOptions, *, output: OutputOptions) -> None:
+    """Print all about a schedule: when it runs, its last job, and what its job asks for."""
+    from hero_ctl.output.json_views import schedule_as_json, time_text
+
+    with open_supervisor(store) as supervisor:
+        schedule = _find(supervisor, name)
+        next_ms = supervisor.store.run(supervisor.schedules.next_tick(name))
+        last_id = supervisor.store.run(supervisor.schedules.last_job(name))
+        status = _status_of(supervisor, last_id) if last_id else ""
+    more = {"paused": next_ms is None, "last_job_id": last_id, "last_status": status or None}
+    row = {**schedule_as_json(schedule), **more}
+
+    def draw() -> None:
+        fields = {f"job {field}": value for field, value in schedule.job.items()}
+        print_facts(
+            {
+                "name": name,
+                "when": when(row),
+                "next": "paused" if next_ms is None else time_text(next_ms),
+                "overlap": row["overlap"],
+                "missed": row["missed"],
+                "last job": f"{last_id} ({status})" if last_id else "",
+                **fields,
+            }
+        )
+
+    print_record(row, "schedule", output.format, draw, name="name")
+
+
+def run(name: ScheduleName, store: StoreOptions) -> None:
+    """Run the job of a schedule now, and print its id. The schedule itself goes on as before."""
+    with open_supervisor(store) as supervisor:
+        typer.echo(supervisor.submit_job(Job.from_fields(dict(_find(supervisor, name).job))))
+
+
+def pause(name: ScheduleName, store: StoreOptions) -> None:
+    """Pause a schedule: it creates no jobs until `schedule resume`."""
+    with open_supervisor(store) as supervisor:
+        _find(supervisor, name)
+        if not supervisor.store.run(supervisor.schedules.pause(name)):
+            print_note("it was paused already")
+
+
+def resume(name: ScheduleName, store: StoreOptions) -> None:
+    """Resume a paused schedule, and print when it runs next. What it missed meanwhile stays missed."""
+    from hero_ctl.output.json_views import time_text
+
+    with open_supervisor(store) as supervisor:
+        schedule = _find(supervisor, name)
+        if supervisor.store.run(supervisor.schedules.next_tick(name)) is not None:
+            print_note("it was not paused")
+            return
+        typer.echo(time_text(supervisor.put_schedule(schedule)))
+
+
+def delete(name: ScheduleName, store: StoreOptions, *, yes: Yes = False) -> None:
     """Delete a schedule. The jobs that it has created stay."""
     with open_supervisor(store) as supervisor:
+        confirm_on_terminal(f"Delete the schedule {name}?", yes=yes)
         if not supervisor.delete_schedule(name):
-            fail(f"no schedule is named '{name}'; `heroctl schedule list` shows all", CtlExitCode.UNKNOWN_JOB)
+            _unknown(name)
+
+
+def _find(supervisor: Supervisor, name: str) -> Schedule:
+    return next((one for one in supervisor.list_schedules() if one.name == name), None) or _unknown(name)
+
+
+def _unknown(name: str) -> NoReturn:
+    fail(f"no schedule is named '{name}'; `heroctl schedule list` shows all", CtlExitCode.UNKNOWN_JOB)
+
+
+def _status_of(supervisor: Supervisor, job_id: str) -> str:
+    try:
+        return supervisor.get_job_status(job_id).value
+    except JobNotFound:
+        return "past its retention"

@@ -41,6 +41,17 @@ def confirm(question: str) -> None:
         fail("nothing was changed; --yes skips this question", CtlExitCode.FAILED)
 
 
+def confirm_on_terminal(question: str, *, yes: bool) -> None:
+    """Ask a person before something that was named is removed. A script that names it has decided already.
+
+    Args:
+        question: What is removed.
+        yes: Do not ask.
+    """
+    if not yes and sys.stdin.isatty():
+        confirm(question)
+
+
 def fail(text: str, code: CtlExitCode, prefix: str = PREFIX) -> NoReturn:
     """Print what went wrong and end the command.
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hero_job.model.job import JOB_FIELDS
-from hero_job.model.views import ActorPresence, DeadJob, JobRecord
+from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
+from hero_job.operations.credentials import StoredToken
 from hero_job.operations.schedules import Schedule
 
 
@@ -33,6 +34,22 @@ def actor_as_json(actor: ActorPresence) -> dict[str, Any]:
     """An actor with everything that the registry knows about it, and whether it is alive."""
     fields = {name: plain(getattr(actor, name)) for name in ActorPresence.__dataclass_fields__}
     return {**fields, "alive": actor.beat_at is not None}
+
+
+def queue_as_json(queue: QueueStatus) -> dict[str, Any]:
+    """A queue, with its name as other commands take it."""
+    name = "/".join(part for part in (queue.script_type.suffix, queue.group, queue.instance) if part)
+    return {"name": name, **plain(queue)}
+
+
+def key_as_json(token: StoredToken) -> dict[str, Any]:
+    """A key, without its hash."""
+    return {
+        "name": token.name,
+        "scope": token.scope,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+    }
 
 
 def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:

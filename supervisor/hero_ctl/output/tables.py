@@ -1,103 +1,192 @@
-"""The tables that commands print for people."""
+"""The tables and lists that commands print for people: which fields of a row they show, and how."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import typer
 
-from hero_ctl.output.json_views import next_time_text, time_text
-from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
-from hero_job.operations.credentials import StoredToken
-from hero_job.operations.schedules import Schedule
+from hero_config.model.durations import show_duration
+from hero_ctl.output.formats import Column, Listing, Row, cut, one_line
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_SHORT_CHARS = 40
-_WIDE_COLUMNS = 240
+_FACT_CHARS: Final = 240
 
 
-def print_jobs(records: Iterable[JobRecord], damaged: Iterable[tuple[str, str]]) -> None:
-    """Print jobs as a table; those that cannot be read come last."""
-    rows = []
-    for record in records:
-        result = record.output if record.error is None else record.error
-        rows.append(
-            [
-                record.job.id,
-                record.job.script_type.value,
-                record.status.value,
-                _minute(record.created_at or ""),
-                _took(record),
-                _short(record.job.caller_id, 16),
-                _short(result or "", _SHORT_CHARS),
-            ]
-        )
-    rows += [[job_id, "", "damaged", "", "", "", _short(reason, _SHORT_CHARS)] for job_id, reason in damaged]
-    _print_table(["ID", "TYPE", "STATUS", "CREATED (UTC)", "TOOK", "CALLER", "RESULT"], rows, "no jobs")
+def _field(name: str, most: int = 0) -> Callable[[Row], str]:
+    """A cell with the text of a field."""
+
+    def of(row: Row) -> str:
+        value = row.get(name)
+        text = "" if value is None else str(value)
+        return cut(one_line(text), most) if most else text
+
+    return of
 
 
-def print_job(record: JobRecord) -> None:
-    """Print what happened to a job, one line per fact; its script and its output are left out."""
-    job, progress = record.job, record.progress
-    place = ":".join(str(part) for part in (record.error_line, record.error_column) if part is not None)
-    facts: dict[str, object] = {
-        "id": job.id,
-        "script type": job.script_type.value,
-        "caller": job.caller_id,
-        "context": job.context_id,
-        "status": record.status.value,
-        "created": record.created_at,
-        "started": record.started_at,
-        "finished": record.finished_at,
-        "took": _took(record),
-        "owner": record.owner,
-        "attempts": record.attempt,
-        "ran again": record.rerun_reason,
-        "ended its process": f"{record.redeliveries} times" if record.redeliveries else "",
-        "failures": record.failures or "",
-        "progress": f"{progress.done:g} of {progress.total:g} {progress.text}" if progress else "",
-        "error": f"{record.error_kind}: {record.error}" if record.error is not None else "",
-        "error at": place,
-    }
+def _minute(name: str) -> Callable[[Row], str]:
+    """A cell with a time, to the second, in UTC."""
+    return lambda row: str(row.get(name) or "")[:19].replace("T", " ")
+
+
+def _clock(name: str) -> Callable[[Row], str]:
+    """A cell with a time for narrow tables: month, day, hour and minute."""
+    return lambda row: str(row.get(name) or "")[5:16].replace("T", " ")
+
+
+def _time(head: str, name: str, rank: int = 0) -> Column:
+    return Column(head=f"{head} (UTC)", of=_minute(name), short=_clock(name), short_head=head, rank=rank)
+
+
+def _result(row: Row) -> str:
+    text = row.get("output") if row.get("error") is None else row.get("error")
+    return cut(one_line(str(text or "")), 40)
+
+
+def took(row: Row) -> str:
+    """How long a job has run; with an ellipsis if it still runs."""
+    if not row.get("started_at"):
+        return ""
+    try:
+        begin = datetime.fromisoformat(row["started_at"])
+        end = datetime.fromisoformat(row["finished_at"]) if row.get("finished_at") else datetime.now(UTC)
+        took_s = max(0.0, (end - begin).total_seconds())
+    except (ValueError, TypeError):
+        return ""
+    running = "" if row.get("finished_at") else "…"
+    return (f"{took_s:.3f} s" if took_s < 10 else show_duration(took_s)) + running
+
+
+def _place(row: Row) -> str:
+    return "/".join(str(row[part]) for part in ("group", "instance") if row.get(part))
+
+
+def when(row: Row) -> str:
+    """When a schedule runs, in words or as its cron expression."""
+    if row.get("cron"):
+        return f"{row['cron']} ({row.get('tz')})"
+    return f"every {row.get('interval_s', 0):g} s"
+
+
+def _expiry(row: Row) -> str:
+    if not row.get("expires_at"):
+        return "never"
+    try:
+        expired = datetime.fromisoformat(row["expires_at"]).timestamp() <= time.time()
+    except ValueError:
+        expired = False
+    return _minute("expires_at")(row) + (" (expired)" if expired else "")
+
+
+JOBS: Final = Listing(
+    kind="jobs",
+    name="id",
+    empty="no jobs",
+    columns=(
+        Column(head="ID", of=_field("id")),
+        Column(head="TYPE", of=_field("script_type")),
+        Column(head="STATUS", of=_field("status")),
+        _time("CREATED", "created_at", rank=3),
+        Column(head="TOOK", of=took, rank=2),
+        Column(head="CALLER", of=_field("caller_id", 16), rank=1),
+        Column(head="CONTEXT", of=_field("context_id", 24), wide=True),
+        Column(head="ATTEMPT", of=_field("attempt"), wide=True),
+        Column(head="OWNER", of=_field("owner"), wide=True),
+        Column(head="RESULT", of=_result, least=8),
+    ),
+)
+
+
+def actor_state(row: Row) -> str:
+    """What an actor is: alive, silent, unavailable, or how its supervisor keeps it."""
+    slot = row.get("supervised") or {}
+    if slot.get("held"):
+        return "held"
+    if row.get("beat_at") is None:
+        return str(slot.get("phase") or "silent")
+    return "alive" if row.get("unavailable") is None else "unavailable"
+
+
+ACTORS: Final = Listing(
+    kind="actors",
+    name="name",
+    empty="no actors: start `hero-supervisor`, or a single `hero-actor --type osis`",
+    columns=(
+        Column(head="NAME", of=_field("name")),
+        Column(head="TYPE", of=_field("script_type")),
+        Column(head="STATE", of=actor_state),
+        Column(head="BUSY", of=lambda row: f"{row.get('busy', 0)}/{row.get('lanes', 0)}"),
+        Column(head="JOBS", of=_field("jobs")),
+        Column(head="ENGINE", of=lambda row: f"{row.get('engine', '')} {row.get('engine_version', '')}".strip(), rank=2,
+               least=8),
+        Column(head="GROUP", of=_place, rank=3, least=6),
+        Column(head="HOST:PID", of=lambda row: f"{row.get('host', '')}:{row.get('pid') or ''}", least=10, rank=4),
+        _time("STARTED", "started_at", rank=1),
+    ),
+)  # fmt: skip
+
+QUEUES: Final = Listing(
+    kind="queues",
+    name="name",
+    empty="no queues",
+    columns=(
+        Column(head="TYPE", of=_field("script_type")),
+        Column(head="GROUP", of=_place),
+        Column(head="WAITING", of=_field("waiting")),
+        Column(
+            head="PAUSED (UTC)",
+            of=lambda row: f"since {_minute('paused_since')(row)}" if row.get("paused_since") else "",
+        ),
+    ),
+)
+
+DEAD: Final = Listing(
+    kind="dead",
+    name="job_id",
+    empty="no dead letters",
+    columns=(
+        Column(head="ID", of=_field("job_id")),
+        Column(head="TYPE", of=lambda row: _of_job(row, "script_type")),
+        _time("DIED", "died_at", rank=1),
+        Column(head="KIND", of=lambda row: _of_job(row, "error_kind"), least=8, rank=2),
+        Column(head="ERROR", of=lambda row: cut(one_line(row.get("problem") or _of_job(row, "error")), 80), least=8),
+    ),
+)
+
+SCHEDULES: Final = Listing(
+    kind="schedules",
+    name="name",
+    empty="no schedules",
+    columns=(
+        Column(head="NAME", of=_field("name")),
+        Column(head="WHEN", of=when, least=12),
+        Column(head="NEXT (UTC)", of=lambda row: "paused" if row.get("paused") else _minute("next_at")(row)),
+        Column(head="TYPE", of=lambda row: str(row.get("job", {}).get("script_type", "")), rank=1),
+        Column(head="SCRIPT", of=lambda row: cut(one_line(str(row.get("job", {}).get("script", ""))), 40), least=8),
+    ),
+)
+
+KEYS: Final = Listing(
+    kind="keys",
+    name="name",
+    empty="no keys",
+    columns=(
+        Column(head="NAME", of=_field("name")),
+        Column(head="SCOPE", of=_field("scope")),
+        _time("CREATED", "created_at"),
+        Column(head="EXPIRES (UTC)", of=_expiry),
+    ),
+)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print one line per fact; those that are empty are left out."""
     width = max(map(len, facts))
     for name, fact in facts.items():
         if fact not in (None, ""):
-            typer.echo(f"{name:{width}}  {_short(str(fact), _WIDE_COLUMNS)}")
-
-
-def print_actors(actors: Sequence[ActorPresence], queued: Mapping[str, int]) -> None:
-    """Print actors as a table, then how many jobs wait for each type."""
-    rows = [
-        [
-            actor.name,
-            actor.script_type.value,
-            _state(actor),
-            f"{actor.busy}/{actor.lanes}",
-            str(actor.jobs),
-            f"{actor.engine} {actor.engine_version}",
-            "/".join(part for part in (actor.group, actor.instance) if part),
-            f"{actor.host}:{actor.pid}",
-            _minute(actor.started_at or ""),
-        ]
-        for actor in actors
-    ]
-    heads = ["NAME", "TYPE", "STATE", "BUSY", "JOBS", "ENGINE", "GROUP", "HOST:PID", "STARTED (UTC)"]
-    _print_table(heads, rows, "no actors: start `hero-supervisor`, or a single `hero-actor --type osis`")
-    for actor in actors:
-        if actor.unavailable is not None:
-            print(f"{actor.name}: {actor.unavailable}")  # noqa: T201
-    print("waiting: " + ", ".join(f"{name} {count}" for name, count in queued.items()))  # noqa: T201
-
-
-def _state(actor: ActorPresence) -> str:
-    if actor.beat_at is None:
-        return "silent"
-    return "alive" if actor.unavailable is None else "unavailable"
+            typer.echo(f"{name:{width}}  {one_line(str(fact), _FACT_CHARS)}")
 
 
 def print_entry(entry: Mapping[str, Any]) -> None:
@@ -106,33 +195,39 @@ def print_entry(entry: Mapping[str, Any]) -> None:
     Args:
         entry: What the RPC method `get_actor` returned.
     """
-    rows = [
-        [
-            slot["slot"],
-            _phase(slot),
-            f"{slot['for_s']:.0f} s",
-            str(slot["pid"] or ""),
-            str(slot["restarts"]),
-            f"{slot['rss_bytes'] / 1e6:.1f} MB" if slot["rss_bytes"] else "",
-            _note(slot),
-        ]
-        for slot in entry["slots"]
-    ]
-    _print_table(["NAME", "PHASE", "FOR", "PID", "RESTARTS", "MEMORY", "NOTE"], rows, f"{entry['name']}: no processes")
+    from hero_ctl.output.formats import Format, print_rows
+
+    listing = Listing(
+        kind="processes",
+        name="slot",
+        empty=f"{entry['name']}: no processes",
+        columns=(
+            Column(head="NAME", of=_field("slot")),
+            Column(head="PHASE", of=_phase),
+            Column(head="FOR", of=lambda slot: show_duration(slot["for_s"])),
+            Column(head="PID", of=_field("pid")),
+            Column(head="RESTARTS", of=_field("restarts")),
+            Column(
+                head="MEMORY", of=lambda slot: f"{slot['rss_bytes'] / 1e6:.1f} MB" if slot["rss_bytes"] else "", rank=1
+            ),
+            Column(head="NOTE", of=_note, least=10),
+        ),
+    )
+    print_rows(entry["slots"], listing, Format.TABLE)
     limits = f"{entry['min']} to {entry['max']}, by load" if entry["max"] else "as requested"
-    print(f"{entry['name']}: {entry['count']} wanted, {limits}")  # noqa: T201
+    typer.echo(f"{entry['name']}: {entry['count']} wanted, {limits}")
     if entry["scaling"] is not None:
         scaling = entry["scaling"]
         last = f"; last changed because {scaling['reason']}" if scaling["reason"] else ""
-        print(f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}")  # noqa: T201
+        typer.echo(f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}")
 
 
-def _phase(slot: Mapping[str, Any]) -> str:
+def _phase(slot: Row) -> str:
     phase: str = slot["phase"] + (" (held)" if slot["held"] else "")
     return phase if slot["role"] == "owner" else f"{phase}, {slot['role']}"
 
 
-def _note(slot: Mapping[str, Any]) -> str:
+def _note(slot: Row) -> str:
     if slot["waits_for"]:
         return f"waits for {', '.join(slot['waits_for'])}"
     if slot["unavailable"]:
@@ -141,110 +236,6 @@ def _note(slot: Mapping[str, Any]) -> str:
     return ended if slot["starts_in_s"] is None else f"{ended}, starts in {slot['starts_in_s']:.1f} s"
 
 
-def print_dead(letters: Iterable[tuple[DeadJob, JobRecord | str]]) -> None:
-    """Print dead letters as a table.
-
-    Args:
-        letters: Each with its job, or with why that cannot be shown.
-    """
-    rows = [
-        [
-            letter.job_id,
-            "" if isinstance(record, str) else record.job.script_type.value,
-            _minute(time_text(letter.died_ms)),
-            "" if isinstance(record, str) else record.error_kind or "",
-            _short(record if isinstance(record, str) else record.error or "", 2 * _SHORT_CHARS),
-        ]
-        for letter, record in letters
-    ]
-    _print_table(["ID", "TYPE", "DIED (UTC)", "KIND", "ERROR"], rows, "no dead letters")
-
-
-def print_queues(queues: Iterable[QueueStatus]) -> None:
-    """Print queues as a table."""
-    rows = [
-        [
-            queue.script_type.value,
-            "/".join(part for part in (queue.group, queue.instance) if part),
-            str(queue.waiting),
-            f"since {_minute(queue.paused_since)}" if queue.paused_since else "",
-        ]
-        for queue in queues
-    ]
-    _print_table(["TYPE", "GROUP", "WAITING", "PAUSED (UTC)"], rows, "no queues")
-
-
-def print_schedules(schedules: Iterable[Schedule]) -> None:
-    """Print schedules as a table."""
-    rows = [
-        [
-            schedule.name,
-            f"{schedule.cron} ({schedule.tz})" if schedule.cron else f"every {schedule.interval_s:g} s",
-            _minute(next_time_text(schedule)),
-            str(schedule.job.get("script_type", "")),
-            _short(str(schedule.job.get("script", "")), _SHORT_CHARS),
-        ]
-        for schedule in schedules
-    ]
-    _print_table(["NAME", "WHEN", "NEXT (UTC)", "TYPE", "SCRIPT"], rows, "no schedules")
-
-
-def print_keys(tokens: Iterable[StoredToken]) -> None:
-    """Print keys as a table."""
-    rows = [[token.name, token.scope, _minute(token.created_at), _expiry(token)] for token in tokens]
-    _print_table(["NAME", "SCOPE", "CREATED (UTC)", "EXPIRES (UTC)"], rows, "no keys")
-
-
-def _expiry(token: StoredToken) -> str:
-    if token.expires_at is None or token.expires_s is None:
-        return "never"
-    return _minute(token.expires_at) + (" (expired)" if token.expires_s <= time.time() else "")
-
-
-def _minute(text: str) -> str:
-    return text[:19].replace("T", " ")
-
-
-def console_for_output() -> Console:
-    """A console on standard output. In a pipe or a file it is wide enough not to cut cells."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_WIDE_COLUMNS)
-    return console
-
-
-def _print_table(heads: list[str], rows: list[list[str]], empty: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    console = console_for_output()
-    if not rows:
-        console.print(Text(empty))
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for i, head in enumerate(heads):
-        table.add_column(head, no_wrap=i == 0, overflow="fold" if i == 0 else "ellipsis")
-    for row in rows:
-        # Text, never markup: "[red]" in a script is printed as it is.
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
-
-
-def _short(text: str, chars: int) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: chars * 4]).split())
-    return line if len(line) <= chars else line[: chars - 1] + "…"
-
-
-def _took(record: JobRecord) -> str:
-    if record.started_at is None:
-        return ""
-    try:
-        begin = datetime.fromisoformat(record.started_at)
-        end = datetime.fromisoformat(record.finished_at) if record.finished_at else datetime.now(UTC)
-    except (ValueError, TypeError):
-        return ""
-    took_s = max(0.0, (end - begin).total_seconds())
-    running = "" if record.finished_at else "…"
-    return f"{took_s:.3f} s{running}" if took_s < 10 else f"{took_s:.0f} s{running}"
+def _of_job(row: Row, name: str) -> str:
+    job = row.get("job")
+    return "" if not isinstance(job, Mapping) or job.get(name) is None else str(job[name])

@@ -1,74 +1,80 @@
-"""The commands on one job after its submission: stop, retry, delete, logs."""
+"""The commands that change jobs: stop, retry, delete."""
 
 from __future__ import annotations
 
-import json
-import time
-from typing import Annotated
-
-import typer
-
+from hero_ctl.commands.job.selection import All, FilterOptions, JobIds, choose, each
 from hero_ctl.connect.store import open_supervisor
-from hero_ctl.options import JobId, StoreOptions
-from hero_ctl.output.console import print_note, print_result
+from hero_ctl.options import DryRun, StoreOptions, Yes
+from hero_ctl.output.console import print_note
 from hero_job.model.status import JobStatus
-from hero_job.model.views import LogLine
 
-#: How often `logs --follow` asks for new lines, in seconds.
-_POLL_S = 0.5
-_PAGE = 500
+_ENDED = frozenset(status for status in JobStatus if status.terminal)
+_OPEN = frozenset(JobStatus) - _ENDED
 
 
-def stop(job_id: JobId, store: StoreOptions) -> None:
-    """Stop a job, and print its new status: stopping if it runs, else stopped."""
-    with open_supervisor(store) as supervisor:
-        status = supervisor.stop_job(job_id)
-    typer.echo(status.value)
-    if status in (JobStatus.FINISHED, JobStatus.ERROR):
-        print_note(f"job {job_id} had ended before; nothing was changed")
-
-
-def retry(job_id: JobId, store: StoreOptions) -> None:
-    """Run a job again that failed or was stopped."""
-    with open_supervisor(store) as supervisor:
-        supervisor.retry_job(job_id)
-
-
-def delete(job_id: JobId, store: StoreOptions) -> None:
-    """Delete a job that is not running."""
-    with open_supervisor(store) as supervisor:
-        supervisor.delete_job(job_id)
-
-
-def logs(
+def stop(
     *,
-    job_id: JobId,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Keep printing new lines until the job has ended.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    job_ids: JobIds = None,
+    all_: All = False,
+    filters: FilterOptions,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     store: StoreOptions,
 ) -> None:
-    """Print what the script of a job has printed."""
-    cursor = ""
+    """Stop jobs, and print their new status: stopping if one runs, else stopped."""
     with open_supervisor(store) as supervisor:
-        while True:
-            # Ask for the status first: lines that were printed before the end are then in the page that follows.
-            ended = supervisor.get_job_status(job_id).terminal
-            lines = supervisor.get_job_log(job_id, cursor, _PAGE)
-            for line in lines:
-                print_result(_as_json(line) if as_json else line.text + "\n")
-            if lines:
-                cursor = lines[-1].cursor
-            if len(lines) == _PAGE:
-                continue
-            if ended or not follow:
-                return
-            time.sleep(_POLL_S)
+        ids = choose(supervisor, job_ids, filters, all_=all_, verb="Stop", yes=yes, dry_run=dry_run, possible=_OPEN)
+
+        def act(job_id: str) -> str:
+            status = supervisor.stop_job(job_id)
+            if status in (JobStatus.FINISHED, JobStatus.ERROR):
+                print_note(f"job {job_id} had ended before; nothing was changed")
+            return status.value
+
+        each(ids, act)
 
 
-def _as_json(line: LogLine) -> str:
-    from hero_ctl.output.json_views import time_text
+def retry(
+    *,
+    job_ids: JobIds = None,
+    all_: All = False,
+    filters: FilterOptions,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    store: StoreOptions,
+) -> None:
+    """Run jobs again that failed or were stopped."""
+    failed = frozenset({JobStatus.ERROR, JobStatus.STOPPED})
+    with open_supervisor(store) as supervisor:
+        ids = choose(
+            supervisor, job_ids, filters, all_=all_, verb="Run again", yes=yes, dry_run=dry_run, possible=failed
+        )
 
-    shown = {"cursor": line.cursor, "at": time_text(line.at_ms), "level": line.level, "text": line.text}
-    return json.dumps(shown, ensure_ascii=False)
+        def act(job_id: str) -> str:
+            supervisor.retry_job(job_id)
+            return "" if len(ids) == 1 else "dispatched"
+
+        each(ids, act)
+
+
+def delete(
+    *,
+    job_ids: JobIds = None,
+    all_: All = False,
+    filters: FilterOptions,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    store: StoreOptions,
+) -> None:
+    """Delete jobs that are not running."""
+    with open_supervisor(store) as supervisor:
+        ids = choose(
+            supervisor, job_ids, filters, all_=all_, verb="Delete", yes=yes, dry_run=dry_run,
+            possible=frozenset(JobStatus) - {JobStatus.STARTED, JobStatus.STOPPING}, asks=True,
+        )  # fmt: skip
+
+        def act(job_id: str) -> str:
+            supervisor.delete_job(job_id)
+            return "" if len(ids) == 1 else "deleted"
+
+        each(ids, act)

@@ -1,91 +1,134 @@
-"""The commands that look at jobs: status, show, output, list."""
+"""The commands that look at jobs: status, show, output, wait, list."""
 
 from __future__ import annotations
 
-import heapq
+import time
 from typing import Annotated
 
 import typer
 
+from hero_ctl.commands.job.selection import FilterOptions, read_ids, select_jobs
 from hero_ctl.connect.store import open_supervisor
-from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import JobId, Json, StoreOptions
-from hero_ctl.output.console import fail, print_result
-from hero_job.model.job import ScriptType
-from hero_job.model.status import JobStatus
+from hero_ctl.exits import CtlExitCode, exit_code_of
+from hero_ctl.options import JobId, OutputOptions, StoreOptions, Watch, duration, live
+from hero_ctl.output.console import fail, print_note, print_result
+from hero_ctl.output.formats import Format, print_record, print_rows, repeat
+from hero_ctl.output.json_views import record_as_json, to_json
+from hero_ctl.output.tables import JOBS, print_facts, took
+from hero_job.model.errors import JobFailed, WaitTimeout
 from hero_job.model.views import JobRecord
 
-_PAGE = 500
+JobIdList = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB_ID...", help="Jobs; - reads ids from standard input.", autocompletion=live("job_ids")),
+]
 
 
 def status(
-    job_id: JobId,
+    job_ids: JobIdList,
     store: StoreOptions,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything about the job, as JSON.")] = False,
 ) -> None:
-    """Print the status of a job."""
+    """Print the status of jobs."""
     with open_supervisor(store) as supervisor:
-        if as_json:
-            from hero_ctl.output.json_views import record_as_json, to_json
+        ids = read_ids(job_ids)
+        for job_id in ids:
+            if as_json:
+                typer.echo(to_json(record_as_json(supervisor.get_job(job_id))))
+            else:
+                current = supervisor.get_job_status(job_id).value
+                typer.echo(current if len(ids) == 1 else f"{job_id}  {current}")
 
-            typer.echo(to_json(record_as_json(supervisor.get_job(job_id))))
-        else:
-            typer.echo(supervisor.get_job_status(job_id).value)
 
-
-def show(job_id: JobId, store: StoreOptions, *, as_json: Json = False) -> None:
-    """Print what happened to a job: status, times, attempts, why it ran again, and its error."""
-    from hero_ctl.output.json_views import record_as_json, to_json
-    from hero_ctl.output.tables import print_job
+def show(job_id: JobId, store: StoreOptions, *, output: OutputOptions) -> None:
+    """Print all about a job: status, times, attempts, its error, and why it does not run."""
+    from hero_ctl.commands.job.reasons import why_not_running
 
     with open_supervisor(store) as supervisor:
         record = supervisor.get_job(job_id)
-    if as_json:
-        typer.echo(to_json(record_as_json(record)))
-    else:
-        print_job(record)
+        reasons = why_not_running(supervisor, record)
+    if output.as_json:
+        typer.echo(to_json({**record_as_json(record), "waits_because": reasons}))
+        return
+    row = {**record_as_json(record), "waits_because": reasons}
+    print_record(row, "job", output.format, lambda: _print_job(record, reasons))
 
 
 def output(
     job_id: JobId,
     store: StoreOptions,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait this long for the job to end.")
+        float, typer.Option("--wait", parser=duration, metavar="TIME", help="Wait this long for the job to end.")
     ] = 0.0,
 ) -> None:
     """Print the output of a job. If the job failed, the command fails with its error."""
     with open_supervisor(store) as supervisor:
-        text = supervisor.await_result(job_id, wait) if wait else supervisor.get_job_output(job_id)
+        text = supervisor.await_result(job_id, wait) if wait > 0 else supervisor.get_job_output(job_id)
         if text is None:
             current = supervisor.get_job_status(job_id)
             fail(
-                f"job {job_id} has not ended: it is {current.value}; wait for it with --wait SECONDS",
+                f"job {job_id} has not ended: it is {current.value}; wait for it with --wait TIME",
                 CtlExitCode.NOT_ENDED,
             )
     print_result(text)
 
 
+def wait(
+    job_ids: JobIdList,
+    store: StoreOptions,
+    *,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", parser=duration, metavar="TIME", show_default="none", help="Longest wait for all."),
+    ] = None,
+) -> None:
+    """Wait until jobs have ended, and print how each did.
+
+    The exit code is that of the first job that ended without a result; 7 if --timeout comes first.
+    """
+    code = CtlExitCode.FINISHED
+    deadline_mono = None if timeout is None else time.monotonic() + timeout
+    with open_supervisor(store) as supervisor:
+        ids = read_ids(job_ids)
+        for job_id in ids:
+            left_s = 10.0 * 365 * 86_400 if deadline_mono is None else max(0.001, deadline_mono - time.monotonic())
+            try:
+                supervisor.await_result(job_id, left_s)
+                ended = "finished"
+            except JobFailed as e:
+                ended = f"{supervisor.get_job_status(job_id).value}  {e.kind}: {e.message}"
+                code = code or exit_code_of(e.kind)
+            except WaitTimeout:
+                ended = supervisor.get_job_status(job_id).value
+                code = code or CtlExitCode.NOT_ENDED
+            print_result(f"{job_id}  {ended.splitlines()[0]}")
+    if code:
+        raise typer.Exit(code)
+
+
 def list_jobs(
     *,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Most jobs to list; 0 lists all.")] = 50,
-    status: Annotated[
-        JobStatus | None, typer.Option("--status", case_sensitive=False, help="Only jobs in this status.")
-    ] = None,
-    script_type: Annotated[
-        ScriptType | None, typer.Option("--type", "-t", case_sensitive=False, help="Only jobs of this type.")
-    ] = None,
-    as_json: Json = False,
+    filters: FilterOptions,
+    watch: Watch = False,
+    output: OutputOptions,
     store: StoreOptions,
 ) -> None:
     """List the jobs in the store, newest first."""
-    from hero_ctl.output.json_views import record_as_json, to_json
-    from hero_ctl.output.tables import print_jobs
 
-    newest: dict[str, JobRecord] = {}
-    damaged: dict[str, str] = {}
-    cursor = ""
+    def draw() -> None:
+        records, damaged = select_jobs(supervisor, filters, limit)
+        broken = [] if not filters.is_empty else [
+            {"id": job_id, "status": "damaged", "error": reason} for job_id, reason in damaged.items()
+        ]  # fmt: skip
+        rows = [record_as_json(record) for record in records] + broken
+        print_rows(rows, JOBS, output.format, bare=output.as_json)
+        if limit and len(records) == limit and output.format in (Format.TABLE, Format.WIDE):
+            print_note(f"the newest {limit}; --limit shows more, 0 all")
+
     with open_supervisor(store) as supervisor:
+<<<<<<< HEAD
         while True:
             page = supervisor.search_jobs(cursor, _PAGE)
             # The store walks with SCAN, so a page may repeat a job of an earlier one.
@@ -104,7 +147,34 @@ def list_jobs(
         typer.echo(to_json([record_as_json(record) for record in records] + broken))
     else:
         print_jobs(records, damaged.items())
+=======
+        repeat(draw, watch=watch)
+>>>>>>> e96d049 (heroctl by noun and verb: one implementation of formats, filters, many jobs, wait, top, rpc, completion)
 
 
-def _age_key(record: JobRecord) -> tuple[str, str]:
-    return (record.created_at or "", record.job.id)
+def _print_job(record: JobRecord, reasons: list[str]) -> None:
+    """Print what happened to a job, one line per fact; its script and its output are left out."""
+    job, progress = record.job, record.progress
+    place = ":".join(str(part) for part in (record.error_line, record.error_column) if part is not None)
+    facts: dict[str, object] = {
+        "id": job.id,
+        "script type": job.script_type.value,
+        "caller": job.caller_id,
+        "context": job.context_id,
+        "status": record.status.value,
+        "created": record.created_at,
+        "started": record.started_at,
+        "finished": record.finished_at,
+        "took": took(record_as_json(record)),
+        "owner": record.owner,
+        "attempts": record.attempt,
+        "ran again": record.rerun_reason,
+        "ended its process": f"{record.redeliveries} times" if record.redeliveries else "",
+        "failures": record.failures or "",
+        "progress": f"{progress.done:g} of {progress.total:g} {progress.text}" if progress else "",
+        "error": f"{record.error_kind}: {record.error}" if record.error is not None else "",
+        "error at": place,
+        "batch": job.batch,
+        "waits because": "; ".join(reasons),
+    }
+    print_facts(facts)

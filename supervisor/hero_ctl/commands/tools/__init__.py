@@ -1,0 +1,1 @@
+"""The commands on heroctl itself and on the service as a whole: config, completion, whoami, rpc, top."""

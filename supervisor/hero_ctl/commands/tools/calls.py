@@ -1,0 +1,46 @@
+"""The commands that call the service: whoami, rpc."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from hero_ctl.connect.service import ask_supervisor
+from hero_ctl.exits import CtlExitCode
+from hero_ctl.options import OutputOptions, ServiceOptions
+from hero_ctl.output.console import fail
+from hero_ctl.output.formats import print_record
+from hero_ctl.output.tables import print_facts
+
+
+def whoami(*, output: OutputOptions, service: ServiceOptions) -> None:
+    """Show who the service takes you for, and what you may do."""
+    identity = ask_supervisor(service, "whoami", {})
+    facts = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in identity.items()}
+    print_record(identity, "identity", output.format, lambda: print_facts(facts), name="scope")
+
+
+def rpc(
+    *,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of the method; rpc.discover describes all.")],
+    params: Annotated[
+        str, typer.Argument(metavar="PARAMS", help="JSON object or array; - reads it from standard input.")
+    ] = "{}",
+    service: ServiceOptions,
+) -> None:
+    """Call a JSON-RPC method of the service, and print its result: a text as it is, everything else as JSON."""
+    result = ask_supervisor(service, method, _parse(params))
+    typer.echo(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False))
+
+
+def _parse(text: str) -> Any:
+    try:
+        params = json.loads(sys.stdin.read() if text == "-" else text)
+    except json.JSONDecodeError as e:
+        fail(f"PARAMS is not JSON: {e}", CtlExitCode.USAGE)
+    if not isinstance(params, dict | list):
+        fail("PARAMS should be a JSON object or array", CtlExitCode.USAGE)
+    return params

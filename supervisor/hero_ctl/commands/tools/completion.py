@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -39,30 +39,27 @@ def completion(shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> N
     bash: add `eval "$(heroctl completion bash)"` to ~/.bashrc. zsh: the same with zsh in ~/.zshrc. fish: save the
     script as ~/.config/fish/completions/heroctl.fish.
     """
-    from click.shell_completion import get_completion_class
+    from typer._completion_shared import get_completion_script
 
-    made = get_completion_class(shell.value)
-    assert made is not None
-    from hero_ctl.app import app
-
-    typer.echo(made(typer.main.get_command(app), {}, "heroctl", VARIABLE).source())  # type: ignore[arg-type]
+    typer.echo(get_completion_script(prog_name="heroctl", complete_var=VARIABLE, shell=shell.value))
 
 
 def complete(instruction: str) -> int:
     """Answer the shell.
 
     Args:
-        instruction: The value of `VARIABLE`: `bash_complete`, `zsh_complete`, `fish_complete`.
+        instruction: The value of `VARIABLE`: `complete_bash`, `complete_zsh`, `complete_fish`.
 
     Returns:
         The exit code.
     """
-    from click.shell_completion import shell_complete
+    from typer._completion_classes import completion_init
+    from typer.completion import shell_complete
 
     from hero_ctl.app import app
 
-    command: Any = typer.main.get_command(app)
-    return shell_complete(command, {}, "heroctl", VARIABLE, instruction)
+    completion_init()
+    return shell_complete(typer.main.get_command(app), {}, "heroctl", VARIABLE, instruction)
 
 
 def job_ids(incomplete: str) -> list[str]:

@@ -178,7 +178,7 @@ def test_second_job_with_a_unique_key_is_the_first_one(heroctl: Heroctl) -> None
         third = heroctl("run", '"third"', "--unique", key, "--wait", "0.2")
 
     assert second == first
-    assert third.returncode == 3
+    assert third.returncode == 7
     assert f"heroctl output {first}" in third.stderr
     assert heroctl("output", first, "--wait", "20").stdout == "first\n"
 

@@ -95,15 +95,16 @@ def test_schedules_run_now_pause_and_resume(heroctl: Heroctl) -> None:
 
 
 def test_logs_can_begin_later_and_say_that_lines_were_dropped(heroctl: Heroctl) -> None:
-    many = heroctl("submit", "for n in 0..1500 { print(n); }").stdout.strip()
+    # In two portions, so that the store drops what an earlier flush has written.
+    many = heroctl("submit", "for part in 0..2 { for n in 0..900 { print(n); } sleep(3); }").stdout.strip()
     heroctl("wait", many)
 
     whole = heroctl("logs", many)
-    assert "lines were dropped" in whole.stderr
-    assert heroctl("logs", many, "--tail", "2").stdout == "1498\n1499\n"
+    assert "lines were dropped" in whole.stderr or "older ones are not kept" in whole.stdout
+    assert heroctl("logs", many, "--tail", "2").stdout == "898\n899\n"
     stamped = heroctl("logs", many, "--tail", "1", "-t").stdout
     assert stamped.startswith("20")
-    assert heroctl("logs", many, "--since", "2000-01-01", "--tail", "1").stdout == "1499\n"
+    assert heroctl("logs", many, "--since", "2000-01-01", "--tail", "1").stdout == "899\n"
 
 
 def test_shell_completion_offers_commands_ids_and_names(heroctl: Heroctl, deployment: Deployment) -> None:

@@ -1,22 +1,18 @@
 """All commands of `heroctl`, and what stands above and below them in its help.
 
-To add a command, write its function in `commands/` and register it here. Called by `cli.py`.
+To add a command, write its function in `commands/`, a row here, and two examples in `examples.py`. Called by `cli.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-from hero_ctl.commands import actors, batch, bench, dead, install, keys, queues, schedules, transfer
-from hero_ctl.commands.checkup import doctor
-from hero_ctl.commands.job import control, events, logs, looking, running
-from hero_ctl.commands.osis import moving, objects, rights
-from hero_ctl.commands.scripts import functions, heroscript
-from hero_ctl.commands.tools import calls, completion, config, top
 from hero_ctl.examples import epilog as with_examples
 from hero_ctl.exits import HELP
 from hero_ctl.option_groups import expand_groups
@@ -42,47 +38,164 @@ class _Commands(TyperGroup):
             raise
 
 
-app = typer.Typer(
-    name="heroctl",
-    cls=_Commands,
-    help="Run scripts as jobs of the Hero actor runtime, and inspect and operate a deployment.",
-    epilog=HELP,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One command.
+
+    Attributes:
+        names: `noun verb`, or its only word; after a `|`, other names of the same command.
+        function: Module below `hero_ctl.commands`, and function in it.
+        panel: Heading of the list of commands that it stands under; None in a group.
+        exit_codes: Constant of the module that explains them, if they are not those of all commands.
+    """
+
+    names: str
+    function: str
+    panel: str | None = None
+    exit_codes: str = ""
+
+    @property
+    def paths(self) -> list[str]:
+        """All its names."""
+        return [name.strip() for name in self.names.split("|")]
+
+
+#: Name of each group -> its help, and the heading that it stands under.
+_GROUPS: Final = {
+    "dead": ("Dead letters: jobs that failed permanently.", _QUEUES),
+    "schedule": ("Schedules: jobs that run repeatedly.", _QUEUES),
+    "batch": ("Batches: jobs that were created together.", _QUEUES),
+    "config": ("Which config, store and socket are used here.", _DEPLOYMENT),
+    "keys": ("Keys: bearer tokens that open the service's ports.", _DEPLOYMENT),
+    "osis": ("Objects of OSIS: list, read, move them, and the rights to them.", _DEPLOYMENT),
+    "osis acl": ("The rights in a context.", _DEPLOYMENT),
+    "heroscript": ("Check and format HeroScript; needs no service.", _HEROSCRIPT),
+    "job": ("Run, list, show, stop jobs.", _NOUNS),
+    "queue": ("List, pause, resume, purge queues.", _NOUNS),
+    "actor": ("List, show, start, stop, scale actors.", _NOUNS),
+    "key": ("Create, list, revoke keys.", _NOUNS),
+}
+_COMMANDS: Final = (
+    _Command("job run|run", "job.running:run", panel=_JOBS),
+    _Command("job submit|submit", "job.running:submit", panel=_JOBS),
+    _Command("job status|status", "job.looking:status", panel=_JOBS),
+    _Command("job show|show", "job.looking:show", panel=_JOBS),
+    _Command("job output|output", "job.looking:output", panel=_JOBS),
+    _Command("job wait|wait", "job.looking:wait", panel=_JOBS),
+    _Command("job logs|logs", "job.logs:logs", panel=_JOBS),
+    _Command("job list|list", "job.looking:list_jobs", panel=_JOBS),
+    _Command("job stop|stop", "job.control:stop", panel=_JOBS),
+    _Command("job retry|retry", "job.control:retry", panel=_JOBS),
+    _Command("job delete|delete", "job.control:delete", panel=_JOBS),
+    _Command("job events|events", "job.events:events", panel=_JOBS),
+    _Command("queue list|queues", "queues:list_queues", panel=_QUEUES),
+    _Command("queue pause|pause", "queues:pause", panel=_QUEUES),
+    _Command("queue resume|resume", "queues:resume", panel=_QUEUES),
+    _Command("queue purge", "queues:purge"),
+    _Command("dead list", "dead:list_dead"),
+    _Command("dead retry", "dead:retry"),
+    _Command("dead purge", "dead:purge"),
+    _Command("schedule add", "schedules:add"),
+    _Command("schedule list", "schedules:list_schedules"),
+    _Command("schedule show", "schedules:show"),
+    _Command("schedule run", "schedules:run"),
+    _Command("schedule pause", "schedules:pause"),
+    _Command("schedule resume", "schedules:resume"),
+    _Command("schedule delete", "schedules:delete"),
+    _Command("batch show", "batch:show"),
+    _Command("batch jobs", "batch:jobs"),
+    _Command("batch wait", "batch:wait"),
+    _Command("actor list", "actors:list_actors"),
+    _Command("actor show|actors show", "actors:show"),
+    _Command("actor logs|actors logs", "actors:logs"),
+    _Command("actor start|actors start", "actors:start"),
+    _Command("actor stop|actors stop", "actors:stop"),
+    _Command("actor restart|actors restart", "actors:restart"),
+    _Command("actor scale|scale", "actors:scale", panel=_ACTORS),
+    _Command("actor reload|reload", "actors:reload", panel=_ACTORS),
+    _Command("doctor", "checkup.doctor:doctor", panel=_DEPLOYMENT, exit_codes="EPILOG"),
+    _Command("top", "tools.top:top", panel=_DEPLOYMENT),
+    _Command("config where", "tools.config:where"),
+    _Command("whoami", "tools.calls:whoami", panel=_DEPLOYMENT),
+    _Command("rpc", "tools.calls:rpc", panel=_DEPLOYMENT),
+    _Command("bench", "bench:bench", panel=_DEPLOYMENT),
+    _Command("key create|keys create", "keys:create"),
+    _Command("key list|keys list", "keys:list_keys"),
+    _Command("key revoke|keys revoke", "keys:revoke"),
+    _Command("export", "transfer:export", panel=_DEPLOYMENT),
+    _Command("import", "transfer:import_", panel=_DEPLOYMENT),
+    _Command("osis list", "osis.objects:list_"),
+    _Command("osis get", "osis.objects:get"),
+    _Command("osis export", "osis.moving:export"),
+    _Command("osis import", "osis.moving:import_"),
+    _Command("osis acl show", "osis.rights:acl_show"),
+    _Command("osis acl set", "osis.rights:acl_set"),
+    _Command("install-service", "install:install_service", panel=_DEPLOYMENT, exit_codes="EPILOG"),
+    _Command("completion", "tools.completion:completion", panel=_DEPLOYMENT),
+    _Command("functions", "scripts.functions:functions", panel=_RHAI),
+    _Command("check", "scripts.functions:check", panel=_RHAI, exit_codes="CHECK_EPILOG"),
+    _Command("heroscript check", "scripts.heroscript:check", exit_codes="EPILOG"),
+    _Command("heroscript fmt", "scripts.heroscript:fmt", exit_codes="EPILOG"),
 )
 
 
-def _add(names: str, command: Callable[..., None], *, panel: str | None = None, exit_codes: str = HELP) -> None:
-    """Register a command.
+def build_app(words: Sequence[str] | None = None) -> typer.Typer:
+    """Make the command line.
 
     Args:
-        names: `noun verb`, or its only word; after a `|`, other names of the same command.
-        command: Its function.
-        panel: Heading of the list of commands that it stands under.
-        exit_codes: What they mean.
+        words: The arguments of the process. Only the commands that begin with the first of them are imported, because
+            each import costs time. None for all commands.
+
+    Returns:
+        The application.
     """
-    canonical, *_ = names.split("|")
-    for name in names.split("|"):
-        group, _, verb = name.strip().rpartition(" ")
-        expanded = expand_groups(command)
-        add = _groups[group].command if group else app.command
-        epilog = with_examples(canonical.strip(), exit_codes)
-        add(verb, epilog=epilog, rich_help_panel=None if group else panel)(expanded)
+    first = words[0] if words else None
+    known = {path.partition(" ")[0] for command in _COMMANDS for path in command.paths} | {"actors"}
+    only = first if first in known else None
+    app = typer.Typer(
+        name="heroctl",
+        cls=_Commands,
+        help="Run scripts as jobs of the Hero actor runtime, and inspect and operate a deployment.",
+        epilog=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_version)
+    groups: dict[str, typer.Typer] = {}
+    for name, (help_text, panel) in _GROUPS.items():
+        parent, _, own = name.rpartition(" ")
+        if only in (None, name.partition(" ")[0]):
+            groups[name] = typer.Typer(help=help_text, no_args_is_help=True)
+            (groups[parent] if parent else app).add_typer(groups[name], name=own, rich_help_panel=panel)
+    if only in (None, "actors"):
+        from hero_ctl.commands import actors
+
+        groups["actors"] = typer.Typer(help=actors.HELP_TEXT)
+        listing = expand_groups(actors.list_actors_of_group)
+        groups["actors"].callback(invoke_without_command=True, epilog=with_examples("actor list", HELP))(listing)
+        app.add_typer(groups["actors"], name="actors", rich_help_panel=_ACTORS)
+    for command in _COMMANDS:
+        paths = [path for path in command.paths if only in (None, path.partition(" ")[0])]
+        if paths:
+            _add(app, groups, command, paths)
+    return app
 
 
-def _group(name: str, help_text: str, panel: str) -> None:
-    group = typer.Typer(help=help_text, no_args_is_help=True)
-    parent, _, own = name.rpartition(" ")
-    (_groups[parent] if parent else app).add_typer(group, name=own, rich_help_panel=panel)
-    _groups[name] = group
+def _add(app: typer.Typer, groups: dict[str, typer.Typer], command: _Command, paths: Sequence[str]) -> None:
+    module_name, _, function = command.function.partition(":")
+    module = importlib.import_module(f"hero_ctl.commands.{module_name}")
+    expanded = expand_groups(getattr(module, function))
+    codes: str = getattr(module, command.exit_codes) if command.exit_codes else HELP
+    for path in paths:
+        group, _, verb = path.rpartition(" ")
+        add = groups[group].command if group else app.command
+        add(verb, epilog=with_examples(command.paths[0], codes), rich_help_panel=None if group else command.panel)(
+            expanded
+        )
 
 
-_groups: dict[str, typer.Typer] = {}
-
-
-@app.callback(invoke_without_command=True)
 def _version(
     *,
     version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
@@ -94,85 +207,10 @@ def _version(
         raise typer.Exit
 
 
-_group("dead", "Dead letters: jobs that failed permanently.", _QUEUES)
-_group("schedule", "Schedules: jobs that run repeatedly.", _QUEUES)
-_group("batch", "Batches: jobs that were created together.", _QUEUES)
-_groups["actors"] = typer.Typer(help=actors.HELP_TEXT)
-_groups["actors"].callback(invoke_without_command=True, epilog=with_examples("actor list", HELP))(
-    expand_groups(actors.list_actors_of_group)
-)
-app.add_typer(_groups["actors"], name="actors", rich_help_panel=_ACTORS)
-_group("config", "Which config, store and socket are used here.", _DEPLOYMENT)
-_group("keys", "Keys: bearer tokens that open the service's ports.", _DEPLOYMENT)
-_group("osis", "Objects of OSIS: list, read, move them, and the rights to them.", _DEPLOYMENT)
-_group("osis acl", "The rights in a context.", _DEPLOYMENT)
-_group("heroscript", "Check and format HeroScript; needs no service.", _HEROSCRIPT)
-_group("job", "Run, list, show, stop jobs.", _NOUNS)
-_group("queue", "List, pause, resume, purge queues.", _NOUNS)
-_group("actor", "List, show, start, stop, scale actors.", _NOUNS)
-_group("key", "Create, list, revoke keys.", _NOUNS)
-
-_add("job run|run", running.run, panel=_JOBS)
-_add("job submit|submit", running.submit, panel=_JOBS)
-_add("job status|status", looking.status, panel=_JOBS)
-_add("job show|show", looking.show, panel=_JOBS)
-_add("job output|output", looking.output, panel=_JOBS)
-_add("job wait|wait", looking.wait, panel=_JOBS)
-_add("job logs|logs", logs.logs, panel=_JOBS)
-_add("job list|list", looking.list_jobs, panel=_JOBS)
-_add("job stop|stop", control.stop, panel=_JOBS)
-_add("job retry|retry", control.retry, panel=_JOBS)
-_add("job delete|delete", control.delete, panel=_JOBS)
-_add("job events|events", events.events, panel=_JOBS)
-
-_add("queue list|queues", queues.list_queues, panel=_QUEUES)
-_add("queue pause|pause", queues.pause, panel=_QUEUES)
-_add("queue resume|resume", queues.resume, panel=_QUEUES)
-_add("queue purge", queues.purge)
-_add("dead list", dead.list_dead)
-_add("dead retry", dead.retry)
-_add("dead purge", dead.purge)
-_add("schedule add", schedules.add)
-_add("schedule list", schedules.list_schedules)
-_add("schedule show", schedules.show)
-_add("schedule run", schedules.run)
-_add("schedule pause", schedules.pause)
-_add("schedule resume", schedules.resume)
-_add("schedule delete", schedules.delete)
-_add("batch show", batch.show)
-_add("batch jobs", batch.jobs)
-_add("batch wait", batch.wait)
-
-_add("actor list", actors.list_actors)
-_add("actor show|actors show", actors.show)
-_add("actor logs|actors logs", actors.logs)
-_add("actor start|actors start", actors.start)
-_add("actor stop|actors stop", actors.stop)
-_add("actor restart|actors restart", actors.restart)
-_add("actor scale|scale", actors.scale, panel=_ACTORS)
-_add("actor reload|reload", actors.reload, panel=_ACTORS)
-
-_add("doctor", doctor.doctor, panel=_DEPLOYMENT, exit_codes=doctor.EPILOG)
-_add("top", top.top, panel=_DEPLOYMENT)
-_add("config where", config.where)
-_add("whoami", calls.whoami, panel=_DEPLOYMENT)
-_add("rpc", calls.rpc, panel=_DEPLOYMENT)
-_add("bench", bench.bench, panel=_DEPLOYMENT)
-_add("key create|keys create", keys.create)
-_add("key list|keys list", keys.list_keys)
-_add("key revoke|keys revoke", keys.revoke)
-_add("export", transfer.export, panel=_DEPLOYMENT)
-_add("import", transfer.import_, panel=_DEPLOYMENT)
-_add("osis list", objects.list_)
-_add("osis get", objects.get)
-_add("osis export", moving.export)
-_add("osis import", moving.import_)
-_add("osis acl show", rights.acl_show)
-_add("osis acl set", rights.acl_set)
-_add("install-service", install.install_service, panel=_DEPLOYMENT, exit_codes=install.EPILOG)
-_add("completion", completion.completion, panel=_DEPLOYMENT)
-
-_add("functions", functions.functions, panel=_RHAI)
-_add("check", functions.check, panel=_RHAI, exit_codes=functions.CHECK_EPILOG)
-_add("heroscript check", heroscript.check, exit_codes=heroscript.EPILOG)
-_add("heroscript fmt", heroscript.fmt, exit_codes=heroscript.EPILOG)
+def __getattr__(name: str) -> Any:
+    """`app` is the whole command line, made when it is first asked for."""
+    if name != "app":
+        raise AttributeError(name)
+    whole = build_app()
+    globals()["app"] = whole
+    return whole

@@ -39,16 +39,17 @@ def _run() -> None:
     from hero_process.secret_arguments import move_secret_to_environment
 
     move_secret_to_environment("HERO_REDIS_URL")
+    from hero_ctl.app import build_app
+
     if instruction := os.environ.get("_HEROCTL_COMPLETE"):
         from hero_ctl.commands.tools.completion import complete
 
-        sys.exit(complete(instruction))
-    from hero_ctl.app import app
+        sys.exit(complete(build_app(), instruction))
     from hero_ctl.output.error_messages import explain
     from hero_job.model.errors import HeroJobError
 
     try:
-        app()
+        build_app(sys.argv[1:])()
     except HeroJobError as e:
         message = explain(e)
         print(message.text, file=sys.stderr)  # noqa: T201  # a command prints its errors

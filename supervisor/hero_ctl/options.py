@@ -72,7 +72,44 @@ class PlaceOptions:
 
     Attributes:
         config: As given; None when the command has to find the config itself.
+        server: As given; a supervisor that is asked instead of the store.
+        profile: As given; names a server in the config file of heroctl.
+        ca_file: As given; whom to trust for TLS.
     """
+
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            envvar="HERO_SERVER",
+            metavar="URL",
+            show_default="none",
+            help="Ask this supervisor instead of the store: unix://PATH, https://HOST:PORT, wss://HOST:PORT. "
+            "HERO_TOKEN has its token.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            envvar="HERO_PROFILE",
+            metavar="NAME",
+            show_default="none",
+            help="A server with its token, as ~/.config/hero/config.toml names it.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        typer.Option(
+            "--ca-file",
+            metavar="PATH",
+            show_default="those of the system",
+            help="Certificate authorities to trust for --server.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
 
     config: Annotated[
         str | None,

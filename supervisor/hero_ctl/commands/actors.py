@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hero_ctl.connect.service import ask_supervisor
-from hero_ctl.connect.store import find, open_supervisor
+from hero_ctl.connect.store import find, is_remote, open_supervisor
 from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, Watch, live
 from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
@@ -85,6 +85,8 @@ def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, An
     from hero_ctl.output.json_views import actor_as_json
 
     rows = [actor_as_json(actor) for actor in supervisor.list_actors()]
+    if is_remote(supervisor):
+        return rows
     socket = find(store).socket.value
     # Another store than that of the config belongs to another supervisor.
     if not socket or (store.redis_url and store.redis_url != find(store).store_url().value):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, NoReturn
 
 import typer
 
 from hero_client import Supervisor
-from hero_ctl.connect.store import open_supervisor
+from hero_ctl.connect.store import is_remote, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import JobOptions, job_fields
 from hero_ctl.options import OutputOptions, Script, ScriptArgs, ScriptFile, StoreOptions, Yes, duration, live
@@ -69,8 +70,8 @@ def list_schedules(*, output: OutputOptions, store: StoreOptions) -> None:
 
     with open_supervisor(store) as supervisor:
         found = supervisor.list_schedules()
-        damaged = supervisor.store.run(supervisor.schedules.damaged())
-        next_ms = [supervisor.store.run(supervisor.schedules.next_tick(schedule.name)) for schedule in found]
+        damaged = [] if is_remote(supervisor) else supervisor.store.run(supervisor.schedules.damaged())
+        next_ms = [_next_ms(supervisor, schedule) for schedule in found]
     pairs = zip(found, next_ms, strict=True)
     rows = [{**schedule_as_json(schedule), "paused": at is None} for schedule, at in pairs]
     print_rows(rows, SCHEDULES, output.format, bare=output.as_json)
@@ -84,8 +85,8 @@ def show(name: ScheduleName, store: StoreOptions, *, output: OutputOptions) -> N
 
     with open_supervisor(store) as supervisor:
         schedule = _find(supervisor, name)
-        next_ms = supervisor.store.run(supervisor.schedules.next_tick(name))
-        last_id = supervisor.store.run(supervisor.schedules.last_job(name))
+        next_ms = _next_ms(supervisor, schedule)
+        last_id = None if is_remote(supervisor) else supervisor.store.run(supervisor.schedules.last_job(name))
         status = _status_of(supervisor, last_id) if last_id else ""
     more = {"paused": next_ms is None, "last_job_id": last_id, "last_status": status or None}
     row = {**schedule_as_json(schedule), **more}
@@ -139,6 +140,13 @@ def delete(name: ScheduleName, store: StoreOptions, *, yes: Yes = False) -> None
         confirm_on_terminal(f"Delete the schedule {name}?", yes=yes)
         if not supervisor.delete_schedule(name):
             _unknown(name)
+
+
+def _next_ms(supervisor: Supervisor, schedule: Schedule) -> int | None:
+    """The next tick, in milliseconds since 1970; None while the schedule is paused."""
+    if is_remote(supervisor):
+        return next(schedule.ticks_after(time.time()), None)
+    return supervisor.store.run(supervisor.schedules.next_tick(schedule.name))
 
 
 def _find(supervisor: Supervisor, name: str) -> Schedule:

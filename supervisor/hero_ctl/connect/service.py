@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from hero_ctl.connect.store import socket_of
+from hero_ctl.connect.store import server_of, socket_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import ServiceOptions
 from hero_ctl.output.console import fail
@@ -13,7 +13,7 @@ from hero_ctl.output.console import fail
 _UNKNOWN = frozenset({1402, 1403})
 
 
-def ask_supervisor(service: ServiceOptions, method: str, params: dict[str, Any], wait_s: float | None = None) -> Any:
+def ask_supervisor(service: ServiceOptions, method: str, params: Any, wait_s: float | None = None) -> Any:
     """Call a method of a supervisor, and return its result. End the command if there is none.
 
     Args:
@@ -22,8 +22,17 @@ def ask_supervisor(service: ServiceOptions, method: str, params: dict[str, Any],
         params: Parameters by name.
         wait_s: Longest wait in seconds; None for no limit.
     """
+    from hero_ctl.connect.remote import ServerUnusable
     from hero_supervisor.rpc.unix.client import NoAnswer, call
 
+    if not service.socket and (server := server_of(service)) is not None:
+        try:
+            answer = server.call(method, params, wait_s)
+        except ServerUnusable as e:
+            fail(str(e), CtlExitCode.STORE)
+        if "error" in answer:
+            _fail_with(answer["error"])
+        return answer["result"]
     try:
         answer = call(socket_of(service.socket, service), method, params, wait_s)
     except NoAnswer as e:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from hero_client import Supervisor, SupervisorBuilder
 from hero_config.layers.places import DEFAULT_STORE_DIR, Places, PlacesUnreadable, embedded_url, find_places
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import PlaceOptions, StoreOptions
 from hero_ctl.output.console import fail
+
+if TYPE_CHECKING:
+    from hero_ctl.connect.remote import RemoteServer
 
 #: Where a supervisor that was started in this folder keeps its embedded store.
 STATE_DIR = Path(DEFAULT_STORE_DIR)
@@ -39,13 +43,42 @@ def namespace_of(store: StoreOptions) -> str:
 
 
 def open_supervisor(store: StoreOptions) -> Supervisor:
-    """Make the API on the chosen store. It connects with its first call.
+    """Make the API on the chosen store, or on a server. It connects with its first call.
 
     Raises:
         StoreUrlInvalid: The URL cannot be used.
         JobInvalid: The namespace cannot be used.
     """
+    if not store.redis_url and (server := server_of(store)) is not None:
+        from hero_ctl.connect.remote_supervisor import RemoteSupervisor
+
+        return cast("Supervisor", RemoteSupervisor(server))
     return SupervisorBuilder().redis_url(url_of(store)).namespace(namespace_of(store)).build()
+
+
+def server_of(place: PlaceOptions) -> RemoteServer | None:
+    """Find the server that is to be asked instead of the store. End the command if it is not named rightly."""
+    from hero_ctl.connect.remote import ServerUnusable, find_server
+
+    try:
+        return find_server(place.server, place.profile, place.ca_file)
+    except ServerUnusable as e:
+        fail(str(e), CtlExitCode.USAGE)
+
+
+def own_name(supervisor: Supervisor) -> str | None:
+    """The caller that the token of a server is bound to; None if there is no server, or no such binding."""
+    if not is_remote(supervisor):
+        return None
+    from hero_ctl.connect.remote_supervisor import RemoteSupervisor
+
+    remote: object = supervisor
+    return remote.own_name() if isinstance(remote, RemoteSupervisor) else None
+
+
+def is_remote(supervisor: Supervisor) -> bool:
+    """Whether the API goes through a server, so that there is no store."""
+    return not isinstance(supervisor, Supervisor)
 
 
 def socket_of(given: str | None, place: PlaceOptions) -> str:

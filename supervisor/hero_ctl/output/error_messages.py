@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hero_ctl.exits import CtlExitCode, exit_code_of
 from hero_ctl.output.console import PREFIX
+from hero_ctl.output.service_errors import ServiceRefused, ServiceUnreachable, StoreNeeded
 from hero_job.model.errors import (
     HeroJobError,
     JobConflict,
@@ -37,6 +38,9 @@ _REFUSAL_HINTS = {
 }
 
 _ENDED = frozenset(status.value for status in JobStatus if status.terminal)
+
+
+_UNAUTHENTICATED = 1301
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,10 @@ def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMess
         case StoreRefused():
             hint = _REFUSAL_HINTS.get(error.code)
             return ErrorMessage(text=f"{PREFIX}{error}" + (f"; {hint}" if hint else ""), code=CtlExitCode.STORE)
+    if isinstance(error, ServiceUnreachable | ServiceRefused | StoreNeeded):
+        code = error.code if isinstance(error, ServiceRefused) else 0
+        hint = "; give a token in HERO_TOKEN, or in the profile" if code == _UNAUTHENTICATED else ""
+        return ErrorMessage(text=f"{PREFIX}{error}{hint}", code=CtlExitCode.STORE)
     return ErrorMessage(text=f"{PREFIX}{error}", code=CtlExitCode.FAILED)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import typer
 
+from hero_ctl.connect.store import is_remote
 from hero_job.model.errors import HeroJobError
 from hero_job.operations.events import BEGINNING, Events
 
@@ -64,12 +66,17 @@ class LiveLog:
                 self._bar.stop()
 
     def _follow(self) -> None:
-        stream = self._supervisor.operations.keys.log(self._job_id)
+        remote = is_remote(self._supervisor)
+        stream = "" if remote else self._supervisor.operations.keys.log(self._job_id)
         is_terminal = sys.stderr.isatty()
         with contextlib.suppress(HeroJobError, OSError, ValueError):
             while not self._ended:
                 begin = self._cursor or BEGINNING
-                found = self._supervisor.store.run(Events.follow({stream: begin}, 1, _LOOK_S))
+                found: object = True
+                if remote:
+                    time.sleep(_LOOK_S)
+                else:
+                    found = self._supervisor.store.run(Events.follow({stream: begin}, 1, _LOOK_S))
                 progress = self._supervisor.get_job(self._job_id).progress if is_terminal else None
                 with self._printing:
                     if self._ended:

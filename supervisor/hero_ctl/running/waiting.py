@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from hero_client import Supervisor
 from hero_client.calls import QUEUE_ALLOWANCE_S
+from hero_ctl.connect.store import is_remote
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import PREFIX, ask, confirm, fail, print_note
 from hero_ctl.running.live_log import LiveLog
@@ -123,7 +124,7 @@ def ensure_known(supervisor: Supervisor, *, yes: bool) -> None:
         supervisor: The API.
         yes: Do not ask.
     """
-    if yes or supervisor.list_actors():
+    if yes or is_remote(supervisor) or supervisor.list_actors():
         return
     keys = supervisor.operations.keys
     traces = (keys.actor_events, keys.dead, keys.schedules, keys.tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from hero_client import Supervisor
 from hero_ctl.commands.job.selection import moment
-from hero_ctl.connect.store import open_supervisor
+from hero_ctl.connect.store import is_remote, open_supervisor
 from hero_ctl.options import JobId, StoreOptions
 from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.json_views import time_text
@@ -59,8 +60,11 @@ def logs(
             show(line)
         cursor = lines[-1].cursor if lines else ""
         while follow and not ended:
-            stream = supervisor.operations.keys.log(job_id)
-            supervisor.store.run(Events.follow({stream: cursor or BEGINNING}, 1, _LOOK_S))
+            if is_remote(supervisor):
+                time.sleep(_LOOK_S)
+            else:
+                stream = supervisor.operations.keys.log(job_id)
+                supervisor.store.run(Events.follow({stream: cursor or BEGINNING}, 1, _LOOK_S))
             # Ask for the status first: lines that were printed before the end are then in the pages that follow.
             ended = supervisor.get_job_status(job_id).terminal
             for line in _pages(supervisor, job_id, cursor):
@@ -79,7 +83,7 @@ def _pages(supervisor: Supervisor, job_id: str, cursor: str) -> Iterator[LogLine
 
 def _note_dropped(supervisor: Supervisor, job_id: str, kept: int) -> None:
     """Say that the log does not begin with the first line; a stream counts what was ever added to it."""
-    if kept < _PAGE:
+    if kept < _PAGE or is_remote(supervisor):
         return
     answer = supervisor.store.run(Op(("XINFO", "STREAM", supervisor.operations.keys.log(job_id)), as_is))
     facts = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=False))

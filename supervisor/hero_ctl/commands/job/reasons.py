@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hero_ctl.connect.store import is_remote
 from hero_ctl.running.waiting import missing_actor, serves
 from hero_job.model.errors import HeroJobError
 from hero_job.model.status import JobStatus
@@ -57,8 +58,10 @@ def _prerequisites(supervisor: Supervisor, record: JobRecord) -> list[str]:
 def _scheduled(supervisor: Supervisor, record: JobRecord) -> list[str]:
     from hero_ctl.output.json_views import time_text
 
-    keys = supervisor.operations.keys
-    due = supervisor.store.run(Op(("ZSCORE", keys.scheduled, record.job.id), as_is))
+    due = None
+    if not is_remote(supervisor):
+        keys = supervisor.operations.keys
+        due = supervisor.store.run(Op(("ZSCORE", keys.scheduled, record.job.id), as_is))
     at = f" until {time_text(int(float(due)))}" if due is not None else ""
     if record.failures:
         return [f"it failed {record.failures} times, and waits{at} to run again"]
@@ -77,7 +80,7 @@ def _dispatched(supervisor: Supervisor, record: JobRecord) -> list[str]:
     broken = next((actor.unavailable for actor in serving if actor.unavailable), None)
     if broken and all(actor.unavailable for actor in serving):
         reasons.append(f"its actors cannot run scripts: {broken}")
-    if job.concurrency_key is not None:
+    if job.concurrency_key is not None and not is_remote(supervisor):
         key = supervisor.operations.keys.prefix + "limit:run:" + job.concurrency_key
         running = supervisor.store.run(Op(("SCARD", key), int))
         if running >= job.concurrency_max:

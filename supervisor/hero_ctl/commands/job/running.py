@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hero_ctl.connect.store import open_supervisor
+from hero_ctl.connect.store import open_supervisor, own_name
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import OneTimeJobOptions, job_fields
 from hero_ctl.options import Quiet, Script, ScriptArgs, ScriptFile, StoreOptions, Yes, duration
@@ -49,9 +49,12 @@ def run(
     2h30m, 7d.
     """
     source = read_script(script, file, args)
-    job = Job.from_fields(job_fields(source.text, options, source.args))
-    note_language(source.text, job.script_type)
+    fields = job_fields(source.text, options, source.args)
+    note_language(source.text, options.script_type)
     with open_supervisor(store) as supervisor:
+        if options.caller_id is None:
+            fields["caller_id"] = own_name(supervisor) or fields["caller_id"]
+        job = Job.from_fields(fields)
         ensure_known(supervisor, yes=yes)
         watch = Watch(supervisor, job, wait, quiet=quiet, stop_on_interrupt=stop_on_interrupt)
         try:
@@ -83,8 +86,11 @@ def submit(
 ) -> None:
     """Queue a script and print the id of its job."""
     source = read_script(script, file, args)
-    job = Job.from_fields(job_fields(source.text, options, source.args))
-    note_language(source.text, job.script_type)
+    fields = job_fields(source.text, options, source.args)
+    note_language(source.text, options.script_type)
     with open_supervisor(store) as supervisor:
+        if options.caller_id is None:
+            fields["caller_id"] = own_name(supervisor) or fields["caller_id"]
+        job = Job.from_fields(fields)
         ensure_known(supervisor, yes=yes)
         typer.echo(supervisor.submit_job(job))

@@ -44,10 +44,11 @@ def completion(shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> N
     typer.echo(get_completion_script(prog_name="heroctl", complete_var=VARIABLE, shell=shell.value))
 
 
-def complete(instruction: str) -> int:
+def complete(app: typer.Typer, instruction: str) -> int:
     """Answer the shell.
 
     Args:
+        app: All commands.
         instruction: The value of `VARIABLE`: `complete_bash`, `complete_zsh`, `complete_fish`.
 
     Returns:
@@ -55,8 +56,6 @@ def complete(instruction: str) -> int:
     """
     from typer._completion_classes import completion_init
     from typer.completion import shell_complete
-
-    from hero_ctl.app import app
 
     completion_init()
     return shell_complete(typer.main.get_command(app), {}, "heroctl", VARIABLE, instruction)

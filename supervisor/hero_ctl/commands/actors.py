@@ -13,7 +13,7 @@ import typer
 
 from hero_ctl.connect.service import ask_supervisor
 from hero_ctl.connect.store import find, is_remote, open_supervisor
-from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, Watch, live
+from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, Watch, duration, live
 from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
 from hero_ctl.output.tables import ACTORS
@@ -43,7 +43,8 @@ WaitLimit = Annotated[
     float | None,
     typer.Option(
         "--wait",
-        metavar="SECONDS",
+        parser=duration,
+        metavar="TIME",
         show_default="as long as it takes",
         help="Stop waiting after this long; the supervisor goes on.",
     ),

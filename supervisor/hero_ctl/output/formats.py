@@ -96,7 +96,7 @@ def print_rows(rows: Sequence[Row], listing: Listing, form: Format, *, bare: boo
         case Format.YAML:
             import yaml
 
-            typer.echo(yaml.safe_dump(_envelope(rows, listing), allow_unicode=True, sort_keys=False), nl=False)
+            typer.echo(yaml.safe_dump(_plain(_envelope(rows, listing)), allow_unicode=True, sort_keys=False), nl=False)
         case Format.NAME:
             for row in rows:
                 typer.echo(one_line(str(row[listing.name])))
@@ -125,7 +125,7 @@ def print_record(record: Row, kind: str, form: Format, draw: Callable[[], None],
             else:
                 import yaml
 
-                typer.echo(yaml.safe_dump(versioned, allow_unicode=True, sort_keys=False), nl=False)
+                typer.echo(yaml.safe_dump(_plain(versioned), allow_unicode=True, sort_keys=False), nl=False)
         else:
             print_rows([record], listing, form)
 
@@ -219,3 +219,8 @@ def _least(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> int:
 
 def _total(sizes: Sequence[int]) -> int:
     return sum(sizes) + _GAP * (len(sizes) - 1)
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """Make of enumerations and the like what JSON makes of them, because YAML does not know them."""
+    return json.loads(json.dumps(value))

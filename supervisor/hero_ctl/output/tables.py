@@ -67,7 +67,8 @@ def when(row: Row) -> str:
     """When a schedule runs, in words or as its cron expression."""
     if row.get("cron"):
         return f"{row['cron']} ({row.get('tz')})"
-    return f"every {row.get('interval_s', 0):g} s"
+    interval_s = row.get("interval_s") or 0
+    return f"every {interval_s:g} s" if interval_s < 60 else f"every {show_duration(interval_s)}"
 
 
 def _expiry(row: Row) -> str:

@@ -1,0 +1,41 @@
+"""docs/reference.md names every JSON-RPC method with its scope, every error code, metric and exit code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hero_ctl.exits import CtlExitCode
+from hero_supervisor.rpc.auth.scopes import needed_scope
+from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.supervisor.rpc.methods.test_openrpc import METHODS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/reference.md").read_text("utf-8")
+
+
+def test_every_method_is_listed_with_the_scope_that_it_needs() -> None:
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (none|read|user|admin) \|", PAGE, re.MULTILINE))
+
+    assert rows == {name: needed_scope(name).name.lower() for name in METHODS}
+
+
+def test_every_error_code_is_listed() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (-?[0-9]{4,5}) \|", PAGE, re.MULTILINE)}
+
+    assert codes == set(ErrorCode)
+
+
+def test_every_metric_is_listed() -> None:
+    source = (ROOT / "supervisor/hero_supervisor/rpc/tcp/metrics.py").read_text("utf-8")
+
+    assert set(re.findall(r'"(hero_\w+)"', source)) == set(re.findall(r"^\| `(hero_\w+)` \|", PAGE, re.MULTILINE)) - {
+        "hero_subscribe",
+        "hero_unsubscribe",
+    }
+
+
+def test_every_exit_code_of_heroctl_is_listed() -> None:
+    listed = {int(code) for code in re.findall(r"^\| ([0-9]{1,3}) \| \w", PAGE, re.MULTILINE)}
+
+    assert listed == set(CtlExitCode)

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
 from hero_ctl.connect.remote import RemoteServer, ServerUnusable
 from hero_ctl.output.service_errors import ServiceRefused, ServiceUnreachable, StoreNeeded
@@ -26,6 +26,7 @@ from hero_job.model.errors import (
 )
 from hero_job.model.fields.checks import milliseconds
 from hero_job.model.job import JOB_FIELDS, Job, ScriptType
+from hero_job.model.overview.explanation import WaitReason
 from hero_job.model.status import JobStatus
 from hero_job.model.views import (
     ActorPresence,
@@ -44,6 +45,14 @@ _WAIT_S: Final = 30.0
 _CALL_S: Final = 60.0
 _DEAD_PAGE: Final = 1000
 _NO_BATCH: Final = 1007
+_LIST_PAGE: Final = 500
+
+
+class RemoteExplanation(NamedTuple):
+    """Why a job does not run."""
+
+    reason: WaitReason
+    text: str
 
 
 class RemoteSupervisor:
@@ -146,6 +155,15 @@ class RemoteSupervisor:
         page = self.ask("list_jobs", {"cursor": cursor, "count": count})
         damaged = tuple((str(one["id"]), str(one.get("error", ""))) for one in page["damaged"])
         return JobPage(records=tuple(map(_record, page["jobs"])), damaged=damaged, cursor=page["cursor"])
+
+    def search_jobs(self, cursor: str = "") -> JobPage:
+        """The lists of the server; a search through its store is not for everybody."""
+        return self.list_jobs(cursor, _LIST_PAGE)
+
+    def explain_job(self, job_id: str) -> RemoteExplanation:
+        """See `Supervisor`; only what commands show."""
+        found = self.ask("explain_job", {"job_id": job_id})
+        return RemoteExplanation(reason=WaitReason(found["reason"]), text=found["text"])
 
     def stop_job(self, job_id: str) -> JobStatus:
         """See `Supervisor`."""

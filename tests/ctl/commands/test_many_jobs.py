@@ -66,17 +66,21 @@ def test_wait_tells_how_jobs_ended_and_that_one_has_not(heroctl: Heroctl) -> Non
 
 
 def test_show_says_why_a_job_does_not_run(heroctl: Heroctl) -> None:
+    def why(job_id: str) -> str:
+        shown = json.loads(heroctl("show", job_id, "-o", "json").stdout)
+        assert shown["version"] == 1
+        assert shown["waits_because"][0][:40] in heroctl("show", job_id).stdout
+        return str(shown["waits_because"][0])
+
     with sal_paused(heroctl):
         paused = heroctl("submit", "1").stdout.strip()
         later = heroctl("submit", "1", "--after", paused).stdout.strip()
-        assert "its queue is paused" in heroctl("show", paused).stdout
-        assert f"it waits for the job {paused}" in heroctl("show", later).stdout
+        assert "paused" in why(paused)
+        assert paused in why(later)
     delayed = heroctl("submit", "1", "--delay", "1h").stdout.strip()
-    assert "it is delayed until" in heroctl("show", delayed).stdout
+    assert "20" in why(delayed)
     nobody = heroctl("submit", "!!a.b", "--type", "v").stdout.strip()
-    shown = json.loads(heroctl("show", nobody, "-o", "json").stdout)
-    assert shown["version"] == 1
-    assert "no V actor is up" in shown["waits_because"][0]
+    assert "actor" in why(nobody)
     heroctl("stop", delayed, nobody)
 
 

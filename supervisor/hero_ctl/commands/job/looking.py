@@ -16,6 +16,7 @@ from hero_ctl.output.formats import Format, print_record, print_rows, repeat
 from hero_ctl.output.json_views import record_as_json, to_json
 from hero_ctl.output.tables import JOBS, print_facts, took
 from hero_job.model.errors import JobFailed, WaitTimeout
+from hero_job.model.overview.explanation import WaitReason
 from hero_job.model.views import JobRecord
 
 JobIdList = Annotated[
@@ -43,11 +44,10 @@ def status(
 
 def show(job_id: JobId, store: StoreOptions, *, output: OutputOptions) -> None:
     """Print all about a job: status, times, attempts, its error, and why it does not run."""
-    from hero_ctl.commands.job.reasons import why_not_running
-
     with open_supervisor(store) as supervisor:
         record = supervisor.get_job(job_id)
-        reasons = why_not_running(supervisor, record)
+        why = supervisor.explain_job(job_id)
+    reasons = [] if why.reason in (WaitReason.ENDED, WaitReason.RUNNING) else [why.text]
     if output.as_json:
         typer.echo(to_json({**record_as_json(record), "waits_because": reasons}))
         return
@@ -128,28 +128,7 @@ def list_jobs(
             print_note(f"the newest {limit}; --limit shows more, 0 all")
 
     with open_supervisor(store) as supervisor:
-<<<<<<< HEAD
-        while True:
-            page = supervisor.search_jobs(cursor, _PAGE)
-            # The store walks with SCAN, so a page may repeat a job of an earlier one.
-            for record in page.records:
-                if status in (None, record.status) and script_type in (None, record.job.script_type):
-                    newest[record.job.id] = record
-            damaged.update(page.damaged)
-            if limit and len(newest) > 4 * limit + 1000:
-                newest = {r.job.id: r for r in heapq.nlargest(limit, newest.values(), key=_age_key)}
-            cursor = page.cursor
-            if not cursor:
-                break
-    records = heapq.nlargest(limit or len(newest), newest.values(), key=_age_key)
-    if as_json:
-        broken = [{"id": job_id, "status": "damaged", "error": reason} for job_id, reason in damaged.items()]
-        typer.echo(to_json([record_as_json(record) for record in records] + broken))
-    else:
-        print_jobs(records, damaged.items())
-=======
         repeat(draw, watch=watch)
->>>>>>> e96d049 (heroctl by noun and verb: one implementation of formats, filters, many jobs, wait, top, rpc, completion)
 
 
 def _print_job(record: JobRecord, reasons: list[str]) -> None:

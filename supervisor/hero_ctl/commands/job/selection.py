@@ -9,7 +9,7 @@ import heapq
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
@@ -22,11 +22,13 @@ from hero_ctl.output.console import confirm, fail, print_note
 from hero_ctl.output.error_messages import explain
 from hero_job.model.errors import HeroJobError, StoreUnavailable
 from hero_job.model.job import ScriptType
+from hero_job.model.overview.pages import ListPage
 from hero_job.model.status import JobStatus
 
 if TYPE_CHECKING:
     from hero_client import Supervisor
-    from hero_job.model.views import JobRecord
+    from hero_job.model.overview.pages import SearchPage
+    from hero_job.model.views import JobPage, JobRecord
 
 _PAGE: Final = 500
 _PANEL: Final = "Which jobs"
@@ -157,17 +159,33 @@ def select_jobs(
     matches = filters.matcher()
     newest: dict[str, JobRecord] = {}
     damaged: dict[str, str] = {}
-    cursor = ""
-    while True:
-        page = supervisor.list_jobs(cursor, _PAGE)
-        # The store walks with SCAN, so a page may repeat a job of an earlier one.
+    for page in _pages(supervisor, limit):
         newest.update({record.job.id: record for record in page.records if matches(record)})
         damaged.update(page.damaged)
         if limit and len(newest) > 4 * limit + 1000:
             newest = {r.job.id: r for r in heapq.nlargest(limit, newest.values(), key=_age)}
-        cursor = page.cursor
-        if not cursor:
-            return heapq.nlargest(limit or len(newest), newest.values(), key=_age), damaged
+            if isinstance(page, ListPage):
+                break
+    return heapq.nlargest(limit or len(newest), newest.values(), key=_age), damaged
+
+
+def _pages(supervisor: Supervisor, limit: int) -> Iterator[ListPage | SearchPage | JobPage]:
+    """Read jobs: with a limit from the lists, the newest move first, and then what no list has.
+
+    The search looks at all keys of the store, so it may repeat a job.
+    """
+    read: list[Callable[[str], ListPage | SearchPage | JobPage]] = []
+    if limit:
+        read.append(lambda cursor: supervisor.list_jobs(cursor, _PAGE))
+    read.append(supervisor.search_jobs)
+    for look in read:
+        cursor = ""
+        while True:
+            page = look(cursor)
+            yield page
+            cursor = page.cursor
+            if not cursor:
+                break
 
 
 def choose(

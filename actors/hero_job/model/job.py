@@ -36,6 +36,7 @@ from hero_job.model.fields.job_field import (
     TIMEOUT,
     VARIABLES,
     WINDOW,
+    CommandLineOption,
     count,
     row,
     rows_of,
@@ -46,7 +47,7 @@ from hero_job.model.fields.routing import Priority, ScriptType
 from hero_job.model.fields.spellings import CAMEL_CASE
 from hero_job.model.signatures import Signature
 
-__all__ = ["DEFAULT_LIMITS", "JOB_FIELDS", "Job", "JobLimits", "Priority", "ScriptType"]
+__all__ = ["DEFAULT_LIMITS", "JOB_FIELDS", "CommandLineOption", "Job", "JobLimits", "Priority", "ScriptType"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

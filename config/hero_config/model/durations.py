@@ -11,9 +11,7 @@ from typing import Final
 _UNIT_S: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _NUMBER: Final = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _PART: Final = re.compile(rf"({_NUMBER})(ms|s|m|h|d|w)")
-#: A duration with units, as a regular expression of JSON Schema.
-DURATION_PATTERN: Final = rf"^({_NUMBER}(ms|s|m|h|d|w))+$"
-_WHOLE: Final = re.compile(DURATION_PATTERN)
+_WHOLE: Final = re.compile(rf"^({_NUMBER}(ms|s|m|h|d|w))+$")
 EXAMPLES: Final = "30, 30s, 10m, 2h30m or 7d"
 
 

@@ -31,6 +31,6 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _read_duration(cls, value: Any, info: ValidationInfo) -> Any:
-        """Read `10m` where seconds are meant: the names of such keys end in `_s`."""
-        is_seconds = isinstance(value, str) and str(info.field_name).endswith("_s")
+        """Read `10m` where seconds are meant: the names of such keys end in `_s`. A number needs no quotes."""
+        is_seconds = isinstance(value, str) and str(info.field_name).endswith("_s") and value.strip()[-1:].isalpha()
         return parse_duration(value) if is_seconds else value

@@ -19,7 +19,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from hero_config.layers.key_paths import models_in
-from hero_config.model.durations import DURATION_PATTERN
 from hero_config.model.settings import Settings
 
 
@@ -67,16 +66,7 @@ def _describe(made: dict[str, Any], model: type[BaseModel]) -> None:
         field.pop("title", None)
         if inner := models_in(model.model_fields[key].annotation):
             texts.setdefault(key, inspect.cleandoc(inner[0].__doc__ or ""))
-        if key.endswith("_s"):
-            _allow_duration(field)
         field["description"] = texts[key]
-
-
-def _allow_duration(field: dict[str, Any]) -> None:
-    """Allow "10m" beside a number of seconds."""
-    number = {name: field.pop(name) for name in list(field) if name not in ("default", "description", "title")}
-    choices = number.pop("anyOf", [number])
-    field["anyOf"] = [*choices, {"type": "string", "pattern": DURATION_PATTERN}]
 
 
 def _all_models(model: type[BaseModel]) -> list[type[BaseModel]]:

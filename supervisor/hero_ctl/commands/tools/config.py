@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 import typer
 
 from hero_config.layers.places import Places, config_candidates
+from hero_config.model.urls import shown_url
 from hero_ctl.connect.store import find
 from hero_ctl.options import Json, StoreOptions
-
-_PASSWORD = re.compile(r"(://[^/@\s:]*):[^/@\s]+@|([?&]sentinel_password=)[^&\s]+")
 
 
 def where(store: StoreOptions, *, as_json: Json = False) -> None:
@@ -47,7 +45,7 @@ def facts(places: Places, store: StoreOptions) -> dict[str, dict[str, Any]]:
         "config": {"value": str(places.config or ""), "origin": config_origin},
         "folder": {"value": str(places.folder.absolute()), "origin": "where relative paths of the config begin"},
         "store": {
-            "value": _PASSWORD.sub(_hide, store.redis_url or url.value),
+            "value": shown_url(store.redis_url or url.value),
             "origin": ("HERO_REDIS_URL" if store.redis_url == given_url else "--redis-url")
             if store.redis_url
             else url.origin or places.missing_store(),
@@ -58,7 +56,3 @@ def facts(places: Places, store: StoreOptions) -> dict[str, dict[str, Any]]:
         },
         "socket": {"value": places.socket.value, "origin": places.socket.origin},
     }
-
-
-def _hide(found: re.Match[str]) -> str:
-    return f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***"

@@ -49,7 +49,8 @@ def as_hash(flat: list[str]) -> dict[str, str]:
 
 @given(jobs)
 def test_every_job_is_read_as_it_was_written(job: Job) -> None:
-    assert decode_record(job.id, as_hash(encode_job(job))).job == job
+    # The runtime adds `extra` to each hash of ours. Without it, "null" would mean a field that is not set.
+    assert decode_record(job.id, {**as_hash(encode_job(job)), "extra": "0"}).job == job
 
 
 def test_the_hash_has_the_fields_that_the_rust_documents_list() -> None:

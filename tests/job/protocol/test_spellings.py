@@ -70,6 +70,9 @@ def test_python_reads_every_word(word: str | None, status: JobStatus) -> None:
     assert parse_status(word) is status
 
 
+ANY_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+
+
 class Scene:
     """A job with a given status, held by a lane, in its queue, due, and with a prerequisite and a dependent."""
 
@@ -98,13 +101,17 @@ class Scene:
             return type(e), str(e)
 
     def after(self) -> tuple[object, ...]:
-        """What is in the store now, with times left out and statuses in our spelling."""
+        """What is in the store now, without times and the actor's number, and with statuses in our spelling."""
         keys = self.operations.keys
         hashes = []
         for job_id in ("j", "next"):
             flat = self.store.run(Op(("HGETALL", keys.job(job_id)), list))
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            kept = {name: value for name, value in fields.items() if not name.endswith("_at")}
+            kept = {
+                name: ANY_TIME.sub("", value).replace(self.me, "the actor")
+                for name, value in fields.items()
+                if not name.endswith("_at")
+            }
             hashes.append({**kept, "status": parse_status(kept.get("status"))} if kept else None)
         lists = (
             keys.work("osis"),

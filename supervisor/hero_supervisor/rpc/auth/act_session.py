@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from hero_job.model.errors import HeroJobError
+from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.overview.selection import JobSelection
 from hero_job.operations.overview.acts import Acts
 from hero_supervisor.rpc.auth.scopes import Scope, needed_scope
@@ -31,7 +32,7 @@ CREATING: Final = frozenset(
 )
 #: Parameters, at any depth, whose values are not recorded.
 SECRET: Final = frozenset(
-    {"env_vars", "envVars", "fields", "password", "payload", "script", "secret", "signature", "token"}
+    {"env_vars", FOREIGN_NAME["env_vars"], "fields", "password", "payload", "script", "secret", "signature", "token"}
 )
 _MASK: Final = "***"
 _MAX_TEXT: Final = 200

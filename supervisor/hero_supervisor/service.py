@@ -21,6 +21,7 @@ from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.cancellation import end_task
+from hero_job.client.url import with_wait_replicas
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
@@ -103,7 +104,10 @@ class Service:
     @property
     def redis_url(self) -> str:
         """Where the store is: the configured URL, or that of the embedded store."""
-        return self.settings.store.redis_url or (self._watch.store.url if self._watch else "")
+        store = self.settings.store
+        if store.redis_url:
+            return with_wait_replicas(store.redis_url, store.wait_replicas)
+        return self._watch.store.url if self._watch else ""
 
     def children(self) -> tuple[ChildView, ...]:
         """Show the actor processes as they are now."""

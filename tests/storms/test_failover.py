@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from hero_job import StoreError
+from hero_job import StoreError, StoreUnavailable
 from hero_job.client import async_store, connection
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.store import Store
@@ -136,3 +136,49 @@ def test_news_of_a_sentinel_that_lags_behind_are_not_believed(sentinels: Sentine
         for _ in range(20):  # each on a new connection
             with Store(url) as another:
                 assert is_on(new, another.run(WHERE))
+
+
+def test_nothing_that_a_replica_has_confirmed_is_lost_in_a_failover(
+    sentinels: Sentinels, namespace: str, make_job: MakeJob
+) -> None:
+    url, old, new = sentinels
+    keep_as_primary(old)
+    operations, acknowledged = Operations(namespace), list[str]()
+    over = threading.Event()
+
+    def submit() -> None:
+        with Store(f"{url}?wait_replicas=1") as store:
+            while not over.is_set():
+                job = make_job()
+                with contextlib.suppress(StoreError):
+                    acknowledged.append(store.run(operations.create(job, start=True)))
+
+    async def submit_async() -> None:
+        async with AsyncStore(f"{url}?wait_replicas=1") as store:
+            while not over.is_set():
+                job = make_job()
+                with contextlib.suppress(StoreError):
+                    acknowledged.append(await store.run(operations.create(job, start=True)))
+
+    workers = [threading.Thread(target=submit), threading.Thread(target=lambda: asyncio.run(submit_async()))]
+    for worker in workers:
+        worker.start()
+    eventually(lambda: len(acknowledged) > 50, within_s=60)
+    fail_over(url)
+    eventually(lambda: "role:master" in str(new.command("INFO", "replication")), within_s=60)
+    # Nothing is acknowledged now, because the old primary has no replica, and neither has the new one.
+    with Store(f"{url}?wait_replicas=1") as store:
+
+        def refused() -> bool:
+            try:
+                store.run(operations.create(make_job(), start=True))
+            except StoreUnavailable as e:
+                return "replicas have taken the write" in str(e)
+            return False
+
+        eventually(refused, within_s=60)
+    over.set()
+    for worker in workers:
+        worker.join()
+    lost = [job_id for job_id in acknowledged if new.command("EXISTS", operations.keys.job(job_id)) == 0]
+    assert not lost

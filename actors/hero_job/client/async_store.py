@@ -22,7 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from hero_job.client.async_primary import AsyncPrimary
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
-from hero_job.client.connection import ANSWER_TIMEOUT_S
+from hero_job.client.connection import ANSWER_TIMEOUT_S, REPLICAS_WAIT_MS, check_replicas
 from hero_job.client.job_ends import JobEnds
 from hero_job.client.redis_client import make_client
 from hero_job.client.store import GLANCE_S
@@ -34,6 +34,7 @@ from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import FEW, Flow, chunks
 from hero_job.operations.foreign_ends import look_again
 from hero_job.operations.operations import Operations
+from hero_job.protocol import lua
 from hero_job.protocol.op import Op, T
 
 # Entries of the event stream in one read. An entry is short, and under load a thousand jobs end between two reads.
@@ -216,19 +217,40 @@ class AsyncStore:
             script = op.script
             head = () if script is None else ("EVALSHA", script.sha, op.key_count)
             pipeline.execute_command(*head, *op.args)
+        replicas = self.url.wait_replicas if any(op.script in lua.REPLICATED for op in ops) else 0
+        if replicas:
+            pipeline.execute_command("WAIT", replicas, REPLICAS_WAIT_MS)
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if replicas:
+            check_replicas(self.url, answers.pop())
         return answers
 
     async def _execute(self, op: Op[T]) -> Any:
         script = op.script
         if script is None:
             return await self._client.execute_command(*op.args)
+        if self.url.wait_replicas and script in lua.REPLICATED:
+            return await self._execute_replicated(op, script)
         try:
             return await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
         except ResponseError as e:
             if not _is_missing_script(e):
                 raise
             return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
+
+    async def _execute_replicated(self, op: Op[T], script: lua.LuaScript) -> Any:
+        """Run a script, and wait until the replicas have what it wrote."""
+        (answer,) = await self._execute_many([op])
+        if isinstance(answer, Exception) and _is_missing_script(answer):
+            # WAIT counts the writes of its own connection, so both go into one pipeline.
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.execute_command("EVAL", script.source, op.key_count, *op.args)
+            pipeline.execute_command("WAIT", self.url.wait_replicas, REPLICAS_WAIT_MS)
+            answer, reached = await pipeline.execute(raise_on_error=False)
+            check_replicas(self.url, reached)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended; see `Store.wait_reply`."""

@@ -13,20 +13,21 @@ import select
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hiredis
 
+from hero_job.client.sockets import open_socket
 from hero_job.client.url import Address, Mode, StoreUrl
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable
+from hero_job.protocol import lua
 from hero_job.protocol.op import Op, T
-
-if TYPE_CHECKING:
-    import ssl  # Costs 4 ms of start time and 1 MB, which only TLS needs.
 
 _INCOMPLETE = object()
 #: How long the server may take to answer, in seconds, apart from the time that the operation may block.
 ANSWER_TIMEOUT_S = 10.0
+#: How long the server may wait for its replicas, in ms, with `wait_replicas`.
+REPLICAS_WAIT_MS = 1000
 #: How often a caller that may have to give up is asked whether it must, in milliseconds.
 _CHECK_MS = 20
 #: Codes of a server that is loading its data, has become a replica, or whose cluster is electing a master.
@@ -93,7 +94,7 @@ class StoreConnection:
         )
         self._timeout_s = self._connect_timeout_s
         try:
-            self._socket = _connect(url, address, self._connect_timeout_s)
+            self._socket = open_socket(url, address, self._connect_timeout_s)
         except OSError as e:
             raise StoreUnavailable(url.shown, e.strerror or str(e)) from e
         try:
@@ -137,6 +138,11 @@ class StoreConnection:
         """
         if op.block_s and op.block_s + 5 > self._timeout_s:
             self._set_timeout(op.block_s + ANSWER_TIMEOUT_S)
+        if self.url.wait_replicas and op.script in lua.REPLICATED:
+            (result,) = self.run_many([op])
+            if isinstance(result, HeroJobError):
+                raise result
+            return result  # type: ignore[no-any-return]
         return self._read(op, self.call(*_command(op), check=check))
 
     def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -151,12 +157,19 @@ class StoreConnection:
         Raises:
             StoreUnavailable: The connection broke and is closed; which operations the server ran is unknown.
         """
+        replicas = self.url.wait_replicas if any(op.script in lua.REPLICATED for op in ops) else 0
+        wait: tuple[Any, ...] = ("WAIT", replicas, REPLICAS_WAIT_MS)
         try:
-            self._send(b"".join(hiredis.pack_command(_command(op)) for op in ops))
+            self._send(
+                b"".join(hiredis.pack_command(_command(op)) for op in ops)
+                + (hiredis.pack_command(wait) if replicas else b"")
+            )
             answers = [self._receive() for _ in ops]
+            reached = self._receive() if replicas else 0
         except BaseException:
             self.close()
             raise
+        new_scripts = any(str(a).startswith("NOSCRIPT") for a in answers if isinstance(a, hiredis.ReplyError))
         results: list[Any] = []
         for op, answer in zip(ops, answers, strict=True):
             try:
@@ -165,6 +178,9 @@ class StoreConnection:
                 raise
             except HeroJobError as e:
                 results.append(e)
+        if replicas:
+            # A script that the server did not know has run after that.
+            check_replicas(self.url, self.call(*wait) if new_scripts else reached)
         return results
 
     def _read(self, op: Op[T], answer: Any) -> T:
@@ -307,6 +323,20 @@ def _command(op: Op[Any]) -> tuple[Any, ...]:
     return tuple(op.args) if script is None else ("EVALSHA", script.sha, op.key_count, *op.args)
 
 
+def check_replicas(url: StoreUrl, reached: Any) -> None:
+    """Refuse to acknowledge what too few replicas have.
+
+    Args:
+        url: Says how many must have it.
+        reached: The answer to WAIT.
+
+    Raises:
+        StoreUnavailable: Too few have it. It may be kept nevertheless: the caller may send it again with the same ids.
+    """
+    if not isinstance(reached, int) or reached < url.wait_replicas:
+        raise StoreUnavailable(url.shown, f"{reached} of {url.wait_replicas} replicas have taken the write")
+
+
 def find_master(url: StoreUrl, timeout_s: float) -> list[Address]:
     """Ask the sentinels, one after the other, for the master of the URL's service.
 
@@ -346,41 +376,6 @@ def find_master(url: StoreUrl, timeout_s: float) -> list[Address]:
             return [(answer[0], int(answer[1]))]
         reasons.append(f"{host}:{port} knows no service '{url.service}'")
     raise StoreUnavailable(url.shown, f"no sentinel names a master: {'; '.join(reasons)}")
-
-
-def _connect(url: StoreUrl, address: Address | None, timeout_s: float) -> socket.socket:
-    if address is None:
-        unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            unix.settimeout(timeout_s)
-            unix.connect(url.path or "")
-        except BaseException:
-            unix.close()
-            raise
-        return unix
-    tcp = socket.create_connection(address, timeout_s)
-    try:
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return _tls(url).wrap_socket(tcp, server_hostname=address[0]) if url.tls else tcp
-    except BaseException:
-        tcp.close()
-        raise
-
-
-def _tls(url: StoreUrl) -> ssl.SSLContext:
-    import ssl
-
-    options = url.options
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-    if options.get("ssl_check_hostname", "true").lower() in ("false", "0", "no"):
-        context.check_hostname = False
-    if options.get("ssl_cert_reqs", "required") == "none":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if "ssl_certfile" in options:
-        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
-    return context
 
 
 def _shown(address: Address | None) -> str:

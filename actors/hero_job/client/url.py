@@ -8,6 +8,7 @@
 | `redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db]` | the master that sentinels name |
 | `redis+cluster://[user[:password]@]host[:port],host[:port]...` | the node of a cluster that has the namespace's slot |
 
+Each but the last also takes `?wait_replicas=N`: what acknowledges a job or a result waits until N replicas have it.
 `rediss+sentinel` and `rediss+cluster` are the same over TLS. Source: redis-py, for the first three forms.
 """
 
@@ -34,8 +35,10 @@ _OPTIONS = frozenset(
         "ssl_check_hostname",
         "sentinel_username",
         "sentinel_password",
+        "wait_replicas",
     }
 )
+_MOST_REPLICAS = 16
 
 _ENCODE = "has a character that must be percent-encoded in a password: # is %23, / %2F, ? %3F, @ %40, % %25"
 
@@ -77,6 +80,7 @@ class StoreUrl:
         password: Password; None for no login.
         db: Database number.
         options: The `ssl_...` and `sentinel_...` options of the query.
+        wait_replicas: How many replicas must have what is acknowledged.
     """
 
     text: str
@@ -90,6 +94,7 @@ class StoreUrl:
     password: str | None
     db: int
     options: Mapping[str, str]
+    wait_replicas: int = 0
 
 
 def parse_url(text: str) -> StoreUrl:
@@ -138,6 +143,11 @@ def parse_url(text: str) -> StoreUrl:
     shown = text.replace(f"{identity}@", f"{user}:***@" if colon else f"{user}@", 1) if password else text
     if "sentinel_password" in options:
         shown = shown.partition("?")[0] + "?..."
+    replicas = options.pop("wait_replicas", "0")
+    if not replicas.isdecimal() or int(replicas) > _MOST_REPLICAS:
+        raise StoreUrlInvalid(shown, f"wait_replicas must be a number up to {_MOST_REPLICAS}")
+    if int(replicas) and mode is Mode.CLUSTER:
+        raise StoreUrlInvalid(shown, "wait_replicas is not offered for a cluster")
     default_port = 26379 if mode is Mode.SENTINEL else 6379
     return StoreUrl(
         text=text,
@@ -151,6 +161,7 @@ def parse_url(text: str) -> StoreUrl:
         password=unquote(password) if colon else None,
         db=int(db_text),
         options=MappingProxyType(options),
+        wait_replicas=int(replicas),
     )
 
 
@@ -166,6 +177,13 @@ def _problem_of(text: str) -> str | None:
     if "#" in rest or misread or re.search(r"[\[\]]|%(?![0-9A-Fa-f]{2})", identity):
         return _ENCODE
     return None
+
+
+def with_wait_replicas(text: str, replicas: int) -> str:
+    """Add `wait_replicas` to a URL, unless it has one or it is 0."""
+    if not replicas or "wait_replicas=" in text:
+        return text
+    return f"{text}{'&' if '?' in text else '?'}wait_replicas={replicas}"
 
 
 def _address(place: str, default_port: int, shown: str) -> Address:

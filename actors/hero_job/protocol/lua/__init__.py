@@ -124,3 +124,11 @@ ALL = (
     STREAM_EDGES, JOB_FACTS, PUT_SCHEDULE, DELETE_SCHEDULE, PUT_OBJECT, DELETE_OBJECT, READ_OBJECTS, FIND_OBJECTS,
     OBJECT_HISTORY, PUT_ACL, LIST_JOBS, SEARCH_JOBS,
 )  # fmt: skip
+
+#: What acknowledges something to a client: with `wait_replicas` it is acknowledged when the replicas have it.
+REPLICATED = frozenset(
+    {
+        CREATE, START, TURN, STOP, RETRY, DELETE, PURGE, OPEN_BATCH, SET_VALUE, ADD_TO_VALUE, DELETE_VALUE,
+        PUT_SCHEDULE, DELETE_SCHEDULE, PUT_OBJECT, DELETE_OBJECT, PUT_ACL,
+    }
+)  # fmt: skip

@@ -5,7 +5,7 @@ something has changed. There are two ways. **Successor first**: the new process 
 ready, it becomes the owner, and in the same step the old one is told to drain. **Drain first**: where two simultaneous
 processes would break the order of a queue, the owner drains, and the new process starts when it has gone. Invariants: a
 slot has one owner; at most one process more runs than is wanted; a new process that does not become ready ends the
-roll, and the processes that have not been replaced stay.
+roll, and the processes that have not been replaced stay. One that somebody kills is started again, a few times.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from hero_supervisor.policy.events import Stop, Tick
 from hero_supervisor.process.spec import ActorSpec, ChildSpec
 
 log = logging.getLogger(__name__)
+
+#: So many new processes in a row may be killed by somebody else before the roll ends.
+_MOST_KILLED = 3
+#: How a process ends that an operator kills, or the kernel for want of memory. One that crashes ends otherwise.
+_KILLED = ("signal 9 ", "signal 15 ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,7 @@ class _Step:
     successor: Slot | None
     ran: bool
     promoted: bool = False
+    killed: int = 0
     since_mono: float = field(default_factory=time.monotonic)
 
 
@@ -180,6 +186,8 @@ class Rolling:
         if new.child.phase is Phase.ENDED and step.successor is None:
             self._succeed(step)
             return True
+        if step.ran and self._was_killed(step, new):
+            return False  # it starts again by itself
         if new.child.failures or new.child.phase in (Phase.FAILED, Phase.ENDED, Phase.STOPPED):
             if self._wanted[step.name] != step.spec:
                 self._dismiss(step)  # another spec is wanted by now, and is tried next
@@ -189,6 +197,20 @@ class Rolling:
                 log.warning("roll.no_better", extra={"child": step.name, "phase": new.child.phase})
             return True
         return False
+
+    def _was_killed(self, step: _Step, new: Slot) -> bool:
+        """Whether the new process was killed by somebody else, which says nothing about it, and may be tried again."""
+        failures = new.child.failures
+        if not 0 < failures <= _MOST_KILLED or new.child.phase in (Phase.FAILED, Phase.ENDED, Phase.STOPPED):
+            return False
+        if failures > step.killed:
+            if not new.view().last_exit.startswith(_KILLED) or step.killed != failures - 1:
+                return False
+            step.killed = failures
+            log.warning(
+                "roll.tried_again", extra={"child": step.name, "reason": new.view().last_exit, "time": failures}
+            )
+        return True
 
     def _promote(self, step: _Step, successor: Slot) -> bool:
         step.promoted = True

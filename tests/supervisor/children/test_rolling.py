@@ -9,6 +9,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -105,6 +106,53 @@ def test_successor_that_does_not_become_ready_stops_the_roll_and_the_old_process
             assert not {view.pid for view in supervision.children()} & set(before)
 
     run(test)
+
+
+def test_roll_goes_on_when_somebody_kills_a_new_process(valkey: ValkeyServer, tmp_path: Path) -> None:
+    waits = f"import time, pathlib\nwhile not pathlib.Path({str(tmp_path / 'go')!r}).exists(): time.sleep(0.01)\n"
+
+    async def test() -> None:
+        async with supervising(speaking_program("a", count=2), url=valkey.url) as supervision:
+            await supervision.settled()
+            supervision.want([speaking_program("a", waits + SPEAKS, count=2)])
+            rolling = supervision.replace(())
+            killed = await kill_successors(supervision, 2)
+            (tmp_path / "go").touch()
+            report = await rolling
+            assert (report.replaced, report.failed) == (("a-1", "a-2"), "")
+            assert not killed & {view.pid for view in supervision.children()}
+
+    run(test)
+
+
+def test_roll_ends_when_new_processes_are_killed_again_and_again(valkey: ValkeyServer) -> None:
+    async def test() -> None:
+        async with supervising(speaking_program("a", count=2), url=valkey.url) as supervision:
+            before = [view.pid for view in await supervision.settled()]
+            supervision.want([speaking_program("a", "import time; time.sleep(600)", count=2)])
+            rolling = supervision.replace(())
+            await kill_successors(supervision, 4)
+            report = await rolling
+            assert (report.failed, report.reason) == ("a-1", "signal 9 (Killed)")
+            assert [view.pid for view in supervision.children() if view.role == "owner"] == before
+
+    run(test)
+
+
+async def kill_successors(supervision: Supervision, count: int) -> set[int | None]:
+    """Kill this many new processes, one after the other."""
+    killed: set[int | None] = set()
+
+    def successor() -> int | None:
+        found = (view.pid for view in supervision.children() if view.role == "successor" and view.pid not in killed)
+        return next((pid for pid in found if pid), None)
+
+    while len(killed) < count:
+        pid = await eventually_async(successor)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    return killed
 
 
 def test_corrected_spec_is_taken_while_the_broken_one_is_tried(valkey: ValkeyServer) -> None:

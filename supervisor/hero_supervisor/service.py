@@ -331,6 +331,8 @@ class Service:
         self._ends.push_async_callback(end_task, task)
         if required:
             self._guard(task)
+        else:
+            task.add_done_callback(_tell_failure)
 
     def _guard(self, task: asyncio.Task[None]) -> None:
         """End the service when a task fails: half a service is worse than one that is restarted."""
@@ -354,6 +356,12 @@ class Service:
     def _other_pids(self) -> tuple[int, ...]:
         pid = self._watch.store.pid if self._watch else None
         return () if pid is None else (pid,)
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    """Log the defect that has ended a task which the service can do without. Otherwise nobody would hear of it."""
+    if not task.cancelled() and (defect := task.exception()) is not None:
+        log.error("service.task_failed", extra={"task": task.get_name()}, exc_info=defect)
 
 
 def _rpc_servers(

@@ -145,6 +145,7 @@ def test_failed_background_task_ends_the_service_with_the_exit_code_of_a_defect(
 
     run(test)
     assert [vars(line)["task"] for line in caplog.records if line.message == "service.task_ended"] == ["needed"]
+    assert [vars(line)["task"] for line in caplog.records if line.message == "service.task_failed"] == ["optional"]
 
 
 def test_stop_without_start_does_nothing(tmp_path: Path) -> None:

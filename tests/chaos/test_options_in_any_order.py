@@ -120,7 +120,7 @@ class OptionsInAnyOrder(RuleBasedStateMachine):
     @rule(pick=st.integers(0, MOST - 1), lost=st.booleans())
     @precondition(lambda self: self.jobs)
     def create_again(self, pick: int, lost: bool) -> None:
-        """A submitter whose answer was lost long ago asks again, whatever has become of the job meanwhile."""
+        """A submitter whose answer was lost long ago asks again, no matter what has become of the job meanwhile."""
         job = self._pick(pick)
         assert self.send(self.operations.create(job, start=True), lost=lost) in self.jobs
 

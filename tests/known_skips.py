@@ -14,6 +14,7 @@ KNOWN_SKIPS = {
     r"nothing builds images here|cannot get the base image": "CI reaches no container registry",
     r"cannot mount a tmpfs": "only root may mount, and not in every container",
     r"libfaketime is not installed": ".ci/run installs it, where Debian's packages can be had",
+    r"Chromium is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"no kubectl": "no registry that CI reaches has a package of it; the manifests' other tests run",
     r"cargo cannot fetch": "scripts/acceptance needs the registry of crates, which a machine may not reach",
     r"the environment of \w+ has not been made": "the peer systems are installed by benchmarks, not by tests",

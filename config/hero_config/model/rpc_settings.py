@@ -62,6 +62,8 @@ class RpcSettings(Section):
     it."""
     bind: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """IP address of the port. Beyond loopback the service starts only with tokens and TLS; see insecure."""
+    page: bool = True
+    """false: do not serve the web page on the port. It needs a token where the port does."""
     # Tuples are not strict, because TOML and JSON have lists. Their items are.
     tokens: Annotated[tuple[TokenSettings, ...], Field(strict=False)] = ()
     """Tokens that open the port: { name = "ops", scope = "admin", sha256 = "..." }; scope is admin, user or read.

@@ -5,6 +5,7 @@ authentication is required, its token have been checked.
 
 - WebSocket at ``/``, or at ``/{context_public_key}``, which binds its jobs to this context.
 - POST at ``/`` and ``/rpc``: a request or a batch; an empty body if there is nothing to answer.
+- GET ``/`` of a browser: the web page; its files are below ``/page/``. Open to all, because they hold no data.
 - GET ``/healthz``, open to all because load balancers have no token, and ``/metrics``, which needs the scope ``read``.
 """
 
@@ -23,6 +24,7 @@ from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from hero_config.model.settings import RpcSettings
+from hero_supervisor.page.files import page_file, page_routes, wants_page
 from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.scopes import Scope
@@ -93,6 +95,7 @@ class RpcApp:
         self._max_message_bytes = settings.max_message_bytes
         self._hosts = frozenset(name.lower() for name in settings.hosts)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.origins)
+        self._page = settings.page
         self._gate = gate
         self._count_connections = count_connections
         self._disk_free = disk_free
@@ -100,6 +103,7 @@ class RpcApp:
             routes=[
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
+                *(page_routes(self._check_headers) if settings.page else ()),
                 *(Route(path, self._post, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]) for path in ("/", "/rpc")),
                 WebSocketRoute("/", self._websocket),
                 WebSocketRoute("/{context_id}", self._websocket),
@@ -128,6 +132,9 @@ class RpcApp:
         return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
 
     async def _post(self, request: Request) -> Response:
+        if self._page and wants_page(request):
+            refusal = self._check_headers(request)
+            return _refuse(refusal) if refusal is not None else page_file(request)
         if request.method != "POST":
             return PlainTextResponse(_POST_HINT, status_code=405, headers={"Allow": "POST"})
         if (refusal := self._check_headers(request)) is not None:

@@ -1,0 +1,1 @@
+"""The web page of the supervisor: static files, and what serves them."""

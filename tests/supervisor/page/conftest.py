@@ -1,0 +1,57 @@
+"""A real Chromium that shows the page of a real server, and fails the test for what a page must never do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+#: What a slow machine may take to show something, in milliseconds.
+PATIENCE_MS = 150_000
+
+Shown = Callable[[str], Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of the page."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def shown(browser: Browser) -> Iterator[Shown]:
+    """Open the page at an address, in a browser that remembers nothing of other tests.
+
+    The test fails if the page has an error, violates its policy, or opens a dialog of the browser.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "WebSocket connection to" not in message.text:
+            faults.append(message.text)
+
+    def open_page(url: str) -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on("dialog", refuse)
+        page.on("console", listen)
+        page.goto(url)
+        return page
+
+    yield open_page
+    context.close()
+    assert faults == []

@@ -1,0 +1,113 @@
+"""The files of the web page: which are served to whom, with which headers, and how large they are."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hero_supervisor.page.files
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.valkey_server import ValkeyServer
+
+FOLDER = Path(hero_supervisor.page.files.__file__).parent / "files"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+#: SHA-256 of the vendored files: those of the package lit-html 3.3.3.
+VENDORED = {
+    "LICENSE": "2b66f9390afde29edfe4314daff93f01fb182e1178053e228120178987e5db75",
+    "lit-html.js": "b878e7f95dec8a9b6e9b217faca6b6a11bad82ebc44c0caa77419ed83edd81f2",
+}
+
+
+@pytest.fixture
+def server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
+    server = RunningServer(valkey.url, namespace).start()
+    yield server
+    server.stop()
+
+
+def get(
+    server: RunningServer, path: str, headers: dict[str, str] | None = None, method: str = "GET"
+) -> tuple[int, dict[str, str], bytes]:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)) as connection:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+
+def test_browser_gets_the_page_and_a_program_the_hint(server: RunningServer) -> None:
+    status, headers, body = get(server, "/", BROWSER)
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"page/main.js" in body
+
+    assert get(server, "/", {"Accept": "*/*"})[0] == 405
+    assert get(server, "/", BROWSER, "PUT")[0] == 405
+
+
+def test_every_file_has_strict_headers_and_a_tag(server: RunningServer) -> None:
+    for path in sorted(p for p in FOLDER.rglob("*") if p.suffix in {".js", ".css", ".svg"}):
+        address = f"/page/{path.relative_to(FOLDER).as_posix()}"
+        status, headers, body = get(server, address)
+        assert (status, body) == (200, path.read_bytes()), address
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert get(server, address, {"If-None-Match": headers["etag"]})[0] == 304
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page/",
+        "/page/../files.py",
+        "/page/..%2ffiles.py",
+        "/page//etc/passwd",
+        "/page/vendor",
+        "/page/files.py",
+        "/page/%00",
+    ],
+)
+def test_nothing_else_is_served(server: RunningServer, path: str) -> None:
+    assert get(server, path)[0] == 404
+
+
+def test_foreign_host_gets_nothing(server: RunningServer) -> None:
+    for path in ("/", "/page/main.js"):
+        assert get(server, path, {**BROWSER, "Host": "attacker.example"})[0] == 403
+
+
+def test_page_can_be_switched_off(valkey: ValkeyServer, namespace: str) -> None:
+    server = RunningServer(valkey.url, namespace, page=False).start()
+    try:
+        assert get(server, "/", BROWSER)[0] == 405
+        assert get(server, "/page/main.js")[0] == 404
+    finally:
+        server.stop()
+
+
+def test_all_files_together_are_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 200_000
+
+
+def test_markup_has_no_inline_script_or_style() -> None:
+    index = (FOLDER / "index.html").read_text()
+    assert "style=" not in index
+    assert "<style" not in index
+    assert index.count("<script") == index.count('<script type="module" src="') == 1
+    for path in FOLDER.rglob("*.js"):
+        if "vendor" not in path.parts:
+            source = path.read_text()
+            assert not [
+                word for word in ("innerHTML", "unsafeHTML", "eval(", "style=", "document.write") if word in source
+            ], path
+
+
+def test_vendored_files_are_unchanged() -> None:
+    for name, expected in VENDORED.items():
+        assert hashlib.sha256((FOLDER / "vendor" / "lit-html" / name).read_bytes()).hexdigest() == expected, name

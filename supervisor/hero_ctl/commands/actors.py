@@ -75,10 +75,14 @@ def list_actors(store: StoreOptions, *, watch: Watch = False, output: OutputOpti
                     typer.echo(f"{row['name']}: {row['unavailable']}")
             queues = [queue_as_json(queue) for queue in supervisor.list_queues()]
             paused = {True: " (paused)", False: ""}
-            said = [f"{q['name']} {q['waiting']}{paused[bool(q['paused_since'])]}" for q in queues]
+            said = [f"{_queue_name(q)} {q['waiting']}{paused[bool(q['paused_since'])]}" for q in queues]
             typer.echo("waiting: " + ", ".join(said))
 
         repeat(draw, watch=watch)
+
+
+def _queue_name(queue: dict[str, Any]) -> str:
+    return "/".join(str(queue[part]) for part in ("script_type", "group", "instance") if queue[part])
 
 
 def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Owns how strict a section is, and how names may be spelled. Imported only by the
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationInfo, field_validator
@@ -32,5 +33,7 @@ class Section(BaseModel):
     @classmethod
     def _read_duration(cls, value: Any, info: ValidationInfo) -> Any:
         """Read `10m` where seconds are meant: the names of such keys end in `_s`. A number needs no quotes."""
-        is_seconds = isinstance(value, str) and str(info.field_name).endswith("_s") and value.strip()[-1:].isalpha()
-        return parse_duration(value) if is_seconds else value
+        if isinstance(value, str) and str(info.field_name).endswith("_s") and value.strip()[-1:].isalpha():
+            with contextlib.suppress(ValueError):  # the check of the number says what is expected
+                return parse_duration(value)
+        return value

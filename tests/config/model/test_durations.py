@@ -35,5 +35,5 @@ def test_settings_in_seconds_take_durations_from_every_layer(tmp_path: Path) -> 
     settings = load(tmp_path / "hero.toml", environ={"HERO_SUPERVISOR__LEASE_S": "1m"})
 
     assert (settings.jobs.result_ttl_s, settings.supervisor.lease_s, settings.actors[0].shutdown_s) == (43_200, 60, 90)
-    with pytest.raises(ConfigError, match="such as 30, 30s, 10m"):
+    with pytest.raises(ConfigError, match="should be a number of seconds"):
         load(environ={"HERO_SUPERVISOR__LEASE_S": "soon"})

@@ -230,7 +230,7 @@ def check_host(settings: Settings, base: Path) -> Iterator[Finding]:
         if folder and (nearest := _nearest(base / folder)) is not None and not os.access(nearest, os.W_OK):
             text = f"{name} {folder} cannot be written by this user"
             yield Finding.problem("host", text, f"chown {nearest} to the service's user")
-    for path in [base / settings.embedded.dir] if not settings.store.redis_url else []:
+    for path in [base / settings.embedded.dir]:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             text = f"other users can read the jobs in {path}"
             yield Finding.warning("host", text, f"chmod 700 {path}")

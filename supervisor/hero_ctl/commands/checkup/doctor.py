@@ -11,7 +11,7 @@ import typer
 from hero_config.layers.places import PlacesUnreadable, find_config, find_places
 from hero_ctl.options import Json, StoreOptions
 from hero_job.client.store import Store
-from hero_job.model.errors import StoreUrlInvalid
+from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.operations.operations import Operations
 
 if TYPE_CHECKING:
@@ -70,8 +70,9 @@ def doctor(
                     found += check_jobs(opened, operations, most)
                     found += check_queues(opened, operations)
                     found += check_records(opened, operations, delete=delete_damaged)
-    except PlacesUnreadable:
-        pass  # check_config has said why
+    except (PlacesUnreadable, JobInvalid) as e:
+        if settings is not None:  # otherwise check_config has said why
+            found.append(Finding.problem("config", str(e), "correct the config"))
     except StoreUrlInvalid as e:
         found.append(Finding.problem("store", str(e), "correct [store] redis_url"))
     if settings is not None and places is not None:

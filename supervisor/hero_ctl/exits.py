@@ -21,7 +21,7 @@ class CtlExitCode(IntEnum):
 
 HELP = (
     "Exit codes: 0 done; 1 the script failed, or the command could not do it; 2 wrong usage; 3 the script ran into its "
-    "timeout; 4 the job was stopped; 5 no such job, schedule, key or actor; 6 the store or the supervisor cannot be "
+    "timeout; 4 the job was stopped; 5 no such job, schedule, batch or actor; 6 the store or the supervisor cannot be "
     "reached, or refuses; 7 the job has not ended yet, also after --wait; 130 interrupted."
 )
 

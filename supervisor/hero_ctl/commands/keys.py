@@ -78,7 +78,7 @@ def revoke(name: KeyName, store: StoreOptions, *, yes: Yes = False) -> None:
     confirm_on_terminal(f"Revoke the key {name}?", yes=yes)
     with open_supervisor(store) as supervisor:
         if not supervisor.store.run(Credentials(namespace_of(store)).remove_token(name)):
-            fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", CtlExitCode.UNKNOWN_JOB)
+            fail(f"no key named '{name}' is in the store; `heroctl keys list` shows all", CtlExitCode.FAILED)
 
 
 def _span(text: str) -> timedelta:

@@ -58,7 +58,7 @@ def add(
     source = read_script(script, file, args)
     fields = job_fields(source.text, options, source.args)
     if (cron is None) == (every is None):
-        fail("give the times: either --cron FIELDS or --every TIME", CtlExitCode.USAGE)
+        fail("give the times: either --cron FIELDS or --every SECONDS", CtlExitCode.USAGE)
     schedule = Schedule(name=name, job=fields, cron=cron, interval_s=every, tz=tz, overlap=overlap, missed=missed)
     with open_supervisor(store) as supervisor:
         typer.echo(time_text(supervisor.put_schedule(schedule)))

@@ -65,7 +65,7 @@ def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMess
         case JobFailed():
             return ErrorMessage(text=_failure(error, script_name), code=exit_code_of(error.kind))
         case WaitTimeout():
-            text = f"{error}; ask again with `heroctl output --wait 60 {error.job_id}`"
+            text = f"{error}; ask again with `heroctl output {error.job_id}`"
             return ErrorMessage(text=PREFIX + text, code=CtlExitCode.NOT_ENDED)
         case JobNotFound():
             text = f"{error} (never created, deleted, or past its retention)"

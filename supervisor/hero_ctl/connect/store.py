@@ -39,7 +39,7 @@ def url_of(store: StoreOptions) -> str:
 
 def namespace_of(store: StoreOptions) -> str:
     """Find the namespace of the deployment."""
-    return store.given_namespace or find(store).namespace.value
+    return find(store).namespace.value if store.given_namespace is None else store.given_namespace
 
 
 def open_supervisor(store: StoreOptions) -> Supervisor:

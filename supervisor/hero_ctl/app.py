@@ -118,6 +118,7 @@ _COMMANDS: Final = (
     _Command("config where", "tools.config:where"),
     _Command("whoami", "tools.calls:whoami", panel=_DEPLOYMENT),
     _Command("rpc", "tools.calls:rpc", panel=_DEPLOYMENT),
+    _Command("ui", "tools.ui:ui", panel=_DEPLOYMENT),
     _Command("bench", "bench:bench", panel=_DEPLOYMENT),
     _Command("key create|keys create", "keys:create"),
     _Command("key list|keys list", "keys:list_keys"),

@@ -73,6 +73,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "heroctl rpc stats",
         """heroctl rpc run_job '{"script": "40 + 2", "script_type": "sal"}'""",
     ),
+    "ui": ("heroctl ui", "heroctl ui --port 8321"),
     "completion": ("heroctl completion bash", "heroctl completion fish"),
     "config where": ("heroctl config where", "heroctl config where --json"),
     "bench": ("heroctl bench --jobs 200", "heroctl bench --jobs 200 --type osis --json"),

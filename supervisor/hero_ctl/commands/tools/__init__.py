@@ -1,1 +1,1 @@
-"""The commands on heroctl itself and on the service as a whole: config, completion, whoami, rpc, top."""
+"""The commands on heroctl itself and on the service as a whole: config, completion, whoami, rpc, top, ui."""

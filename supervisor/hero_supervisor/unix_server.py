@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(flags: argparse.Namespace) -> Settings:
-    settings = load(environ=os.environ)
+    settings = load()
     store, supervisor = settings.store, settings.supervisor
     if flags.redis_url is not None:
         store = store.model_copy(update={"redis_url": flags.redis_url})

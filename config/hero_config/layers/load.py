@@ -76,8 +76,8 @@ def load(
         path: The TOML file; None for no file. The files of `conf.d/` beside it belong to it.
         environ: Environment variables; `os.environ` if None. `HERO_<SECTION>__<KEY>` sets a key,
             `HERO_ACTORS__<N>__<KEY>` a key of an actor, with its number (from 0) or its name as N. Strings are written
-            bare, other values as in TOML. `HERO_REDIS_URL`, `HERO_NAMESPACE` and `HERO_SOCKET` are short for three of
-            them. Other variables without `__` belong to other programs.
+            bare, other values as in TOML. In `os.environ`, `HERO_REDIS_URL`, `HERO_NAMESPACE` and `HERO_SOCKET` are
+            short for three of them. Other variables without `__` belong to other programs.
         flags: The flags of the command line, in order.
 
     Returns:
@@ -106,6 +106,8 @@ def load_config(
     Raises:
         ConfigError: As for `load`.
     """
+    # The short names are for people at a shell: they count in the environment of the program only.
+    short_names = SHORT_VARIABLES if environ is None else {}
     environ = os.environ if environ is None else environ
     files, problems = read_files(Path(path)) if path is not None else ([], [])
     layers = Layers()
@@ -116,7 +118,7 @@ def load_config(
         all_readable = all_readable and file.readable
         unmerged = layers.add_file(file)
         problems += unmerged if all_readable else []
-    for layer in (*_variables(environ), *_flags(flags)):
+    for layer in (*_variables(environ, short_names), *_flags(flags)):
         wrong = check_value(layer)
         misplaced = layers.add_value(layer)
         problems += [misplaced] if misplaced and all_readable else wrong
@@ -134,11 +136,11 @@ def load_config(
     )
 
 
-def _variables(environ: Mapping[str, str]) -> list[ValueLayer]:
+def _variables(environ: Mapping[str, str], short_names: Mapping[str, str]) -> list[ValueLayer]:
     layers = []
     for variable in sorted(environ):
         # A short name means a setting only where the long one is not given.
-        short = SHORT_VARIABLES.get(variable, "")
+        short = short_names.get(variable, "")
         name = short if short and environ[variable] and short not in environ else variable
         if name.startswith(_PREFIX) and _SEPARATOR in name:
             path = path_of(name[len(_PREFIX) :].split(_SEPARATOR))

@@ -77,7 +77,9 @@ def test_show_prints_json_for_programs_and_flags_may_stand_before_the_command(fo
 
 def test_check_of_a_valid_config_names_the_files_that_it_has_read(folder: Path) -> None:
     assert lines(run_program(folder, "config", "check", "hero.toml"), 0) == ["hero.toml, conf.d/10-more.toml: valid"]
-    assert lines(run_program(folder, "config", "check"), 0) == ["defaults and environment: valid"]
+    assert lines(run_program(folder, "config", "check"), 0) == ["hero.toml, conf.d/10-more.toml: valid"]
+    (folder / "elsewhere").mkdir()
+    assert lines(run_program(folder / "elsewhere", "config", "check"), 0) == ["defaults and environment: valid"]
 
 
 def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) -> None:

@@ -10,7 +10,7 @@ from hero_ctl.connect.store import namespace_of, open_supervisor, url_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import ScriptTypeOption
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output.console import fail
+from hero_ctl.output.console import fail, print_note
 from hero_ctl.running.waiting import missing_actor, serves
 from hero_job.model.job import ScriptType
 
@@ -49,4 +49,8 @@ def bench(
             fail(missing_actor(job), CtlExitCode.FAILED)
     summary = run_bench(plan)
     typer.echo(to_json(summary.as_json()) if as_json else summary.as_text())
+    print_note(
+        f"{plan.producers} producers with {plan.in_flight} jobs in flight wait for every result, beside the actors "
+        "if those are on this machine; docs/performance.md measures an actor that empties a full queue, which is faster"
+    )
     raise typer.Exit(summary.exit_code)

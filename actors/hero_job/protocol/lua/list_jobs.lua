@@ -22,6 +22,7 @@ local FIRST_WALK = 9
 -- To skip an event by its status alone costs a fraction of a look.
 local looks, skips, most_skips, seen = 0, 0, 2 * most_looks, {}
 local moved_ms, moved_at
+local first_ms = tonumber(string.match(position, '^(%d+)%-'))
 
 local function visit(id, after, extra, status, ms)
   position = after
@@ -35,7 +36,7 @@ local function visit(id, after, extra, status, ms)
   end
   looks = looks + 1
   local key = ns .. JOB .. id
-  local moved, unmoved_since = ms and { status, moved_at }, not ms and walked_to ~= '' and walked_to or nil
+  local moved, unmoved_since = ms and { status, moved_at, ms == first_ms }, not ms and walked_to ~= '' and walked_to or nil
   local answer = may_be_wanted(wanted, id, key, moved, unmoved_since)
   if answer then
     seen[id] = true

@@ -356,10 +356,12 @@ def test_all_jobs_are_deleted_except_those_that_run(client: Client, foreign_acto
         client.call("create_job", job())
 
     cleared = client.call("clear_all_jobs")
+    # While it runs: what a third-party actor has ended is listed only after a supervisor has seen it.
+    left = [record["id"] for record in client.call("list_jobs", {"count": 1000})["jobs"]]
     actor.may_finish.set()
 
     assert cleared == {"deleted": 700, "running": 1}
-    assert [record["id"] for record in client.call("list_jobs", {"count": 1000})["jobs"]] == [running]
+    assert left == [running]
 
 
 def test_api_and_rpc_see_the_same_schedule(service: Client, deployment: Deployment) -> None:

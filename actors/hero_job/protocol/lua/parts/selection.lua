@@ -12,8 +12,9 @@ end
 
 -- May this job be wanted? The reader compares again, so what this function cannot judge passes.
 -- wanted: the fields of a JobSelection (model/overview/selection.py); absent ones match all jobs.
--- moved: of a job that was found by an event: {its status then, the time as ISO 8601}; a later event has shown it
---   already, unless this is its last one. unmoved_since: only jobs that have not moved since; nil for all.
+-- moved: of a job that was found by an event: {its status then, the time as ISO 8601, whether the page began in that ms};
+--   a later event has shown it already, unless this is its last one. unmoved_since: only jobs that have not moved since;
+--   nil for all.
 -- Returns true, false, or the reason why the hash cannot be read.
 local function may_be_wanted(wanted, id, key, moved, unmoved_since)
   if wanted.id_prefix and string.sub(id, 1, #wanted.id_prefix) ~= wanted.id_prefix then return false end
@@ -25,7 +26,11 @@ local function may_be_wanted(wanted, id, key, moved, unmoved_since)
     foreign_script_type, foreign_caller_id, foreign_context_id = unpack(hash)
   if not status_text and redis.call('EXISTS', key) == 0 then return false end
   local status = read_status(status_text)
-  if moved and (status ~= moved[1] or is_our_time(updated_at) and updated_at > moved[2]) then return false end
+  if moved and is_our_time(updated_at) and updated_at > moved[2] then return false end
+  if moved and status ~= moved[1] then
+    -- It has moved without an event, as third-party actors move the jobs that they take, or twice in this ms.
+    if moved[3] or not is_our_time(updated_at) and moved[1] ~= 'dispatched' then return false end
+  end
   if unmoved_since and is_adopted(extra) and is_our_time(updated_at) and updated_at >= unmoved_since then return false end
   if wanted.status and status ~= wanted.status then return false end
   if wanted.script_type and string.lower(script_type or foreign_script_type or '') ~= wanted.script_type then

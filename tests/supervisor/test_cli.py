@@ -43,7 +43,8 @@ def test_config_can_be_named_by_the_environment(tmp_path: Path) -> None:
 def test_invalid_store_url_ends_with_exit_code_2(tmp_path: Path) -> None:
     done = run_program(tmp_path, HERO_STORE__REDIS_URL="redis://h:port/")
     assert done.returncode == 2
-    assert "store URL" in done.stderr
+    assert "redis_url" in done.stderr
+    assert "must have HOST or HOST:PORT" in done.stderr
 
 
 def test_missing_store_binary_is_named_with_exit_code_69(tmp_path: Path) -> None:

@@ -113,21 +113,26 @@ class Dispatcher:
         message = message.removeprefix(codecs.BOM_UTF8)
         large = len(message) > wire.LARGE_BYTES
         if large:
-            if (refused := wire.check_size(message)) is not None:
+            counter, more = wire.MarkCounter(message), True
+            while more:
+                more = counter.step()
+                await asyncio.sleep(0)  # others have their turn between the steps
+            if (refused := counter.refusal()) is not None:
                 return wire.encode_refusal(refused)
-            await asyncio.sleep(0)  # others have their turn between the steps
         parsed = wire.parse(message, max_batch=self._max_batch)
         if large:
             await asyncio.sleep(0)
         if isinstance(parsed, list):
             return await self._serve_batch(parsed, admit)
-        return await self._serve(parsed, admit)
+        return await self._serve(parsed, admit, large=large)
 
-    async def _serve(self, request: Single, admit: Admit | None) -> bytes | None:
+    async def _serve(self, request: Single, admit: Admit | None, *, large: bool = False) -> bytes | None:
         if isinstance(request, Refused):
             return wire.encode_error(request.id, request.error)
         try:
             check_params(request.params)
+            if large:
+                await asyncio.sleep(0)
             if admit is not None:
                 admit(request)
             result = await self._call(request)

@@ -116,30 +116,70 @@ class Refused:
 
 Single: TypeAlias = Request | Refused
 
-#: Messages beyond this are counted before they are parsed, and the event loop has a turn after that.
+#: Messages beyond this are counted before they are parsed.
 LARGE_BYTES: Final = 64 * 1024
-#: Commas, colons and brackets of one message. Parsing so many values holds the event loop for some 30 ms. A batch of
-#: 10,000 jobs with ten fields each has fewer.
-MAX_MARKS: Final = 250_000
+#: Commas, colons and brackets of one message. Parsing so many values holds the event loop for some 20 ms. A batch of
+#: 10,000 jobs with nine fields each has fewer.
+MAX_MARKS: Final = 200_000
+_SLICE_BYTES: Final = 64 * 1024
+
+
+class MarkCounter:
+    """Counts the values of a large message, a slice at a time, so that others can have their turn in between.
+
+    Args:
+        message: JSON text.
+    """
+
+    def __init__(self, message: bytes) -> None:
+        self._message = message
+        self._at = 0
+        self._in_text = False
+        self._marks = 0
+        self._quotes = 0
+
+    def step(self) -> bool:
+        """Look at the next slice.
+
+        Returns:
+            Whether there is more to look at.
+        """
+        part = self._message[self._at : self._at + _SLICE_BYTES]
+        if (len(part) - len(part.rstrip(b"\\"))) % 2:  # what it escapes belongs to this slice
+            part = self._message[self._at : self._at + len(part) + 1]
+        self._at += len(part)
+        # Marks in texts, such as scripts, do not count.
+        pieces = part.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        outside = b"".join(pieces[1::2] if self._in_text else pieces[::2])
+        self._marks += sum(map(outside.count, (b",", b":", b"[", b"{")))
+        self._quotes += len(pieces) - 1
+        self._in_text ^= len(pieces) % 2 == 0
+        return self._at < len(self._message) and not self._too_many
+
+    def refusal(self) -> Refused | list[Single] | None:
+        """Refuse the message if it has more values than can be parsed quickly; call it after the last step.
+
+        Returns:
+            None if it can be parsed; else its refusal, or one for each request of a batch that could be found.
+        """
+        if not self._too_many:
+            return None
+        text = f"Invalid Request: more than {MAX_MARKS} commas, colons and brackets outside of its texts"
+        hint = "send less in one message"
+        error = RpcError(ErrorCode.INVALID_REQUEST, text, kind="too_many_values", hint=hint)
+        return refuse_unparsed(error, *ids_in(self._message, self._message))
+
+    @property
+    def _too_many(self) -> bool:
+        return self._marks > MAX_MARKS or self._quotes > 4 * MAX_MARKS
 
 
 def check_size(message: bytes) -> Refused | list[Single] | None:
-    """Refuse a large message that has more values than can be parsed quickly.
-
-    Args:
-        message: JSON text beyond `LARGE_BYTES`.
-
-    Returns:
-        None if it can be parsed; else its refusal, or one for each request of a batch that could be found.
-    """
-    # Marks in texts, such as scripts, do not count.
-    plain = message.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') <= 4 * MAX_MARKS and _count_marks(b"".join(plain.split(b'"')[::2])) <= MAX_MARKS:
-        return None
-    text = f"Invalid Request: more than {MAX_MARKS} commas, colons and brackets outside of its texts"
-    hint = "send less in one message"
-    error = RpcError(ErrorCode.INVALID_REQUEST, text, kind="too_many_values", hint=hint)
-    return refuse_unparsed(error, *ids_in(message, message))
+    """Count the values of a message in one go; see `MarkCounter.refusal`."""
+    counter = MarkCounter(message)
+    while counter.step():
+        pass
+    return counter.refusal()
 
 
 def refuse_unparsed(error: RpcError, is_batch: bool, ids: Sequence[Id]) -> Refused | list[Single]:
@@ -153,10 +193,6 @@ def refuse_unparsed(error: RpcError, is_batch: bool, ids: Sequence[Id]) -> Refus
     if is_batch and ids:
         return [Refused(request_id, error) for request_id in ids]
     return Refused(ids[0] if ids and not is_batch else None, error)
-
-
-def _count_marks(text: bytes) -> int:
-    return sum(map(text.count, (b",", b":", b"[", b"{")))
 
 
 def _loads(message: bytes) -> Any:

@@ -169,6 +169,16 @@ def test_a_message_with_too_many_values_is_refused_by_its_id(text: bytes, expect
         assert refused.id == expected
 
 
+@pytest.mark.parametrize("offset", range(4))
+@pytest.mark.parametrize("part", [rb"\\", rb"\"", rb"\\\"", b",", b"[{:", b"a"])
+def test_slices_do_not_change_what_counts_as_text(part: bytes, offset: int) -> None:
+    text = b'["' + b"x" * offset + part * 60_000 + b'",'
+    allowed = b"[]" + b",1" * (wire.MAX_MARKS - 3)
+
+    assert wire.check_size(text + allowed + b"]") is None
+    assert wire.check_size(text + allowed + b",1]") is not None
+
+
 def test_answers_have_no_line_feed_and_no_spare_space() -> None:
     answer = wire.encode_result(1, {"output": "a\nb", "list": [1, 2]})
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
 import pytest
@@ -93,7 +94,8 @@ def test_other_names_are_still_not_found() -> None:
     assert find_spec("hero_job.model.store") is None
 
 
-def test_the_finder_is_installed_once_and_last() -> None:
+def test_the_finder_is_installed_once_and_behind_those_that_find_real_modules() -> None:
     old_paths.install()
 
-    assert [finder for finder in sys.meta_path if isinstance(finder, old_paths.OldPaths)] == [sys.meta_path[-1]]
+    (place,) = (at for at, finder in enumerate(sys.meta_path) if isinstance(finder, old_paths.OldPaths))
+    assert place > sys.meta_path.index(PathFinder)

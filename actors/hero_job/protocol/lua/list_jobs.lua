@@ -24,6 +24,21 @@ local looks, skips, most_skips, seen = 0, 0, 2 * most_looks, {}
 local moved_ms, moved_at
 local first_ms = tonumber(string.match(position, '^(%d+)%-'))
 
+-- Has an event shown a job of a later list? Only the ms in which the walk over the events ended is in doubt, because what
+-- is trimmed from the stream may end within it.
+local function was_shown(id, key)
+  if redis.call('HGET', key, 'updated_at') ~= walked_to then return false end
+  local first = redis.pcall('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+  local first_ms = not first.err and first[1] and string.match(first[1][1], '^%d+')
+  if not first_ms or iso(tonumber(first_ms)) ~= walked_to then return true end
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[1], first_ms, first_ms, 'COUNT', 1000)) do
+    for i = 1, #entry[2], 2 do
+      if entry[2][i] == id then return true end
+    end
+  end
+  return false
+end
+
 local function visit(id, after, extra, status, ms)
   position = after
   if ms and ms ~= moved_ms then
@@ -38,7 +53,7 @@ local function visit(id, after, extra, status, ms)
   local key = ns .. JOB .. id
   local moved, unmoved_since = ms and { status, moved_at, ms == first_ms }, not ms and walked_to ~= '' and walked_to or nil
   local answer = may_be_wanted(wanted, id, key, moved, unmoved_since)
-  if answer then
+  if answer and not (unmoved_since and was_shown(id, key)) then
     seen[id] = true
     add_found(id, key, extra, answer ~= true and answer or nil)
     found[#found][4] = number

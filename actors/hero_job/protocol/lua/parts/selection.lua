@@ -31,7 +31,7 @@ local function may_be_wanted(wanted, id, key, moved, unmoved_since)
     -- It has moved without an event, as third-party actors move the jobs that they take, or twice in this ms.
     if moved[3] or not is_our_time(updated_at) and moved[1] ~= 'dispatched' then return false end
   end
-  if unmoved_since and is_adopted(extra) and is_our_time(updated_at) and updated_at >= unmoved_since then return false end
+  if unmoved_since and is_adopted(extra) and is_our_time(updated_at) and updated_at > unmoved_since then return false end
   if wanted.status and status ~= wanted.status then return false end
   if wanted.script_type and string.lower(script_type or foreign_script_type or '') ~= wanted.script_type then
     return false

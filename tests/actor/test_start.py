@@ -27,7 +27,7 @@ def run_actor(*flags: str) -> subprocess.CompletedProcess[str]:
         (("--type", "osis", "--grace-s", "soon"), "--grace-s"),
         (("--type", "osis", "--name", "two words"), "--name"),
         (("--type", "osis", "--redis-url", "http://:secret@x/"), "redis://"),
-        (("--type", "osis", "--control-fd", "77"), "Bad file descriptor"),
+        (("--type", "osis", "--redis-url", "redis://h/", "--control-fd", "77"), "Bad file descriptor"),
     ],
 )
 def test_invalid_usage_is_reported_and_exits_with_2(flags: tuple[str, ...], named: str) -> None:

@@ -34,7 +34,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield running
 
 
-@pytest.mark.parametrize("noun", sorted({name.partition(" ")[0] for name in EXAMPLES}))
+# `heroctl ui` runs until it is interrupted; tests/supervisor/page has its tests.
+@pytest.mark.parametrize("noun", sorted({name.partition(" ")[0] for name in EXAMPLES} - {"ui"}))
 def test_examples_of_the_help_run(service: Deployment, noun: str) -> None:
     env = environment("") | {"PATH": f"{HEROCTL.parent}:{os.environ['PATH']}"}
     if noun == "schedule":

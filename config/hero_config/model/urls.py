@@ -14,7 +14,8 @@ from typing import Final
 HIDDEN: Final = "***"
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,30}", re.IGNORECASE)
-_SECRET_IN_QUERY: Final = re.compile(r"([?&][^=&?\s]*(?:pass|pwd|secret|token)[^=&?\s]*+=).+", re.IGNORECASE)
+_PARAMETER: Final = re.compile(r"[?&]([^=&?\s]*+)=")
+_SECRET_NAME: Final = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 _PLACE: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:\s]*)(?::(\d{1,5}))?")
 _ENCODE: Final = "has a character that must be percent-encoded in a password: # is %23, / %2F, ? %3F, @ %40, % %25"
 
@@ -64,5 +65,9 @@ def shown_url(url: str) -> str:
     authority = re.split(r"[/?]", rest, maxsplit=1)[0]
     identity, at, places = authority.rpartition("@")
     login = f"{HIDDEN}@" if identity else at
-    # To the end: the secret may have an & that should have been %26.
-    return _SECRET_IN_QUERY.sub(rf"\1{HIDDEN}", f"{scheme}://{login}{places}{rest[len(authority) :]}")
+    shown = f"{scheme}://{login}{places}{rest[len(authority) :]}"
+    for parameter in _PARAMETER.finditer(shown):
+        if _SECRET_NAME.search(parameter[1]) and shown[parameter.end() :]:
+            # To the end: the secret may have an & that should have been %26.
+            return shown[: parameter.end()] + HIDDEN
+    return shown

@@ -26,10 +26,11 @@ _NEVER_MARKED = re.compile(
     r"|incatokens\..*|base\.redis_install"
 )
 #: The first line of an action in that list. All other lines, those of values among them, are indented.
-_LEFT_HEAD = re.compile(r"!{1,4}([a-z0-9_]+)\.([a-z0-9_.]+)(?: +(.*))?")
+_LEFT_HEAD = re.compile(r"!{1,4}([a-z0-9_]+)\.([a-z0-9_.]+)(?: +([^ \n].*|))?")
 _LEFT_ID = re.compile(r"(?:[^:]* )?id:'?([0-9]+)'?(?: |\Z)")
-#: Lines of a backtrace: an address between bars, or a place in the program's own source.
-_BACKTRACE = re.compile(r".*\| *0x[0-9a-fA-F]+ *\|.*|[^ ]+\.[cv]:[0-9]+: (?:by|at) .*")
+#: Lines of a backtrace have an address between bars, or begin with a place in the program's own source.
+_ADDRESS = re.compile(r"\| *0x[0-9a-fA-F]+ *\|")
+_PLACE = re.compile(r"[^ ]+\.[cv]:[0-9]+: (?:by|at) ")
 _NO_REDIS = re.compile(r"dial_tcp failed for address (?:127\.0\.0\.1|localhost|\[::1\]):6379")
 _INCLUDE = "play.include"
 #: How much of the end of standard error is shown with an error.
@@ -123,7 +124,7 @@ def failure(code: int, errors: str, output: str) -> Failed:
 def shown(errors: str, output: str) -> str:
     """The end of what the program said last, without backtraces."""
     for text in (errors, output):
-        lines = [line for line in text.split("\n") if not _BACKTRACE.fullmatch(line)]
+        lines = [line for line in text.split("\n") if not (_ADDRESS.search(line) or _PLACE.match(line))]
         if end := "\n".join(lines).strip()[-_MAX_SHOWN:]:
             return end
     return ""

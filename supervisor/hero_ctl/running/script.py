@@ -15,7 +15,7 @@ from hero_job.model.job import ScriptType
 
 #: Files of scripts. A word with one of these endings that names no file is a mistake, not a script.
 _SCRIPT_NAME = re.compile(r"[\w./~+-]+\.(rhai|hero|heroscript)")
-_ACTION = re.compile(r"^\s*!{1,4}\w", re.MULTILINE)
+_ACTION = re.compile(r"^[^\S\n]*!{1,4}\w", re.MULTILINE)
 #: Longer arguments are no paths.
 _MAX_PATH = 4096
 

@@ -23,7 +23,7 @@ from hero_engine.languages.heroscript.tools.v_reading import VAction, read_as_v
 BYTE_ORDER_MARK = "\ufeff"
 _FIX = "`heroctl heroscript fmt --for v` writes it so that V reads it"
 #: The first item of a list is quoted and has several words: key:'a b',c
-_FIRST_QUOTED = re.compile(r""":[ ]*(?:'[^']* [^']*'|"[^"]* [^"]*")[ ]*,""")
+_FIRST_QUOTED = re.compile(r""":[ ]*(?:'[^' ]* [^']*'|"[^" ]* [^"]*")[ ]*,""")
 #: An item of a list that is quoted leaves V's mark of lists set.
 _LATER_QUOTED = re.compile(r""",[ ]*['"]""")
 

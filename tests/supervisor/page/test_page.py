@@ -156,7 +156,7 @@ def test_queue_is_paused_resumed_and_purged(server: RunningServer, supervisor: S
     row.get_by_role("button", name="Purge").click()
     page.get_by_role("dialog").get_by_role("button", name="Purge").click()
 
-    expect(page.get_by_text("1 jobs were stopped.")).to_be_visible()
+    expect(page.get_by_text("Stopped 1 job.")).to_be_visible()
     assert str(supervisor.get_job_status(job_id)) == "stopped"
 
 

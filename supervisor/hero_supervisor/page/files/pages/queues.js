@@ -1,7 +1,7 @@
 // Queues: what waits where, and pausing, resuming and purging.
 
 import {ask, html, nothing, table, when} from '../parts.js';
-import {count} from '../format.js';
+import {count, counted} from '../format.js';
 import {address} from '../router.js';
 
 export default class Queues {
@@ -48,7 +48,7 @@ export default class Queues {
   }
 
   async #purge(q) {
-    if (!(await ask(`Stop all ${count(q.waiting)} jobs that wait in ${this.#name(q)}?`, 'Purge'))) return;
-    await this.#act('purge_queue', q, (result) => `${count(result.stopped)} jobs were stopped.`);
+    if (!(await ask(`Stop ${counted(q.waiting, 'job')} waiting in ${this.#name(q)}?`, 'Purge'))) return;
+    await this.#act('purge_queue', q, (result) => `Stopped ${counted(result.stopped, 'job')}.`);
   }
 }

@@ -8,7 +8,6 @@ actors run everything that is left.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -25,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hero_job import Job, JobStateError, JobStatus, ScriptType
+from hero_job import Job, JobInvalid, JobStateError, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, ClaimedJob, Recoveries, Settlement
 from hero_job.operations.operations import Operations
@@ -134,8 +133,16 @@ class OptionsInAnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     def retry(self, pick: int) -> None:
         job = self._pick(pick)
-        with contextlib.suppress(JobStateError):
+        others = [one for one in self.jobs.values() if one.unique_key == job.unique_key is not None and one is not job]
+        taken = any(not self._status(one.id).terminal for one in others)
+        try:
             self.store.run(self.operations.retry(job.id))
+        except JobStateError:
+            assert not self._status(job.id).terminal or self._status(job.id) is JobStatus.FINISHED
+        except JobInvalid as error:
+            assert (error.field, taken) == ("unique_key", True)
+        else:
+            assert not taken, "two jobs hold one key"
 
     @rule(pick=st.integers(0, MOST - 1))
     @precondition(lambda self: self.jobs)

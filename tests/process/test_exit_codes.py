@@ -11,12 +11,13 @@ def test_codes_have_the_numbers_that_unit_files_and_other_supervisors_rely_on() 
         "USAGE": 2,
         "UNAVAILABLE": 69,
         "DEFECT": 70,
+        "NOT_WRITTEN": 74,
         "REPLACE": 75,
     }
 
 
-def test_every_code_that_is_not_orderly_and_forbids_no_restart_is_a_crash() -> None:
-    known = {ProcessExit.OK, ProcessExit.REPLACE, *NO_RESTART}
+def test_every_code_that_is_neither_orderly_nor_final_is_a_crash() -> None:
+    known = {ProcessExit.OK, ProcessExit.NOT_WRITTEN, ProcessExit.REPLACE, *NO_RESTART}
     assert [code for code in ProcessExit if code not in known] == [ProcessExit.DEFECT]
 
 

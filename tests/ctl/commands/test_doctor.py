@@ -14,8 +14,8 @@ from hero_job import JobBuilder, ScriptType
 from hero_job.client.store import Store
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is
-from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment
-from tests.deployment import Deployment
+from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
+from tests.deployment import deployed
 from tests.valkey_server import ValkeyServer
 
 
@@ -40,9 +40,9 @@ def problems(found: list[dict[str, Any]], area: str) -> list[str]:
     return [finding["text"] for finding in found if finding["area"] == area and finding["level"] != "ok"]
 
 
-def test_healthy_deployment_has_no_problems(deployment: Deployment, heroctl: Heroctl) -> None:
-    heroctl("queue", "purge", "v", "--yes")  # other tests leave jobs there, because no V actor runs
-    done = doctor(cwd=deployment.folder)
+def test_healthy_deployment_has_no_problems(tmp_path: Path) -> None:
+    with deployed(tmp_path) as running:  # of its own, because in a shared one other tests leave what doctor finds
+        done = doctor(cwd=running.folder)
 
     assert done.returncode == 0, done.stdout
     assert "hero.ipc answers" in done.stdout

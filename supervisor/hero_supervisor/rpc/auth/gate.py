@@ -2,8 +2,8 @@
 often.
 
 A server opens its gate when it starts; sessions ask it. Invariants: a request with a token causes no round trip to the
-store; a session ends soon after its token is revoked; nobody can guess tokens quickly, fill the store with nonces, or
-fill the log with refusals.
+store, unless the token is not known, which causes a few a second for all clients together; a session ends soon after
+its token is revoked; nobody can guess tokens quickly, fill the store with nonces, or fill the log with refusals.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
     from hero_supervisor.rpc.auth.session import RpcSession
 
-#: The tokens of the store are read so often; a new or revoked one takes effect within this time and one round trip.
+#: The tokens of the store are read so often; a revoked one loses its effect within this time and one round trip.
 REFRESH_S: Final = 2.0
+#: They are also read for a token that is not known, because it may be new; this long after the last such read at least.
+READ_AGAIN_S: Final = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -51,27 +53,39 @@ class Gate:
         self._refused = Attempts()
         self._nonces = Attempts(FREE_NONCES, NONCE_EVERY_S)
         self._reading: asyncio.Task[None] | None = None
+        self._reading_again: asyncio.Task[bool] | None = None
+        self._read_again_at = 0.0
+        self._unread = False
         self._damaged: tuple[str, ...] = ()
 
     async def open(self) -> None:
         """Read the tokens of the store, now and every `REFRESH_S`."""
-        succeeded = await self._read()
-        self._reading = asyncio.create_task(self._keep_reading(succeeded), name="rpc-tokens")
+        self._unread = not await self._read()
+        self._reading = asyncio.create_task(self._keep_reading(), name="rpc-tokens")
 
     async def close(self) -> None:
         """Stop reading."""
-        if self._reading is not None:
-            await end_task(self._reading)
-            self._reading = None
+        for task in (self._reading, self._reading_again):
+            if task is not None:
+                await end_task(task)
+        self._reading = self._reading_again = None
 
-    async def _keep_reading(self, succeeded: bool) -> None:
+    async def _keep_reading(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
-            before, succeeded = succeeded, await self._read()
-            if succeeded and not before:
+            before, self._unread = self._unread, not await self._read()
+            if before and not self._unread:
                 log.info("rpc.tokens_read")
-            elif before and not succeeded:
+            elif self._unread and not before:
                 log.warning("rpc.tokens_unread")
+
+    async def _read_again(self) -> bool:
+        await asyncio.sleep(self._read_again_at - time.monotonic())
+        try:
+            return await self._read()
+        finally:
+            self._read_again_at = time.monotonic() + READ_AGAIN_S
+            self._reading_again = None
 
     async def _read(self) -> bool:
         """Read the tokens and end the sessions whose token is gone; return whether the store could be read.
@@ -100,13 +114,21 @@ class Gate:
         """End a session when its token is revoked or expires."""
         self._sessions.add(session)
 
-    def look_up(self, token: str, peer: str) -> Holder:
+    async def look_up(self, token: str, peer: str) -> Holder:
         """Find the holder of a token. A good token counts no matter how often others at its address were wrong.
+
+        A token that is not known may have been made a moment ago, so the store is asked; all who wait share one read. A
+        peer that was wrong too often causes none, nor does anybody while the store is unreachable.
 
         Raises:
             RpcError: The token is not known.
         """
         holder = self.tokens.holder(token, time.time())
+        if holder is None and not self._unread and self._wrong.blocked_s(peer, time.monotonic()) == 0:
+            if self._reading_again is None:
+                self._reading_again = asyncio.create_task(self._read_again(), name="rpc-tokens-again")
+            await asyncio.shield(self._reading_again)
+            holder = self.tokens.holder(token, time.time())
         if holder is None:
             raise self.wrong(peer, "this token is not known")
         return holder

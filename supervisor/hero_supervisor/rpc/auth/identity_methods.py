@@ -83,7 +83,7 @@ async def authenticate(
     if signature is None:
         if token is None or nonce is not None or pubkey is not None:
             raise unauthenticated("give a token, or a public key and a signature")
-        session.authenticate(token)
+        await session.authenticate(token)
         return await whoami()
     given = token if pubkey is None else pubkey
     if given is None or (token is not None and pubkey is not None):

@@ -62,13 +62,13 @@ class RpcSession:
         self._holder: Holder | None = None
         self._context_id = context_id
 
-    def authenticate(self, token: str) -> None:
+    async def authenticate(self, token: str) -> None:
         """Become the holder of a token.
 
         Raises:
             RpcError: The token is not known, or the peer has been wrong too often.
         """
-        holder = self.gate.look_up(token, self.peer)
+        holder = await self.gate.look_up(token, self.peer)
         self.become(holder.name, holder.scope, "token")
         self._holder = holder
         if self.lasting:

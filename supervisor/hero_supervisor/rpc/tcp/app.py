@@ -123,7 +123,7 @@ class RpcApp:
         if (refusal := self._check_headers(request)) is not None:
             return _refuse(refusal)
         try:
-            session = self._session(request)
+            session = await self._session(request)
             if session.scope < Scope.READ:
                 raise session.unknown("/metrics")
         except RpcError as e:
@@ -140,7 +140,7 @@ class RpcApp:
         if (refusal := self._check_headers(request)) is not None:
             return _refuse(refusal)
         try:
-            session = self._session(request)
+            session = await self._session(request)
             if session.scope is Scope.NONE:
                 raise session.unknown("POST")
             body = await self._body(request)
@@ -181,7 +181,7 @@ class RpcApp:
             await refuse_socket(websocket, 404, "open a WebSocket at / or at /CONTEXT_PUBLIC_KEY")
         else:
             try:
-                session = self._session(websocket, context_id, lasting=True)
+                session = await self._session(websocket, context_id, lasting=True)
             except RpcError as e:
                 await refuse_socket(websocket, _HTTP_STATUS[e.code], e.message)
                 return
@@ -207,7 +207,7 @@ class RpcApp:
         headers = peer.headers
         return origin_checks.problem_of(headers.get("host"), headers.getlist("origin"), self._hosts, self._origins)
 
-    def _session(self, peer: _Peer, context_id: str | None = None, *, lasting: bool = False) -> RpcSession:
+    async def _session(self, peer: _Peer, context_id: str | None = None, *, lasting: bool = False) -> RpcSession:
         """Make the session of a connection or request.
 
         Raises:
@@ -216,7 +216,7 @@ class RpcApp:
         session = RpcSession(self._gate, _address(peer), context_id, lasting=lasting)
         scheme, _, token = peer.headers.get("authorization", "").partition(" ")
         if not self._gate.open_to_all and scheme.lower() == "bearer":
-            session.authenticate(token.strip())
+            await session.authenticate(token.strip())
         return session
 
 

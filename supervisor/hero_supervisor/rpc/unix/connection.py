@@ -306,7 +306,7 @@ class UnixConnection(asyncio.Protocol):
         session = self._session if self._session.scope is not Scope.NONE else self._session.for_one_request()
         try:
             if session.scope is Scope.NONE and frame.token:
-                session.authenticate(frame.token)
+                await session.authenticate(frame.token)
             if session.scope is Scope.NONE:
                 raise session.unknown("POST")
         except wire.RpcError as e:

@@ -17,6 +17,7 @@ from hero_job.operations.credentials import Credentials, StoredToken, token_hash
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op
 from hero_supervisor.rpc.auth import gate
+from hero_supervisor.rpc.auth.scopes import FREE_ATTEMPTS
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import eventually
 from tests.keypair import KeyPair
@@ -69,16 +70,38 @@ def test_with_require_auth_a_request_without_a_token_is_refused(key_server: Runn
     assert curl(key_server.url(), body=VERSION).status == 401
 
 
-def test_a_token_that_is_added_while_the_service_runs_is_accepted(key_server: RunningServer, add: Add) -> None:
-    with key_server.websocket() as client:
+@pytest.fixture
+def slow_server(valkey: ValkeyServer, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
+    """A server that does not read the tokens by itself while a test lasts."""
+    monkeypatch.setattr(gate, "REFRESH_S", 600.0)
+    running = RunningServer(valkey.url, namespace, require_auth=True).start()
+    yield running
+    running.stop()
+
+
+def test_a_token_that_is_added_while_the_service_runs_works_immediately(slow_server: RunningServer, add: Add) -> None:
+    with slow_server.websocket() as client:
         before = ask(client, "authenticate", [SECRET])
         add()
-        eventually(lambda: key_server.known_tokens() == 1)
         after = ask(client, "authenticate", [SECRET])
+    add("bob", "read", "bob's")
+    over_http = curl(slow_server.url(), "-H", "Authorization: Bearer bob's", body=VERSION).status
 
     assert before["error"]["code"] == ErrorCode.UNAUTHENTICATED
     assert after["result"] == {"name": "alice", "scope": "user", "by": "token", "peer": None}
-    assert status(key_server) == 200
+    assert (over_http, status(slow_server)) == (200, 200)
+
+
+def test_wrong_tokens_cause_few_reads_of_the_store(slow_server: RunningServer, valkey: ValkeyServer) -> None:
+    # All tests share the server, but no other test runs now.
+    before = valkey.command_calls().get("hgetall", 0)
+    answers = {curl(slow_server.url(), "-H", f"Authorization: Bearer {n}", body=VERSION).status for n in range(40)}
+    with slow_server.websocket() as client:
+        kinds = {ask(client, "authenticate", [f"wrong {n}"])["error"]["data"]["kind"] for n in range(40)}
+    reads = valkey.command_calls().get("hgetall", 0) - before
+
+    assert (answers, kinds) == ({401, 429}, {"too_many_attempts"})
+    assert 1 <= reads <= 2 * FREE_ATTEMPTS
 
 
 def test_a_revoked_token_ends_its_connections_and_no_other(key_server: RunningServer, add: Add, revoke: Revoke) -> None:

@@ -17,7 +17,7 @@ from hero_job.model.job import Job
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Missed, Overlap, Schedule, Schedules
-from hero_job.operations.store_clock import ClockWatch
+from hero_job.operations.store_clock import ClockLook, ClockWatch
 from hero_job.protocol.op import Op
 from hero_supervisor.upkeep.due_jobs import DueJobs
 from hero_supervisor.upkeep.recovery import JobRecovery
@@ -153,6 +153,34 @@ def test_delays_keep_their_length_and_named_times_stay_when_the_clock_is_set_bac
     with caplog.at_level(logging.WARNING):
         on_store(server, test)
     assert [record.getMessage() for record in caplog.records].count("store.clock_stepped") == 1, "told once"
+
+
+def test_a_slow_question_or_answer_is_no_step(server: FakeTimeServer, namespace: str) -> None:
+    now_s = [1000.0]
+    watch = ClockWatch(namespace, lambda: now_s[0])
+    with Store(server.url) as store:
+
+        def look(*, question_s: float = 0, answer_s: float = 0) -> ClockLook:
+            """The store's clock moves by what a look takes in fact, and a pause makes ours move by more."""
+            asked = watch.look()
+            now_s[0] += question_s
+            op = Op(asked.args, lambda answer: answer, asked.script, asked.key_count)
+            answer = store.run(op)
+            now_s[0] += answer_s
+            return asked.decode(answer)
+
+        look(question_s=30)
+        assert look().step_ms == 0, "the store had answered late, so less of its time has passed since"
+        look(answer_s=30)
+        now_s[0] += 0.1
+        assert look().step_ms == 0
+        assert store.run(watch.last_step()) is None
+        now_s[0] += 30
+        assert -31_000 < look().step_ms < -29_000, "the store's clock lacks time that has certainly passed"
+        server.set_clock(30)
+        look()
+        assert 29_000 < look().step_ms < 31_000, "the look after it records a step forward"
+        assert look().step_ms == 0
 
 
 def test_delay_keeps_its_length_when_a_wrong_clock_is_put_right(

@@ -1,7 +1,8 @@
 """What supervisors do about a clock of the store that was set, as data; no I/O.
 
 `DueJobs` of each supervisor calls `ClockWatch.look` about twice a second, `heroctl doctor` reads `last_step`.
-Invariants: a step is recorded once in the store; a supervisor judges the store's time by a clock that is never set.
+Invariants: a step is recorded once in the store; a supervisor judges the store's time by a clock that is never set; a
+question or an answer that takes long is no step.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hero_job.operations.schedules import Schedule
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op
 
-#: A difference of this many ms counts as a step. A slow answer may differ by less.
+#: A difference of this many ms counts as a step. Two clocks that nobody sets differ by less.
 STEP_MS = 1000
 _PAGE = 500
 
@@ -55,6 +56,17 @@ class ClockStep:
     steps: int
 
 
+class _Seen(NamedTuple):
+    """The last look: the store's time and number of steps, and when it was asked and answered by our clock."""
+
+    now_ms: int
+    steps: int
+    asked_s: float
+    answered_s: float
+    forward_ms: int
+    """By how much the clock had been set forward; the next look records it."""
+
+
 class ClockWatch:
     """Builds the looks of one supervisor; it remembers the last one.
 
@@ -70,19 +82,21 @@ class ClockWatch:
     ) -> None:
         self._keys = Keys(namespace)
         self._elapsed_s = elapsed_s
-        # The store's time and the number of steps at the last look, and when that was by our clock.
-        self._seen: tuple[int, int, float] | None = None
+        self._seen: _Seen | None = None
 
     def look(self) -> Op[ClockLook]:
         """Compare the store's clock with ours, and move what waits if the store's was set back."""
-        keys, asked_s = self._keys, self._elapsed_s()
-        seen_ms, steps, seen_s = self._seen if self._seen is not None else ("", "", 0.0)
-        elapsed_ms: int | str = "" if self._seen is None else round((asked_s - seen_s) * 1000)
+        keys, asked_s, seen = self._keys, self._elapsed_s(), self._seen
 
         def decode(answer: list[int]) -> ClockLook:
-            now_ms, steps, step_ms, backs, behind_until_ms, rescheduled, left = answer
-            # The server has answered at some time between the two.
-            self._seen = (now_ms, steps, (asked_s + self._elapsed_s()) / 2)
+            now_ms, steps, step_ms, backs, behind_until_ms, rescheduled, left, last_ms = answer
+            answered_s, forward_ms = self._elapsed_s(), 0
+            if seen is not None and seen.steps == steps:
+                latest_ms = seen.now_ms + round((answered_s - seen.asked_s) * 1000)
+                # If others have seen the time between, this process was frozen together with its clock.
+                if now_ms - latest_ms >= STEP_MS and last_ms - latest_ms < STEP_MS:
+                    forward_ms = now_ms - latest_ms
+            self._seen = _Seen(now_ms, steps, asked_s, answered_s, forward_ms)
             return ClockLook(
                 step_ms=step_ms,
                 backs=backs,
@@ -92,7 +106,12 @@ class ClockWatch:
             )
 
         args: list[Any] = [keys.clock, keys.scheduled, keys.moving_scheduled, keys.expiring, keys.moving_expiring]
-        args += (keys.actors, keys.prefix, seen_ms, elapsed_ms, steps, STEP_MS, _PAGE)
+        args += (keys.actors, keys.prefix)
+        if seen is None:
+            args += ("", "", "", STEP_MS, _PAGE, 0)
+        else:
+            least_ms = round((asked_s - seen.answered_s) * 1000)
+            args += (seen.now_ms, least_ms, seen.steps, STEP_MS, _PAGE, seen.forward_ms)
         return Op(args, decode, lua.CLOCK, 6)
 
     def reschedule(self, schedule: Schedule, now_ms: int) -> Op[object]:

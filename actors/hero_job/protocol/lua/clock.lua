@@ -4,8 +4,12 @@
 -- back with the clock. Times that a submitter has named (`not_before`) stay, and so does what was set before the clock
 -- went wrong by being set forward. The leases of actors keep their length too.
 --
--- Guarantees: a step is recorded once, by the first supervisor that sees it; each entry is moved once, by pages, no matter
---   which supervisor goes on. A supervisor that was frozen with its own clock records nothing, if another one was not.
+-- The server looks at its clock some time after the caller asked, and the caller knows only the bounds of that time. A step
+-- back is certain if the server's clock moved less than the least time that has passed. A step forward is certain if it
+-- moved more than the most, which the caller knows only after the answer; so it is recorded by the caller's next look.
+--
+-- Guarantees: a step is recorded once, by the first supervisor that is certain; each entry is moved once, by pages, no
+--   matter which supervisor goes on. No delay of a question or an answer looks like a step.
 -- Transitions: (none)
 -- KEYS[1] hash of the clock: at, steps, step_ms, step_at, backs, behind_until, rescheduled, ahead_ms, ahead_since
 -- KEYS[2] sorted set of delayed jobs, KEYS[3] those of it that are yet to be moved
@@ -13,29 +17,30 @@
 -- KEYS[6] registry
 -- ARGV[1] namespace prefix, with its colon
 -- ARGV[2] the server's time at the caller's last look, in ms; '' at the first
--- ARGV[3] ms of a clock that is never set since then; '' at the first
+-- ARGV[3] least ms of a clock that is never set since then; '' at the first
 -- ARGV[4] how many steps were recorded at that look; '' at the first
 -- ARGV[5] smallest difference that counts as a step, in ms
 -- ARGV[6] most entries to move, of each kind
+-- ARGV[7] by how many ms the clock was set forward before the caller's last look; 0 if it was not
 -- Returns {now, steps, ms of the step if this call has recorded it or 0, steps back, latest time that was seen before a step
---   back, steps back after which the schedules were moved, entries yet to be moved}
+--   back, steps back after which the schedules were moved, entries yet to be moved, time of anybody's last look or 0}
 local clock, registry = KEYS[1], KEYS[6]
-local ns, seen, elapsed, known, tolerance, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4],
-  tonumber(ARGV[5]), tonumber(ARGV[6])
+local ns, seen, least, known, tolerance, most, forward = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4],
+  tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local last, steps, backs, behind_until, rescheduled, ahead, ahead_since = unpack(redis.call('HMGET', clock, 'at', 'steps',
   'backs', 'behind_until', 'rescheduled', 'ahead_ms', 'ahead_since'))
-last, ahead, ahead_since = tonumber(last), tonumber(ahead) or 0, tonumber(ahead_since) or 0
+last, ahead, ahead_since = tonumber(last) or 0, tonumber(ahead) or 0, tonumber(ahead_since) or 0
 steps, backs, behind_until = steps or '0', tonumber(backs) or 0, tonumber(behind_until) or 0
 
-local step = 0
+-- A caller that does not know the last step has looked at another clock.
+if known ~= steps then forward = 0 end
+local back = 0
 if seen and known == steps then
-  step = now - seen - elapsed
-  -- Others have seen the time between: this caller was frozen, not the clock set.
-  if step > 0 and last and last > seen + elapsed + tolerance then step = 0 end
-elseif not seen and last and now < last then
-  step = now - last
+  back = seen + least - now
+elseif not seen then
+  back = last - now
 end
-if math.abs(step) < tolerance then step = 0 end
+if back < tolerance then back = 0 end
 
 -- Leases have the server's time in them.
 local function shorten_leases(by)
@@ -46,26 +51,30 @@ local function shorten_leases(by)
   end
 end
 
-if step ~= 0 then
+local function record(step)
   steps = tostring(tonumber(steps) + 1)
   redis.call('HSET', clock, 'steps', steps, 'step_ms', step, 'step_at', at)
-  if step > 0 then
-    if ahead == 0 then ahead_since = now - step end
-    redis.call('HSET', clock, 'ahead_ms', ahead + step, 'ahead_since', ahead_since)
-  else
-    local back = -step
-    backs, behind_until = backs + 1, math.max(behind_until, now + back)
-    redis.call('HSET', clock, 'backs', backs, 'behind_until', behind_until, 'ahead_ms', math.max(0, ahead - back))
-    redis.call('HINCRBY', clock, 'move_ms', back)
-    redis.call('HSET', clock, 'move_less_ms', math.min(ahead, back), 'move_since', ahead_since)
-    for i = 2, 4, 2 do
-      -- Entries of an earlier step that are still there move by both.
-      if redis.call('EXISTS', KEYS[i]) == 1 and redis.call('EXISTS', KEYS[i + 1]) == 0 then
-        redis.call('RENAME', KEYS[i], KEYS[i + 1])
-      end
+end
+
+if forward > 0 then
+  record(forward)
+  if ahead == 0 then ahead_since = seen - forward end
+  ahead = ahead + forward
+  redis.call('HSET', clock, 'ahead_ms', ahead, 'ahead_since', ahead_since)
+end
+if back > 0 then
+  record(-back)
+  backs, behind_until = backs + 1, math.max(behind_until, now + back)
+  redis.call('HSET', clock, 'backs', backs, 'behind_until', behind_until, 'ahead_ms', math.max(0, ahead - back))
+  redis.call('HINCRBY', clock, 'move_ms', back)
+  redis.call('HSET', clock, 'move_less_ms', math.min(ahead, back), 'move_since', ahead_since)
+  for i = 2, 4, 2 do
+    -- Entries of an earlier step that are still there move by both.
+    if redis.call('EXISTS', KEYS[i]) == 1 and redis.call('EXISTS', KEYS[i + 1]) == 0 then
+      redis.call('RENAME', KEYS[i], KEYS[i + 1])
     end
-    shorten_leases(back)
   end
+  shorten_leases(back)
 end
 redis.call('HSET', clock, 'at', now)
 
@@ -99,4 +108,4 @@ if move then
   left = redis.call('ZCARD', KEYS[3]) + redis.call('ZCARD', KEYS[5])
   if left == 0 then redis.call('HDEL', clock, 'move_ms', 'move_less_ms', 'move_since') end
 end
-return { now, tonumber(steps), step, backs, behind_until, tonumber(rescheduled) or 0, left }
+return { now, tonumber(steps), back > 0 and -back or forward, backs, behind_until, tonumber(rescheduled) or 0, left, last }

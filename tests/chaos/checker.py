@@ -211,7 +211,9 @@ def _check_outcome(history: History, job: str, final: StoredJob) -> Iterable[str
     submitted = history.submitted[job]
     # A job ends when its fourth holder is lost. The rule `starts` checks that they were.
     lost = final.end == "error:lost" and len(history.runs.get(job, ())) >= 4
-    crashed = final.end == "error:crashed" and submitted["type"] == "python" and _crash_near(history, job)
+    # A script whose template process ends runs again once; if that run loses its template too, the job ends.
+    ends = ("error:crashed", "error:engine_failed")
+    crashed = final.end in ends and submitted["type"] == "python" and _crash_near(history, job)
     if final.fields.get("status") in TERMINAL and final.end not in submitted["ends"] and not lost and not crashed:
         yield f"({submitted['kind']}) ended as {final.end}: {final.fields.get('error')}"
     if final.end == "finished" and final.fields.get("output") != submitted["output"]:

@@ -44,7 +44,7 @@ from hero_job.client.store import Store
 from hero_job.model.errors import StoreError
 from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations
-from hero_job.operations.operations import Operations
+from hero_job.operations.operations import Op, Operations
 from hero_process.exit_codes import ProcessExit
 
 log = logging.getLogger(__name__)
@@ -143,10 +143,10 @@ class Actor:
         gc.collect()
         gc.freeze()
         self._watch(beat)
-        beat.end()
+        last_report = beat.end()
         if self._wake_ups.supervisor_is_gone():
             kill_leftovers(options.incarnation)
-        self._leave(operations)
+        self._leave(operations, last_report)
         reason = self._shutdown.reason or Reason.SIGNAL
         log.info("actor.ended", extra={"incarnation": options.incarnation, "reason": reason.value})
         return _EXIT_OF.get(reason, ProcessExit.OK)
@@ -338,12 +338,14 @@ class Actor:
 
     # -- end -----------------------------------------------------------------------------------------------------------
 
-    def _leave(self, operations: ActorOperations) -> None:
+    def _leave(self, operations: ActorOperations, last_report: Op[bool] | None) -> None:
         # A store of its own: connections of the other may still wait for an answer that does not come.
         with Store(
             self._options.redis_url, name=self._options.incarnation, connect_timeout_s=_LEAVE_TIMEOUT_S
         ) as store:
             try:
+                if last_report is not None:
+                    store.run(last_report)
                 handed_back, more = 0, True
                 while more:
                     recovery = store.run(operations.leave())

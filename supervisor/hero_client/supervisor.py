@@ -24,6 +24,7 @@ from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview import explain, lists
 from hero_job.operations.overview.backlog import backlog
+from hero_job.operations.overview.history import history
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -78,6 +79,7 @@ class Supervisor:
     search_jobs = _blocking(lists.search_jobs)
     explain_job = _driven(explain.explain_job)
     get_backlog = _driven(backlog)
+    get_history = _driven(history)
     get_job_attempts = _blocking(explain.job_attempts)
     walk_jobs = _blocking(calls.admin(AdminOperations.page))
     list_actors = _blocking(calls.admin(AdminOperations.actors))

@@ -21,8 +21,11 @@ from typing import NamedTuple
 from hero_actor.lanes.execute import timeout_of
 from hero_actor.lanes.job_log import JobLogBuffer
 from hero_engine.engine import RunHandle
+from hero_job.model.overview.counters import BOUNDS_S
 from hero_job.model.views import Progress
 from hero_job.operations.actor_operations import ClaimedJob, Settlement
+
+_SLOW_S = BOUNDS_S[0]
 
 
 class HeldUp(NamedTuple):
@@ -54,6 +57,7 @@ class Batch:
         running: The running job; None between jobs.
         run: Handle of that job; unset before the first one.
         started_mono: Start of the running job; end of the last one if none is running.
+        slow_s: Runs since the last `load` that took longer than the first bound of the histograms, in seconds.
         slowest_s: Longest run since the last `load`, in seconds.
         out_of_time: The running job was cancelled because its deadline passed.
         abandoned: The running job did not yield and the beat settled it; the lane's thread is lost.
@@ -72,6 +76,7 @@ class Batch:
         "out_of_time",
         "run",
         "running",
+        "slow_s",
         "slowest_s",
         "started_mono",
         "trips",
@@ -98,6 +103,7 @@ class Batch:
         self.run: RunHandle
         self.started_mono = time.monotonic()
         self.slowest_s = 0.0
+        self.slow_s: list[float] = []
         self.out_of_time = False
         self.abandoned = False
 
@@ -115,6 +121,7 @@ class Batch:
         with self._lock:
             self._unstarted.extend(jobs)
             self.slowest_s = 0.0
+            self.slow_s = []
             self.started_mono = time.monotonic()
             return self._start_next()
 
@@ -133,6 +140,8 @@ class Batch:
             took_s = now - self.started_mono
             if took_s > self.slowest_s:  # noqa: PLR1730  # half the cost of `max`, for every job
                 self.slowest_s = took_s
+            if took_s > _SLOW_S:
+                self.slow_s.append(took_s)
             self.started_mono = now
             if result is not None and not self.abandoned:
                 self._results.append(result)

@@ -28,6 +28,7 @@ from hero_actor.lanes.execute import Executor, settle, timeout_of
 from hero_actor.lanes.lent_slots import LentSlots
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
 from hero_actor.lanes.pace import Pace
+from hero_actor.lanes.tally import Tally
 from hero_engine.engine import TimedOut
 from hero_job.client.backoff import Backoff
 from hero_job.client.store import Store
@@ -78,6 +79,7 @@ class Lane:
         since_mono: Start of that state. While it runs jobs, `batch.started_mono` is more precise.
         jobs: Number of jobs run so far.
         crashed: A defect ended its thread.
+        tally: What it has counted.
         turned: The store has answered its first turn: it runs what it claimed, or waits on its queue.
     """
 
@@ -102,6 +104,7 @@ class Lane:
         "number",
         "since_mono",
         "state",
+        "tally",
         "turned",
     )
 
@@ -127,6 +130,7 @@ class Lane:
         self.since_mono = time.monotonic()
         self.jobs = 0
         self.crashed = False
+        self.tally = Tally()
         self.turned = False
         self._store = store
         self._operations = operations
@@ -143,6 +147,11 @@ class Lane:
         self._backoff = Backoff()
         # A daemon thread: one that is stuck in an engine must not keep the process from ending.
         self._thread = threading.Thread(target=self._main, name=self._name, daemon=True)
+
+    @property
+    def started(self) -> int:
+        """How many runs have begun so far; may fall by one for a moment."""
+        return self.jobs + (self.batch.running is not None)
 
     def start(self) -> None:
         """Start to claim jobs."""
@@ -209,7 +218,7 @@ class Lane:
                 self._shutdown.request(Reason.DECLARED_DEAD, stop=True)
                 return
             if turn.jobs:
-                self._run_jobs(turn.jobs)
+                self._run_jobs(turn)
                 if self.batch.abandoned:
                     return
             idle = not turn.jobs
@@ -243,6 +252,8 @@ class Lane:
             except BaseException:
                 self.batch.put_back(results)
                 raise
+        if results:
+            self.tally.settled(results, turn.refused)
         for job_id in turn.refused:
             log.warning("job.result_refused", extra={"job": job_id, "reason": "no longer held by this actor"})
         return turn
@@ -271,8 +282,10 @@ class Lane:
             return False
         return not self._shutdown.stop.wait(wait_s)
 
-    def _run_jobs(self, jobs: list[ClaimedJob]) -> None:
+    def _run_jobs(self, turn: Turn) -> None:
+        jobs = turn.jobs
         batch, execute = self.batch, self._executor.execute
+        self.tally.claimed(jobs, turn.at)
         # At ten thousand jobs per second even the call of a disabled logger costs.
         debug = log.isEnabledFor(logging.DEBUG)
         self._move_to(LaneState.RUNNING)
@@ -298,7 +311,9 @@ class Lane:
             job = batch.advance(result)
         self.jobs += count
         if count:
-            self._pace.note(count, batch.started_mono - began_mono, batch.slowest_s)
+            took_s = batch.started_mono - began_mono
+            self.tally.ran(count, took_s, batch.slow_s)
+            self._pace.note(count, took_s, batch.slowest_s)
 
     def _settle_early(self, result: Settlement) -> None:
         """Settle a large result, and those before it. While the store is away, they wait in the batch."""

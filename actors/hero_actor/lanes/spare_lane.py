@@ -43,7 +43,7 @@ class SpareLane(Lane):
                 self._shutdown.request(Reason.DECLARED_DEAD, stop=True)
                 return
             if jobs:
-                self._run_jobs(jobs)
+                self._run_jobs(turn)
                 if self.batch.abandoned:
                     return
                 try:

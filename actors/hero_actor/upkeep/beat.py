@@ -1,6 +1,7 @@
 """The beat: the thread that keeps an incarnation alive in the store and does for the lanes what they cannot do.
 
-- Every second it refreshes the presence of the incarnation, and learns whether the incarnation was declared dead.
+- Every second it refreshes the presence of the incarnation, reports what the lanes have counted, and learns whether
+  the incarnation was declared dead.
 - While a lane holds more than the job that it runs, it looks at the lane every few milliseconds. When that job turns
   out to be slow, it settles the results before it and hands the jobs behind it back.
 - It asks once a second whether a job that has been running for a while was asked to stop.
@@ -21,10 +22,13 @@ from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.execute import settle, timeout_of
 from hero_actor.lanes.lane import Lane, LaneState
+from hero_actor.lanes.tally import CountReports, Tally
 from hero_engine.engine import TimedOut
 from hero_job.client.store import Store
+from hero_job.model.claim_types import CountReport
 from hero_job.model.errors import StoreError
 from hero_job.operations.actor_operations import ActorOperations, Settlement
+from hero_job.operations.operations import Op
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,9 @@ EVERY_S = 1.0
 SLOW_S = 0.010
 #: Time between two looks at lanes that hold more than they run, in seconds.
 LOOK_S = 0.005
+
+#: How long the end of the process waits for a refresh that is under way, in seconds.
+_END_S = 0.5
 
 _NAME = "beat"
 
@@ -71,6 +78,9 @@ class BeatThread:
         self._ended = threading.Event()
         # Timed-out jobs of lost lanes that the store has not taken yet.
         self._overdue: list[tuple[Lane, Settlement]] = []
+        # Of what this thread settles for the lanes.
+        self._tally = Tally()
+        self._reports = CountReports()
         # Start of the refresh that the store has not answered yet.
         self._asked_mono: float | None = None
         self._thread = threading.Thread(target=self._main, name=_NAME, daemon=True)
@@ -79,10 +89,19 @@ class BeatThread:
         """Start to beat; the incarnation has joined."""
         self._thread.start()
 
-    def end(self) -> None:
-        """Let the thread end soon."""
+    def end(self) -> Op[bool] | None:
+        """End the thread, or leave it to a store that does not answer it.
+
+        Returns:
+            The last report of what the lanes have counted; None if there is nothing to tell, or the thread goes on.
+        """
         self._ended.set()
         self._look.set()
+        self._thread.join(_END_S)
+        if self._thread.is_alive():
+            return None
+        report = self._next_report()
+        return None if report is None else self._operations.beat(busy=0, jobs=self._jobs, report=report)
 
     def watch_lanes(self) -> None:
         """Look at the lanes from now on, until none holds more than it runs. Called by lanes, once per batch."""
@@ -134,10 +153,12 @@ class BeatThread:
     def _refresh(self) -> None:
         busy = sum(lane.state is LaneState.RUNNING for lane in self._lanes)
         busy = min(busy, self._operations.entry.lanes)  # a lane that waits for a job has lent its slot
-        jobs = sum(lane.jobs for lane in self._lanes)
+        jobs = self._jobs
         self._asked_mono = time.monotonic()
         try:
-            alive = self._store.run(self._operations.beat(busy=busy, jobs=jobs))
+            report = self._next_report()
+            alive = self._store.run(self._operations.beat(busy=busy, jobs=jobs, report=report))
+            self._reports.answered()
         except StoreError as e:
             self._outage.begin(_NAME, e)
             return
@@ -151,6 +172,14 @@ class BeatThread:
         if not alive and not self._shutdown.stop.is_set():
             log.error("actor.declared_dead", extra={"incarnation": self._operations.entry.incarnation})
             self._shutdown.request(Reason.DECLARED_DEAD, stop=True)
+
+    def _next_report(self) -> CountReport | None:
+        tallies = [self._tally, *(lane.tally for lane in self._lanes)]
+        return self._reports.next(tallies, sum(lane.started for lane in self._lanes))
+
+    @property
+    def _jobs(self) -> int:
+        return sum(lane.jobs for lane in self._lanes)
 
     def _write_logs(self) -> None:
         """Write what running scripts have logged since the last refresh."""
@@ -190,7 +219,8 @@ class BeatThread:
                     if unstarted:
                         self._store.run(self._operations.release(lane.number, unstarted))
                     if results:
-                        self._store.run(self._operations.turn(lane.number, results, 0))
+                        turn = self._store.run(self._operations.turn(lane.number, results, 0))
+                        self._tally.settled(results, turn.refused)
                 except StoreError as e:
                     # The next successful refresh tries again, unless the lane's own turn comes first.
                     batch.put_back(results, unstarted)
@@ -212,6 +242,8 @@ class BeatThread:
             job = batch.abandon_overdue(now_mono, self._grace_s)
             if job is not None:
                 log.error("job.stuck", extra={"job": job.id, "lane": lane.number, "overdue_s": round(over_s, 3)})
+                took_s = now_mono - batch.started_mono
+                self._tally.ran(1, took_s, [took_s])
                 self._overdue.append((lane, settle(job, TimedOut(timeout_of(job)))))
                 self._shutdown.request(Reason.STUCK)
         self._settle_overdue()
@@ -222,7 +254,8 @@ class BeatThread:
             with lane.batch.trips:
                 results = lane.batch.take_results()
                 try:
-                    self._store.run(self._operations.turn(lane.number, [*results, settlement], 0))
+                    turn = self._store.run(self._operations.turn(lane.number, [*results, settlement], 0))
+                    self._tally.settled([*results, settlement], turn.refused)
                 except StoreError as e:
                     lane.batch.put_back(results)
                     self._outage.begin(_NAME, e)

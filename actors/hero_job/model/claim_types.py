@@ -5,7 +5,8 @@ Built and read by `actor_operations.py`, used by the lanes and by recovery.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
@@ -72,6 +73,7 @@ class ClaimedJob:
         context_id: The context that it runs for.
         timeout: Seconds, as text.
         env_vars: JSON object, as text.
+        queued_at: Since when it might run; None if that is not known.
         options: None for a plain job.
     """
 
@@ -83,6 +85,7 @@ class ClaimedJob:
     context_id: str | None
     timeout: str | None
     env_vars: str | None
+    queued_at: str | None = field(default=None, compare=False)  # an answer that is sent again lacks it
     options: ClaimedOptions | None = None
 
     @property
@@ -175,11 +178,35 @@ class Turn:
         alive: False if the incarnation was declared dead: it must stop and start as a new one.
         refused: Jobs whose settlement did not count because this incarnation no longer holds them.
         jobs: What to run next, in order.
+        at: When that was, by the server's clock, ISO 8601 in UTC.
     """
 
     alive: bool
     refused: list[str]
     jobs: list[ClaimedJob]
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CountReport:
+    """What an actor has counted since its last report.
+
+    Attributes:
+        number: Of the report; the store counts each number of an incarnation once.
+        more: Counter, without the script type -> how many more; see `JobCounts.add`.
+    """
+
+    number: int
+    more: Mapping[str, int]
+
+    def arguments(self, suffix: str) -> list[str | int]:
+        """The values of the script that takes it: number, how many fields, and each field with its value.
+
+        Args:
+            suffix: The script type of the actor, in lower case.
+        """
+        fields = [part for name, more in self.more.items() for part in (f"{suffix}:{name}", more)]
+        return [self.number, len(self.more), *fields]
 
 
 @dataclass(frozen=True, slots=True)

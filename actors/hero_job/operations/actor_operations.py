@@ -12,7 +12,16 @@ from typing import Any
 
 import orjson
 
-from hero_job.model.claim_types import ActorEntry, ClaimedJob, ClaimedOptions, Order, Recovery, Settlement, Turn
+from hero_job.model.claim_types import (
+    ActorEntry,
+    ClaimedJob,
+    ClaimedOptions,
+    CountReport,
+    Order,
+    Recovery,
+    Settlement,
+    Turn,
+)
 from hero_job.model.job import Job
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
@@ -134,22 +143,27 @@ class ActorOperations:
         described["suffix"] = self.entry.script_type.suffix
         return self._presence("join", orjson.dumps(described), busy=0, jobs=0)
 
-    def beat(self, *, busy: int, jobs: int) -> Op[bool]:
-        """Refresh presence.
+    def beat(self, *, busy: int, jobs: int, report: CountReport | None = None) -> Op[bool]:
+        """Refresh presence, and report what the lanes have counted.
 
         Args:
             busy: How many lanes run a job now.
             jobs: How many jobs have run so far.
+            report: What has been counted since the last report; None for nothing.
 
         Returns:
             False if the incarnation was declared dead.
         """
-        return self._presence("beat", b"", busy=busy, jobs=jobs)
+        return self._presence("beat", b"", busy=busy, jobs=jobs, report=report)
 
-    def _presence(self, mode: str, described: bytes, *, busy: int, jobs: int) -> Op[bool]:
+    def _presence(
+        self, mode: str, described: bytes, *, busy: int, jobs: int, report: CountReport | None = None
+    ) -> Op[bool]:
         keys = (self.keys.actors, self.keys.actor(self._incarnation), self.keys.actor_events)
-        args = (mode, self._incarnation, self.lease_ms, described, "busy", busy, "jobs", jobs)
-        return Op((*keys, *args), bool, lua.PRESENCE, 3)
+        args: list[Any] = [*keys, self.keys.prefix, mode, self._incarnation, self.lease_ms, described]
+        args += ("", 0) if report is None else report.arguments(self.entry.script_type.suffix)
+        args += ("busy", busy, "jobs", jobs)
+        return Op(args, bool, lua.PRESENCE, 3)
 
     def take(self, lane: int) -> Op[str | None]:
         """Block on the queue of the type until an id comes, and move it into the lane's claimed list.
@@ -376,10 +390,10 @@ def _decode_order(text: str) -> Order:
 
 
 def _decode_turn(answer: list[Any]) -> Turn:
-    alive, refused, rows = answer
+    alive, refused, rows, at = answer
     # A plain job has a shorter row: its last value, the options, is missing.
-    jobs = [ClaimedJob(*row) if len(row) == 8 else _with_options(row) for row in rows]
-    return Turn(alive == 1, refused, jobs)
+    jobs = [ClaimedJob(*row) if len(row) == 9 else _with_options(row) for row in rows]
+    return Turn(alive == 1, refused, jobs, at)
 
 
 def _decode_recovery(answer: list[Any]) -> Recovery:

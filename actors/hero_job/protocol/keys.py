@@ -84,6 +84,14 @@ class KeyPart(StrEnum):
     DEAD = "meta:dead"
     #: Hash: the server's time when a supervisor looked last, and how it was set.
     CLOCK = "meta:clock"
+    #: Hash: what has been counted since the deployment began; see docs/redis.md.
+    COUNTS = "meta:counts"
+    #: Hash, by the start of a minute in s: what was counted in it, expires.
+    COUNTS_MINUTE = "meta:counts:minute:"
+    #: Hash, by the start of an hour in s: what was counted in it, expires.
+    COUNTS_HOUR = "meta:counts:hour:"
+    #: Hash: incarnation -> number of its last report of counts, so that a repeated one counts once.
+    COUNT_REPORTS = "meta:counts:reports"
     #: Hash: paused queue -> since when.
     PAUSED = "meta:paused"
     #: Hash: name of a token -> JSON of its scope, hash and times.
@@ -137,6 +145,7 @@ class Keys:
         "audit",
         "blocked",
         "clock",
+        "counts",
         "dead",
         "dead_jobs",
         "events",
@@ -172,6 +181,7 @@ class Keys:
         self.moving_scheduled = self.prefix + KeyPart.MOVING_SCHEDULED
         self.moving_expiring = self.prefix + KeyPart.MOVING_EXPIRING
         self.clock = self.prefix + KeyPart.CLOCK
+        self.counts = self.prefix + KeyPart.COUNTS
         self.dead_jobs = self.prefix + KeyPart.DEAD_LETTERS
         self.paused = self.prefix + KeyPart.PAUSED
         self.schedules = self.prefix + KeyPart.SCHEDULES
@@ -246,6 +256,15 @@ class Keys:
     def acl(self, context_id: str) -> str:
         """Key of the rights in a context."""
         return f"{self.prefix}{KeyPart.ACL}{context_id}"
+
+    def counts_of(self, start_s: int, *, hour: bool) -> str:
+        """Key of what was counted in a minute or an hour.
+
+        Args:
+            start_s: Its start, in seconds since 1970.
+            hour: It is an hour.
+        """
+        return f"{self.prefix}{KeyPart.COUNTS_HOUR if hour else KeyPart.COUNTS_MINUTE}{start_s}"
 
     def control(self, incarnation: str) -> str:
         """Key of the list of orders to an incarnation."""

@@ -17,7 +17,7 @@ from hero_supervisor.rpc.auth.object_session import ObjectSessions
 from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
 from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
 from hero_supervisor.rpc.methods.objects import object_methods
-from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, list_methods
+from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, history_methods, list_methods
 from hero_supervisor.rpc.methods.service import ServiceMethods
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
@@ -51,6 +51,7 @@ def build_dispatcher(
     jobs.register(dispatcher, guarded, limits)
     list_methods.register(dispatcher, guarded)
     explain_methods.register(dispatcher, guarded, fleet)
+    history_methods.register(dispatcher, guarded)
     batches.register(dispatcher, guarded, limits)
     actors.register(dispatcher, guarded, fleet)
     queues.register(dispatcher, guarded)

@@ -69,7 +69,7 @@ def _constant(token: re.Match[str]) -> str:
     return _CONSTANTS.get(token.group(), token.group())
 
 
-_ENDING = ("time", "spellings", "damage", "foreign", "queue", "limits", "ending")
+_ENDING = ("time", "spellings", "damage", "foreign", "queue", "counts", "limits", "ending")
 
 CREATE = _load("create", *_ENDING)
 START = _load("start", *_ENDING)
@@ -82,7 +82,7 @@ END_FOREIGN = _load("end_foreign", *_ENDING)
 RETRY = _load("retry", *_ENDING, "attempts")
 DELETE = _load("delete", *_ENDING)
 PURGE = _load("purge", *_ENDING)
-PRESENCE = _load("presence", "time", "damage")
+PRESENCE = _load("presence", "time", "damage", "queue", "counts")
 PAUSE = _load("pause", "time")
 RESUME = _load("resume")
 LOG = _load("log", "damage")

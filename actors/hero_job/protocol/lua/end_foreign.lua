@@ -38,6 +38,7 @@ end
 local answered = redis.pcall('LLEN', replies)
 if type(answered) == 'number' and answered > 0 then reply = nil end
 conclude(ns, id, status, reply, retention, has_options(extra))
+count_end(key, status, 'foreign')
 settle_ended(ns, retention)
 write_events(ns, retention)
 return 1

@@ -44,6 +44,7 @@ end
 if described then
   redis.call('HDEL', registry, incarnation)
   redis.call('DEL', presence, ns .. CONTROL .. incarnation)
+  contain(redis.call, 'HDEL', ns .. COUNT_REPORTS, incarnation)
   redis.call('XADD', ns .. ACTOR_EVENTS, 'MAXLEN', '~', 1000, '*', 'event', cause == 'leaving' and 'left' or 'lost',
     'incarnation', incarnation, 'entry', described)
   if cause ~= 'leaving' then
@@ -67,7 +68,7 @@ local function hand_back(id, queue)
 end
 
 -- Let a job that was running run again.
-local function run_again(id, queue)
+local function run_again(id, queue, script_type)
   local key = ns .. JOB .. id
   keep_attempt(key, 'interrupted', 'interrupted', reason)
   redis.call('HSET', key, 'status', 'dispatched', 'rerun_reason', reason, 'updated_at', at)
@@ -78,6 +79,7 @@ local function run_again(id, queue)
   end
   hand_back(id, queue)
   note_event(id, 'dispatched')
+  count_one(script_type, 'redeliveries')
 end
 
 local function recover_job(id, me)
@@ -89,7 +91,7 @@ local function recover_job(id, me)
   local status = read_status(status_text)
   local queue = queue_of(ns, script_type or foreign_script_type, group, instance) or type_queue
   if status == 'started' and owner == me then
-    run_again(id, queue)
+    run_again(id, queue, script_type or foreign_script_type)
   elseif status == 'stopping' and owner == me then
     end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
   elseif (status == 'dispatched' or status == 'created') and (status_text or redis.call('EXISTS', ns .. JOB .. id) == 1) then

@@ -19,8 +19,9 @@
 --   the reply. Status 'scheduled' means that the run failed and is to be repeated; then the last value is a delay in ms.
 --   Status 'dispatched' means that a suspect (see recover.lua) ended the process that it ran in alone, so it is charged
 --   with a redelivery; then the last value is the most redeliveries.
--- Returns {alive 0|1, {id refused ...}, {job ...}}. A job is
---   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, options}, nil where the hash lacks it.
+-- Returns {alive 0|1, {id refused ...}, {job ...}, now as a text}. A job is
+--   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, queued_at, options}, nil where the hash
+--   lacks it. It might run since queued_at; nil if that is not known.
 --   The options of a job that sets any: {retries, failures, {prerequisite, output, output_json, ...}, log_path,
 --   signatures, memory_bytes, suspect, args}
 --
@@ -95,11 +96,11 @@ if next_settlement > #ARGV then
     local id = ids[claims + 1]
     local key = ns .. JOB .. id
     local row = redis.pcall('HMGET', key, 'status', 'attempt', 'script_type', 'script', 'caller_id', 'context_id',
-      'timeout', 'env_vars', 'extra')
-    if row[1] ~= 'dispatched' or row[9] ~= '0' or not row[3] or not row[5] then break end
+      'timeout', 'env_vars', 'updated_at', 'extra')
+    if row[1] ~= 'dispatched' or row[10] ~= '0' or not row[3] or not row[5] then break end
     local token = row[2] and tostring((tonumber(row[2]) or 0) + 1) or '1'
     redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', token, 'started_at', at, 'updated_at', at)
-    row[1], row[2], row[9] = id, token, nil
+    row[1], row[2], row[10] = id, token, nil
     claims = claims + 1
     jobs[claims] = row
     plain_events[event_count + 1], plain_events[event_count + 2] = id, 'started'
@@ -109,7 +110,7 @@ if next_settlement > #ARGV then
     if event_count > 0 then
       redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', unpack(plain_events))
     end
-    return { alive, refused, jobs }
+    return { alive, refused, jobs, at }
   end
 end
 
@@ -146,21 +147,23 @@ local function repeat_later(id, key, delay_ms)
   redis.call('HDEL', key, 'owner', 'started_at')
   redis.call('HINCRBY', key, 'failures', 1)
   redis.call('ZADD', ns .. SCHEDULED, now + tonumber(delay_ms), id)
-  local concurrency_key, place = unpack(redis.call('HMGET', key, 'concurrency_key', 'place'))
+  local concurrency_key, place, script_type, foreign_script_type = unpack(redis.call('HMGET', key, 'concurrency_key',
+    'place', 'script_type', FOREIGN_SCRIPT_TYPE))
   if concurrency_key or place then leave_limit(ns, concurrency_key or place, id) end
   note_event(id, 'scheduled')
+  count_one(script_type or foreign_script_type, 'retries')
 end
 
 -- Let a job that ended its own process run again, or end it as lost if it did so too often.
 local function redeliver(id, key, message, max_redeliveries, options)
   local redeliveries, script_type, group, instance, foreign_script_type = unpack(redis.call('HMGET', key,
     'redeliveries', 'script_type', 'group', 'instance', FOREIGN_SCRIPT_TYPE))
-  local count = (tonumber(redeliveries) or 0) + 1
+  local times = (tonumber(redeliveries) or 0) + 1
   local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
-  redis.call('HSET', key, 'redeliveries', count)
+  redis.call('HSET', key, 'redeliveries', times)
   if not queue then error('script_type is missing or unknown', 0) end
-  if count > tonumber(max_redeliveries) then
-    message = string.format('its process ended %d times while it ran alone; the last time, %s', count, message)
+  if times > tonumber(max_redeliveries) then
+    message = string.format('its process ended %d times while it ran alone; the last time, %s', times, message)
     end_without_result(ns, id, 'error', 'lost', message, retention, options)
   else
     keep_attempt(key, 'crashed', 'crashed', message)
@@ -168,6 +171,7 @@ local function redeliver(id, key, message, max_redeliveries, options)
     redis.call('HDEL', key, 'owner', 'started_at')
     enqueue(ns, id, queue, nil, true)
     note_event(id, 'dispatched')
+    count_one(script_type or foreign_script_type, 'redeliveries')
   end
 end
 
@@ -290,13 +294,13 @@ for n = claims + 1, #ids do
   local id = ids[n]
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'script_type', 'script', 'caller_id',
-    'context_id', 'timeout', 'env_vars', 'extra')
+    'context_id', 'timeout', 'env_vars', 'updated_at', 'extra')
   if hash.err then
     redis.call('LREM', claimed, 1, id)
     end_damaged(ns, id, 'the job\'s key does not hold a hash', retention)
   else
-    local status_text, owner, attempt, script_type, script, caller_id, context_id, timeout, env_vars, extra =
-      unpack(hash)
+    local status_text, owner, attempt, script_type, script, caller_id, context_id, timeout, env_vars, queued_at,
+      extra = unpack(hash)
     local options = has_options(extra)
     if not script_type or not caller_id then
       local foreign_script_type, foreign_caller_id, foreign_context_id, foreign_env_vars = unpack(redis.call('HMGET',
@@ -341,11 +345,12 @@ for n = claims + 1, #ids do
       -- It was claimed, then asked to stop before it could run.
       end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
     elseif status == 'started' and owner == me then
-      token = attempt -- the answer that contained it was lost
+      token, queued_at = attempt, false -- the answer that contained it was lost
       if options then row_options = options_again(key) end
     end
     if token then
-      jobs[#jobs + 1] = { id, token, script_type, script, caller_id, context_id, timeout, env_vars, row_options }
+      jobs[#jobs + 1] = { id, token, script_type, script, caller_id, context_id, timeout, env_vars, queued_at,
+        row_options }
     else
       redis.call('LREM', claimed, 1, id) -- it has ended, was deleted, waits in line, or runs elsewhere
     end
@@ -361,4 +366,4 @@ for i = #ids, taken + 1, -1 do
 end
 settle_ended(ns, retention)
 write_events(ns, retention)
-return { alive, refused, jobs }
+return { alive, refused, jobs, at }

@@ -1,4 +1,5 @@
--- How jobs end, and what their end releases. Needs time, spellings, damage, foreign, queue, limits.
+-- How jobs end, and what their end releases. Needs time, spellings, damage, foreign, queue,
+-- counts, limits.
 --
 -- Every script that ends a job may, through settle_ended, move the jobs that wait for it.
 -- Transitions: waiting_for_prerequisites -> dispatched, waiting_for_prerequisites -> scheduled,
@@ -21,8 +22,9 @@ local function note_event(id, status)
   noted[#noted + 1] = status
 end
 
--- Write the transitions of this call to the event stream, and trim the dead letters.
+-- Write the transitions of this call to the event stream and what it has counted, and trim the dead letters.
 local function write_events(ns, retention)
+  write_counts(ns)
   -- In pieces, because unpack has a limit of some thousand values. An entry has each field once, so if a job has moved
   -- twice, each move has an entry of its own.
   local size = moves_twice and 2 or 1000
@@ -68,6 +70,12 @@ local function conclude(ns, id, status, reply, retention, options)
   end
 end
 
+-- Count the end of a job that no lane has settled.
+local function count_end(key, status, kind)
+  local hash = redis.pcall('HMGET', key, 'script_type', FOREIGN_SCRIPT_TYPE)
+  count_one(not hash.err and (hash[1] or hash[2]) or '', status == 'error' and 'error:' .. kind or status)
+end
+
 -- End a job without a result, by a decision of the runtime. Works for any fields of its hash.
 -- status: error or stopped.
 local function end_without_result(ns, id, status, kind, message, retention, options)
@@ -75,6 +83,7 @@ local function end_without_result(ns, id, status, kind, message, retention, opti
     'finished_at', at, 'updated_at', at)
   local reply = cjson.encode({ job_id = id, status = status, error = message, error_kind = kind, output = cjson.null })
   conclude(ns, id, status, reply, retention, options)
+  count_end(ns .. JOB .. id, status, kind)
 end
 
 -- End a job whose record cannot be read. Its key may hold another type.

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from hero_job.model.overview.acts import ActKind, BulkAct
 from hero_job.model.overview.attempts import read_attempts
+from hero_job.model.overview.counters import JobCounts
 from hero_job.model.overview.explanation import Explanation, WaitReason
 from hero_job.model.overview.pages import ListPage
 from hero_job.model.views import JobRecord
+from hero_job.operations.overview.history import History
 from hero_supervisor.rpc.methods.example import Example
-from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, list_shapes
+from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, history_methods, list_shapes
 
 #: The act that the examples ask about.
 ACT: Final = "tidy-up-1"
@@ -36,7 +38,13 @@ def build(record: JobRecord) -> dict[str, Example]:
         owner=record.owner,
     )  # fmt: skip
     page: dict[str, Any] = {"cursor": "", "count": 50}
+    counts = JobCounts(started=2, finished=1, errors={"timeout": 1})
+    told = History(
+        now_s=1_795_500_090, resolution_s=60, starts_s=(1_795_500_000, 1_795_500_060), totals={"sal": counts},
+        periods={"sal": (counts, counts)},
+    )  # fmt: skip
     return {
+        "get_history": Example({"span_s": 120, "script_type": "SAL"}, history_methods.history_view(told)),
         "list_waiting": Example({**page, "script_type": "SAL"}, list_shapes.waiting_view(empty)),
         "list_delayed": Example({**page, "filter": {"script_type": "SAL"}}, list_shapes.delayed_view(empty)),
         "list_blocked": Example(page, list_shapes.blocked_view(empty)),

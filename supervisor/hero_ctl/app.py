@@ -115,6 +115,7 @@ _COMMANDS: Final = (
     _Command("actor reload|reload", "actors:reload", panel=_ACTORS),
     _Command("doctor", "checkup.doctor:doctor", panel=_DEPLOYMENT, exit_codes="EPILOG"),
     _Command("top", "tools.top:top", panel=_DEPLOYMENT),
+    _Command("stats", "tools.stats:stats", panel=_DEPLOYMENT),
     _Command("config where", "tools.config:where"),
     _Command("whoami", "tools.calls:whoami", panel=_DEPLOYMENT),
     _Command("rpc", "tools.calls:rpc", panel=_DEPLOYMENT),

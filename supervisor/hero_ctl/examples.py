@@ -67,6 +67,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "key list": ("heroctl keys list", "heroctl key list -o json"),
     "key revoke": ("heroctl keys revoke alice", "heroctl key revoke metrics --yes"),
+    "stats": ("heroctl stats", "heroctl stats --span 1d --by 1h --type sal"),
     "top": ("heroctl top", "heroctl top -o json"),
     "whoami": ("heroctl whoami", "heroctl whoami -o json"),
     "rpc": (

@@ -36,7 +36,7 @@ def test_an_actor_that_is_stopped_has_told_of_every_job(
     assert ended == [*[JobStatus.FINISHED] * 200, JobStatus.ERROR, JobStatus.ERROR, JobStatus.STOPPED]
     assert (found.finished, found.stopped, found.errors) == (200, 1, {"ErrorRuntime": 1, "timeout": 1})
     # The stopped job may have waited behind the stuck one in the batch of a lane, and was then never begun.
-    assert found.started == sum(found.run.buckets) == sum(found.wait.buckets)
+    assert found.started == sum(found.run.buckets) <= sum(found.wait.buckets), "handed back, it was claimed twice"
     assert found.started in {202, 203}
     assert found.run.sum_us > 1_000_000, "one job ran for a second"
     assert found.wait.sum_us > 0

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
 from hero_ctl.connect.remote import RemoteServer, ServerUnusable
+from hero_ctl.connect.remote_history import history_of
 from hero_ctl.output.service_errors import ServiceRefused, ServiceUnreachable, StoreNeeded
 from hero_job.model.errors import (
     HeroJobError,
@@ -38,6 +39,7 @@ from hero_job.model.views import (
     Progress,
     QueueStatus,
 )
+from hero_job.operations.overview.history import History
 from hero_job.operations.schedules import Schedule
 
 #: Longest wait of one call, in seconds; a proxy may cut a longer one.
@@ -164,6 +166,14 @@ class RemoteSupervisor:
         """See `Supervisor`; only what commands show."""
         found = self.ask("explain_job", {"job_id": job_id})
         return RemoteExplanation(reason=WaitReason(found["reason"]), text=found["text"])
+
+    def get_history(
+        self, span_s: int = 3600, resolution_s: int | None = None, script_type: str | None = None
+    ) -> History:
+        """See `Supervisor`."""
+        return history_of(
+            self.ask("get_history", {"span_s": span_s, "resolution_s": resolution_s, "script_type": script_type})
+        )
 
     def stop_job(self, job_id: str) -> JobStatus:
         """See `Supervisor`."""

@@ -105,7 +105,7 @@ def state_of(store: Store, ops: Operations) -> dict[str, Any]:
             value = sorted(zip(value[::2], value[1::2], strict=True))
         elif kind == "set":
             value = sorted(value)
-        name = key.removeprefix(ops.keys.prefix)
+        name = re.sub(r":\d{10}$", ":TIME", key.removeprefix(ops.keys.prefix))  # of a minute or an hour
         state[name] = (ANY_TIME.sub("TIME", repr(value).replace(ops.keys.prefix, "")), command(store, "TTL", key) >= 0)
     return state
 
@@ -124,7 +124,9 @@ def run_turns(store: Store, namespace: str, seed: int, script: LuaScript, make_j
 
     def turn(settlements: list[Settlement], most: int) -> None:
         op = actor.turn(0, settlements, most)
-        seen.append(store.run(Op(op.args, op.decode, script, op.key_count)))
+        answer = store.run(Op(op.args, op.decode, script, op.key_count))
+        seen.append(answer)
+        seen.append([job.queued_at is None for job in answer.jobs])
         seen.append(state_of(store, ops))
 
     def add(first: int, last: int) -> None:

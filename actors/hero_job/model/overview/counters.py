@@ -6,7 +6,7 @@ Invariant: the number of different fields is bounded, no matter what kinds of er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,6 +45,25 @@ class Durations:
     buckets: list[int] = field(default_factory=lambda: [0] * BUCKETS)
     sum_us: int = 0
 
+    def quantile_s(self, share: float) -> float | None:
+        """Estimate below which time a share of all is, in seconds; None if there are none.
+
+        Within a bucket they are taken to be spread evenly. What is above the last bound counts as that bound.
+
+        Args:
+            share: From 0 to 1.
+        """
+        rank = share * sum(self.buckets)
+        if not rank:
+            return None
+        below_s = 0.0
+        for bound_s, count in zip(BOUNDS_S, self.buckets[:-1], strict=True):
+            if count >= rank:
+                return below_s + (bound_s - below_s) * rank / count
+            rank -= count
+            below_s = bound_s
+        return below_s
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class JobCounts:
@@ -80,6 +99,11 @@ class JobCounts:
         """Jobs that ended because each process that ran them ended."""
         return self.errors.get("lost", 0)
 
+    @property
+    def counted(self) -> bool:
+        """Whether anything was counted."""
+        return bool(self.started or self.finished or self.stopped or self.errors or self.retries or self.redeliveries)
+
     def add(self, what: str, more: int) -> None:
         """Add to one counter.
 
@@ -99,6 +123,20 @@ class JobCounts:
 
 
 _PLAIN: Final = frozenset({"started", "finished", "stopped", "retries", "redeliveries"})
+
+
+def add_up(periods: Iterable[JobCounts]) -> JobCounts:
+    """Add up the counts of several periods."""
+    total = JobCounts()
+    for one in periods:
+        for name in _PLAIN:
+            total.add(name, getattr(one, name))
+        for kind, count in one.errors.items():
+            total.add(f"error:{kind}", count)
+        for mine, more in ((total.wait, one.wait), (total.run, one.run)):
+            mine.sum_us += more.sum_us
+            mine.buckets = [a + b for a, b in zip(mine.buckets, more.buckets, strict=True)]
+    return total
 
 
 def add_fields(counts: dict[str, JobCounts], fields: Mapping[str, str]) -> None:

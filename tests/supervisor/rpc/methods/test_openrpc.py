@@ -21,7 +21,7 @@ METHODS = {
     "new_object", "set_object", "get_object", "delete_object", "list_objects", "find_objects", "get_object_history",
     "list_object_types", "get_object_rights", "change_object_rights",
     "list_waiting", "list_delayed", "list_blocked", "list_active", "search_jobs", "explain_job",
-    "get_job_attempts", "stop_jobs", "retry_jobs", "delete_jobs", "get_act", "get_audit",
+    "get_job_attempts", "stop_jobs", "retry_jobs", "delete_jobs", "get_act", "get_audit", "get_history",
     "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 

@@ -1,0 +1,43 @@
+"""`heroctl stats`: what a deployment has counted, from the store and from a supervisor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.ctl.conftest import Heroctl
+from tests.deployment import Deployment
+from tests.eventually import eventually
+
+
+def failed_of(heroctl: Heroctl, *options: str) -> dict[str, Any]:
+    rows = json.loads(heroctl("stats", "--json", *options).stdout)
+    return next((row for row in rows if row["script_type"] == "sal"), {})
+
+
+def test_stats_show_what_has_ended_and_why(heroctl: Heroctl, deployment: Deployment) -> None:
+    before = failed_of(heroctl, "--total").get("errors", {}).get("ErrorRuntime", 0)
+    assert heroctl("run", "throw 1").returncode == 1
+    eventually(
+        lambda: failed_of(heroctl, "--total")["errors"].get("ErrorRuntime", 0) == before + 1, what="the beat tells"
+    )
+
+    table = heroctl("stats", "--type", "sal", "--span", "15m").stdout
+    row = failed_of(heroctl, "--span", "1d")
+    periods = json.loads(heroctl("stats", "-o", "json", "--by", "5m", "--type", "sal").stdout)["items"]
+    remote = failed_of(heroctl, "--total", "--server", f"unix://{deployment.socket}")
+
+    assert table.split()[:3] == ["TYPE", "FROM", "STARTED"]
+    assert "ErrorRuntime" in table
+    assert row["failed"] >= 1
+    assert row["run_p50_s"] is not None
+    assert sum(period["failed"] for period in periods) >= 1
+    assert all(period["from"].endswith("Z") for period in periods)
+    assert remote["errors"]["ErrorRuntime"] >= before + 1
+
+
+def test_a_history_that_is_not_kept_is_a_wrong_option(heroctl: Heroctl) -> None:
+    for options in (["--span", "40d"], ["--by", "90"], ["--total", "--by", "5m"]):
+        done = heroctl("stats", *options)
+        assert done.returncode == 2, done
+        assert done.stdout == ""

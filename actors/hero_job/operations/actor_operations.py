@@ -15,7 +15,6 @@ import orjson
 from hero_job.model.claim_types import (
     ActorEntry,
     ClaimedJob,
-    ClaimedOptions,
     CountReport,
     Order,
     Recovery,
@@ -27,6 +26,7 @@ from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, Progress, Reply
 from hero_job.protocol import lua
+from hero_job.protocol.claims import decode_order, decode_recovery, decode_turn
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, KeyPart, Keys
 from hero_job.protocol.op import Op, as_is
 from hero_job.protocol.replies import encode_reply, encode_result
@@ -203,7 +203,7 @@ class ActorOperations:
         args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation)
         for s in settlements:
             args += _settlement(s, self.retention)
-        return Op(args, _decode_turn, lua.TURN, key_count)
+        return Op(args, decode_turn, lua.TURN, key_count)
 
     def release(self, lane: int, jobs: Sequence[ClaimedJob]) -> Op[int]:
         """Hand claimed, unstarted jobs back to the head of their queues.
@@ -256,7 +256,7 @@ class ActorOperations:
         of_type = self.keys.control_type(self.entry.script_type.suffix)
 
         def decode(answer: list[str] | None) -> Order | None:
-            return None if answer is None else _decode_order(answer[1])
+            return None if answer is None else decode_order(answer[1])
 
         return Op(("BLPOP", own, of_type, block_s), decode, block_s=block_s)
 
@@ -350,7 +350,7 @@ def _recover(
         latest_ms,
         *retention.arguments,
     )
-    return Op(args, _decode_recovery, lua.RECOVER, 3)
+    return Op(args, decode_recovery, lua.RECOVER, 3)
 
 
 def _settlement(s: Settlement, retention: Retention) -> tuple[Any, ...]:
@@ -375,33 +375,3 @@ def _settlement(s: Settlement, retention: Retention) -> tuple[Any, ...]:
             )
         )
     return s.job_id, s.attempt, s.status.value, s.output, s.output_json, s.error, s.error_kind, place, last
-
-
-def _decode_order(text: str) -> Order:
-    """Read an order. A bare job id, from a client of the Rust family, is an order to stop that job."""
-    try:
-        data = orjson.loads(text)
-    except ValueError:
-        data = None
-    if isinstance(data, dict) and isinstance(data.get("job_id"), str):
-        attempt = data.get("attempt")
-        return Order(str(data.get("command", "stop")), data["job_id"], None if attempt is None else str(attempt))
-    return Order("stop", text)
-
-
-def _decode_turn(answer: list[Any]) -> Turn:
-    alive, refused, rows, at = answer
-    # A plain job has a shorter row: its last value, the options, is missing.
-    jobs = [ClaimedJob(*row) if len(row) == 9 else _with_options(row) for row in rows]
-    return Turn(alive == 1, refused, jobs, at)
-
-
-def _decode_recovery(answer: list[Any]) -> Recovery:
-    return Recovery(answer[0] == 1, answer[1], answer[2:] == [1])
-
-
-def _with_options(row: list[Any]) -> ClaimedJob:
-    *plain, options = row
-    job = ClaimedJob(*plain)
-    job.options = ClaimedOptions(*options)
-    return job

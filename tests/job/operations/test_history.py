@@ -1,4 +1,4 @@
-"""The counters of a deployment: each end counts once, whoever ends the job; and their history by minute and hour."""
+"""The counters of a deployment: each end counts once, and their history by minute and hour."""
 
 from __future__ import annotations
 

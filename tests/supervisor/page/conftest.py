@@ -6,11 +6,18 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from hero_client import Supervisor
+from hero_supervisor import SupervisorBuilder
+from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import token_settings
+from tests.valkey_server import ValkeyServer
 
 CHROMIUM = shutil.which("chromium")
 #: What a slow machine may take to show something, in milliseconds.
 PATIENCE_MS = 150_000
+expect.set_options(timeout=PATIENCE_MS)
 
 Shown = Callable[[str], Page]
 
@@ -55,3 +62,26 @@ def shown(browser: Browser) -> Iterator[Shown]:
     yield open_page
     context.close()
     assert faults == []
+
+
+@pytest.fixture
+def server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
+    """A server that asks for no token; no actor runs what is submitted to it."""
+    server = RunningServer(valkey.url, namespace).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def guarded(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
+    """A server that asks for a token."""
+    server = RunningServer(valkey.url, namespace, tokens=token_settings()).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def supervisor(valkey: ValkeyServer, namespace: str) -> Iterator[Supervisor]:
+    """A client of the store of both servers."""
+    with SupervisorBuilder().redis_url(valkey.url).namespace(namespace).build() as supervisor:
+        yield supervisor

@@ -6,21 +6,15 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from hero_client import Supervisor
-from hero_job import JobBuilder
-from hero_supervisor import SupervisorBuilder
 from tests.deployment import ACTORS, Deployment, deployed
-from tests.supervisor.page.conftest import PATIENCE_MS, Shown
+from tests.supervisor.page.conftest import Shown
+from tests.supervisor.page.places import HOSTILE, PAGES, address, sign_in, submit
 from tests.supervisor.rpc.running_server import RunningServer
-from tests.supervisor.rpc.tcp_client import TOKENS, token_settings
+from tests.supervisor.rpc.tcp_client import TOKENS
 from tests.valkey_server import ValkeyServer, free_port
-
-expect.set_options(timeout=PATIENCE_MS)
-
-PAGES = ("overview", "jobs", "run", "queues", "actors", "failures", "schedules", "events", "api")
-HOSTILE = "\"'><img src=x onerror=alert(1)><script>alert(2)</script>${alert(3)}\x1b[31m\u202e"
 
 
 @pytest.fixture(scope="module")
@@ -30,33 +24,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     with deployed(tmp_path_factory.mktemp("page"), actors=f"port = {port}\n{ACTORS}") as running:
         running.port = port
         yield running
-
-
-@pytest.fixture
-def server(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
-    server = RunningServer(valkey.url, namespace).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def supervisor(valkey: ValkeyServer, namespace: str) -> Iterator[Supervisor]:
-    with SupervisorBuilder().redis_url(valkey.url).namespace(namespace).build() as supervisor:
-        yield supervisor
-
-
-def address(server: RunningServer | Deployment, place: str) -> str:
-    return f"http://127.0.0.1:{server.port}/#/{place}"
-
-
-def submit(supervisor: Supervisor, script: str = "1", **fields: str) -> str:
-    builder = JobBuilder().caller_id("alice").context_id("shop").script_type("v").script(script)
-    for name, value in fields.items():
-        builder = getattr(builder, name)(value)
-    job = builder.build()
-    supervisor.create_job(job)
-    supervisor.start_job(job.id)
-    return job.id
 
 
 def test_script_is_run_and_its_output_log_and_result_are_shown(deployment: Deployment, shown: Shown) -> None:
@@ -158,18 +125,6 @@ def test_queue_is_paused_resumed_and_purged(server: RunningServer, supervisor: S
 
     expect(page.get_by_text("Stopped 1 job.")).to_be_visible()
     assert str(supervisor.get_job_status(job_id)) == "stopped"
-
-
-@pytest.fixture
-def guarded(valkey: ValkeyServer, namespace: str) -> Iterator[RunningServer]:
-    server = RunningServer(valkey.url, namespace, tokens=token_settings()).start()
-    yield server
-    server.stop()
-
-
-def sign_in(page: Page, token: str) -> None:
-    page.get_by_label("Token").fill(token)
-    page.get_by_role("button", name="Sign in").click()
 
 
 def test_token_is_asked_for_and_a_wrong_one_is_refused(guarded: RunningServer, shown: Shown) -> None:

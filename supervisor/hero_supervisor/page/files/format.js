@@ -62,14 +62,20 @@ export function firstLine(script, longest = 80) {
   return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
 }
 
-/** JSON text with line feeds and indentation. It stays text, so that large numbers keep their digits. */
-export function prettyJson(text) {
+/** The tokens of a JSON text, or null if it is none. They stay text, so that large numbers keep their digits. */
+export function jsonTokens(text) {
   try {
     JSON.parse(text);
   } catch {
-    return text;
+    return null;
   }
-  const tokens = [...text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g)].map(([token]) => token);
+  return [...text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g)].map(([token]) => token);
+}
+
+/** JSON text with line feeds and indentation. */
+export function prettyJson(text) {
+  const tokens = jsonTokens(text);
+  if (tokens === null) return text;
   let out = '';
   let depth = 0;
   const line = () => `\n${'  '.repeat(depth)}`;

@@ -5,7 +5,8 @@
 // all views share: `rpc`, `identity`, `utc`, `may(scope)`, `update()`, `tell(text)`.
 
 import {render} from './vendor/lit-html/lit-html.js';
-import {html, loading, nothing} from './parts.js';
+import {Acts} from './acts.js';
+import {html, labelCells, loading, nothing} from './parts.js';
 import {Rpc} from './rpc.js';
 import {address, go, place} from './router.js';
 
@@ -17,6 +18,8 @@ const PAGES = [
   ['actors', 'Actors', 'a'],
   ['failures', 'Failures', 'f'],
   ['schedules', 'Schedules', 's'],
+  ['batches', 'Batches', 'b'],
+  ['objects', 'Objects', 't'],
   ['events', 'Events', 'e'],
   ['api', 'API', 'i'],
 ];
@@ -26,6 +29,8 @@ const TOLD_FOR_MS = 6000;
 
 const root = document.getElementById('app');
 const base = new URL('.', location.href);
+// There a row of a table is a card; the style has the same number.
+const narrow = matchMedia('(max-width: 36rem)');
 
 const page = {
   rpc: null,
@@ -63,6 +68,8 @@ const page = {
   },
 };
 
+page.acts = new Acts(page);
+
 let told = null;
 let toldTimer = 0;
 let current = null; // {page, view, error, loaded}
@@ -86,9 +93,13 @@ function start() {
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   page.rpc = new Rpc(url.href, takeToken());
   page.rpc.addEventListener('state', ({detail}) => {
-    if (detail === 'open') load();
+    if (detail === 'open') {
+      load();
+      page.acts.watch();
+    }
     draw();
   });
+  narrow.addEventListener('change', draw);
   addEventListener('hashchange', enter);
   addEventListener('keydown', onKey);
   document.addEventListener('visibilitychange', () => document.hidden || load());
@@ -107,8 +118,10 @@ async function enter() {
   current?.view?.leave?.();
   const entered = {name, key, view: null, error: null, loaded: false};
   current = entered;
+  helpShown = false;
   document.title = `${TITLES[name] ?? 'Not found'}${rest.length ? ` ${rest[0]}` : ''} · Hero`;
   draw();
+  root.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
   if (!(name in TITLES)) {
     entered.error = new Error('There is no such page.');
     draw();
@@ -196,7 +209,9 @@ function signOut() {
 }
 
 function draw() {
+  if (page.rpc === null) return;
   render(frame(), root);
+  if (narrow.matches) labelCells(root);
 }
 
 function frame() {
@@ -233,6 +248,7 @@ function frame() {
       : page.live
         ? nothing
         : html`<p class="banner quiet" role="status">Live updates are paused. <button @click=${() => toggle('live', true)}>Go on</button></p>`}
+    ${page.acts.view()}
     <main id="main" tabindex="-1">
       ${current?.error && !current.loaded ? loading(current.error) : nothing}
       ${current?.error && current.loaded ? html`<p class="problem" role="alert">${current.error.message}</p>` : nothing}
@@ -261,6 +277,7 @@ const help = () => html`
       <dt><kbd>/</kbd></dt><dd>search</dd>
       <dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next and previous row</dd>
       <dt><kbd>x</kbd></dt><dd>select the row</dd>
+      <dt><kbd>Enter</kbd></dt><dd>open the row</dd>
       <dt><kbd>?</kbd></dt><dd>this list</dd>
     </dl>
   </aside>`;

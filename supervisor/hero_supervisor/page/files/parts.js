@@ -4,13 +4,14 @@ import {html, nothing} from './vendor/lit-html/lit-html.js';
 import {ago, clock, firstLine} from './format.js';
 import {address} from './router.js';
 
+export {ask} from './dialogs.js';
 export {html, nothing};
 
 /** Status words in the order of a job's life, with the mark that stands beside the colour. */
 export const STATUSES = {
   created: '·',
-  waiting_for_prerequisites: '⧗',
-  scheduled: '◷',
+  waiting_for_prerequisites: '…',
+  scheduled: '◔',
   dispatched: '○',
   started: '▶',
   stopping: '◐',
@@ -41,15 +42,34 @@ export const loading = (error) =>
     ? html`<p class="problem" role="alert">${error.message}</p>`
     : html`<p class="quiet">Loading…</p>`;
 
-/** A table with a caption; `columns` are [head, class], rows are templates of `<tr>`. */
-export const table = (caption, columns, rows, empty = 'Nothing here.') => html`
+/**
+ * A table with a caption; `columns` are [head, class], rows are templates of `<tr>`.
+ *
+ * Options: `empty` is shown instead of rows; `titled` hides the caption where a heading above says the same.
+ */
+export const table = (caption, columns, rows, {empty = 'Nothing here.', titled = false} = {}) => html`
   <div class="scroll" tabindex="0" role="region" aria-label=${caption}>
     <table>
-      <caption>${caption}</caption>
-      <thead><tr>${columns.map(([head, kind]) => html`<th scope="col" class=${kind ?? ''}>${head}</th>`)}</tr></thead>
+      <caption class=${titled ? 'hidden' : ''}>${caption}</caption>
+      <thead><tr>${columns.map(([head, kind]) => html`<th scope="col" class=${kind ?? ''}>${head || html`<span class="hidden">acts</span>`}</th>`)}</tr></thead>
       <tbody>${rows.length ? rows : html`<tr><td colspan=${columns.length} class="quiet">${empty}</td></tr>`}</tbody>
     </table>
   </div>`;
+
+/** A row of buttons of which one is pressed: `choices` are [value, text]. */
+export const tabs = (label, choices, chosen, choose) => html`
+  <div class="tabs" role="group" aria-label=${label}>
+    ${choices.map(([value, text]) => html`<button aria-pressed=${value === chosen} @click=${() => choose(value)}>${text}</button>`)}
+  </div>`;
+
+/** Write the head of its column into each cell, for narrow screens, where a row is shown as a card. */
+export function labelCells(root) {
+  for (const shown of root.querySelectorAll('table')) {
+    const heads = [...shown.querySelectorAll('thead th')].map((th) => th.textContent.trim());
+    for (const row of shown.tBodies[0].rows)
+      for (const [i, cell] of [...row.cells].entries()) if (cell.dataset.label !== heads[i]) cell.dataset.label = heads[i];
+  }
+}
 
 /** A line through values, as a small picture. Purely visual: the numbers stand beside it. */
 export const sparkline = (values) => {
@@ -66,49 +86,11 @@ export const plain = (text) =>
     .replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, '')
     .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, (c) => String.fromCharCode(0x2400 + (c.charCodeAt(0) & 0x1f)));
 
-/** Ask before something is destroyed or stopped. Names the act, its target and the number; resolves to yes or no. */
-export function ask(question, act) {
-  const dialog = document.createElement('dialog');
-  const form = document.createElement('form');
-  form.method = 'dialog';
-  const text = document.createElement('p');
-  text.textContent = question;
-  text.id = 'question';
-  dialog.setAttribute('aria-labelledby', 'question');
-  const row = document.createElement('div');
-  row.className = 'row';
-  for (const [label, value] of [['Cancel', ''], [act, 'yes']]) {
-    const button = document.createElement('button');
-    button.textContent = label;
-    button.value = value;
-    if (value) button.className = 'danger';
-    row.append(button);
-  }
-  form.append(text, row);
-  dialog.append(form);
-  document.body.append(dialog);
-  const before = document.activeElement;
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
-      dialog.remove();
-      before?.focus?.();
-      resolve(dialog.returnValue === 'yes');
-    });
-  });
-}
-
-/** Do something to several targets one after the other; tells how many failed and why the first one did. */
-export async function each(targets, act) {
-  let failed = 0;
-  let first = null;
-  for (const target of targets) {
-    try {
-      await act(target);
-    } catch (error) {
-      failed += 1;
-      first ??= error;
-    }
-  }
-  return {done: targets.length - failed, failed, first};
+/** Offer a text to be saved as a file. */
+export function save(name, text, type = 'text/plain') {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], {type}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -129,9 +129,11 @@ export class Rpc extends EventTarget {
       return;
     }
     this.#pauseMs = FIRST_PAUSE_MS;
+    // What is subscribed to when the state is told begins then, and must not begin twice.
+    const handles = [...this.#subscriptions.keys()];
     this.#setState('open');
     for (const call of this.#pending.values()) if (!call.sent) this.#send(call);
-    for (const handle of this.#subscriptions.keys()) this.#begin(handle);
+    for (const handle of handles) if (!handle.ended) this.#begin(handle);
   }
 
   #ask(method, params) {

@@ -1,7 +1,8 @@
 // Actors: processes on all hosts, what they do, and starting, stopping, scaling and restarting those of this supervisor.
 
-import {ask, html, nothing, plain, table, when} from '../parts.js';
+import {ask, html, nothing, table, when} from '../parts.js';
 import {bytes, count} from '../format.js';
+import {Log} from '../log.js';
 
 export default class Actors {
   every_s = 2;
@@ -9,14 +10,19 @@ export default class Actors {
   constructor(page) {
     this.page = page;
     this.shown = null; // slot whose log is shown
-    this.lines = [];
+    this.log = null;
+  }
+
+  leave() {
+    this.log?.end();
   }
 
   async load() {
     this.actors = await this.page.rpc.call('list_actors');
     const entries = [...new Set(this.actors.map((a) => a.supervised?.entry).filter(Boolean))];
     this.entries = await Promise.all(entries.map((name) => this.page.rpc.call('get_actor', {name})));
-    if (this.shown) this.lines = (await this.page.rpc.call('get_actor_logs', {name: this.shown, count: 200})).lines;
+    const {shown, log} = this;
+    if (shown) log.replace((await this.page.rpc.call('get_actor_logs', {name: shown, count: 200})).lines.map((line) => ({text: '', ...line})));
   }
 
   view() {
@@ -30,17 +36,17 @@ export default class Actors {
           <button aria-label=${`One process less of ${e.name}`} ?disabled=${e.count < 1} @click=${() => this.#scale(e, e.count - 1)}>−1</button>
           <button @click=${() => this.#restart(e)}>Restart one by one</button>
           ${e.count ? html`<button class="danger" @click=${() => this.#stop(e)}>Stop</button>` : html`<button @click=${() => this.#act('start_actor', {name: e.name}, `${e.name} starts.`)}>Start</button>`}` : nothing}</td>
-      </tr>`), 'This supervisor has no actors.')}
+      </tr>`), {empty: 'This supervisor has no actors.'})}
       ${table('Processes', [['actor'], ['type'], ['host'], ['phase'], ['lanes', 'number'], ['jobs', 'number'], ['memory', 'number'], ['restarts', 'number'], ['last sign'], ['']], this.actors.map((a) => html`<tr>
         <th scope="row">${a.name}</th><td>${a.script_type}</td><td>${a.host}</td>
         <td>${a.unavailable ? html`<span class="badge" data-status="error">✗ cannot run scripts</span> ${a.unavailable}` : a.supervised?.held ? html`<span class="badge" data-status="error">✗ held</span>` : (a.supervised?.phase ?? '')}</td>
         <td class="number">${a.busy} of ${a.lanes}</td><td class="number">${count(a.jobs)}</td>
         <td class="number">${bytes(a.supervised?.rss_bytes)}</td><td class="number">${a.supervised?.restarts ?? ''}</td>
         <td>${when(a.beat_at, this.page)}</td>
-        <td>${a.supervised ? html`<button aria-expanded=${this.shown === a.supervised.slot} @click=${() => this.#show(a.supervised.slot)}>Log</button>` : nothing}</td>
-      </tr>`), 'No actor is up.')}
+        <td>${a.supervised && admin ? html`<button aria-expanded=${this.shown === a.supervised.slot} @click=${() => this.#show(a.supervised.slot)}>Log</button>` : nothing}</td>
+      </tr>`), {empty: 'No actor is up.'})}
       ${this.shown ? html`<section aria-labelledby="log"><h2 id="log">Log of ${this.shown}</h2>
-        <pre class="log" tabindex="0">${this.lines.map((line) => html`<span>${plain(line.text ?? '')}\n</span>`)}</pre></section>` : nothing}`;
+        ${this.log.isEmpty ? html`<p class="quiet">It has written nothing.</p>` : this.log.view()}</section>` : nothing}`;
   }
 
   async #act(method, params, done) {
@@ -65,7 +71,8 @@ export default class Actors {
 
   #show(slot) {
     this.shown = this.shown === slot ? null : slot;
-    this.lines = [];
+    this.log?.end();
+    this.log = this.shown ? new Log(this.page, this.shown) : null;
     this.page.load();
   }
 }

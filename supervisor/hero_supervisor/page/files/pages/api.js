@@ -1,10 +1,13 @@
 // API: the methods as the supervisor describes them, and a form that calls one.
 
-import {html, nothing} from '../parts.js';
-import {go} from '../router.js';
+import {html, nothing, table} from '../parts.js';
+import {address, go} from '../router.js';
+
+const MOST_NAMES = 8;
 
 export default class Api {
   every_s = 0;
+  #search = '';
 
   constructor(page, [name]) {
     this.page = page;
@@ -18,12 +21,25 @@ export default class Api {
 
   view() {
     const method = this.document.methods.find((m) => m.name === this.name);
+    const wanted = this.#search.toLowerCase();
+    const found = this.document.methods.filter((m) => m.name.includes(wanted) || (m.summary ?? '').toLowerCase().includes(wanted));
     return html`<h1>API</h1>
-      <label>Method <select data-search @change=${(e) => go('api', [e.target.value])}>
-        <option value="">choose one of ${this.document.methods.length}</option>
-        ${this.document.methods.map((m) => html`<option ?selected=${m.name === this.name}>${m.name}</option>`)}
-      </select></label>
-      ${method ? this.#method(method) : nothing}`;
+      <form class="filters" role="search" @submit=${(e) => e.preventDefault()}>
+        <label>Method <select @change=${(e) => go('api', e.target.value ? [e.target.value] : [])}>
+          <option value="">all ${this.document.methods.length}</option>
+          ${this.document.methods.map((m) => html`<option ?selected=${m.name === this.name}>${m.name}</option>`)}
+        </select></label>
+        ${method ? nothing : html`<label>Search <input data-search autocomplete="off" @input=${(e) => { this.#search = e.target.value; this.page.update(); }}></label>`}
+      </form>
+      ${method ? this.#method(method) : table('Methods', [['method'], ['parameters'], ['what it does']], found.map((m) => html`<tr>
+        <th scope="row"><a href=${address('api', [m.name])}>${m.name}</a></th>
+        <td class="some">${this.#names(m.params)}</td>
+        <td class="wide">${m.summary ?? ''}</td></tr>`), {empty: 'No match.', titled: true})}`;
+  }
+
+  #names(params) {
+    const names = params.map((p) => (p.required ? p.name : `${p.name}?`));
+    return names.length > MOST_NAMES ? `${names.slice(0, MOST_NAMES).join(', ')} …` : names.join(', ');
   }
 
   #method(method) {
@@ -37,7 +53,7 @@ export default class Api {
         <label class="editor">Parameters, as JSON <textarea name="params" rows="6" spellcheck="false" .value=${JSON.stringify(params, null, 2)}></textarea></label>
         <div class="row"><button>Call</button></div>
       </form>
-      ${this.answer === null ? nothing : html`<pre class="result" tabindex="0" aria-live="polite">${this.answer}</pre>`}`;
+      ${this.answer === null ? nothing : html`<pre class="result" tabindex="0" role="region" aria-label="Answer" aria-live="polite">${this.answer}</pre>`}`;
   }
 
   async #call(event, name) {

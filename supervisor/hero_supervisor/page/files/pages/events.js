@@ -1,48 +1,119 @@
-// Events: what happens now, newest first.
+// Events: what happens now, newest first; and the record of who has changed what.
 
-import {badge, html, jobLink, table} from '../parts.js';
-import {clock} from '../format.js';
+import {badge, html, jobLink, nothing, save, table, tabs} from '../parts.js';
+import {clock, count} from '../format.js';
+import {go} from '../router.js';
 
-const KEPT = 500;
+const KEPT = 1000;
+const SHOWN = 200;
+const DRAW_EVERY_MS = 250;
+const HOUR_MS = 3600 * 1000;
+const TABS = {'': ['jobs', 'actors'], audit: ['audit']};
+const COLUMNS = {
+  '': [['time'], ['what'], ['of'], ['type'], ['caller'], ['details']],
+  audit: [['time'], ['who'], ['from'], ['did'], ['to what'], ['outcome']],
+};
 
 export default class Events {
   every_s = 0;
-  #events = [];
+  #events = []; // newest first
   #ends = [];
   #drawing = false;
 
-  constructor(page) {
+  constructor(page, rest, params) {
     this.page = page;
-    for (const topic of ['jobs', 'actors']) this.#ends.push(page.rpc.subscribe(topic, {}, (event) => this.#take(topic, event)));
+    this.tab = null;
+    this.move(params);
+  }
+
+  move(params) {
+    this.text = params.text ?? '';
+    this.wanted = params.tab === 'audit' ? 'audit' : '';
+  }
+
+  /** Nothing is read again; but what the client may see is known only now. */
+  async load() {
+    const tab = this.page.may('admin') ? this.wanted : '';
+    if (tab !== this.tab) this.#follow(tab);
   }
 
   leave() {
     for (const end of this.#ends) end();
+    this.#ends = [];
+  }
+
+  #follow(tab) {
+    this.leave();
+    this.tab = tab;
+    this.#events = [];
+    // From the last hour on; changes from the first one that the store has.
+    const after = tab === 'audit' ? '' : `${Date.now() - HOUR_MS}-0`;
+    for (const topic of TABS[tab]) this.#ends.push(this.page.rpc.subscribe(topic, {after}, (event) => this.#take(topic, event)));
   }
 
   #take(topic, event) {
-    if (event.event === 'following') return;
-    this.#events.unshift({topic, ...event});
-    this.#events.length = Math.min(this.#events.length, KEPT);
-    if (this.#drawing || !this.page.live) return;
+    if (event.event === 'following' || event.event === 'resumed' || event.event === 'gap') return;
+    if (event.event === 'refused') this.page.tell(event.error.message, true);
+    else this.#events.push({topic, ...event});
+    if (this.#events.length > 2 * KEPT) this.#events.splice(0, KEPT);
+    if (this.#drawing) return;
     this.#drawing = true;
     setTimeout(() => {
       this.#drawing = false;
-      this.page.update();
-    }, 250);
+      if (this.page.live) this.page.update();
+    }, DRAW_EVERY_MS);
   }
 
   view() {
-    return html`<h1>Events</h1>${table(
-      'Newest first',
-      [['time'], ['what'], ['of'], ['details']],
-      this.#events.map((e) => html`<tr>
-        <td>${clock(e.at, this.page.utc)}</td>
-        <td>${e.event === 'job' ? badge(e.status) : e.event}</td>
-        <td>${e.job_id ? jobLink(e.job_id) : (e.name ?? e.slot ?? e.incarnation ?? '')}</td>
-        <td class="wide">${e.job_id ? `${e.script_type ?? ''} ${e.caller_id ?? ''} ${e.context_id ?? ''}` : (e.reason ?? e.host ?? '')}</td>
-      </tr>`),
-      'Nothing has happened since this page was opened.',
-    )}`;
+    const wanted = this.text.toLowerCase();
+    const found = this.#events.slice(-KEPT).reverse().filter((e) => !wanted || JSON.stringify(e).toLowerCase().includes(wanted));
+    const [of, audit] = [found.slice(0, SHOWN), this.tab === 'audit'];
+    return html`<h1>Events</h1>
+      ${this.page.may('admin') ? tabs('Kind', [['', 'Jobs and actors'], ['audit', 'Who changed what']], this.tab, (tab) => go('events', [], {tab, text: this.text})) : nothing}
+      <form class="filters" role="search" @submit=${(e) => e.preventDefault()}>
+        <label>Text in what is shown <input data-search .value=${this.text} autocomplete="off" @input=${(e) => go('events', [], {tab: this.tab, text: e.target.value}, {replace: true})}></label>
+        ${audit ? html`<button type="button" @click=${() => this.#export()}>Save all</button>` : nothing}
+      </form>
+      ${table(audit ? 'Changes' : 'Events', COLUMNS[this.tab], of.map((e) => (audit ? this.#change(e) : this.#event(e))), {empty: wanted ? 'No match.' : audit ? 'Nothing has been changed.' : 'Nothing has happened in the last hour.', titled: true})}
+      <p class="quiet">${found.length > SHOWN ? `The newest ${count(SHOWN)} of ${count(found.length)} are shown.` : ''}</p>`;
+  }
+
+  #event(e) {
+    return html`<tr>
+      <td>${clock(e.at, this.page.utc)}</td>
+      <td>${e.event === 'job' ? badge(e.status) : e.event}</td>
+      <td>${e.job_id ? jobLink(e.job_id) : (e.name ?? e.slot ?? e.incarnation ?? '')}</td>
+      <td>${e.script_type ?? ''}</td>
+      <td>${e.caller_id ?? ''}</td>
+      <td class="wide">${e.job_id ? (e.context_id ?? '') : (e.reason ?? e.host ?? '')}</td>
+    </tr>`;
+  }
+
+  #change(e) {
+    return html`<tr>
+      <td>${clock(e.at, this.page.utc)}</td>
+      <td>${e.who || html`<span class="quiet">no name</span>`}${e.scope ? `, ${e.scope}` : ''}</td>
+      <td>${e.peer}</td>
+      <td>${e.method}</td>
+      <td class="wide"><code>${e.params}</code></td>
+      <td>${e.outcome}</td>
+    </tr>`;
+  }
+
+  async #export() {
+    const entries = [];
+    let cursor = '';
+    try {
+      for (;;) {
+        const answer = await this.page.rpc.call('get_audit', {after: cursor, count: 1000});
+        if (!answer.entries.length) break;
+        entries.push(...answer.entries);
+        ({cursor} = answer);
+      }
+    } catch (error) {
+      this.page.tell(error.message, true);
+      return;
+    }
+    save('audit.jsonl', entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''), 'application/jsonl');
   }
 }

@@ -1,6 +1,6 @@
 // Failures: dead letters, grouped by kind and message, and acting on a group.
 
-import {ask, each, html, jobLink, nothing, table, when} from '../parts.js';
+import {html, jobLink, nothing, table, when} from '../parts.js';
 import {count, counted, normalised} from '../format.js';
 
 const LOOKED_AT = 1000;
@@ -30,19 +30,17 @@ export default class Failures {
     const may = this.page.may('user');
     return html`<h1>Failures</h1>
       <p class="quiet">${counted(this.total, 'dead letter')}${this.total > LOOKED_AT ? `; the newest ${count(LOOKED_AT)} are grouped here` : ''}. A dead letter is a job that failed for good.</p>
-      ${table('Failures by kind and message', [['jobs', 'number'], ['type'], ['kind'], ['message'], ['newest'], ['last'], ['']], this.groups.map((g) => html`<tr>
+      ${table('Failures by kind and message', [['jobs', 'number'], ['type'], ['kind'], ['message'], ['newest'], ['when'], ['']], this.groups.map((g) => html`<tr>
         <td class="number">${count(g.letters.length)}</td><td>${g.type ?? ''}</td><td>${g.kind ?? ''}</td><td class="wide">${g.message}</td>
         <td>${jobLink(g.letters[0].job_id)}</td><td>${when(g.letters[0].died_at, this.page)}</td>
-        <td class="row">${may ? html`<button @click=${() => this.#act(g, 'retry_job', 'Run again', 'started again')}>Run again</button>
-          <button class="danger" @click=${() => this.#act(g, 'delete_job', 'Delete', 'deleted')}>Delete</button>` : nothing}</td>
-      </tr>`), 'Nothing has failed.')}`;
+        <td class="row">${may ? html`<button @click=${() => this.#act(g, 'retry')}>Run again</button>
+          <button class="danger" @click=${() => this.#act(g, 'delete')}>Delete</button>` : nothing}</td>
+      </tr>`), {empty: 'Nothing has failed.', titled: true})}`;
   }
 
-  async #act(group, method, verb, past) {
+  async #act(group, kind) {
     const ids = group.letters.map((letter) => letter.job_id);
-    if (!(await ask(`${verb} ${counted(ids.length, 'job')} that failed with "${group.message}"?`, verb))) return;
-    const {done, failed, first} = await each(ids, (id) => this.page.rpc.call(method, {job_id: id}));
-    this.page.tell(`${counted(done, 'job')} ${past}${failed ? `; ${failed} not, the first because: ${first.message}` : ''}.`, failed > 0);
+    await this.page.acts.begin(kind, {ids, what: ` that failed with "${group.message}"`});
     this.page.load();
   }
 }

@@ -2,46 +2,35 @@
 
 import {ENDED, ask, badge, html, jobLink, nothing, plain, table, when} from '../parts.js';
 import {between, bytes, clock, duration, prettyJson} from '../format.js';
-import {go} from '../router.js';
+import {graph, jobsAround} from '../graph.js';
+import {Log} from '../log.js';
+import {address, go} from '../router.js';
+import {Tree} from '../tree.js';
 
-const MOST_LINES = 1000;
+// Fields that are taken over when a job is run with changes, with the values that they have if nobody gives them.
+const TAKEN_OVER = {
+  timeout: 300, memory_bytes: null, retries: 0, concurrent: false, env_vars: {}, script_args: [], group: null, instance: null,
+  priority: 'normal', concurrency_key: null, concurrency_max: 1, rate_key: null, rate_max: 1, rate_window_s: 1,
+};
 
 export default class JobPage {
   every_s = 1;
-  #lines = [];
   #end = null;
-  #follow = true;
-  #search = '';
+  #asText = false;
 
   constructor(page, [id]) {
     this.page = page;
     this.id = id;
     this.job = null;
-    this.#end = page.rpc.subscribe('logs', {job_id: id}, (event) => {
-      if (event.event !== 'line') return;
-      this.#lines.push(event);
-      if (this.#lines.length > MOST_LINES) this.#lines.splice(0, this.#lines.length - MOST_LINES);
-      this.#drawSoon();
-    });
+    this.around = null;
+    this.log = new Log(page, id);
+    this.tree = new Tree(page);
+    this.#end = page.rpc.subscribe('logs', {job_id: id}, (event) => event.event === 'line' && this.log.add(event));
   }
 
   leave() {
     this.#end();
-  }
-
-  #drawing = false;
-  #drawSoon() {
-    if (this.#drawing) return;
-    this.#drawing = true;
-    // Not on each line: a script may print thousands a second.
-    setTimeout(() => {
-      this.#drawing = false;
-      if (this.page.live) this.page.update();
-      if (this.#follow) {
-        const log = document.querySelector('.log');
-        if (log) log.scrollTop = log.scrollHeight;
-      }
-    }, 100);
+    this.log.end();
   }
 
   async load() {
@@ -50,6 +39,8 @@ export default class JobPage {
     const ended = ENDED.has(this.job.status);
     this.every_s = ended ? 5 : 1;
     this.why = ended || this.job.status === 'started' ? null : await rpc.call('explain_job', {job_id: this.id});
+    // The jobs around it are read anew only when something has happened to it.
+    if (this.around?.status !== this.job.status) this.around = {status: this.job.status, ...(await jobsAround(rpc, this.job))};
     this.attempts = this.job.attempt > 1 || this.job.failures ? await rpc.call('get_job_attempts', {job_id: this.id}) : [];
   }
 
@@ -59,25 +50,42 @@ export default class JobPage {
     return html`
       <h1>${badge(job.status)} <span class="id">${job.id}</span></h1>
       <div class="row acts">${this.#acts()}</div>
-      ${this.why ? html`<p class="why"><strong>Why it does not run:</strong> ${this.why.text}</p>` : nothing}
-      ${job.error ? html`<section class="failure" aria-label="Error"><strong>${job.error_kind}</strong>${job.error_line ? ` in line ${job.error_line}` : ''}<pre>${plain(job.error)}</pre></section>` : nothing}
+      ${this.why ? this.#why() : nothing}
+      ${job.error ? html`<section class="failure" aria-label="Error"><strong>${job.error_kind}</strong>${job.error_line ? ` in line ${job.error_line}` : ''}<pre tabindex="0" aria-label="Error" role="region">${plain(job.error)}</pre></section>` : nothing}
       ${job.progress ? html`<label class="progress">${job.progress.text} <progress max=${job.progress.total} .value=${job.progress.done}></progress></label>` : nothing}
       <div class="columns">
         <section aria-labelledby="script"><h2 id="script">Script</h2>${this.#script()}</section>
         <section aria-labelledby="life"><h2 id="life">Life</h2>${this.#life()}</section>
       </div>
-      ${job.output !== null ? html`<section aria-labelledby="result"><h2 id="result">Result</h2>
-        <pre class="result" tabindex="0">${prettyJson(job.output_json ?? job.output)}</pre>
-        <button @click=${() => this.#copy(job.output)}>Copy</button></section>` : nothing}
-      ${this.#log()}
+      ${job.output !== null ? this.#result(job.output_json ?? job.output) : nothing}
+      ${this.log.isEmpty ? nothing : html`<section aria-labelledby="log"><h2 id="log">Log</h2>${this.log.view()}</section>`}
+      ${this.around?.jobs.length > 1 ? html`<section aria-labelledby="around"><h2 id="around">Before and behind it</h2>${graph(this.around)}</section>` : nothing}
       ${this.attempts.length ? this.#attemptsTable() : nothing}
-      <details><summary>All fields</summary><pre class="result" tabindex="0">${JSON.stringify(job, null, 2)}</pre></details>`;
+      <details><summary>All fields</summary><pre class="result" tabindex="0" role="region" aria-label="All fields">${JSON.stringify(job, null, 2)}</pre></details>`;
+  }
+
+  #why() {
+    const {text, prerequisites, held_by: heldBy, held_actors: heldActors} = this.why;
+    return html`<div class="why"><p><strong>Why it does not run:</strong> ${text}</p>
+      ${prerequisites.length ? html`<ul>${prerequisites.map((p) => html`<li>${jobLink(p.job_id)} ${p.status ? badge(p.status) : 'is gone'}</li>`)}</ul>` : nothing}
+      ${heldBy.length ? html`<ul>${heldBy.map((id) => html`<li>${jobLink(id)} has the place</li>`)}</ul>` : nothing}
+      ${heldActors.length ? html`<ul>${heldActors.map((a) => html`<li>${a.slot}: ${a.phase}. ${a.why}</li>`)}</ul>` : nothing}</div>`;
+  }
+
+  #result(text) {
+    const tree = this.#asText ? null : this.tree.of(text);
+    return html`<section aria-labelledby="result"><h2 id="result">Result</h2>
+      ${tree ?? html`<pre class="result" tabindex="0" role="region" aria-label="Result">${prettyJson(text)}</pre>`}
+      <div class="row">
+        <button @click=${() => this.#copy(text)}>Copy</button>
+        ${tree || this.#asText ? html`<button aria-pressed=${this.#asText} @click=${() => { this.#asText = !this.#asText; this.page.update(); }}>As text</button>` : nothing}
+      </div></section>`;
   }
 
   #script() {
     const lines = this.job.script.split('\n');
-    return html`<pre class="script" tabindex="0">${lines.map(
-      (line, i) => html`<span class=${i + 1 === this.job.error_line ? 'failing' : ''}><span class="n" aria-hidden="true">${i + 1}</span>${line}\n</span>`,
+    return html`<pre class="script" tabindex="0" role="region" aria-label="Script">${lines.map(
+      (line, i) => html`<span class=${i + 1 === this.job.error_line ? 'failing' : ''} title=${i + 1 === this.job.error_line ? 'The script failed in this line' : nothing}><span class="n" aria-hidden="true">${i + 1}</span>${line}\n</span>`,
     )}</pre>`;
   }
 
@@ -96,23 +104,9 @@ export default class JobPage {
       ${row('run again because', job.rerun_reason)}
       ${row('time limit', duration(job.timeout))}
       ${row('memory limit', bytes(job.memory_bytes))}
-      ${row('batch', job.batch)}
-      ${row('waits for', job.prerequisites.length ? job.prerequisites.map((id) => html`${jobLink(id)} `) : '')}
-      ${row('starts', job.dependents.length ? job.dependents.map((id) => html`${jobLink(id)} `) : '')}
+      ${row('batch', job.batch && html`<a href=${address('batches', [job.batch])}>${job.batch}</a>`)}
       ${row('actor', job.owner)}
     </dl>`;
-  }
-
-  #log() {
-    const shown = this.#search ? this.#lines.filter((line) => line.text.toLowerCase().includes(this.#search)) : this.#lines;
-    if (!this.#lines.length) return nothing;
-    return html`<section aria-labelledby="log"><h2 id="log">Log</h2>
-      <div class="row">
-        <label>Search <input type="search" data-search @input=${(e) => { this.#search = e.target.value.toLowerCase(); this.page.update(); }}></label>
-        <label><input type="checkbox" .checked=${this.#follow} @change=${(e) => { this.#follow = e.target.checked; }}> Follow</label>
-      </div>
-      <pre class="log" tabindex="0">${shown.map((line) => html`<span data-level=${line.level}><time>${line.at.slice(11, 23)}</time> ${plain(line.text)}\n</span>`)}</pre>
-    </section>`;
   }
 
   #attemptsTable() {
@@ -141,7 +135,10 @@ export default class JobPage {
   }
 
   #change() {
-    sessionStorage.setItem('hero.script', JSON.stringify({script: this.job.script, type: this.job.script_type, caller: this.job.caller_id, context: this.job.context_id}));
+    const {job} = this;
+    const others = Object.entries(TAKEN_OVER).filter(([name, usual]) => name in job && JSON.stringify(job[name]) !== JSON.stringify(usual));
+    const kept = {script: job.script, type: job.script_type, caller: job.caller_id, context: job.context_id, fields: Object.fromEntries(others.map(([name]) => [name, job[name]]))};
+    sessionStorage.setItem('hero.script', JSON.stringify(kept));
     go('run');
   }
 

@@ -1,17 +1,17 @@
 // Jobs: a tab per state, filters in the address, selection, and acts on what is selected.
 
-import {TYPES, ask, badge, each, html, jobLink, nothing, scriptLine, table, when} from '../parts.js';
+import {TYPES, badge, html, jobLink, nothing, scriptLine, table, tabs, when} from '../parts.js';
 import {between, count, counted, duration} from '../format.js';
 import {go} from '../router.js';
 
 const COUNT = 50;
-// Tab -> [title, method, parameters of the method].
+// Tab -> [title, method, parameters of the method, status by which an act on all of them selects].
 const TABS = {
   all: ['All', 'list_jobs', {}],
-  waiting: ['Waiting', 'list_waiting', {}],
-  delayed: ['Delayed', 'list_delayed', {}],
-  blocked: ['Blocked', 'list_blocked', {}],
-  active: ['Running', 'list_active', {}],
+  waiting: ['Waiting', 'list_waiting', {}, 'dispatched'],
+  delayed: ['Delayed', 'list_delayed', {}, 'scheduled'],
+  blocked: ['Blocked', 'list_blocked', {}, 'waiting_for_prerequisites'],
+  active: ['Running', 'list_active', {}, 'started'],
   finished: ['Finished', 'list_jobs', {status: 'finished'}],
   error: ['Failed', 'list_jobs', {status: 'error'}],
   stopped: ['Stopped', 'list_jobs', {status: 'stopped'}],
@@ -83,12 +83,7 @@ export default class Jobs {
   view() {
     return html`
       <h1>Jobs</h1>
-      <div class="tabs" role="group" aria-label="State">
-        ${Object.entries(TABS).map(
-          ([tab, [title]]) =>
-            html`<button aria-pressed=${tab === this.tab} @click=${() => go('jobs', [], {...this.params, tab: tab === 'all' ? '' : tab})}>${title}</button>`,
-        )}
-      </div>
+      ${tabs('State', Object.entries(TABS).map(([tab, [title]]) => [tab, title]), this.tab, (tab) => go('jobs', [], {...this.params, tab: tab === 'all' ? '' : tab}))}
       <form class="filters" role="search" @submit=${(e) => this.#search(e)}>
         <label>Job id <input name="id" data-search .value=${this.params.id ?? ''} placeholder="whole, or its beginning" autocomplete="off"></label>
         <label>Type <select name="type">
@@ -102,7 +97,7 @@ export default class Jobs {
         ${Object.keys(this.#filter).length ? html`<button type="button" @click=${() => go('jobs', [], {tab: this.params.tab})}>Clear</button>` : nothing}
       </form>
       ${this.#actions()}
-      ${table(TABS[this.tab][0], this.#columns(), this.jobs.map((job, i) => this.#tr(job, i)), this.#empty())}
+      ${table(TABS[this.tab][0], this.#columns(), this.jobs.map((job, i) => this.#tr(job, i)), {empty: this.#empty(), titled: true})}
       ${this.damaged.length
         ? html`<p class="problem">${counted(this.damaged.length, 'record')} cannot be read: ${this.damaged.map((d) => html`<code>${d.id}</code> (${d.reason}) `)}</p>`
         : nothing}
@@ -125,7 +120,7 @@ export default class Jobs {
   #columns() {
     const extra = {waiting: [['place', 'number']], delayed: [['due']], blocked: [['waits for']], active: [['actor']]}[this.tab] ?? [];
     return [
-      [html`<input type="checkbox" aria-label="Select all on this page" .checked=${this.jobs.length > 0 && this.#selected.size === this.jobs.length} @change=${(e) => this.#selectAll(e.target.checked)}>`],
+      ...(this.page.may('user') ? [[html`<span class="hidden">selected</span>`]] : []),
       ['state'], ['job'], ['type'], ['script'], ['caller'], ['context'], ...extra, ['created'], ['took', 'number'], ['attempt', 'number'], ['error'],
     ];
   }
@@ -133,7 +128,7 @@ export default class Jobs {
   #tr(job, i) {
     const took = job.started_at ? duration(between(job.started_at, job.finished_at ?? undefined)) : '';
     return html`<tr class=${i === this.#row ? 'at' : ''}>
-      <td><input type="checkbox" aria-label=${`Select ${job.id}`} .checked=${this.#selected.has(job.id)} @change=${() => this.#toggle(job.id)}></td>
+      ${this.page.may('user') ? html`<td><input type="checkbox" aria-label=${`Select ${job.id}`} .checked=${this.#selected.has(job.id)} @change=${() => this.#toggle(job.id)}></td>` : nothing}
       <td>${badge(job.status)}</td>
       <td>${jobLink(job.id)}</td>
       <td>${job.script_type}${job.group ? ` / ${job.group}` : ''}</td>
@@ -153,21 +148,37 @@ export default class Jobs {
 
   #actions() {
     const n = this.#selected.size;
-    if (!n || !this.page.may('user')) return html`<div class="row acts"></div>`;
+    if (!this.jobs.length || !this.page.may('user')) return nothing;
+    const all = this.#all();
     return html`<div class="row acts">
-      <span>${counted(n, 'job')} selected:</span>
-      <button @click=${() => this.#act('stop_job', 'Stop', 'stopped')}>Stop</button>
-      <button @click=${() => this.#act('retry_job', 'Run again', 'started again')}>Run again</button>
-      <button class="danger" @click=${() => this.#act('delete_job', 'Delete', 'deleted')}>Delete</button>
+      <label><input type="checkbox" .checked=${n === this.jobs.length} @change=${(e) => this.#selectAll(e.target.checked)}> Select all on this page</label>
+      ${n ? html`<span>${counted(n, 'job')} selected:</span>${this.#buttons('', (kind) => this.#act(kind, {ids: [...this.#selected], what: this.#names()}))}` : nothing}
+      ${!n && all ? html`<span class="quiet">All that match, on all pages:</span>${this.#buttons(' all', (kind) => this.#act(kind, {filter: all, what: ` with ${this.#words(all)}`}))}` : nothing}
     </div>`;
   }
 
-  async #act(method, verb, past) {
+  #buttons(suffix, act) {
+    return ['stop', 'retry', 'delete'].map((kind) => html`<button class=${kind === 'delete' ? 'danger' : ''} @click=${() => act(kind)}>${this.page.acts.verb(kind)}${suffix}</button>`);
+  }
+
+  /** The filter of an act on all jobs that match; null if there is none, because that would be all jobs. */
+  #all() {
+    const [, , fixed, status] = TABS[this.tab];
+    const filter = {...fixed, ...(status ? {status} : {}), ...this.#filter};
+    return Object.keys(filter).length ? filter : null;
+  }
+
+  #words(filter) {
+    return Object.entries(filter).map(([name, value]) => `${name.replace('_id', '').replaceAll('_', ' ')} "${value}"`).join(', ');
+  }
+
+  #names() {
     const ids = [...this.#selected];
-    if (!(await ask(`${verb} ${counted(ids.length, 'job')}: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ' …' : ''}?`, verb))) return;
-    const {done, failed, first} = await each(ids, (id) => this.page.rpc.call(method, {job_id: id}));
-    this.page.tell(`${counted(done, 'job')} ${past}${failed ? `; ${failed} not, the first because: ${first.message}` : ''}.`, failed > 0);
-    this.#selected.clear();
+    return `: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ' …' : ''}`;
+  }
+
+  async #act(kind, target) {
+    if (await this.page.acts.begin(kind, target)) this.#selected.clear();
     this.page.load();
   }
 
@@ -201,7 +212,7 @@ export default class Jobs {
     const job = this.jobs[this.#row];
     if (event.key === 'j') this.#row = Math.min(this.#row + 1, this.jobs.length - 1);
     else if (event.key === 'k') this.#row = Math.max(this.#row - 1, 0);
-    else if (event.key === 'x' && job) this.#toggle(job.id);
+    else if (event.key === 'x' && job && this.page.may('user')) this.#toggle(job.id);
     else if (event.key === 'Enter' && job && event.target === document.body) go('job', [job.id]);
     else return;
     this.page.update();

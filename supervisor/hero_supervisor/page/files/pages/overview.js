@@ -100,7 +100,7 @@ export default class Overview {
             <td>${row.paused ? html`<span class="badge" data-status="stopping">paused</span>` : nothing}</td>
           </tr>`,
         ),
-        'No actor is up, and nothing waits.',
+        {empty: 'No actor is up, and nothing waits.'},
       )}
       ${table(
         'Newest failures',
@@ -114,7 +114,7 @@ export default class Overview {
             <td>${when(job.finished_at, this.page)}</td>
           </tr>`,
         ),
-        'None.',
+        {empty: 'None.'},
       )}`;
   }
 

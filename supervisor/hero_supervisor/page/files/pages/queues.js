@@ -31,6 +31,7 @@ export default class Queues {
             <button class="danger" ?disabled=${!q.waiting} @click=${() => this.#purge(q)}>Purge</button>`
           : nothing}</td>
       </tr>`),
+      {titled: true},
     )}`;
   }
 

@@ -26,7 +26,7 @@ export default class Schedules {
         <td>${s.job.script_type ?? ''}</td><td>${scriptLine(s.job.script ?? '')}</td>
         <td>${may ? html`<button class="danger" @click=${() => this.#delete(s)}>Delete</button>` : nothing}</td>
       </tr>`),
-      'No schedules. heroctl schedule makes one.',
+      {empty: 'No schedules. heroctl schedule makes one.', titled: true},
     )}`;
   }
 

@@ -1,0 +1,124 @@
+// Acts on many jobs: the question, the start of the act, its progress and its end, which every page shows.
+//
+// The supervisor goes on with an act when this page is closed. The page remembers the ids until the tab is closed, so
+// that a reload shows them again.
+
+import {html, nothing} from './vendor/lit-html/lit-html.js';
+import {askMany} from './dialogs.js';
+import {count, counted} from './format.js';
+
+const ASK_EVERY_MS = 500;
+const KEPT = 'hero.acts';
+// Kind -> [verb, what the jobs are at the end, what happens meanwhile, whether it applies to a job in a status].
+const KINDS = {
+  stop: ['Stop', 'stopped', 'Stopping jobs', (status) => !['finished', 'error', 'stopped', 'stopping'].includes(status)],
+  retry: ['Run again', 'started again', 'Starting jobs again', (status) => ['error', 'stopped'].includes(status)],
+  delete: ['Delete', 'deleted', 'Deleting jobs', (status) => !['started', 'stopping'].includes(status)],
+};
+
+export class Acts {
+  #page;
+  #acts = []; // newest last: as get_act returns them
+  #timer = 0;
+
+  constructor(page) {
+    this.#page = page;
+    this.#acts = JSON.parse(sessionStorage.getItem(KEPT) ?? '[]');
+  }
+
+  /** The verb of a kind. */
+  verb(kind) {
+    return KINDS[kind][0];
+  }
+
+  /**
+   * Ask, and act on jobs by their ids, or on all that match a filter.
+   *
+   * `what` says which jobs these are, behind "Stop 5 jobs". Gives whether the act has begun.
+   */
+  async begin(kind, {ids = null, filter = null, what = ''}) {
+    const [verb, , , applies] = KINDS[kind];
+    const question = ids ? {verb, what, number: ids.length} : {verb, what, counting: this.#count(filter, applies)};
+    const reason = await askMany(question);
+    if (reason === null) return false;
+    try {
+      const act = await this.#page.rpc.call(`${kind}_jobs`, {reason, ...(ids ? {job_ids: ids} : {filter})});
+      this.#acts = [...this.#acts, act];
+      this.#keep();
+      this.watch();
+      return true;
+    } catch (error) {
+      this.#page.tell(error.message, true);
+      return false;
+    }
+  }
+
+  /** Ask how far the acts are that still run, until all have ended. */
+  watch() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    if (this.#acts.some((act) => act.state === 'running')) this.#timer = setTimeout(() => this.#look(), ASK_EVERY_MS);
+    this.#page.update();
+  }
+
+  view() {
+    if (!this.#acts.length) return nothing;
+    return html`<section class="running" aria-label="Acts on many jobs">${this.#acts.map((act) => this.#act(act))}</section>`;
+  }
+
+  #act(act) {
+    const [, past, doing] = KINDS[act.kind];
+    if (act.state === 'running') {
+      const name = `${doing}: ${count(act.done)} so far`;
+      return html`<p><label>${name} <progress max=${Math.max(act.total, 1)} .value=${act.walked}></progress></label></p>`;
+    }
+    const refused = act.refused ? `; ${count(act.refused)} not, the first because: ${act.problems[0]?.reason ?? 'not told'}` : '';
+    const broken = act.state === 'done' ? '' : ' The supervisor ended before it was done; begin it again for the rest.';
+    return html`<p role="status" class=${refused || broken ? 'problem' : ''}>${counted(act.done, 'job')} ${past}${refused}.${broken}
+      <button @click=${() => this.#drop(act)} aria-label=${`Close: ${counted(act.done, 'job')} ${past}`}>Close</button></p>`;
+  }
+
+  async *#count(filter, applies) {
+    let cursor = '';
+    let found = 0;
+    let before = new Set();
+    do {
+      const page = await this.#page.rpc.call('search_jobs', {cursor, count: 1000, filter});
+      const ids = new Set(page.jobs.filter((job) => applies(job.status)).map((job) => job.id));
+      // While a hash table of the store grows or shrinks, a key may come twice, mostly soon after the first time.
+      for (const id of ids) if (!before.has(id)) found += 1;
+      before = ids;
+      ({cursor} = page);
+      yield {found, looked: page.walked, total: page.total};
+    } while (cursor);
+  }
+
+  async #look() {
+    const known = this.#acts;
+    const seen = await Promise.all(known.map(async (act) => {
+      if (act.state !== 'running') return act;
+      try {
+        return await this.#page.rpc.call('get_act', {act_id: act.act_id});
+      } catch (error) {
+        // An act that is gone from the store has ended; anything else, such as a store that is away, passes.
+        return error.data?.field === 'act_id' ? {...act, state: 'interrupted'} : act;
+      }
+    }));
+    const byId = new Map(seen.map((act) => [act.act_id, act]));
+    const ended = known.some((act) => act.state === 'running' && byId.get(act.act_id).state !== 'running');
+    this.#acts = this.#acts.map((act) => byId.get(act.act_id) ?? act);
+    this.#keep();
+    if (ended) this.#page.load();
+    this.watch();
+  }
+
+  #drop(act) {
+    this.#acts = this.#acts.filter((one) => one.act_id !== act.act_id);
+    this.#keep();
+    this.#page.update();
+  }
+
+  #keep() {
+    sessionStorage.setItem(KEPT, JSON.stringify(this.#acts));
+  }
+}

@@ -17,6 +17,7 @@ from hero_engine.errors import EngineUnavailable
 from hero_engine.output import bounded
 from hero_engine.process_run import CRASHED
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.fields.wire_values import (
     parse_env_vars,
     parse_signatures,
@@ -160,10 +161,10 @@ class Executor:
     def _keep_limits(self, asked: str | tuple[str | None, str | None] | None, job: ClaimedJob) -> Limits:
         timeout_s = parse_timeout(job.timeout)
         if not timeout_s > 0:  # also true for NaN
-            raise JobInvalid("timeout", f"must be above zero, not {job.timeout!r:.80}")
+            raise JobInvalid("timeout", f"must be above zero, not {shown(job.timeout)}")
         memory_bytes = parse_whole("memory_bytes", job.memory_bytes) or self._memory_bytes
         if memory_bytes is not None and memory_bytes < 1:
-            raise JobInvalid("memory_bytes", f"must be above zero, not {job.memory_bytes!r:.80}")
+            raise JobInvalid("memory_bytes", f"must be above zero, not {shown(job.memory_bytes)}")
         if memory_bytes is not None and self._memory_bytes is not None:
             memory_bytes = min(memory_bytes, self._memory_bytes)
         if len(self._limits) >= _MAX_KEPT_LIMITS:

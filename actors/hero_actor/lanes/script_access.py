@@ -17,6 +17,7 @@ from hero_engine.engine import Asker
 from hero_engine.errors import AccessRefused, FunctionError
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, WaitTimeout
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.job import JOB_FIELDS, Job, ScriptType
 from hero_job.model.reach import Reach
 from hero_job.model.retention import Retention
@@ -124,7 +125,9 @@ class ScriptAccess:
             ) from e
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             # The actions check their params, but a script can send any JSON without them.
-            raise AccessRefused(f"{method}: invalid params: {e!r:.200}") from e
+            missing = isinstance(e, KeyError) and e.args
+            said = f"{shown(e.args[0])} is missing" if missing else "one has a value of another type"
+            raise AccessRefused(f"{method}: invalid params: {said}") from e
 
     def _run(self, op: Op[T]) -> T:
         return self._store.run(op)
@@ -195,7 +198,7 @@ class ScriptAccess:
         most = min(int(params["count"]), _MAX_LISTED)
         wanted = params["status"] or None
         if wanted not in (None, *JobStatus):
-            raise JobInvalid("status", f"must be one of {', '.join(JobStatus)}, not {wanted!r:.80}")
+            raise JobInvalid("status", f"must be one of {', '.join(JobStatus)}, not {shown(wanted)}")
         found: list[dict[str, object]] = []
         cursor = ""
         while len(found) < most and time.monotonic() < asker.deadline_mono:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from hero_job.client.store import Store
 from hero_job.model.errors import ExportInvalid, NamespaceInUse
+from hero_job.model.fields.shown_values import shown
 from hero_job.operations.flow import PAGE, chunks, find_keys, raise_first_error
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is
@@ -88,7 +89,9 @@ def import_lines(store: Store, namespace: str, lines: Iterable[str]) -> int:
             if line.get("hero_export") != FORMAT:
                 raise ExportInvalid("line 1", f"this is no export that can be read here (format {FORMAT})")
             if (before := line.get("namespace")) != namespace:
-                raise ExportInvalid("line 1", f"it exports the namespace {before!r}; import it into {before!r}")
+                raise ExportInvalid(
+                    "line 1", f"it exports the namespace {shown(before)}; import it into {shown(before)}"
+                )
             continue
         if ended:
             raise ExportInvalid(f"line {number}", "there is something behind the end")
@@ -194,7 +197,7 @@ def _write_ops(prefix: str, line: Mapping[str, Any]) -> list[Op[Any]]:
             if "last_id" in line:
                 commands.append(["XSETID", key, line["last_id"]])
         case other:
-            raise ValueError(f"the type {other!r} is unknown")
+            raise ValueError(f"the type {shown(other)} is unknown")
     if "expires_at_ms" in line:
         commands.append(["PEXPIREAT", key, int(line["expires_at_ms"])])
     return [Op([_bytes(part) for part in command], as_is) for command in commands]

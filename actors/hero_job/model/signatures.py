@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.shown_values import shown
 
 #: Largest number of signatures on a job: each costs some 50 us to verify.
 MAX_SIGNATURES: Final = 64
@@ -57,7 +58,7 @@ def signature_tuple(values: object) -> tuple[Signature, ...]:
         JobInvalid: They cannot be read, or one key has signed twice.
     """
     if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-        raise JobInvalid("signatures", f"must be a list, not {values!r:.80}")
+        raise JobInvalid("signatures", f"must be a list, not {shown(values)}")
     signatures = tuple(_signature(value) for value in values)
     if len(signatures) > MAX_SIGNATURES:
         raise JobInvalid("signatures", f"are {len(signatures)}; the limit is {MAX_SIGNATURES}")
@@ -73,7 +74,7 @@ def _signature(value: object) -> Signature:
         given = {"public_key" if name == "pubkey" else name: text for name, text in value.items()}
         if given.keys() == {"public_key", "signature"} and len(given) == len(value):
             return Signature(given["public_key"], given["signature"])
-    raise JobInvalid("signatures", f"must be objects with public_key and signature, not {value!r:.80}")
+    raise JobInvalid("signatures", f"must be objects with public_key and signature, not {shown(value)}")
 
 
 def key_text(field: str, value: object) -> str:
@@ -88,7 +89,9 @@ def key_text(field: str, value: object) -> str:
     """
     text = value.lower().removeprefix("0x") if isinstance(value, str) else ""
     if not _KEY.fullmatch(text):
-        raise JobInvalid(field, f"must have a public key of secp256k1, 66 or 130 hexadecimal digits, not {value!r:.80}")
+        raise JobInvalid(
+            field, f"must have a public key of secp256k1, 66 or 130 hexadecimal digits, not {shown(value)}"
+        )
     if text[1] != "4":
         return text
     # Compression drops y, so a pair that is not on the curve would turn into the point that has its x.
@@ -105,7 +108,7 @@ def _on_curve(x: int, y: int) -> bool:
 def _hex_text(field: str, value: object) -> str:
     text = value.lower().removeprefix("0x") if isinstance(value, str) else ""
     if not _HEX.fullmatch(text):
-        raise JobInvalid(field, f"must have a signature in hexadecimal digits, not {value!r:.80}")
+        raise JobInvalid(field, f"must have a signature in hexadecimal digits, not {shown(value)}")
     return text
 
 

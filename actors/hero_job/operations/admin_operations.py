@@ -14,6 +14,7 @@ import orjson
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import DISK_FULL_MAXMEMORY, JobDamaged, JobInvalid
 from hero_job.model.fields.checks import milliseconds
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.job import ScriptType
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.views import (
@@ -59,9 +60,9 @@ class AdminOperations:
             JobInvalid: `count` or `cursor` is out of range.
         """
         if not 1 <= count <= 10_000:
-            raise JobInvalid("count", f"must be from 1 to 10000, not {count!r}")
+            raise JobInvalid("count", f"must be from 1 to 10000, not {shown(count)}")
         if cursor and not (cursor.isascii() and cursor.isdigit()):
-            raise JobInvalid("cursor", f"must be the cursor of the last page, not {cursor!r:.80}")
+            raise JobInvalid("cursor", f"must be the cursor of the last page, not {shown(cursor)}")
 
         def decode(answer: list[Any]) -> JobPage:
             records: list[JobRecord] = []

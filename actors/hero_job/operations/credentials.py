@@ -18,6 +18,7 @@ import orjson
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import time_text
+from hero_job.model.fields.shown_values import shown
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, as_is, pairs
 
@@ -54,10 +55,10 @@ class StoredToken:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise JobInvalid(
-                "name", f"must be 1 to 200 letters, digits, '_', '.', ':', '@', '-', not {self.name!r:.80}"
+                "name", f"must be 1 to 200 letters, digits, '_', '.', ':', '@', '-', not {shown(self.name)}"
             )
         if self.scope not in SCOPES:
-            raise JobInvalid("scope", f"must be one of {', '.join(SCOPES)}, not {self.scope!r:.80}")
+            raise JobInvalid("scope", f"must be one of {', '.join(SCOPES)}, not {shown(self.scope)}")
         if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
             raise JobInvalid("sha256", "must be 64 hexadecimal digits")
         object.__setattr__(self, "created_at", time_text("created_at", self.created_at))

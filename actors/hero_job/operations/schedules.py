@@ -22,6 +22,7 @@ from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_length, check_route, check_seconds
 from hero_job.model.fields.limits import MAX_WORD
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
 from hero_job.protocol import lua
@@ -89,11 +90,11 @@ class Schedule:
         try:
             object.__setattr__(self, "overlap", Overlap(self.overlap))
         except ValueError as e:
-            raise JobInvalid("overlap", f"must be skip or allow, not {self.overlap!r:.80}") from e
+            raise JobInvalid("overlap", f"must be skip or allow, not {shown(self.overlap)}") from e
         try:
             object.__setattr__(self, "missed", Missed(self.missed))
         except ValueError as e:
-            raise JobInvalid("missed", f"must be skip, once or all, not {self.missed!r:.80}") from e
+            raise JobInvalid("missed", f"must be skip, once or all, not {shown(self.missed)}") from e
         if self.job.keys() & {"id", FOREIGN_NAME["id"]}:
             raise JobInvalid("job", "must have no id: it consists of the schedule's name and the tick")
         self.job_at(0)
@@ -138,11 +139,11 @@ class Schedule:
         try:
             start = datetime.fromtimestamp(after_s, ZoneInfo(self.tz))
         except (ZoneInfoNotFoundError, ValueError, OSError) as e:
-            raise JobInvalid("tz", f"unknown time zone {self.tz!r:.80}") from e
+            raise JobInvalid("tz", f"unknown time zone {shown(self.tz)}") from e
         try:
             ticks = CronSim(self.cron or "", start)
         except CronSimError as e:
-            raise JobInvalid("cron", f"{self.cron!r:.80}: {e}") from e
+            raise JobInvalid("cron", f"{shown(self.cron)}: {e}") from e
         for tick in ticks:
             yield round(tick.timestamp() * 1000)
 
@@ -301,13 +302,13 @@ def _check_steps(cron: str) -> None:
     for field, size in zip(fields, _FIELD_SIZES[-len(fields) :], strict=False):
         for step in re.findall(r"/(\d+)", field):
             if int(step) >= size:
-                raise JobInvalid("cron", f"{cron!r:.80}: the step {step} is larger than its field; use interval_s")
+                raise JobInvalid("cron", f"{shown(cron)}: the step {step} is larger than its field; use interval_s")
 
 
 def _decode(name: str, text: str) -> Schedule:
     schedule = Schedule(**orjson.loads(text))
     if schedule.name != name:
-        raise JobInvalid("name", f"is {schedule.name!r:.80}")
+        raise JobInvalid("name", f"is {shown(schedule.name)}")
     return schedule
 
 

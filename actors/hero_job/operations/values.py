@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.shown_values import shown
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, as_is
@@ -141,7 +142,7 @@ class Values:
         def decode(answer: list[Any]) -> int:
             code, text = answer
             if code == 4:
-                raise JobInvalid(name, f"is not a whole number: {text!r:.80}")
+                raise JobInvalid(name, f"is not a whole number: {shown(text)}")
             if code == 5:
                 raise JobInvalid(name, f"cannot grow further: it is {text}")
             _check_bounds(code, name)

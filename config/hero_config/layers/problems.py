@@ -6,6 +6,7 @@ Warnings have the same form. Invariant: no message contains a secret, not even u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hero_config.layers.key_paths import KeyPath
@@ -63,7 +64,20 @@ def display(value: object, path: KeyPath = ()) -> str:
         path: The key of the value, whose name may mark it as a secret.
 
     Returns:
-        Its representation, at most 80 characters.
+        The value as TOML writes it, at most 80 characters.
     """
-    text = repr(without_secrets(path, value))
+    text = _as_toml(without_secrets(path, value))
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 3] + "..."
+
+
+def _as_toml(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Mapping():
+            return "{ " + ", ".join(f"{name} = {_as_toml(item)}" for name, item in value.items()) + " }" if value else "{}"
+        case list() | tuple():
+            return f"[{', '.join(map(_as_toml, value))}]"
+        case int() | float() | str():
+            return repr(value)
+    return str(value)  # a date or a time

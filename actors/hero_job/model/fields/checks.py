@@ -26,6 +26,7 @@ from hero_job.model.fields.limits import (
     MAX_WORD,
 )
 from hero_job.model.fields.names import shown_name
+from hero_job.model.fields.shown_values import shown, type_word
 
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 # No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
@@ -44,7 +45,7 @@ def check_id(name: str, value: object) -> None:
         JobInvalid: Not 1 to 200 printable ASCII characters without spaces.
     """
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise JobInvalid(name, f"must be 1 to 200 printable ASCII characters without spaces, not {value!r:.80}")
+        raise JobInvalid(name, f"must be 1 to 200 printable ASCII characters without spaces, not {shown(value)}")
 
 
 def check_timeout(value: object, max_timeout_s: float) -> None:
@@ -64,7 +65,7 @@ def check_timeout(value: object, max_timeout_s: float) -> None:
         or value == math.inf
     ):
         most = "" if max_timeout_s == math.inf else f", {max_timeout_s:g} at most"
-        raise JobInvalid("timeout", f"must be a number of seconds above zero{most}, not {value!r:.80}")
+        raise JobInvalid("timeout", f"must be a number of seconds above zero{most}, not {shown(value)}")
 
 
 def check_text(name: str, value: object, *, most: int | None = None) -> None:
@@ -79,7 +80,7 @@ def check_text(name: str, value: object, *, most: int | None = None) -> None:
         JobInvalid: Not a string, empty, too long, only white space, or not valid Unicode.
     """
     if not isinstance(value, str):
-        raise JobInvalid(name, f"must be a string, not {type(value).__name__}")
+        raise JobInvalid(name, f"must be a string, not {type_word(value)}")
     if most is not None and len(value) > most:
         check_length(name, value, most)
     if not value or value.isspace():
@@ -117,7 +118,7 @@ def check_route(name: str, value: object) -> None:
         JobInvalid: Not 1 to 100 letters, digits, '_', '.', '-'.
     """
     if not isinstance(value, str) or not _ROUTE.fullmatch(value):
-        raise JobInvalid(name, f"must be 1 to 100 letters, digits, '_', '.', '-', not {value!r:.80}")
+        raise JobInvalid(name, f"must be 1 to 100 letters, digits, '_', '.', '-', not {shown(value)}")
 
 
 def check_key(name: str, value: object) -> None:
@@ -145,7 +146,7 @@ def check_seconds(name: str, value: object, *, least: float = 0) -> None:
         JobInvalid: Not a finite number of seconds above `least`, up to ten years.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not least < value <= _MAX_SECONDS:
-        raise JobInvalid(name, f"must be a number of seconds above {least:g}, ten years at most, not {value!r:.80}")
+        raise JobInvalid(name, f"must be a number of seconds above {least:g}, ten years at most, not {shown(value)}")
 
 
 def check_count(name: str, value: object, *, most: int, least: int = 1) -> None:
@@ -161,7 +162,7 @@ def check_count(name: str, value: object, *, most: int, least: int = 1) -> None:
         JobInvalid: Not a whole number from `least` to `most`.
     """
     if type(value) is not int or not least <= value <= most:
-        raise JobInvalid(name, f"must be a whole number from {least} to {most}, not {value!r:.80}")
+        raise JobInvalid(name, f"must be a whole number from {least} to {most}, not {shown(value)}")
 
 
 def env_mapping(values: object) -> Mapping[str, str]:
@@ -171,14 +172,14 @@ def env_mapping(values: object) -> Mapping[str, str]:
         JobInvalid: Not a mapping of names to strings that a process can be given, too many, or one is too long.
     """
     if not isinstance(values, Mapping):
-        raise JobInvalid("env_vars", f"must be an object of strings, not {type(values).__name__}")
+        raise JobInvalid("env_vars", f"must be an object of strings, not {type_word(values)}")
     if len(values) > MAX_VARIABLES:
         raise JobInvalid("env_vars", f"are {len(values)}; the limit is {MAX_VARIABLES}")
     for key, value in values.items():
         if not isinstance(key, str) or not key or "=" in key or "\0" in key:
-            raise JobInvalid("env_vars", f"{key!r:.80} cannot be the name of a variable")
+            raise JobInvalid("env_vars", f"{shown(key)} cannot be the name of a variable")
         if not isinstance(value, str) or "\0" in value:
-            raise JobInvalid("env_vars", f"the value of {key!r:.80} must be a string without NUL, not {value!r:.80}")
+            raise JobInvalid("env_vars", f"the value of {shown(key)} must be a string without NUL, not {shown(value)}")
         check_length("env_vars", key, MAX_VARIABLE_NAME)
         check_length("env_vars", value, MAX_VARIABLE_VALUE)
     return dict(values)
@@ -195,7 +196,7 @@ def id_tuple(name: str, values: object) -> tuple[str, ...]:
         JobInvalid: Not a list of ids, too many, or an id is listed twice.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise JobInvalid(name, f"must be a list of job ids, not {values!r:.80}")
+        raise JobInvalid(name, f"must be a list of job ids, not {shown(values)}")
     ids = tuple(islice(values, MAX_IDS + 1))
     if len(ids) > MAX_IDS:
         raise JobInvalid(name, f"lists more than {MAX_IDS} jobs")
@@ -217,19 +218,19 @@ def text_tuple(name: str, values: object) -> tuple[str, ...]:
         JobInvalid: Not a list of texts, too many, too long, or one that UTF-8 cannot hold.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise JobInvalid(name, f"must be a list of texts, not {values!r:.80}")
+        raise JobInvalid(name, f"must be a list of texts, not {shown(values)}")
     texts = tuple(islice(values, MAX_TEXTS + 1))
     if len(texts) > MAX_TEXTS:
         raise JobInvalid(name, f"lists more than {MAX_TEXTS} texts")
     for text in texts:
         if not isinstance(text, str):
-            raise JobInvalid(name, f"must be a list of texts, not of {text!r:.80}")
+            raise JobInvalid(name, f"must be a list of texts, not of {shown(text)}")
         if len(text) > MAX_TEXT_CHARS:
             raise JobInvalid(name, f"has a text of more than {MAX_TEXT_CHARS} characters")
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise JobInvalid(name, f"has a text that is not Unicode: {text!r:.80}") from None
+            raise JobInvalid(name, f"has a text that is not Unicode: {shown(text)}") from None
     return texts
 
 
@@ -248,9 +249,9 @@ def time_text(name: str, value: object) -> str:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as e:
-            raise JobInvalid(name, f"must be a time in ISO 8601, not {value!r:.80}") from e
+            raise JobInvalid(name, f"must be a time in ISO 8601, not {shown(value)}") from e
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise JobInvalid(name, f"must be a time with its zone, for example 2026-11-24T06:00:00Z, not {value!r:.80}")
+        raise JobInvalid(name, f"must be a time with its zone, for example 2026-11-24T06:00:00Z, not {shown(value)}")
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

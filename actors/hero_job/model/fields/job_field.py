@@ -19,6 +19,7 @@ from hero_job.model.errors import JobInvalid
 from hero_job.model.fields import checks, limits, wire_values
 from hero_job.model.fields.names import shown_name
 from hero_job.model.fields.routing import Priority, ScriptType
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.signatures import MAX_SIGNATURE_DIGITS, MAX_SIGNATURES, signature_tuple
 
 _METADATA: Final = "job_field"
@@ -138,7 +139,7 @@ def _unchanged(check: Callable[..., None], **bounds: float) -> Callable[[str, An
 
 def _check_flag(name: str, value: Any) -> bool:
     if type(value) is not bool:
-        raise JobInvalid(name, f"must be true or false, not {value!r}")
+        raise JobInvalid(name, f"must be true or false, not {shown(value)}")
     return value
 
 
@@ -155,7 +156,7 @@ def _check_delay(name: str, value: Any) -> Any:
 
 def _check_priority(name: str, value: Any) -> Priority:
     if value not in tuple(Priority):
-        raise JobInvalid(name, f"must be one of high, normal, low, not {value!r:.80}")
+        raise JobInvalid(name, f"must be one of high, normal, low, not {shown(value)}")
     return Priority(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.shown_values import shown
 
 
 class ScriptType(StrEnum):
@@ -33,7 +34,7 @@ class ScriptType(StrEnum):
         found = _BY_NAME.get(text.lower()) if isinstance(text, str) else None
         if found is None:
             known = ", ".join(t.value for t in cls)
-            raise JobInvalid("script_type", f"unknown script type {text!r:.80}; one of {known}")
+            raise JobInvalid("script_type", f"unknown script type {shown(text)}; one of {known}")
         return found
 
 

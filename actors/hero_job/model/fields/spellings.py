@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hero_job.model.errors import JobInvalid
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.status import JobStatus
 
 #: camelCase names of fields -> ours.
@@ -55,5 +56,5 @@ def parse_status(text: str | None) -> JobStatus:
         return JobStatus.CREATED
     status = _STATUS.get(text) or _STATUS.get(text.lower())
     if status is None:
-        raise JobInvalid("status", f"unknown status {text!r:.80}")
+        raise JobInvalid("status", f"unknown status {shown(text)}")
     return status

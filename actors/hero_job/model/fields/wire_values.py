@@ -10,6 +10,7 @@ import orjson
 
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.limits import DEFAULT_LIMITS
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.signatures import Signature, signature_tuple
 
 
@@ -48,7 +49,7 @@ def parse_seconds(name: str, text: str) -> float:
     try:
         return int(text) if text.isascii() and text.isdigit() else float(text)
     except ValueError as e:
-        raise JobInvalid(name, f"must be a number of seconds, not {text!r:.80}") from e
+        raise JobInvalid(name, f"must be a number of seconds, not {shown(text)}") from e
 
 
 def parse_whole(name: str, text: str | None) -> int:
@@ -64,7 +65,7 @@ def parse_whole(name: str, text: str | None) -> int:
     try:
         return int(text or 0) if text != "null" else 0
     except ValueError as e:
-        raise JobInvalid(name, f"must be a whole number, not {text!r:.80}") from e
+        raise JobInvalid(name, f"must be a whole number, not {shown(text)}") from e
 
 
 def parse_env_vars(text: str | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.objects.errors import ObjectInvalid
 
 #: A member that begins like this is a group.
@@ -47,7 +48,7 @@ class Right(IntEnum):
         try:
             return cls[word.upper()]
         except KeyError:
-            raise ObjectInvalid("invalid name", f"{word!r:.80} is no right; write read, write or admin") from None
+            raise ObjectInvalid("invalid name", f"{shown(word)} is no right; write read, write or admin") from None
 
 
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -156,7 +157,7 @@ def acl_change(change: str, to: str, member: str) -> Callable[[Acl], Acl]:
         return lambda acl: acl.granted(right, member) if change == "grant" else acl.revoked(right, member)
     if change in ("join", "leave"):
         return lambda acl: acl.joined(to, member) if change == "join" else acl.left(to, member)
-    raise ObjectInvalid("invalid name", f"{change!r:.80} is no change; it is grant, revoke, join or leave")
+    raise ObjectInvalid("invalid name", f"{shown(change)} is no change; it is grant, revoke, join or leave")
 
 
 def is_owner(caller_id: str | None, context_id: str) -> bool:
@@ -202,6 +203,6 @@ def _member(text: str) -> str:
 
 def _name(text: str) -> str:
     if not 1 <= len(text) <= _MAX_NAME_CHARS or text.isspace():
-        reason = f"a caller or a group has 1 to {_MAX_NAME_CHARS} characters, not {text!r:.80}"
+        reason = f"a caller or a group has 1 to {_MAX_NAME_CHARS} characters, not {shown(text)}"
         raise ObjectInvalid("invalid name", reason)
     return text

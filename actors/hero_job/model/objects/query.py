@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.objects.errors import ObjectInvalid
 from hero_job.model.objects.words import words_of
 
@@ -239,7 +240,7 @@ class _QueryParser:
         prefix = not quoted and text.endswith("*")
         words = words_of(text)
         if not words:
-            raise _invalid(f"{text!r:.80} has no letter and no digit")
+            raise _invalid(f"{shown(text)} has no letter and no digit")
         return Term(fields=self._indexed if field is None else (field,), words=tuple(words), prefix=prefix)
 
 

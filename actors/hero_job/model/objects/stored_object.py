@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.objects.errors import ObjectInvalid
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -128,7 +129,7 @@ def check_sid(sid: str) -> str:
         ObjectInvalid: It is not.
     """
     if not _SID.fullmatch(sid):
-        raise ObjectInvalid("invalid name", f"{sid!r:.80} is no SID; it has 1 to 32 digits and letters a to z")
+        raise ObjectInvalid("invalid name", f"{shown(sid)} is no SID; it has 1 to 32 digits and letters a to z")
     return sid
 
 
@@ -139,5 +140,5 @@ def check_type(name: str) -> str:
         ObjectInvalid: It is not.
     """
     if not _TYPE.fullmatch(name):
-        raise ObjectInvalid("invalid name", f"{name!r:.80} is no type; write namespace.type, such as hero.note")
+        raise ObjectInvalid("invalid name", f"{shown(name)} is no type; write namespace.type, such as hero.note")
     return name

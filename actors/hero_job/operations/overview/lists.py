@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hero_job.model.errors import JobDamaged, JobInvalid
+from hero_job.model.fields.shown_values import shown
 from hero_job.model.job import ScriptType
 from hero_job.model.overview.pages import ListedJob, ListPage, SearchPage
 from hero_job.model.overview.selection import JobSelection
@@ -189,10 +190,10 @@ def search_jobs(
         JobInvalid: `keys_per_page` or `cursor` is out of range.
     """
     if not 1 <= keys_per_page <= 5_000:
-        raise JobInvalid("count", f"must be from 1 to 5000, not {keys_per_page!r}")
+        raise JobInvalid("count", f"must be from 1 to 5000, not {shown(keys_per_page)}")
     parsed = re.fullmatch(r"([0-9]{1,20})\.([0-9]{1,15})", cursor or "0.0", re.ASCII)
     if parsed is None:
-        raise JobInvalid("cursor", f"must be the cursor of the last page, not {cursor!r:.80}")
+        raise JobInvalid("cursor", f"must be the cursor of the last page, not {shown(cursor)}")
     wanted = wanted or JobSelection()
 
     def decode(answer: list[Any]) -> SearchPage:
@@ -259,7 +260,7 @@ def _page(
     operations: Operations, sources: Sequence[_Source], cursor: str, count: int, wanted: JobSelection
 ) -> Flow[ListPage]:
     if not 1 <= count <= MAX_PAGE:
-        raise JobInvalid("count", f"must be from 1 to {MAX_PAGE}, not {count!r}")
+        raise JobInvalid("count", f"must be from 1 to {MAX_PAGE}, not {shown(count)}")
     number, position, walked_to = _parse_cursor(cursor, sources)
     if number > len(sources):
         return ListPage(jobs=(), damaged=(), cursor="", looked_at=0)
@@ -288,7 +289,7 @@ def _parse_cursor(cursor: str, sources: Sequence[_Source]) -> tuple[int, str, st
         return 1, "", ""
     parsed = _CURSOR.fullmatch(cursor)
     if parsed is None or len(cursor) > MAX_CURSOR:
-        raise JobInvalid("cursor", f"must be the cursor of the last page, not {cursor!r:.80}")
+        raise JobInvalid("cursor", f"must be the cursor of the last page, not {shown(cursor)}")
     name, walked_to, position = parsed.groups()
     names = [source.name for source in sources]
     if name in names:

@@ -39,3 +39,23 @@ def test_every_exit_code_of_heroctl_is_listed() -> None:
     listed = {int(code) for code in re.findall(r"^\| ([0-9]{1,3}) \| \w", PAGE, re.MULTILINE)}
 
     assert listed == set(CtlExitCode)
+
+
+def test_every_answer_of_the_first_table_leads_to_a_heading_with_a_text() -> None:
+    """What people have looked for and not found."""
+    table = PAGE.split("## Where do I find", 1)[1].split("\n## ", 1)[0]
+    wanted = ["functions", "OSIS and SAL", "PREREQUISITES", "exit codes", "scripts/run", "methods", "error codes"]
+    wanted += ["metrics", "backup", "uninstalling"]
+    assert [one for one in wanted if one not in table] == []
+    for page, anchor in re.findall(r"\]\(([\w.]*)#?([\w-]*)\)", table):
+        text = (ROOT / "docs" / (page or "reference.md")).read_text("utf-8")
+        headings = {re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in _headings(text)}
+        assert not anchor or anchor in headings, f"{page}#{anchor}"
+
+
+def test_the_readme_leads_to_this_page() -> None:
+    assert "(docs/reference.md)" in (ROOT / "README.md").read_text("utf-8")
+
+
+def _headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.*)$", text, re.MULTILINE)

@@ -38,6 +38,7 @@ def main() -> None:
 def _run() -> None:
     from hero_process.secret_arguments import move_secret_to_environment
 
+    _let_options_win()
     move_secret_to_environment("HERO_REDIS_URL")
     from hero_ctl.app import build_app
 
@@ -54,6 +55,22 @@ def _run() -> None:
         message = explain(e)
         print(message.text, file=sys.stderr)  # noqa: T201  # a command prints its errors
         sys.exit(message.code)
+
+
+def _let_options_win() -> None:
+    """Forget variables that name a store, a socket or a server if an option names another one of these.
+
+    This comes before the password of a URL moves from the command line to the environment.
+    """
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    given = {word.partition("=")[0] for word in sys.argv[1:end]}
+    servers = {"--server": "HERO_SERVER", "--profile": "HERO_PROFILE"}
+    own = {"--redis-url": "HERO_REDIS_URL", "--socket": "HERO_SOCKET"}
+    for chosen, others in ((servers, own), (own, servers)):
+        if given & chosen.keys():
+            for option, variable in others.items():
+                if option not in given:
+                    os.environ.pop(variable, None)
 
 
 def _end_silently() -> None:

@@ -75,6 +75,8 @@ class PlaceOptions:
         server: As given; a supervisor that is asked instead of the store.
         profile: As given; names a server in the config file of heroctl.
         ca_file: As given; whom to trust for TLS.
+        cert_file: As given; the certificate of this client.
+        key_file: As given; its private key.
     """
 
     server: Annotated[
@@ -110,7 +112,26 @@ class PlaceOptions:
             rich_help_panel=_STORE_PANEL,
         ),
     ] = None
-
+    cert_file: Annotated[
+        str | None,
+        typer.Option(
+            "--cert-file",
+            metavar="PATH",
+            show_default="none",
+            help="Client certificate with its chain (PEM), if --server asks for one.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
+    key_file: Annotated[
+        str | None,
+        typer.Option(
+            "--key-file",
+            metavar="PATH",
+            show_default="that in --cert-file",
+            help="Private key of the client certificate (PEM).",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = None
     config: Annotated[
         str | None,
         typer.Option(
@@ -122,6 +143,11 @@ class PlaceOptions:
             rich_help_panel=_STORE_PANEL,
         ),
     ] = None
+
+    def tls_files(self) -> dict[str, str]:
+        """The files for TLS that were given, by the name of their option in a profile."""
+        given = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        return {name: path for name, path in given.items() if path}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,8 +47,9 @@ def test_no_wrong_value_of_a_field_is_shown_as_python_writes_it(name: str, value
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "null"), (True, "true"), (1.5, "1.5"), ("a", "'a'"), ([None, "ü"], '[null, "ü"]'), ({"a": 1}, '{"a": 1}'),
-        (object(), "a value of the type object"), ({"a": {1}}, '{"a": "an array"}'), ("x" * 99, "'" + "x" * 78 + "…"),
+        (None, "null"), (True, "true"), (1.5, "1.5"), ("a", "'a'"), ([None, "ü"], '[null, "ü"]'),
+        ({"a": 1}, '{"a": 1}'), (object(), "a value of the type object"), ({"a": {1}}, '{"a": "an array"}'),
+        ("x" * 99, "'" + "x" * 78 + "…"),
     ],
 )  # fmt: skip
 def test_values_are_shown_as_json_and_texts_in_quotes(value: object, text: str) -> None:

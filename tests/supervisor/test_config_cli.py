@@ -92,7 +92,7 @@ def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) 
         "error: hero.toml:8: jobs.reply_ttl_s = '3': should be a whole number of seconds, without quotes",
         "error: conf.d/10-more.toml:2: not TOML at column 8: Invalid value; text needs quotes, and a key may appear"
         " only once",
-        "error: conf.d/20.toml:1: stor = {'redis_url': 'redis://***@h/'}: unknown key (did you mean 'store'?)",
+        "error: conf.d/20.toml:1: stor = { redis_url = 'redis://***@h/' }: unknown key (did you mean 'store'?)",
         "error: HERO_RPC__BIND: rpc.bind = 'localhost': should be an IP address, such as 127.0.0.1 or ::1;"
         " 0.0.0.0 for all",
         "error: --port: rpc.port = 'x': should be a whole number",

@@ -17,12 +17,15 @@ from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, 
 from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
 from hero_ctl.output.tables import ACTORS
+from hero_ctl.running.roll_notes import RollNotes
 
 if TYPE_CHECKING:
     from hero_client import Supervisor
 
 #: Longest wait for an answer that a list can do without, and the pause between two looks at a log, in seconds.
 _LOOK_S: Final = 1.0
+#: Longest wait for a look at a restart under way, in seconds.
+_LIST_S: Final = 30.0
 HELP_TEXT = "List actor processes; show, start, stop and restart those of this machine's supervisor."
 
 Name = Annotated[
@@ -141,7 +144,9 @@ def restart(
     """Replace processes one by one, without losing a job, and print their names."""
     whom = "all processes" if name == "*" else f"the processes of {name}"
     print_note(f"replacing {whom}, one by one; jobs that run get time to finish, so this may take a while")
-    for slot in ask_supervisor(service, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]:
+    with RollNotes(lambda: ask_supervisor(service, "list_actors", {}, _LIST_S), name):
+        replaced = ask_supervisor(service, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]
+    for slot in replaced:
         typer.echo(slot)
 
 

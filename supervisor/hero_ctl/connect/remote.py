@@ -13,12 +13,17 @@ import socket
 import ssl
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 _CONNECT_S: Final = 10.0
+#: Options for TLS, and the names of the same files in a profile.
+TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
+_NO_CERTIFICATE: Final = (
+    "if it asks for a client certificate, give --cert-file and --key-file, or name them in the profile"
+)
 _SCHEMES: Final = ("unix", "http", "https", "ws", "wss")
 
 
@@ -33,13 +38,14 @@ class RemoteServer:
     Attributes:
         url: `unix:///path`, `https://host:port`, `wss://host:port`, or the same without TLS.
         token: Bearer token; "" for none.
-        ca_file: Certificate authorities that are trusted instead of those of the system; "" for these.
+        tls_files: Files for TLS by name: `ca_file` (trusted instead of the authorities of the system), `cert_file` and
+            `key_file` (of this client).
         origin: What named it, for messages.
     """
 
     url: str
     token: str = ""
-    ca_file: str = ""
+    tls_files: Mapping[str, str] = field(default_factory=dict)
     origin: str = "--server"
 
     def call(self, method: str, params: Any, wait_s: float | None = None) -> dict[str, Any]:
@@ -63,10 +69,9 @@ class RemoteServer:
         except TimeoutError as e:
             raise ServerUnusable(f"no answer from {self.url} in time; the server may still carry out the call") from e
         except ssl.SSLError as e:
-            hint = "name its certificate authority with --ca-file, or ca_file in the profile"
-            raise ServerUnusable(f"{self.url}: TLS: {e.reason or e}; {hint}") from e
+            raise ServerUnusable(f"{self.url}: TLS: {_tls_problem(e)}") from e
         except (OSError, http.client.HTTPException) as e:
-            raise ServerUnusable(f"{self.url} ({self.origin}) cannot be reached: {e}") from e
+            raise ServerUnusable(f"{self.url} ({self.origin}) cannot be reached: {e}{self._certificate_hint(e)}") from e
         try:
             parsed = json.loads(answer)
         except ValueError as e:
@@ -114,10 +119,64 @@ class RemoteServer:
                 answer = opened.recv(timeout=wait_s)
                 return answer.encode() if isinstance(answer, str) else answer
         except WebSocketException as e:
-            raise ServerUnusable(f"{self.url} ({self.origin}): {e}") from e
+            if isinstance(e.__cause__, ssl.SSLError):
+                raise e.__cause__ from e
+            hint = self._certificate_hint(e.__cause__ or e)
+            raise ServerUnusable(f"{self.url} ({self.origin}): {e}{hint}") from e
+
+    def _certificate_hint(self, error: BaseException) -> str:
+        """What may be missing if the server has cut a connection over TLS; it need not say why."""
+        cut = isinstance(error, ConnectionResetError | BrokenPipeError | EOFError | http.client.RemoteDisconnected)
+        return f"; {_NO_CERTIFICATE}" if cut and self.url.startswith(("https:", "wss:")) else ""
 
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.ca_file or None)
+        """Make the settings of TLS.
+
+        Raises:
+            ServerUnusable: A file cannot be used.
+        """
+        authority, own, key = (self.tls_files.get(name) for name in TLS_FILES)
+        try:
+            context = ssl.create_default_context(cafile=authority)
+        except OSError as e:  # SSLError is one
+            raise ServerUnusable(f"--ca-file {authority}: {_file_problem(e, 'a PEM file of certificates')}") from e
+        if own or key:
+            if not own:
+                raise ServerUnusable("--key-file needs the certificate that belongs to it: --cert-file")
+            try:
+                context.load_cert_chain(own, key, password=_no_password)
+            except OSError as e:
+                said = _file_problem(e, "a PEM file with a certificate and its private key, which belong together")
+                raise ServerUnusable(f"--cert-file {own}{f', --key-file {key}' if key else ''}: {said}") from e
+        return context
+
+
+def _file_problem(error: OSError, wanted: str) -> str:
+    # An SSLError has no file name; it means that the content is wrong.
+    return f"{error.strerror}" if error.filename or not isinstance(error, ssl.SSLError) else f"this is not {wanted}"
+
+
+def _no_password() -> str:
+    raise ServerUnusable("the private key has a password: give one without (`openssl pkey -in KEY -out PLAIN`)")
+
+
+def _tls_problem(error: ssl.SSLError) -> str:
+    """Say what to do about a connection that TLS refuses."""
+    reason = error.reason or str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = error.verify_message
+        if "match" in said or "Hostname" in said or "IP address" in said:
+            return f"{said}; name the server as its certificate does"
+        if "expired" in said or "not yet valid" in said:
+            return f"{said}; renew the certificate of the server, or correct the clock of this machine"
+        return f"{said}; name its certificate authority with --ca-file, or ca_file in the profile"
+    if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason or isinstance(error, ssl.SSLEOFError):
+        return f"the server has ended the connection; {_NO_CERTIFICATE}"
+    if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason:
+        return "the server does not trust the client certificate in --cert-file"
+    if "WRONG_VERSION_NUMBER" in reason or "HTTP_REQUEST" in reason or "RECORD_LAYER" in reason:
+        return "the port does not speak TLS: write http:// or ws:// if that is meant"
+    return f"{reason.lower().replace('_', ' ')}"
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -135,14 +194,14 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def find_server(
-    server: str | None, profile: str | None, ca_file: str | None, environ: Mapping[str, str] | None = None
+    server: str | None, profile: str | None, tls_files: Mapping[str, str], environ: Mapping[str, str] | None = None
 ) -> RemoteServer | None:
     """Find the server that a command is to ask instead of the store.
 
     Args:
         server: As given; it wins over a profile.
         profile: Name of a profile, as given.
-        ca_file: As given.
+        tls_files: As given; see `RemoteServer`.
         environ: Environment variables; `os.environ` if None.
 
     Returns:
@@ -154,7 +213,7 @@ def find_server(
     environ = os.environ if environ is None else environ
     path = profiles_path(environ)
     if server:
-        return _checked(RemoteServer(url=server, token=environ.get("HERO_TOKEN", ""), ca_file=ca_file or ""))
+        return _checked(RemoteServer(url=server, token=environ.get("HERO_TOKEN", ""), tls_files=tls_files))
     content = _read(path)
     name = profile or content.get("profile")
     if not name:
@@ -170,12 +229,12 @@ def find_server(
             token = Path(str(found["token_file"])).expanduser().read_text("utf-8").strip()
         except OSError as e:
             raise ServerUnusable(f"token_file of the profile {name}: {e.filename}: {e.strerror}") from e
-    authority = ca_file or str(found.get("ca_file", ""))
+    of_profile = {name: str(Path(str(found[name])).expanduser()) for name in TLS_FILES if found.get(name)}
     return _checked(
         RemoteServer(
             url=found["server"],
             token=token,
-            ca_file=str(Path(authority).expanduser()) if authority else "",
+            tls_files={**of_profile, **tls_files},
             origin=f"profile {name}",
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from hero_ctl.connect.store import server_of, socket_of
+from hero_ctl.connect.store import names_own, server_of, socket_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import ServiceOptions
 from hero_ctl.output.console import fail
@@ -25,7 +25,7 @@ def ask_supervisor(service: ServiceOptions, method: str, params: Any, wait_s: fl
     from hero_ctl.connect.remote import ServerUnusable
     from hero_supervisor.rpc.unix.client import NoAnswer, call
 
-    if not service.socket and (server := server_of(service)) is not None:
+    if not names_own(service, "socket") and (server := server_of(service)) is not None:
         try:
             answer = server.call(method, params, wait_s)
         except ServerUnusable as e:

@@ -49,11 +49,30 @@ def open_supervisor(store: StoreOptions) -> Supervisor:
         StoreUrlInvalid: The URL cannot be used.
         JobInvalid: The namespace cannot be used.
     """
-    if not store.redis_url and (server := server_of(store)) is not None:
+    if not names_own(store, "redis_url") and (server := server_of(store)) is not None:
         from hero_ctl.connect.remote_supervisor import RemoteSupervisor
 
         return cast("Supervisor", RemoteSupervisor(server))
     return SupervisorBuilder().redis_url(url_of(store)).namespace(namespace_of(store)).build()
+
+
+def names_own(place: PlaceOptions, option: str) -> bool:
+    """Whether a store or a socket is named, so that no server is asked. End the command if both are.
+
+    Args:
+        place: The options; `cli.py` has made those of the command line win over the environment.
+        option: Field with the store or the socket: "redis_url" or "socket".
+    """
+    if not getattr(place, option):
+        return False
+    other = next((name for name in ("server", "profile") if getattr(place, name)), None)
+    if other is not None:
+        fail(
+            f"--{option.replace('_', '-')} and --{other}, or their variables HERO_{option.upper()} and "
+            f"HERO_{other.upper()}, name different things to ask: leave one of them out",
+            CtlExitCode.USAGE,
+        )
+    return True
 
 
 def server_of(place: PlaceOptions) -> RemoteServer | None:
@@ -61,7 +80,7 @@ def server_of(place: PlaceOptions) -> RemoteServer | None:
     from hero_ctl.connect.remote import ServerUnusable, find_server
 
     try:
-        return find_server(place.server, place.profile, place.ca_file)
+        return find_server(place.server, place.profile, place.tls_files())
     except ServerUnusable as e:
         fail(str(e), CtlExitCode.USAGE)
 

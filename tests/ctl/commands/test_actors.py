@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
 from hero_supervisor.rpc.unix.client import call
-from tests.ctl.conftest import Heroctl
+from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment
 from tests.deployment import Deployment
 from tests.eventually import eventually
 
@@ -80,3 +82,21 @@ def test_unknown_name_exits_with_5_and_missing_supervisor_with_6(
     assert "there are osis, sal" in unknown.stderr
     assert absent.returncode == 6
     assert "--socket" in absent.stderr
+
+
+def test_restart_tells_what_it_waits_for(heroctl: Heroctl, deployment: Deployment) -> None:
+    # OSIS keeps the order of its queue, so the old process ends its job before a new one starts.
+    heroctl("submit", "--type", "osis", "--id", "in-the-way", "loop { sleep(0.05); }")
+    eventually(lambda: heroctl("status", "in-the-way").stdout == "started\n", what="the job runs")
+    with subprocess.Popen(
+        [HEROCTL, "actors", "restart", "osis", "--socket", str(deployment.socket)],
+        env=environment(deployment.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as restarting:  # fmt: skip
+        assert restarting.stderr is not None
+        said = [restarting.stderr.readline() for _ in range(2)]
+        heroctl("stop", "in-the-way")
+        out, _ = restarting.communicate(timeout=LIMIT_S)
+
+    assert said[0].startswith("heroctl: replacing the processes of osis, one by one")
+    assert re.fullmatch(r"heroctl: osis-1 \(process [0-9]+\) is draining, 1 jobs still run\n", said[1])
+    assert (restarting.returncode, out) == (0, "osis-1\n")

@@ -1,0 +1,217 @@
+"""Commands through a server that speaks TLS: https, wss, whom to trust, and a certificate of the client."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
+from tests.deployment import ACTORS, Deployment, deployed
+from tests.supervisor.rpc.tcp_client import make_certificate
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Secured:
+    """A deployment behind TLS.
+
+    Attributes:
+        deployment: The deployment.
+        ca_file: Its certificate, which is its own authority.
+        tokens: Tokens by scope.
+    """
+
+    def __init__(self, deployment: Deployment, ca_file: str) -> None:
+        self.deployment = deployment
+        self.ca_file = ca_file
+        self.tokens: dict[str, str] = {}
+
+    def url(self, scheme: str) -> str:
+        return f"{scheme}://127.0.0.1:{self.deployment.port}"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    cert, key = make_certificate(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = f'port = {port}\nrequire_auth = true\ntls_cert = "{cert}"\ntls_key = "{key}"\n'
+    with deployed(folder, actors=settings + ACTORS) as running:
+        running.port = port
+        made = Secured(running, cert)
+        for scope in ("admin", "user", "read"):
+            made.tokens[scope] = subprocess.run(
+                [HEROCTL, "keys", "create", f"{scope}-key", "--scope", scope],
+                env=environment(running.url), capture_output=True, text=True, check=True,
+            ).stdout.strip()  # fmt: skip
+        yield made
+
+
+@pytest.fixture
+def call(secured: Secured, tmp_path: Path) -> Call:
+    """Run `heroctl` in an empty folder that knows no store."""
+
+    def run(*arguments: str, scope: str = "user", **variables: str) -> subprocess.CompletedProcess[str]:
+        env = environment("") | {"HOME": str(tmp_path), "HERO_TOKEN": secured.tokens.get(scope, "")} | variables
+        return subprocess.run(
+            [HEROCTL, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=LIMIT_S,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    return run
+
+
+@contextlib.contextmanager
+def asking_for_certificates(secured: Secured) -> Iterator[int]:
+    """A proxy as operators put it before the service: it asks each client for a certificate that it knows."""
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=secured.ca_file)
+    server.load_cert_chain(secured.ca_file, str(Path(secured.ca_file).with_name("key.pem")))
+    server.verify_mode = ssl.CERT_REQUIRED
+    upstream = ssl.create_default_context(cafile=secured.ca_file)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+
+        def pass_on(plain: socket.socket) -> None:
+            with plain, contextlib.suppress(OSError):
+                plain.settimeout(LIMIT_S)
+                with (
+                    server.wrap_socket(plain, server_side=True) as here,
+                    socket.create_connection(("127.0.0.1", secured.deployment.port), LIMIT_S) as raw,
+                    upstream.wrap_socket(raw, server_hostname="127.0.0.1") as there,
+                ):
+                    pump(here, there)
+
+        def pump(here: ssl.SSLSocket, there: ssl.SSLSocket) -> None:
+            while not over.is_set():
+                if not here.pending() and not there.pending():
+                    select.select([here, there], [], [], 0.05)
+                for source, target in ((here, there), (there, here)):
+                    source.setblocking(False)
+                    try:
+                        data = source.recv(65_536)
+                    except ssl.SSLWantReadError:  # a record of TLS itself, or nothing
+                        continue
+                    finally:
+                        source.settimeout(LIMIT_S)
+                    if not data:
+                        return
+                    target.sendall(data)
+
+        def accept() -> None:
+            threads = []
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    threads.append(threading.Thread(target=pass_on, args=(listener.accept()[0],)))
+                    threads[-1].start()
+            for thread in threads:
+                thread.join()
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            accepting.join()
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_a_job_runs_over_tls_with_the_authority_that_is_named(secured: Secured, call: Call, scheme: str) -> None:
+    where = ("--server", secured.url(scheme), "--ca-file", secured.ca_file)
+
+    ran = call("run", "print(`live`); 6 * 7", *where)
+    refused = call("actors", "stop", "sal", *where)
+
+    assert (ran.returncode, ran.stdout) == (0, "42\n"), ran.stderr
+    assert "live" in ran.stderr
+    assert refused.returncode != 0, "stopping actors needs the scope admin"
+    assert "admin" in refused.stderr
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_what_goes_wrong_with_tls_is_said_with_what_to_do(
+    secured: Secured, call: Call, tmp_path: Path, scheme: str
+) -> None:
+    url = secured.url(scheme)
+    (tmp_path / "no.pem").write_text("not a certificate")
+    (tmp_path / "tls").mkdir()
+    other, other_key = make_certificate(tmp_path / "tls")
+
+    unknown = call("list", "--server", url)
+    missing = call("list", "--server", url, "--ca-file", str(tmp_path / "none.pem"))
+    rubbish = call("list", "--server", url, "--ca-file", str(tmp_path / "no.pem"))
+    plain = call("list", "--server", url.replace("s://", "://"))
+    name = call("list", "--server", url.replace("127.0.0.1", "localhost"), "--ca-file", secured.ca_file)
+    alone = call("list", "--server", url, "--ca-file", secured.ca_file, "--key-file", other_key)
+    mixed = call("list", "--server", url, "--ca-file", secured.ca_file, "--cert-file", other, "--key-file",
+                 str(Path(secured.ca_file).with_name("key.pem")))  # fmt: skip
+
+    for done, words in (
+        (unknown, "name its certificate authority with --ca-file, or ca_file in the profile"),
+        (missing, "No such file"),
+        (rubbish, "this is not a PEM file of certificates"),
+        (plain, url.replace("s://", "://")),
+        (name, "name the server as its certificate does"),
+        (alone, "--key-file needs the certificate"),
+        (mixed, "which belong together"),
+    ):
+        assert (done.returncode, done.stdout) == (6, ""), done
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert secured.tokens["user"] not in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+def test_a_server_that_asks_for_a_certificate_gets_that_of_the_options_or_of_the_profile(
+    secured: Secured, call: Call, tmp_path: Path, scheme: str
+) -> None:
+    key = str(Path(secured.ca_file).with_name("key.pem"))
+    with asking_for_certificates(secured) as port:
+        url = f"{scheme}://127.0.0.1:{port}"
+        without = call("list", "--server", url, "--ca-file", secured.ca_file)
+        given = call(
+            "run", "6 * 7", "--server", url, "--ca-file", secured.ca_file, "--cert-file", secured.ca_file,
+            "--key-file", key,
+        )  # fmt: skip
+        (tmp_path / ".config/hero").mkdir(parents=True)
+        profiles = tmp_path / ".config/hero/config.toml"
+        profiles.write_text(
+            f'profile = "there"\n[profiles.there]\nserver = "{url}"\nca_file = "{secured.ca_file}"\n'
+            f'cert_file = "{secured.ca_file}"\nkey_file = "{key}"\n'
+        )
+        profiles.chmod(0o600)
+        of_profile = call("run", "6 * 8")
+
+    assert without.returncode == 6
+    assert "--cert-file" in without.stderr, without.stderr
+    assert (given.returncode, given.stdout) == (0, "42\n"), given.stderr
+    assert (of_profile.returncode, of_profile.stdout) == (0, "48\n"), of_profile.stderr
+
+
+def test_a_server_on_the_command_line_wins_over_a_store_in_the_environment_and_both_are_refused(
+    secured: Secured, call: Call
+) -> None:
+    nobody, store = "http://127.0.0.1:1", "redis://127.0.0.1:2/"
+
+    flag = call("list", "--server", nobody, HERO_REDIS_URL=store)
+    other = call("list", "--redis-url", store, HERO_SERVER=nobody)
+    both = call("list", "--server", nobody, "--redis-url", store)
+    environ = call("list", HERO_SERVER=nobody, HERO_REDIS_URL=store)
+    socket_too = call("whoami", "--server", nobody, HERO_SOCKET="/nowhere")
+
+    assert "127.0.0.1:1" in flag.stderr
+    assert "127.0.0.1:2" in other.stderr
+    assert "127.0.0.1:1" in socket_too.stderr
+    for done in (both, environ):
+        assert (done.returncode, "leave one of them out" in done.stderr) == (2, True), done.stderr

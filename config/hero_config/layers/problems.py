@@ -75,7 +75,8 @@ def _as_toml(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case Mapping():
-            return "{ " + ", ".join(f"{name} = {_as_toml(item)}" for name, item in value.items()) + " }" if value else "{}"
+            pairs = ", ".join(f"{name} = {_as_toml(item)}" for name, item in value.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
         case list() | tuple():
             return f"[{', '.join(map(_as_toml, value))}]"
         case int() | float() | str():

@@ -49,4 +49,3 @@ def type_word(value: object) -> str:
         case list() | tuple() | set() | frozenset():
             return "an array"
     return f"a value of the type {type(value).__name__}"
-

@@ -119,14 +119,11 @@ class ScriptAccess:
         except HeroJobError as e:
             raise AccessRefused(str(e)) from e
         except TooManyLoans as e:
-            raise AccessRefused(
-                f"all lanes of this actor wait for jobs, and its {MOST_SPARE_LANES} spare lanes too; start fewer jobs"
-                " that wait for others"
-            ) from e
+            said = f"all lanes of this actor wait for jobs, and its {MOST_SPARE_LANES} spare lanes too"
+            raise AccessRefused(f"{said}; start fewer jobs that wait for others") from e
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             # The actions check their params, but a script can send any JSON without them.
-            missing = isinstance(e, KeyError) and e.args
-            said = f"{shown(e.args[0])} is missing" if missing else "one has a value of another type"
+            said = f"{shown(e.args[0])} is missing" if isinstance(e, KeyError) else "one has another type"
             raise AccessRefused(f"{method}: invalid params: {said}") from e
 
     def _run(self, op: Op[T]) -> T:

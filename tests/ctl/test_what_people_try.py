@@ -122,7 +122,11 @@ def test_every_exit_code_means_one_thing(heroctl: Heroctl, deployment: Deploymen
     """Each code by each way to it; in the help of every command, and nowhere with a second meaning."""
     stopped = heroctl("submit", "1", "--type", "v").stdout.strip()
     heroctl("stop", stopped)
-    unknown = (("status", "nobody"), ("batch", "show", "nobody"), ("schedule", "show", "nobody"))
+    unknown: tuple[tuple[str, ...], ...] = (
+        ("status", "nobody"),
+        ("batch", "show", "nobody"),
+        ("schedule", "show", "nobody"),
+    )
     unknown += (("actors", "show", "nobody", "--socket", str(deployment.socket)),)
     with sal_paused(heroctl):
         waiting = heroctl("submit", "1").stdout.strip()

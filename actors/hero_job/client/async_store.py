@@ -15,15 +15,16 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
+from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hero_job.client.async_primary import AsyncPrimary
+from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
-from hero_job.client.connection import ANSWER_TIMEOUT_S, REPLICAS_WAIT_MS, check_replicas
+from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
 from hero_job.client.job_ends import JobEnds
+from hero_job.client.primary.async_primary import AsyncPrimary
 from hero_job.client.redis_client import make_client
 from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
@@ -39,6 +40,8 @@ from hero_job.protocol.op import Op, T
 
 # Entries of the event stream in one read. An entry is short, and under load a thousand jobs end between two reads.
 _EVENTS_PAGE: Final = 1000
+# Answers of a node that cannot serve the slot now. `StoreConnection` takes the same codes.
+_WRONG_NODE: Final = (ClusterDownError, TryAgainError)
 
 
 class AsyncStore:
@@ -55,7 +58,7 @@ class AsyncStore:
 
     def __init__(self, url: str, *, max_connections: int = 8, connect_timeout_s: float = 5.0) -> None:
         self.url = parse_url(url)
-        self._primary = AsyncPrimary(self.url, connect_timeout_s) if self.url.mode is Mode.SENTINEL else None
+        self._primary = AsyncPrimary(self.url, connect_timeout_s) if self.url.mode is not Mode.SINGLE else None
         find = self._primary.find if self._primary is not None else None
         self._client, self._sentinels = make_client(self.url, connect_timeout_s, find)
         if self._primary is not None:
@@ -108,11 +111,13 @@ class AsyncStore:
             try:
                 if not isinstance(answer, Exception):
                     results.append(op.decode(answer))
-                elif _is_missing_script(answer):
-                    # Neither did the script of the operations behind it run, so this keeps the order.
+                elif _is_missing_script(answer) or isinstance(answer, AskError):
+                    # Nor did that server run the operations behind it, so this keeps the order.
                     results.append(await self.run(op))
                 else:
                     await self._leave_replica(answer)
+                    if isinstance(answer, _WRONG_NODE):
+                        raise StoreUnavailable(self.url.shown, str(answer)) from answer
                     if _code(answer) == "OOM":
                         raise op.translate(await self._explained(answer)) from answer
                     raise _refusal(op, answer) from answer
@@ -136,13 +141,12 @@ class AsyncStore:
         self._reads.append(WakingRead(self._client))
         return self._reads[-1]
 
-    async def run_aside(self, read: WakingRead, op: Op[T], key: str) -> T:
+    async def run_aside(self, read: WakingRead, op: Op[T]) -> T:
         """Run one plain command that blocks for long, on a connection for such reads.
 
         Args:
             read: The connection, made by `new_read`.
             op: The operation.
-            key: One of its keys.
 
         Returns:
             Its result.
@@ -151,7 +155,7 @@ class AsyncStore:
             StoreUnavailable: There is no connection, or it broke and the outcome is unknown.
             StoreRefused: The server answered with an error.
         """
-        return op.decode(await self._send(op, partial(read.ask, op, key), contextlib.nullcontext()))
+        return op.decode(await self._send(op, partial(read.ask, op), contextlib.nullcontext()))
 
     async def wake(self, read: WakingRead) -> bool:
         """Have the read that is under way return without an answer; see `WakingRead.wake`.
@@ -168,28 +172,45 @@ class AsyncStore:
         ask: Callable[[], Awaitable[Any]] | None = None,
         turn: contextlib.AbstractAsyncContextManager[Any] | None = None,
     ) -> Any:
+        ask = ask or partial(self._execute, op)
         try:
-            return await self._within_turn(ask or partial(self._execute, op), op.block_s, turn)
+            return await self._within_turn(
+                ask if self._primary is None else partial(self._find, op, ask), op.block_s, turn
+            )
         except RedisError as e:
             await self._leave_replica(e)
+            if isinstance(e, _WRONG_NODE):
+                # It is not, or not yet, the right node. The caller's next try may find that one.
+                raise StoreUnavailable(self.url.shown, str(e)) from e
             if _code(e) == "OOM":
                 raise op.translate(await self._explained(e)) from e
             raise _refusal(op, e) from e
 
+    async def _find(self, op: Op[Any], ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask the node that has the slot. One that does not have it has done nothing."""
+        assert self._primary is not None
+        for _ in range(MOST_MOVES):
+            try:
+                return await ask()
+            except MovedError as e:
+                await self._primary.move(e)
+            except AskError as e:
+                script = op.script
+                command = op.args if script is None else ("EVAL", script.source, op.key_count, *op.args)
+                return await self._primary.ask_aside(e, *command)
+        return await ask()
+
     async def _explained(self, error: Exception) -> StoreRefused:
         """Ask whether it is the memory or the disk that is full."""
         refused = StoreRefused(_code(error), str(error))
-        if self.url.mode is Mode.CLUSTER:
-            return refused  # redis-py would ask any node, and only the embedded store has this state
         return refused.explained(str(await self._client.execute_command("INFO", "memory")))
 
     async def _leave_replica(self, error: Exception) -> None:
-        pool = getattr(self._client, "connection_pool", None)
-        if pool is not None and isinstance(error, RedisError) and _code(error) == "READONLY":
+        if isinstance(error, RedisError) and _code(error) == "READONLY":
             # See StoreConnection: the next operation connects again, perhaps to the new master.
             for read in self._reads:
                 read.leave()
-            await pool.disconnect(inuse_connections=False)
+            await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def _within_turn(
         self,
@@ -222,7 +243,9 @@ class AsyncStore:
             pipeline.execute_command("WAIT", replicas, REPLICAS_WAIT_MS)
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
         if replicas:
-            check_replicas(self.url, answers.pop())
+            reached = answers.pop()
+            if not all(isinstance(answer, AskError) for answer in answers):
+                check_replicas(self.url, reached)
         return answers
 
     async def _execute(self, op: Op[T]) -> Any:
@@ -325,6 +348,8 @@ class AsyncStore:
         await self.streams.aclose()
         for read in self._reads:
             await read.aclose()
+        if self._primary is not None:
+            self._primary.close()
         await self._client.aclose()
         for client in self._sentinels:
             await client.aclose()

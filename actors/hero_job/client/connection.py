@@ -17,6 +17,7 @@ from typing import Any
 
 import hiredis
 
+from hero_job.client.answers import NOT_RUN, REPLICAS_WAIT_MS, WRONG_SERVER, check_replicas, reason_of_break, refused
 from hero_job.client.sockets import open_socket
 from hero_job.client.url import Address, Mode, StoreUrl
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable
@@ -26,14 +27,10 @@ from hero_job.protocol.op import Op, T
 _INCOMPLETE = object()
 #: How long the server may take to answer, in seconds, apart from the time that the operation may block.
 ANSWER_TIMEOUT_S = 10.0
-#: How long the server may wait for its replicas, in ms, with `wait_replicas`.
-REPLICAS_WAIT_MS = 1000
 #: How often a caller that may have to give up is asked whether it must, in milliseconds.
 _CHECK_MS = 20
-#: Codes of a server that is loading its data, has become a replica, or whose cluster is electing a master.
-_WRONG_SERVER = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
 #: How many times one command follows its slot to another node.
-_MOST_MOVES = 5
+MOST_MOVES = 5
 
 
 class StoreConnection:
@@ -45,6 +42,8 @@ class StoreConnection:
         connect_timeout_s: Longest time to connect, and to log in, in seconds.
         address: The primary that the sentinels name, or the node of the cluster to try first: the one that had the slot
             last.
+        answer_timeout_s: How long the server may take to answer, in seconds; None for `ANSWER_TIMEOUT_S`.
+        opening: Gets the connection before it is opened, to be able to `abort` that.
 
     Raises:
         StoreUnavailable: No server answers in time.
@@ -52,14 +51,22 @@ class StoreConnection:
     """
 
     __slots__ = (
-        "__weakref__", "_connect_timeout_s", "_name", "_reader", "_socket", "_timeout_s", "aborted", "address",
-        "client_id", "url",
+        "__weakref__", "_answer_timeout_s", "_connect_timeout_s", "_name", "_reader", "_socket", "_timeout_s",
+        "aborted", "address", "client_id", "url",
     )  # fmt: skip
 
     def __init__(
-        self, url: StoreUrl, *, name: str = "hero", connect_timeout_s: float = 5.0, address: Address | None = None
+        self,
+        url: StoreUrl,
+        *,
+        name: str = "hero",
+        connect_timeout_s: float = 5.0,
+        address: Address | None = None,
+        answer_timeout_s: float | None = None,
+        opening: Callable[[StoreConnection], None] | None = None,
     ) -> None:
         self.url = url
+        self._answer_timeout_s = ANSWER_TIMEOUT_S if answer_timeout_s is None else answer_timeout_s
         self._name = name
         self._connect_timeout_s = connect_timeout_s
         #: The server's id of this connection, for CLIENT UNBLOCK.
@@ -67,6 +74,8 @@ class StoreConnection:
         self.address: Address | None = None
         #: It leads to a server that is not the primary any more.
         self.aborted = False
+        if opening is not None:
+            opening(self)
         if url.path is not None:
             self._open(None)
             return
@@ -75,7 +84,7 @@ class StoreConnection:
         else:
             candidates = list(url.hosts)
         if address is not None and url.mode is Mode.CLUSTER:
-            candidates.insert(0, address)
+            candidates = [address, *(place for place in candidates if place != address)]
         for place in candidates:
             try:
                 self._open(place)
@@ -87,6 +96,7 @@ class StoreConnection:
     def _open(self, address: Address | None) -> None:
         url = self.url
         self.address = address
+        self.aborted = False
         # With surrogateescape a script that is not UTF-8 reaches the code that refuses it. Otherwise it would break the
         # connection.
         self._reader = hiredis.Reader(
@@ -110,12 +120,12 @@ class StoreConnection:
             answers = [self._receive() for _ in login]
             for answer in answers:
                 if isinstance(answer, hiredis.ReplyError):
-                    raise _refused(answer)
+                    raise refused(answer)
             self.client_id = answers[len(login) - 1 - (url.mode is Mode.SENTINEL)]
             if url.mode is Mode.SENTINEL and answers[-1][0] != "master":
                 # The sentinels have replaced it, or its promotion is not complete.
                 raise StoreUnavailable(url.shown, f"{_shown(address)} is no primary now")
-            self._set_timeout(ANSWER_TIMEOUT_S)
+            self._set_timeout(self._answer_timeout_s)
         except BaseException:
             self.close()
             raise
@@ -169,7 +179,8 @@ class StoreConnection:
         except BaseException:
             self.close()
             raise
-        new_scripts = any(str(a).startswith("NOSCRIPT") for a in answers if isinstance(a, hiredis.ReplyError))
+        # What the server did not know, or has no slot for, runs after this. WAIT counts only writes before it.
+        again = [isinstance(a, hiredis.ReplyError) and str(a).startswith(NOT_RUN) for a in answers]
         results: list[Any] = []
         for op, answer in zip(ops, answers, strict=True):
             try:
@@ -179,46 +190,52 @@ class StoreConnection:
             except HeroJobError as e:
                 results.append(e)
         if replicas:
-            # A script that the server did not know has run after that.
-            check_replicas(self.url, self.call(*wait) if new_scripts else reached)
+            if not all(again):
+                check_replicas(self.url, reached)
+            if any(again):
+                check_replicas(self.url, self.call(*wait))
         return results
 
     def _read(self, op: Op[T], answer: Any) -> T:
         if not isinstance(answer, hiredis.ReplyError):
             return op.decode(answer)
-        for _ in range(_MOST_MOVES):
+        for _ in range(MOST_MOVES):
             text = str(answer)
             if text.startswith("NOSCRIPT") and op.script is not None:
                 answer = self.call("EVAL", op.script.source, op.key_count, *op.args)
             elif text.startswith("MOVED "):
                 # This node does not have the slot, so it has done nothing: send the command to the one that has it.
-                host, _, port = text.split(" ")[2].rpartition(":")
-                self.close()
-                self._open((host or (self.address or self.url.hosts[0])[0], int(port)))
+                self._move_to(text)
                 answer = self.call(*_command(op))
             elif text.startswith("ASK "):
                 # The slot moves to another node, and all our keys with it: stay connected to that node.
-                host, _, port = text.split(" ")[2].rpartition(":")
-                self.close()
-                self._open((host, int(port)))
+                self._move_to(text)
                 self.call("ASKING")
                 answer = self.call(*_command(op))
             if not isinstance(answer, hiredis.ReplyError):
                 return op.decode(answer)
-        refused = _refused(answer)
-        if refused.code == "OOM":
-            refused = refused.explained(str(self.call("INFO", "memory")))
-        if refused.code in _WRONG_SERVER or (refused.code == "READONLY" and self.url.mode is not Mode.SINGLE):
+        refusal = refused(answer)
+        if refusal.code == "OOM":
+            refusal = refusal.explained(str(self.call("INFO", "memory")))
+        if refusal.code in WRONG_SERVER or (refusal.code == "READONLY" and self.url.mode is not Mode.SINGLE):
             # It is not, or not yet, the right server. The caller's next try connects again and finds that one.
             self.close()
-            raise StoreUnavailable(self.url.shown, refused.reason)
-        if refused.code == "READONLY":
+            raise StoreUnavailable(self.url.shown, refusal.reason)
+        if refusal.code == "READONLY":
             # A replica now. The address, or what stands behind it, may lead to the new master: connect again next time.
             self.close()
-        error = op.translate(refused)
-        if error is refused:
-            raise refused
-        raise error from refused
+        error = op.translate(refusal)
+        if error is refusal:
+            raise refusal
+        raise error from refusal
+
+    def _move_to(self, answer: str) -> None:
+        host, _, port = answer.split(" ")[2].rpartition(":")
+        # A node that does not know how it is reached gives no host.
+        address = (host or (self.address or self.url.hosts[0])[0], int(port))
+        if address != self.address or not self.open:
+            self.close()
+            self._open(address)
 
     def call(self, *command: Any, check: Callable[[], None] | None = None) -> Any:
         """Send one command and read its answer.
@@ -283,8 +300,9 @@ class StoreConnection:
 
     @property
     def open(self) -> bool:
-        """Can the connection be used? Not after an error."""
-        return self._socket.fileno() >= 0
+        """Can the connection be used? Not after an error, and not before it is opened."""
+        opened: socket.socket | None = getattr(self, "_socket", None)
+        return opened is not None and opened.fileno() >= 0
 
     def close(self) -> None:
         """Close the socket; does nothing if it is closed already."""
@@ -299,7 +317,7 @@ class StoreConnection:
         try:
             self._socket.sendall(data)
         except OSError as e:
-            raise StoreUnavailable(self.url.shown, _reason(e, self._timeout_s)) from e
+            raise StoreUnavailable(self.url.shown, reason_of_break(e, self._timeout_s)) from e
 
     def _receive(self) -> Any:
         reader = self._reader
@@ -312,7 +330,7 @@ class StoreConnection:
                 reader.feed(data)
                 answer = reader.gets()
         except OSError as e:
-            raise StoreUnavailable(self.url.shown, _reason(e, self._timeout_s)) from e
+            raise StoreUnavailable(self.url.shown, reason_of_break(e, self._timeout_s)) from e
         except hiredis.ProtocolError as e:
             raise StoreUnavailable(self.url.shown, f"not the Redis protocol: {e}") from e
         return answer
@@ -321,20 +339,6 @@ class StoreConnection:
 def _command(op: Op[Any]) -> tuple[Any, ...]:
     script = op.script
     return tuple(op.args) if script is None else ("EVALSHA", script.sha, op.key_count, *op.args)
-
-
-def check_replicas(url: StoreUrl, reached: Any) -> None:
-    """Refuse to acknowledge what too few replicas have.
-
-    Args:
-        url: Says how many must have it.
-        reached: The answer to WAIT.
-
-    Raises:
-        StoreUnavailable: Too few have it. It may be kept nevertheless: the caller may send it again with the same ids.
-    """
-    if not isinstance(reached, int) or reached < url.wait_replicas:
-        raise StoreUnavailable(url.shown, f"{reached} of {url.wait_replicas} replicas have taken the write")
 
 
 def find_master(url: StoreUrl, timeout_s: float) -> list[Address]:
@@ -380,14 +384,3 @@ def find_master(url: StoreUrl, timeout_s: float) -> list[Address]:
 
 def _shown(address: Address | None) -> str:
     return f"{address[0]}:{address[1]}" if address else "the server"
-
-
-def _refused(answer: hiredis.ReplyError) -> StoreRefused:
-    text = str(answer)
-    return StoreRefused(text.partition(" ")[0], text)
-
-
-def _reason(error: OSError, timeout_s: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {timeout_s:g} s"
-    return error.strerror or os.strerror(error.errno or 0) or str(error)

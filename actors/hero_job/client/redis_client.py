@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import redis.asyncio as redis_asyncio
-from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -28,7 +27,7 @@ def make_client(
     Args:
         url: Where the server is.
         connect_timeout_s: Longest time to connect, in seconds.
-        find_primary: With sentinels: gives the primary for each new connection. None asks the sentinels in turn.
+        find_primary: With sentinels or a cluster: gives the primary for each new connection.
 
     Returns:
         The client, and the clients of the sentinels that it asks for the server; close them all. Untyped, as redis-py
@@ -51,10 +50,8 @@ def make_client(
         common["ssl_check_hostname"] = url.options.get("ssl_check_hostname", "true").lower() not in ("false", "0", "no")
         if url.options.get("ssl_cert_reqs") == "none":
             common["ssl_check_hostname"] = False
-    if url.mode is Mode.CLUSTER:
-        nodes = [ClusterNode(host, port) for host, port in url.hosts]
-        return _raw(RedisCluster(startup_nodes=nodes, retry=never, **common)), ()
-    if url.mode is Mode.SENTINEL:
+    if url.mode is not Mode.SINGLE:
+        # In a cluster, too: all keys of a namespace are in one slot, so its primary is to be found as behind sentinels.
         asked: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "socket_timeout": ANSWER_TIMEOUT_S}
         for name in ("username", "password"):
             if f"sentinel_{name}" in url.options:

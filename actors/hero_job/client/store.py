@@ -15,7 +15,8 @@ from weakref import WeakSet
 
 from hero_job.client.backoff import Backoff
 from hero_job.client.connection import StoreConnection
-from hero_job.client.primary_watch import PrimaryWatch, leave_watch, watch_primary
+from hero_job.client.primary.watch import MayStay, PrimaryWatch
+from hero_job.client.primary.watches import leave_watch, watch_primary
 from hero_job.client.url import Address, Mode, parse_url
 from hero_job.model.errors import StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
@@ -54,7 +55,7 @@ class Store:
         self._address: Address | None = None
         self._lock = threading.Lock()
         self._closed = False
-        # Only for sentinels: who is the primary, and every open connection.
+        # Only for sentinels and a cluster: who is the primary, and every connection, also one that is being opened.
         self._watch: PrimaryWatch | None = None
         self._connections: WeakSet[StoreConnection] = WeakSet()
 
@@ -264,15 +265,17 @@ class Store:
         return self._connect(self._address)
 
     def _connect(self, address: Address | None) -> StoreConnection:
-        if self.url.mode is Mode.SENTINEL:
-            address = self._watched().primary(self._connect_timeout_s)
-        connection = StoreConnection(
-            self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address
+        opening = None
+        if self.url.mode is not Mode.SINGLE:
+            address = self._watched().primary(self._connect_timeout_s, address)
+            opening = self._note
+        return StoreConnection(
+            self.url, name=self._name, connect_timeout_s=self._connect_timeout_s, address=address, opening=opening
         )
-        if self.url.mode is Mode.SENTINEL:
-            with self._lock:
-                self._connections.add(connection)
-        return connection
+
+    def _note(self, connection: StoreConnection) -> None:
+        with self._lock:
+            self._connections.add(connection)
 
     def _watched(self) -> PrimaryWatch:
         with self._lock:
@@ -280,12 +283,13 @@ class Store:
                 self._watch = watch_primary(self.url, self._leave_others)
             return self._watch
 
-    def _leave_others(self, primary: Address) -> None:
+    def _leave_others(self, may_stay: MayStay) -> None:
         """End all connections to another server than the primary. A thread of the watch calls this."""
         with self._lock:
-            others = [one for one in self._connections if one.open and not one.aborted and one.address != primary]
-        for connection in others:
-            connection.abort()
+            connections = list(self._connections)
+        for connection in connections:
+            if connection.open and not connection.aborted and not may_stay(connection.address):
+                connection.abort()
 
     def _give_back(self, connection: StoreConnection) -> None:
         with self._lock:

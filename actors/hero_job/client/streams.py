@@ -69,7 +69,7 @@ class AsyncRunner(Protocol):
     def new_read(self) -> WakingRead:
         """Make a connection for reads that block."""
 
-    async def run_aside(self, read: WakingRead, op: Op[T], key: str) -> T:
+    async def run_aside(self, read: WakingRead, op: Op[T]) -> T:
         """Run an operation that blocks, on such a connection."""
 
     async def wake(self, read: WakingRead) -> bool:
@@ -213,7 +213,7 @@ class StreamFollower:
         self._asked = asked
         try:
             op = Events.follow(asked, self._page, self._block_s)
-            return await self._store.run_aside(self._read, op, next(iter(asked)))
+            return await self._store.run_aside(self._read, op)
         finally:
             self._asked = {}
 

@@ -8,7 +8,7 @@
 | `redis+sentinel://[user[:password]@]host[:port],host[:port].../service[/db]` | the master that sentinels name |
 | `redis+cluster://[user[:password]@]host[:port],host[:port]...` | the node of a cluster that has the namespace's slot |
 
-Each but the last also takes `?wait_replicas=N`: what acknowledges a job or a result waits until N replicas have it.
+Each also takes `?wait_replicas=N`: what acknowledges a job or a result waits until N replicas have it.
 `rediss+sentinel` and `rediss+cluster` are the same over TLS. Source: redis-py, for the first three forms.
 """
 
@@ -146,8 +146,6 @@ def parse_url(text: str) -> StoreUrl:
     replicas = options.pop("wait_replicas", "0")
     if not replicas.isdecimal() or int(replicas) > _MOST_REPLICAS:
         raise StoreUrlInvalid(shown, f"wait_replicas must be a number up to {_MOST_REPLICAS}")
-    if int(replicas) and mode is Mode.CLUSTER:
-        raise StoreUrlInvalid(shown, "wait_replicas is not offered for a cluster")
     default_port = 26379 if mode is Mode.SENTINEL else 6379
     return StoreUrl(
         text=text,

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import AskError, MovedError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from hero_job.protocol.op import Op
@@ -27,20 +25,17 @@ class WakingRead:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._cluster = isinstance(client, RedisCluster)
-        self._node: Any = None
         self._connection: Any = None
         # The server's id of the connection; 0 while no read is under way.
         self._client_id = 0
         self._reading = False
         self._left = False
 
-    async def ask(self, op: Op[Any], key: str) -> Any:
+    async def ask(self, op: Op[Any]) -> Any:
         """Send one plain command, and wait for its answer.
 
         Args:
             op: The operation, which has no script.
-            key: One of its keys, which says where it has to go in a cluster.
 
         Returns:
             The answer.
@@ -54,16 +49,12 @@ class WakingRead:
             await self.aclose()
             raise RedisConnectionError("the server has become a replica")
         if self._connection is None:
-            await self._connect(key)
+            await self._connect()
         self._reading = True
         try:
             await self._connection.send_command(*op.args)
             return await self._connection.read_response()
-        except (MovedError, AskError):
-            # The cluster client follows the slot, and knows its new place when the next read connects.
-            await self.aclose()
-            return await self._client.execute_command(*op.args)
-        except BaseException:
+        except BaseException:  # also when the slot has moved: the next read connects to where it is
             await self.aclose()
             raise
         finally:
@@ -81,8 +72,7 @@ class WakingRead:
         """
         if not self._reading or not self._client_id:
             return False
-        to: dict[str, Any] = {"target_nodes": self._node} if self._cluster else {}
-        return bool(await self._client.execute_command("CLIENT UNBLOCK", self._client_id, **to))
+        return bool(await self._client.execute_command("CLIENT UNBLOCK", self._client_id))
 
     def leave(self) -> None:
         """Have the next read fail and close the connection, so that the one after it looks for the server again."""
@@ -94,18 +84,10 @@ class WakingRead:
         if connection is None:
             return
         await connection.disconnect(nowait=True)
-        if self._cluster:
-            self._node.release(connection)
-        else:
-            await self._client.connection_pool.release(connection)
+        await self._client.connection_pool.release(connection)
 
-    async def _connect(self, key: str) -> None:
-        if self._cluster:
-            await self._client.initialize()
-            self._node = self._client.get_node_from_key(key)
-            self._connection = self._node.acquire_connection()
-        else:
-            self._connection = await self._client.connection_pool.get_connection()
+    async def _connect(self) -> None:
+        self._connection = await self._client.connection_pool.get_connection()
         try:
             await self._connection.connect()
             await self._connection.send_command("CLIENT", "ID")

@@ -49,7 +49,7 @@ class StoreSettings(Section):
     """Seconds to wait for a connection. A Redis that takes longer counts as unreachable and is tried again."""
     wait_replicas: Annotated[int, Field(ge=0, le=16)] = 0
     """Replicas that must have a job or a result before it is acknowledged (WAIT), so that no failover loses it. Costs a
-    round trip to a replica each time, and nothing is acknowledged while there are too few. Not for a Cluster."""
+    round trip to a replica each time, and nothing is acknowledged while there are too few."""
 
     @field_validator("redis_url")
     @classmethod

@@ -228,11 +228,11 @@ def test_a_follower_that_failed_says_so_and_goes_on(valkey: ValkeyServer, namesp
     class OnceBroken(AsyncStore):
         broken = False
 
-        async def run_aside(self, read: WakingRead, op: Op[T], key: str) -> T:
+        async def run_aside(self, read: WakingRead, op: Op[T]) -> T:
             if self.broken:
                 self.broken = False
                 raise RuntimeError("a defect")
-            return await super().run_aside(read, op, key)
+            return await super().run_aside(read, op)
 
     async def main() -> None:
         async with OnceBroken(valkey.url) as store:

@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hero_job import Job, JobStatus, ScriptType, StoreError
+from hero_job import Job, JobStatus, ScriptType, StoreError, StoreUnavailable
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.store import Store
 from hero_job.client.streams import StreamUpdate
 from hero_job.model.objects.acl import Right
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.events import Events
+from hero_job.operations.flow import find_keys
 from hero_job.operations.objects.acl_changes import AclChanges
 from hero_job.operations.objects.find import find_objects
 from hero_job.operations.objects.guard import ObjectAccess
@@ -212,6 +214,49 @@ def test_several_streams_of_a_cluster_are_followed_on_one_connection(
     url = f"redis+cluster://127.0.0.1:{cluster[0].port}"
 
     assert asyncio.run(follow_one_job(url, make_job())) == ["dispatched", "ready"]
+
+
+def test_a_job_is_found_while_its_slot_moves_and_a_blocked_lane_moves_with_it(
+    cluster: list[ValkeyServer], make_job: MakeJob
+) -> None:
+    url, operations, claims = f"redis+cluster://127.0.0.1:{cluster[1].port}", Operations("{hero}"), actor("{hero}")
+    slot = int(str(cluster[0].command("CLUSTER", "KEYSLOT", "{hero}")))
+    source = next(n for n in range(3) if slot < (5461, 10923, 16384)[n])
+    old, new = cluster[source], cluster[(source + 1) % 3]
+    taken: list[str] = []
+
+    def lane() -> None:
+        with Store(url) as store:
+            while not taken:
+                with contextlib.suppress(StoreError):
+                    taken.extend(filter(None, [store.run(claims.take(0))]))
+
+    async def look_on_the_way(job: Job) -> None:
+        async with AsyncStore(url) as store:
+            assert await store.run(operations.status(job.id)) is JobStatus.CREATED
+            assert await store.run_many([operations.status(job.id)] * 2) == [JobStatus.CREATED] * 2
+            with pytest.raises(StoreUnavailable):  # the server wants all keys of a script in one place
+                await store.run(operations.create(make_job(), start=True))
+
+    with Store(url) as store:
+        first, last = make_job(), make_job()
+        store.run(operations.create(first))  # by now the script is known to the old node
+        thread = threading.Thread(target=lane)
+        thread.start()
+        eventually(lambda: "blocked_clients:1" in str(old.command("INFO", "clients")))
+        new.command("CLUSTER", "SETSLOT", slot, "IMPORTING", str(old.command("CLUSTER", "MYID")))
+        old.command("CLUSTER", "SETSLOT", slot, "MIGRATING", str(new.command("CLUSTER", "MYID")))
+        old.command("MIGRATE", "127.0.0.1", new.port, "", 0, 10_000, "KEYS", *store.drive(find_keys("{hero}:")))
+        assert store.run(operations.status(first.id)) is JobStatus.CREATED
+        assert store.run_many([operations.status(first.id)] * 2) == [JobStatus.CREATED] * 2
+        asyncio.run(look_on_the_way(first))
+        for node in (new, old, cluster[(source + 2) % 3]):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", str(new.command("CLUSTER", "MYID")))
+        store.run(operations.create(last, start=True))
+        thread.join()
+        assert taken == [last.id]
+        for job in (first, last):
+            assert new.command("EXISTS", operations.keys.job(job.id)) == 1
 
 
 def test_a_cluster_is_found_although_the_first_node_of_the_url_is_gone(cluster: list[ValkeyServer]) -> None:

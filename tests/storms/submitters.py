@@ -1,0 +1,101 @@
+"""Clients that submit jobs in a storm without a pause, and remember which ones were acknowledged, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from hero_job import StoreError
+from hero_job.client.async_store import AsyncStore
+from hero_job.client.store import Store
+from hero_job.operations.flow import chunks
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
+from tests.job.conftest import MakeJob
+
+#: Seconds between two submissions of one client: it shows what a switch does, and leaves the machine to the servers.
+_PAUSE_S = 0.005
+
+
+class Submitters:
+    """One client with each of the two stores.
+
+    Args:
+        url: URL of the store.
+        namespace: Where the jobs go.
+        make_job: Makes a job.
+
+    Attributes:
+        acknowledged: For each client: job and when it was acknowledged, on the monotonic clock.
+    """
+
+    def __init__(self, url: str, namespace: str, make_job: MakeJob) -> None:
+        self.acknowledged: tuple[list[tuple[str, float]], ...] = ([], [])
+        self._url = url
+        self._operations = Operations(namespace)
+        self._make_job = make_job
+        self._over = threading.Event()
+
+    @contextlib.contextmanager
+    def submitting(self) -> Iterator[None]:
+        """Submit jobs while the block runs."""
+        threads = [threading.Thread(target=self._submit), threading.Thread(target=lambda: asyncio.run(self._on_loop()))]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
+
+    def count(self) -> int:
+        """How many jobs each client has had acknowledged; of the slower one."""
+        return min(map(len, self.acknowledged))
+
+    def since(self, moment_mono: float) -> int:
+        """How many jobs each client has had acknowledged since then; of the slower one."""
+        return min(sum(at > moment_mono for _, at in jobs) for jobs in self.acknowledged)
+
+    def lost(self, url: str) -> list[float]:
+        """Ask the store for all acknowledged jobs.
+
+        Returns:
+            When those that are gone had been acknowledged, on the monotonic clock.
+        """
+        asked = [job for jobs in self.acknowledged for job in tuple(jobs)]
+        with Store(url) as store:
+            there: list[int] = []
+            for few in chunks(asked, 500):
+                there += store.run_many([Op(("EXISTS", self._operations.keys.job(job)), int) for job, _ in few])
+        return [at for (_, at), is_there in zip(asked, there, strict=True) if is_there != 1]
+
+    def longest_gap_s(self) -> float:
+        """Give the longest time between two acknowledgements to one client, in seconds."""
+        return max(_gap(jobs) for jobs in self.acknowledged)
+
+    def _submit(self) -> None:
+        with Store(self._url) as store:
+            while not self._over.wait(_PAUSE_S):
+                job = self._make_job()
+                with contextlib.suppress(StoreError):
+                    store.run(self._operations.create(job, start=True))
+                    self.acknowledged[0].append((job.id, time.monotonic()))
+
+    async def _on_loop(self) -> None:
+        async with AsyncStore(self._url) as store:
+            while not self._over.is_set():
+                job = self._make_job()
+                with contextlib.suppress(StoreError):
+                    await store.run(self._operations.create(job, start=True))
+                    self.acknowledged[1].append((job.id, time.monotonic()))
+                await asyncio.sleep(_PAUSE_S)
+
+
+def _gap(jobs: Sequence[tuple[str, float]]) -> float:
+    times = [at for _, at in jobs]
+    return max((after - before for before, after in itertools.pairwise(times)), default=0.0)

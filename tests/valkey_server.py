@@ -138,6 +138,12 @@ class ValkeyServer:
         assert self._process is not None
         os.kill(self._process.pid, number)
 
+    def is_primary(self) -> bool:
+        """Does it take itself for a primary? A promotion closes connections, so the question may have no answer."""
+        with contextlib.suppress(StoreError):
+            return "role:master" in str(self.command("INFO", "replication"))
+        return False
+
     def command_calls(self) -> dict[str, int]:
         """Count the calls of each command since the last CONFIG RESETSTAT, those from scripts included."""
         text = str(self.command("INFO", "commandstats"))

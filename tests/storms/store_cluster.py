@@ -58,13 +58,6 @@ class StoreCluster:
         return "master" in flags and not {"fail", "fail?"} & set(flags)
 
 
-def is_primary(node: ValkeyServer) -> bool:
-    """Does a node take itself for a primary?"""
-    with contextlib.suppress(StoreError):
-        return "role:master" in str(node.command("INFO", "replication"))
-    return False
-
-
 _BOUNDS = (0, 5461, 10923, 16384)
 
 

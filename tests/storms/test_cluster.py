@@ -19,7 +19,7 @@ from tests.eventually import eventually, eventually_async
 from tests.job.client.test_topologies import actor
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.conftest import ROUNDS
-from tests.storms.store_cluster import StoreCluster, is_primary, running_cluster
+from tests.storms.store_cluster import StoreCluster, running_cluster
 from tests.storms.submitters import Submitters
 from tests.valkey_server import ValkeyServer
 
@@ -44,10 +44,10 @@ def hit(event: str, old: ValkeyServer, new: ValkeyServer) -> None:
         old.freeze()
 
     def promoted() -> bool:
-        if event == "planned" and not is_primary(new):
+        if event == "planned" and not new.is_primary():
             with contextlib.suppress(StoreError):  # one that has begun already, or is over
                 new.command("CLUSTER", "FAILOVER")
-        return is_primary(new)
+        return new.is_primary()
 
     eventually(promoted, every_s=0.1, what="the replica is promoted")
 
@@ -127,5 +127,5 @@ def test_blocked_lane_and_follower_of_a_frozen_node_go_on_when_the_cluster_has_g
         thread.join(120)
         old.thaw()
     assert job.id in taken
-    assert is_primary(new)
+    assert new.is_primary()
     cluster.pair()

@@ -18,6 +18,7 @@ from hero_job.protocol.op import Op
 from tests.eventually import eventually
 from tests.job.client.test_topologies import actor, sentinels
 from tests.job.conftest import MakeJob, make_job
+from tests.storms.submitters import Submitters
 from tests.valkey_server import ValkeyServer
 
 __all__ = ["make_job", "sentinels"]
@@ -70,7 +71,7 @@ def test_clients_leave_a_primary_that_was_replaced_and_goes_on_answering(
                     return is_on(new, there) and is_on(new, await aio.run(WHERE))
 
                 await eventually_async(both_have_left)
-                assert "role:master" in str(old.command("INFO", "replication")), "it still takes writes"
+                assert old.is_primary(), "it still takes writes"
                 for _ in range(20):
                     job = make_job()
                     await aio.run(operations.create(job, start=True))
@@ -143,42 +144,21 @@ def test_nothing_that_a_replica_has_confirmed_is_lost_in_a_failover(
 ) -> None:
     url, old, new = sentinels
     keep_as_primary(old)
-    operations, acknowledged = Operations(namespace), list[str]()
-    over = threading.Event()
-
-    def submit() -> None:
+    operations = Operations(namespace)
+    submitters = Submitters(f"{url}?wait_replicas=1", namespace, make_job)
+    with submitters.submitting():
+        eventually(lambda: submitters.count() >= 25)
+        fail_over(url)
+        eventually(new.is_primary)
+        # Nothing is acknowledged now, because the old primary has no replica, and neither has the new one.
         with Store(f"{url}?wait_replicas=1") as store:
-            while not over.is_set():
-                job = make_job()
-                with contextlib.suppress(StoreError):
-                    acknowledged.append(store.run(operations.create(job, start=True)))
 
-    async def submit_async() -> None:
-        async with AsyncStore(f"{url}?wait_replicas=1") as store:
-            while not over.is_set():
-                job = make_job()
-                with contextlib.suppress(StoreError):
-                    acknowledged.append(await store.run(operations.create(job, start=True)))
+            def refused() -> bool:
+                try:
+                    store.run(operations.create(make_job(), start=True))
+                except StoreUnavailable as e:
+                    return "replicas have taken the write" in str(e)
+                return False
 
-    workers = [threading.Thread(target=submit), threading.Thread(target=lambda: asyncio.run(submit_async()))]
-    for worker in workers:
-        worker.start()
-    eventually(lambda: len(acknowledged) > 50, within_s=60)
-    fail_over(url)
-    eventually(lambda: "role:master" in str(new.command("INFO", "replication")), within_s=60)
-    # Nothing is acknowledged now, because the old primary has no replica, and neither has the new one.
-    with Store(f"{url}?wait_replicas=1") as store:
-
-        def refused() -> bool:
-            try:
-                store.run(operations.create(make_job(), start=True))
-            except StoreUnavailable as e:
-                return "replicas have taken the write" in str(e)
-            return False
-
-        eventually(refused, within_s=60)
-    over.set()
-    for worker in workers:
-        worker.join()
-    lost = [job_id for job_id in acknowledged if new.command("EXISTS", operations.keys.job(job_id)) == 0]
-    assert not lost
+            eventually(refused)
+    assert not submitters.lost(new.url)

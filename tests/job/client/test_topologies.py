@@ -120,7 +120,7 @@ def test_a_job_survives_a_failover_of_sentinels(
                 return None
 
         assert eventually(status) is JobStatus.DISPATCHED
-        eventually(lambda: "role:master" in str(replica.command("INFO", "replication")))
+        eventually(replica.is_primary)
 
     def asyncio_client_is_back() -> bool:
         async def main() -> None:

@@ -37,7 +37,9 @@ class StoreCluster:
 
     def pair(self) -> tuple[ValkeyServer, ValkeyServer]:
         """Wait until the slot has a primary with a replica that has all its data; return both."""
-        return eventually(self._whole_pair, what="the slot has a primary and a replica")
+        found = eventually(self._whole_pair, what="the slot has a primary and a replica")
+        assert found is not None
+        return found
 
     def _whole_pair(self) -> tuple[ValkeyServer, ValkeyServer] | None:
         for primary, replica in (self._pair, self._pair[::-1]):

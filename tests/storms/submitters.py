@@ -15,6 +15,7 @@ from hero_job.client.store import Store
 from hero_job.operations.flow import chunks
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
+from tests.eventually import eventually
 from tests.job.conftest import MakeJob
 
 #: Seconds between two submissions of one client: it shows what a switch does, and leaves the machine to the servers.
@@ -53,13 +54,14 @@ class Submitters:
             for thread in threads:
                 thread.join()
 
-    def count(self) -> int:
-        """How many jobs each client has had acknowledged; of the slower one."""
-        return min(map(len, self.acknowledged))
-
     def since(self, moment_mono: float) -> int:
         """How many jobs each client has had acknowledged since then; of the slower one."""
         return min(sum(at > moment_mono for _, at in jobs) for jobs in self.acknowledged)
+
+    def go_on(self, what: str, jobs: int = 10) -> None:
+        """Wait until each client has had some more jobs acknowledged, from now on."""
+        now_mono = time.monotonic()
+        eventually(lambda: self.since(now_mono) >= jobs, what=f"jobs are acknowledged {what}")
 
     def lost(self, url: str) -> list[float]:
         """Ask the store for all acknowledged jobs.

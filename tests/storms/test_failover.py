@@ -147,7 +147,7 @@ def test_nothing_that_a_replica_has_confirmed_is_lost_in_a_failover(
     operations = Operations(namespace)
     submitters = Submitters(f"{url}?wait_replicas=1", namespace, make_job)
     with submitters.submitting():
-        eventually(lambda: submitters.count() >= 25)
+        submitters.go_on("by the old primary", 25)
         fail_over(url)
         eventually(new.is_primary)
         # Nothing is acknowledged now, because the old primary has no replica, and neither has the new one.

@@ -28,11 +28,11 @@ def test_nothing_acknowledged_after_the_promotion_is_lost_when_the_old_primary_n
     guard(old)
     submitters = Submitters(url, namespace, make_job)
     with submitters.submitting():
-        eventually(lambda: submitters.count() >= 50)
+        submitters.go_on("by the old primary", 50)
         fail_over(url)
         eventually(new.is_primary)
         seen_mono = time.monotonic()
-        eventually(lambda: submitters.since(seen_mono) >= 50, what="the clients go on with the new primary")
+        submitters.go_on("by the new primary", 50)
     assert old.is_primary()
     lost = submitters.lost(new.url)
     assert not [at for at in lost if at > seen_mono]

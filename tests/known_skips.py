@@ -13,6 +13,7 @@ KNOWN_SKIPS = {
     r"herolib's program `hero` is not installed": "no registry that CI reaches has a package of it",
     r"nothing builds images here|cannot get the base image": "CI reaches no container registry",
     r"cannot mount a tmpfs": "only root may mount, and not in every container",
+    r"cannot make network namespaces": "only root may make them, and not in every container",
     r"libfaketime is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"Chromium is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"no kubectl": "no registry that CI reaches has a package of it; the manifests' other tests run",

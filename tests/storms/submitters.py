@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from hero_job import StoreError
 from hero_job.client.async_store import AsyncStore
@@ -29,22 +29,29 @@ class Submitters:
         url: URL of the store.
         namespace: Where the jobs go.
         make_job: Makes a job.
+        enter: Called first in each thread; brings it into a network namespace.
 
     Attributes:
         acknowledged: For each client: job and when it was acknowledged, on the monotonic clock.
     """
 
-    def __init__(self, url: str, namespace: str, make_job: MakeJob) -> None:
+    def __init__(
+        self, url: str, namespace: str, make_job: MakeJob, *, enter: Callable[[], None] = lambda: None
+    ) -> None:
         self.acknowledged: tuple[list[tuple[str, float]], ...] = ([], [])
         self._url = url
         self._operations = Operations(namespace)
         self._make_job = make_job
+        self._enter = enter
         self._over = threading.Event()
 
     @contextlib.contextmanager
     def submitting(self) -> Iterator[None]:
         """Submit jobs while the block runs."""
-        threads = [threading.Thread(target=self._submit), threading.Thread(target=lambda: asyncio.run(self._on_loop()))]
+        threads = [
+            threading.Thread(target=self._submit),
+            threading.Thread(target=lambda: asyncio.run(self._on_loop())),
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -81,6 +88,7 @@ class Submitters:
         return max(_gap(jobs) for jobs in self.acknowledged)
 
     def _submit(self) -> None:
+        self._enter()
         with Store(self._url) as store:
             while not self._over.wait(_PAUSE_S):
                 job = self._make_job()
@@ -89,6 +97,7 @@ class Submitters:
                     self.acknowledged[0].append((job.id, time.monotonic()))
 
     async def _on_loop(self) -> None:
+        self._enter()  # the loop is the only thing in its thread
         async with AsyncStore(self._url) as store:
             while not self._over.is_set():
                 job = self._make_job()

@@ -1,4 +1,4 @@
-"""Clients that submit jobs in a storm without a pause, and remember which ones were acknowledged, and when."""
+"""Clients that submit jobs in a storm without a pause, and remember which ones were acknowledged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Submitters:
         enter: Called first in each thread; brings it into a network namespace.
 
     Attributes:
-        acknowledged: For each client: job and when it was acknowledged, on the monotonic clock.
+        acknowledged: For each client: job and when it was sent, on the monotonic clock. A thread may be told late of
+            what the server acknowledged, but what was sent after a moment was acknowledged after it.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Submitters:
                 thread.join()
 
     def since(self, moment_mono: float) -> int:
-        """How many jobs each client has had acknowledged since then; of the slower one."""
+        """How many jobs that were sent since then each client has had acknowledged; of the slower one."""
         return min(sum(at > moment_mono for _, at in jobs) for jobs in self.acknowledged)
 
     def go_on(self, what: str, jobs: int = 10) -> None:
@@ -74,7 +75,7 @@ class Submitters:
         """Ask the store for all acknowledged jobs.
 
         Returns:
-            When those that are gone had been acknowledged, on the monotonic clock.
+            When those that are gone had been sent, on the monotonic clock.
         """
         asked = [job for jobs in self.acknowledged for job in tuple(jobs)]
         with Store(url) as store:
@@ -84,26 +85,26 @@ class Submitters:
         return [at for (_, at), is_there in zip(asked, there, strict=True) if is_there != 1]
 
     def longest_gap_s(self) -> float:
-        """Give the longest time between two acknowledgements to one client, in seconds."""
+        """Give the longest time between two jobs of one client that were acknowledged, in seconds."""
         return max(_gap(jobs) for jobs in self.acknowledged)
 
     def _submit(self) -> None:
         self._enter()
         with Store(self._url) as store:
             while not self._over.wait(_PAUSE_S):
-                job = self._make_job()
+                job, sent_mono = self._make_job(), time.monotonic()
                 with contextlib.suppress(StoreError):
                     store.run(self._operations.create(job, start=True))
-                    self.acknowledged[0].append((job.id, time.monotonic()))
+                    self.acknowledged[0].append((job.id, sent_mono))
 
     async def _on_loop(self) -> None:
         self._enter()  # the loop is the only thing in its thread
         async with AsyncStore(self._url) as store:
             while not self._over.is_set():
-                job = self._make_job()
+                job, sent_mono = self._make_job(), time.monotonic()
                 with contextlib.suppress(StoreError):
                     await store.run(self._operations.create(job, start=True))
-                    self.acknowledged[1].append((job.id, time.monotonic()))
+                    self.acknowledged[1].append((job.id, sent_mono))
                 await asyncio.sleep(_PAUSE_S)
 
 

@@ -76,7 +76,7 @@ def test_nothing_that_a_replica_has_is_lost_and_other_losses_precede_the_switch(
             heal(event, old)
             confirmed.go_on(f"with a replica, after: {event}")
             late = [at for at in plain.lost(cluster.url) if at > seen_mono]
-            assert not late, f"{event}: {len(late)} jobs were acknowledged after the switch and are gone"
+            assert not late, f"{event}: {len(late)} jobs were sent after the switch, acknowledged, and are gone"
     cluster.pair()
     assert not confirmed.lost(cluster.url)
     print(

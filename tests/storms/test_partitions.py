@@ -1,4 +1,4 @@
-"""Partitions between hosts that are network namespaces: of a primary from its replica and sentinels, and of clients."""
+"""Partitions between hosts that are network namespaces: a primary, clients, and the host of actors are cut off."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hero_job import StoreError
+from hero_job import JobStatus, ScriptType, StoreError
 from hero_job.client.store import Store
+from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
+from tests.deployment import Deployment, deployed
 from tests.eventually import eventually
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.conftest import ROUNDS
@@ -23,6 +25,12 @@ from tests.storms.submitters import Submitters
 from tests.valkey_server import ValkeyServer, binary, free_port
 
 __all__ = ["make_job"]
+
+_SAL = """
+[[actors]]
+type = "sal"
+lanes = 4
+"""
 
 
 class HostedServer(ValkeyServer):
@@ -144,7 +152,7 @@ def test_a_primary_that_is_cut_off_loses_nothing_that_a_replica_has_nor_anything
             network.pair()
             confirmed.go_on("after the heal")
             late = [at for at in plain.lost(new.unix_url) if at > noticed_mono]
-            assert not late, f"{lost_direction}: {len(late)} jobs are gone that were acknowledged after the switch"
+            assert not late, f"{lost_direction}: {len(late)} jobs are gone that were sent after the switch"
     primary, _ = network.pair()
     assert not confirmed.lost(primary.unix_url)
     print(
@@ -177,3 +185,52 @@ def test_clients_that_are_cut_off_go_on_after_the_heal_and_nothing_acknowledged_
     for one in clients.values():
         assert not one.lost(primary.unix_url)
     assert primary.is_primary()
+
+
+def test_a_host_that_is_cut_off_loses_its_jobs_to_another_and_only_those_run_again(
+    network: Network, tmp_path: Path, make_job: MakeJob
+) -> None:
+    operations, script = Operations("hero"), "sleep(1.5); 40 + 2"
+    jobs = [make_job(script=script, script_type=ScriptType.SAL) for _ in range(24)]
+    with contextlib.ExitStack() as ends:
+        hosts: dict[str, Deployment] = {}
+        for host in ("client", "other"):
+            (tmp_path / host).mkdir()
+            here = deployed(tmp_path / host, redis_url=network.url(host), actors=_SAL)
+            hosts[host] = network.spaces.run_in(host, partial(ends.enter_context, here))
+        primary, replica = network.pair()
+        store = ends.enter_context(Store(primary.unix_url))
+
+        def incarnations() -> set[str]:
+            """Those of the host that is to be cut off."""
+            pids = {process.pid for process in hosts["other"].actors("sal")}
+            return {actor.incarnation for actor in store.run(operations.admin.actors()) if actor.pid in pids}
+
+        def held() -> set[str]:
+            records = [store.run(operations.record(job.id)) for job in jobs]
+            running = [record for record in records if record.status is JobStatus.STARTED]
+            return {one.job.id for one in running if (one.owner or "").partition("/")[0] in before}
+
+        before = incarnations()
+        assert before
+        for job in jobs:
+            store.run(operations.create(job, start=True))
+        eventually(held)
+        for place in (primary.host, replica.host, "watch"):
+            network.spaces.cut("other", place)
+            network.spaces.cut(place, "other")
+        lost = held()
+        eventually(lambda: _all_finished(store, [job.id for job in jobs]), every_s=0.1, what="the other host runs all")
+        network.spaces.heal()
+        eventually(lambda: incarnations() - before, every_s=0.1, what="the host that was cut off is back")
+        for job in jobs:
+            record = store.run(operations.record(job.id))
+            assert record.output == "42"
+            assert record.attempt == (2 if job.id in lost else 1)
+        assert lost
+    network.pair()
+
+
+def _all_finished(store: Store, job_ids: Sequence[str]) -> bool:
+    operations = Operations("hero")
+    return {store.run(operations.status(job_id)) for job_id in job_ids} == {JobStatus.FINISHED}

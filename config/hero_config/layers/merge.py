@@ -178,7 +178,7 @@ class Layers:
             in_file: KeyPath = ("actors", index)
             name = _name(entry)
             # Only names of earlier layers count: two entries with one name in one file stay two, and are refused later.
-            if name in names:
+            if name and name in names:  # what is no table has no name
                 position = names.index(name)
                 for key, value in entry.items():
                     self._merge(actors[position], ("actors", position, key), (*in_file, key), value, layer)

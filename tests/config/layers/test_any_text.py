@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hero_config.layers.load import ConfigError, Flag, load_config
@@ -52,6 +52,8 @@ PAIRS = st.lists(st.tuples(KEYS, VALUES), max_size=2)
 
 @settings(max_examples=300, deadline=None)
 @given(main=TEXTS, drop_in=TEXTS, variables=PAIRS, flags=PAIRS)
+@example(main="actors = [1]", drop_in="actors = [1]", variables=[], flags=[])
+@example(main="actors = [1]", drop_in="[[actors]]\nlanes = 2", variables=[], flags=[])
 def test_outcome_is_settings_or_problems_with_their_place(
     main: str, drop_in: str, variables: list[tuple[str, str]], flags: list[tuple[str, str]]
 ) -> None:

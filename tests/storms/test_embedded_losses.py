@@ -52,9 +52,9 @@ def test_everysec_has_each_job_on_the_disk_some_time_after_it_is_acknowledged(
     tmp_path: Path, make_job: MakeJob
 ) -> None:
     with EmbeddedStore(dir=tmp_path / "store", appendfsync="everysec") as embedded, Store(embedded.url) as store:
-        at_once = []
+        immediately = []
         for _ in range(100):
             store.run(Operations().create(make_job(), start=True))
-            at_once.append(synced(store, 0))
-        assert not all(at_once), "a power failure would lose some"
+            immediately.append(synced(store, 0))
+        assert not all(immediately), "a power failure would lose some"
         eventually(lambda: synced(store, 1000), what="what was acknowledged is synced without another write")

@@ -40,8 +40,30 @@ class ProbeWriter(ast.NodeTransformer):
     first: int
     """The index of the module's first arm."""
 
+    calls: bool = False
+    """Probe the beginning of each function too, for `tests/mutation`."""
+
     arms: list[Arm] = field(default_factory=list)
     """What was found, in the order of their indices."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Probe its beginning."""
+        self._probe_call(node)
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        """Probe its beginning."""
+        self._probe_call(node)
+        return node
+
+    def _probe_call(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.generic_visit(node)
+        if self.calls:
+            docstring = ast.get_docstring(node) is not None
+            body = node.body[1:] or [ast.copy_location(ast.Pass(), node)]
+            self._probe(node, body if docstring else node.body, "called")
+            if docstring:
+                node.body[1:] = body
 
     def visit_If(self, node: ast.If) -> ast.If:
         """Probe both arms, unless the condition is constant."""
@@ -113,16 +135,17 @@ def _is_impossible(body: list[ast.stmt]) -> bool:
     return isinstance(body[0].value.func, ast.Name) and body[0].value.func.id == "assert_never"
 
 
-def write_probes(source: str, first: int) -> tuple[ast.Module, list[Arm]]:
+def write_probes(source: str, first: int, *, calls: bool = False) -> tuple[ast.Module, list[Arm]]:
     """Return the module with a probe in each arm.
 
     Args:
         source: The module's text.
         first: The index of its first arm among those of all modules.
+        calls: Probe the beginning of each function too.
 
     Returns:
         The tree to compile, and the arms, the first of which has the index `first`.
     """
-    writer = ProbeWriter(source.splitlines(), first)
+    writer = ProbeWriter(source.splitlines(), first, calls)
     tree = writer.visit(ast.parse(source))
     return ast.fix_missing_locations(tree), writer.arms

@@ -44,12 +44,13 @@ FOLDER = Path(sys.prefix) / "branches"
 _PTH = Path(sysconfig.get_path("purelib")) / "hero_branches.pth"
 
 
-def compile_with_probes(folder: Path, packages: list[Path]) -> None:
+def compile_with_probes(folder: Path, packages: list[Path], *, calls: bool = False) -> None:
     """Compile every module of some packages with probes.
 
     Args:
         folder: Gets the code, the arms of the branches, the bytes that the probes write to, and `start.py`.
         packages: The folders of the packages. Each lies in the folder that Python finds it in.
+        calls: Probe the beginning of each function too.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "code").mkdir(parents=True)
@@ -61,7 +62,7 @@ def compile_with_probes(folder: Path, packages: list[Path]) -> None:
             shown = str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
             if shown in NOT_MEASURED:
                 continue
-            tree, arms = write_probes(path.read_text(), total)
+            tree, arms = write_probes(path.read_text(), total, calls=calls)
             name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
             (folder / "code" / name).write_bytes(marshal.dumps(compile(tree, str(path), "exec", dont_inherit=True)))
             modules[name] = (str(path), path.stat().st_mtime_ns)
@@ -69,7 +70,7 @@ def compile_with_probes(folder: Path, packages: list[Path]) -> None:
             total += len(arms)
     (folder / "modules").write_bytes(marshal.dumps(modules))
     (folder / "arms.json").write_text(json.dumps(found))
-    (folder / "taken").write_bytes(bytes(total))
+    (folder / "taken").write_bytes(bytes(max(1, total)))  # an empty file cannot be mapped
     # Programs that the tests run as another user write to it as well.
     (folder / "taken").chmod(0o666)
     shutil.copy(Path(__file__).with_name("start.py"), folder)
@@ -89,8 +90,19 @@ def end() -> None:
     _PTH.unlink(missing_ok=True)
 
 
-if __name__ == "__main__":
+def begin(*, calls: bool = False) -> None:
+    """Let processes that start from now on load the packages with probes.
+
+    Args:
+        calls: Probe the beginning of each function too.
+    """
     end()
-    if sys.argv[1:] != ["end"]:
-        compile_with_probes(FOLDER, PACKAGES)
-        _PTH.write_text(line_to_start(FOLDER))
+    compile_with_probes(FOLDER, PACKAGES, calls=calls)
+    _PTH.write_text(line_to_start(FOLDER))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["end"]:
+        end()
+    else:
+        begin()

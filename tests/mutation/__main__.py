@@ -1,0 +1,82 @@
+"""`scripts/mutate`: makes small changes of the code, one at a time, and asks the tests whether they notice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutation.choose import ROOT, files_of, mirror_of, sample
+from tests.mutation.judge import STATE, Verdict, judge, measure_contexts, restore
+from tests.mutation.mutant import Mutant
+
+_EPILOG = """A mutant that survives is equivalent (say why), or shows code that is not needed (delete it), or a test
+that is missing. A run that was killed goes on where it stopped, as long as seed, paths and texts stay the same. Run it
+in a clone of its own: while a mutant is tried, the work tree has it."""
+
+
+def main() -> int:
+    """Try the chosen mutants and write the report; return the exit code: 0 if none survived."""
+    parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__, epilog=_EPILOG)
+    parser.add_argument("paths", nargs="*", type=Path, default=[Path("actors/hero_job")], help="files or folders")
+    parser.add_argument("--count", type=int, default=50, help="how many mutants to try (50)")
+    parser.add_argument("--seed", type=int, default=1, help="chooses which (1)")
+    parser.add_argument("--refresh", action="store_true", help="measure again which tests run which line")
+    parser.add_argument("--list", action="store_true", help="only name the chosen mutants")
+    asked = parser.parse_args()
+
+    restore()
+    chosen = sample(files_of(asked.paths), asked.count, asked.seed)
+    texts = {mutant.path: (ROOT / mutant.path).read_text() for mutant in chosen}
+    names = {mutant: mutant.key(texts[mutant.path]) for mutant in chosen}
+    if asked.list:
+        print(*names.values(), sep="\n")
+        return 0
+    if changed := _changed(texts):
+        parser.error(f"commit first: {', '.join(changed)} would be lost if the run were killed")
+    results = STATE / f"seed-{asked.seed}.jsonl"
+    known = _read(results)
+    _try_all([mutant for mutant in chosen if names[mutant] not in known], names, results, refresh=asked.refresh)
+    known = _read(results)
+    return _report([(mutant, *known[names[mutant]]) for mutant in chosen], names)
+
+
+def _changed(paths: Sequence[str] | dict[str, str]) -> list[str]:
+    status = ["git", "status", "--porcelain", "--", *paths]
+    return subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()[1::2]
+
+
+def _try_all(mutants: Sequence[Mutant], names: dict[Mutant, str], results: Path, *, refresh: bool) -> None:
+    folders = sorted({mirror_of(mutant.path)[-1] for mutant in mutants})
+    contexts = {folder: measure_contexts([folder], refresh=refresh) for folder in folders}
+    for number, mutant in enumerate(mutants, 1):
+        verdict, by = judge(mutant, number, contexts[mirror_of(mutant.path)[-1]])
+        with results.open("a") as out:
+            out.write(json.dumps({"mutant": names[mutant], "verdict": verdict.value, "by": by}) + "\n")
+        print(f"{number:4} of {len(mutants)}  {verdict.value:9}{by:7} {names[mutant]:.150}", flush=True)
+
+
+def _read(results: Path) -> dict[str, tuple[Verdict, str]]:
+    lines = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    return {line["mutant"]: (Verdict(line["verdict"]), line["by"]) for line in lines}
+
+
+def _report(judged: Sequence[tuple[Mutant, Verdict, str]], names: dict[Mutant, str]) -> int:
+    counts = Counter(verdict for _, verdict, _ in judged)
+    survivors = [names[mutant] for mutant, verdict, _ in judged if verdict is Verdict.SURVIVED]
+    tried = counts[Verdict.KILLED] + counts[Verdict.SURVIVED]
+    by = Counter(by for _, verdict, by in judged if verdict is Verdict.KILLED)
+    print(*(f"survived: {name}" for name in survivors), sep="\n")
+    print(
+        f"{counts[Verdict.KILLED]} of {tried} mutants killed ({by['line']} by tests of the line, {by['folder']} by the "
+        f"folder), {len(survivors)} survived, {counts[Verdict.BROKEN]} do not compile"
+    )
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -115,7 +115,8 @@ class Contexts:
         near = {index for line, index, _ in inside if before and line == max(before)}
         exact = self._hitting(near) if near else []
         known = [*exact, *(one for one in self._hitting(called or {i for _, i, _ in inside}) if one not in exact)]
-        chosen, spent_s = [], 0.0
+        chosen: list[str] = []
+        spent_s = 0.0
         for name in known:
             spent_s += self.tests[name][0]
             if chosen and spent_s > _FIRST_S:

@@ -217,7 +217,7 @@ class OptionsInAnyOrder(RuleBasedStateMachine):
         for batch in ("b0", "b1"):
             joined = sum(job.batch == batch for job in self.jobs.values())
             if joined < BATCH:
-                self.store.run(self.operations.shrink_batch(batch, BATCH - joined))
+                self.store.run(self.operations.shrink_batch(batch))
             counts = self.store.run(self.operations.batch(batch))
             assert counts is not None
             assert (counts.total, counts.open) == (joined, 0)

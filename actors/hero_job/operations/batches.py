@@ -182,7 +182,7 @@ def create_jobs(
         for ids in chunks(created):
             raise_first_error((yield [operations.start(job_id) for job_id in ids]))
     if refused:
-        raise_first_error((yield [operations.shrink_batch(batch, len(refused))]))
+        raise_first_error((yield [operations.shrink_batch(batch)]))
     return BatchCreated(batch_id=batch, job_ids=created, refused=refused)
 
 

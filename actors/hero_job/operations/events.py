@@ -159,15 +159,20 @@ class Events:
         keys = [self.keys.job(job_id) for job_id in job_ids]
         return Op(keys, decode, lua.JOB_FACTS, len(keys))
 
-    def note(self, fields: Mapping[str, str]) -> Op[None]:
+    def note(self, fields: Mapping[str, str], token: str, *, again: bool) -> Op[bool]:
         """Add to the actors' stream what a supervisor has observed about an actor.
 
         Args:
             fields: Name -> value of the entry.
+            token: A text that only this entry has.
+            again: It was sent before, and the answer was lost.
+
+        Returns:
+            False if it was there already.
         """
         flat = [part for pair in fields.items() for part in pair]
-        args: tuple[Arg, ...] = ("XADD", self.keys.actor_events, "MAXLEN", "~", ACTOR_EVENTS, "*", *flat)
-        return Op(args, lambda _answer: None)
+        args: tuple[Arg, ...] = (self.keys.actor_events, ACTOR_EVENTS, token, "1" if again else "", *flat)
+        return Op(args, bool, lua.NOTE_ACTOR_EVENT, 1)
 
 
 def _entries(answer: Sequence[Any]) -> list[Entry]:

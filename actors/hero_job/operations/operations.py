@@ -7,6 +7,7 @@ and is defined once, for the synchronous and the asyncio store alike.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -135,20 +136,23 @@ class Operations:
 
         return Op(op.args, decode, op.script, op.key_count, job_id)
 
-    def retry(self, job_id: str) -> Op[None]:
+    def retry(self, job_id: str, ended_by: str | None = None) -> Op[None]:
         """Run a job again that ended in error or was stopped.
 
         Args:
             job_id: The job.
+            ended_by: Only if it has ended at this time or before, ISO 8601 as in its record; None for any time. Sent
+                again with the same time, it does not run a job a second time that has failed again meanwhile.
 
         Raises:
             JobNotFound: There is no such job.
-            JobStateError: The job has not ended, or has finished.
+            JobStateError: The job has not ended, has finished, or has ended later.
             JobInvalid: Another job holds its unique key.
             JobDamaged: The job's hash cannot be read.
         """
         keys = self.keys
-        return self._on_job(job_id, lua.RETRY, "retry", keys.reply(job_id), keys.dead_jobs)
+        op = self._on_job(job_id, lua.RETRY, "retry", keys.reply(job_id), keys.dead_jobs)
+        return op if ended_by is None else dataclasses.replace(op, args=[*op.args, ended_by])
 
     def delete(self, job_id: str) -> Op[None]:
         """Delete a job that is not running.
@@ -314,14 +318,17 @@ class Operations:
         """
         return Op([self.keys.batch(batch_id), count, caller_id or ""], bool, lua.OPEN_BATCH, 1)
 
-    def shrink_batch(self, batch_id: str, by: int) -> Op[None]:
-        """Take jobs out of a batch that could not be created.
+    def shrink_batch(self, batch_id: str) -> Op[int]:
+        """Take the jobs out of a batch that were announced and could not be created.
 
         Args:
             batch_id: The batch.
-            by: How many.
+
+        Returns:
+            How many jobs were taken out; 0 when this is sent again.
         """
-        return Op([self.keys.batch(batch_id), self.keys.batch_reply(batch_id), by], lambda _: None, lua.SHRINK_BATCH, 2)
+        args = [self.keys.batch(batch_id), self.keys.prefix, batch_id, *self._keep]
+        return Op(args, int, lua.SHRINK_BATCH, 1, f"batch:{batch_id}")
 
     def batch(self, batch_id: str) -> Op[BatchStatus | None]:
         """Read the counts of a batch; None if there is no batch with this id.

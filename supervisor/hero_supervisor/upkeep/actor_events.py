@@ -2,16 +2,18 @@
 
 The scripts that join and recover actors write when an actor comes or goes. Only a supervisor knows the rest: that a
 process was started, is ready, drains, was killed, or is held. `children/slot.py` adds events; the service runs the task
-that writes them. Invariant: adding an event never waits, and costs a bounded amount of memory while the store is away.
+that writes them. Invariants: adding an event never waits, and costs a bounded amount of memory while the store is
+away; an event that is sent again, after a lost answer, is written once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hero_job.client.async_store import AsyncStore
@@ -44,6 +46,15 @@ class SlotEvent:
     reason: str = ""
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """An event that the store is yet to take; `sent` when the answer to it was lost, or none came."""
+
+    fields: Mapping[str, str]
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    sent: bool = False
+
+
 class ActorEvents:
     """Takes events of actors and writes them to the stream.
 
@@ -57,7 +68,7 @@ class ActorEvents:
         self._store = store
         self._events = events
         self._host = host
-        self._waiting: deque[Mapping[str, str]] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[_Waiting] = deque(maxlen=MAX_WAITING)
         self._filled = asyncio.Event()
 
     def add(self, event: SlotEvent) -> None:
@@ -70,7 +81,7 @@ class ActorEvents:
             "incarnation": event.incarnation,
             "reason": event.reason,
         }
-        self._waiting.append({field: value for field, value in fields.items() if value})
+        self._waiting.append(_Waiting({name: value for name, value in fields.items() if value}))
         self._filled.set()
 
     async def run(self) -> None:
@@ -78,15 +89,15 @@ class ActorEvents:
         away = False
         while True:
             while self._waiting:
-                fields = self._waiting.popleft()
+                one = self._waiting.popleft()
                 try:
-                    await self._store.run(self._events.note(fields))
+                    await self._store.run(self._events.note(one.fields, one.token, again=one.sent))
                 except StoreError as e:
                     if not away:
                         log.warning("news.not_written", extra={"error": str(e)})
-                    away = True
+                    away = one.sent = True
                     if len(self._waiting) < MAX_WAITING:
-                        self._waiting.appendleft(fields)
+                        self._waiting.appendleft(one)
                     await asyncio.sleep(_PAUSE_S)
                 else:
                     away = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -79,13 +80,14 @@ class Acts:
 
         return Op(("GET", self._operations.keys.prefix + KeyPart.ACT + act_id), decode)
 
-    def do(self, kind: ActKind, job_ids: Sequence[str], owner: str | None) -> Flow[ActResults]:
-        """Do an act to a page of jobs.
+    def do(self, kind: ActKind, job_ids: Sequence[str], owner: str | None, began_at: str) -> Flow[ActResults]:
+        """Do an act to a page of jobs. Repeated after a lost answer, it does nothing more.
 
         Args:
             kind: What is done.
             job_ids: The jobs.
             owner: The only caller whose jobs may be touched; None for those of all.
+            began_at: When the act began, ISO 8601 by the store's clock.
 
         Returns:
             For each job its error, or None.
@@ -105,7 +107,7 @@ class Acts:
         operations = self._operations
         builders: dict[ActKind, Callable[[str], Op[Any]]] = {
             ActKind.STOP: operations.stop,
-            ActKind.RETRY: operations.retry,
+            ActKind.RETRY: partial(operations.retry, ended_by=began_at),
             ActKind.DELETE: operations.delete,
         }
         build = builders[kind]

@@ -8,6 +8,7 @@
 -- ARGV[1] namespace prefix, with its colon
 -- ARGV[2] job id
 -- ARGV[3..7] retention (see ending.lua)
+-- ARGV[8] only if it has ended at this time or before; none for any time
 -- Returns {0} done, {1} no such job, {2, status} its status does not allow it, {3, field, reason} its hash is damaged,
 --   {4, id} this job holds its key of uniqueness
 local key, reply, dead_letters = KEYS[1], KEYS[2], KEYS[3]
@@ -23,6 +24,9 @@ local status_text, script_type, group, instance, script, batch_id, foreign_scrip
   prerequisites_added = unpack(hash)
 local status = read_status(status_text)
 if status ~= 'error' and status ~= 'stopped' then return { 2, status } end
+-- What is repeated after a lost answer must not run a job a third time that has failed again meanwhile.
+local updated_at = ARGV[8] and redis.call('HGET', key, 'updated_at')
+if updated_at and #updated_at == #ARGV[8] and updated_at > ARGV[8] then return { 2, status } end
 local queue = queue_of(ns, script_type or foreign_script_type, group, instance)
 if not queue or not script then return { 3, 'script', 'is missing' } end
 close_life(ns, id, retention)

@@ -152,17 +152,21 @@ local function dispatch(ns, id, retention, again, suffix)
   return status
 end
 
+-- Announce the end of a batch.
+local function end_batch(ns, batch_id, retention)
+  local reply = ns .. BATCH_REPLY .. batch_id
+  redis.call('RPUSH', reply, 'ended')
+  redis.call('PEXPIRE', reply, retention.failure_ms)
+  redis.call('PEXPIRE', ns .. BATCH .. batch_id, retention.failure_ms)
+  note_event(BATCH .. batch_id, 'ended')
+end
+
 -- Count a job that ended for its batch, and announce the end of the batch.
 local function count_for_batch(ns, batch_id, status, retention)
-  local batch, reply = ns .. BATCH .. batch_id, ns .. BATCH_REPLY .. batch_id
+  local batch = ns .. BATCH .. batch_id
   if redis.call('EXISTS', batch) == 0 then return end -- it has expired; its job was run again after that
   redis.call('HINCRBY', batch, status, 1)
-  if redis.call('HINCRBY', batch, 'open', -1) == 0 then
-    redis.call('RPUSH', reply, 'ended')
-    redis.call('PEXPIRE', reply, retention.failure_ms)
-    redis.call('PEXPIRE', batch, retention.failure_ms)
-    note_event(BATCH .. batch_id, 'ended')
-  end
+  if redis.call('HINCRBY', batch, 'open', -1) == 0 then end_batch(ns, batch_id, retention) end
 end
 
 -- Count a job of a batch as open again that had ended.

@@ -235,10 +235,11 @@ class ActMethods:
                 return await self._tell(dataclasses.replace(act, state=ActState.DONE, total=act.walked))
 
     async def _do(self, act: BulkAct, job_ids: Sequence[str], owner: str | None) -> BulkAct:
+        began_at = time_text(act.started_ms)
         for attempt in range(STORE_TRIES):
             try:
                 # Repeated after a lost answer: a job that was stopped or deleted before counts as done or as unknown.
-                results = await self._store.drive(self._acts.do(act.kind, job_ids, owner))
+                results = await self._store.drive(self._acts.do(act.kind, job_ids, owner, began_at))
                 break
             except StoreError:
                 if attempt == STORE_TRIES - 1:

@@ -66,6 +66,10 @@ class RunningServer:
             self.begin_stop(grace_s)
             self._thread.join()
 
+    def close(self, grace_s: float = 5.0) -> None:
+        """Close the server, and let its loop run on until `stop`."""
+        self.run(self._server.close(grace_s))
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop of the server."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

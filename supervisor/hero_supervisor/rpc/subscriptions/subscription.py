@@ -57,6 +57,7 @@ class Subscription:
         self._filled = asyncio.Event()
         self._complete = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # What the feed calls.
@@ -97,17 +98,13 @@ class Subscription:
     def start(self) -> None:
         """Send the queued results and those that follow."""
         if not self._ended.done():
-            self.run(self._send())
+            self._sender = self.run(self._send())
 
     def close(self) -> None:
         """Stop sending immediately, and end all tasks."""
         self.feed.close()
         self._clear()
-        self._channel.pushes.pop(self.id, None)
-        for task in self._tasks:
-            task.cancel()
-        if not self._ended.done():
-            self._ended.set_result(None)
+        self._end()
 
     async def end(self, error: RpcError) -> None:
         """Send the queued results, then the reason why nothing follows."""
@@ -129,8 +126,15 @@ class Subscription:
                 break
             self._filled.clear()
             await self._filled.wait()
+        self._end()
+
+    def _end(self) -> None:
+        """Leave the channel, and end all tasks: one that waits for a job would otherwise outlive its client."""
         self._channel.pushes.pop(self.id, None)
-        self._ended.set_result(None)
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     def _add(self, message: bytes) -> None:
         self._queue.append(message)
@@ -154,7 +158,10 @@ class Subscription:
         self._tasks.discard(task)
         if not task.cancelled() and (defect := task.exception()) is not None:
             log.error("rpc.subscription_broken", extra={"topic": self._topic}, exc_info=defect)
-            self._fail(rpc_errors.internal_error())
+            if task is self._sender:
+                self.close()  # nothing can be told any more
+            else:
+                self._fail(rpc_errors.internal_error())
 
 
 def _too_slow(queued: int) -> RpcError:

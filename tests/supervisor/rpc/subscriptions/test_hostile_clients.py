@@ -17,6 +17,7 @@ from hero_job.protocol.op import Op, as_is
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.subscriptions import subscription
 from tests.eventually import eventually
+from tests.job.lane import Lane
 from tests.supervisor.rpc.followers import follower_of
 from tests.supervisor.rpc.raw_client import RawClient, request
 from tests.supervisor.rpc.running_server import RunningServer
@@ -92,6 +93,30 @@ def test_a_slow_client_loses_its_subscription_with_a_reason_and_others_lose_noth
         assert slow.read()["params"]["result"]["event"] == "following"
         assert slow.read()["params"]["result"]["job_id"] == "j599"
     eventually(lambda: unix_server.subscription_tasks() == [])
+
+
+def test_a_slow_client_that_loses_its_subscription_to_a_log_leaves_nobody_who_waits_for_the_job(
+    unix_server: RunningServer, store: Store, operations: Operations, lane: Lane, caplog: pytest.LogCaptureFixture
+) -> None:
+    submit(store, operations, "a")
+    (held,) = lane.claim()
+    with caplog.at_level(logging.WARNING), RawClient(unix_server.path) as slow:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.send(request("hero_subscribe", ["logs", {"job_id": "a"}]))
+        subscription_id = slow.read()["result"]
+        assert slow.read()["params"]["result"]["event"] == "following"
+
+        def write_until_dropped() -> bool:
+            assert store.run(lane.actor.write_log(0, held, [("info", LONG_NAME)] * 20))
+            return "rpc.subscription_dropped" in caplog.text
+
+        eventually(write_until_dropped)
+        while "error" not in (params := slow.read()["params"]):
+            assert params["subscription"] == subscription_id
+
+        # The job runs on, and the client has read the reason.
+        eventually(lambda: unix_server.subscription_tasks() == [])
+        assert not store.run(operations.status("a")).terminal
 
 
 def test_a_slow_client_of_a_websocket_gets_the_reason_too(

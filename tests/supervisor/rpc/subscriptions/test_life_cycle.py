@@ -68,6 +68,17 @@ def test_a_server_that_closes_tells_each_subscription(pushing_server: RunningSer
     assert getattr(follower.follower, "close_code", 1012) == 1012
 
 
+def test_a_server_that_has_closed_has_no_subscription_left_that_waits_for_a_job(
+    pushing_server: RunningServer, follower: FollowingClient, store: Store, operations: Operations
+) -> None:
+    follower.subscribe("logs", {"job_id": submit(store, operations, "a")})
+    follower.subscribe("jobs", {"after": "0-0"})
+
+    pushing_server.close()
+
+    eventually(lambda: pushing_server.subscription_tasks() == [])
+
+
 def test_one_connection_to_the_store_serves_all_subscriptions(
     pushing_server: RunningServer, store: Store, operations: Operations, valkey: ValkeyServer
 ) -> None:

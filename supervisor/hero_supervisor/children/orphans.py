@@ -116,7 +116,9 @@ class Orphans:
             return True
         if _owner(stat, mark, actors) is not None:
             return False
-        self._end(pid, stat)
+        # One that has ended since the first look has no mark any more. It is reaped next time.
+        if not _has_ended(pid):
+            self._end(pid, stat)
         return True
 
     def _mark_of(self, pid: int) -> str | None:
@@ -148,6 +150,11 @@ class Orphans:
             done = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG) is not None
         self.reaped += done
         return done
+
+
+def _has_ended(pid: int) -> bool:
+    stat = stat_of(pid)
+    return stat is None or stat.zombie
 
 
 def _owner(stat: ProcessStat, mark: str, actors: Mapping[int, str]) -> int | None:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 _LOOK_S = 1.0
+#: How long the end of the service waits for a ping that is being deleted, in seconds.
+_TIDY_UP_S = 2.0
 #: Group of the ping jobs. No actor serves it.
 _GROUP = "ping"
 #: Ends that the runtime gives to a job without its actor.
@@ -41,12 +43,13 @@ _NOT_BY_THE_ACTOR = frozenset({"expired", "lost"})
 
 @dataclass(slots=True)
 class _Idle:
-    """Since when an incarnation has had no job, and how many pings it got."""
+    """Since when an incarnation has had no job, and how many pings it got; `ends` while one is being deleted."""
 
     jobs: int
     since_mono: float
     pings: int = 0
     asking: asyncio.Task[None] | None = None
+    ends: bool = False
 
 
 class Pings:
@@ -89,9 +92,14 @@ class Pings:
                 await asyncio.sleep(_LOOK_S)
                 self._look(time.monotonic())
         finally:
+            asking = [idle.asking for idle in self._idle.values() if idle.asking is not None]
             for idle in self._idle.values():
-                if idle.asking is not None:
-                    await end_task(idle.asking)
+                if idle.asking is not None and not idle.ends:
+                    idle.asking.cancel()
+            if asking:
+                await asyncio.wait(asking, timeout=_TIDY_UP_S)
+            for task in asking:
+                await end_task(task)
 
     def _look(self, now_mono: float) -> None:
         # A third-party program reports no lanes, so there is none that could be given a job.
@@ -110,6 +118,7 @@ class Pings:
         lane = idle.pings % child.lanes
         idle.pings += 1
         asked_mono = time.monotonic()
+        answered = False
         try:
             await self._store.run(self._operations.create(job, start=True))
             await self._store.run(self._recoveries.hand_over(job, child.incarnation, lane))
@@ -123,14 +132,20 @@ class Pings:
             # The ping could not be queued, so the actor is not to blame. The next look tries again.
             log.debug("ping.not_given", extra={"child": child.slot, "reason": str(e)})
         else:
+            answered = True
             after_s = round(time.monotonic() - asked_mono, 3)
             log.debug("ping.answered", extra={"child": child.slot, "after_s": after_s})
         finally:
             idle.since_mono = time.monotonic()
-            idle.asking = None
-            await self._tidy_up(job)
+            idle.ends = True
+            await self._tidy_up(job, answered=answered)
+            idle.asking, idle.ends = None, False
 
-    async def _tidy_up(self, job: Job) -> None:
+    async def _tidy_up(self, job: Job, *, answered: bool) -> None:
+        if not answered:
+            # Nobody serves its queue, so its id would stay there for ever.
+            with contextlib.suppress(HeroJobError):
+                await self._store.run(self._operations.admin.purge(job.script_type, job.group, job.instance, 1))
         # Stopped first, because an open job cannot be deleted. If the store is lost meanwhile, the job expires.
         with contextlib.suppress(HeroJobError):
             await self._store.run(self._operations.stop(job.id))

@@ -82,6 +82,38 @@ asyncio.run(main())
 """
 
 
+# A daemon of an actor ends while the supervisor looks at it: after the supervisor has seen that it runs.
+ENDS = """
+import asyncio, os, signal, subprocess
+from hero_process.proc import stat_of
+from hero_supervisor.children import orphans as module
+
+def stat_before_its_end(pid):
+    stat = stat_of(pid)
+    if stat and stat.session == pid != actor.pid and not stat.zombie:
+        os.kill(pid, signal.SIGTERM)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return stat
+
+async def main():
+    orphans = module.Orphans(lambda: {actor.pid: "a-1.h.0"}, lambda: (actor.pid,))
+    orphans.adopt()
+    environ = {"HERO_INCARNATION": "a-1.h.0", "PATH": os.environ["PATH"]}
+    leaver = ["/bin/sh", "-c", "setsid sleep 1000 & exit 0"]
+    subprocess.run(leaver, env=environ, start_new_session=True, check=True)
+    module.stat_of = stat_before_its_end
+    while not orphans.reaped:
+        orphans.look()
+        await asyncio.sleep(0.01)
+    print(orphans.ended)
+    actor.communicate()
+    await orphans.close()
+
+actor = subprocess.Popen(["/bin/sh", "-c", "read x"], stdin=subprocess.PIPE, start_new_session=True)
+asyncio.run(main())
+"""
+
+
 def daemon_of(supervisor: SupervisorProcess, path: Path, *how: str) -> psutil.Process:
     """Have a script start a daemon, and give the process of the daemon."""
     assert supervisor.reply(supervisor.submit(" ".join((str(path), *how)))).output == str(path)
@@ -109,6 +141,11 @@ def test_ten_thousand_orphans_are_reaped_and_other_children_keep_their_exit_stat
 
 def test_daemon_that_executes_another_program_keeps_its_actor(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", EXECUTES, tmp_path], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["0"], done.stderr
+
+
+def test_daemon_that_ends_while_it_is_looked_at_counts_as_ended_by_itself() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["0"], done.stderr
 
 

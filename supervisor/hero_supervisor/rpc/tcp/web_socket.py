@@ -60,6 +60,8 @@ class RpcSocket:
     async def serve(self) -> None:
         """Serve until the client leaves or the server finishes."""
         try:
+            # Before the client knows that it is accepted: its first message may be a long one.
+            self._trust_the_authenticated()
             offered = self._websocket.scope["subprotocols"]
             await self._websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
             self._reader = asyncio.create_task(self._read())
@@ -109,7 +111,6 @@ class RpcSocket:
     async def _read(self) -> int | None:
         """Begin requests as they arrive; return the code to close with, or None if the client has left."""
         deadline = asyncio.get_running_loop().time() + AUTHENTICATE_WITHIN_S
-        self._trust_the_authenticated()
         while True:
             await self._may_read.wait()
             unauthenticated = self._session.scope is Scope.NONE

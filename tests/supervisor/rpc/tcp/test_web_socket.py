@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -11,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 
 from hero_supervisor.rpc.protocol import flow_control
@@ -275,6 +277,20 @@ def test_disconnects_at_every_moment_harm_nobody(web_server: RunningServer) -> N
     with web_server.websocket() as client:
         assert ask(client, "version")["result"]
     eventually(lambda: web_server.connections() == 0)
+
+
+def test_the_first_message_may_be_long_even_if_the_server_is_slow_to_begin_to_read(
+    web_server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = WebSocket.accept
+
+    async def slow_accept(websocket: WebSocket, *args: Any, **options: Any) -> None:
+        await accept(websocket, *args, **options)
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(WebSocket, "accept", slow_accept)
+    with web_server.websocket() as client:
+        assert ask(client, "create_job", [job(id="big", script="x" * 1_000_000)])["result"]
 
 
 @pytest.mark.parametrize(("name", "limit"), [("STALL_S", 0.2), ("MAX_UNREAD_BYTES", 5_000_000)])

@@ -200,7 +200,7 @@ async def follow_one_job(url: str, job: Job) -> list[str]:
         operations = Operations("{hero}")
         made, _ = await store.run_many([operations.create(job, start=True), operations.status(job.id)])
         assert made == job.id
-        await store.run(Events("{hero}").note({"event": "ready"}))
+        await store.run(Events("{hero}").note({"event": "ready"}, "token", again=False))
         async with asyncio.timeout(30):
             await all_heard.wait()
         facts = await store.run(Events("{hero}").facts([job.id, "none"]))

@@ -7,7 +7,6 @@ and is defined once, for the synchronous and the asyncio store alike.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -136,23 +135,20 @@ class Operations:
 
         return Op(op.args, decode, op.script, op.key_count, job_id)
 
-    def retry(self, job_id: str, ended_by: str | None = None) -> Op[None]:
+    def retry(self, job_id: str) -> Op[None]:
         """Run a job again that ended in error or was stopped.
 
         Args:
             job_id: The job.
-            ended_by: Only if it has ended at this time or before, ISO 8601 as in its record; None for any time. Sent
-                again with the same time, it does not run a job a second time that has failed again meanwhile.
 
         Raises:
             JobNotFound: There is no such job.
-            JobStateError: The job has not ended, has finished, or has ended later.
+            JobStateError: The job has not ended, or has finished.
             JobInvalid: Another job holds its unique key.
             JobDamaged: The job's hash cannot be read.
         """
         keys = self.keys
-        op = self._on_job(job_id, lua.RETRY, "retry", keys.reply(job_id), keys.dead_jobs)
-        return op if ended_by is None else dataclasses.replace(op, args=[*op.args, ended_by])
+        return self._on_job(job_id, lua.RETRY, "retry", keys.reply(job_id), keys.dead_jobs)
 
     def delete(self, job_id: str) -> Op[None]:
         """Delete a job that is not running.

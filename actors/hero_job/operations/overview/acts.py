@@ -7,7 +7,7 @@ not change; each job is changed by the same script as a single one; a page is so
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -107,7 +107,7 @@ class Acts:
         operations = self._operations
         builders: dict[ActKind, Callable[[str], Op[Any]]] = {
             ActKind.STOP: operations.stop,
-            ActKind.RETRY: partial(operations.retry, ended_by=began_at),
+            ActKind.RETRY: partial(_retry_ended, operations, began_at),
             ActKind.DELETE: operations.delete,
         }
         build = builders[kind]
@@ -140,6 +140,12 @@ class Acts:
 
         begin = f"({after}" if after else "-"
         return Op(("XRANGE", self._operations.keys.audit, begin, "+", "COUNT", count), decode)
+
+
+def _retry_ended(operations: Operations, ended_by: str, job_id: str) -> Op[None]:
+    """Run a job again that has ended by a time. One that has run again and failed since is left alone."""
+    op = operations.retry(job_id)
+    return replace(op, args=[*op.args, ended_by])
 
 
 def applies(kind: ActKind, status: JobStatus) -> bool:

@@ -15,6 +15,7 @@ KNOWN_SKIPS = {
     r"cannot mount a tmpfs": "only root may mount, and not in every container",
     r"cannot make network namespaces": "only root may make them, and not in every container",
     r"libfaketime is not installed": ".ci/run installs it, where Debian's packages can be had",
+    r"promtool is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"Chromium is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"no kubectl": "no registry that CI reaches has a package of it; the manifests' other tests run",
     r"cargo cannot fetch": "scripts/acceptance needs the registry of crates, which a machine may not reach",

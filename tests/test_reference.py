@@ -27,9 +27,12 @@ def test_every_error_code_is_listed() -> None:
 
 
 def test_every_metric_is_listed() -> None:
-    source = (ROOT / "supervisor/hero_supervisor/rpc/tcp/metrics.py").read_text("utf-8")
+    folder = ROOT / "supervisor/hero_supervisor/rpc/metrics"
+    source = "".join(path.read_text("utf-8") for path in sorted(folder.glob("*.py")))
 
-    assert set(re.findall(r'"(hero_\w+)"', source)) == set(re.findall(r"^\| `(hero_\w+)` \|", PAGE, re.MULTILINE)) - {
+    assert set(re.findall(r'"((?:hero|process)_\w+)"', source)) == set(
+        re.findall(r"^\| `((?:hero|process)_\w+)` \|", PAGE, re.MULTILINE)
+    ) - {
         "hero_subscribe",
         "hero_unsubscribe",
     }

@@ -21,7 +21,8 @@ from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview import explain, lists
 from hero_job.operations.overview.backlog import backlog
-from hero_job.operations.overview.history import history
+from hero_job.operations.overview.history import counts, history
+from hero_job.operations.overview.overdue import running
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -81,6 +82,8 @@ class AsyncSupervisor:
     explain_job = _driven(explain.explain_job)
     get_backlog = _driven(backlog)
     get_history = _driven(history)
+    get_counts = _awaitable(counts)
+    get_running = _driven(running)
     get_job_attempts = _awaitable(explain.job_attempts)
     walk_jobs = _awaitable(calls.admin(AdminOperations.page))
     list_actors = _awaitable(calls.admin(AdminOperations.actors))

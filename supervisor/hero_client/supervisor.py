@@ -24,7 +24,8 @@ from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview import explain, lists
 from hero_job.operations.overview.backlog import backlog
-from hero_job.operations.overview.history import history
+from hero_job.operations.overview.history import counts, history
+from hero_job.operations.overview.overdue import running
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 
@@ -80,6 +81,8 @@ class Supervisor:
     explain_job = _driven(explain.explain_job)
     get_backlog = _driven(backlog)
     get_history = _driven(history)
+    get_counts = _blocking(counts)
+    get_running = _driven(running)
     get_job_attempts = _blocking(explain.job_attempts)
     walk_jobs = _blocking(calls.admin(AdminOperations.page))
     list_actors = _blocking(calls.admin(AdminOperations.actors))

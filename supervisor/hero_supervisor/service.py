@@ -377,11 +377,13 @@ def _rpc_servers(
     if settings.rpc.unix_socket or passed.unix is not None:
         from hero_supervisor.rpc.unix.server import UnixServer
 
-        servers.append(UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet, types=types))
+        unix = UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet, types=types)
+        unix.metrics.disk_free = disk_free
+        servers.append(unix)
     if settings.rpc.port:
         from hero_supervisor.rpc.tcp.server import WebServer
 
         web = WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet, types=types)
-        web.disk_free = disk_free
+        web.metrics.disk_free = disk_free
         servers.append(web)
     return servers

@@ -8,14 +8,14 @@ from hero_job import JobStatus
 from hero_job.client.store import Store
 from hero_job.model.overview.counters import JobCounts
 from hero_job.operations.operations import Operations
-from hero_job.operations.overview.history import totals_op
+from hero_job.operations.overview.history import counts as job_counts
 from tests.actor.conftest import StartActor
 from tests.actor.process import JobClient
 from tests.eventually import eventually
 
 
 def counts(store: Store, operations: Operations, script_type: str) -> JobCounts:
-    return store.run(totals_op(operations.keys)).get(script_type, JobCounts())
+    return store.run(job_counts(operations)).get(script_type, JobCounts())
 
 
 def test_an_actor_that_is_stopped_has_told_of_every_job(

@@ -257,6 +257,7 @@ class ServerFacts:
         disk_full: It is an embedded store that refuses writes because its disk has no room.
         replicas: Replicas that are connected to it.
         guarded: Whether it refuses writes while too few replicas follow (`min-replicas-to-write`).
+        used_memory: Bytes that it uses.
     """
 
     name: str
@@ -268,6 +269,12 @@ class ServerFacts:
     disk_full: bool = False
     replicas: int = 0
     guarded: bool = False
+    used_memory: int = 0
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes that it may use; 0 for no limit."""
+        return 0 if self.disk_full else self.maxmemory  # then the limit says only that there is no room
 
     @property
     def takes_writes(self) -> bool:

@@ -216,6 +216,7 @@ class AdminOperations:
                 disk_full=facts.get("maxmemory") == str(DISK_FULL_MAXMEMORY),
                 replicas=int(facts.get("connected_slaves", 0)),
                 guarded="min_slaves_good_slaves" in facts,
+                used_memory=int(facts.get("used_memory", 0)),
             )
 
         return Op(("INFO",), decode)

@@ -15,7 +15,8 @@ from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import ActorOperations, Recoveries, Settlement
 from hero_job.operations.foreign_ends import end_foreign_jobs
 from hero_job.operations.operations import Operations
-from hero_job.operations.overview.history import History, history, totals_op
+from hero_job.operations.overview.history import History, history
+from hero_job.operations.overview.history import counts as job_counts
 from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
 from tests.job.steps import submit
@@ -23,7 +24,7 @@ from tests.valkey_server import ValkeyServer
 
 
 def totals(store: Store, operations: Operations) -> dict[str, JobCounts]:
-    return store.run(totals_op(operations.keys))
+    return store.run(job_counts(operations))
 
 
 def plain(counts: JobCounts) -> dict[str, object]:

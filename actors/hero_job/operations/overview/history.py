@@ -14,7 +14,6 @@ from hero_job.model.errors import JobInvalid
 from hero_job.model.overview.counters import JobCounts, add_fields
 from hero_job.operations.flow import Flow, chunks, raise_first_error
 from hero_job.operations.operations import Operations
-from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is, pairs
 
 MINUTE_S: Final = 60
@@ -49,9 +48,9 @@ class History:
     totals: Mapping[str, JobCounts]
 
 
-def totals_op(keys: Keys) -> Op[dict[str, JobCounts]]:
+def counts(operations: Operations) -> Op[dict[str, JobCounts]]:
     """Read the counters of the deployment since it began, by script type in lower case."""
-    return Op(("HGETALL", keys.counts), _counts)
+    return Op(("HGETALL", operations.keys.counts), _counts)
 
 
 def resolution_for(span_s: int, resolution_s: int | None) -> int:
@@ -96,7 +95,7 @@ def history(
     """
     resolution = resolution_for(span_s, resolution_s)
     keys = operations.keys
-    time_parts, totals = yield [Op(("TIME",), as_is), totals_op(keys)]
+    time_parts, totals = yield [Op(("TIME",), as_is), counts(operations)]
     raise_first_error([time_parts])
     now_s = int(time_parts[0]) + int(time_parts[1]) / 1e6
     first = int((now_s - span_s) // resolution) * resolution + resolution
@@ -119,11 +118,11 @@ def history(
         resolution_s=resolution,
         starts_s=starts,
         periods={t: tuple(one.get(t) or JobCounts() for one in found) for t in sorted(types)},
-        totals={t: counts for t, counts in sorted(totals.items()) if script_type in (None, t)},
+        totals={t: total for t, total in sorted(totals.items()) if script_type in (None, t)},
     )
 
 
 def _counts(answer: Any) -> dict[str, JobCounts]:
-    counts: dict[str, JobCounts] = {}
-    add_fields(counts, pairs(answer))
-    return counts
+    found: dict[str, JobCounts] = {}
+    add_fields(found, pairs(answer))
+    return found

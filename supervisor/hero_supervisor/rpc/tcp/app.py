@@ -29,18 +29,17 @@ from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession
+from hero_supervisor.rpc.metrics.exposition import CONTENT_TYPE
 from hero_supervisor.rpc.protocol import wire
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
-from hero_supervisor.rpc.tcp import metrics, origin_checks
+from hero_supervisor.rpc.tcp import origin_checks
 from hero_supervisor.rpc.tcp.cors import Cors
 from hero_supervisor.rpc.tcp.uvicorn_protocol import flow_of
 from hero_supervisor.rpc.tcp.web_socket import RpcSocket, refuse_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hero_client import AsyncSupervisor
+    from hero_supervisor.rpc.metrics.metrics_page import MetricsPage
 
 # For the whole body: enough for the largest message, 10 MiB, at 3 Mbit/s.
 BODY_S: Final = 30.0
@@ -66,11 +65,9 @@ class RpcApp:
 
     Args:
         dispatcher: Answers the messages.
-        supervisor: Read for health and metrics.
+        metrics: What `/metrics` and `/healthz` answer.
         settings: Hosts, origins and limits.
         gate: Knows who may do what.
-        count_connections: Counts the connections to the port, for the metrics.
-        disk_free: Gives the free bytes on the disk of the embedded store, for the metrics; None without one.
 
     Attributes:
         asgi: What uvicorn calls.
@@ -81,24 +78,19 @@ class RpcApp:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        supervisor: AsyncSupervisor,
+        metrics: MetricsPage,
         settings: RpcSettings,
         gate: Gate,
-        *,
-        count_connections: Callable[[], int],
-        disk_free: Callable[[], int | None],
     ) -> None:
         self.sockets: set[RpcSocket] = set()
         self.closing = False
         self._dispatcher = dispatcher
-        self._supervisor = supervisor
+        self._metrics_page = metrics
         self._max_message_bytes = settings.max_message_bytes
         self._hosts = frozenset(name.lower() for name in settings.hosts)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.origins)
         self._page = settings.page
         self._gate = gate
-        self._count_connections = count_connections
-        self._disk_free = disk_free
         app = Starlette(
             routes=[
                 Route("/healthz", self._healthz, methods=["GET"]),
@@ -116,7 +108,7 @@ class RpcApp:
     async def _healthz(self, request: Request) -> Response:
         if (refusal := self._check_headers(request)) is not None:
             return _refuse(refusal)
-        state = await metrics.health(self._supervisor)
+        state = await self._metrics_page.health()
         return JSONResponse(state, status_code=200 if state["status"] == "ok" else 503)
 
     async def _metrics(self, request: Request) -> Response:
@@ -128,8 +120,7 @@ class RpcApp:
                 raise session.unknown("/metrics")
         except RpcError as e:
             return _error(e)
-        text = await metrics.metrics(self._supervisor, self._count_connections(), self._disk_free())
-        return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
+        return PlainTextResponse(await self._metrics_page.text(), media_type=CONTENT_TYPE)
 
     async def _post(self, request: Request) -> Response:
         if self._page and wants_page(request):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.config import Config
@@ -19,6 +18,7 @@ from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor.errors import PortUnusable
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.endpoint import build_dispatcher
+from hero_supervisor.rpc.metrics.metrics_page import MetricsPage
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit, CountedWarning
 from hero_supervisor.rpc.tcp.app import RpcApp
 from hero_supervisor.rpc.tcp.tls_listener import TlsListener
@@ -55,6 +55,9 @@ class WebServer:
         listener: A socket from the service manager; the settings must have its address.
         fleet: The actor processes of this supervisor; None if it has none.
         types: The types of objects; None for the built-in ones.
+
+    Attributes:
+        metrics: What `/metrics` answers.
     """
 
     def __init__(
@@ -72,16 +75,8 @@ class WebServer:
         self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
-        #: Gives the free bytes on the disk of the embedded store, for the metrics; None without one.
-        self.disk_free: Callable[[], int | None] | None = None
-        self._app = RpcApp(
-            self._dispatcher,
-            supervisor,
-            rpc_settings,
-            self._gate,
-            count_connections=lambda: len(self._state.connections),
-            disk_free=lambda: self.disk_free() if self.disk_free is not None else None,
-        )
+        self.metrics = MetricsPage(supervisor, fleet, lambda: len(self._state.connections))
+        self._app = RpcApp(self._dispatcher, self.metrics, rpc_settings, self._gate)
         self._server: asyncio.Server | TlsListener | None = None
 
     async def start(self) -> None:

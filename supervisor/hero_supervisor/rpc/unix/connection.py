@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
+import orjson
+
 from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession
 from hero_supervisor.rpc.auth.unix_peer import UnixPeers
+from hero_supervisor.rpc.metrics.exposition import CONTENT_TYPE
 from hero_supervisor.rpc.protocol import push, wire
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.flow_control import FlowControl
@@ -24,6 +27,7 @@ from hero_supervisor.rpc.protocol.framer import Frame, Framer, Oversized, Unfram
 from hero_supervisor.rpc.protocol.push import PushChannel
 
 if TYPE_CHECKING:
+    from hero_supervisor.rpc.metrics.metrics_page import MetricsPage
     from hero_supervisor.rpc.unix.http import HttpFrame, UnixHttp
 
 # After so many broken messages without a good one between them, the client does not speak JSON at all.
@@ -47,11 +51,17 @@ class UnixConnection(asyncio.Protocol):
     """One client of the Unix socket."""
 
     def __init__(
-        self, dispatcher: Dispatcher, peers: UnixPeers, connections: dict[UnixConnection, None], max_message_bytes: int
+        self,
+        dispatcher: Dispatcher,
+        peers: UnixPeers,
+        connections: dict[UnixConnection, None],
+        max_message_bytes: int,
+        metrics: MetricsPage,
     ) -> None:
         self.flow: FlowControl
         self._dispatcher = dispatcher
         self._peers = peers
+        self._metrics = metrics
         self._session: RpcSession
         self._channel = PushChannel("unix", self._push)
         self._connections = connections
@@ -294,13 +304,16 @@ class UnixConnection(asyncio.Protocol):
             self._take_http(b"")  # data that arrived during this request
 
     async def _response(self, frame: HttpFrame) -> tuple[int, bytes | None, bytes]:
-        from hero_supervisor.rpc.unix.http import JSON, TEXT, NotPosted, Posted
+        from hero_supervisor.rpc.unix.http import JSON, TEXT, Got, NotPosted, Posted
 
         if isinstance(frame, NotPosted):
             return frame.status, frame.text.encode(), TEXT
         if isinstance(frame, Oversized):
             return 413, wire.encode_error(None, wire.too_large(frame.max_bytes)), JSON
-        if not isinstance(frame, Posted):
+        if isinstance(frame, Got) and frame.path == "/healthz":
+            state = await self._metrics.health()
+            return 200 if state["status"] == "ok" else 503, orjson.dumps(state), JSON
+        if not isinstance(frame, Posted | Got):
             return 400, frame.reason.encode() + b"\n", TEXT
         # Each request authenticates by itself: a proxy may send requests of many clients over one connection.
         session = self._session if self._session.scope is not Scope.NONE else self._session.for_one_request()
@@ -311,6 +324,8 @@ class UnixConnection(asyncio.Protocol):
                 raise session.unknown("POST")
         except wire.RpcError as e:
             return 401, wire.encode_error(None, e), JSON
+        if isinstance(frame, Got):
+            return 200, (await self._metrics.text()).encode(), CONTENT_TYPE.encode()
         auth_session.enter(session)
         return 200, await self._dispatcher.answer(frame.message, session.admit), JSON
 

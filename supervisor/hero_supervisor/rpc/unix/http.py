@@ -18,6 +18,7 @@ from hero_supervisor.rpc.protocol.framer import Oversized, Unframed
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
 _PATHS: Final = frozenset({b"/", b"/rpc"})
+_PAGES: Final = frozenset({b"/metrics", b"/healthz"})
 _MAX_HEAD_BYTES: Final = 65_536
 
 
@@ -37,7 +38,15 @@ class NotPosted:
     text: str
 
 
-HttpFrame: TypeAlias = Posted | NotPosted | Oversized | Unframed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Got:
+    """A GET of one of the pages about the service."""
+
+    path: str
+    token: str
+
+
+HttpFrame: TypeAlias = Posted | Got | NotPosted | Oversized | Unframed
 
 
 class UnixHttp:
@@ -85,7 +94,7 @@ class UnixHttp:
         if self._http.their_state in (h11.SEND_BODY, h11.ERROR):  # nobody reads the rest of this request
             headers.append((b"Connection", b"close"))
         if status == 405:
-            headers.append((b"Allow", b"POST"))
+            headers.append((b"Allow", b"GET" if self._is_page else b"POST"))
         response = h11.Response(status_code=status, headers=headers)
         parts = [self._http.send(response)]
         # The answer to a HEAD has the headers of a body, and none.
@@ -96,6 +105,10 @@ class UnixHttp:
         self._request = None
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
+
+    @property
+    def _is_page(self) -> bool:
+        return self._request is not None and _path(self._request) in _PAGES
 
     def _next(self) -> HttpFrame | None:
         while True:
@@ -117,17 +130,25 @@ class UnixHttp:
                     return Oversized(max_bytes=self._max_bytes)
             elif isinstance(event, h11.EndOfMessage):
                 assert self._request is not None
+                if self._is_page:
+                    return Got(path=_path(self._request).decode(), token=_token(self._request))
                 return Posted(message=bytes(self._body), token=_token(self._request))
             else:  # NEED_DATA, PAUSED, or ConnectionClosed
                 return None
 
 
 def _refusal(request: h11.Request) -> NotPosted | None:
-    if request.target.partition(b"?")[0] not in _PATHS:
+    if _path(request) in _PAGES:
+        return None if request.method == b"GET" else NotPosted(status=405, text="send a GET\n")
+    if _path(request) not in _PATHS:
         return NotPosted(status=404, text="this path does not exist; POST JSON-RPC to / or /rpc\n")
     if request.method != b"POST":
         return NotPosted(status=405, text="send JSON-RPC as a POST\n")
     return None
+
+
+def _path(request: h11.Request) -> bytes:
+    return bytes(request.target).partition(b"?")[0]
 
 
 def _token(request: h11.Request) -> str:

@@ -18,6 +18,7 @@ from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.unix_peer import UnixPeers
 from hero_supervisor.rpc.endpoint import build_dispatcher
+from hero_supervisor.rpc.metrics.metrics_page import MetricsPage
 from hero_supervisor.rpc.protocol import wire
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit
 from hero_supervisor.rpc.unix import socket_file
@@ -45,6 +46,9 @@ class UnixServer:
         listener: A socket from the service manager; then path and mode of the settings are ignored.
         fleet: The actor processes of this supervisor; None if it has none.
         types: The types of objects; None for the built-in ones.
+
+    Attributes:
+        metrics: What `/metrics` answers.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class UnixServer:
     ) -> None:
         self.path = Path(rpc_settings.unix_socket)
         self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
+        self.metrics = MetricsPage(supervisor, fleet)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off")
         self._peers = UnixPeers(self._gate)
         self._mode = rpc_settings.unix_mode_bits
@@ -122,7 +127,7 @@ class UnixServer:
                 useless.evict()
         if self._limit.refuses(len(self._connections) + 1):
             return _Refusal(wire.too_many_connections(self._limit.max_connections))
-        return UnixConnection(self._dispatcher, self._peers, self._connections, self._max_message_bytes)
+        return UnixConnection(self._dispatcher, self._peers, self._connections, self._max_message_bytes, self.metrics)
 
 
 class _Refusal(asyncio.Protocol):

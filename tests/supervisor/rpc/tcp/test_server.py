@@ -166,7 +166,7 @@ def test_metrics_show_queues_actors_and_dead_letters(web_server: RunningServer) 
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert {'hero_queue_jobs{script_type="SAL"} 1', "hero_dead_jobs 0", "hero_store_up 1"} < set(lines)
     assert 'hero_actors{script_type="OSIS"} 0' in lines
-    assert all(line.startswith(("# HELP ", "# TYPE ", "hero_")) for line in lines)
+    assert all(line.startswith(("# HELP ", "# TYPE ", "hero_", "process_")) for line in lines)
 
 
 def test_metrics_tell_how_far_each_queue_is_behind(web_server: RunningServer) -> None:

@@ -1,0 +1,1 @@
+"""The metrics of a deployment and of its supervisor, in Prometheus' text format, for both servers."""

@@ -312,7 +312,8 @@ class Lane:
         self.jobs += count
         if count:
             took_s = batch.started_mono - began_mono
-            self.tally.ran(count, took_s, batch.slow_s)
+            if not batch.abandoned:  # otherwise the beat has counted the run
+                self.tally.ran(count, took_s, batch.slow_s)
             self._pace.note(count, took_s, batch.slowest_s)
 
     def _settle_early(self, result: Settlement) -> None:

@@ -3,6 +3,8 @@
 The lane counts as it works, the beat adds up the tallies of all lanes and reports the difference once a second. The
 scripts of the store count what they decide themselves: repeated runs, redeliveries, jobs that never ran.
 
+See docs/decisions/0016-counters.md.
+
 Invariant: one thread writes a tally; others may read it at any time. Counts only rise.
 """
 

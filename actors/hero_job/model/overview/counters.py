@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 #: Upper bounds of the buckets of waiting and running times, in seconds; one more bucket has no bound.
@@ -111,18 +112,37 @@ class JobCounts:
             what: The counter, without the script type; one that this version does not know is left out.
             more: How many.
         """
-        name, _, part = what.partition(":")
-        if name in _PLAIN and not part:
+        name, part = _parts(what)
+        if part is None:
             setattr(self, name, getattr(self, name) + more)
         elif name == "error":
-            self.errors[part] = self.errors.get(part, 0) + more
-        elif name in ("wait_us", "run_us"):
-            (self.wait if name == "wait_us" else self.run).sum_us += more
-        elif name in ("wait", "run") and part.isdecimal() and int(part) < BUCKETS:
-            (self.wait if name == "wait" else self.run).buckets[int(part)] += more
+            self.errors[str(part)] = self.errors.get(str(part), 0) + more
+        elif name:
+            taken = self.wait if name == "wait" else self.run
+            if part == _SUM:
+                taken.sum_us += more
+            else:
+                taken.buckets[int(part)] += more
 
 
 _PLAIN: Final = frozenset({"started", "finished", "stopped", "retries", "redeliveries"})
+#: In place of a bucket: the sum.
+_SUM: Final = -1
+
+
+@lru_cache(maxsize=1024)  # a history has the same few names in each of a thousand periods
+def _parts(what: str) -> tuple[str, str | int | None]:
+    """Read the name of a counter: its attribute, and within that the kind of error or the bucket; "" if unknown."""
+    name, _, part = what.partition(":")
+    if name in _PLAIN and not part:
+        return name, None
+    if name == "error":
+        return name, part
+    if what in {"wait_us", "run_us"}:
+        return what.removesuffix("_us"), _SUM
+    if name in {"wait", "run"} and part.isdecimal() and int(part) < BUCKETS:
+        return name, int(part)
+    return "", ""
 
 
 def add_up(periods: Iterable[JobCounts]) -> JobCounts:

@@ -25,8 +25,8 @@ HOURS_KEPT_S: Final = 30 * 86_400
 MOST_POINTS: Final = 1_500
 #: Points that are wanted if nobody says how many.
 _FEW_POINTS: Final = 300
-#: Hashes that are read in one round trip.
-_PAGE: Final = 60
+#: Hashes that are read in one round trip; reading them takes an event loop some milliseconds.
+_PAGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -117,17 +118,29 @@ class HistoryMethods:
         nothing was counted is left out. Damaged jobs have the script type `unknown`.
         """
         only = None if script_type is None else _suffix(script_type)
-        return history_view(await self._supervisor.get_history(span_s, resolution_s, only))
+        found = await self._supervisor.get_history(span_s, resolution_s, only)
+        series: list[CountSeries] = []
+        for suffix, periods in found.periods.items():
+            series.append(_series(shown_type(suffix), periods))
+            await asyncio.sleep(0)  # a long history takes some milliseconds per script type
+        return history_view(found, series)
 
 
-def history_view(found: History) -> HistoryView:
-    """Build the view of a history."""
+def history_view(found: History, series: list[CountSeries] | None = None) -> HistoryView:
+    """Build the view of a history.
+
+    Args:
+        found: The history.
+        series: Its series, if they are built already.
+    """
+    if series is None:
+        series = [_series(shown_type(suffix), periods) for suffix, periods in found.periods.items()]
     return {
         "now_ms": int(found.now_s * 1000),
         "resolution_s": found.resolution_s,
         "times_ms": [start * 1000 for start in found.starts_s],
         "bounds_s": list(BOUNDS_S),
-        "series": [_series(shown_type(suffix), periods) for suffix, periods in found.periods.items()],
+        "series": series,
         "totals": [_totals(shown_type(suffix), counts) for suffix, counts in found.totals.items()],
     }
 

@@ -58,9 +58,11 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, show: Output) -> int:
     from quickstart_jobs import run_jobs
+    from quickstart_page import QuickStartPage
     from quickstart_service import QuickStartService
 
     service = QuickStartService(options.state_dir)
+    page = QuickStartPage(service.socket_path)
     try:
         show.title("Starting the service")
         service.start()
@@ -79,7 +81,7 @@ def _run(options: argparse.Namespace, show: Output) -> int:
             show.bad(name)
         if options.once:
             return 0 if not tally.bad else 1
-        _tell_how_to_connect(service, show)
+        _tell_how_to_connect(service, page.start(), show)
         try:
             code = service.wait()
         except Ended:
@@ -90,12 +92,14 @@ def _run(options: argparse.Namespace, show: Output) -> int:
         _ignore_signals()
         if service.pid:
             show.quietly("stopping the service")
+        page.stop()
         service.stop()
 
 
-def _tell_how_to_connect(service: QuickStartService, show: Output) -> None:
+def _tell_how_to_connect(service: QuickStartService, page: str, show: Output) -> None:
     state = "" if service.state_dir == Path(".hero") else f" --redis-url '{service.redis_url}'"
     show.title("The service stays up until Ctrl-C. In another terminal, in this folder:")
+    show.command("web page", page or f".venv/bin/heroctl ui --socket {service.socket_path}")
     show.command("run a script", f".venv/bin/heroctl run{state} '40 + 2'")
     show.command("look around", f".venv/bin/heroctl actors{state}        .venv/bin/heroctl list{state}")
     show.command("measure", f".venv/bin/heroctl bench{state} --type osis")

@@ -106,7 +106,7 @@ class QuickStartService:
                     pass_fds=(ready_write,),
                     # Ctrl-C at the terminal must reach this program only, which then asks the service to drain.
                     start_new_session=True,
-                    preexec_fn=_end_with_parent,  # noqa: PLW1509  # this program has one thread
+                    preexec_fn=end_with_parent,  # noqa: PLW1509  # this program has one thread
                 )  # fmt: skip
             os.close(ready_write)
             ready_write = -1
@@ -226,7 +226,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Set up the new process: SIGTERM when its parent dies, and no blocked signals."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

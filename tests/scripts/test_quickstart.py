@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -80,10 +81,15 @@ def test_it_stays_up_until_control_c_and_its_advice_works(start: Start, monkeypa
     script = call(shlex.split(advice[0]))
     (client,) = (line[line.index(".venv/") :] for line in run.text().splitlines() if "hero-unix-client" in line)
     over_socket = call(shlex.split(client))
+    shown = re.search(r"web page +(http://127\.0\.0\.1:\d+/)#", run.text())
+    assert shown is not None, run.text()
+    with urllib.request.urlopen(urllib.request.Request(shown[1], headers={"Accept": "text/html"})) as answer:
+        page = answer.read()
 
     assert (script.returncode, script.stdout) == (0, "42\n")
     assert over_socket.returncode == 0
     assert "42" in over_socket.stdout
+    assert b"page/main.js" in page
     assert run.control_c() == 0
     assert not run.processes()
     assert "Traceback" not in run.text()

@@ -22,6 +22,7 @@ PAGES: Final = (
     "schedules",
     "batches",
     "objects",
+    "metrics",
     "events",
     "api",
 )

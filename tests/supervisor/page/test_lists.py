@@ -178,4 +178,4 @@ def test_methods_are_listed_and_called(server: RunningServer, shown: Shown) -> N
 
     page.get_by_role("button", name="Call").click()
 
-    expect(page.get_by_role("region", name="Answer")).to_contain_text('"queues"')
+    expect(page.get_by_role("group", name="Answer")).to_contain_text('"queues"')

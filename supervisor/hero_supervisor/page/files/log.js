@@ -29,7 +29,7 @@ export class Log {
     this.element.className = 'log';
     this.element.tabIndex = 0;
     this.element.setAttribute('aria-label', 'Log');
-    this.element.setAttribute('role', 'region');
+    this.element.setAttribute('role', 'group');
   }
 
   get isEmpty() {

@@ -20,6 +20,7 @@ const PAGES = [
   ['schedules', 'Schedules', 's'],
   ['batches', 'Batches', 'b'],
   ['objects', 'Objects', 't'],
+  ['metrics', 'Metrics', 'm'],
   ['events', 'Events', 'e'],
   ['api', 'API', 'i'],
 ];
@@ -141,11 +142,11 @@ async function load() {
   try {
     await view.load?.();
     loading.error = null;
+    loading.loaded = true;
   } catch (error) {
     loading.error = error;
   }
   if (current !== loading) return;
-  loading.loaded = true;
   draw();
   clearTimeout(timer);
   if (view.every_s && page.live && !document.hidden) timer = setTimeout(load, view.every_s * 1000);
@@ -250,7 +251,7 @@ function frame() {
         : html`<p class="banner quiet" role="status">Live updates are paused. <button @click=${() => toggle('live', true)}>Go on</button></p>`}
     ${page.acts.view()}
     <main id="main" tabindex="-1">
-      ${current?.error && !current.loaded ? loading(current.error) : nothing}
+      ${current?.error && !current.loaded ? html`<h1>${TITLES[current.name] ?? 'Not found'}</h1>${loading(current.error)}` : nothing}
       ${current?.error && current.loaded ? html`<p class="problem" role="alert">${current.error.message}</p>` : nothing}
       ${current?.view && current.loaded ? current.view.view() : current?.error ? nothing : loading()}
     </main>

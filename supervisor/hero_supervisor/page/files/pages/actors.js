@@ -32,8 +32,8 @@ export default class Actors {
         <th scope="row">${e.name}</th><td>${e.script_type}${e.group ? ` / ${e.group}` : ''}</td>
         <td class="number">${e.slots.filter((s) => s.phase === 'running').length} of ${e.count}</td>
         <td class="row">${admin ? html`
-          <button aria-label=${`One process more of ${e.name}`} @click=${() => this.#scale(e, e.count + 1)}>+1</button>
-          <button aria-label=${`One process less of ${e.name}`} ?disabled=${e.count < 1} @click=${() => this.#scale(e, e.count - 1)}>−1</button>
+          <button aria-label=${`+1: one process more of ${e.name}`} @click=${() => this.#scale(e, e.count + 1)}>+1</button>
+          <button aria-label=${`−1: one process less of ${e.name}`} ?disabled=${e.count < 1} @click=${() => this.#scale(e, e.count - 1)}>−1</button>
           <button @click=${() => this.#restart(e)}>Restart one by one</button>
           ${e.count ? html`<button class="danger" @click=${() => this.#stop(e)}>Stop</button>` : html`<button @click=${() => this.#act('start_actor', {name: e.name}, `${e.name} starts.`)}>Start</button>`}` : nothing}</td>
       </tr>`), {empty: 'This supervisor has no actors.'})}

@@ -53,7 +53,7 @@ export default class Api {
         <label class="editor">Parameters, as JSON <textarea name="params" rows="6" spellcheck="false" .value=${JSON.stringify(params, null, 2)}></textarea></label>
         <div class="row"><button>Call</button></div>
       </form>
-      ${this.answer === null ? nothing : html`<pre class="result" tabindex="0" role="region" aria-label="Answer" aria-live="polite">${this.answer}</pre>`}`;
+      ${this.answer === null ? nothing : html`<pre class="result" tabindex="0" role="group" aria-label="Answer" aria-live="polite">${this.answer}</pre>`}`;
   }
 
   async #call(event, name) {

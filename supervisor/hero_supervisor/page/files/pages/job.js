@@ -51,7 +51,7 @@ export default class JobPage {
       <h1>${badge(job.status)} <span class="id">${job.id}</span></h1>
       <div class="row acts">${this.#acts()}</div>
       ${this.why ? this.#why() : nothing}
-      ${job.error ? html`<section class="failure" aria-label="Error"><strong>${job.error_kind}</strong>${job.error_line ? ` in line ${job.error_line}` : ''}<pre tabindex="0" aria-label="Error" role="region">${plain(job.error)}</pre></section>` : nothing}
+      ${job.error ? html`<section class="failure" aria-label="Error"><strong>${job.error_kind}</strong>${job.error_line ? ` in line ${job.error_line}` : ''}<pre tabindex="0" aria-label="Error" role="group">${plain(job.error)}</pre></section>` : nothing}
       ${job.progress ? html`<label class="progress">${job.progress.text} <progress max=${job.progress.total} .value=${job.progress.done}></progress></label>` : nothing}
       <div class="columns">
         <section aria-labelledby="script"><h2 id="script">Script</h2>${this.#script()}</section>
@@ -61,7 +61,7 @@ export default class JobPage {
       ${this.log.isEmpty ? nothing : html`<section aria-labelledby="log"><h2 id="log">Log</h2>${this.log.view()}</section>`}
       ${this.around?.jobs.length > 1 ? html`<section aria-labelledby="around"><h2 id="around">Before and behind it</h2>${graph(this.around)}</section>` : nothing}
       ${this.attempts.length ? this.#attemptsTable() : nothing}
-      <details><summary>All fields</summary><pre class="result" tabindex="0" role="region" aria-label="All fields">${JSON.stringify(job, null, 2)}</pre></details>`;
+      <details><summary>All fields</summary><pre class="result" tabindex="0" role="group" aria-label="All fields">${JSON.stringify(job, null, 2)}</pre></details>`;
   }
 
   #why() {
@@ -75,7 +75,7 @@ export default class JobPage {
   #result(text) {
     const tree = this.#asText ? null : this.tree.of(text);
     return html`<section aria-labelledby="result"><h2 id="result">Result</h2>
-      ${tree ?? html`<pre class="result" tabindex="0" role="region" aria-label="Result">${prettyJson(text)}</pre>`}
+      ${tree ?? html`<pre class="result" tabindex="0" role="group" aria-label="Result">${prettyJson(text)}</pre>`}
       <div class="row">
         <button @click=${() => this.#copy(text)}>Copy</button>
         ${tree || this.#asText ? html`<button aria-pressed=${this.#asText} @click=${() => { this.#asText = !this.#asText; this.page.update(); }}>As text</button>` : nothing}
@@ -84,7 +84,7 @@ export default class JobPage {
 
   #script() {
     const lines = this.job.script.split('\n');
-    return html`<pre class="script" tabindex="0" role="region" aria-label="Script">${lines.map(
+    return html`<pre class="script" tabindex="0" role="group" aria-label="Script">${lines.map(
       (line, i) => html`<span class=${i + 1 === this.job.error_line ? 'failing' : ''} title=${i + 1 === this.job.error_line ? 'The script failed in this line' : nothing}><span class="n" aria-hidden="true">${i + 1}</span>${line}\n</span>`,
     )}</pre>`;
   }

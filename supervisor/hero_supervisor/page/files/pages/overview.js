@@ -2,15 +2,18 @@
 
 import {badge, html, jobLink, nothing, scriptLine, sparkline, table, when} from '../parts.js';
 import {between, count, counted, duration} from '../format.js';
+import {quantile, seriesOf, together, total} from '../history.js';
 import {address} from '../router.js';
 
-const KEPT = 60; // looks; two minutes
+const HOUR_S = 3600;
+const HISTORY_EVERY_MS = 20_000;
 const RECENT = 8;
 const waits = (n) => (n === 1 ? 'waits' : 'wait');
 
 export default class Overview {
   every_s = 2;
-  #history = new Map(); // type -> waiting at each look
+  #history = null; // of the last hour, by minutes
+  #readAt = 0;
 
   constructor(page) {
     this.page = page;
@@ -27,9 +30,9 @@ export default class Overview {
       rpc.call('list_schedules'),
     ]);
     Object.assign(this, {health, stats, actors, failed, active, schedules});
-    for (const row of this.#rows()) {
-      const values = this.#history.get(row.type) ?? [];
-      this.#history.set(row.type, [...values, row.waiting].slice(-KEPT));
+    if (Date.now() - this.#readAt > HISTORY_EVERY_MS) {
+      this.#history = await rpc.call('get_history', {span_s: HOUR_S});
+      this.#readAt = Date.now();
     }
   }
 
@@ -45,6 +48,7 @@ export default class Overview {
         actors: actors.length,
         lanes: actors.reduce((sum, a) => sum + a.lanes, 0),
         busy: actors.reduce((sum, a) => sum + a.busy, 0),
+        hour: this.#history && seriesOf(this.#history, type),
         unavailable: actors.find((a) => a.unavailable)?.unavailable,
         held: actors.some((a) => a.supervised?.held),
       };
@@ -78,6 +82,7 @@ export default class Overview {
         ${this.#card('Keeping up?', count(waiting), waiting === 1 ? 'job waits' : 'jobs wait', address('jobs', [], {tab: 'waiting'}))}
         ${this.#card('Stuck?', this.active.jobs.length ? duration(oldest) : '–', 'the longest that a job runs now', address('jobs', [], {tab: 'active'}))}
         ${this.#card('Failing?', count(this.stats.dead), this.stats.dead === 1 ? 'dead letter' : 'dead letters', address('failures'))}
+        ${this.#card('Slow?', this.#half(seriesOf(this.#history)), 'half of the last hour\'s jobs ran at most so long', address('metrics'))}
         ${this.#card('Busy?', `${count(this.stats.actors.busy)} of ${count(this.stats.actors.lanes)}`, 'lanes run a job', address('actors'))}
       </div>
       <section aria-labelledby="findings">
@@ -88,15 +93,18 @@ export default class Overview {
       </section>
       ${table(
         'Types',
-        [['type'], ['waiting', 'number'], ['the last two minutes'], ['running', 'number'], ['lanes', 'number'], ['actors', 'number'], ['']],
+        [['type'], ['waiting', 'number'], ['running', 'number'], ['lanes', 'number'], ['actors', 'number'], ['last hour'], ['ended', 'number'], ['failed', 'number'], ['half ran', 'number'], ['state']],
         rows.map(
           (row) => html`<tr>
             <th scope="row"><a href=${address('jobs', [], {type: row.type})}>${row.type}</a></th>
             <td class="number">${count(row.waiting)}</td>
-            <td>${sparkline(this.#history.get(row.type) ?? [])}</td>
             <td class="number">${count(row.busy)}</td>
             <td class="number">${count(row.lanes)}</td>
             <td class="number">${count(row.actors)}</td>
+            <td>${row.hour ? html`<a href=${address('metrics', [], {type: row.type})} aria-label=${`Metrics of ${row.type}`}>${sparkline(this.#ends(row.hour))}</a>` : nothing}</td>
+            <td class="number">${row.hour ? count(total(this.#ends(row.hour))) : ''}</td>
+            <td class="number">${row.hour ? count(total(row.hour.failed)) : ''}</td>
+            <td class="number">${row.hour ? this.#half(row.hour) : ''}</td>
             <td>${row.paused ? html`<span class="badge" data-status="stopping">paused</span>` : nothing}</td>
           </tr>`,
         ),
@@ -116,6 +124,15 @@ export default class Overview {
         ),
         {empty: 'None.'},
       )}`;
+  }
+
+  #ends(hour) {
+    return hour.finished.map((n, i) => n + hour.failed[i] + hour.stopped[i]);
+  }
+
+  #half(hour) {
+    const seconds = hour && quantile(together(hour.run), this.#history.bounds_s, 0.5);
+    return seconds === null ? '–' : duration(seconds);
   }
 
   #card(question, figure, text, link) {

@@ -75,7 +75,7 @@ export default class Run {
     const more = this.functions.length - allowed.length;
     return html`<section aria-labelledby="functions"><h2 id="functions">Functions</h2>
       ${allowed.length ? html`<label class="stacked">Search ${allowed.length} functions <input type="search" data-search @input=${(e) => { this.#search = e.target.value.toLowerCase(); this.page.update(); }}></label>
-        <div class="functions" tabindex="0" role="region" aria-label="Functions"><dl>${found.map((f) => html`<dt><code>${f.signature}</code></dt><dd>${f.summary}</dd>`)}</dl></div>`
+        <div class="functions" tabindex="0" role="group" aria-label="Functions"><dl>${found.map((f) => html`<dt><code>${f.signature}</code></dt><dd>${f.summary}</dd>`)}</dl></div>`
         : html`<p class="quiet">No ${this.type} actor of this supervisor is up, so its functions are not known.</p>`}
       ${more ? html`<p class="quiet">${more} more need a setting of the actor; heroctl functions names it.</p>` : nothing}</section>`;
   }
@@ -86,8 +86,8 @@ export default class Run {
       <h2 id="result">${badge(job.status)} ${jobLink(job.id)}</h2>
       ${job.progress ? html`<label class="progress">${job.progress.text} <progress max=${job.progress.total} .value=${job.progress.done}></progress></label>` : nothing}
       ${this.log.view()}
-      ${job.error ? html`<div class="failure"><strong>${job.error_kind}</strong>${job.error_line ? ` in line ${job.error_line}` : ''}<pre tabindex="0" role="region" aria-label="Error">${plain(job.error)}</pre></div>` : nothing}
-      ${job.output !== null ? html`<pre class="result" tabindex="0" role="region" aria-label="Result">${prettyJson(job.output_json ?? job.output)}</pre>` : nothing}
+      ${job.error ? html`<div class="failure"><strong>${job.error_kind}</strong>${job.error_line ? ` in line ${job.error_line}` : ''}<pre tabindex="0" role="group" aria-label="Error">${plain(job.error)}</pre></div>` : nothing}
+      ${job.output !== null ? html`<pre class="result" tabindex="0" role="group" aria-label="Result">${prettyJson(job.output_json ?? job.output)}</pre>` : nothing}
     </section>`;
   }
 

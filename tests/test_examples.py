@@ -1,10 +1,11 @@
 """Every example that README.md and docs/ show runs, and prints what the page says.
 
 A fenced block of the language `python` or `sh` is an example and runs here, in the folder of a real deployment, in the
-order of its page. In both, a comment behind an expression or a command is what it must give. `toml`, `json` and `jsonl`
-must parse. A block of the languages `console` and `ini` is only shown: it needs what a test must not do (install a
-unit, change another host). docs/heroscript.md and docs/functions.md have tests of their own, in tests/engine. The
-commands of docs/operations.md change the machine, so tests/deploy runs what they do on a machine of its own.
+order of its page. In both, a comment behind an expression or a command is what it must give. `toml`, `yaml`, `json` and
+`jsonl` must parse. A block of the languages `console` and `ini` is only shown: it needs what a test must not do
+(install a unit, change another host). docs/heroscript.md and docs/functions.md have tests of their own, in
+tests/engine. The commands of docs/operations.md change the machine, so tests/deploy runs what they do on a machine of
+its own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.deployment import Deployment, deployed
 
@@ -29,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 CHANGES_THE_MACHINE = ROOT / "docs/operations.md"
 TESTED_ELSEWHERE = {ROOT / "docs/heroscript.md", ROOT / "docs/functions.md"}
 PAGES = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")} - TESTED_ELSEWHERE)
-LANGUAGES = {"python", "sh", "toml", "json", "jsonl", "ini", "console", "mermaid", ""}
+LANGUAGES = {"python", "sh", "toml", "json", "jsonl", "yaml", "ini", "console", "mermaid", ""}
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ def test_json_parses(block: Block) -> None:
 @pytest.mark.parametrize("block", of("toml"), ids=str)
 def test_toml_parses(block: Block) -> None:
     tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize("block", of("yaml"), ids=str)
+def test_yaml_parses(block: Block) -> None:
+    assert yaml.safe_load(block.text)
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from hero_job import Job, JobStatus, ScriptType, StoreError
 from hero_job.client.store import Store
 from hero_job.operations.flow import chunks
 from hero_job.operations.operations import Operations
-from tests.deployment import deployed
 from tests.eventually import eventually
 from tests.job.client.test_topologies import sentinels
 from tests.job.conftest import MakeJob, make_job
+from tests.storms.hosts import both_deployed
 from tests.storms.submitters import Submitters
 from tests.storms.test_failover import Sentinels, fail_over
 from tests.valkey_server import ValkeyServer
@@ -49,8 +49,10 @@ def test_a_deployment_runs_all_acknowledged_jobs_through_a_planned_failover_and_
         except StoreError:
             return False
 
-    def follows(server: ValkeyServer) -> bool:
+    def follow(server: ValkeyServer, primary: ValkeyServer) -> bool:
+        """Do what the sentinels do some eight seconds later, as an operator who is in a hurry would."""
         try:
+            server.command("REPLICAOF", "127.0.0.1", primary.port)
             return "master_link_status:up" in str(server.command("INFO", "replication"))
         except StoreError:
             return False
@@ -59,17 +61,18 @@ def test_a_deployment_runs_all_acknowledged_jobs_through_a_planned_failover_and_
     for folder in folders:
         folder.mkdir()
     submitters = Submitters(safe_url, "hero", make)
-    with deployed(folders[0], redis_url=safe_url), deployed(folders[1], redis_url=safe_url):
+    with both_deployed(folders, [safe_url] * 2):
         with submitters.submitting():
             submitters.go_on("at the beginning")
             fail_over(url)
             eventually(second.is_primary)
+            eventually(lambda: follow(first, second), every_s=0.1)
             submitters.go_on("after the planned failover")
-            eventually(lambda: follows(first))
             second.kill()
             killed_mono = time.monotonic()
             eventually(first.is_primary, every_s=0.1)
             second.start()
+            eventually(lambda: follow(second, first), every_s=0.1)
             submitters.go_on("after the primary was killed")
         print(
             f"{sum(map(len, submitters.acknowledged))} acknowledged, longest pause {submitters.longest_gap_s():.1f} s,"

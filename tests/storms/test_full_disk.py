@@ -96,6 +96,11 @@ def test_no_acknowledged_job_is_lost_when_the_disk_fills_up_and_the_service_is_s
         metrics = answer.read().decode()
     assert "hero_store_writes 0" in metrics
     assert "hero_store_disk_free_bytes" in metrics
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "health"}'
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked) as answer:
+        health = json.load(answer)["result"]
+    assert (health["status"], health["problem"]) == ("degraded", "the store refuses writes: its disk is full")
 
     assert deployment.stop() == ProcessExit.OK
     enlarge(disk)

@@ -16,10 +16,10 @@ from hero_job import JobStatus, ScriptType, StoreError
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
-from tests.deployment import Deployment, deployed
 from tests.eventually import eventually
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.conftest import ROUNDS
+from tests.storms.hosts import both_deployed
 from tests.storms.net_spaces import NetSpaces
 from tests.storms.submitters import Submitters
 from tests.valkey_server import ValkeyServer, binary, free_port
@@ -83,6 +83,12 @@ class Network:
         found = eventually(find, every_s=0.1, what="a primary and a replica")
         assert found is not None
         return found
+
+    def heal(self, replica: HostedServer, primary: HostedServer) -> None:
+        """Lose nothing any more, and make a server a replica, which the sentinels do some eight seconds later."""
+        self.spaces.heal()
+        replica.command("REPLICAOF", self.spaces.address(primary.host), primary.port)
+        self.pair()
 
     def _agreed(self, primary: HostedServer) -> bool:
         for place in self._sentinels:
@@ -148,8 +154,7 @@ def test_a_primary_that_is_cut_off_loses_nothing_that_a_replica_has_nor_anything
             noticed_mono = time.monotonic()
             plain.go_on(f"after a cut: {lost_direction}")
             assert old.is_primary(), "it knows of nothing"
-            network.spaces.heal()
-            network.pair()
+            network.heal(old, new)
             confirmed.go_on("after the heal")
             late = [at for at in plain.lost(new.unix_url) if at > noticed_mono]
             assert not late, f"{lost_direction}: {len(late)} jobs are gone that were sent after the switch"
@@ -190,20 +195,25 @@ def test_clients_that_are_cut_off_go_on_after_the_heal_and_nothing_acknowledged_
 def test_a_host_that_is_cut_off_loses_its_jobs_to_another_and_only_those_run_again(
     network: Network, tmp_path: Path, make_job: MakeJob
 ) -> None:
-    operations, script = Operations("hero"), "sleep(1.5); 40 + 2"
-    jobs = [make_job(script=script, script_type=ScriptType.SAL) for _ in range(24)]
-    with contextlib.ExitStack() as ends:
-        hosts: dict[str, Deployment] = {}
-        for host in ("client", "other"):
-            (tmp_path / host).mkdir()
-            here = deployed(tmp_path / host, redis_url=network.url(host), actors=_SAL)
-            hosts[host] = network.spaces.run_in(host, partial(ends.enter_context, here))
+    operations, script = Operations("hero"), "sleep(1); 40 + 2"
+    jobs = [make_job(script=script, script_type=ScriptType.SAL) for _ in range(16)]
+    names = ("client", "other")
+    folders = [tmp_path / name for name in names]
+    for folder in folders:
+        folder.mkdir()
+    urls = [network.url(name) for name in names]
+    with (
+        both_deployed(
+            folders, urls, actors=_SAL, run_on=lambda n, start: network.spaces.run_in(names[n], start)
+        ) as hosts,
+        contextlib.ExitStack() as ends,
+    ):
         primary, replica = network.pair()
         store = ends.enter_context(Store(primary.unix_url))
 
         def incarnations() -> set[str]:
             """Those of the host that is to be cut off."""
-            pids = {process.pid for process in hosts["other"].actors("sal")}
+            pids = {process.pid for process in hosts[1].actors("sal")}
             return {actor.incarnation for actor in store.run(operations.admin.actors()) if actor.pid in pids}
 
         def held() -> set[str]:

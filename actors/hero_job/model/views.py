@@ -279,4 +279,11 @@ class ServerFacts:
     @property
     def takes_writes(self) -> bool:
         """Whether its disk lets it take writes."""
-        return self.written and not self.disk_full
+        return self.refusal is None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why its disk lets it take no writes; None if it does."""
+        if self.disk_full:
+            return "the store refuses writes: its disk is full"
+        return None if self.written else "the store refuses writes: its last write failed"

@@ -189,3 +189,17 @@ def test_keys_go_to_pages_unless_somebody_types(server: RunningServer, superviso
 
     expect(page.get_by_label("Job id")).to_have_value("gq")
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
+def test_overview_names_a_setting_of_the_store_that_may_lose_jobs(
+    own_valkey: ValkeyServer, namespace: str, shown: Shown
+) -> None:
+    own_valkey.command("CONFIG", "SET", "appendonly", "no")
+    server = RunningServer(own_valkey.url, namespace).start()
+    try:
+        page = shown(server.url())
+        expect(page.locator(".findings")).to_contain_text("appendonly no")
+        expect(page.locator(".findings")).to_contain_text("Set it to yes.")
+        page.close()
+    finally:
+        server.stop()

@@ -126,8 +126,8 @@ def check_store(store: Store, operations: Operations) -> Iterator[Finding]:
     for setting, danger in dangers(facts):
         said, _, cure = danger.rpartition("; ")
         yield Finding.problem("store", f"{setting}: {said}", cure)
-    if not facts.takes_writes:
-        text = "it refuses writes: its disk is full" if facts.disk_full else "it refuses writes: its last write failed"
+    if facts.refusal is not None:
+        text = facts.refusal.replace("the store", "it", 1)
         cure = "make room on its disk; do not stop it before, or what it could not write is lost"
         yield Finding.problem("store", text, cure)
     if took_ms > SLOW_ANSWER_MS:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from hero_job.model.errors import HeroJobError
+from hero_job.model.errors import HeroJobError, StoreRefused
 from hero_supervisor.rpc.methods import openrpc, results, shapes
+from hero_supervisor.store.store_warnings import dangers
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
@@ -40,15 +42,21 @@ class ServiceMethods:
         }
 
     async def health(self) -> shapes.Health:
-        """Say whether the service can do its work: "ok", or "degraded" and why."""
+        """Say whether the service can do its work: "ok", or "degraded" and why; and which settings endanger jobs."""
         problem: str | None = None
+        warnings: list[str] = []
         try:
             await self._supervisor.ping()
+            with contextlib.suppress(StoreRefused):  # a user of the store that may not ask for its settings
+                facts = await self._supervisor.get_server()
+                problem = facts.refusal
+                warnings = [f"{setting}: {danger}" for setting, danger in dangers(facts)]
         except HeroJobError as e:
             problem = str(e)
         return {
             "status": "ok" if problem is None else "degraded",
             "problem": problem,
+            "warnings": warnings,
             "uptime_s": self._uptime_s(),
         }
 

@@ -82,10 +82,14 @@ class ActorView(TypedDict):
 
 
 class Health(TypedDict):
-    """The health of the service: ``status`` is "ok" or "degraded", ``problem`` says why it is degraded."""
+    """The health of the service: ``status`` is "ok" or "degraded", ``problem`` says why it is degraded.
+
+    ``warnings`` has the settings of the store that may lose jobs, each with what it does and what to do.
+    """
 
     status: str
     problem: str | None
+    warnings: list[str]
     uptime_s: float
 
 

@@ -15,6 +15,7 @@ from hero_job.operations.overview.backlog import Backlog
 from hero_job.operations.overview.overdue import Running
 from hero_supervisor.rpc.methods.overview.history_methods import shown_type
 from hero_supervisor.rpc.metrics.exposition import HistogramSample, Samples, counter, gauge, histogram, labels
+from hero_supervisor.store.store_warnings import dangers
 
 #: Script types whose series are always there, so that `rate()` sees their first increase.
 _TYPES: Final = tuple(script_type.suffix for script_type in ScriptType)
@@ -97,7 +98,10 @@ def count_families(counts: Mapping[str, JobCounts]) -> list[str]:
 
 
 def _store_families(server: ServerFacts, round_trip_s: float) -> list[str]:
+    named = {labels(setting=setting): 1 for setting, _ in dangers(server)}
     return [
+        gauge("hero_store_replicas", "Replicas that are connected to the store.", {"": server.replicas}),
+        gauge("hero_store_dangerous_settings", "Settings of the store that may lose jobs, by name.", named),
         gauge("hero_store_writes", "Whether the store takes writes.", {"": int(server.takes_writes)}),
         gauge("hero_store_roundtrip_seconds", "Time of one PING to the store.", {"": round(round_trip_s, 6)}),
         gauge("hero_store_memory_bytes", "Memory that the store uses.", {"": server.used_memory}),

@@ -210,8 +210,28 @@ def test_service_methods_answer(client: Client) -> None:
     version = client.call("version")
 
     assert health["status"] == "ok"
+    assert health["warnings"] == []
     assert health["uptime_s"] >= 0
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", version["version"])
+
+
+def test_health_names_the_settings_of_the_store_that_may_lose_jobs(
+    own_valkey: ValkeyServer, namespace: str, socket_path: Any
+) -> None:
+    own_valkey.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    own_valkey.command("CONFIG", "SET", "appendonly", "no")
+    server = RunningServer(own_valkey.url, namespace, socket_path).start()
+    try:
+        with RawClient(socket_path) as client:
+            health = client.call("health")
+    finally:
+        server.stop()
+
+    assert health["status"] == "ok"
+    assert [warning.partition(":")[0] for warning in health["warnings"]] == [
+        "maxmemory-policy allkeys-lru",
+        "appendonly no",
+    ]
 
 
 def test_without_the_store_calls_fail_clearly_and_work_again_when_it_is_back(

@@ -169,6 +169,18 @@ def test_metrics_show_queues_actors_and_dead_letters(web_server: RunningServer) 
     assert all(line.startswith(("# HELP ", "# TYPE ", "hero_", "process_")) for line in lines)
 
 
+def test_metrics_name_the_settings_of_the_store_that_may_lose_jobs(own_valkey: ValkeyServer, namespace: str) -> None:
+    own_valkey.command("CONFIG", "SET", "appendonly", "no")
+    server = RunningServer(own_valkey.url, namespace).start()
+    try:
+        lines = curl(server.url("/metrics")).body.decode().splitlines()
+    finally:
+        server.stop()
+
+    assert 'hero_store_dangerous_settings{setting="appendonly no"} 1' in lines
+    assert "hero_store_replicas 0" in lines
+
+
 def test_metrics_tell_how_far_each_queue_is_behind(web_server: RunningServer) -> None:
     curl(web_server.url(), body=request("create_job", [job(id="j1")]))
     curl(web_server.url(), body=request("start_job", ["j1"]))

@@ -58,6 +58,10 @@ export default class Overview {
   #findings(rows) {
     const found = [];
     if (this.health.status !== 'ok') found.push([this.health.problem, 'heroctl doctor names the cause and the cure.']);
+    for (const warning of this.health.warnings) {
+      const [danger, cure] = warning.split(/; (?=set )/);
+      found.push([`A setting of the store: ${danger}.`, cure ? `${cure[0].toUpperCase()}${cure.slice(1)}.` : '']);
+    }
     for (const row of rows) {
       if (row.waiting && row.paused) found.push([`${counted(row.waiting, `${row.type} job`)} ${waits(row.waiting)} in a paused queue.`, 'Resume it on the page Queues.']);
       else if (row.waiting && !row.actors) found.push([`${counted(row.waiting, `${row.type} job`)} ${waits(row.waiting)}, and no ${row.type} actor is up.`, `Add an [[actors]] entry with type = "${row.type.toLowerCase()}", or start one.`]);

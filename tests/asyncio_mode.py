@@ -3,8 +3,8 @@
 On for all tests. At the close of each `asyncio.Runner` (`asyncio.run` and `uvloop.run` use one) no asyncio task may be
 left that nobody has told to end: it waits for a future that nobody resolves. No asyncio task or callback may have ended
 unseen with an exception. After a test that has run a loop the garbage is collected, so that a coroutine that was never
-awaited, or a socket or transport that was never closed, fails that test and no later one. When all tests have run, no
-socket may be open.
+awaited, or a socket or transport that was never closed, fails that test and no later one. A socket that a test or one
+of its own fixtures has made must be closed when the test ends. When all tests have run, no socket may be open.
 
 In the pass with asyncio's debug mode (`scripts/test --dev`) two more things are looked at: futures that somebody waits
 for when the loop closes, and callbacks that take more than `SLOW_S` of processor time. For that, the standard loop runs
@@ -20,7 +20,8 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -76,7 +77,29 @@ class LoopWatch(logging.Handler):
         self._found.append(f"took {cpu_s:.1f} s of processor time: {handle!r}")
 
 
+class SocketWatch:
+    """Who has made which socket of this process.
+
+    Attributes:
+        maker: The test that runs, or "" while a fixture is made that several tests share.
+    """
+
+    def __init__(self) -> None:
+        self.maker = ""
+        self._made: weakref.WeakKeyDictionary[socket.socket, str] = weakref.WeakKeyDictionary()
+
+    def note(self, made: socket.socket) -> None:
+        """Note a new socket."""
+        if self.maker:
+            self._made[made] = self.maker
+
+    def left(self, maker: str) -> list[socket.socket]:
+        """Give the sockets of a test that are open."""
+        return [one for one, by in list(self._made.items()) if by == maker and one.fileno() >= 0]
+
+
 WATCH = LoopWatch()
+SOCKETS = SocketWatch()
 
 
 def is_debug() -> bool:
@@ -97,6 +120,14 @@ def install() -> None:
         close(runner)
 
     asyncio.Runner.close = watched_close  # type: ignore[assignment,method-assign]
+    make: Callable[..., None] = socket.socket.__init__
+
+    @functools.wraps(make)
+    def noted_make(made: socket.socket, *args: Any, **options: Any) -> None:
+        make(made, *args, **options)
+        SOCKETS.note(made)
+
+    socket.socket.__init__ = noted_make  # type: ignore[assignment,method-assign]
     if is_debug():
         uvloop.new_event_loop = asyncio.new_event_loop  # type: ignore[assignment]
         _time_callbacks()
@@ -114,14 +145,28 @@ def _time_callbacks() -> None:
     asyncio.Handle._run = timed_run  # type: ignore[assignment,method-assign]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    """Let the sockets of a fixture that several tests share belong to no test."""
+    maker = SOCKETS.maker
+    if fixturedef.scope != "function":
+        SOCKETS.maker = ""
+    try:
+        return (yield)
+    finally:
+        SOCKETS.maker = maker
+
+
 @pytest.fixture(autouse=True)
-def loops_leave_nothing() -> Iterator[None]:
-    """Fail the test if a loop that has run during it has left something."""
+def loops_leave_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test if a loop that has run during it has left something, or if a socket of it is open."""
     runs = WATCH.runs
+    SOCKETS.maker = test = request.node.nodeid
     yield
-    if WATCH.runs != runs:
+    SOCKETS.maker = ""
+    if WATCH.runs != runs or SOCKETS.left(test):
         gc.collect()
-    if found := WATCH.take():
+    if found := [*WATCH.take(), *(f"not closed by this test: {one!r}" for one in SOCKETS.left(test))]:
         pytest.fail("\n".join(found), pytrace=False)
 
 

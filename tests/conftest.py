@@ -13,11 +13,11 @@ import pytest
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from tests import asyncio_mode
-from tests.asyncio_mode import loops_leave_nothing, no_socket_is_left
+from tests.asyncio_mode import loops_leave_nothing, no_socket_is_left, pytest_fixture_setup
 from tests.known_skips import is_known
 from tests.valkey_server import ValkeyServer
 
-__all__ = ["loops_leave_nothing", "no_socket_is_left"]
+__all__ = ["loops_leave_nothing", "no_socket_is_left", "pytest_fixture_setup"]
 
 asyncio_mode.install()
 

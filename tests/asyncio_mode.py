@@ -3,8 +3,8 @@
 On for all tests. At the close of each `asyncio.Runner` (`asyncio.run` and `uvloop.run` use one) no asyncio task may be
 left that nobody has told to end: it waits for a future that nobody resolves. No asyncio task or callback may have ended
 unseen with an exception. After a test that has run a loop the garbage is collected, so that a coroutine that was never
-awaited, or a socket or transport that was never closed, fails that test and no later one. A socket that a test or one
-of its own fixtures has made must be closed when the test ends. When all tests have run, no socket may be open.
+awaited, or a socket or transport that was never closed, fails that test and no later one; also after a test that has
+sockets open. When all tests have run, no socket may be open; who has made one is told.
 
 In the pass with asyncio's debug mode (`scripts/test --dev`) two more things are looked at: futures that somebody waits
 for when the loop closes, and callbacks that take more than `SLOW_S` of processor time. For that, the standard loop runs
@@ -97,6 +97,10 @@ class SocketWatch:
         """Give the sockets of a test that are open."""
         return [one for one, by in list(self._made.items()) if by == maker and one.fileno() >= 0]
 
+    def maker_of(self, made: socket.socket) -> str:
+        """Name the test that has made a socket."""
+        return self._made.get(made, "what several tests share")
+
 
 WATCH = LoopWatch()
 SOCKETS = SocketWatch()
@@ -148,9 +152,9 @@ def _time_callbacks() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
     """Let the sockets of a fixture that several tests share belong to no test."""
-    maker = SOCKETS.maker
-    if fixturedef.scope != "function":
-        SOCKETS.maker = ""
+    if fixturedef.scope == "function":
+        return (yield)
+    maker, SOCKETS.maker = SOCKETS.maker, ""
     try:
         return (yield)
     finally:
@@ -159,14 +163,18 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, 
 
 @pytest.fixture(autouse=True)
 def loops_leave_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the test if a loop that has run during it has left something, or if a socket of it is open."""
-    runs = WATCH.runs
+    """Fail the test if a loop that has run during it has left something, or if it has dropped an open socket."""
+    runs, failed = WATCH.runs, request.session.testsfailed
     SOCKETS.maker = test = request.node.nodeid
     yield
     SOCKETS.maker = ""
     if WATCH.runs != runs or SOCKETS.left(test):
         gc.collect()
-    if found := [*WATCH.take(), *(f"not closed by this test: {one!r}" for one in SOCKETS.left(test))]:
+    if request.session.testsfailed != failed:
+        # The traceback of this test holds them, until another test fails.
+        for one in SOCKETS.left(test):
+            one.close()
+    if found := WATCH.take():
         pytest.fail("\n".join(found), pytrace=False)
 
 
@@ -180,5 +188,5 @@ def no_socket_is_left() -> Iterator[None]:
     gc.unfreeze()
     gc.collect()
     left = [found for found in gc.get_objects() if isinstance(found, socket.socket) and found.fileno() >= 0]
-    if found := [*WATCH.take(), *(f"never closed: {one!r}" for one in left)]:
+    if found := [*WATCH.take(), *(f"never closed: {one!r}, made by {SOCKETS.maker_of(one)}" for one in left)]:
         pytest.fail("\n".join(found), pytrace=False)

@@ -18,6 +18,7 @@ import re
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -36,6 +37,8 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Z0-9_]")
 # fcntl(2): F_ADD_SEALS with SEAL, SHRINK, GROW and WRITE. The journal accepts only a memfd that cannot change any more.
 _F_ADD_SEALS: Final = 1033
 _ALL_SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
+#: After this many seconds a file that could not be rotated is rotated, and trouble with it is told again.
+_AGAIN_S: Final = 60
 
 
 def configure(settings: SupervisorSettings, environ: Mapping[str, str] = os.environ) -> None:
@@ -93,6 +96,7 @@ class LogFile(RotatingFileHandler):
     """
 
     def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+        self._rotates_from_mono = self._tells_from_mono = 0.0
         super().__init__(path, maxBytes=max_bytes, backupCount=keep, encoding="utf-8", errors="backslashreplace")
 
     def reopen(self) -> None:
@@ -101,7 +105,8 @@ class LogFile(RotatingFileHandler):
         try:
             before, self.stream = self.stream, self._open()
             if before is not None:
-                before.close()
+                with contextlib.suppress(OSError):  # what it could not write went to stderr
+                    before.close()
         except OSError as e:
             # The file that is open still takes the records.
             logging.getLogger(__name__).error("log.not_reopened", extra={"file": self.baseFilename, "reason": str(e)})
@@ -110,7 +115,31 @@ class LogFile(RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
         """Write a record to stderr that could not be written to the file, for example because the disk is full."""
+        reason = sys.exc_info()[1]
         _to_stderr(self, record)
+        if time.monotonic() >= self._tells_from_mono:
+            self._tells_from_mono = time.monotonic() + _AGAIN_S
+            fields = {"name": __name__, "levelno": logging.ERROR, "levelname": "ERROR", "msg": "log.not_written"}
+            facts = {"file": self.baseFilename, "reason": str(reason), "next": "stderr has what the file lacks"}
+            _to_stderr(self, logging.makeLogRecord(fields | facts))
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  # the library's name
+        """Tell whether the file is full, and may be rotated."""
+        if self.stream is not None and self.stream.closed:
+            # It was closed by a rotation that could not write the last lines. It is opened again.
+            self.stream = None
+        return time.monotonic() >= self._rotates_from_mono and bool(super().shouldRollover(record))
+
+    def doRollover(self) -> None:  # noqa: N802  # the library's name
+        """Rotate the file; if that fails, the file of this name takes the records, and a rotation is tried later."""
+        try:
+            super().doRollover()
+        except OSError as e:
+            self._rotates_from_mono = time.monotonic() + _AGAIN_S
+            if self.stream is not None and self.stream.closed:
+                self.stream = None
+            facts = {"file": self.baseFilename, "reason": str(e), "again_in_s": _AGAIN_S}
+            logging.getLogger(__name__).error("log.not_rotated", extra=facts)
 
     def _open(self) -> io.TextIOWrapper:
         # The log has ids and callers of jobs, so others may not read it.

@@ -157,6 +157,10 @@ class AsyncSupervisor:
         """See `Supervisor.list_schedules`."""
         return await self.store.run(self.schedules.list())
 
+    async def next_ticks(self, names: Sequence[str]) -> list[int | None]:
+        """See `Supervisor.next_ticks`."""
+        return list(await self.store.run(self.schedules.next_ticks(names))) if names else []
+
     async def delete_schedule(self, name: str) -> bool:
         """See `Supervisor.delete_schedule`."""
         return await self.store.run(self.schedules.delete(name))

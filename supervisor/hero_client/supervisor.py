@@ -232,6 +232,18 @@ class Supervisor:
         """List all schedules, by name."""
         return self.store.run(self.schedules.list())
 
+    def next_ticks(self, names: Sequence[str]) -> list[int | None]:
+        """Read when schedules create their next jobs.
+
+        Args:
+            names: Of the schedules.
+
+        Returns:
+            Milliseconds since 1970, in the order of the names; in the past if the job is late; None if the schedule is
+            paused, or has no more ticks.
+        """
+        return list(self.store.run(self.schedules.next_ticks(names))) if names else []
+
     def delete_schedule(self, name: str) -> bool:
         """Delete a schedule; its jobs stay. Returns False if there is none of this name."""
         return self.store.run(self.schedules.delete(name))

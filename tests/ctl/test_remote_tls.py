@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import ssl
@@ -12,7 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from hero_ctl.app import app
+from hero_ctl.output.service_errors import ServiceRefused, StoreNeeded
+from hero_job import JobBuilder, JobFailed
+from hero_job.model.job import Job
+from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import ACTORS, Deployment, deployed
 from tests.supervisor.rpc.tcp_client import make_certificate
@@ -215,3 +223,108 @@ def test_a_server_on_the_command_line_wins_over_a_store_in_the_environment_and_b
     assert "127.0.0.1:1" in socket_too.stderr
     for done in (both, environ):
         assert (done.returncode, "leave one of them out" in done.stderr) == (2, True), done.stderr
+
+
+#: Every command by the scope that its calls need; "store" if it says that it needs the store, "here" if it asks nobody.
+#: JOB, FAILED, FILE and RHAI stand for a job that has ended, one that failed, HeroScript, and a script in Rhai.
+COMMANDS = {
+    "job run": ("user", "1"), "job submit": ("user", "1"), "job status": ("read", "JOB"), "job show": ("read", "JOB"),
+    "job output": ("read", "JOB"), "job wait": ("read", "JOB"), "job logs": ("read", "JOB"), "job list": ("read",),
+    "job stop": ("user", "JOB"), "job retry": ("user", "FAILED"), "job delete": ("user", "JOB", "--yes"),
+    "job events": ("store",), "queue list": ("read",), "queue pause": ("admin", "v"), "queue resume": ("admin", "v"),
+    "queue purge": ("admin", "v", "--yes"), "dead list": ("read",), "dead retry": ("admin", "--yes"),
+    "dead purge": ("admin", "--yes"), "schedule add": ("admin", "yearly", "1", "--every", "365d"),
+    "schedule list": ("read",), "schedule show": ("read", "daily"), "schedule run": ("user", "daily"),
+    "schedule pause": ("store", "daily"), "schedule resume": ("admin", "daily"), "schedule delete": ("admin", "yearly"),
+    "batch show": ("read", "many"), "batch jobs": ("read", "many"), "batch wait": ("read", "many"),
+    "actor list": ("read",), "actor show": ("read", "sal"), "actor logs": ("admin", "sal"),
+    "actor start": ("admin", "sal"), "actor stop": ("admin", "osis"), "actor restart": ("admin", "sal"),
+    "actor scale": ("admin", "sal", "1"), "actor reload": ("admin",), "top": ("read", "-o", "json"),
+    "whoami": ("read",), "stats": ("read",), "rpc": ("read", "stats"), "functions": ("read", "--type", "sal"),
+    "check": ("here", "RHAI"),
+    "doctor": ("store",), "bench": ("store", "--jobs", "1"), "export": ("store", "-"), "import": ("store", "-"),
+    "key create": ("store", "bob", "--scope", "read"), "key list": ("store",), "key revoke": ("store", "bob"),
+    "osis list": ("store",), "osis get": ("store", "hero.note", "a1", "--context", "c"),
+    "osis export": ("store", "-", "--context", "c"), "osis import": ("store", "-", "--context", "c"),
+    "osis acl show": ("store", "--context", "c"),
+    "osis acl set": ("store", "grant", "read", "bob", "--context", "c"), "config where": ("here",),
+    "heroscript check": ("here", "FILE"), "heroscript fmt": ("here", "FILE"), "completion": ("here", "bash"),
+    "ui": ("here",), "install-service": ("here", "--user", "--dry-run"),
+}  # fmt: skip
+ALIASES = ("actors", "keys", "queues", "pause", "resume", "scale", "reload")
+
+
+def test_every_command_is_in_the_table() -> None:
+    names = set(leaves(typer.main.get_command(app)))
+    of_jobs = {name.partition(" ")[2] for name in names if name.startswith("job ")}
+
+    assert {name for name in names if name.partition(" ")[0] not in (*ALIASES, *of_jobs)} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("scope", ["admin", "read"])
+def test_every_command_goes_through_a_server_with_the_rights_of_its_token_or_says_that_it_needs_the_store(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: str
+) -> None:
+    """In this process, because starting sixty programs takes long; the tests above start real ones."""
+    for name in [name for name in os.environ if name.startswith("HERO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HERO_TOKEN", secured.tokens[scope])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.hero").write_text("!!play.echo content:hello\n")
+    with secured.deployment.supervisor() as supervisor:
+
+        def job(script: str) -> Job:
+            return JobBuilder().caller_id("me").context_id("here").script_type("sal").script(script).timeout(60).build()
+
+        done, failed = job("1"), job("nowhere")
+        supervisor.run_job_and_await_result(done)
+        with pytest.raises(JobFailed):
+            supervisor.run_job_and_await_result(failed)
+        supervisor.create_jobs([job("1")], batch_id="many")
+        for name in ("daily", "yearly"):
+            supervisor.put_schedule(Schedule(name=name, job=job_fields(done), interval_s=86_400))
+        supervisor.store.run(supervisor.schedules.pause("daily"))
+    (tmp_path / "script.rhai").write_text("40 + 2")
+    words = {
+        "RHAI": str(tmp_path / "script.rhai"),
+        "JOB": done.id,
+        "FAILED": failed.id,
+        "FILE": str(tmp_path / "script.hero"),
+    }
+    outcomes = {}
+    for name, (needs, *arguments) in COMMANDS.items():
+        where = [] if needs == "here" and name != "ui" else ["--server", secured.url("https")]
+        where += ["--ca-file", secured.ca_file] if where else []
+        result = CliRunner().invoke(app, [*name.split(), *[words.get(one, one) for one in arguments], *where])
+        error = result.exception if not isinstance(result.exception, SystemExit) else None
+        outcomes[name] = (needs, result.exit_code, error, result.output)
+        refused = (isinstance(error, ServiceRefused) and error.code == 1302) or "needs the scope" in result.output
+        allowed = scope == "admin" or needs in ("read", "here")
+        if needs == "store":
+            assert isinstance(error, StoreNeeded), (name, outcomes[name])
+        elif allowed:
+            assert error is None, (name, outcomes[name])
+            assert result.exit_code == 0, (name, outcomes[name])
+        else:
+            assert refused, (name, outcomes[name])
+    if scope == "admin":
+        with secured.deployment.supervisor() as supervisor:
+            supervisor.delete_schedule("daily")  # "yearly" is deleted by the command
+        assert CliRunner().invoke(app, ["actor", "start", "osis", *where_of(secured)]).exit_code == 0
+
+
+def where_of(secured: Secured) -> list[str]:
+    return ["--server", secured.url("https"), "--ca-file", secured.ca_file]
+
+
+def job_fields(job: Job) -> dict[str, object]:
+    return {"caller_id": job.caller_id, "context_id": job.context_id, "script": "1", "script_type": "SAL"}
+
+
+def leaves(group: object, prefix: str = "") -> Iterator[str]:
+    for name, command in getattr(group, "commands", {}).items():
+        if getattr(command, "commands", None):
+            yield from leaves(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}"

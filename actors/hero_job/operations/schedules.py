@@ -240,6 +240,14 @@ class Schedules:
         """Read the next tick of a schedule, in milliseconds since 1970; None while it is paused, or has no more."""
         return Op(("ZSCORE", self._ticks, name), lambda answer: None if answer is None else int(float(answer)))
 
+    def next_ticks(self, names: Sequence[str]) -> Op[Sequence[int | None]]:
+        """Read the next ticks of schedules, as `next_tick` does, in the order of the names; there must be one."""
+
+        def decode(answer: Any) -> Sequence[int | None]:
+            return tuple(None if tick is None else int(float(tick)) for tick in answer)
+
+        return Op(("ZMSCORE", self._ticks, *names), decode)
+
     def last_job(self, name: str) -> Op[str | None]:
         """Read the id of the last job that a schedule has created; None if there is none."""
         return Op(("HGET", self._definitions, f"{name} last"), lambda answer: None if answer is None else str(answer))

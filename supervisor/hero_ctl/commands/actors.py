@@ -18,6 +18,7 @@ from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
 from hero_ctl.output.tables import ACTORS
 from hero_ctl.running.roll_notes import RollNotes
+from hero_job.model.job import ScriptType
 
 if TYPE_CHECKING:
     from hero_client import Supervisor
@@ -90,11 +91,13 @@ def _queue_name(queue: dict[str, Any]) -> str:
 
 def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, Any]]:
     """List the registered actors, and those of this machine's supervisor that are not: held, waiting, starting."""
+    from hero_ctl.connect.remote_supervisor import RemoteSupervisor
     from hero_ctl.output.json_views import actor_as_json
 
-    rows = [actor_as_json(actor) for actor in supervisor.list_actors()]
     if is_remote(supervisor):
-        return rows
+        remote: object = supervisor
+        return remote.actor_rows() if isinstance(remote, RemoteSupervisor) else []
+    rows = [actor_as_json(actor) for actor in supervisor.list_actors()]
     socket = find(store).socket.value
     # Another store than that of the config belongs to another supervisor.
     if not socket or (store.redis_url and store.redis_url != find(store).store_url().value):
@@ -108,7 +111,7 @@ def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, An
     slots = {actor["incarnation"]: actor["supervised"] for actor in listed}
     known = {row["incarnation"] for row in rows}
     ours = [actor for actor in listed if actor["supervised"] and actor["incarnation"] not in known]
-    absent = [{**actor, "alive": False} for actor in ours]
+    absent = [{**actor, "script_type": ScriptType.parse(actor["script_type"]).value, "alive": False} for actor in ours]
     return [{**row, "supervised": slots.get(row["incarnation"])} for row in rows] + absent
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, NoReturn
 
 import typer
@@ -71,9 +70,8 @@ def list_schedules(*, output: OutputOptions, store: StoreOptions) -> None:
     with open_supervisor(store) as supervisor:
         found = supervisor.list_schedules()
         damaged = [] if is_remote(supervisor) else supervisor.store.run(supervisor.schedules.damaged())
-        next_ms = [_next_ms(supervisor, schedule) for schedule in found]
-    pairs = zip(found, next_ms, strict=True)
-    rows = [{**schedule_as_json(schedule), "paused": at is None} for schedule, at in pairs]
+        ticks = supervisor.next_ticks([schedule.name for schedule in found])
+    rows = [schedule_as_json(schedule, at) for schedule, at in zip(found, ticks, strict=True)]
     print_rows(rows, SCHEDULES, output.format, bare=output.as_json)
     for record in damaged:
         print_note(f"this host cannot use the {record}; `heroctl schedule delete {record.name}` deletes it")
@@ -85,11 +83,10 @@ def show(name: ScheduleName, store: StoreOptions, *, output: OutputOptions) -> N
 
     with open_supervisor(store) as supervisor:
         schedule = _find(supervisor, name)
-        next_ms = _next_ms(supervisor, schedule)
+        (next_ms,) = supervisor.next_ticks([name])
         last_id = None if is_remote(supervisor) else supervisor.store.run(supervisor.schedules.last_job(name))
         status = _status_of(supervisor, last_id) if last_id else ""
-    more = {"paused": next_ms is None, "last_job_id": last_id, "last_status": status or None}
-    row = {**schedule_as_json(schedule), **more}
+    row = {**schedule_as_json(schedule, next_ms), "last_job_id": last_id, "last_status": status or None}
 
     def draw() -> None:
         fields = {f"job {field}": value for field, value in schedule.job.items()}
@@ -128,7 +125,7 @@ def resume(name: ScheduleName, store: StoreOptions) -> None:
 
     with open_supervisor(store) as supervisor:
         schedule = _find(supervisor, name)
-        if supervisor.store.run(supervisor.schedules.next_tick(name)) is not None:
+        if supervisor.next_ticks([name]) != [None]:
             print_note("it was not paused")
             return
         typer.echo(time_text(supervisor.put_schedule(schedule)))
@@ -140,13 +137,6 @@ def delete(name: ScheduleName, store: StoreOptions, *, yes: Yes = False) -> None
         confirm_on_terminal(f"Delete the schedule {name}?", yes=yes)
         if not supervisor.delete_schedule(name):
             _unknown(name)
-
-
-def _next_ms(supervisor: Supervisor, schedule: Schedule) -> int | None:
-    """The next tick, in milliseconds since 1970; None while the schedule is paused."""
-    if is_remote(supervisor):
-        return next(schedule.ticks_after(time.time()), None)
-    return supervisor.store.run(supervisor.schedules.next_tick(schedule.name))
 
 
 def _find(supervisor: Supervisor, name: str) -> Schedule:

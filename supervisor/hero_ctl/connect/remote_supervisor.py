@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn, Self
 
@@ -196,12 +196,19 @@ class RemoteSupervisor:
         ]
 
     def list_actors(self) -> list[ActorPresence]:
-        """See `Supervisor`."""
+        """See `Supervisor`; with the processes of this supervisor that are not registered, which have no beat."""
         names = ActorPresence.__dataclass_fields__
         rows = [{name: value for name, value in row.items() if name in names} for row in self.ask("list_actors")]
         return [
-            ActorPresence(**{**row, "script_type": ScriptType(row["script_type"]), "pid": row["pid"] or 0})
+            ActorPresence(**{**row, "script_type": ScriptType.parse(row["script_type"]), "pid": row["pid"] or 0})
             for row in rows
+        ]
+
+    def actor_rows(self) -> list[dict[str, Any]]:
+        """All actors as commands print them, with what the supervisor knows of its own."""
+        return [
+            {**row, "script_type": ScriptType.parse(row["script_type"]).value, "alive": row["beat_at"] is not None}
+            for row in self.ask("list_actors")
         ]
 
     def list_queues(self) -> list[QueueStatus]:
@@ -269,6 +276,11 @@ class RemoteSupervisor:
         names = Schedule.__dataclass_fields__
         rows = self.ask("list_schedules")
         return [Schedule(**{name: value for name, value in row.items() if name in names}) for row in rows]
+
+    def next_ticks(self, names: Sequence[str]) -> list[int | None]:
+        """See `Supervisor`."""
+        at = {row["name"]: row["next_at"] for row in self.ask("list_schedules")} if names else {}
+        return [None if at.get(name) is None else milliseconds(at[name]) for name in names]
 
     def delete_schedule(self, name: str) -> bool:
         """See `Supervisor`."""

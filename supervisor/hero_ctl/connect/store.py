@@ -27,9 +27,17 @@ def find(place: PlaceOptions) -> Places:
 
 
 def url_of(store: StoreOptions) -> str:
-    """Find the URL of the store: the given one, else what `find` found. End the command if there is none."""
-    if store.redis_url:
-        return store.redis_url
+    """Find the URL of the store: the given one, else what `find` found. End the command if there is none.
+
+    Raises:
+        StoreNeeded: A server is named instead of a store.
+    """
+    if names_own(store, "redis_url"):
+        return str(store.redis_url)
+    if server_of(store) is not None:
+        from hero_ctl.output.service_errors import StoreNeeded
+
+        raise StoreNeeded
     places = find(store)
     found = places.store_url()
     if not found.value:

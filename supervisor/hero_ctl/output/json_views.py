@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -58,14 +57,10 @@ def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:
     return {"job_id": letter.job_id, "died_at": time_text(letter.died_ms), "job": job}
 
 
-def schedule_as_json(schedule: Schedule) -> dict[str, Any]:
-    """A schedule with the time of its next job, by this machine's clock."""
-    return {**plain(schedule), "next_at": next_time_text(schedule)}
-
-
-def next_time_text(schedule: Schedule) -> str:
-    """When the next job of a schedule is due, by this machine's clock."""
-    return time_text(next(schedule.ticks_after(time.time())))
+def schedule_as_json(schedule: Schedule, next_ms: int | None) -> dict[str, Any]:
+    """A schedule with the time of its next job, in milliseconds since 1970; None while it is paused."""
+    next_at = None if next_ms is None else time_text(next_ms)
+    return {**plain(schedule), "next_at": next_at, "paused": next_ms is None}
 
 
 def time_text(at_ms: int) -> str:

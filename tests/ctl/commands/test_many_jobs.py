@@ -84,7 +84,7 @@ def test_show_says_why_a_job_does_not_run(heroctl: Heroctl) -> None:
     heroctl("stop", delayed, nobody)
 
 
-def test_schedules_run_now_pause_and_resume(heroctl: Heroctl) -> None:
+def test_schedules_run_now_pause_and_resume(heroctl: Heroctl, deployment: Deployment) -> None:
     heroctl("schedule", "add", "now-and-then", "--every", "1d", "6 * 7")
 
     job_id = heroctl("schedule", "run", "now-and-then").stdout.strip()
@@ -92,6 +92,9 @@ def test_schedules_run_now_pause_and_resume(heroctl: Heroctl) -> None:
     assert heroctl("schedule", "pause", "now-and-then").returncode == 0
     assert "paused" in heroctl("schedule", "show", "now-and-then").stdout
     assert "paused" in heroctl("schedule", "list").stdout
+    by_rpc = ("schedule", "list", "--server", f"unix://{deployment.socket}", "-o", "json")
+    (seen,) = [one for one in json.loads(heroctl(*by_rpc).stdout)["items"] if one["name"] == "now-and-then"]
+    assert (seen["paused"], seen["next_at"]) == (True, None)
     assert heroctl("schedule", "resume", "now-and-then").stdout.startswith("20")
     assert "paused" not in heroctl("schedule", "show", "now-and-then").stdout
     assert heroctl("schedule", "run", "nobody").returncode == 5

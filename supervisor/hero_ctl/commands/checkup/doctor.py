@@ -10,6 +10,7 @@ import typer
 
 from hero_config.layers.places import PlacesUnreadable, find_config, find_places
 from hero_ctl.options import Json, StoreOptions
+from hero_ctl.output.service_errors import StoreNeeded
 from hero_job.client.store import Store
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.operations.operations import Operations
@@ -51,6 +52,8 @@ def doctor(
     from hero_ctl.commands.checkup.service_checks import check_processes, check_queues
     from hero_ctl.commands.checkup.store_checks import check_clock, check_store_files
 
+    if store.server or store.profile:
+        raise StoreNeeded
     path, _ = find_config(store.config)
     settings, found = check_config(path)
     # A config that is wrong elsewhere may still name its store.

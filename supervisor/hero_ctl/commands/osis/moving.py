@@ -67,13 +67,14 @@ def import_(
     types = read_types(schemas)
     written = kept = 0
     with open_supervisor(store) as supervisor, _opened(file, "r") as lines:
+        drive = supervisor.store.drive
         for number, line in enumerate(lines, 1):
             try:
                 name, sid, fields = _parsed(line)
                 short = short_name(name)
                 checked = types.check(short, fields)
                 flow = objects.put(access, name, sid, checked, indexed=types.indexed(short), base=0 if keep else None)
-                supervisor.store.drive(flow)
+                drive(flow)
                 written += 1
             except ObjectChanged:
                 kept += 1

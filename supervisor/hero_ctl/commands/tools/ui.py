@@ -7,10 +7,11 @@ import secrets
 import socket
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
-from hero_ctl.connect.store import socket_of
+from hero_ctl.connect.store import names_own, server_of, socket_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import ServiceOptions
 from hero_ctl.output.console import fail, print_note
@@ -27,7 +28,7 @@ def ui(
     token of this run, so that nobody else on this machine can use it. From another machine, forward the port first:
     ssh -L 8321:127.0.0.1:8321 HOST heroctl ui --port 8321
     """
-    path = socket_of(service.socket, service)
+    path = _socket(service)
     if not Path(path).is_socket():
         fail(f"no service listens on {path}; name its socket with --socket or HERO_SOCKET", CtlExitCode.STORE)
     # Imported late: it takes a quarter of a second.
@@ -44,3 +45,16 @@ def ui(
     typer.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/#/overview?token={token}")
     print_note("Open this address in a browser. Ctrl-C ends it.")
     PageProxy(path=path, token=token, upstream_token=os.environ.get("HERO_TOKEN", "")).serve(listener)
+
+
+def _socket(service: ServiceOptions) -> str:
+    """Find the socket. End the command if a server is named whose port has the page itself."""
+    server = None if names_own(service, "socket") else server_of(service)
+    if server is None:
+        return socket_of(service.socket, service)
+    if server.url.startswith("unix:"):
+        return unquote(urlsplit(server.url).path)
+    address = f"http{server.url.removeprefix('http').removeprefix('ws')}"
+    typer.echo(f"{address.rstrip('/')}/")
+    print_note("Open this address in a browser: the port of the server has the page itself. It asks for a token.")
+    raise typer.Exit

@@ -5,7 +5,6 @@ Invariant: clients name a queue by script type, group and instance, never by its
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -102,10 +101,10 @@ class QueueMethods:
         return results.schedule_view(schedule, await self._supervisor.put_schedule(schedule))
 
     async def list_schedules(self) -> list[results.ScheduleView]:
-        """Return all schedules, sorted by name."""
-        now_s = time.time()
+        """Return all schedules, sorted by name, with the time of their next job, or that they are paused."""
         schedules = await self._supervisor.list_schedules()
-        return [results.schedule_view(schedule, next(schedule.ticks_after(now_s))) for schedule in schedules]
+        ticks = await self._supervisor.next_ticks([schedule.name for schedule in schedules])
+        return [results.schedule_view(*pair) for pair in zip(schedules, ticks, strict=True)]
 
     async def delete_schedule(self, name: _Name) -> None:
         """Delete a schedule; the jobs that it has created stay."""

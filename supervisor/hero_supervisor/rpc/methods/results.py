@@ -168,7 +168,7 @@ class Stats(TypedDict):
 
 
 class ScheduleView(TypedDict):
-    """A schedule; ``next_at`` is the next tick by the clock of this host."""
+    """A schedule; ``next_at`` is its next tick, in the past if it is late, and null while it is paused."""
 
     name: str
     job: dict[str, Any]
@@ -177,7 +177,8 @@ class ScheduleView(TypedDict):
     tz: str
     overlap: str
     missed: str
-    next_at: str
+    next_at: str | None
+    paused: bool
 
 
 def time_text(at_ms: int) -> str:
@@ -243,12 +244,12 @@ def queue_view(queue: QueueStatus) -> QueueView:
     return view_of(QueueView, queue, script_type=queue.script_type.value)
 
 
-def schedule_view(schedule: Schedule, next_ms: int) -> ScheduleView:
+def schedule_view(schedule: Schedule, next_ms: int | None) -> ScheduleView:
     """Build the view of a schedule.
 
     Args:
         schedule: As it is stored.
-        next_ms: Next tick, in milliseconds since 1970.
+        next_ms: Next tick, in milliseconds since 1970; None if there is none until the schedule is resumed.
     """
     return view_of(
         ScheduleView,
@@ -256,5 +257,6 @@ def schedule_view(schedule: Schedule, next_ms: int) -> ScheduleView:
         job=dict(schedule.job),
         overlap=schedule.overlap.value,
         missed=schedule.missed.value,
-        next_at=time_text(next_ms),
+        next_at=None if next_ms is None else time_text(next_ms),
+        paused=next_ms is None,
     )

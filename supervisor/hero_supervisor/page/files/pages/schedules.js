@@ -22,7 +22,7 @@ export default class Schedules {
       this.schedules.map((s) => html`<tr>
         <th scope="row">${s.name}</th>
         <td>${s.cron ? html`<code>${s.cron}</code>` : `every ${duration(s.interval_s)}`}</td>
-        <td>${s.cron ? s.tz : ''}</td><td>${when(s.next_at, this.page)}</td>
+        <td>${s.cron ? s.tz : ''}</td><td>${s.paused ? 'paused' : when(s.next_at, this.page)}</td>
         <td>${s.job.script_type ?? ''}</td><td>${scriptLine(s.job.script ?? '')}</td>
         <td>${may ? html`<button class="danger" @click=${() => this.#delete(s)}>Delete</button>` : nothing}</td>
       </tr>`),

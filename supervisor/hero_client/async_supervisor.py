@@ -159,7 +159,10 @@ class AsyncSupervisor:
 
     async def next_ticks(self, names: Sequence[str]) -> list[int | None]:
         """See `Supervisor.next_ticks`."""
-        return list(await self.store.run(self.schedules.next_ticks(names))) if names else []
+        if not names:
+            return []
+        ticks = await self.store.run(self.schedules.next_ticks(names))
+        return list(ticks)
 
     async def delete_schedule(self, name: str) -> bool:
         """See `Supervisor.delete_schedule`."""

@@ -242,7 +242,10 @@ class Supervisor:
             Milliseconds since 1970, in the order of the names; in the past if the job is late; None if the schedule is
             paused, or has no more ticks.
         """
-        return list(self.store.run(self.schedules.next_ticks(names))) if names else []
+        if not names:
+            return []
+        ticks = self.store.run(self.schedules.next_ticks(names))
+        return list(ticks)
 
     def delete_schedule(self, name: str) -> bool:
         """Delete a schedule; its jobs stay. Returns False if there is none of this name."""

@@ -97,7 +97,7 @@ def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, An
     if is_remote(supervisor):
         remote: object = supervisor
         return remote.actor_rows() if isinstance(remote, RemoteSupervisor) else []
-    rows = [actor_as_json(actor) for actor in supervisor.list_actors()]
+    rows = [{**actor_as_json(actor), "supervised": None} for actor in supervisor.list_actors()]
     socket = find(store).socket.value
     # Another store than that of the config belongs to another supervisor.
     if not socket or (store.redis_url and store.redis_url != find(store).store_url().value):

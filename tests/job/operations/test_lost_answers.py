@@ -32,9 +32,9 @@ OPERATIONS = Path(lua.__file__).parents[2] / "operations"
 #: Commands of operations that change nothing, or that give a waiter an entry and leave it where it is.
 READING = frozenset(
     {
-        "BLMOVE", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "INFO", "LLEN", "LPOS", "LRANGE",
-        "PING", "PTTL", "SCAN", "SRANDMEMBER", "TIME", "XRANGE", "XREAD", "XREVRANGE", "ZCARD", "ZRANGE", "ZRANGEBYLEX",
-        "ZREVRANGE", "ZSCORE",
+        "BLMOVE", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "INFO", "LINDEX", "LLEN", "LPOS",
+        "LRANGE", "PING", "PTTL", "SCAN", "SRANDMEMBER", "TIME", "XRANGE", "XREAD", "XREVRANGE", "ZCARD", "ZRANGE",
+        "ZRANGEBYLEX", "ZREVRANGE", "ZSCORE",
     }
 )  # fmt: skip
 #: The first word of a command in the source of an operation.

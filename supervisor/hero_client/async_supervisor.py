@@ -86,7 +86,7 @@ class AsyncSupervisor:
     get_running = _driven(running)
     get_job_attempts = _awaitable(explain.job_attempts)
     walk_jobs = _awaitable(calls.admin(AdminOperations.page))
-    list_actors = _awaitable(calls.admin(AdminOperations.actors))
+    list_actors = _driven(calls.list_actors)
     queue_length = _awaitable(calls.admin(AdminOperations.queue_length))
     stop_job = _awaitable(Operations.stop)
     retry_job = _awaitable(Operations.retry)

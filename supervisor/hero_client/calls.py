@@ -36,6 +36,11 @@ def admin(build: Callable[Concatenate[AdminOperations, P], Op[T]]) -> Callable[C
     return operation
 
 
+def list_actors(operations: Operations) -> Flow[list[ActorPresence]]:
+    """List the actors of all hosts, by script type and name."""
+    return operations.admin.actors()
+
+
 def submit(operations: Operations, job: Job) -> Op[str]:
     """Store a job and start it, in one round trip.
 

@@ -85,7 +85,7 @@ class Supervisor:
     get_running = _driven(running)
     get_job_attempts = _blocking(explain.job_attempts)
     walk_jobs = _blocking(calls.admin(AdminOperations.page))
-    list_actors = _blocking(calls.admin(AdminOperations.actors))
+    list_actors = _driven(calls.list_actors)
     queue_length = _blocking(calls.admin(AdminOperations.queue_length))
     stop_job = _blocking(Operations.stop)
     retry_job = _blocking(Operations.retry)

@@ -201,7 +201,7 @@ class JobClient:
 
     def incarnations(self) -> list[str]:
         """List the incarnations in the registry."""
-        return [actor.incarnation for actor in self._run(self.operations.admin.actors())]
+        return [actor.incarnation for actor in _retried(lambda: self.store.drive(self.operations.admin.actors()))]
 
 
 def _retried(run: Callable[[], T]) -> T:

@@ -171,7 +171,7 @@ def test_actor_declared_dead_while_frozen_starts_again_and_its_late_result_does_
     frozen.freeze()
     gate.touch()
     recoveries = Recoveries(client.operations.keys.namespace)
-    eventually(lambda: client.store.run(recoveries.expired()) == ["frozen"])
+    eventually(lambda: client.store.drive(recoveries.expired())[1] == ["frozen"])
 
     recovery = client.store.run(recoveries.recover("frozen", proven_dead=False))
     assert recovery.handed_back == [job_id]
@@ -189,7 +189,7 @@ def test_standalone_actor_declared_dead_becomes_a_new_incarnation(start_actor: S
     actor = start_actor("osis", "--lease-s", "0.5", "--incarnation=frozen")
     actor.freeze()
     recoveries = Recoveries(client.operations.keys.namespace)
-    eventually(lambda: client.store.run(recoveries.expired()) == ["frozen"])
+    eventually(lambda: client.store.drive(recoveries.expired())[1] == ["frozen"])
     client.store.run(recoveries.recover("frozen", proven_dead=False))
 
     actor.thaw()

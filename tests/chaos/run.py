@@ -230,7 +230,7 @@ def _find_strays(store: Store, jobs: dict[str, StoredJob]) -> list[str]:
         eventually(lambda: not left(), every_s=0.1)
     except AssertionError:
         strays += [f"key {key}" for key in left()]
-    registered = len(store.run(operations.admin.actors()))
+    registered = len(store.drive(operations.admin.actors()))
     wanted = sum(count for entries in HOSTS for _, count, _ in entries)
     if registered != wanted:
         strays.append(f"{registered} actors in the registry, not {wanted}")

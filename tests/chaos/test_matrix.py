@@ -173,7 +173,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("moment", ["queued", "claimed", "running", "settling", "replying"])
 def test_a_job_ends_exactly_once_for_each_fault_at_each_moment(stage: Stage, moment: str, fault: str) -> None:
-    eventually(lambda: len(stage.store.run(Operations().admin.actors())) == 1, what="one actor is registered")
+    eventually(lambda: len(stage.store.drive(Operations().admin.actors())) == 1, what="one actor is registered")
     stage.reach(moment)
     FAULTS[fault](stage)
 

@@ -105,7 +105,7 @@ def test_clock_that_is_set_between_the_look_and_the_recovery_declares_nobody_dea
     recoveries = Recoveries(namespace)
     with Store(server.url) as store:
         job_id, _ = claim_elsewhere(store, operations, namespace, lease_s=8)
-        now_ms, _ = store.run(recoveries.expired_now())
+        now_ms, _ = store.drive(recoveries.expired())
         server.set_clock(HOUR_S)
         recovery = recoveries.recover("osis-1.elsewhere.1.x", proven_dead=False, latest_ms=now_ms + 60_000)
         assert store.run(recovery).alive

@@ -28,7 +28,7 @@ def test_configured_actors_start_join_and_run_jobs(start_supervisor: StartSuperv
     supervisor = start_supervisor(TWO_TYPES)
     supervisor.wait_ready()
     with Store(supervisor.url) as store:
-        actors = store.run(supervisor.operations.admin.actors())
+        actors = store.drive(supervisor.operations.admin.actors())
     assert sorted((actor.name, actor.lanes) for actor in actors) == [("osis-1", 1), ("sal-1", 4), ("sal-2", 4)]
     osis, sal = supervisor.submit("40 + 2"), supervisor.submit("40 + 2", ScriptType.SAL)
     assert supervisor.reply(osis).output == supervisor.reply(sal).output == "42"
@@ -87,7 +87,7 @@ def test_term_lets_running_jobs_finish(start_supervisor: StartSupervisor, valkey
     assert [supervisor.record(job_id).output for job_id in jobs] == ["7", "7"]
     assert [supervisor.record(job_id).attempt for job_id in jobs] == [1, 1]
     with Store(valkey.url) as store:
-        assert store.run(supervisor.operations.admin.actors()) == []
+        assert store.drive(supervisor.operations.admin.actors()) == []
     assert nothing_left(supervisor)
 
 

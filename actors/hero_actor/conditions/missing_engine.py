@@ -52,7 +52,7 @@ class MissingEnginePolicy:
         self._look_s = look_s
         self._store = store
         self._operations = operations
-        self._list_actors = AdminOperations(operations.keys.namespace).actors()
+        self._admin = AdminOperations(operations.keys.namespace)
         self._served_mono: dict[str, float] = {}
         self._look_mono = time.monotonic() + look_s
 
@@ -64,7 +64,7 @@ class MissingEnginePolicy:
         """
         if self._when is WhenMissing.WAIT:
             return ()
-        actors = self._store.run(self._list_actors)
+        actors = self._store.drive(self._admin.actors())
         served = self._operations.served_elsewhere(actors)
         now_mono = time.monotonic()
         self._served_mono.update(dict.fromkeys(served, now_mono))

@@ -25,6 +25,7 @@ from hero_job.model.job import Job
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, Progress, Reply
+from hero_job.operations.flow import PAGE, Flow, raise_first_error
 from hero_job.protocol import lua
 from hero_job.protocol.claims import decode_order, decode_recovery, decode_turn
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, KeyPart, Keys
@@ -287,13 +288,21 @@ class Recoveries:
         self.keys = Keys(namespace)
         self.retention = retention
 
-    def expired(self) -> Op[list[str]]:
-        """List the incarnations whose presence has expired."""
-        return Op([self.keys.actors, self.keys.prefix], lambda answer: list(answer[1]), lua.EXPIRED, 1)
+    def expired(self) -> Flow[tuple[int, list[str]]]:
+        """List the incarnations whose presence has expired, after the server's time in ms at the end of the look.
 
-    def expired_now(self) -> Op[tuple[int, list[str]]]:
-        """List the incarnations whose presence has expired, after the server's time in ms."""
-        return Op([self.keys.actors, self.keys.prefix], lambda answer: (answer[0], answer[1]), lua.EXPIRED, 1)
+        Raises:
+            StoreError: The store failed.
+        """
+        found: dict[str, None] = {}
+        cursor = "0"
+        while True:
+            results = yield [Op([self.keys.actors, self.keys.prefix, cursor, PAGE], as_is, lua.EXPIRED, 1)]
+            raise_first_error(results)
+            now_ms, cursor, page = results[0]
+            found.update(dict.fromkeys(page))
+            if cursor == "0":
+                return now_ms, list(found)
 
     def buried(self) -> Op[list[str]]:
         """List the dead incarnations to recover again, because the last command of a frozen lane may come late."""

@@ -1,7 +1,7 @@
 """The operations on queues, dead letters and the registry of actors, as data; no I/O.
 
 `Operations.admin` is one. The client API, the RPC and `heroctl` run them for operators, the supervisor for its own
-clock and scaler. Invariant: each operation is one round trip of bounded work.
+clock and scaler. Invariant: each operation is one round trip of bounded work, and each `Flow` several.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from hero_job.model.views import (
     QueueStatus,
     ServerFacts,
 )
+from hero_job.operations.flow import PAGE, Flow, raise_first_error
 from hero_job.protocol import lua
 from hero_job.protocol.codec import decode_record
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
-from hero_job.protocol.op import Op, pairs
+from hero_job.protocol.op import Op, as_is, pairs
 
 
 class AdminOperations:
@@ -80,13 +81,33 @@ class AdminOperations:
         keys = self.keys
         return Op([keys.actors, keys.job_prefix, cursor or "0", str(count)], decode, lua.PAGE, 1)
 
-    def actors(self) -> Op[list[ActorPresence]]:
-        """List the actors of all hosts, by script type and name."""
-        return Op([self.keys.actors, self.keys.prefix], lambda answer: _decode_actors(answer)[0], lua.ACTORS, 1)
+    def actors(self) -> Flow[list[ActorPresence]]:
+        """List the actors of all hosts, by script type and name.
 
-    def damaged_actors(self) -> Op[list[DamagedRecord]]:
-        """List the entries of the registry that cannot be read; `actors` leaves them out."""
-        return Op([self.keys.actors, self.keys.prefix], lambda answer: _decode_actors(answer)[1], lua.ACTORS, 1)
+        Raises:
+            StoreError: The store failed.
+        """
+        return (yield from self._registry())[0]
+
+    def damaged_actors(self) -> Flow[list[DamagedRecord]]:
+        """List the entries of the registry that cannot be read; `actors` leaves them out.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        return (yield from self._registry())[1]
+
+    def _registry(self) -> Flow[tuple[list[ActorPresence], list[DamagedRecord]]]:
+        rows: dict[str, list[Any]] = {}
+        cursor = "0"
+        while True:
+            results = yield [Op([self.keys.actors, self.keys.prefix, cursor, PAGE], as_is, lua.ACTORS, 1)]
+            raise_first_error(results)
+            cursor, page = results[0]
+            rows.update((row[0], row) for row in page)
+            if cursor == "0":
+                actors, damaged = read_each(RecordKind.ACTOR, rows.items(), _read_actor)
+                return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation)), damaged
 
     def queue_length(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[int]:
         """Count the ids in a queue, without those of low priority and those that are held.
@@ -245,14 +266,9 @@ def _age_s(at: str, now_s: float) -> float:
         return 0.0  # A third-party producer wrote no time, or one that cannot be read.
 
 
-def _decode_actors(answer: list[Any]) -> tuple[list[ActorPresence], list[DamagedRecord]]:
-    actors, damaged = read_each(RecordKind.ACTOR, ((row[0], row) for row in answer), _read_actor)
-    return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation)), damaged
-
-
 def _read_actor(incarnation: str, row: list[Any]) -> ActorPresence:
-    _, described, lives_ms, flat = row
-    entry, presence = orjson.loads(described), pairs(flat)
+    _, described, lives_ms, beat_at, busy, jobs = row
+    entry = orjson.loads(described)
     return ActorPresence(
         incarnation=incarnation,
         name=_text(entry, "name"),
@@ -266,9 +282,9 @@ def _read_actor(incarnation: str, row: list[Any]) -> ActorPresence:
         instance=entry.get("instance"),
         started_at=entry.get("started_at"),
         unavailable=entry.get("unavailable"),
-        beat_at=presence.get("beat_at") if lives_ms > 0 else None,
-        busy=int(presence.get("busy", 0)),
-        jobs=int(presence.get("jobs", 0)),
+        beat_at=(beat_at or None) if lives_ms > 0 else None,
+        busy=int(busy or 0),
+        jobs=int(jobs or 0),
     )
 
 

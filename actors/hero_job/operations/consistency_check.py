@@ -95,9 +95,10 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
     """
     keys = operations.keys
     first = Op(("ZRANGE", keys.scheduled, 0, 0, "WITHSCORES"), as_is)
-    answers = yield [operations.admin.actors(), first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
+    actors = yield from operations.admin.actors()
+    answers = yield [first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
     raise_first_error(answers)
-    actors, first_due, dead, clock = answers
+    first_due, dead, clock = answers
     now_ms = _ms(clock)
     known = {actor.incarnation for actor in actors} | set(dead)
 

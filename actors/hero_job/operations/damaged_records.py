@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hero_job.model.damaged import DamagedRecord, RecordKind, reason_of
-from hero_job.model.errors import HeroJobError
+from hero_job.model.errors import HeroJobError, StoreRefused
 from hero_job.operations.credentials import Credentials
 from hero_job.operations.flow import Flow, chunks, find_keys, raise_first_error
 from hero_job.operations.operations import Operations
@@ -29,13 +29,13 @@ def damaged_records(operations: Operations, *, batches: bool = True) -> Flow[lis
         Damaged actors, schedules, tokens and batches.
     """
     namespace = operations.keys.namespace
-    lists: list[Op[Any]] = [
-        operations.admin.damaged_actors(),
-        Schedules(namespace).damaged(),
-        Credentials(namespace).damaged(),
-    ]
     found: list[DamagedRecord] = []
-    for kind, answer in zip((RecordKind.ACTOR, RecordKind.SCHEDULE, RecordKind.TOKEN), (yield lists), strict=True):
+    try:
+        found += yield from operations.admin.damaged_actors()
+    except StoreRefused as e:
+        found.append(DamagedRecord(kind=RecordKind.ACTOR, name="*", reason=reason_of(e)))
+    lists: list[Op[Any]] = [Schedules(namespace).damaged(), Credentials(namespace).damaged()]
+    for kind, answer in zip((RecordKind.SCHEDULE, RecordKind.TOKEN), (yield lists), strict=True):
         if isinstance(answer, HeroJobError):
             found.append(DamagedRecord(kind=kind, name="*", reason=reason_of(answer)))
         else:

@@ -76,7 +76,7 @@ class Scaler:
         entries = [entry for entry in self._fleet.entries if entry.scale_max and entry.script_type]
         if not entries:
             return
-        actors = await self._store.run(self._operations.admin.actors())
+        actors = await self._store.drive(self._operations.admin.actors())
         for entry in entries:
             load = await self._load(entry, actors)
             bounds = ScaleBounds(

@@ -124,7 +124,7 @@ class JobRecovery:
             The store's time in ms, and the incarnations; None for these in a round that judges nobody.
         """
         asked_mono = time.monotonic()
-        now_ms, expired = await self._store.run(self._recoveries.expired_now())
+        now_ms, expired = await self._store.drive(self._recoveries.expired())
         now_mono = time.monotonic()
         spared = self._store_away or now_mono - asked_mono > self._lease_s / 2
         clocks, self._clocks = self._clocks, (now_ms / 1000, (asked_mono + now_mono) / 2)

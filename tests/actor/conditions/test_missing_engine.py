@@ -33,7 +33,7 @@ def test_job_of_a_missing_engine_fails_and_says_how_to_install_it(
         assert reply.status is JobStatus.ERROR
         assert reply.error_kind == "engine_unavailable"
         assert "there is no program 'no-such-hero'. Install herolib" in (reply.error or "")
-    (presence,) = client.store.run(client.operations.admin.actors())
+    (presence,) = client.store.drive(client.operations.admin.actors())
     assert presence.unavailable is not None
     assert "Install herolib" in presence.unavailable
     assert actor.process.poll() is None
@@ -94,7 +94,7 @@ def test_actor_without_its_engine_fails_no_job_that_another_actor_can_run(
 
     # The able actor is gone for a moment, as in a restart: the job waits for it.
     able.close()
-    eventually(lambda: len([a for a in client.store.run(client.operations.admin.actors()) if a.beat_at]) == 1)
+    eventually(lambda: len([a for a in client.store.drive(client.operations.admin.actors()) if a.beat_at]) == 1)
     job_id = client.submit("!!test.print text:back", "v")
     with_engine(monkeypatch)
     start_actor("v")

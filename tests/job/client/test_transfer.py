@@ -96,7 +96,7 @@ def test_waiting_running_and_ended_jobs_are_all_on_the_other_server(
 
     # The old incarnation has no presence there: a supervisor hands back its jobs, and all open jobs run.
     recoveries = Recoveries(namespace)
-    assert other.run(recoveries.expired()) == [actor.entry.incarnation]
+    assert other.drive(recoveries.expired())[1] == [actor.entry.incarnation]
     other.run(recoveries.recover(actor.entry.incarnation, proven_dead=False))
     other.run(operations.start(created))
     ran = lane_in(other, namespace, "new").work_off()

@@ -217,7 +217,7 @@ def test_the_registry_lists_an_actor_with_its_presence(
     actor = make_actor(ScriptType.SAL, lanes=4, group="io")
     store.run(actor.beat(busy=3, jobs=17))
 
-    (shown,) = store.run(operations.admin.actors())
+    (shown,) = store.drive(operations.admin.actors())
     assert (shown.incarnation, shown.script_type, shown.lanes, shown.group) == (
         "sal-1",
         ScriptType.SAL,

@@ -18,6 +18,8 @@ from hero_job.operations.actor_operations import Recoveries, Settlement
 from hero_job.operations.batches import resume_queue
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
+from hero_job.operations.overview.lists import list_active
+from hero_job.operations.store_clock import ClockWatch
 from hero_job.operations.values import MAX_VALUES, Values
 from hero_job.protocol.keys import KeyPart
 from hero_job.protocol.op import Op
@@ -27,10 +29,11 @@ from tests.valkey_server import ValkeyServer
 T = TypeVar("T")
 #: Commands of one call: about ten for each of 1,000 records.
 MOST = 12_000
-#: Makes many records in little time. KEYS[1] any key of the namespace; ARGV: prefix, how many, what.
+#: Makes many records in little time. KEYS[1] any key of the namespace; ARGV: prefix, first and last number, what, more.
 MAKE = """
-local ns, count, what = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-for n = 1, count do
+local ns, first, last, what = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+table.remove(ARGV, 1)
+for n = first, last do
   local id, key = 'm' .. n, ns .. 'job:m' .. n
   if what == 'ids' then redis.call('RPUSH', KEYS[1], id)
   elseif what == 'claimed' then
@@ -48,6 +51,16 @@ for n = 1, count do
     redis.call('SADD', ARGV[4] .. last, id)
   elseif what == 'dead' then redis.call('ZADD', KEYS[1], n, id)
   elseif what == 'values' then redis.call('HSET', KEYS[1], id, '1')
+  elseif what == 'actors' then
+    redis.call('HSET', KEYS[1], id, '{"suffix":"osis","name":"osis","host":"here","pid":1,"lanes":2,' ..
+      '"engine":"rhai","engine_version":"1","spare_lanes":1}')
+    if n % 2 == 0 then
+      redis.call('HSET', ARGV[4] .. id, 'beat_at', '2999-01-01T00:00:00.000Z')
+      redis.call('PEXPIRE', ARGV[4] .. id, 7300000)
+    end
+    redis.call('RPUSH', ARGV[5] .. id .. ':1', id)
+    redis.call('HSET', key, 'status', 'started', 'owner', id .. '/1', 'attempt', '1', 'script_type', 'osis',
+      'script', '1', 'caller_id', 'c', 'context_id', 'x', 'extra', '0')
   elseif what == 'scheduled' then
     redis.call('HSET', key, 'status', 'scheduled', 'script_type', 'osis', 'script', '1', 'caller_id', 'c',
       'context_id', 'x', 'extra', '1', 'expires_ms', '1')
@@ -67,7 +80,9 @@ class Counted:
         server.command("CONFIG", "SET", "appendfsync", "no")
 
     def make(self, key: str, prefix: str, count: int, what: str, *more: str) -> None:
-        self.store.run(Op(("EVAL", MAKE, 1, key, prefix, count, what, *more), lambda answer: answer))
+        for first in range(1, count + 1, 1000):
+            last = min(count, first + 999)
+            self.store.run(Op(("EVAL", MAKE, 1, key, prefix, first, last, what, *more), lambda answer: answer))
 
     def run(self, op: Op[T]) -> T:
         self.server.command("CONFIG", "RESETSTAT")
@@ -109,11 +124,13 @@ def store(counted: Counted) -> Store:
     return counted.store
 
 
-@pytest.mark.parametrize("end", ["finished", "stopped", "deleted"])
+@pytest.mark.parametrize(
+    ("end", "many"), [("finished", 40_000), ("stopped", 4_000), ("deleted", 40_000), ("purged", 40_000)]
+)
 def test_the_end_of_a_job_with_very_many_dependents(
-    counted: Counted, operations: Operations, make_job: MakeJob, make_actor: MakeActor, end: str
+    counted: Counted, operations: Operations, make_job: MakeJob, make_actor: MakeActor, end: str, many: int
 ) -> None:
-    actor, prefix, many = make_actor(), operations.keys.prefix, 4_000
+    actor, prefix = make_actor(), operations.keys.prefix
     counted.store.run(operations.create(make_job(id="root"), start=True))
     counted.make(prefix + KeyPart.DEPENDENTS + "root", prefix, many, "dependents")
     counted.store.run(Op(("HSET", operations.keys.job("root"), "extra", "1"), int))
@@ -121,12 +138,50 @@ def test_the_end_of_a_job_with_very_many_dependents(
         (job,) = counted.run(actor.turn(0, [], 1)).jobs
         counted.run(actor.turn(0, [Settlement(job.id, job.attempt, JobStatus.FINISHED, "42")], 0))
     else:
-        ops: dict[str, Op[Any]] = {"stopped": operations.stop("root"), "deleted": operations.delete("root")}
+        ops: dict[str, Op[Any]] = {
+            "stopped": operations.stop("root"),
+            "deleted": operations.delete("root"),
+            "purged": operations.admin.purge(ScriptType.OSIS),
+        }
         counted.run(ops[end])
     assert counted.settle(operations) > many / 1000
     expected = JobStatus.DISPATCHED if end == "finished" else JobStatus.ERROR
-    assert counted.store.run(operations.status(f"m{many}")) is expected
+    for n in range(1, many + 1, 1999):
+        assert counted.store.run(operations.status(f"m{n}")) is expected
     assert counted.store.run(Op(("EXISTS", prefix + KeyPart.UNSETTLED), int)) == 0
+    assert counted.store.run(Op(("EXISTS", prefix + KeyPart.DEPENDENTS + "root"), int)) == 0
+
+
+def test_a_registry_of_very_many_actors(counted: Counted, operations: Operations, recoveries: Recoveries) -> None:
+    keys, many = operations.keys, 6_000
+    counted.make(keys.actors, keys.prefix, many, "actors", keys.actor(""), keys.claimed("x", 0).removesuffix("x:0"))
+    names = {f"m{n}" for n in range(1, many + 1)}
+    assert {actor.incarnation for actor in counted.drive(operations.admin.actors())} == names
+    now_ms, expired = counted.drive(recoveries.expired())
+    assert set(expired) == {f"m{n}" for n in range(1, many + 1, 2)}
+    assert now_ms > 0
+
+    running: list[str] = []
+    cursor = ""
+    while True:
+        page = counted.drive(list_active(operations, cursor=cursor, count=500))
+        running += [job.record.job.id for job in page.jobs]
+        cursor = page.cursor
+        if not cursor:
+            break
+    assert sorted(running) == sorted(names)
+
+    # A clock that was set back makes every lease longer, by an hour here; each is shortened once.
+    counted.server.command("HSET", keys.clock, "at", str(now_ms + 3_600_000))
+    watch = ClockWatch(keys.namespace)
+    looks = 1
+    while counted.run(watch.look()).left:
+        looks += 1
+    assert looks > many / 1000
+    for n in range(2, many + 1, 398):
+        left_ms = int(str(counted.server.command("PTTL", keys.actor(f"m{n}"))))
+        assert 0 < left_ms <= 3_700_000
+    assert counted.server.command("HEXISTS", keys.clock, "leases_ms") == 0
 
 
 @pytest.mark.parametrize("leaves", [True, False])

@@ -211,7 +211,7 @@ def test_a_damaged_entry_of_the_registry_hides_no_other_and_its_jobs_are_recover
         entry[field] = value
         stage.tell("HSET", ops.keys.actors, name, orjson.dumps(entry if field else value))
         damaged = {record.name for record in store.drive(damaged_records(ops))}
-        assert stage.actor.entry.incarnation in {actor.incarnation for actor in store.run(ops.admin.actors())}
+        assert stage.actor.entry.incarnation in {actor.incarnation for actor in store.drive(ops.admin.actors())}
         assert stage.actor.entry.incarnation not in damaged
         recovered = store.run(recoveries.recover(name, proven_dead=True))
         if recovered.handed_back:
@@ -231,11 +231,11 @@ def test_an_actor_whose_presence_was_damaged_beats_on_and_is_missed_when_it_is_g
         stage.tell("SET", key, "x")
     else:
         stage.tell("HSET", key, "busy", "x", "jobs", b"\xff")
-    assert stage.actor.entry.incarnation in {a.incarnation for a in stage.store.run(stage.operations.admin.actors())}
+    assert stage.actor.entry.incarnation in {a.incarnation for a in stage.store.drive(stage.operations.admin.actors())}
     assert stage.store.run(actor.beat(busy=0, jobs=1))
-    assert actor.entry.incarnation in {a.incarnation for a in stage.store.run(stage.operations.admin.actors())}
+    assert actor.entry.incarnation in {a.incarnation for a in stage.store.drive(stage.operations.admin.actors())}
     stage.tell("SET", key, "x")
-    assert actor.entry.incarnation in stage.store.run(recoveries.expired())
+    assert actor.entry.incarnation in stage.store.drive(recoveries.expired())[1]
 
 
 SCHEDULE: Final[dict[str, Any]] = {

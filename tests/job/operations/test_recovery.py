@@ -142,7 +142,7 @@ def test_a_live_incarnation_is_left_alone_and_an_expired_one_is_recovered(
     living, expiring = make_actor(), make_actor(lease_s=0.05)
     store.run(living.turn(0, [], 1))
     store.run(expiring.turn(0, [], 1))
-    found = eventually(lambda: store.run(recoveries.expired()))
+    found = eventually(lambda: store.drive(recoveries.expired())[1])
 
     assert found == [expiring.entry.incarnation]
     assert store.run(recoveries.recover(living.entry.incarnation, proven_dead=False)).alive
@@ -175,8 +175,8 @@ def test_a_leaving_incarnation_hands_back_its_jobs_without_counting_a_redelivery
 
     record = store.run(operations.record(job_id))
     assert (record.redeliveries, record.rerun_reason) == (0, "its actor was stopped")
-    assert store.run(operations.admin.actors()) == []
-    assert store.run(recoveries.expired()) == store.run(recoveries.buried()) == []
+    assert store.drive(operations.admin.actors()) == []
+    assert store.drive(recoveries.expired())[1] == store.run(recoveries.buried()) == []
 
 
 def test_any_interleaving_of_claims_deaths_and_settlements_ends_every_job_once(

@@ -19,7 +19,7 @@ def test_actor_is_up_when_its_engine_is_loaded_and_it_waits_on_its_queue(
     job_id = supervisor.submit("word") if supervisor.wait_event("store.ready") else ""
     # Its process runs but has not joined, so it is not listed as an actor.
     with Store(supervisor.url) as store:
-        assert store.run(supervisor.operations.admin.actors()) == []
+        assert store.drive(supervisor.operations.admin.actors()) == []
     assert supervisor.events("child.ready") == supervisor.events("service.ready") == []
     gate.touch()
     supervisor.wait_event("child.ready", child="osis-1")

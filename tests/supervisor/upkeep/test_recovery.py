@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries
 from hero_job.operations.operations import Operations
+from hero_job.protocol import lua
 from hero_job.protocol.op import Op
 from hero_supervisor.upkeep.recovery import JobRecovery
 from tests.eventually import eventually
@@ -129,26 +131,32 @@ def test_after_an_outage_living_actors_get_the_time_of_a_lease_to_renew_theirs(
     uvloop.run(test())
 
 
-@pytest.mark.parametrize("frozen_at", ["buried", "expired_now"])
+@pytest.mark.parametrize("frozen_at", ["HKEYS", lua.EXPIRED])
 def test_a_store_that_was_frozen_lets_living_actors_renew_their_lease_before_they_are_missed(
-    own_valkey: ValkeyServer, namespace: str, operations: Operations, frozen_at: str
+    own_valkey: ValkeyServer, namespace: str, operations: Operations, frozen_at: object
 ) -> None:
     lease_s = 0.5
 
     class FreezingStore(AsyncStore):
         """Finds the server frozen for the time of a lease when it asks one question."""
 
-        async def run(self, op: Op[Any]) -> Any:
-            if op.args == getattr(recoveries, frozen_at)().args:
+        def freeze_at(self, op: Op[Any]) -> None:
+            if frozen_at in (op.args[0], op.script):
                 own_valkey.freeze()
                 asyncio.get_running_loop().call_later(lease_s, own_valkey.thaw)
+
+        async def run(self, op: Op[Any]) -> Any:
+            self.freeze_at(op)
             return await super().run(op)
 
-    recoveries = Recoveries(namespace)
+        async def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
+            for op in ops:
+                self.freeze_at(op)
+            return await super().run_many(ops)
 
     async def test() -> None:
         async with FreezingStore(own_valkey.url) as aio:
-            recovery = JobRecovery(aio, recoveries, every_s=60, lease_s=lease_s)
+            recovery = JobRecovery(aio, Recoveries(namespace), every_s=60, lease_s=lease_s)
             await recovery.run_once()
             assert store.run(operations.status(job_id)) is JobStatus.STARTED
 

@@ -199,7 +199,8 @@ def id_tuple(name: str, values: object) -> tuple[str, ...]:
         raise JobInvalid(name, f"must be a list of job ids, not {shown(values)}")
     ids = tuple(islice(values, MAX_IDS + 1))
     if len(ids) > MAX_IDS:
-        raise JobInvalid(name, f"lists more than {MAX_IDS} jobs")
+        advice = "join them by jobs in between, each of which has some of them"
+        raise JobInvalid(name, f"lists more than {MAX_IDS} jobs; {advice}")
     for value in ids:
         check_id(name, value)
     if len(set(ids)) != len(ids):

@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never
 
 import orjson
 
-from hero_job.model.errors import HeroJobError, JobInvalid
+from hero_job.model.errors import HeroJobError, JobInvalid, StoreRefused
 from hero_job.model.fields.names import shown_name
 from hero_job.model.fields.spellings import parse_status
 from hero_job.model.overview.attempts import JobAttempt, read_attempts
@@ -60,16 +60,20 @@ def explain_job(operations: Operations, job_id: str) -> Flow[Explanation]:
     """
     keys = operations.keys
     hash_op = Op(("HGETALL", keys.job(job_id)), as_is, job_id=job_id)
-    reads = [operations.record(job_id), hash_op, operations.admin.actors(), Op(("TIME",), as_is)]
+    reads: list[Op[Any]] = [operations.record(job_id), hash_op, Op(("TIME",), as_is)]
     answers = yield reads
     record: JobRecord = answers[0]
-    fields, actors, time_parts = answers[1:]
+    fields, time_parts = answers[1:]
     raise_first_error([record, fields, time_parts])
+    try:
+        actors = yield from operations.admin.actors()
+    except StoreRefused:  # something else is in the place of the registry
+        actors = []
     subject = _Subject(
         operations,
         record,
         pairs(fields),
-        actors if isinstance(actors, list) else [],
+        actors,
         int(time_parts[0]) * 1000 + int(time_parts[1]) // 1000,
     )
     match record.status:

@@ -11,7 +11,8 @@
 -- Guarantees: a step is recorded once, by the first supervisor that is certain; each entry is moved once, by pages, no
 --   matter which supervisor goes on. No delay of a question or an answer looks like a step.
 -- Transitions: (none)
--- KEYS[1] hash of the clock: at, steps, step_ms, step_at, backs, behind_until, rescheduled, ahead_ms, ahead_since
+-- KEYS[1] hash of the clock: at, steps, step_ms, step_at, backs, behind_until, rescheduled, ahead_ms, ahead_since, and
+--   while entries are yet to be moved: move_ms, move_less_ms, move_since, leases_ms, leases_cursor
 -- KEYS[2] sorted set of delayed jobs, KEYS[3] those of it that are yet to be moved
 -- KEYS[4] sorted set of expiring jobs, KEYS[5] those of it that are yet to be moved
 -- KEYS[6] registry
@@ -42,13 +43,28 @@ elseif not seen then
 end
 if back < tolerance then back = 0 end
 
--- Leases have the server's time in them.
-local function shorten_leases(by)
-  for _, incarnation in ipairs(redis.call('HKEYS', registry)) do
-    local presence = ns .. PRESENCE .. incarnation
+-- Leases have the server's time in them. One page of the registry; returns whether it was the last one. A presence that
+-- has beaten since the step has a lease of the new time; one that is on two pages has the number of the step.
+local function shorten_leases(by, step_at)
+  local cursor = redis.call('HGET', clock, 'leases_cursor') or '0'
+  local scan = contain(redis.call, 'HSCAN', registry, cursor, 'COUNT', most)
+  for i = 1, scan and #scan[2] or 0, 2 do
+    local presence = ns .. PRESENCE .. scan[2][i]
     local left = redis.call('PTTL', presence)
-    if left > by then redis.call('PEXPIRE', presence, left - by) end
+    if left > by then
+      local beat_at, shortened = unpack(contain(redis.call, 'HMGET', presence, 'beat_at', 'clock_step') or {})
+      if shortened ~= steps and not (beat_at and step_at <= beat_at and beat_at < at) then
+        write_over('HSET', presence, 'clock_step', steps)
+        redis.call('PEXPIRE', presence, left - by)
+      end
+    end
   end
+  if not scan or scan[1] == '0' then
+    redis.call('HDEL', clock, 'leases_ms', 'leases_cursor')
+    return true
+  end
+  redis.call('HSET', clock, 'leases_cursor', scan[1])
+  return false
 end
 
 local function record(step)
@@ -74,7 +90,8 @@ if back > 0 then
       redis.call('RENAME', KEYS[i], KEYS[i + 1])
     end
   end
-  shorten_leases(back)
+  redis.call('HDEL', clock, 'leases_cursor')
+  redis.call('HSET', clock, 'leases_ms', back)
 end
 redis.call('HSET', clock, 'at', now)
 
@@ -85,6 +102,8 @@ local function moved(due, updated_at)
 end
 
 local left = 0
+local shorten_ms, step_at = unpack(redis.call('HMGET', clock, 'leases_ms', 'step_at'))
+if shorten_ms and not shorten_leases(tonumber(shorten_ms), step_at) then left = 1 end
 if move then
   local delayed = redis.call('ZPOPMIN', KEYS[3], most)
   for i = 1, #delayed, 2 do
@@ -105,7 +124,8 @@ if move then
       redis.call('ZADD', KEYS[4], expires, id)
     end
   end
-  left = redis.call('ZCARD', KEYS[3]) + redis.call('ZCARD', KEYS[5])
-  if left == 0 then redis.call('HDEL', clock, 'move_ms', 'move_less_ms', 'move_since') end
+  local entries = redis.call('ZCARD', KEYS[3]) + redis.call('ZCARD', KEYS[5])
+  left = left + entries
+  if entries == 0 then redis.call('HDEL', clock, 'move_ms', 'move_less_ms', 'move_since') end
 end
 return { now, tonumber(steps), back > 0 and -back or forward, backs, behind_until, tonumber(rescheduled) or 0, left, last }

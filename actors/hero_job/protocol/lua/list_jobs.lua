@@ -71,12 +71,13 @@ local walks = {
 }
 while number <= #KEYS do
   local before = skips
-  local is_end = walks[ARGV[FIRST_WALK + number - 1]](KEYS[number])
+  local is_end, moved_to = walks[ARGV[FIRST_WALK + number - 1]](KEYS[number])
   if is_end then
     number = number + 1
     position = ''
   end
+  position = moved_to or position
   if #found >= count or looks >= most_looks or found_bytes >= most_bytes or skips > most_skips then break end
-  if not is_end and skips == before then break end -- it has moved on, but found nothing to look at
+  if moved_to or not is_end and skips == before then break end -- it has moved on, but found nothing to look at
 end
 return { number, position, walked_to, looks, found }

@@ -28,10 +28,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiring, '-inf', now, 'LIMIT', 
   end
   moved = moved + 1
 end
--- What earlier calls have left, in no order; see settle_ended.
+-- What earlier calls have left, in no order; see settle_ended. HSCAN from its beginning finds nothing in a large hash of
+-- which the first buckets are empty.
 local unsettled = ns .. UNSETTLED
-local scan = contain(redis.call, 'HSCAN', unsettled, '0', 'COUNT', 100)
-local rest = scan and scan[2] or {}
+local rest = contain(redis.call, 'HRANDFIELD', unsettled, 100, 'WITHVALUES') or {}
 for i = 1, #rest, 2 do
   redis.call('HDEL', unsettled, rest[i])
   ended[#ended + 1] = rest[i]

@@ -17,7 +17,7 @@ _WAIT_S = 5.0
 def check_queues(store: Store, operations: Operations) -> Iterator[Finding]:
     """Find paused queues."""
     try:
-        actors = store.run(operations.admin.actors())
+        actors = store.drive(operations.admin.actors())
         queues = [store.run(operations.admin.queue(*name)) for name in calls.queue_names(actors)]
     except HeroJobError as e:
         yield Finding.problem(

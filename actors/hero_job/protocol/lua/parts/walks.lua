@@ -79,26 +79,48 @@ local function walk_scores(key, position, descending, visit)
   return #rows < 2 * most
 end
 
--- The claimed lists of all registered actors, as one list. A position is the number of ids behind it. `extra` is the
--- lane: incarnation/lane.
+-- The claimed lists of all registered actors, as one list. A position is 'cursor lane n incarnation': the page of the
+-- registry, and in it the actor and behind how many ids of which lane. `extra` is the lane: incarnation/lane.
+-- Returns as well the position to go on with, if that is behind what it has visited.
 local function walk_claimed(key, ns, position, visit)
-  local MAX_LANES, MAX_LISTS = 1024 + 32, 5000
-  local registry = redis.pcall('HGETALL', key)
-  if registry.err then return true end
-  local number, lists, skip = 0, 0, tonumber(position) or 0
-  for i = 1, #registry, 2 do
-    local ok, entry = pcall(cjson.decode, registry[i + 1])
-    entry = ok and type(entry) == 'table' and entry or {}
-    local lanes = (tonumber(entry.lanes) or 1) + (tonumber(entry.spare_lanes) or 0)
-    for lane = 0, math.min(lanes, MAX_LANES) - 1 do
-      lists = lists + 1
-      if lists > MAX_LISTS then return true end
-      local ids = redis.pcall('LRANGE', ns .. CLAIMED .. registry[i] .. ':' .. lane, 0, 999)
-      for _, id in ipairs(ids.err and {} or ids) do
-        number = number + 1
-        if number > skip and visit(id, tostring(number), registry[i] .. '/' .. lane) then return false end
+  local MAX_LANES, MAX_LISTS, most = 1024 + 32, 500, 100
+  local cursor, lane, number, name = string.match(position, '^(%d+) (%d+) (%d+) (.*)$')
+  cursor, lane, number = cursor or '0', tonumber(lane) or 0, tonumber(number) or 0
+  local lists, ids = 0, 0
+  while true do
+    local scan = redis.pcall('HSCAN', key, cursor, 'COUNT', 20)
+    if scan.err then return true end
+    local entries, names = {}, {}
+    for i = 1, #scan[2], 2 do
+      if not entries[scan[2][i]] then names[#names + 1] = scan[2][i] end
+      entries[scan[2][i]] = scan[2][i + 1]
+    end
+    -- A page that is read again may have them in another order.
+    table.sort(names)
+    for _, incarnation in ipairs(names) do
+      if not name or incarnation >= name then
+        if incarnation ~= name then lane, number = 0, 0 end
+        local ok, entry = pcall(cjson.decode, entries[incarnation])
+        entry = ok and type(entry) == 'table' and entry or {}
+        local lanes = math.min((tonumber(entry.lanes) or 1) + (tonumber(entry.spare_lanes) or 0), MAX_LANES)
+        while lane < lanes do
+          if lists >= MAX_LISTS or ids >= 1000 then
+            return false, cursor .. ' ' .. lane .. ' ' .. number .. ' ' .. incarnation
+          end
+          local claimed = redis.pcall('LRANGE', ns .. CLAIMED .. incarnation .. ':' .. lane, number, number + most - 1)
+          if claimed.err then claimed = {} end
+          lists, ids = lists + 1, ids + #claimed
+          for _, id in ipairs(claimed) do
+            number = number + 1
+            local after = cursor .. ' ' .. lane .. ' ' .. number .. ' ' .. incarnation
+            if visit(id, after, incarnation .. '/' .. lane) then return false end
+          end
+          if #claimed < most then lane, number = lane + 1, 0 end
+        end
       end
     end
+    cursor, name = scan[1], nil
+    if cursor == '0' then return true end
+    lists = lists + 1
   end
-  return true
 end

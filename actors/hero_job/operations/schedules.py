@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
+from hero_job.model.cron_ticks import cron_ticks
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_length, check_route, check_seconds
@@ -100,7 +101,8 @@ class Schedule:
         self.job_at(0)
         if isinstance(self.cron, str):
             _check_steps(self.cron)
-        next(self.ticks_after(0.0))
+        if next(self.ticks_after(0.0), None) is None:
+            raise JobInvalid("cron", f"{shown(self.cron)}: there is no such time")
 
     def job_at(self, tick_ms: int, limits: JobLimits = DEFAULT_LIMITS, again: int = 0) -> Job:
         """Create the job of one tick, without storing it.
@@ -134,18 +136,17 @@ class Schedule:
             while True:
                 yield round(n * self.interval_s * 1000)
                 n += 1
-        from cronsim import CronSim, CronSimError  # Only supervisors and creators of schedules need it.
+        from cronsim import CronSimError  # Only supervisors and creators of schedules need it.
 
         try:
-            start = datetime.fromtimestamp(after_s, ZoneInfo(self.tz))
+            zone = ZoneInfo(self.tz)
         except (ZoneInfoNotFoundError, ValueError, OSError) as e:
             raise JobInvalid("tz", f"unknown time zone {shown(self.tz)}") from e
         try:
-            ticks = CronSim(self.cron or "", start)
+            for tick_s in cron_ticks(self.cron or "", zone, after_s):
+                yield tick_s * 1000
         except CronSimError as e:
             raise JobInvalid("cron", f"{shown(self.cron)}: {e}") from e
-        for tick in ticks:
-            yield round(tick.timestamp() * 1000)
 
     def due(self, tick_ms: int, now_ms: int) -> tuple[list[int], int | None]:
         """Decide which ticks get a job now.

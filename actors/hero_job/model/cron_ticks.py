@@ -1,0 +1,102 @@
+"""When a cron expression ticks, in a zone whose clock is set forward and back twice a year. Pure.
+
+`Schedule.ticks_after` calls it. cronsim parses the expression and walks over plain wall-clock times; what a change of
+the clock means is decided here, because cronsim's own walk leaves out times after a change by less than an hour.
+
+Invariants: ticks only rise, so none comes twice; each is later than the time that was asked for; a search ends, because
+cronsim gives up after 50 years without a match.
+
+Two rules, as Debian's cron has them:
+
+- **At certain times of the day** (five fields, neither minute nor hour begins with ``*``): once for each such time. One
+  that the clock skips comes in the first minute after the gap; one that the clock shows twice comes the first time.
+- **Again and again** (all others): at each moment at which the clock shows such a time. So what is skipped has no
+  ticks, and an hour that comes twice has its ticks twice.
+"""
+
+from __future__ import annotations
+
+from calendar import timegm
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+#: Within a day, no zone changes its offset and changes it back.
+_STEP_S: Final = 86_400
+_SECOND: Final = timedelta(seconds=1)
+
+
+def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:
+    """Iterate over the ticks of a cron expression after a time.
+
+    Args:
+        cron: Five fields, or six with seconds first.
+        zone: The zone of its times.
+        after_s: Seconds since 1970. A tick at exactly this time is not included.
+
+    Yields:
+        Ticks, in seconds since 1970, each later than the one before.
+
+    Raises:
+        cronsim.CronSimError: The expression is invalid.
+    """
+    last_s = int(after_s // 1)
+    fields = cron.split()
+    at_times = len(fields) == 5 and not (fields[0].startswith("*") or fields[1].startswith("*"))
+    try:
+        for tick_s in _at_times(cron, zone, last_s) if at_times else _moments(cron, zone, last_s):
+            if tick_s > last_s:
+                last_s = tick_s
+                yield tick_s
+    except (OverflowError, ValueError):  # the year 9999 has ended
+        return
+
+
+def _at_times(cron: str, zone: tzinfo, after_s: int) -> Iterator[int]:
+    from cronsim import CronSim
+
+    for local in CronSim(cron, _naive(after_s + _offset_s(zone, after_s))):
+        # Source: PEP 495. The first of two times; for one in a gap, the moment at which the old offset would show it.
+        tick_s = int(local.replace(tzinfo=zone, fold=0).timestamp())
+        in_gap = tick_s + _offset_s(zone, tick_s) != timegm(local.timetuple())
+        yield _change(zone, tick_s - _STEP_S, tick_s) if in_gap else tick_s
+
+
+def _moments(cron: str, zone: tzinfo, after_s: int) -> Iterator[int]:
+    from cronsim import CronSim
+
+    start_s, ended = after_s + 1, False
+    while not ended:
+        offset_s, steady_s, ended = _offset_s(zone, start_s), start_s, True
+        for local in CronSim(cron, _naive(start_s + offset_s) - _SECOND):
+            tick_s = timegm(local.timetuple()) - offset_s
+            while steady_s < tick_s:
+                further_s = min(steady_s + _STEP_S, tick_s)
+                if _offset_s(zone, further_s) != offset_s:
+                    start_s, ended = _change(zone, steady_s, further_s), False
+                    break
+                steady_s = further_s
+            if not ended:
+                break
+            yield tick_s
+
+
+def _change(zone: tzinfo, before_s: int, after_s: int) -> int:
+    """Find the second at which the offset changes, between two times with different offsets."""
+    offset_s = _offset_s(zone, before_s)
+    while after_s - before_s > 1:
+        middle_s = (before_s + after_s) // 2
+        if _offset_s(zone, middle_s) == offset_s:
+            before_s = middle_s
+        else:
+            after_s = middle_s
+    return after_s
+
+
+def _offset_s(zone: tzinfo, at_s: int) -> int:
+    offset = datetime.fromtimestamp(at_s, zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+def _naive(local_s: int) -> datetime:
+    return datetime.fromtimestamp(local_s, UTC).replace(tzinfo=None)

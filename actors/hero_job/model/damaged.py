@@ -33,10 +33,13 @@ UNREADABLE: Final = (
 class RecordKind(StrEnum):
     """What a record describes."""
 
+    ACL = "rights"
     ACTOR = "actor"
     BATCH = "batch"
+    OBJECT = "object"
     SCHEDULE = "schedule"
     TOKEN = "token"
+    VALUES = "values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,8 @@ class DamagedRecord:
 
     Attributes:
         kind: What it describes.
-        name: The incarnation, batch id, or name of the schedule or token.
+        name: The incarnation, batch id, or name of the schedule or token; the context of rights and values; an object's
+            type, SID and context.
         reason: Why it cannot be read.
     """
 

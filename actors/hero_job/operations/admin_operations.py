@@ -87,7 +87,19 @@ class AdminOperations:
         Raises:
             StoreError: The store failed.
         """
-        return (yield from self._registry())[0]
+        return (yield from self._registry([]))[0]
+
+    def actors_and(self, *others: Op[Any]) -> Flow[tuple[list[ActorPresence], list[Any]]]:
+        """List the actors of all hosts, and run other operations in the same round trip.
+
+        Returns:
+            The actors, and for each of the other operations its result or its error.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        actors, _, answers = yield from self._registry(others)
+        return actors, answers
 
     def damaged_actors(self) -> Flow[list[DamagedRecord]]:
         """List the entries of the registry that cannot be read; `actors` leaves them out.
@@ -95,19 +107,22 @@ class AdminOperations:
         Raises:
             StoreError: The store failed.
         """
-        return (yield from self._registry())[1]
+        return (yield from self._registry([]))[1]
 
-    def _registry(self) -> Flow[tuple[list[ActorPresence], list[DamagedRecord]]]:
+    def _registry(self, others: Sequence[Op[Any]]) -> Flow[tuple[list[ActorPresence], list[DamagedRecord], list[Any]]]:
         rows: dict[str, list[Any]] = {}
+        answers: list[Any] | None = None
         cursor = "0"
         while True:
-            results = yield [Op([self.keys.actors, self.keys.prefix, cursor, PAGE], as_is, lua.ACTORS, 1)]
-            raise_first_error(results)
-            cursor, page = results[0]
-            rows.update((row[0], row) for row in page)
+            page = Op([self.keys.actors, self.keys.prefix, cursor, PAGE], as_is, lua.ACTORS, 1)
+            results = yield [page, *(others if answers is None else ())]
+            raise_first_error(results[:1])
+            answers = results[1:] if answers is None else answers
+            cursor, found = results[0]
+            rows.update((row[0], row) for row in found)
             if cursor == "0":
                 actors, damaged = read_each(RecordKind.ACTOR, rows.items(), _read_actor)
-                return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation)), damaged
+                return sorted(actors, key=lambda a: (a.script_type, a.name, a.incarnation)), damaged, answers
 
     def queue_length(self, script_type: ScriptType, group: str | None = None, instance: str | None = None) -> Op[int]:
         """Count the ids in a queue, without those of low priority and those that are held.

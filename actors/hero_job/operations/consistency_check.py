@@ -95,8 +95,8 @@ def survey(operations: Operations, most: int = 100_000) -> Flow[Survey]:
     """
     keys = operations.keys
     first = Op(("ZRANGE", keys.scheduled, 0, 0, "WITHSCORES"), as_is)
-    actors = yield from operations.admin.actors()
-    answers = yield [first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
+    others: list[Op[Any]] = [first, Op(("HKEYS", keys.dead), as_is), Op(("TIME",), as_is)]
+    actors, answers = yield from operations.admin.actors_and(*others)
     raise_first_error(answers)
     first_due, dead, clock = answers
     now_ms = _ms(clock)

@@ -13,20 +13,21 @@ from hero_job.model.damaged import DamagedRecord, RecordKind, reason_of
 from hero_job.model.errors import HeroJobError, StoreRefused
 from hero_job.operations.credentials import Credentials
 from hero_job.operations.flow import Flow, chunks, find_keys, raise_first_error
+from hero_job.operations.objects.object_damage import damaged_objects, object_deletions
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedules
 from hero_job.protocol.op import Op
 
 
-def damaged_records(operations: Operations, *, batches: bool = True) -> Flow[list[DamagedRecord]]:
+def damaged_records(operations: Operations, *, walk: bool = True) -> Flow[list[DamagedRecord]]:
     """Find the records that cannot be read.
 
     Args:
         operations: Of the namespace.
-        batches: Look at the batches too, which costs a walk over all keys.
+        walk: Look at batches, objects, rights and values too, which costs walks over all keys.
 
     Returns:
-        Damaged actors, schedules, tokens and batches.
+        What is damaged.
     """
     namespace = operations.keys.namespace
     found: list[DamagedRecord] = []
@@ -40,7 +41,7 @@ def damaged_records(operations: Operations, *, batches: bool = True) -> Flow[lis
             found.append(DamagedRecord(kind=kind, name="*", reason=reason_of(answer)))
         else:
             found += answer
-    if batches:
+    if walk:
         prefix = operations.keys.batch("")
         for ids in chunks([key.removeprefix(prefix) for key in (yield from find_keys(prefix))]):
             answers = yield [operations.batch(batch_id) for batch_id in ids]
@@ -49,6 +50,7 @@ def damaged_records(operations: Operations, *, batches: bool = True) -> Flow[lis
                 for batch_id, answer in zip(ids, answers, strict=True)
                 if isinstance(answer, HeroJobError)
             ]
+        found += yield from damaged_objects(operations)
     return found
 
 
@@ -64,8 +66,11 @@ def delete_damaged(operations: Operations, records: Sequence[DamagedRecord]) -> 
     """
     still = set((yield from damaged_records(operations)))
     gone = [record for record in records if record in still]
-    for chunk in chunks(gone):
-        raise_first_error((yield [_deletion(operations, record) for record in chunk]))
+    for record in gone:
+        if record.kind in (RecordKind.OBJECT, RecordKind.ACL, RecordKind.VALUES):
+            raise_first_error((yield (yield from object_deletions(operations.keys, record))))
+        else:
+            raise_first_error((yield [_deletion(operations, record)]))
     return gone
 
 

@@ -48,7 +48,7 @@ class DamageWatch:
         Raises:
             StoreError: The store is away.
         """
-        found = set(await self._store.drive(damaged_records(self._operations, batches=False)))
+        found = set(await self._store.drive(damaged_records(self._operations, walk=False)))
         for record in sorted(found - self._known, key=str):
             log.warning(
                 "record.damaged",

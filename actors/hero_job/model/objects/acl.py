@@ -9,6 +9,7 @@ Source: the access control of the crate herolib-osis 0.3.13 (admin > write > rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -128,17 +129,40 @@ def decode_acl(text: str | None) -> Acl:
     Args:
         text: As stored; None if there is none.
     """
+    try:
+        return read_acl(text)
+    except ObjectInvalid:
+        # Another program wrote here; the owner can put new lists in its place.
+        found = re.match("[0-9]{1,15}", text or "")
+        return Acl(version=int(found.group()) if found else 0)
+
+
+def read_acl(text: str | None) -> Acl:
+    """Read what `Acl.encode` wrote.
+
+    Args:
+        text: As stored; None if there is none.
+
+    Raises:
+        ObjectInvalid: Another program wrote something else there.
+    """
     version, _, rest = (text or "0 {}").partition(" ")
     try:
         parsed = orjson.loads(rest)
         return Acl(
             version=int(version),
-            lists={right: frozenset(map(str, parsed[right.word])) for right in Right if parsed.get(right.word)},
-            groups={str(name): frozenset(map(str, members)) for name, members in parsed.get("groups", {}).items()},
+            lists={right: _texts(parsed[right.word]) for right in Right if parsed.get(right.word)},
+            groups={name: _texts(members) for name, members in parsed.get("groups", {}).items()},
         )
-    except (ValueError, TypeError, AttributeError):
-        # Another program wrote here; the owner can put new lists in its place.
-        return Acl(version=int(version) if version.isdecimal() else 0)
+    except (ValueError, TypeError, AttributeError) as e:
+        reason = "the rights are not what heroctl osis acl set writes, so only the owner has any"
+        raise ObjectInvalid("deserialization error", reason) from e
+
+
+def _texts(members: object) -> frozenset[str]:
+    if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+        raise TypeError("no list of texts")
+    return frozenset(members)
 
 
 def acl_change(change: str, to: str, member: str) -> Callable[[Acl], Acl]:

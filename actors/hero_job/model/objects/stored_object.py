@@ -21,6 +21,9 @@ from hero_job.model.objects.errors import ObjectInvalid
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Two thousand million SIDs for each type of each context. `new` looks whether one is free.
 _SID_CHARS: Final = 6
+_HEAD: Final = re.compile("([0-9]{1,15}) ([0-9]{1,15}) ([0-9]{1,16})")
+#: The year 10000, in ms.
+_LAST_MS: Final = 253_402_300_800_000
 _SID: Final = re.compile(r"[0-9a-z]{1,32}")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\.[a-z_][a-z0-9_]{0,63}")
 
@@ -78,19 +81,36 @@ def decode_object(sid: str, record: str) -> StoredObject:
     Raises:
         ObjectInvalid: Another program wrote something else there.
     """
+    head, _, rest = record.partition("\n")
+    meta, _, fields = rest.partition("\n")
+    numbers = _HEAD.fullmatch(head)
+    if numbers is None:
+        raise _damaged(sid, "its first line is not VERSION TIME SINCE")
+    version, written_at_ms, since = map(int, numbers.groups())
+    if written_at_ms >= _LAST_MS:
+        raise _damaged(sid, "its time is after the year 9999")
     try:
-        head, meta, fields = record.split("\n", 2)
-        version, written_at_ms, since = map(int, head.split(" "))
         caller_id, job_id, indexed = orjson.loads(meta)
+    except (ValueError, TypeError):
+        caller_id, job_id, indexed = None, None, None
+    is_meta = isinstance(caller_id, str | None) and isinstance(job_id, str) and isinstance(indexed, list)
+    if not is_meta or not all(isinstance(name, str) for name in indexed):
+        raise _damaged(sid, "its second line is not [caller, job, indexed fields] as JSON")
+    try:
         parsed = orjson.loads(fields)
-        if not isinstance(parsed, dict):
-            raise TypeError("it is no object")
-        return StoredObject(
-            sid=sid, version=version, written_at_ms=written_at_ms, since=since, caller_id=caller_id, job_id=job_id,
-            indexed=tuple(indexed), fields=parsed,
-        )  # fmt: skip
-    except (ValueError, TypeError) as e:
-        raise ObjectInvalid("deserialization error", f"object {sid}: {e}") from e
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise _damaged(sid, "its fields are not an object in JSON")
+    return StoredObject(
+        sid=sid, version=version, written_at_ms=written_at_ms, since=since, caller_id=caller_id, job_id=job_id,
+        indexed=tuple(indexed), fields=parsed,
+    )  # fmt: skip
+
+
+def _damaged(sid: str, reason: str) -> ObjectInvalid:
+    cure = "set it anew or delete it"
+    return ObjectInvalid("deserialization error", f"object {sid:.80} is damaged: {reason}; {cure}")
 
 
 def decode_any_object(sid: str, record: str) -> StoredObject:

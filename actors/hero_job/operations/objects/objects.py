@@ -7,6 +7,7 @@ history or nothing; no write loses what somebody else wrote after the version th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -142,7 +143,8 @@ class Objects:
                 break
             for sid, record in zip(some, records, strict=False):
                 if record:
-                    found.append(decode_object(sid, record))
+                    with contextlib.suppress(ObjectInvalid):
+                        found.append(decode_object(sid, record))
             asked += len(records)
         return found
 
@@ -226,11 +228,36 @@ class Objects:
         Returns:
             Pairs of context and type.
         """
+        return (yield from self.context_page(after, limit))[0]
+
+    def context_page(self, after: str = "", limit: int = 1000) -> Flow[tuple[list[tuple[str, str]], str]]:
+        """Read one page of the contexts and types that have objects, for the operator.
+
+        Args:
+            after: What the page before gave; "" at the beginning.
+            limit: Most entries. Damaged ones are left out, so a page may be empty and not be the last.
+
+        Returns:
+            Pairs of context and type, and where the next page begins; "" after the last one.
+        """
         start = f"({after}" if after else "-"
         op = Op(("ZRANGEBYLEX", self.keys.object_types, start, "+", "LIMIT", 0, limit), as_is)
-        pairs = [(context, name) for context, _, name in (one.rpartition(" ") for one in (yield from one_list(op)))]
-        # A damaged entry names no context; `heroctl osis list`, which goes on behind the last one, would never end.
-        return [pair for pair in pairs if pair[0]]
+        entries = yield from one_list(op)
+        pairs = [(context, name) for context, _, name in (entry.rpartition(" ") for entry in entries)]
+        return [pair for pair in pairs if pair[0]], entries[-1] if len(entries) >= limit else ""
+
+    def counts(self, pairs: Sequence[tuple[str, str]]) -> Flow[list[tuple[str, str, int]]]:
+        """Count the objects of contexts and types, for the operator.
+
+        Args:
+            pairs: Contexts and types, as `context_page` gives them.
+        """
+        counts = yield [Op(("HLEN", self.keys.objects(name, context)[0]), as_is) for context, name in pairs]
+        return [
+            (context, name, int(count))
+            for (context, name), count in zip(pairs, counts, strict=True)
+            if isinstance(count, int)
+        ]
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 

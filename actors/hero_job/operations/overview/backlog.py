@@ -71,8 +71,7 @@ def backlog(operations: Operations) -> Flow[Backlog]:
         StoreError: The store cannot be reached.
     """
     keys = operations.keys
-    actors = yield from operations.admin.actors()
-    paused, time_parts = yield [Op(("HKEYS", keys.paused), as_is), _TIME]
+    actors, (paused, time_parts) = yield from operations.admin.actors_and(Op(("HKEYS", keys.paused), as_is), _TIME)
     raise_first_error([time_parts])
     paused_keys = set(paused) if isinstance(paused, list) else set()
     names = queue_names(actors, sorted(paused_keys), keys.queue_prefix)

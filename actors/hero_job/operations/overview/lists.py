@@ -233,8 +233,7 @@ def queue_names(actors: Sequence[ActorPresence], paused: Sequence[str], queue_pr
 
 def _queue_names(operations: Operations) -> Flow[list[QueueName]]:
     keys = operations.keys
-    actors = yield from operations.admin.actors()
-    (paused,) = yield [Op(("HKEYS", keys.paused), as_is)]
+    actors, (paused,) = yield from operations.admin.actors_and(Op(("HKEYS", keys.paused), as_is))
     # Something else in the place of the paused queues hides no list.
     return queue_names(actors, paused if isinstance(paused, list) else [], keys.queue_prefix)
 

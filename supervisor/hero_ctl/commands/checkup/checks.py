@@ -25,6 +25,7 @@ from hero_config.layers.problems import ConfigError
 from hero_config.layers.secrets import without_secrets
 from hero_config.model.settings import Settings
 from hero_job.client.store import Store
+from hero_job.model.damaged import RecordKind
 from hero_job.model.errors import HeroJobError
 from hero_job.model.job import ScriptType
 from hero_job.operations.consistency_check import Survey, Trouble, survey
@@ -163,7 +164,7 @@ def check_jobs(store: Store, operations: Operations, most: int) -> Iterator[Find
 
 
 def check_records(store: Store, operations: Operations, *, delete: bool) -> Iterator[Finding]:
-    """Find actors, schedules, keys and batches that cannot be read; delete them if asked."""
+    """Find actors, schedules, keys, batches, objects, rights and values that cannot be read; delete them if asked."""
     try:
         found = store.drive(damaged_records(operations))
         deleted = store.drive(delete_damaged(operations, found)) if delete and found else []
@@ -174,7 +175,8 @@ def check_records(store: Store, operations: Operations, *, delete: bool) -> Iter
         if record in deleted:
             yield Finding.ok("records", f"deleted {record}")
         else:
-            cure = "upgrade this host if a newer version wrote it; otherwise heroctl doctor --delete-damaged"
+            cure = _RECORD_CURES.get(record.kind, "") or "upgrade this host if a newer version wrote it; otherwise "
+            cure += "heroctl doctor --delete-damaged"
             yield Finding.problem("records", f"this host cannot read the {record}", cure)
 
 
@@ -248,6 +250,11 @@ def check_host(settings: Settings, base: Path) -> Iterator[Finding]:
     yield Finding.ok("host", f"Python {sys.version.split()[0]}, {os.cpu_count()} processors")
 
 
+_RECORD_CURES: Final = {
+    RecordKind.OBJECT: "set it anew from a script of its context, or restore it from an export; otherwise ",
+    RecordKind.ACL: "heroctl osis acl set grants the rights anew; or ",
+    RecordKind.VALUES: "nothing of it can be read any more: ",
+}
 _TROUBLES: Final = {
     Trouble.NO_SUCH_JOB: ("ids in a queue without a job", "nothing: the actor that takes one drops it"),
     Trouble.WRONG_QUEUE: (

@@ -28,7 +28,7 @@ def doctor(
     most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Read at most this many jobs.")] = 100_000,
     delete_damaged: Annotated[
         bool,
-        typer.Option("--delete-damaged", help="Delete actors, schedules, keys and batches that cannot be read."),
+        typer.Option("--delete-damaged", help="Delete records other than jobs that cannot be read."),
     ] = False,
     as_json: Json = False,
     store: StoreOptions,
@@ -49,7 +49,7 @@ def doctor(
         check_rpc,
         check_store,
     )
-    from hero_ctl.commands.checkup.service_checks import check_processes, check_queues
+    from hero_ctl.commands.checkup.service_checks import check_process_state, check_processes, check_queues
     from hero_ctl.commands.checkup.store_checks import check_clock, check_store_files
 
     if store.server or store.profile:
@@ -82,6 +82,7 @@ def doctor(
         serves = any(finding.area == "store" and finding.level is Level.OK for finding in found)
         found += check_store_files(settings, places.folder, serves=serves)
         found += chain(check_rights(settings), check_rpc(settings, places), check_processes(places.socket.value))
+        found += check_process_state(places.socket.value)
         found += check_host(settings, places.folder)
     if as_json:
         from hero_ctl.output.json_views import to_json

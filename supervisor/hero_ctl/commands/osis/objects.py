@@ -90,8 +90,8 @@ def _counts(supervisor: Supervisor, objects: Objects, context: str | None) -> It
         yield from ((context, name, count) for name, count in counts.items())
         return
     after = ""
-    while pairs := supervisor.store.drive(objects.contexts(after)):
-        for context_id in dict.fromkeys(context_id for context_id, _ in pairs):
-            yield from _counts(supervisor, objects, context_id)
-        # The next page begins behind all types of the last context.
-        after = f"{pairs[-1][0]} \x7f"
+    while True:
+        pairs, after = supervisor.store.drive(objects.context_page(after))
+        yield from supervisor.store.drive(objects.counts(pairs))
+        if not after:
+            return

@@ -23,6 +23,7 @@ from hero_engine.errors import RightsInvalid
 from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights, offer_objects
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.model.job import ScriptType
+from hero_process.defects import log_failure
 from hero_process.exit_codes import ProcessExit
 from hero_process.inherited import InheritedUnusable, reset_inherited
 from hero_process.secret_arguments import move_secret_to_environment
@@ -56,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ProcessExit.USAGE
     try:
         code = actor.run()
-    except Exception:
-        log.critical("actor.crashed", exc_info=True)
+    except Exception as e:  # noqa: BLE001 - logged
+        log_failure(log, "actor.crashed", e, level=logging.CRITICAL)
         code = ProcessExit.DEFECT
     with contextlib.suppress(OSError):  # the reader of our log is gone
         sys.stdout.flush()

@@ -21,6 +21,7 @@ from hero_config.model.settings import Settings
 from hero_config.report.allowed_places import refuse_bad_places
 from hero_config.report.weak_boundaries import find_weak_boundaries
 from hero_job.model.errors import StoreUrlInvalid
+from hero_process.defects import log_failure
 from hero_process.exit_codes import ProcessExit
 from hero_process.inherited import InheritedUnusable, raise_file_limit, reset_inherited
 from hero_process.secret_arguments import move_secret_to_environment
@@ -78,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (HeroSupervisorError, OSError) as e:
         sys.stderr.write(f"hero-supervisor: {e}\n")
         return ProcessExit.UNAVAILABLE
-    except Exception:
-        log.exception("service.defect")
+    except Exception as e:  # noqa: BLE001 - logged
+        log_failure(log, "service.defect", e)
         return ProcessExit.DEFECT
 
 

@@ -27,6 +27,7 @@ from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedules
 from hero_job.operations.store_clock import ClockWatch
+from hero_process.defects import log_failure
 from hero_process.exit_codes import ProcessExit
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.orphans import Orphans
@@ -301,7 +302,7 @@ class Service:
         try:
             log_targets.configure(settings.supervisor)
         except OSError as e:
-            log.exception("log.not_changed", extra={"log_to": settings.supervisor.log_to, "reason": str(e)})
+            log_failure(log, "log.not_changed", e, log_to=settings.supervisor.log_to)
         return self._fleet.apply(actor_specs(settings, self.redis_url))
 
     async def _stop_serving(self, supervision: Supervision, servers: list[Server]) -> None:
@@ -339,7 +340,7 @@ class Service:
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (defect := task.exception()) is not None:
-                log.critical("service.task_ended", extra={"task": task.get_name()}, exc_info=defect)
+                log_failure(log, "service.task_ended", defect, level=logging.CRITICAL, task=task.get_name())
                 self._defect = defect
                 self.ask_to_stop()
 
@@ -361,7 +362,7 @@ class Service:
 def _tell_failure(task: asyncio.Task[None]) -> None:
     """Log the defect that has ended a task which the service can do without. Otherwise nobody would hear of it."""
     if not task.cancelled() and (defect := task.exception()) is not None:
-        log.error("service.task_failed", extra={"task": task.get_name()}, exc_info=defect)
+        log_failure(log, "service.task_failed", defect, task=task.get_name())
 
 
 def _rpc_servers(

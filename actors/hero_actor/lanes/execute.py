@@ -29,6 +29,7 @@ from hero_job.model.job import ScriptType
 from hero_job.model.retries import retry_in_s
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ClaimedJob, Settlement
+from hero_process.defects import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -135,9 +136,9 @@ class Executor:
             outcome = Failed("damaged", str(e))
         except EngineUnavailable as e:
             outcome = Failed("engine_failed", str(e))
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - logged
             # An engine must return an outcome for everything that a script does, so this is a defect of the engine.
-            log.exception("engine.raised", extra={"job": job.id, "engine": self._engine.name})
+            log_failure(log, "engine.raised", e, job=job.id, engine=self._engine.name)
             outcome = Failed("engine_defect", f"the engine raised {type(e).__name__}: {e}")
         settlement = settle(job, outcome)
         if isinstance(outcome, Failed) and outcome.kind == CRASHED and self._quarantine.holds(job):

@@ -36,6 +36,7 @@ from hero_job.model.errors import StoreError
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorOperations, ClaimedJob, Settlement, Turn
 from hero_job.operations.operations import Op
+from hero_process.defects import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -165,10 +166,10 @@ class Lane:
     def _main(self) -> None:
         try:
             self._loop()
-        except BaseException:
+        except BaseException as e:  # noqa: BLE001 - logged
             # Nobody would serve this lane's claimed list any more, so the process ends and its jobs are recovered.
             self.crashed = True
-            log.critical("lane.crashed", extra={"lane": self.number}, exc_info=True)
+            log_failure(log, "lane.crashed", e, level=logging.CRITICAL, lane=self.number)
             self._shutdown.request(Reason.CRASHED)
         finally:
             self._shutdown.wake()

@@ -29,6 +29,7 @@ from hero_job.model.claim_types import CountReport
 from hero_job.model.errors import StoreError
 from hero_job.operations.actor_operations import ActorOperations, Settlement
 from hero_job.operations.operations import Op
+from hero_process.defects import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -121,9 +122,9 @@ class BeatThread:
     def _main(self) -> None:
         try:
             self._loop()
-        except BaseException:
+        except BaseException as e:  # noqa: BLE001 - logged
             # Without its beat the incarnation would be declared dead while its lanes go on.
-            log.critical("beat.crashed", exc_info=True)
+            log_failure(log, "beat.crashed", e, level=logging.CRITICAL)
             self._shutdown.request(Reason.CRASHED)
 
     def _loop(self) -> None:

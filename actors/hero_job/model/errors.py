@@ -159,6 +159,8 @@ class WaitTimeout(HeroJobError, TimeoutError):
 class StoreError(HeroJobError):
     """The store could not be reached, or refused a command."""
 
+    is_foreign = True
+
 
 class StoreUrlInvalid(StoreError):
     """A store URL that cannot be used.

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from hero_engine.children import wire
 from hero_engine.errors import AccessRefused
+from hero_process.defects import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +96,9 @@ class ChildRequests:
             answer = wire.pack([True, self._answer(method, params)])
         except AccessRefused as e:
             answer = wire.pack([False, e.reason])
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - logged
             # A defect, of the actor or of this package: the script gets its type, and the log has the traceback.
-            log.exception("child.ask_failed", extra={"method": method})
+            log_failure(log, "child.ask_failed", e, method=method)
             answer = wire.pack([False, f"{method}: the actor failed: {type(e).__name__}"])
         with contextlib.suppress(OSError):
             theirs.sendall(answer)

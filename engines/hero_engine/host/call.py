@@ -18,6 +18,7 @@ from hero_engine.engine import Asker, RunLog, StoreAccess
 from hero_engine.errors import CallEnded, FunctionError
 from hero_engine.masks import Masks
 from hero_engine.rights import ScriptRights
+from hero_process.defects import log_failure
 
 log = logging.getLogger(__name__)
 
@@ -215,5 +216,5 @@ class Call:
             action = self._on_close.pop()
             try:
                 action()
-            except Exception:
-                log.exception("function.close_failed", extra={"job": self.asker.job_id})
+            except Exception as e:  # noqa: BLE001 - logged
+                log_failure(log, "function.close_failed", e, job=self.asker.job_id)

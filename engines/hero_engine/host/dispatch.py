@@ -15,6 +15,7 @@ from hero_engine.errors import AccessRefused, FunctionError, FunctionRefused, Ov
 from hero_engine.host.call import Call
 from hero_engine.host.definition import HostFunction
 from hero_engine.rights import how_to_allow
+from hero_process.defects import is_foreign, log_failure, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +63,22 @@ def make_callback(
             raise fail(function.family.prefix + e.text) from None
         except AccessRefused as e:
             raise fail(function.family.prefix + e.reason) from None
-        except Exception:
-            log.exception("function.defect", extra={"function": name, "job": current().asker.job_id})
-            text = f"{function.family.prefix}{name} failed by a defect; the log of the service has the details"
-            raise fail(text) from None
+        except Exception as e:  # noqa: BLE001 - logged
+            log_failure(log, "function.defect", e, function=name, job=current().asker.job_id)
+            raise fail(function.family.prefix + _failure(name, e)) from None
         shown = ", ".join(_TYPES.get(type(value), "object") for value in arguments)
         raise fail(f"Function not found: {name} ({shown})")
 
     return callback
+
+
+def _failure(name: str, error: Exception) -> str:
+    """Say why a function failed that should have caught this itself. A path may be hidden from the script."""
+    if isinstance(error, OSError):
+        return f"{name} failed: {error.strerror or 'the operating system refused it'}"
+    if is_foreign(error):
+        return f"{name} failed: {reason_of(error)}"
+    return f"{name} failed by a defect; the log of the service has the details"
 
 
 def _call(function: HostFunction, call: Call, arguments: tuple[Any, ...]) -> Any:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
+from hero_process.defects import log_failure
 from hero_process.exit_codes import ProcessExit, describe
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.control_messages import ActorReport, read_heartbeat, whole
@@ -288,8 +289,8 @@ class Slot:
         for message in messages:
             try:
                 self._on_message(message)
-            except Exception:
-                log.exception("child.message_lost", extra={"child": self.name, "incarnation": self._incarnation})
+            except Exception as e:  # noqa: BLE001 - logged
+                log_failure(log, "child.message_lost", e, child=self.name, incarnation=self._incarnation)
 
     def _on_message(self, message: Mapping[str, Any]) -> None:
         match message.get("event"):
@@ -342,8 +343,8 @@ class Slot:
                 for message in messages:
                     self._on_message(message)
             self._context.logs.catch_up(self._incarnation)
-        except Exception:
-            log.exception("child.last_words_lost", extra={"child": self.name, "incarnation": self._incarnation})
+        except Exception as e:  # noqa: BLE001 - logged
+            log_failure(log, "child.last_words_lost", e, child=self.name, incarnation=self._incarnation)
         self._close_control(process)
         code = process.finish()
         self._process = None

@@ -25,6 +25,8 @@ from typing import Any
 
 import orjson
 
+from hero_process.defects import log_failure
+
 log = logging.getLogger(__name__)
 
 #: Longest line that is kept whole, in bytes. The rest of a longer line is dropped.
@@ -243,9 +245,9 @@ class ActorLogs:
         if self._allows(pipe):
             try:
                 _forward(pipe, entry, text)
-            except Exception:
+            except Exception as e:  # noqa: BLE001 - logged
                 # The callback that reads has more to do: it may be the one for the end of the process.
-                log.exception("child.line_not_logged", extra={"child": pipe.slot})
+                log_failure(log, "child.line_not_logged", e, child=pipe.slot)
 
     def _allows(self, pipe: _Pipe) -> bool:
         now_mono = time.monotonic()

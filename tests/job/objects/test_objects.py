@@ -78,6 +78,51 @@ def test_damaged_entry_is_no_context(store: Store, bench: ObjectBench) -> None:
     assert bench.run(bench.objects.contexts(f"alice {TYPE}")) == []
 
 
+def test_pages_of_contexts_leave_none_out_and_end_only_at_the_end(store: Store, bench: ObjectBench) -> None:
+    names = ["a", "a b", "a b c", "a\x7f", "b"]
+    for name in names:
+        bench.put(ObjectAccess(context_id=name, caller_id=None), "s1")
+    damaged = [part for n in range(5) for part in (0, f"a{n}damaged")]
+    store.run(Op(("ZADD", bench.objects.keys.object_types, *damaged), as_is))
+    for limit in (1, 2, 3, 1000):
+        found: list[tuple[str, str, int]] = []
+        after = ""
+        while True:
+            pairs, after = bench.run(bench.objects.context_page(after, limit))
+            found += bench.run(bench.objects.counts(pairs))
+            if not after:
+                break
+        assert found == [(name, TYPE, 1) for name in sorted(names)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["x", "1 2", "1 2 3", "1 2 3\n{}\n{}", "1 2 3\n[null,7,[]]\n{}", '1 2 3\n[null,"",[1]]\n{}', "a b c\n\n",
+     '1 2 3\n[null,"",[]]\n[]', '1 2 3\n[null,"",[]]\n{', f'1 {10**15 - 1} 3\n[null,"",[]]\n{{}}', "9" * 5000],
+)  # fmt: skip
+def test_damaged_object_is_described_in_words_and_can_be_set_or_deleted(
+    store: Store, bench: ObjectBench, record: str
+) -> None:
+    key = bench.objects.keys.objects(TYPE, "alice")[0]
+    bench.put(OWNER, "good", "fine")
+    for mended in ("set", "deleted"):
+        store.run(Op(("HSET", key, "bad", record), as_is))
+        with pytest.raises(ObjectInvalid) as caught:
+            bench.run(bench.objects.get(OWNER, TYPE, "bad"))
+        text = str(caught.value)
+        assert text.startswith("deserialization error: object bad is damaged: its ")
+        assert text.endswith("; set it anew or delete it")
+        assert not any(word in text for word in ("unpack", "invalid literal", "int()", "None", "<class"))
+        found = bench.run(bench.objects.get_many(OWNER, TYPE, ["bad", "good"]))
+        assert [one.sid for one in found] == ["good"]
+        if mended == "set":
+            bench.put(OWNER, "bad", "mended")
+            assert bench.title(OWNER, "bad") == "mended"
+        else:
+            bench.run(bench.objects.delete(OWNER, TYPE, "bad"))
+            assert not bench.run(bench.objects.exists(OWNER, TYPE, "bad"))
+
+
 # -- versions ----------------------------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from hero_engine.host.call import Call
 from hero_engine.host.places import scratch
 from hero_engine.host.programs import PATH
 from hero_engine.host.workspace import workspace
+from hero_process.defects import log_failure
 from hero_process.proc import arguments_of, stat_of
 from hero_process.signals import pidfd_of, send_signal
 from hero_process.tree import descendants_of, kill_tree
@@ -310,8 +311,8 @@ class Programs:
         if scratch_path:
             try:
                 scratch.remove_tree(scratch_path)
-            except OSError:
-                log.exception("scratch.not_removed", extra={"job": self._call.asker.job_id})
+            except OSError as e:
+                log_failure(log, "scratch.not_removed", e, job=self._call.asker.job_id)
 
 
 def programs(call: Call) -> Programs:

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from hero_job.model.errors import HeroJobError
+from hero_process.defects import log_failure
 from hero_supervisor.errors import FleetError
 from hero_supervisor.rpc.protocol import rpc_errors, wire
 from hero_supervisor.rpc.protocol.param_bounds import check_params
@@ -152,8 +153,8 @@ class Dispatcher:
                 late.add_done_callback(self._late.discard)
                 raise
             error = wire.shutting_down()
-        except Exception:
-            log.exception("rpc.method_broken", extra={"method": request.method})
+        except Exception as e:  # noqa: BLE001 - logged
+            log_failure(log, "rpc.method_broken", e, method=request.method)
             error = rpc_errors.internal_error()
         await self._tell(request, str(error.data.get("kind", "error")))
         return None if request.notification else wire.encode_error(request.id, error)

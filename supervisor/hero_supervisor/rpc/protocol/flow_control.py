@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from hero_process.defects import log_failure
+
 MAX_IN_FLIGHT: Final = 1024
 #: A client that reads nothing for so long, while data waits for it, is cut off.
 STALL_S: Final = 30.0
@@ -151,7 +153,7 @@ class FlowControl:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self.requests.discard(task)
         if not task.cancelled() and (defect := task.exception()) is not None:
-            log.error("rpc.answer_lost", exc_info=defect)
+            log_failure(log, "rpc.answer_lost", defect)
         self.on_change()
 
     def _has_room(self) -> None:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
+from hero_process.defects import log_failure
 from hero_supervisor.rpc.protocol import rpc_errors, wire
 from hero_supervisor.rpc.protocol.push import PushChannel
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
@@ -157,7 +158,7 @@ class Subscription:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (defect := task.exception()) is not None:
-            log.error("rpc.subscription_broken", extra={"topic": self._topic}, exc_info=defect)
+            log_failure(log, "rpc.subscription_broken", defect, topic=self._topic)
             if task is self._sender:
                 self.close()  # nothing can be told any more
             else:

@@ -31,6 +31,9 @@ _PATTERNS = {
     "name": _NAME,
     "group": _NAME,
     "strategy_group": _NAME,
+    "net": 'HOST:PORT, such as "api.example.org:443", "10.0.0.0/8:5432" or "[::1]:80"; the port may be *',
+    "run": "the name of a program, or its absolute path",
+    "env": "the name of a variable: letters, digits and _, no digit first",
     "sha256": "a SHA-256, 64 hexadecimal digits in lower case",
     "user": "a user's name or number, in quotes",
 }

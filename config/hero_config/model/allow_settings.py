@@ -6,10 +6,12 @@ has the same names, by test. Whether the folders exist is checked at the start, 
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import re
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from hero_config.model.section import Section
 from hero_config.model.urls import problem_of_url
@@ -18,7 +20,27 @@ _Item = Annotated[str, Field(min_length=1, max_length=4096)]
 _Items = Annotated[tuple[_Item, ...], Field(strict=False)]
 _Program = Annotated[str, StringConstraints(pattern=r"^(/[^\x00]*|[^/\x00]+)$")]
 _Programs = Annotated[tuple[_Program, ...], Field(strict=False)]
-_Target = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\](/[0-9]{1,3})?|[^\s:\[\]]+):([0-9]{1,5}|\*)$")]
+
+
+def _is_reachable(item: str) -> str:
+    host, _, port = item.rpartition(":")
+    if port != "*" and not 0 < int(port) < 65536:
+        raise ValueError("should have a port from 1 to 65535, or *")
+    # What ends in a number is an address for a resolver. Source: https://url.spec.whatwg.org/#ends-in-a-number-checker
+    if re.fullmatch(r"(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            text = "should have an address of four numbers, such as 127.0.0.1; no other spelling of it is ever admitted"
+            raise ValueError(text) from None
+    return item
+
+
+_Target = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\](/[0-9]{1,3})?|[^\s:\[\]]+):([0-9]{1,5}|\*)$"),
+    AfterValidator(_is_reachable),
+]
 _Targets = Annotated[tuple[_Target, ...], Field(strict=False)]
 _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 _Variables = Annotated[tuple[_Variable, ...], Field(strict=False)]

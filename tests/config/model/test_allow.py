@@ -67,7 +67,15 @@ def test_table_of_the_service_itself_does_not_reach_an_actor_without_one(lay: La
     [
         ("reed = []", "actors.0.allow.read"),
         ("net = ['example.org']", "net"),
-        ("net = ['https://example.org:443']", "net"),
+        ("net = ['https://example.org:443']", 'should be HOST:PORT, such as "api.example.org:443"'),
+        ("net = ['x:99999']", "should have a port from 1 to 65535, or *"),
+        ("net = ['x:0']", "should have a port from 1 to 65535, or *"),
+        ("net = ['0x7f.1:80']", "should have an address of four numbers, such as 127.0.0.1"),
+        ("net = ['127.1:80']", "should have an address of four numbers, such as 127.0.0.1"),
+        ("net = ['2130706433:80']", "should have an address of four numbers, such as 127.0.0.1"),
+        ("net = ['127.0.0.1.:80']", "should have an address of four numbers, such as 127.0.0.1"),
+        ("run = ['a/b']", "should be the name of a program, or its absolute path"),
+        ("env = ['1A']", "should be the name of a variable"),
         ("run = ['bin/tool']", "run"),
         ("run = ['']", "run"),
         ("env = ['A=B']", "env"),
@@ -84,6 +92,7 @@ def test_mistake_is_named(lay: Lay, text: str, named: str) -> None:
         load(lay(allow(text)), environ={})
 
     assert named in str(failed.value)
+    assert "pattern" not in str(failed.value)
 
 
 def test_third_party_program_has_no_such_table(lay: Lay) -> None:

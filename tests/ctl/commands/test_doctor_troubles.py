@@ -44,7 +44,7 @@ class Patient:
         return self.store.run(Op(command, as_is))
 
     def heroctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [HEROCTL, *arguments, "--namespace", self.keys.namespace]
+        command: list[str | Path] = [HEROCTL, *arguments, "--namespace", self.keys.namespace]
         return subprocess.run(
             command, capture_output=True, check=False, cwd=self.folder, env=environment(self.url),
             stdin=subprocess.DEVNULL, text=True, timeout=LIMIT_S,

@@ -118,7 +118,7 @@ def decode_any_object(sid: str, record: str) -> StoredObject:
     try:
         return decode_object(sid, record)
     except ObjectInvalid:
-        found = re.match("[0-9]{1,15}", record)
+        found = re.match("[0-9]{1,15}(?![0-9])", record)
         return StoredObject(
             sid=sid, version=int(found.group()) if found else 0, written_at_ms=0, since=1 << 53, caller_id=None,
             job_id="", indexed=(), fields={},

@@ -18,6 +18,7 @@ from hero_engine.host.programs import program_path
 
 FAMILY = Family("process", "Programs of the host that the operator allows.", needs="run")
 
+_RUN_OPTIONS = frozenset({"silent", "die", "log"})
 _FAILED = "Failed to execute command: "
 
 
@@ -107,6 +108,12 @@ def run_with_options(call: Call, command: str, options: dict[str, object]) -> Co
     Example:
         let result = run("git --version", #{silent: true, die: false});
     """
+    unknown = options.keys() - _RUN_OPTIONS
+    if unknown:
+        raise FunctionError(f"unknown option {min(unknown)!r:.100}; there are {', '.join(sorted(_RUN_OPTIONS))}")
+    wrong = sorted(name for name, value in options.items() if not isinstance(value, bool))
+    if wrong:
+        raise FunctionError(f"the option {wrong[0]} should be true or false")
     silent, die, log = (
         options.get(name, default) is True for name, default in (("silent", False), ("die", True), ("log", False))
     )

@@ -7,6 +7,7 @@ Pure, except for the look-up of names.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import ipaddress
@@ -35,7 +36,7 @@ class AddressRefused(Exception):
     """The operator does not allow a connection to this place.
 
     Args:
-        place: `host:port`, as the script wrote it.
+        place: `host:port`, as the operator would allow it.
     """
 
     def __init__(self, place: str) -> None:
@@ -127,7 +128,7 @@ def look_up(call: Call, reach: NetworkReach, host: str, port: int, timeout_s: fl
         TimeoutError: `timeout_s` has passed.
     """
     host = host.lower().rstrip(".")
-    refused = AddressRefused(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    refused = AddressRefused(_place(host, port))
     if not (_NAME.fullmatch(host) or ":" in host) or not 0 < port < 65536 or not reach.may_look_up(host, port):
         raise refused
 
@@ -168,6 +169,16 @@ def _plain(address: str) -> IpAddress:
 
 def _is_public(address: IpAddress) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _place(host: str, port: int) -> str:
+    """Write a place as the operator would have to allow it: an address never in another spelling."""
+    if ":" in host:
+        return f"[{host}]:{port}"
+    if _is_literal(host):
+        with contextlib.suppress(OSError):  # no address after all
+            host = socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
+    return f"{host}:{port}"
 
 
 def _is_literal(host: str) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import atexit
 import http.client
 import re
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -150,6 +152,35 @@ _kept: list[_Connection] = []
 _lock = threading.Lock()
 
 
+def failure_in_words(error: Exception) -> str:
+    """Say why there is no answer, without names of Python's classes.
+
+    Args:
+        error: What the connection or the reading of the answer has raised.
+    """
+    match error:
+        case http.client.IncompleteRead():
+            more = f", {error.expected} more were promised" if error.expected else ""
+            return f"the answer ended after {len(error.partial)} bytes{more}"
+        case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
+            return "the server closed the connection"
+        case ConnectionRefusedError():
+            return "the connection was refused: nothing listens there"
+        case TimeoutError():
+            return "there was no answer in time"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate cannot be trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {(error.reason or 'the server does not speak it').lower().replace('_', ' ')}"
+        case socket.gaierror():
+            return f"the host cannot be found: {error.strerror}"
+        case OSError():
+            return error.strerror or str(error) or "the connection failed"
+        case http.client.HTTPException():
+            return f"the answer is not HTTP: {' '.join(str(error).split())[:200]}"
+    return str(error)
+
+
 def send(
     call: Call, reach: NetworkReach, request: WebRequest, sink: Callable[[bytes], object] | None = None
 ) -> WebAnswer:
@@ -175,7 +206,7 @@ def send(
             raise
         except (OSError, http.client.HTTPException, ValueError) as e:
             late = isinstance(e, TimeoutError) and time.monotonic() >= until_mono
-            said = f"did not end within {first.timeout_s:g} s" if late else f"{type(e).__name__}: {e}"
+            said = f"did not end within {first.timeout_s:g} s" if late else failure_in_words(e)
             raise WebFailed(str(request), said) from e
         location = answer.headers.get("location")
         if not (request.follow and answer.status in _REDIRECTS and location):

@@ -205,13 +205,13 @@ def test_response_that_is_too_long_or_too_slow_is_an_error(allowing: Bench, port
 
 
 def test_incomplete_or_missing_response_is_an_error(make_bench: MakeBench, allowing: Bench, port: int) -> None:
-    assert "IncompleteRead(3 bytes read, 7 more expected)" in message(
+    assert "the answer ended after 3 bytes, 7 more were promised" in message(
         allowing, f"!!http.get url:'http://127.0.0.1:{port}/cut'"
     )
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
-        assert "ConnectionRefusedError" in message(make_bench(http=("127.0.0.1:*",)), f"!!http.get url:'{url}'")
+        assert "the connection was refused" in message(make_bench(http=("127.0.0.1:*",)), f"!!http.get url:'{url}'")
 
 
 @pytest.mark.parametrize("url", ["ftp://h/x", "file:///etc/passwd", "http://", "http://me:pw@127.0.0.1/", "nothing"])
@@ -251,7 +251,7 @@ def test_certificate_is_verified_regardless_of_the_jobs_environment(make_bench: 
     finally:
         stop()
 
-    assert "CERTIFICATE_VERIFY_FAILED" in refused
+    assert "its certificate cannot be trusted" in refused
     assert status == 200
     assert not keys.exists()
 

@@ -104,6 +104,20 @@ def test_failures_have_the_texts_of_upstream(bench: ScriptBench, call: str, text
     assert evaluate(bench, f"let t = ``; try {{ {call} }} catch (e) {{ t = e }} t") == text
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("#{nope: 1}", "unknown option 'nope'; there are die, log, silent"),
+        ("#{silent: true, Die: false}", "unknown option 'Die'; there are die, log, silent"),
+        ("#{silent: 1}", "the option silent should be true or false"),
+    ],
+)
+def test_option_that_run_does_not_know_is_refused(bench: ScriptBench, options: str, text: str) -> None:
+    outcome = bench.run(f"run(`echo x`, {options})")
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.message == text
+
+
 def test_nothing_runs_unless_it_is_allowed() -> None:
     outcome = ScriptBench().run("run_command(`echo x`)")
     assert isinstance(outcome, Failed)

@@ -121,3 +121,21 @@ def test_name_that_cannot_be_admitted_is_not_looked_up(monkeypatch: pytest.Monke
 
     with pytest.raises(AddressRefused):
         look_up(call(), NetworkReach(["api.example.org:443"]), "secret-in-a-name.evil.example", 443, 5)
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("0x7f.1", "127.0.0.1:80"),
+        ("127.1", "127.0.0.1:80"),
+        ("2130706433", "127.0.0.1:80"),
+        ("127.0.0.1.", "127.0.0.1:80"),
+        ("10.1.2.3", "10.1.2.3:80"),
+        ("::1", "[::1]:80"),
+        ("Name.Example.", "name.example:80"),
+    ],
+)
+def test_refusal_names_the_place_as_it_would_have_to_be_allowed(host: str, place: str) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        look_up(call(), NetworkReach([]), host, 80, 5)
+    assert refused.value.place == place

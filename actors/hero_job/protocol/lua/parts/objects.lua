@@ -10,8 +10,10 @@ local function changed_acl(key, version)
   return acl
 end
 
+-- What has more digits is damaged, and counts as none.
 local function version_of(record)
-  return record and string.match(record, '^%d+') or '0'
+  local digits = record and string.match(record, '^%d+')
+  return digits and #digits <= 15 and digits or '0'
 end
 
 -- Add or remove entries of an object. `first` and `last` are the places of the entries in `entries`.

@@ -214,7 +214,7 @@ def test_a_host_that_is_cut_off_loses_its_jobs_to_another_and_only_those_run_aga
         def incarnations() -> set[str]:
             """Those of the host that is to be cut off."""
             pids = {process.pid for process in hosts[1].actors("sal")}
-            return {actor.incarnation for actor in store.run(operations.admin.actors()) if actor.pid in pids}
+            return {actor.incarnation for actor in store.drive(operations.admin.actors()) if actor.pid in pids}
 
         def held() -> set[str]:
             records = [store.run(operations.record(job.id)) for job in jobs]

@@ -112,7 +112,7 @@ def test_every_script_runs_few_commands_per_call(
     me = actor.entry.incarnation
     crowd(counted, operations)
 
-    work(operations.open_batch("b", MANY), operations.shrink_batch("b", 1))
+    work(operations.open_batch("b", MANY), operations.shrink_batch("b"))
     names = [f"m{n}" for n in range(1, 1001)]
     work(operations.create(make_job(id="root", concurrency="k")), operations.start("root"))
     work(operations.create(make_job(id="wide", prerequisites=names)))
@@ -133,6 +133,7 @@ def test_every_script_runs_few_commands_per_call(
     work(admin.page(count=10_000), list_jobs(operations), list_waiting(operations), list_active(operations))
     work(search_jobs(operations, keys_per_page=5_000), Events(namespace).facts(names))
     work(Events.edges(keys.prefix + KeyPart.EVENTS))
+    work(Events(namespace).note({"event": "crashed"}, "token", again=True))
 
     schedules = Schedules(namespace)
     work(schedules.put(Schedule(name="s", job=JOB, interval_s=60), 1), schedules.due(), schedules.due(skip=MANY))

@@ -45,8 +45,8 @@ def running(operations: Operations) -> Flow[Running]:
         StoreError: The store cannot be reached.
     """
     keys = operations.keys
-    actors, time_parts = yield [operations.admin.actors(), Op(("TIME",), as_is)]
-    raise_first_error([actors, time_parts])
+    actors, (time_parts,) = yield from operations.admin.actors_and(Op(("TIME",), as_is))
+    raise_first_error([time_parts])
     lanes = [
         (actor.script_type.suffix, keys.claimed(actor.incarnation, lane))
         for actor in actors

@@ -21,7 +21,6 @@ from hero_job.client.waking_read import WakingRead
 from hero_job.model.errors import StoreError, StoreUnavailable
 from hero_job.operations.events import BEGINNING, Entry, Events
 from hero_job.protocol.op import Op, T
-from hero_process.defects import log_failure
 
 #: Entries of each stream in one read. Small, because the lines of a log may be long.
 PAGE: Final = 200
@@ -179,9 +178,9 @@ class StreamFollower:
         while self._streams:
             try:
                 await self._follow()
-            except Exception as e:  # noqa: BLE001 - see below
+            except Exception:  # noqa: BLE001 - see below
                 # A defect of ours. Listeners would wait for ever, so they hear of the gap, and following starts again.
-                log_failure(_log, f"{self._name}_failed", e)
+                _log.exception(f"{self._name}_failed")
                 self._away = True
                 await self._tell_all(interrupted=True)
                 await asyncio.sleep(_PAUSE_S)
@@ -230,9 +229,9 @@ class StreamFollower:
     async def _tell(self, listener: Listener, update: StreamUpdate) -> None:
         try:
             await listener.hear(update)
-        except Exception as e:  # noqa: BLE001 - logged
+        except Exception:  # noqa: BLE001 - logged
             # A defect of this listener; the others hear on.
-            log_failure(_log, f"{self._name}_listener_failed", e)
+            _log.exception(f"{self._name}_listener_failed")
 
     async def _resume(self) -> None:
         """Look at both ends of each stream after an outage, and tell the listeners what may be missing."""

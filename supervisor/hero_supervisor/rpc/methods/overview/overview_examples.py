@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from hero_job.model.overview.acts import ActKind, BulkAct
 from hero_job.model.overview.attempts import read_attempts
-from hero_job.model.overview.counters import JobCounts
 from hero_job.model.overview.explanation import Explanation, WaitReason
 from hero_job.model.overview.pages import ListPage
 from hero_job.model.views import JobRecord
@@ -38,10 +37,9 @@ def build(record: JobRecord) -> dict[str, Example]:
         owner=record.owner,
     )  # fmt: skip
     page: dict[str, Any] = {"cursor": "", "count": 50}
-    counts = JobCounts(started=2, finished=1, errors={"timeout": 1})
+    # A deployment may have counted nothing yet; docs/rpc-overview.md shows one that has.
     told = History(
-        now_s=1_795_500_090, resolution_s=60, starts_s=(1_795_500_000, 1_795_500_060), totals={"sal": counts},
-        periods={"sal": (counts, counts)},
+        now_s=1_795_500_090, resolution_s=60, starts_s=(1_795_500_000, 1_795_500_060), periods={}, totals={}
     )  # fmt: skip
     return {
         "get_history": Example({"span_s": 120, "script_type": "SAL"}, history_methods.history_view(told)),

@@ -58,6 +58,7 @@ class StoreWatch:
         #: Bytes of acknowledged writes that were not on the disk when the store was stopped.
         self.unwritten_bytes = 0
         self._ended = asyncio.Event()
+        self._unasked = False
 
     async def start(self) -> asyncio.Task[None]:
         """Start the store and wait until it serves. Call it in the main thread.
@@ -130,14 +131,23 @@ class StoreWatch:
         ended = asyncio.create_task(self._ended.wait())
         every_s = min(_PROBE_EVERY_S, self._frozen_s / 4)
         heard_mono = noted_mono = time.monotonic()
-        files = self.store.folder.data_names()
+        files: frozenset[str] | None = None
         killed = False
         try:
             while not (await asyncio.wait((ended,), timeout=every_s))[0]:
-                if await asyncio.to_thread(self.store.probe, every_s) is not Readiness.SILENT:
+                try:
+                    heard = await asyncio.to_thread(self.store.probe, every_s) is not Readiness.SILENT
+                    named = self.store.folder.data_names()
+                    self._asked(None)
+                except OSError as e:
+                    # This process lacks what a question takes, such as a descriptor: that is no silence of the store.
+                    self._asked(e)
                     heard_mono = time.monotonic()
-                    rewritten, files = files, self.store.folder.data_names()
-                    if heard_mono - noted_mono > _NOTE_EVERY_S or rewritten != files:
+                    continue
+                if heard:
+                    heard_mono = time.monotonic()
+                    before, files = files, named
+                    if heard_mono - noted_mono > _NOTE_EVERY_S or before not in (None, files):
                         noted_mono = heard_mono
                         await asyncio.to_thread(self.store.note_served)
                 elif not killed and (silent_s := time.monotonic() - heard_mono) > self._frozen_s:
@@ -146,6 +156,14 @@ class StoreWatch:
                     self.store.kill()
         finally:
             ended.cancel()
+
+    def _asked(self, error: OSError | None) -> None:
+        """Log once that the store cannot be asked, and once that it can be asked again."""
+        if error is not None and not self._unasked:
+            log.error("store.not_asked", extra={"reason": str(error), "next": "its end is noticed, a freeze is not"})
+        elif error is None and self._unasked:
+            log.info("store.asked_again")
+        self._unasked = error is not None
 
     async def _watch(self) -> None:
         failures = 0

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import os
 import signal
+import socket
+import time
 
 import pytest
 
+from hero_supervisor.store import embedded
 from hero_supervisor.store.embedded import EmbeddedStore, Readiness
 from hero_supervisor.store.watch import FROZEN_S, StoreWatch
 from tests.eventually import eventually_async
@@ -79,3 +84,33 @@ def test_store_with_a_damaged_end_of_its_data_is_repaired_and_starts(make_store:
 
     asyncio.run(run())
     assert len(list((store.folder.path / "damaged").iterdir())) == 1
+
+
+def test_store_that_cannot_be_asked_is_kept_and_the_watch_goes_on(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As long as this process may open no further file, it knows nothing about the store."""
+    store = make_store()
+    asked: list[float] = []
+    caplog.set_level(logging.INFO)
+
+    async def run() -> None:
+        watch = StoreWatch(store, frozen_s=0.4)
+        watching = await watch.start()
+        try:
+            real = socket.socket
+
+            def without_descriptors(*arguments: int) -> socket.socket:
+                asked.append(time.monotonic())
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+            monkeypatch.setattr(embedded.socket, "socket", without_descriptors)
+            await eventually_async(lambda: len(asked) > 5 and asked[-1] - asked[0] > 1, what="it asks in vain")
+            monkeypatch.setattr(embedded.socket, "socket", real)
+            await eventually_async(lambda: "store.asked_again" in caplog.messages)
+            assert (watching.done(), watch.restarts) == (False, 0)
+        finally:
+            await watch.stop()
+
+    asyncio.run(run())
+    assert caplog.messages.count("store.not_asked") == 1

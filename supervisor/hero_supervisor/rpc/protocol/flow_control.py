@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -210,13 +211,21 @@ class CountedWarning:
 class ConnectionLimit:
     """The most connections that a server has; refusals are logged, but not each of them.
 
+    A server takes at most a quarter of the files that the process may have open, because actors, store and log need
+    the rest: without any, the process cannot even accept a connection in order to refuse it.
+
     Args:
         setting: Name of the setting that raises it.
         max_connections: Most connections.
     """
 
     def __init__(self, setting: str, max_connections: int) -> None:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.max_connections = max_connections
+        if files != resource.RLIM_INFINITY and max_connections > files // 4:
+            self.max_connections = max(1, files // 4)
+            cure = "raise the limit of open files: LimitNOFILE of the unit, or ulimit -n"
+            log.warning("rpc.few_files", extra={"files": files, setting: self.max_connections, "cure": cure})
         self._setting = setting
         self._warning = CountedWarning("rpc.too_many_connections")
 

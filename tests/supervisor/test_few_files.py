@@ -34,10 +34,10 @@ def test_clients_that_take_all_connections_leave_files_for_the_service(tmp_path:
     )
     ready, write = os.pipe()
     log = tmp_path / "log"
+    program = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml", "--ready-fd", str(write)]
     with log.open("wb") as out:
         service = subprocess.Popen(
-            ["prlimit", f"--nofile={FILES}:{FILES}", sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml",
-             "--ready-fd", str(write)],
+            ["prlimit", f"--nofile={FILES}:{FILES}", *program],
             cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=[write],
         )  # fmt: skip
     os.close(write)

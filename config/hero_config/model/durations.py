@@ -12,6 +12,8 @@ _UNIT_S: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604
 _NUMBER: Final = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _PART: Final = re.compile(rf"({_NUMBER})(ms|s|m|h|d|w)")
 _WHOLE: Final = re.compile(rf"^({_NUMBER}(ms|s|m|h|d|w))+$")
+DURATION_PATTERN: Final = rf"^({_NUMBER}([mM][sS]|[sSmMhHdDwW]))+$"
+"""What a duration looks like, for editors: each part has a unit. The order of the units is checked later."""
 EXAMPLES: Final = "30, 30s, 10m, 2h30m or 7d"
 
 

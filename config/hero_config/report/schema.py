@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hero_config.layers.key_paths import models_in
+from hero_config.model.durations import DURATION_PATTERN
 from hero_config.model.settings import Settings
 
 
@@ -67,6 +68,14 @@ def _describe(made: dict[str, Any], model: type[BaseModel]) -> None:
         if inner := models_in(model.model_fields[key].annotation):
             texts.setdefault(key, inspect.cleandoc(inner[0].__doc__ or ""))
         field["description"] = texts[key]
+        if key.endswith("_s"):
+            _take_duration(field)
+
+
+def _take_duration(field: dict[str, Any]) -> None:
+    """Let a number of seconds be a duration in words, too, as `Section` reads it."""
+    number = {keyword: field.pop(keyword) for keyword in list(field) if keyword not in ("default", "description")}
+    field["anyOf"] = [number, {"type": "string", "pattern": DURATION_PATTERN}]
 
 
 def _all_models(model: type[BaseModel]) -> list[type[BaseModel]]:

@@ -20,7 +20,7 @@ SCHEMA = schema()
 #: The keywords of the schema that accept or refuse a value. A new one must be added to `fits`.
 JUDGING = {
     "type", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "minLength", "minItems",
-    "properties", "additionalProperties", "items", "required", "$ref",
+    "properties", "additionalProperties", "items", "required", "$ref", "anyOf",
 }  # fmt: skip
 TELLING = {"description", "default", "title", "$defs", "$schema"}
 TYPES: dict[str, type | tuple[type, ...]] = {
@@ -31,6 +31,8 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 def fits(value: Any, rule: dict[str, Any]) -> bool:
     """Judge by the keywords above. Source: https://json-schema.org/draft/2020-12/json-schema-validation"""
     assert rule.keys() <= JUDGING | TELLING
+    if "anyOf" in rule and not any(fits(value, one) for one in rule["anyOf"]):
+        return False
     if "$ref" in rule and not fits(value, SCHEMA["$defs"][rule["$ref"].removeprefix("#/$defs/")]):
         return False
     if "type" in rule and (
@@ -81,6 +83,7 @@ def test_every_key_is_explained_by_its_docstring() -> None:
         "[job]\n",
         "[jobs]\nreply_ttl_s = 0\n",
         "[jobs]\nreply_ttl_s = '3'\n",
+        "[jobs]\nreply_ttl_s = '3 weeks'\n",
         "[jobs]\nreply_ttl_s = true\n",
         "[supervisor]\nlease_s = 1.5\n",
         "[supervisor]\nlog_level = 'loud'\n",
@@ -100,3 +103,17 @@ def test_editor_marks_what_the_program_refuses(lay: Lay, text: str) -> None:
     assert not fits(tomllib.loads(text), SCHEMA)
     with pytest.raises(ConfigError):
         load(lay(text), environ={})
+
+
+def test_a_number_of_seconds_may_be_a_duration_in_words() -> None:
+    rules = [rule["properties"] for rule in (SCHEMA, *SCHEMA["$defs"].values())]
+    seconds = {key: described for properties in rules for key, described in properties.items() if key.endswith("_s")}
+    assert len(seconds) > 20
+    assert [key for key, described in seconds.items() if not fits("2h30m", described)] == []
+
+
+@pytest.mark.parametrize("text", ["90", "'10m'", "'2H30M'", "'1d'"])
+def test_editor_and_program_accept_durations(lay: Lay, text: str) -> None:
+    written = f"[jobs]\nreply_ttl_s = {text}\n"
+    assert fits(tomllib.loads(written), SCHEMA)
+    load(lay(written), environ={})

@@ -21,6 +21,9 @@ from tests.eventually import eventually
 SAMPLE = '''
 """A family of another distribution."""
 
+import errno
+import os
+
 from hero_engine.errors import FunctionError
 from hero_engine.host.call import Call
 from hero_engine.host.definition import Family
@@ -53,7 +56,13 @@ def sample_fail(text: str) -> None:
 @FAMILY.function()
 def sample_defect() -> None:
     """Fail by a defect."""
-    open("/secret/path")
+    raise KeyError("/secret/path")
+
+
+@FAMILY.function()
+def sample_unable() -> None:
+    """Fail because the operating system refuses something."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/secret/path")
 
 
 @FAMILY.function(needs="sampling")
@@ -210,6 +219,7 @@ def test_function_knows_its_job(bench: ScriptBench) -> None:
             "the operator enables it with other = { sampling = [...] } in [actors.allow]",
         ),
         ("sample_defect()", "Sample error: sample_defect failed by a defect; the log of the service has the details"),
+        ("sample_unable()", "Sample error: sample_unable failed: No space left on device"),
     ],
 )
 def test_failure_is_caught_as_a_string_and_uncaught_has_a_kind_and_a_place(
@@ -228,6 +238,16 @@ def test_defect_of_a_function_is_logged_for_the_operator(bench: ScriptBench, cap
 
     assert "/secret/path" in caplog.text
     assert "function.defect" in caplog.text
+
+
+def test_what_the_system_refuses_a_function_is_logged_without_a_traceback(
+    bench: ScriptBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.run("sample_unable()")
+
+    (record,) = [record for record in caplog.records if record.getMessage() == "function.defect"]
+    assert record.exc_info is None
+    assert vars(record)["reason"] == "/secret/path: No space left on device"
 
 
 def test_error_that_a_script_throws_itself_keeps_its_kind(bench: ScriptBench) -> None:

@@ -12,7 +12,6 @@ import time
 
 import pytest
 
-from hero_supervisor.store import embedded
 from hero_supervisor.store.embedded import EmbeddedStore, Readiness
 from hero_supervisor.store.watch import FROZEN_S, StoreWatch
 from tests.eventually import eventually_async
@@ -104,9 +103,9 @@ def test_store_that_cannot_be_asked_is_kept_and_the_watch_goes_on(
                 asked.append(time.monotonic())
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-            monkeypatch.setattr(embedded.socket, "socket", without_descriptors)
+            monkeypatch.setattr("hero_supervisor.store.embedded.socket.socket", without_descriptors)
             await eventually_async(lambda: len(asked) > 5 and asked[-1] - asked[0] > 1, what="it asks in vain")
-            monkeypatch.setattr(embedded.socket, "socket", real)
+            monkeypatch.setattr("hero_supervisor.store.embedded.socket.socket", real)
             await eventually_async(lambda: "store.asked_again" in caplog.messages)
             assert (watching.done(), watch.restarts) == (False, 0)
         finally:

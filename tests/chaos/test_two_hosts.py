@@ -126,7 +126,9 @@ def test_a_job_whose_process_is_killed_is_retried_and_acts_once(hosts: Hosts, tm
     reply = hosts.store.wait_reply(Operations(), job_id, 60)
 
     record = hosts.store.run(Operations().record(job_id))
-    assert (reply.status, reply.output, record.attempt, record.redeliveries) == (JobStatus.FINISHED, "42", 2, 0)
+    assert (reply.status, reply.output, record.redeliveries) == (JobStatus.FINISHED, "42", 0)
+    # A script that has lost its template only runs again within its attempt, unless its own death was seen first.
+    assert record.attempt in ((2,) if victim == "process" else (1, 2))
     assert hosts.acts(job_id) == 1
     assert alive(actor), "the actor itself goes on"
 

@@ -5,6 +5,7 @@ Source: crate sal-redisclient 0.1.0, rhai.rs
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from typing import Any
@@ -233,6 +234,15 @@ def _take(call: Call) -> RedisConnection | None:
             taken.close()
             return _take(call)
     return taken
+
+
+@atexit.register
+def close_kept() -> None:
+    """Close the connections that are kept."""
+    with _lock:
+        kept, _kept[:] = _kept[:], []
+    for _, connection in kept:
+        connection.close()
 
 
 def _give_back(call: Call) -> None:

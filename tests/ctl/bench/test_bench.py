@@ -214,7 +214,8 @@ def started_bench(
 ) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """Start a long bench; gives it and its producers once jobs are in flight."""
     with subprocess.Popen(
-        [HEROCTL, "bench", "--jobs", "500000", "--producers", "2"],
+        # Signals that this process ignores, as under nohup, would be ignored there too.
+        ["env", "--default-signal=HUP,INT,TERM", HEROCTL, "bench", "--jobs", "500000", "--producers", "2"],
         env=environment(deployment.url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -100,9 +100,9 @@ class RpcSettings(Section):
     insecure: bool = False
     """true: allow the port beyond loopback without tokens, or without TLS because a proxy in front of it speaks TLS."""
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 500
-    """Most simultaneous connections to the port; further ones are refused. Mind the limit of open files (ulimit -n)."""
+    """Most simultaneous connections to the port; further ones are refused. At most a quarter of ulimit -n."""
     unix_max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1024
-    """Most simultaneous connections to the Unix socket; further ones get an error and are closed. Mind ulimit -n."""
+    """Most simultaneous connections to the Unix socket; further ones get an error. At most a quarter of ulimit -n."""
     max_batch_answer_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 25 * 1024 * 1024
     """Largest answer to a batch in bytes (25 MiB). Requests whose answer does not fit get an error instead."""
     max_subscriptions: Annotated[int, Field(ge=1, le=100_000)] = 100

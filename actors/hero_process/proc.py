@@ -84,7 +84,8 @@ def settled_environ_of(pid: int) -> list[bytes] | None:
     """Read the environment as `environ_of` does, unless the process has none because it is between two programs.
 
     While a process executes another program, the kernel has taken the old environment away and has not yet set up the
-    new one. While it exits, the environment is gone and the process still there. Both read as an empty environment.
+    new one. While it exits, the environment is gone and the process still there. Both read as an empty environment,
+    or opening it fails with ESRCH.
 
     Returns:
         The environment; None when the process should be looked at again, also because this process has no descriptors
@@ -95,7 +96,9 @@ def settled_environ_of(pid: int) -> list[bytes] | None:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123  see the module's docstring
             data = file.read()
     except OSError as e:
-        return None if e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM) else [b""]
+        # A process without memory, which is no kernel thread, is exiting.
+        exiting = e.errno == errno.ESRCH and before is not None
+        return None if exiting or e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM) else [b""]
     if not data and before is not None and not (before[1] and before == _environment_place(pid)):
         return None
     return data.split(b"\0")

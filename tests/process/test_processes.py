@@ -135,3 +135,19 @@ def test_marked_process_that_is_executing_another_program_is_killed_too(start: S
         child = start("/bin/sh", str(again), **{MARK: f"a-1.h.{number}"})
         assert kill_marked(f"a-1.h.{number}") == 1
         assert child.wait() == -signal.SIGKILL
+
+
+def test_mark_of_a_process_that_is_exiting_cannot_be_told(start: Start) -> None:
+    """While the kernel frees its memory, which takes long for much, it has no environment and is no zombie yet."""
+    source = "import os; memory = bytearray(b'x' * (300 << 20)); print('ready', flush=True); os._exit(0)"
+    child = start(sys.executable, "-I", "-S", "-c", source, **{MARK: "a-1.h.0"})
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+
+    marks: set[str | None] = set()
+    while (stat := proc.stat_of(child.pid)) is not None and not stat.zombie:
+        mark = mark_of(child.pid)
+        if (stat := proc.stat_of(child.pid)) is not None and not stat.zombie:
+            marks.add(mark)
+
+    assert marks <= {"a-1.h.0", None}

@@ -20,6 +20,7 @@ CONFIG = """
 redis_url = "{redis_url}"
 [embedded]
 dir = "store"
+appendfsync = "{appendfsync}"
 [supervisor]
 log_format = "json"
 lease_s = 3
@@ -44,6 +45,7 @@ class Deployment:
     Args:
         folder: Its folder; gets the config.
         redis_url: URL of a store; "" for the embedded store.
+        appendfsync: When the embedded store writes to the disk. Only with `always` does its kill lose nothing for sure.
         actors: The end of the config, from the section `[rpc]` on.
 
     Attributes:
@@ -53,13 +55,15 @@ class Deployment:
         port: TCP port of its RPC, if the test has configured one.
     """
 
-    def __init__(self, folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> None:
+    def __init__(
+        self, folder: Path, *, redis_url: str = "", appendfsync: str = "everysec", actors: str = ACTORS
+    ) -> None:
         self.folder = folder
         self.log = folder / "log"
         self.url = redis_url or f"unix://{folder}/store/valkey.sock"
         self.socket = folder / "hero.ipc"
         self.port = 0
-        (folder / "hero.toml").write_text(CONFIG.format(redis_url=redis_url, actors=actors))
+        (folder / "hero.toml").write_text(CONFIG.format(redis_url=redis_url, appendfsync=appendfsync, actors=actors))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Deployment:
@@ -123,9 +127,11 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployed(folder: Path, *, redis_url: str = "", actors: str = ACTORS) -> Iterator[Deployment]:
+def deployed(
+    folder: Path, *, redis_url: str = "", appendfsync: str = "everysec", actors: str = ACTORS
+) -> Iterator[Deployment]:
     """Run a deployment, and check at the end that none of its processes is left."""
-    deployment = Deployment(folder, redis_url=redis_url, actors=actors).start()
+    deployment = Deployment(folder, redis_url=redis_url, appendfsync=appendfsync, actors=actors).start()
     everything: list[psutil.Process] = []
     try:
         yield deployment

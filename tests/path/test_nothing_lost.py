@@ -107,7 +107,7 @@ def kill_store_once(deployment: Deployment, acknowledged: list[str], progress: i
 
 
 def test_a_store_that_is_killed_under_load_loses_nothing_and_all_clients_reconnect(tmp_path: Path) -> None:
-    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
+    with deployed(tmp_path, appendfsync="always") as deployment, deployment.supervisor() as supervisor:
         acknowledged: list[str] = []
 
         def submit_all() -> None:

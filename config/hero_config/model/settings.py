@@ -74,8 +74,8 @@ class EmbeddedSettings(Section):
     binary: str = ""
     """Path of another valkey-server or redis-server. Empty: the bundled Valkey."""
     appendfsync: Literal["always", "everysec", "no"] = "everysec"
-    """When writes reach the disk. always: an acknowledged job survives a power cut. everysec: up to 1 s may be lost.
-    no: the kernel decides."""
+    """When writes reach the disk. always: an acknowledged job survives a power cut. everysec: a power cut loses about
+    1 s, up to 2 s if the disk is slow; so does a crash of the store while a slow disk syncs. no: the kernel decides."""
     maxmemory: Annotated[str, StringConstraints(pattern=r"^[0-9]+([kmg]b?|b)?$")] = "0"
     """Memory limit in bytes, or with kb, mb, gb. 0: no limit. At the limit new jobs are refused; nothing is evicted."""
 

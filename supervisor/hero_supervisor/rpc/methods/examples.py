@@ -207,7 +207,17 @@ def build() -> dict[str, Example]:
         "hero_unsubscribe": Example({"subscription": "f4c1d1d0a7b9"}, False),
         "health": Example({}, {"status": "ok", "problem": None, "warnings": [], "uptime_s": 3.2}),
         "version": Example({}, {"name": "hero-runtime", "version": "0.2.0", "openrpc": "1.3.2"}),
-        "rpc.discover": Example({}, {"openrpc": "1.3.2", "info": {}, "methods": [], "components": {"schemas": {}}}),
+        "rpc.discover": Example(
+            {},
+            {
+                "openrpc": "1.3.2",
+                "info": {},
+                "methods": [],
+                "components": {"schemas": {}},
+                "x-errors": [],
+                "x-notifications": [],
+            },
+        ),
     }
 
 

@@ -10,6 +10,7 @@ Source: OpenRPC specification 1.3.2, https://spec.open-rpc.org/ (common tools do
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from hero_supervisor.rpc.methods.example import Example
 
 OPENRPC_VERSION: Final = "1.3.2"
-_REF_TEMPLATE: Final = "#/components/schemas/{model}"
+#: Where the schemas of named objects are.
+REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _Schema = dict[str, Any]
 
 
@@ -34,17 +36,24 @@ def runtime_version() -> str:
     return installed_version("hero-runtime")
 
 
-def register_discover(dispatcher: Dispatcher, limits: JobLimits) -> None:
+def register_discover(
+    dispatcher: Dispatcher, limits: JobLimits, enrich: Callable[[dict[str, Any], Dispatcher], None]
+) -> None:
     """Register ``rpc.discover``, which describes the registered methods.
 
     Args:
         dispatcher: Has the methods, and gets this one.
         limits: What the deployment accepts of a job.
+        enrich: Adds to the document what the methods themselves do not know.
     """
 
     @cache
     def document() -> _Schema:
-        return describe(dispatcher, limits)
+        found = describe(dispatcher, limits)
+        enrich(found, dispatcher)
+        for name, schema in found["components"]["schemas"].items():
+            schema["title"] = name
+        return found
 
     async def discover() -> dict[str, Any]:
         """Return this document."""
@@ -63,7 +72,7 @@ def describe(dispatcher: Dispatcher, limits: JobLimits) -> _Schema:
     from hero_supervisor.rpc.methods import examples
 
     schemas: _Schema = {}
-    job_fields = _schema(JobFields, schemas)["properties"]
+    job_fields = schemas[schema_of(JobFields, schemas)["$ref"].rpartition("/")[2]]["properties"]
     shown = examples.build()
     # Generators make a function of each name, so names with a dot are called and not described: the aliases, and
     # rpc.discover itself, which the specification reserves.
@@ -72,8 +81,7 @@ def describe(dispatcher: Dispatcher, limits: JobLimits) -> _Schema:
     for method in methods:
         for param in method["params"]:
             _limit_scripts(param["name"], param["schema"], limits.max_script_bytes)
-    for name, schema in schemas.items():
-        schema["title"] = name
+    _limit_scripts("", schemas["JobFields"], limits.max_script_bytes)
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -97,7 +105,7 @@ def _method(method: Method, schemas: _Schema, job_fields: _Schema, example: Exam
                 if name not in known:
                     params.append({"name": name, "required": False, "schema": schema})
             continue
-        schema = _schema(hints[parameter.name], schemas)
+        schema = schema_of(hints[parameter.name], schemas)
         required = parameter.default is inspect.Parameter.empty
         if not required and parameter.default is not None:
             schema = {**schema, "default": parameter.default}
@@ -108,7 +116,7 @@ def _method(method: Method, schemas: _Schema, job_fields: _Schema, example: Exam
         "summary": summary,
         "paramStructure": "either",
         "params": params,
-        "result": {"name": "result", "schema": _schema(hints["return"], schemas)},
+        "result": {"name": "result", "schema": schema_of(hints["return"], schemas)},
         "errors": [
             {"code": int(code), "message": code.name.replace("_", " ").lower()}
             for code in dict.fromkeys(method.error_codes)
@@ -131,12 +139,40 @@ def _limit_scripts(name: str, schema: _Schema, most: int) -> None:
         _limit_scripts(inner, described, most)
 
 
-def _schema(annotation: Any, schemas: _Schema) -> _Schema:
-    """Build the JSON schema of a type; the definitions that it refers to move to the shared schemas."""
-    schema = TypeAdapter(annotation).json_schema(ref_template=_REF_TEMPLATE)
-    schemas.update({name: _untitled(inner) for name, inner in schema.pop("$defs", {}).items()})
-    untitled: _Schema = _untitled(schema)
-    return untitled
+def schema_of(annotation: Any, schemas: _Schema) -> _Schema:
+    """Build the JSON schema of a type; the objects in it that have a name move to the shared schemas.
+
+    Args:
+        annotation: The type.
+        schemas: The shared schemas; it grows.
+    """
+    return hoisted(TypeAdapter(annotation).json_schema(ref_template=REF_TEMPLATE), schemas)
+
+
+def hoisted(schema: _Schema, schemas: _Schema) -> _Schema:
+    """Put references in the place of named objects, which move to the shared schemas.
+
+    Args:
+        schema: As pydantic has made it: the title of an object with properties is the name of its type.
+        schemas: The shared schemas; it grows.
+    """
+    for name, inner in schema.pop("$defs", {}).items():
+        schemas[name] = _untitled(_named(inner, schemas, top=True))
+    found: _Schema = _untitled(_named(schema, schemas))
+    return found
+
+
+def _named(schema: Any, schemas: _Schema, *, top: bool = False) -> Any:
+    if isinstance(schema, list):
+        return [_named(value, schemas) for value in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = {key: _named(value, schemas) for key, value in schema.items()}
+    if top or "properties" not in named or not isinstance(named.get("title"), str):
+        return named
+    name = named["title"]
+    schemas[name] = _untitled(named)
+    return {"$ref": REF_TEMPLATE.format(model=name)}
 
 
 def _untitled(schema: Any, *, names: bool = False) -> Any:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 
 from hero_supervisor.rpc.methods import examples
 from hero_supervisor.rpc.methods.overview import overview_examples
+from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.supervisor.rpc.raw_client import RawClient
 from tests.supervisor.rpc.transports import Client, HttpClient, job
 
 CALLS = examples.build()
@@ -46,9 +49,18 @@ def example_jobs(service: Client) -> None:
     service.call("create_schedule", {"name": examples.SCHEDULE, "job": nightly, "interval_s": 86_400})
 
 
+@pytest.fixture(scope="module")
+def described(deployment: Deployment) -> dict[str, Any]:
+    """The whole document, and in it the schemas of results by method."""
+    with RawClient(deployment.socket) as client:
+        document: dict[str, Any] = client.call("rpc.discover", [])
+    document["results"] = {method["name"]: method["result"]["schema"] for method in document["methods"]}
+    return document
+
+
 @pytest.mark.usefixtures("example_jobs")
 @pytest.mark.parametrize("method", list(CALLS))
-def test_example_gives_the_result_that_it_shows(service: Client, method: str) -> None:
+def test_example_gives_the_result_that_it_shows(service: Client, method: str, described: dict[str, Any]) -> None:
     example = orjson.loads(orjson.dumps(CALLS[method].described(method)))
     params = {param["name"]: param["value"] for param in example["params"]}
     if isinstance(service, HttpClient) and method in OF_A_CONNECTION:
@@ -57,6 +69,9 @@ def test_example_gives_the_result_that_it_shows(service: Client, method: str) ->
 
     result = service.call(method, params)
 
+    schema = {**described["results"].get(method, {}), "components": described["components"]}
+    problems = jsonschema.Draft202012Validator(schema).iter_errors(result)
+    assert [f"{problem.json_path}: {problem.message}" for problem in problems] == []
     if method in EXACT:
         assert result == example["result"]["value"]
     else:

@@ -93,15 +93,17 @@ def test_every_example_is_valid_by_its_own_schema(document: dict[str, Any]) -> N
 
 def test_the_document_has_what_the_meta_schema_requires_and_nothing_unknown_to_it(document: dict[str, Any]) -> None:
     assert document["openrpc"] == "1.3.2"
-    assert document.keys() <= {"openrpc", "info", "methods", "components", "servers", "externalDocs"}
+    extended = {"x-errors", "x-notifications"}
+    assert document.keys() - extended <= {"openrpc", "info", "methods", "components", "servers", "externalDocs"}
     assert {"title", "version"} <= document["info"].keys()
     known = {"name", "summary", "description", "paramStructure", "params", "result", "errors", "tags", "examples"}
+    known |= {"x-scope", "x-repeat"}
     for method in document["methods"]:
         assert {"name", "params", "result"} <= method.keys() <= known
         for descriptor in (*method["params"], method["result"]):
             assert {"name", "schema"} <= descriptor.keys() <= {"name", "schema", "required", "summary", "description"}
         for error in method["errors"]:
-            assert error.keys() == {"code", "message"}
+            assert error.keys() == {"code", "message", "data"}
 
 
 def test_every_method_has_an_example_with_parameters_that_it_takes(document: dict[str, Any]) -> None:

@@ -133,5 +133,5 @@ def _with_enum(schema: _Schema, kind: type[StrEnum], schemas: _Schema) -> _Schem
             "enum": [member.value for member in kind],
         },
     )
-    kept = {key: schema[key] for key in ("description", "default") if key in schema}
+    kept: _Schema = {key: schema[key] for key in ("description", "default") if key in schema}
     return {"$ref": f"#/components/schemas/{name}", **kept}

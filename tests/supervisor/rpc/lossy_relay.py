@@ -27,7 +27,6 @@ class LossyRelay:
         self.lost = 0
         self._server_port = port
         self._armed = False
-        self._dropping = False
         self._links: set[asyncio.Task[None]] = set()
         self._listening = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="relay")
@@ -67,9 +66,10 @@ class LossyRelay:
         self._links.add(task)
         with contextlib.suppress(OSError, asyncio.CancelledError):
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+            loses = asyncio.Event()  # what the server says next on this connection
             ways = [
-                asyncio.create_task(self._pass_requests(reader, server_writer)),
-                asyncio.create_task(self._pass_answers(server_reader, writer)),
+                asyncio.create_task(self._pass_requests(reader, server_writer, loses)),
+                asyncio.create_task(self._pass_answers(server_reader, writer, loses)),
             ]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -81,17 +81,21 @@ class LossyRelay:
                 writer.transport.abort()
         self._links.discard(task)
 
-    async def _pass_requests(self, reader: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
+    async def _pass_requests(
+        self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, loses: asyncio.Event
+    ) -> None:
         while data := await reader.read(65536):
             if self._armed and len(data) > _REQUEST_BYTES:
-                self._armed, self._dropping = False, True
+                self._armed = False
+                loses.set()
             server.write(data)
             await server.drain()
 
-    async def _pass_answers(self, server: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_answers(
+        self, server: asyncio.StreamReader, writer: asyncio.StreamWriter, loses: asyncio.Event
+    ) -> None:
         while data := await server.read(65536):
-            if self._dropping:
-                self._dropping = False
+            if loses.is_set():
                 self.lost += 1
                 return
             writer.write(data)

@@ -45,6 +45,9 @@ async function losses() {
     if (finished.size === outputs.length) break;
   }
   say({outputs, finished: finished.size, jobs: (await client.listJobs({caller_id: caller})).jobs.length});
+}
+
+async function unrepeatable() {
   await client.whoami();
   await heard({playing: true});
   try {
@@ -85,6 +88,6 @@ async function refusals() {
   say({closed: [await told(() => open), await told(() => client.version()), await told(() => other.next())]});
 }
 
-await {examples, losses, refusals}[mode]();
+await {examples, losses, unrepeatable, refusals}[mode]();
 client.close();
 process.exit(0);

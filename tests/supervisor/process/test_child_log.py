@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import orjson
@@ -141,11 +142,14 @@ def test_lines_of_a_flood_are_dropped_and_counted_and_other_processes_are_heard(
                 what="the number of dropped lines is reported",
             )
 
+    begin_mono = time.monotonic()
     with caplog.at_level("INFO"):
         run(test)
+    most = 5000 + 1000 * (time.monotonic() - begin_mono)
     noise = [r for r in caplog.records if r.message == "child.said" and vars(r)["text"] == "noise"]
     dropped = sum(vars(r)["lines"] for r in caplog.records if r.message == "child.lines_dropped")
-    assert 5000 <= len(noise) < dropped
+    assert dropped > 0
+    assert 5000 <= len(noise) <= most
 
 
 def test_last_words_of_a_process_come_before_the_report_of_its_end(caplog: pytest.LogCaptureFixture) -> None:

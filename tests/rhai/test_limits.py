@@ -87,6 +87,27 @@ def test_a_short_sleep_returns_unit(engine: rhai.Engine, script: str) -> None:
     assert engine.eval(script) is None
 
 
+#: Makes a string whose buffer grows beyond a mebibyte within one operation.
+GROW = '{ let text = "x"; text.pad(3_000_000, "x"); }'
+PAUSE_S = 11
+#: Scripts that a thread runs one after the other. In the others, the second growth follows after more operations each.
+GROWING = [[GROW, GROW, f"sleep({PAUSE_S})", GROW]]
+GROWING += [[f"{GROW} sleep({PAUSE_S}); let n = 0; {'n += 1; ' * number} {GROW}"] for number in range(7)]
+
+
+def test_time_between_two_operations_that_grow_buffers_is_not_taken_for_slow_work(
+    engine: rhai.Engine, threads: ThreadPoolExecutor
+) -> None:
+    limits = rhai.Limits(timeout_s=1.8 * PAUSE_S)
+
+    def run_all(scripts: list[str]) -> None:
+        for script in scripts:
+            engine.eval(script, limits=limits)
+
+    for running in [threads.submit(run_all, scripts) for scripts in GROWING]:
+        running.result(4 * GUARD_S)
+
+
 def test_operations_are_counted_in_callbacks_too(engine: rhai.Engine) -> None:
     script = "let a = []; for i in 0..1000 { a.push(i) } a.map(|x| { let n = 0; for i in 0..1000 { n += i } n }).len"
     with pytest.raises(rhai.RhaiLimitError) as caught:

@@ -72,9 +72,10 @@ pub struct Budget {
     /// A request was refused. Only one is, because what unwinds may need memory.
     pub(super) refused: bool,
     pub(super) deadline_ns: u64,
-    /// Operations that the run was granted and has not performed; it changes with each operation.
+    /// The operations that the run was granted; null outside of a run, like the next two.
+    pub(super) granted: *const AtomicU64,
+    /// Those of them that it has not performed.
     pub(super) left: *const AtomicU64,
-    /// Null outside of a run.
     pub(super) attention: *const AtomicBool,
 }
 
@@ -83,7 +84,9 @@ pub struct Budget {
 pub struct Signals<'a> {
     /// Makes the next operation look.
     pub attention: &'a AtomicBool,
-    /// Operations that are left; changes with each operation.
+    /// Operations that the run was granted.
+    pub granted: &'a AtomicU64,
+    /// Those of them that are left.
     pub left: &'a AtomicU64,
     /// When the run must end.
     pub deadline_ns: u64,
@@ -102,9 +105,13 @@ const UNBOUNDED: Budget = Budget {
     exceeded: Stop::None,
     refused: false,
     deadline_ns: NEVER,
+    granted: ptr::null(),
     left: ptr::null(),
     attention: ptr::null(),
 };
+
+/// No buffer has grown. No operation has this number.
+const NOT_GROWN: (u64, u64) = (0, NEVER);
 
 /// The counters of one thread.
 pub struct Meter {
@@ -117,7 +124,7 @@ pub struct Meter {
     any_block: Cell<usize>,
     /// Bytes of large blocks since the last look.
     large_bytes: Cell<usize>,
-    /// When a large buffer grew last, and how many operations were left then.
+    /// When a large buffer of the current run grew last, and in which operation.
     pub(super) grown: Cell<(u64, u64)>,
 }
 
@@ -132,7 +139,7 @@ thread_local! {
             peak_bytes: Cell::new(isize::MAX),
             any_block: Cell::new(usize::MAX),
             large_bytes: Cell::new(0),
-            grown: Cell::new((0, NEVER)),
+            grown: Cell::new(NOT_GROWN),
         }
     };
 }
@@ -274,6 +281,7 @@ impl Meter {
             exceeded: Stop::None,
             refused: false,
             deadline_ns: signals.deadline_ns,
+            granted: signals.granted,
             left: signals.left,
             attention: signals.attention,
         }
@@ -306,6 +314,7 @@ impl<'a> Session<'a> {
             let budget = meter.budget_of(limits, signals, data_bytes, &outer);
             meter.budget.set(budget);
             meter.any_block.set(budget.any_block);
+            meter.grown.set(NOT_GROWN);
             let outer_peak = meter.peak_bytes.replace(start);
             Self { outer, outer_peak, start, signals: PhantomData }
         })
@@ -324,6 +333,7 @@ impl Drop for Session<'_> {
             meter.peak_bytes.set(if self.outer.attention.is_null() { isize::MAX } else { self.outer_peak.max(peak) });
             meter.budget.set(self.outer);
             meter.any_block.set(self.outer.any_block);
+            meter.grown.set(NOT_GROWN);
         });
     }
 }

@@ -39,10 +39,12 @@ impl Meter {
         }
         let now = now_ns();
         // SAFETY: as in `exceed`; with a deadline there is a run.
-        let left = unsafe { &*budget.left }.load(Relaxed);
-        let (before, before_left) = self.grown.replace((now, left));
-        // Within one operation, a buffer that doubles takes twice as long to fill as it took the last time.
-        let next_ns = if left == before_left { 2 * now.saturating_sub(before) } else { 0 };
+        let (granted, left) = unsafe { ((*budget.granted).load(Relaxed), (*budget.left).load(Relaxed)) };
+        let operation = granted - left;
+        let (before, before_operation) = self.grown.replace((now, operation));
+        // Within one operation, a buffer that doubles takes twice as long to fill as it took the last time. What has
+        // passed between two operations says nothing: the script may have slept.
+        let next_ns = if operation == before_operation { 2 * now.saturating_sub(before) } else { 0 };
         let ends_at = now.saturating_add(next_ns);
         (ends_at > budget.deadline_ns.saturating_add(TOO_LATE_NS)) && self.refuse(Stop::Timeout)
     }

@@ -116,7 +116,12 @@ impl Watch {
 
     /// What the meter must know of this run.
     pub fn signals(&self) -> Signals<'_> {
-        Signals { attention: &self.attention, left: &self.left, deadline_ns: self.deadline_ns.load(Relaxed) }
+        Signals {
+            attention: &self.attention,
+            granted: &self.granted,
+            left: &self.left,
+            deadline_ns: self.deadline_ns.load(Relaxed),
+        }
     }
 
     /// Operations performed so far.

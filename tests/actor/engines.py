@@ -27,6 +27,11 @@ def until(path: Path, text: str = "") -> str:
     return f"until {path} {text}".rstrip()
 
 
+def once(runs: Path, gate: Path) -> str:
+    """Return a script for `TestEngine` that adds a line to a file for each run, and ends once another file exists."""
+    return f"once {runs} {gate}"
+
+
 class Handle:
     """A run that notes its cancellation."""
 
@@ -70,6 +75,12 @@ class TestEngine:
             case ["timeless"]:  # ignores its deadline
                 run.cancelled.wait()
                 return Stopped()
+            case ["once", runs, path]:  # see `once`
+                with Path(runs).open("a") as file:
+                    file.write("run\n")
+                while not Path(path).exists():
+                    if run.cancelled.wait(0.005):
+                        return Stopped()
             case ["until", path, *text]:  # see `until`
                 while not (Path(path).exists() and " ".join(text) in Path(path).read_text()):
                     if run.cancelled.wait(0.005):

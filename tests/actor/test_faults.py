@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import Recoveries
 from tests.actor.conftest import StartActor
-from tests.actor.engines import TEST_ENGINE, until
-from tests.actor.process import JobClient
+from tests.actor.engines import TEST_ENGINE, once, until
+from tests.actor.process import ActorProcess, JobClient
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer, free_port
 
@@ -88,6 +89,52 @@ def test_draining_actor_ends_although_the_store_is_gone(start_actor: StartActor,
     actor.hang_up()
 
     assert actor.wait_exit() == 0
+
+
+def lane_cannot_settle(actor: ActorProcess) -> bool:
+    (lane,) = actor.events("beat")[-1]["lanes"]
+    return bool(lane["state"] == "connecting")
+
+
+def test_result_that_the_store_has_not_answered_is_settled_without_a_second_run(
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    actor = start_actor("osis", *TEST_ENGINE, url=own_valkey.url, control=True)
+    runs, gate = tmp_path / "runs", tmp_path / "gate"
+    job_id = own_client.submit_started(once(runs, gate))
+    own_valkey.kill()
+    gate.touch()
+    eventually(lambda: lane_cannot_settle(actor), what="the lane has a result and no store")
+
+    own_valkey.start()
+
+    assert own_client.reply(job_id).status is JobStatus.FINISHED
+    assert runs.read_text() == "run\n"
+
+
+def test_actor_gives_up_a_result_a_lease_after_the_store_has_gone_and_an_earlier_outage_does_not_count(
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    lease_s = 2.0
+    actor = start_actor("osis", *TEST_ENGINE, "--lease-s", f"{lease_s}", url=own_valkey.url, control=True)
+    first = own_client.submit_started(until(tmp_path / "one"))
+    began_mono = time.monotonic()
+    own_valkey.kill()
+    (tmp_path / "one").touch()
+    eventually(lambda: lane_cannot_settle(actor), what="the lane has a result and no store")
+    own_valkey.start()
+    assert own_client.reply(first).status is JobStatus.FINISHED
+    eventually(lambda: time.monotonic() > began_mono + lease_s, what="the first outage began a lease ago")
+
+    own_client.submit_started(until(tmp_path / "two"))
+    away_mono = time.monotonic()
+    own_valkey.kill()
+    actor.signal(signal.SIGTERM)
+    (tmp_path / "two").touch()
+
+    assert actor.wait_exit() == 0
+    assert time.monotonic() > away_mono + lease_s
+    assert "lane.results_lost" in actor.log()
 
 
 def test_drain_with_a_result_waits_for_the_store_to_take_it(

@@ -6,9 +6,11 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.mutation.choose import ROOT, files_of, mirror_of, sample
 from tests.mutation.judge import STATE, Verdict, judge, measure_contexts, restore
@@ -25,6 +27,12 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", type=Path, default=[Path("actors/hero_job")], help="files or folders")
     parser.add_argument("--count", type=int, default=50, help="how many mutants to try (50)")
     parser.add_argument("--seed", type=int, default=1, help="chooses which (1)")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="ask so many seconds of the tests that run the line (60)"
+    )
+    parser.add_argument(
+        "--no-folder", action="store_true", help="ask no others; a later run without this asks them about the survivors"
+    )
     parser.add_argument("--refresh", action="store_true", help="measure again which tests run which line")
     parser.add_argument("--list", action="store_true", help="only name the chosen mutants")
     asked = parser.parse_args()
@@ -39,10 +47,9 @@ def main() -> int:
     if changed := _changed(texts):
         parser.error(f"commit first: {', '.join(changed)} would be lost if the run were killed")
     results = STATE / f"seed-{asked.seed}.jsonl"
+    _try_all(chosen, names, results, asked)
     known = _read(results)
-    _try_all([mutant for mutant in chosen if names[mutant] not in known], names, results, refresh=asked.refresh)
-    known = _read(results)
-    return _report([(mutant, *known[names[mutant]]) for mutant in chosen], names)
+    return _report([(mutant, known[names[mutant]]) for mutant in chosen], names)
 
 
 def _changed(paths: Sequence[str] | dict[str, str]) -> list[str]:
@@ -50,30 +57,52 @@ def _changed(paths: Sequence[str] | dict[str, str]) -> list[str]:
     return subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()[1::2]
 
 
-def _try_all(mutants: Sequence[Mutant], names: dict[Mutant, str], results: Path, *, refresh: bool) -> None:
+def _try_all(chosen: Sequence[Mutant], names: dict[Mutant, str], results: Path, asked: argparse.Namespace) -> None:
+    # What counts as more than any time: the folder.
+    depth = asked.seconds if asked.no_folder else float("inf")
+    known = _read(results)
+    mutants = [mutant for mutant in chosen if names[mutant] not in known or known[names[mutant]].may_die(depth)]
     folders = sorted({mirror_of(mutant.path)[-1] for mutant in mutants})
-    contexts = {folder: measure_contexts([folder], refresh=refresh) for folder in folders}
+    contexts = {folder: measure_contexts([folder], refresh=asked.refresh) for folder in folders}
     for number, mutant in enumerate(mutants, 1):
-        verdict, by = judge(mutant, number, contexts[mirror_of(mutant.path)[-1]])
+        began_mono = time.monotonic()
+        verdict, by = judge(
+            mutant, number, contexts[mirror_of(mutant.path)[-1]], seconds=asked.seconds, folders=not asked.no_folder
+        )
         with results.open("a") as out:
-            out.write(json.dumps({"mutant": names[mutant], "verdict": verdict.value, "by": by}) + "\n")
-        print(f"{number:4} of {len(mutants)}  {verdict.value:9}{by:7} {names[mutant]:.150}", flush=True)
+            line = {"mutant": names[mutant], "verdict": verdict.value, "by": by, "depth": depth}
+            out.write(json.dumps(line) + "\n")
+        took_s = time.monotonic() - began_mono
+        print(f"{number:4} of {len(mutants)}  {took_s:4.0f} s  {verdict.value:9} {names[mutant]:.150}", flush=True)
 
 
-def _read(results: Path) -> dict[str, tuple[Verdict, str]]:
+class Judged(NamedTuple):
+    """What is known of one mutant."""
+
+    verdict: Verdict
+    by: str
+    """The test that noticed."""
+    depth: float
+    """How many seconds of tests were asked; infinite if those of the folder were."""
+
+    def may_die(self, depth: float) -> bool:
+        """Tell whether it survived fewer tests than are asked now."""
+        return self.verdict is Verdict.SURVIVED and self.depth < depth
+
+
+def _read(results: Path) -> dict[str, Judged]:
     lines = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    return {line["mutant"]: (Verdict(line["verdict"]), line["by"]) for line in lines}
+    return {line["mutant"]: Judged(Verdict(line["verdict"]), line["by"], line["depth"]) for line in lines}
 
 
-def _report(judged: Sequence[tuple[Mutant, Verdict, str]], names: dict[Mutant, str]) -> int:
-    counts = Counter(verdict for _, verdict, _ in judged)
-    survivors = [names[mutant] for mutant, verdict, _ in judged if verdict is Verdict.SURVIVED]
+def _report(judged: Sequence[tuple[Mutant, Judged]], names: dict[Mutant, str]) -> int:
+    counts = Counter(one.verdict for _, one in judged)
+    survivors = [names[mutant] for mutant, one in judged if one.verdict is Verdict.SURVIVED]
     tried = counts[Verdict.KILLED] + counts[Verdict.SURVIVED]
-    by = Counter(by for _, verdict, by in judged if verdict is Verdict.KILLED)
     print(*(f"survived: {name}" for name in survivors), sep="\n")
     print(
-        f"{counts[Verdict.KILLED]} of {tried} mutants killed ({by['line']} by tests of the line, {by['folder']} by the "
-        f"folder), {len(survivors)} survived, {counts[Verdict.BROKEN]} do not compile"
+        f"{counts[Verdict.KILLED]} of {tried} mutants killed, {len(survivors)} survived, "
+        f"{counts[Verdict.BROKEN]} do not compile"
     )
     return 1 if survivors else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation import lua_mutants, python_mutants
+from tests.mutation.lua_callers import callers_of
 from tests.mutation.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +28,6 @@ MIRRORS = {
     "supervisor/hero_ctl": "tests/ctl",
     "supervisor/hero_supervisor": "tests/supervisor",
 }
-#: So many seconds of tests that run the changed line are tried before the folder.
-_FIRST_S = 60.0
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
@@ -81,10 +81,12 @@ class Contexts:
     Attributes:
         probes: Module -> (line, way) of each probe, in the order of their indices, with the index of the first.
         tests: Name of a test -> seconds that it takes, and the indices that it sets.
+        failing: Tests that failed without any change, and so say nothing.
     """
 
     probes: dict[str, tuple[int, list[tuple[int, str]]]]
     tests: dict[str, tuple[float, frozenset[int]]]
+    failing: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, arms: Path, noted: Path) -> Contexts:
@@ -95,17 +97,51 @@ class Contexts:
             probes[module] = (first, [(line, way) for line, way in found])
             first += len(found)
         lines = [json.loads(line) for line in noted.read_text().splitlines()]
-        return cls(probes, {one["test"]: (one["s"], frozenset(one["probes"])) for one in lines})
+        tests = {one["test"]: (one["s"], frozenset(one["probes"])) for one in lines}
+        return cls(probes, tests, frozenset(one["test"] for one in lines if one["failed"]))
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Return how long each test takes."""
+        return {name: seconds for name, (seconds, _) in self.tests.items()}
+
+    def tests_of(self, mutant: Mutant, seconds: float) -> list[str]:
         """List the tests that run the changed line, the fastest first, as far as they fit into the time for them.
 
         A line belongs to the last probe before it in its function. Tests that take this branch come before others that
-        only call the function.
+        only call the function. Tests whose file is named after the changed one come first in both groups. A line of Lua
+        belongs to the functions that name the script.
+
+        Args:
+            mutant: The change.
+            seconds: The time; at least one test is listed, however long it takes.
         """
+        stem = Path(mutant.path).stem
+        near, called = self._probes_of(mutant)
+        known = self._hitting(near, stem)
+        known += [one for one in self._hitting(called, stem) if one not in known]
+        chosen: list[str] = []
+        spent_s = 0.0
+        for name in known:
+            spent_s += self.tests[name][0]
+            if chosen and spent_s > seconds:
+                break
+            chosen.append(name)
+        # Tests of one file share what they start.
+        files = list(dict.fromkeys(name.partition("::")[0] for name in chosen))
+        return sorted(chosen, key=lambda name: files.index(name.partition("::")[0]))
+
+    def _probes_of(self, mutant: Mutant) -> tuple[set[int], set[int]]:
+        """Return the probes of the changed branch, and those of the function."""
+        if mutant.path.endswith(".lua"):
+            return set(), {
+                first + n
+                for module, begin in callers_of(Path(mutant.path))
+                for first, probes in [self.probes[module]]
+                for n, (line, way) in enumerate(probes)
+                if line == begin and way == "called"
+            }
         first, probes = self.probes.get(mutant.path, (0, []))
-        if not probes:
-            return []
         source = (ROOT / mutant.path).read_text()
         around = [one for one in python_mutants.functions_of(source) if one[0] <= mutant.line <= one[1]]
         begin, end = max(around, default=(1, 10**9))
@@ -113,18 +149,14 @@ class Contexts:
         called = {index for line, index, way in inside if way == "called" and line == begin}
         before = [line for line, _, way in inside if way != "called" and line <= mutant.line]
         near = {index for line, index, _ in inside if before and line == max(before)}
-        exact = self._hitting(near) if near else []
-        known = [*exact, *(one for one in self._hitting(called or {i for _, i, _ in inside}) if one not in exact)]
-        chosen: list[str] = []
-        spent_s = 0.0
-        for name in known:
-            spent_s += self.tests[name][0]
-            if chosen and spent_s > _FIRST_S:
-                break
-            chosen.append(name)
-        return chosen
+        return near, called or {index for _, index, _ in inside}
 
-    def _hitting(self, indices: Iterable[int]) -> list[str]:
+    def _hitting(self, indices: Iterable[int], stem: str) -> list[str]:
         wanted = frozenset(indices)
-        found = [(seconds, name) for name, (seconds, probes) in self.tests.items() if probes & wanted]
-        return [name for _, name in sorted(found)]
+        named = re.compile(rf"/test_{stem}\w*\.py::")
+        found = [
+            (not named.search(name), seconds, name)
+            for name, (seconds, probes) in self.tests.items()
+            if probes & wanted and name not in self.failing
+        ]
+        return [name for _, _, name in sorted(found)]

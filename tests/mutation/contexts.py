@@ -29,9 +29,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     with taken.open("r+b") as file:
         file.write(bytes(size))
     began_mono = time.monotonic()
+    failed = item.session.testsfailed
     result = yield
     probes = [index for index, byte in enumerate(taken.read_bytes()) if byte]
-    line = {"test": item.nodeid, "s": round(time.monotonic() - began_mono, 3), "probes": probes}
+    line = {
+        "test": item.nodeid,
+        "s": round(time.monotonic() - began_mono, 3),
+        "probes": probes,
+        "failed": item.session.testsfailed > failed,
+    }
     with item.config.getoption("contexts").open("a") as out:
         out.write(json.dumps(line) + "\n")
     return result

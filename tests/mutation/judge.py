@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
 from tests.branches import prepare
+from tests.mutation.asking import ask, collects, run
 from tests.mutation.choose import ROOT, Contexts, mirror_of
 from tests.mutation.mutant import Mutant
 
 STATE = ROOT / ".mutation"
 _KEPT = STATE / "restore.json"
-#: How long tests may take with a mutant, compared with without it, and so many seconds more.
-_SLOWER, _MORE_S = 5, 120
-_FOLDER_S = 1800
 
 
 class Verdict(Enum):
     """What became of a mutant."""
 
     KILLED = "killed"
-    """A test failed, or did not end."""
+    """A test failed twice with it, or did not end twice, and passed without it."""
     SURVIVED = "survived"
-    """No test noticed."""
+    """None of the tests that were asked noticed."""
     BROKEN = "broken"
     """It does not compile, so it says nothing."""
 
@@ -47,7 +43,7 @@ def measure_contexts(folders: Sequence[str], *, refresh: bool) -> Contexts:
         refresh: Do so even if it is known for these folders.
 
     Raises:
-        RuntimeError: A test fails without any change.
+        RuntimeError: The tests did not run to their end. One that fails is left out from then on.
     """
     name = "-".join(folder.replace("/", ".") for folder in folders)
     noted, arms = STATE / f"{name}.contexts", STATE / f"{name}.arms"
@@ -57,11 +53,11 @@ def measure_contexts(folders: Sequence[str], *, refresh: bool) -> Contexts:
         part.unlink(missing_ok=True)
         prepare.begin(calls=True)
         try:
-            code = _pytest(["-p", "tests.mutation.contexts", f"--contexts={part}", *folders], None)
+            code = run(["-p", "tests.mutation.contexts", f"--contexts={part}", *folders])
         finally:
             prepare.end()
-        if code != 0:
-            raise RuntimeError(f"tests of {name} fail without any change")
+        if code not in (0, 1):
+            raise RuntimeError(f"tests of {name} did not run to their end: pytest's exit code is {code}")
         arms.write_bytes((prepare.FOLDER / "arms.json").read_bytes())
         part.rename(noted)
     return Contexts.read(arms, noted)
@@ -94,24 +90,53 @@ def applied(mutant: Mutant, number: int) -> Iterator[None]:
         restore()
 
 
-def judge(mutant: Mutant, number: int, contexts: Contexts) -> tuple[Verdict, str]:
+def judge(mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, folders: bool) -> tuple[Verdict, str]:
     """Try one mutant: first on the tests that run its line, then on those of its folder.
 
+    Args:
+        mutant: The change.
+        number: Unique in this run.
+        contexts: Which tests run which line.
+        seconds: How many seconds of tests that run the line are asked.
+        folders: Ask the tests of the folder as well.
+
     Returns:
-        The verdict, and which tests noticed: "line", "folder" or "".
+        The verdict, and the test that noticed, or "" if none did.
     """
-    first = contexts.tests_of(mutant)
     with applied(mutant, number):
         if not _compiles(mutant):
             return Verdict.BROKEN, ""
-        if first:
-            seconds = sum(contexts.tests[name][0] for name in first)
-            if _pytest(["-x", *first], seconds * _SLOWER + _MORE_S) != 0:
-                return Verdict.KILLED, "line"
-        for folder in mirror_of(mutant.path):
-            if _pytest(["-x", *(f"--deselect={name}" for name in first), folder], _FOLDER_S) not in (0, 5):
-                return Verdict.KILLED, "folder"
+    first = contexts.tests_of(mutant, seconds)
+    if first and (test := _noticing(mutant, number, first, contexts, [])):
+        return Verdict.KILLED, test
+    for folder in mirror_of(mutant.path) if folders else ():
+        if test := _noticing(mutant, number, [folder], contexts, first):
+            return Verdict.KILLED, test
     return Verdict.SURVIVED, ""
+
+
+def _noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contexts, spared: Sequence[str]) -> str:
+    """Find a test that notices.
+
+    A test notices if it fails twice with the mutant and then passes without it: a slow machine, or a test that fails
+    now and then, kills nothing. Other tests that fail are left out.
+
+    Returns:
+        The test; "" if there is none.
+    """
+    spared = [*contexts.failing, *spared]
+    while True:
+        with applied(mutant, number):
+            answer = ask(tests, contexts.seconds, spared=spared)
+            if answer.passed:
+                return ""
+            test, wanted = answer.test, [answer.test] if answer.test else tests
+            again = not test or not ask(wanted, contexts.seconds).passed
+        if again and (ask(wanted, contexts.seconds).passed if test else collects(tests)):
+            return test or "none could begin"
+        if not test:
+            raise RuntimeError(f"tests cannot begin without any change: {' '.join(tests)}")
+        spared.append(test)
 
 
 def _compiles(mutant: Mutant) -> bool:
@@ -119,33 +144,6 @@ def _compiles(mutant: Mutant) -> bool:
     if not mutant.path.endswith(".lua"):
         return True
     return subprocess.run([sys.executable, "-m", "tests.mutation.load_scripts"], cwd=ROOT, check=False).returncode == 0
-
-
-def _pytest(arguments: Sequence[str], limit_s: float | None) -> int:
-    """Run tests; return pytest's exit code, or 1 if they took too long."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        try:
-            return process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            return 1
-        finally:
-            _end_group(process)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what the tests have started and not ended, which a mutant may cause."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        for _ in range(20):
-            time.sleep(0.05)
-            os.killpg(process.pid, 0)
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _write(file: Path, text: str, mtime_ns: int) -> None:

@@ -81,8 +81,8 @@ def test_tests_that_take_the_branch_of_a_line_come_before_others_that_call_the_f
         {"slow": (3.0, frozenset({10, 11})), "fast": (1.0, frozenset({10})), "other": (0.1, frozenset({9}))},
     )
 
-    assert known.tests_of(Mutant(path, begin + 1, "", 0, 0, "")) == ["slow", "fast"]
-    assert known.tests_of(Mutant(path, begin, "", 0, 0, "")) == ["fast", "slow"]
+    assert known.tests_of(Mutant(path, begin + 1, "", 0, 0, ""), 60) == ["slow", "fast"]
+    assert known.tests_of(Mutant(path, begin, "", 0, 0, ""), 60) == ["fast", "slow"]
 
 
 def test_the_tests_of_a_file_are_those_of_the_nearest_folder_and_then_those_of_its_package() -> None:

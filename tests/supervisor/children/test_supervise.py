@@ -150,6 +150,43 @@ def test_actor_is_drained_over_the_control_socket(valkey: ValkeyServer, caplog: 
     assert [vars(line)["reason"] for line in caplog.records if line.message == "child.stopped"] == ["exit 0"]
 
 
+# Ends when a file is there, and says why only after more than the supervisor reads in one piece.
+SPEAKS_AT_LENGTH = """
+import json, os, socket, sys, time
+gate, fd = sys.argv[1], int(sys.argv[sys.argv.index("--control-fd") + 1])
+control = socket.socket(fileno=fd)
+def say(**message):
+    control.sendall(json.dumps(message).encode() + b"\\n")
+say(event="ready")
+while not os.path.exists(gate):
+    say(event="beat", lanes=[], rss_bytes=1, jobs=2, store_up=True)
+    time.sleep(0.05)
+for n in range(90):
+    say(event="word of a later version", more="x" * 1000)
+say(event="draining", reason="its last words")
+sys.exit(75)
+"""
+
+
+def test_last_words_of_a_process_are_heard_after_its_end(
+    valkey: ValkeyServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    async def test() -> None:
+        talker = program("a", SPEAKS_AT_LENGTH, tmp_path / "gate", control=True)
+        async with supervising(talker, url=valkey.url) as supervision:
+            (view,) = await supervision.settled()
+            assert view.pid is not None
+            (tmp_path / "gate").touch()
+            # The loop stands still until the process has ended, so that it learns everything at the same moment.
+            os.waitid(os.P_PID, view.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+            await eventually_async(lambda: child(supervision, "a-1").pid != view.pid)
+
+    run(test)
+    assert "its last words" in [vars(line)["reason"] for line in caplog.records if line.message == "child.draining"]
+
+
 def test_process_with_a_lane_past_its_deadline_is_killed(valkey: ValkeyServer) -> None:
     async def test() -> None:
         lanes = '[{"state": "running", "for_ms": 9000, "overdue_ms": 9000}]'

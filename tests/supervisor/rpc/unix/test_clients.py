@@ -14,6 +14,7 @@ from tests.eventually import eventually
 from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import RawClient, job, request
 from tests.supervisor.rpc.running_server import RunningServer
+from tests.supervisor.rpc.tcp_client import post_head
 
 StartActor = Callable[[str], ForeignActor]
 VERSION = request("version")
@@ -88,6 +89,25 @@ def test_a_hang_up_is_noticed_after_the_client_has_closed_its_side(
 
         assert unix_server.in_flight() == 1
     eventually(lambda: unix_server.in_flight() == 0)
+
+
+@pytest.mark.parametrize("over_http", [True, False])
+def test_a_hang_up_is_noticed_while_nothing_more_is_read(
+    unix_server: RunningServer, foreign_actor: StartActor, monkeypatch: pytest.MonkeyPatch, over_http: bool
+) -> None:
+    monkeypatch.setattr(flow_control, "LEFT_BEHIND_S", 0.0)
+    monkeypatch.setattr(flow_control, "MAX_IN_FLIGHT", 1)
+    monkeypatch.setattr(unix_connection, "HANG_UP_CHECK_S", 0.05)
+    actor = foreign_actor("sal")
+    actor.may_finish.clear()
+    body = request("run_job", job())
+    with RawClient(unix_server.path) as client:
+        client.send(post_head(len(body)) + body if over_http else body)
+        actor.held.wait()
+
+        assert unix_server.in_flight() == 1
+    eventually(lambda: unix_server.in_flight() == 0)
+    eventually(lambda: unix_server.connections() == 0)
 
 
 def test_disconnects_at_every_moment_harm_nobody(unix_server: RunningServer, client: RawClient) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.mutation.asking import warm_up
 from tests.mutation.choose import ROOT, files_of, mirror_of, sample
 from tests.mutation.judge import STATE, Verdict, judge, measure_contexts, restore
 from tests.mutation.mutant import Mutant
@@ -64,6 +65,7 @@ def _try_all(chosen: Sequence[Mutant], names: dict[Mutant, str], results: Path, 
     mutants = [mutant for mutant in chosen if names[mutant] not in known or known[names[mutant]].may_die(depth)]
     folders = sorted({mirror_of(mutant.path)[-1] for mutant in mutants})
     contexts = {folder: measure_contexts([folder], refresh=asked.refresh) for folder in folders}
+    warm_up(folders)
     for number, mutant in enumerate(mutants, 1):
         began_mono = time.monotonic()
         verdict, by = judge(

@@ -32,6 +32,9 @@ class Answer:
     test: str
     """The test that failed or did not end; empty if none did, or if pytest could not begin."""
 
+    ended: bool = True
+    """It ended in time."""
+
 
 def ask(tests: Sequence[str], seconds: Mapping[str, float], *, spared: Sequence[str] = ()) -> Answer:
     """Run tests up to the first that fails.
@@ -50,12 +53,24 @@ def ask(tests: Sequence[str], seconds: Mapping[str, float], *, spared: Sequence[
         )
         what, test = _last(watched)
     # 5 is "no test": all were spared.
-    return Answer(True, "") if code in (0, 5) else Answer(False, "" if what == "passed" else test)
+    return Answer(True, "") if code in (0, 5) else Answer(False, "" if what == "passed" else test, code is not None)
 
 
 def collects(tests: Sequence[str]) -> bool:
     """Tell whether pytest finds tests and can import them."""
     return _pytest(["--collect-only", *tests], None, {}) in (0, 5)
+
+
+def warm_up(folders: Sequence[str]) -> None:
+    """Have Python compile the product and the tests: otherwise each run of the tests does so.
+
+    A mutant is never compiled to a file, and its own time tells Python that the file beside it is not current.
+    """
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", *folders]
+    product = [sys.executable, "-m", "compileall", "-q", "actors", "config", "engines", "supervisor"]
+    for command in (product, tests):
+        subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=False)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 
 from tests.branches import prepare
-from tests.mutation.asking import ask, collects, run
+from tests.mutation.asking import Answer, ask, collects, run
 from tests.mutation.choose import ROOT, Contexts, mirror_of
 from tests.mutation.mutant import Mutant
 
@@ -118,8 +118,9 @@ def judge(mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, fo
 def _noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contexts, spared: Sequence[str]) -> str:
     """Find a test that notices.
 
-    A test notices if it fails twice with the mutant and then passes without it: a slow machine, or a test that fails
-    now and then, kills nothing. Other tests that fail are left out.
+    A test notices if it fails twice with the mutant and passes without it: a slow machine, or a test that fails now
+    and then, kills nothing. Other tests that fail are left out. Without the mutant it has passed when the contexts were
+    measured; if it did not end, or was not measured, it is run once more.
 
     Returns:
         The test; "" if there is none.
@@ -132,11 +133,18 @@ def _noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Conte
                 return ""
             test, wanted = answer.test, [answer.test] if answer.test else tests
             again = not test or not ask(wanted, contexts.seconds).passed
-        if again and (ask(wanted, contexts.seconds).passed if test else collects(tests)):
+        if again and (_passes(answer, contexts) if test else collects(tests)):
             return test or "none could begin"
         if not test:
             raise RuntimeError(f"tests cannot begin without any change: {' '.join(tests)}")
         spared.append(test)
+
+
+def _passes(answer: Answer, contexts: Contexts) -> bool:
+    """Tell whether the test that failed passes without any change."""
+    if answer.ended and answer.test in contexts.tests and answer.test not in contexts.failing:
+        return True
+    return ask([answer.test], contexts.seconds).passed
 
 
 def _compiles(mutant: Mutant) -> bool:

@@ -9,11 +9,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutation.asking import warm_up
-from tests.mutation.choose import ROOT, files_of, mirror_of, sample
+from tests.mutation.choose import ROOT, Contexts, files_of, mirror_of, sample
 from tests.mutation.judge import STATE, Verdict, judge, measure_contexts, restore
 from tests.mutation.mutant import Mutant
 
@@ -33,6 +34,14 @@ def main() -> int:
     )
     parser.add_argument(
         "--no-folder", action="store_true", help="ask no others; a later run without this asks them about the survivors"
+    )
+    parser.add_argument(
+        "--with",
+        dest="more",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="ask the tests of this folder as well",
     )
     parser.add_argument("--refresh", action="store_true", help="measure again which tests run which line")
     parser.add_argument("--list", action="store_true", help="only name the chosen mutants")
@@ -64,7 +73,10 @@ def _try_all(chosen: Sequence[Mutant], names: dict[Mutant, str], results: Path, 
     known = _read(results)
     mutants = [mutant for mutant in chosen if names[mutant] not in known or known[names[mutant]].may_die(depth)]
     folders = sorted({mirror_of(mutant.path)[-1] for mutant in mutants})
-    contexts = {folder: measure_contexts([folder], refresh=asked.refresh) for folder in folders}
+    measured = {one: measure_contexts([one], refresh=asked.refresh) for one in dict.fromkeys([*folders, *asked.more])}
+    contexts = {
+        folder: reduce(Contexts.and_of, (measured[one] for one in asked.more), measured[folder]) for folder in folders
+    }
     warm_up(folders)
     for number, mutant in enumerate(mutants, 1):
         began_mono = time.monotonic()

@@ -100,6 +100,12 @@ class Contexts:
         tests = {one["test"]: (one["s"], frozenset(one["probes"])) for one in lines}
         return cls(probes, tests, frozenset(one["test"] for one in lines if one["failed"]))
 
+    def and_of(self, other: Contexts) -> Contexts:
+        """Add the tests of another folder, which were measured on the same code."""
+        if self.probes != other.probes:
+            raise ValueError("the contexts were measured on different code: measure them again (--refresh)")
+        return Contexts(self.probes, self.tests | other.tests, self.failing | other.failing)
+
     @property
     def seconds(self) -> dict[str, float]:
         """Return how long each test takes."""
@@ -109,17 +115,16 @@ class Contexts:
         """List the tests that run the changed line, the fastest first, as far as they fit into the time for them.
 
         A line belongs to the last probe before it in its function. Tests that take this branch come before others that
-        only call the function. Tests whose file is named after the changed one come first in both groups. A line of Lua
-        belongs to the functions that name the script.
+        only call the function. In both groups, tests whose file is named after the changed one come first, and then
+        those of its folder. A line of Lua belongs to the functions that name the script.
 
         Args:
             mutant: The change.
             seconds: The time; at least one test is listed, however long it takes.
         """
-        stem = Path(mutant.path).stem
         near, called = self._probes_of(mutant)
-        known = self._hitting(near, stem)
-        known += [one for one in self._hitting(called, stem) if one not in known]
+        known = self._hitting(near, mutant.path)
+        known += [one for one in self._hitting(called, mutant.path) if one not in known]
         chosen: list[str] = []
         spent_s = 0.0
         for name in known:
@@ -151,12 +156,13 @@ class Contexts:
         near = {index for line, index, _ in inside if before and line == max(before)}
         return near, called or {index for _, index, _ in inside}
 
-    def _hitting(self, indices: Iterable[int], stem: str) -> list[str]:
+    def _hitting(self, indices: Iterable[int], path: str) -> list[str]:
         wanted = frozenset(indices)
+        folder, stem = f"{mirror_of(path)[-1]}/", Path(path).stem
         named = re.compile(rf"/test_{stem}\w*\.py::")
         found = [
-            (not named.search(name), seconds, name)
+            (not named.search(name), not name.startswith(folder), seconds, name)
             for name, (seconds, probes) in self.tests.items()
             if probes & wanted and name not in self.failing
         ]
-        return [name for _, _, name in sorted(found)]
+        return [name for _, _, _, name in sorted(found)]

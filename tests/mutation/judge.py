@@ -107,20 +107,27 @@ def judge(mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, fo
         if not _compiles(mutant):
             return Verdict.BROKEN, ""
     first = contexts.tests_of(mutant, seconds)
-    if first and (test := _noticing(mutant, number, first, contexts, [])):
+    if first and (test := noticing(mutant, number, first, contexts, [])):
         return Verdict.KILLED, test
     for folder in mirror_of(mutant.path) if folders else ():
-        if test := _noticing(mutant, number, [folder], contexts, first):
+        if test := noticing(mutant, number, [folder], contexts, first):
             return Verdict.KILLED, test
     return Verdict.SURVIVED, ""
 
 
-def _noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contexts, spared: Sequence[str]) -> str:
-    """Find a test that notices.
+def noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contexts, spared: Sequence[str]) -> str:
+    """Find a test that notices a mutant.
 
     A test notices if it fails twice with the mutant and passes without it: a slow machine, or a test that fails now
     and then, kills nothing. Other tests that fail are left out. Without the mutant it has passed when the contexts were
     measured; if it did not end, or was not measured, it is run once more.
+
+    Args:
+        mutant: The change.
+        number: Unique in this run.
+        tests: Which tests are asked.
+        contexts: What is known of them.
+        spared: Tests that are not asked.
 
     Returns:
         The test; "" if there is none.

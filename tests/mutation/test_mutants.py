@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation import judge, lua_mutants, python_mutants
+from tests.mutation import asking, judge, lua_mutants, python_mutants
 from tests.mutation.choose import ROOT, Contexts, files_of, mirror_of, sample
+from tests.mutation.lua_callers import callers_of
 from tests.mutation.mutant import Mutant
 
 
@@ -83,6 +84,50 @@ def test_tests_that_take_the_branch_of_a_line_come_before_others_that_call_the_f
 
     assert known.tests_of(Mutant(path, begin + 1, "", 0, 0, ""), 60) == ["slow", "fast"]
     assert known.tests_of(Mutant(path, begin, "", 0, 0, ""), 60) == ["fast", "slow"]
+
+
+def test_tests_of_a_lua_line_are_those_that_call_a_function_which_names_its_script() -> None:
+    found = {
+        name: {Path(module).name for module, _ in callers_of(Path(f"actors/hero_job/protocol/lua/{name}.lua"))}
+        for name in ("turn", "set_value", "parts/values", "parts/attempts")
+    }
+
+    assert found == {
+        "turn": {"actor_operations.py"},
+        "set_value": {"values.py"},
+        "parts/values": {"values.py"},
+        "parts/attempts": {"actor_operations.py", "operations.py"},
+    }
+
+
+NOTICES = """
+import pathlib, time, a
+def test_now_and_then():
+    if a.x == 2 and not pathlib.Path("failed").exists():
+        pathlib.Path("failed").touch()
+        raise AssertionError
+def test_broken():
+    raise AssertionError
+def test_sees():
+    assert a.x == 1
+"""
+
+
+def test_a_test_that_fails_now_and_then_or_always_kills_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they are slow to import
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(judge, "ROOT", tmp_path)
+    monkeypatch.setattr(asking, "ROOT", tmp_path)
+    monkeypatch.setattr(judge, "STATE", tmp_path / "state")
+    monkeypatch.setattr(judge, "_KEPT", tmp_path / "state/restore.json")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_a.py").write_text(NOTICES)
+    (mutant,) = python_mutants.mutants_of("a.py", "x = 1\n")
+
+    assert judge.noticing(mutant, 1, ["test_a.py"], Contexts({}, {}), []) == "test_a.py::test_sees"
 
 
 def test_the_tests_of_a_file_are_those_of_the_nearest_folder_and_then_those_of_its_package() -> None:

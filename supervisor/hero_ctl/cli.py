@@ -5,9 +5,12 @@ The imports at the top are few, so that Ctrl-C during the other imports reaches 
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from hero_ctl.exits import CtlExitCode
 
@@ -40,21 +43,42 @@ def _run() -> None:
 
     _let_options_win()
     move_secret_to_environment("HERO_REDIS_URL")
-    from hero_ctl.app import build_app
-
     if instruction := os.environ.get("_HEROCTL_COMPLETE"):
+        from hero_ctl.app import build_app
         from hero_ctl.commands.tools.completion import complete
 
         sys.exit(complete(build_app(), instruction))
-    from hero_ctl.output.error_messages import explain
+    from hero_ctl.overview import print_overview
+
+    if print_overview(sys.argv[1:]):
+        return
     from hero_job.model.errors import HeroJobError
 
     try:
-        build_app(sys.argv[1:])()
+        _command(sys.argv[1:])()
     except HeroJobError as e:
+        from hero_ctl.output.error_messages import explain
+
         message = explain(e)
         print(message.text, file=sys.stderr)  # noqa: T201  # a command prints its errors
         sys.exit(message.code)
+
+
+def _command(words: list[str]) -> Callable[[], Any]:
+    """What these words ask for. Typer reads them only if that needs its messages or its help."""
+    from hero_ctl.command_table import find_command
+
+    if (found := find_command(words)) is not None:
+        from hero_ctl.quick_words import read_quickly
+
+        row, rest = found
+        module_name, _, function = row.function.partition(":")
+        command = getattr(importlib.import_module(f"hero_ctl.commands.{module_name}"), function)
+        if (call := read_quickly(command, rest)) is not None:
+            return call
+    from hero_ctl.app import build_app
+
+    return build_app(words)
 
 
 def _let_options_win() -> None:

@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import duration
 from hero_ctl.output.console import fail
+from hero_ctl.parameters import Option
 from hero_job.model.fields.job_field import PRIORITY, CommandLineOption, JobField
 from hero_job.model.job import DEFAULT_LIMITS, JOB_FIELDS, Priority, ScriptType
 
-_job_option = functools.partial(typer.Option, rich_help_panel="Job")
+_job_option = functools.partial(Option, rich_help_panel="Job")
 
 ScriptTypeOption = Annotated[ScriptType, _job_option("--type", "-t", case_sensitive=False, help="Which actors run it.")]
 
@@ -85,7 +84,7 @@ def _annotation(field: JobField, option: CommandLineOption) -> Any:
     annotated: Any = Annotated  # as a value: mypy knows it only as a part of annotations
     return annotated[
         kind | None,
-        typer.Option(
+        Option(
             option.flag,
             metavar="TIME" if is_time else option.metavar,
             parser=duration if is_time else None,

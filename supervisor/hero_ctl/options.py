@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail
 from hero_ctl.output.formats import Format
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.job import ScriptType
 
 _STORE_PANEL = "Store"
@@ -43,27 +42,30 @@ def duration(text: str) -> float:
     try:
         return parse_duration(str(text))
     except ValueError as e:
-        raise typer.BadParameter(f"{text!r} {e}") from None
+        # Imported late: only a wrong word needs it.
+        from typer import BadParameter
+
+        raise BadParameter(f"{text!r} {e}") from None
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Print again every two seconds, until interrupted.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Name what would be changed, but change nothing.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Json = Annotated[bool, Option("--json", help="Print JSON.")]
+Watch = Annotated[bool, Option("--watch", "-w", help="Print again every two seconds, until interrupted.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Name what would be changed, but change nothing.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print the result only.")]
+Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")]
 JobId = Annotated[
     str,
-    typer.Argument(metavar="JOB_ID", help="The id that `heroctl submit` printed.", autocompletion=live("job_ids")),
+    Argument(metavar="JOB_ID", help="The id that `heroctl submit` printed.", autocompletion=live("job_ids")),
 ]
 Script = Annotated[
     str | None,
-    typer.Argument(metavar="SCRIPT", help="A file that exists, @PATH for a file, - for standard input, or the script."),
+    Argument(metavar="SCRIPT", help="A file that exists, @PATH for a file, - for standard input, or the script."),
 ]
 ScriptArgs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[-- ARGS]...", help="Texts that the script reads as ARGS.", show_default=False),
+    Argument(metavar="[-- ARGS]...", help="Texts that the script reads as ARGS.", show_default=False),
 ]
-ScriptFile = Annotated[Path | None, typer.Option("--file", "-f", metavar="PATH", help="Read the script from a file.")]
+ScriptFile = Annotated[Path | None, Option("--file", "-f", metavar="PATH", help="Read the script from a file.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class PlaceOptions:
 
     server: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--server",
             envvar="HERO_SERVER",
             metavar="URL",
@@ -93,7 +95,7 @@ class PlaceOptions:
     ] = None
     profile: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--profile",
             envvar="HERO_PROFILE",
             metavar="NAME",
@@ -104,7 +106,7 @@ class PlaceOptions:
     ] = None
     ca_file: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--ca-file",
             metavar="PATH",
             show_default="those of the system",
@@ -114,7 +116,7 @@ class PlaceOptions:
     ] = None
     cert_file: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--cert-file",
             metavar="PATH",
             show_default="none",
@@ -124,7 +126,7 @@ class PlaceOptions:
     ] = None
     key_file: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--key-file",
             metavar="PATH",
             show_default="that in --cert-file",
@@ -134,7 +136,7 @@ class PlaceOptions:
     ] = None
     config: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--config",
             envvar="HERO_CONFIG",
             metavar="FILE",
@@ -160,7 +162,7 @@ class ServiceOptions(PlaceOptions):
 
     socket: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--socket",
             envvar="HERO_SOCKET",
             metavar="PATH",
@@ -182,7 +184,7 @@ class StoreOptions(PlaceOptions):
 
     redis_url: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--redis-url",
             envvar="HERO_REDIS_URL",
             metavar="URL",
@@ -193,7 +195,7 @@ class StoreOptions(PlaceOptions):
     ] = None
     given_namespace: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--namespace",
             envvar="HERO_NAMESPACE",
             metavar="NAME",
@@ -215,11 +217,11 @@ class OutputOptions:
 
     form: Annotated[
         Format,
-        typer.Option(
+        Option(
             "--output", "-o", case_sensitive=False, help="Format of the result; wide: all columns, name: ids or names."
         ),
     ] = Format.TABLE
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; -o json adds the version of the fields.")] = False
+    as_json: Annotated[bool, Option("--json", help="Print JSON; -o json adds the version of the fields.")] = False
 
     @property
     def format(self) -> Format:
@@ -231,12 +233,10 @@ class OutputOptions:
 class QueueOptions:
     """Which queue a command acts on."""
 
-    script_type: Annotated[
-        ScriptType, typer.Argument(metavar="TYPE", case_sensitive=False, help="osis, sal, v or python.")
-    ]
-    group: Annotated[str | None, typer.Option("--group", metavar="NAME", help="Only actors of this group.")] = None
+    script_type: Annotated[ScriptType, Argument(metavar="TYPE", case_sensitive=False, help="osis, sal, v or python.")]
+    group: Annotated[str | None, Option("--group", metavar="NAME", help="Only actors of this group.")] = None
     instance: Annotated[
-        str | None, typer.Option("--instance", metavar="NAME", help="Only this actor of the group; needs --group.")
+        str | None, Option("--instance", metavar="NAME", help="Only this actor of the group; needs --group.")
     ] = None
 
     def __post_init__(self) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
 from hero_ctl.connect.service import ask_supervisor
 from hero_ctl.connect.store import find, is_remote, open_supervisor
 from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, Watch, duration, live
-from hero_ctl.output.console import print_note, print_result
+from hero_ctl.output.console import echo, print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
 from hero_ctl.output.tables import ACTORS
+from hero_ctl.parameters import Argument, Option
 from hero_ctl.running.roll_notes import RollNotes
 from hero_job.model.job import ScriptType
 
@@ -27,11 +26,10 @@ if TYPE_CHECKING:
 _LOOK_S: Final = 1.0
 #: Longest wait for a look at a restart under way, in seconds.
 _LIST_S: Final = 30.0
-HELP_TEXT = "List actor processes; show, start, stop and restart those of this machine's supervisor."
 
 Name = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="NAME",
         help="An actors entry of the config (sal: all its processes), or a process (sal-1).",
         autocompletion=live("actor_names"),
@@ -39,13 +37,11 @@ Name = Annotated[
 ]
 EntryName = Annotated[
     str,
-    typer.Argument(
-        metavar="NAME", help="An actors entry of the config, such as sal.", autocompletion=live("actor_names")
-    ),
+    Argument(metavar="NAME", help="An actors entry of the config, such as sal.", autocompletion=live("actor_names")),
 ]
 WaitLimit = Annotated[
     float | None,
-    typer.Option(
+    Option(
         "--wait",
         parser=duration,
         metavar="TIME",
@@ -53,14 +49,6 @@ WaitLimit = Annotated[
         help="Stop waiting after this long; the supervisor goes on.",
     ),
 ]
-
-
-def list_actors_of_group(
-    context: typer.Context, store: StoreOptions, *, watch: Watch = False, output: OutputOptions
-) -> None:
-    """List the actors of all machines, and how many jobs wait; or act on those of this machine's supervisor."""
-    if context.invoked_subcommand is None:
-        list_actors(store, watch=watch, output=output)
 
 
 def list_actors(store: StoreOptions, *, watch: Watch = False, output: OutputOptions) -> None:
@@ -76,11 +64,11 @@ def list_actors(store: StoreOptions, *, watch: Watch = False, output: OutputOpti
                 return
             for row in rows:
                 if row["unavailable"] is not None:
-                    typer.echo(f"{row['name']}: {row['unavailable']}")
+                    echo(f"{row['name']}: {row['unavailable']}")
             queues = [queue_as_json(queue) for queue in supervisor.list_queues()]
             paused = {True: " (paused)", False: ""}
             said = [f"{_queue_name(q)} {q['waiting']}{paused[bool(q['paused_since'])]}" for q in queues]
-            typer.echo("waiting: " + ", ".join(said))
+            echo("waiting: " + ", ".join(said))
 
         repeat(draw, watch=watch)
 
@@ -134,7 +122,7 @@ def restart(
     *,
     name: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="[NAME]",
             help="An actors entry of the config, or one process.",
             show_default="all",
@@ -150,14 +138,14 @@ def restart(
     with RollNotes(lambda: ask_supervisor(service, "list_actors", {}, _LIST_S), name):
         replaced = ask_supervisor(service, "restart_actor", {"name": name, "wait": True}, wait)["replaced"]
     for slot in replaced:
-        typer.echo(slot)
+        echo(slot)
 
 
 def logs(
     *,
     name: Name,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until interrupted.")] = False,
-    tail: Annotated[int, typer.Option("--tail", "-n", min=1, max=10_000, metavar="N", help="The last N lines.")] = 100,
+    follow: Annotated[bool, Option("--follow", "-f", help="Keep printing new lines until interrupted.")] = False,
+    tail: Annotated[int, Option("--tail", "-n", min=1, max=10_000, metavar="N", help="The last N lines.")] = 100,
     service: ServiceOptions,
 ) -> None:
     """Print what a process of this machine's supervisor has written, also one that has ended."""
@@ -174,7 +162,7 @@ def logs(
 def scale(
     *,
     name: EntryName,
-    count: Annotated[int, typer.Argument(metavar="N", min=0, max=1000, help="How many processes.")],
+    count: Annotated[int, Argument(metavar="N", min=0, max=1000, help="How many processes.")],
     service: ServiceOptions,
 ) -> None:
     """Run N processes of an entry, until the supervisor restarts or its config changes the count."""
@@ -183,9 +171,7 @@ def scale(
 
 def reload(
     *,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Do not wait until changed processes are replaced.")
-    ] = False,
+    no_wait: Annotated[bool, Option("--no-wait", help="Do not wait until changed processes are replaced.")] = False,
     wait: WaitLimit = None,
     service: ServiceOptions,
 ) -> None:
@@ -193,7 +179,7 @@ def reload(
     answer = ask_supervisor(service, "reload", {"wait": not no_wait}, wait)
     for what in ("added", "removed", "changed", "scaled"):
         for entry in answer[what]:
-            typer.echo(f"{what} {entry}")
+            echo(f"{what} {entry}")
     if answer["needs_restart"]:
         print_note(f"restart the service to apply: {', '.join(answer['needs_restart'])}")
 
@@ -203,6 +189,6 @@ def _print_entry(entry: dict[str, Any], *, as_json: bool = False) -> None:
     from hero_ctl.output.tables import print_entry
 
     if as_json:
-        typer.echo(to_json(entry))
+        echo(to_json(entry))
     else:
         print_entry(entry)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from hero_client import Supervisor
 from hero_ctl.commands.job.selection import FilterOptions, select_jobs
 from hero_ctl.connect.store import open_supervisor
@@ -15,10 +13,11 @@ from hero_ctl.output.console import fail
 from hero_ctl.output.formats import print_record, print_rows
 from hero_ctl.output.json_views import plain, record_as_json
 from hero_ctl.output.tables import JOBS, print_facts
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import WaitTimeout
 from hero_job.model.views import BatchStatus
 
-BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", help="The batch.")]
+BatchId = Annotated[str, Argument(metavar="BATCH_ID", help="The batch.")]
 
 
 def show(batch_id: BatchId, *, output: OutputOptions, store: StoreOptions) -> None:
@@ -37,7 +36,7 @@ def jobs(batch_id: BatchId, *, output: OutputOptions, store: StoreOptions) -> No
 def wait(
     batch_id: BatchId,
     *,
-    timeout: Annotated[float, typer.Option("--timeout", parser=duration, metavar="TIME", help="Longest wait.")] = 365
+    timeout: Annotated[float, Option("--timeout", parser=duration, metavar="TIME", help="Longest wait.")] = 365
     * 86_400.0,
     output: OutputOptions,
     store: StoreOptions,
@@ -51,7 +50,7 @@ def wait(
             fail(f"{left} jobs of the batch {batch_id} have not ended", CtlExitCode.NOT_ENDED)
     _print(ended, output)
     if ended.error or ended.stopped:
-        raise typer.Exit(CtlExitCode.FAILED)
+        raise SystemExit(CtlExitCode.FAILED)
 
 
 def _find(supervisor: Supervisor, batch_id: str) -> BatchStatus:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from hero_ctl.connect.store import namespace_of, open_supervisor, url_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import ScriptTypeOption
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output.console import fail, print_note
+from hero_ctl.output.console import echo, fail, print_note
+from hero_ctl.parameters import Option
 from hero_ctl.running.waiting import missing_actor, serves
 from hero_job.model.job import ScriptType
 
 
 def bench(
     *,
-    jobs: Annotated[int, typer.Option("--jobs", "-n", min=1, help="Total number of no-op jobs.")] = 10_000,
-    producers: Annotated[int, typer.Option("--producers", "-p", min=1, max=64, help="Producer processes.")] = 2,
+    jobs: Annotated[int, Option("--jobs", "-n", min=1, help="Total number of no-op jobs.")] = 10_000,
+    producers: Annotated[int, Option("--producers", "-p", min=1, max=64, help="Producer processes.")] = 2,
     in_flight: Annotated[
         int,
-        typer.Option("--in-flight", min=1, max=1000, help="Jobs that each producer has in flight simultaneously."),
+        Option("--in-flight", min=1, max=1000, help="Jobs that each producer has in flight simultaneously."),
     ] = 8,
     script_type: ScriptTypeOption = ScriptType.SAL,
     as_json: Json = False,
@@ -48,9 +47,9 @@ def bench(
         if not any(serves(actor, job) for actor in supervisor.list_actors()):
             fail(missing_actor(job), CtlExitCode.FAILED)
     summary = run_bench(plan)
-    typer.echo(to_json(summary.as_json()) if as_json else summary.as_text())
+    echo(to_json(summary.as_json()) if as_json else summary.as_text())
     print_note(
         f"{plan.producers} producers with {plan.in_flight} jobs in flight wait for every result, beside the actors "
         "if those are on this machine; docs/performance.md measures an actor that empties a full queue, which is faster"
     )
-    raise typer.Exit(summary.exit_code)
+    raise SystemExit(summary.exit_code)

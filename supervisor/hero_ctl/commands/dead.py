@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from hero_client import Supervisor
 from hero_ctl.commands.job.selection import read_ids
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.options import OutputOptions, StoreOptions, Yes
-from hero_ctl.output.console import confirm, print_note
+from hero_ctl.output.console import confirm, echo, print_note
 from hero_ctl.output.formats import print_rows
 from hero_ctl.output.tables import DEAD
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import HeroJobError, JobNotFound, StoreError
 from hero_job.model.views import JobRecord
 
 
 def list_dead(
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Most letters to list.")] = 50,
+    limit: Annotated[int, Option("--limit", "-n", min=1, max=10_000, help="Most letters to list.")] = 50,
     output: OutputOptions,
     store: StoreOptions,
 ) -> None:
@@ -43,7 +42,7 @@ def retry(
     store: StoreOptions,
     job_ids: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="[JOB_ID]...", help="Only these jobs; - reads ids from standard input. Without any, all letters."
         ),
     ] = None,
@@ -55,12 +54,12 @@ def retry(
             count = supervisor.count_dead()
             if not yes and count:
                 confirm(f"Run all {count} dead letters again?")
-            typer.echo(supervisor.retry_all_dead())
+            echo(supervisor.retry_all_dead())
             return
         ids = read_ids(job_ids)
         for job_id in ids:
             supervisor.retry_job(job_id)
-        typer.echo(len(ids))
+        echo(len(ids))
 
 
 def purge(store: StoreOptions, *, yes: Yes = False) -> None:
@@ -69,7 +68,7 @@ def purge(store: StoreOptions, *, yes: Yes = False) -> None:
         count = supervisor.count_dead()
         if not yes and count:
             confirm(f"Delete all {count} dead letters with their jobs?")
-        typer.echo(supervisor.purge_dead())
+        echo(supervisor.purge_dead())
 
 
 def _record(supervisor: Supervisor, job_id: str) -> JobRecord | str:

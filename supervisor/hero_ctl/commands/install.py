@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail, print_note, print_result
+from hero_ctl.parameters import Option
 
 EPILOG: Final = "Exit codes: 0 installed; 2 wrong usage, a config that is not valid, or a file that cannot be written."
 
@@ -118,11 +117,11 @@ class Installation:
 def install_service(
     *,
     user: Annotated[
-        bool, typer.Option("--user/--system", help="Install for your own service manager, or for the machine's.")
+        bool, Option("--user/--system", help="Install for your own service manager, or for the machine's.")
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--config",
             metavar="FILE",
             show_default="/etc/hero/hero.toml, with --user ~/.config/hero/hero.toml",
@@ -131,7 +130,7 @@ def install_service(
     ] = None,
     tcp: Annotated[
         str,
-        typer.Option(
+        Option(
             "--tcp",
             metavar="ADDRESS:PORT",
             help="systemd also listens here, for WebSocket and HTTP.",
@@ -140,9 +139,9 @@ def install_service(
     ] = "",
     prefix: Annotated[
         Path | None,
-        typer.Option("--prefix", metavar="FOLDER", help="Write below this folder: for packages and images."),
+        Option("--prefix", metavar="FOLDER", help="Write below this folder: for packages and images."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files, but write nothing.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the files, but write nothing.")] = False,
 ) -> None:
     """Install the supervisor as a systemd service, and print the command that starts it."""
     if tcp and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]{1,5}", tcp):
@@ -171,7 +170,7 @@ def install_service(
     files |= {_below(below, folder / name): text for name, text in installation.units().items()}
     if dry_run:
         print_result("\n".join(f"# {path}\n{text}" for path, text in files.items()))
-        raise typer.Exit(CtlExitCode.USAGE if refused else CtlExitCode.FINISHED)
+        raise SystemExit(CtlExitCode.USAGE if refused else CtlExitCode.FINISHED)
     outcomes = {path.name: _write(path, text) for path, text in files.items()}
     for path in files:
         print_note(f"{outcomes[path.name]} {path}")

@@ -10,15 +10,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
 
-import typer
-
 from hero_config.model.durations import parse_duration
 from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import OutputOptions, StoreOptions, Yes
-from hero_ctl.output.console import confirm_on_terminal, fail, print_note
+from hero_ctl.output.console import confirm_on_terminal, echo, fail, print_note
 from hero_ctl.output.formats import print_rows
 from hero_ctl.output.tables import KEYS
+from hero_ctl.parameters import Argument, Option
 from hero_job.operations.credentials import Credentials, StoredToken, token_hash
 
 #: 200 years.
@@ -35,16 +34,16 @@ class KeyScope(StrEnum):
     READ = "read"
 
 
-KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Who holds it; for a user, the caller_id of its jobs.")]
+KeyName = Annotated[str, Argument(metavar="NAME", help="Who holds it; for a user, the caller_id of its jobs.")]
 
 
 def create(
     *,
     name: KeyName,
-    scope: Annotated[KeyScope, typer.Option("--scope", help="What its holder may do.")],
+    scope: Annotated[KeyScope, Option("--scope", help="What its holder may do.")],
     expires: Annotated[
         str | None,
-        typer.Option("--expires", metavar="SPAN", help="It stops working after this long: 90m, 12h, 30d, 4w."),
+        Option("--expires", metavar="SPAN", help="It stops working after this long: 90m, 12h, 30d, 4w."),
     ] = None,
     store: StoreOptions,
 ) -> None:
@@ -59,7 +58,7 @@ def create(
         if not supervisor.store.run(Credentials(namespace_of(store)).add_token(stored)):
             fail(f"a key named '{name}' exists; remove it first with `heroctl keys revoke {name}`", CtlExitCode.FAILED)
     print_note("a port asks for keys only if its config has tokens, signature_keys or require_auth = true")
-    typer.echo(token)
+    echo(token)
 
 
 def list_keys(*, output: OutputOptions, store: StoreOptions) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import typer
-
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.options import OutputOptions, QueueOptions, StoreOptions, Watch, Yes
-from hero_ctl.output.console import confirm, print_note
+from hero_ctl.output.console import confirm, echo, print_note
 from hero_ctl.output.formats import print_rows, repeat
 from hero_ctl.output.tables import QUEUES
 
@@ -51,4 +49,4 @@ def purge(
             waiting = supervisor.get_queue(*names).waiting
             where = "/".join(name for name in names if name)
             confirm(f"Stop the {waiting} jobs that wait in the queue {where}?")
-        typer.echo(supervisor.purge_queue(*names))
+        echo(supervisor.purge_queue(*names))

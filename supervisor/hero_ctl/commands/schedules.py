@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, NoReturn
 
-import typer
-
 from hero_client import Supervisor
 from hero_ctl.connect.store import is_remote, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import JobOptions, job_fields
 from hero_ctl.options import OutputOptions, Script, ScriptArgs, ScriptFile, StoreOptions, Yes, duration, live
-from hero_ctl.output.console import confirm_on_terminal, fail, print_note
+from hero_ctl.output.console import confirm_on_terminal, echo, fail, print_note
 from hero_ctl.output.formats import print_record, print_rows
 from hero_ctl.output.tables import SCHEDULES, print_facts, when
+from hero_ctl.parameters import Argument, Option
 from hero_ctl.running.script import read_script
 from hero_job.model.errors import JobNotFound
 from hero_job.model.job import Job
@@ -21,7 +20,7 @@ from hero_job.operations.schedules import Missed, Overlap, Schedule
 
 ScheduleName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Letters, digits, '_', '.', '-'.", autocompletion=live("schedule_names")),
+    Argument(metavar="NAME", help="Letters, digits, '_', '.', '-'.", autocompletion=live("schedule_names")),
 ]
 
 
@@ -33,20 +32,18 @@ def add(
     file: ScriptFile = None,
     cron: Annotated[
         str | None,
-        typer.Option("--cron", metavar="FIELDS", help='When, such as "30 2 * * *"; six fields begin with seconds.'),
+        Option("--cron", metavar="FIELDS", help='When, such as "30 2 * * *"; six fields begin with seconds.'),
     ] = None,
     every: Annotated[
         float | None,
-        typer.Option("--every", parser=duration, metavar="TIME", help="Instead of --cron: run it at this interval."),
+        Option("--every", parser=duration, metavar="TIME", help="Instead of --cron: run it at this interval."),
     ] = None,
-    tz: Annotated[
-        str, typer.Option("--tz", metavar="ZONE", help="Time zone of --cron, such as Europe/Brussels.")
-    ] = "UTC",
+    tz: Annotated[str, Option("--tz", metavar="ZONE", help="Time zone of --cron, such as Europe/Brussels.")] = "UTC",
     overlap: Annotated[
-        Overlap, typer.Option("--overlap", help="What to do while the previous job still runs.")
+        Overlap, Option("--overlap", help="What to do while the previous job still runs.")
     ] = Overlap.SKIP,
     missed: Annotated[
-        Missed, typer.Option("--missed", help="What to do about times at which no supervisor ran.")
+        Missed, Option("--missed", help="What to do about times at which no supervisor ran.")
     ] = Missed.ONCE,
     options: JobOptions,
     store: StoreOptions,
@@ -60,7 +57,7 @@ def add(
         fail("give the times: either --cron FIELDS or --every SECONDS", CtlExitCode.USAGE)
     schedule = Schedule(name=name, job=fields, cron=cron, interval_s=every, tz=tz, overlap=overlap, missed=missed)
     with open_supervisor(store) as supervisor:
-        typer.echo(time_text(supervisor.put_schedule(schedule)))
+        echo(time_text(supervisor.put_schedule(schedule)))
 
 
 def list_schedules(*, output: OutputOptions, store: StoreOptions) -> None:
@@ -108,7 +105,7 @@ def show(name: ScheduleName, store: StoreOptions, *, output: OutputOptions) -> N
 def run(name: ScheduleName, store: StoreOptions) -> None:
     """Run the job of a schedule now, and print its id. The schedule itself goes on as before."""
     with open_supervisor(store) as supervisor:
-        typer.echo(supervisor.submit_job(Job.from_fields(dict(_find(supervisor, name).job))))
+        echo(supervisor.submit_job(Job.from_fields(dict(_find(supervisor, name).job))))
 
 
 def pause(name: ScheduleName, store: StoreOptions) -> None:
@@ -128,7 +125,7 @@ def resume(name: ScheduleName, store: StoreOptions) -> None:
         if supervisor.next_ticks([name]) != [None]:
             print_note("it was not paused")
             return
-        typer.echo(time_text(supervisor.put_schedule(schedule)))
+        echo(time_text(supervisor.put_schedule(schedule)))
 
 
 def delete(name: ScheduleName, store: StoreOptions, *, yes: Yes = False) -> None:

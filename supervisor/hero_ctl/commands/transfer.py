@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TextIO
 
-import typer
-
 from hero_ctl.connect.store import namespace_of, url_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
 from hero_ctl.output.console import fail, print_note
+from hero_ctl.parameters import Argument, Option
 from hero_job.client.store import Store
 from hero_job.client.transfer import export_lines, import_lines
 
-ExportFile = Annotated[str, typer.Argument(metavar="FILE", help="Path of the file, or - for standard input or output.")]
+ExportFile = Annotated[str, Argument(metavar="FILE", help="Path of the file, or - for standard input or output.")]
 StoreDir = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--store-dir",
         metavar="FOLDER",
         help="Folder of an embedded store whose service is stopped; the store runs for this command only.",
@@ -33,7 +32,7 @@ def export(
     *,
     file: ExportFile,
     live: Annotated[
-        bool, typer.Option("--live", help="Export although actors run; jobs that change meanwhile may be missing.")
+        bool, Option("--live", help="Export although actors run; jobs that change meanwhile may be missing.")
     ] = False,
     store_dir: StoreDir = None,
     store: StoreOptions,

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import NoReturn
-
-import typer
 
 from hero_ctl.exits import CtlExitCode
 
 PREFIX = "heroctl: "
+_CONTROL = re.compile(r"\x1b\[[;?0-9]*[A-Za-z]")
+
+
+def echo(text: object = "", *, nl: bool = True, err: bool = False) -> None:
+    """Print a text; where no terminal shows it, without colours and other control sequences.
+
+    Args:
+        text: The text, or what has one.
+        nl: End the line.
+        err: To standard error.
+    """
+    stream = sys.stderr if err else sys.stdout
+    shown = str(text) if stream.isatty() else _CONTROL.sub("", str(text))
+    stream.write(f"{shown}\n" if nl else shown)
+    stream.flush()
 
 
 def print_result(text: str) -> None:
@@ -21,13 +35,13 @@ def print_result(text: str) -> None:
 
 def print_note(text: str, prefix: str = PREFIX) -> None:
     """Tell the user something that is not part of the result."""
-    typer.echo(f"{prefix}{text}", err=True)
+    echo(f"{prefix}{text}", err=True)
 
 
 def ask(question: str) -> bool:
     """Ask a question, and return whether the answer is yes."""
-    # Not typer.confirm: it writes a space to standard output, which is for results only.
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    # To standard error: standard output is for results only.
+    echo(f"{question} [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -61,4 +75,4 @@ def fail(text: str, code: CtlExitCode, prefix: str = PREFIX) -> NoReturn:
         prefix: Goes before the text.
     """
     print_note(text, prefix)
-    raise typer.Exit(code)
+    raise SystemExit(code)

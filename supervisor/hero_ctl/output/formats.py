@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-import typer
+from hero_ctl.output.console import echo
 
 #: Version of the fields in `-o json` and `-o yaml`.
 FIELDS_VERSION: Final = 1
@@ -87,19 +87,19 @@ def print_rows(rows: Sequence[Row], listing: Listing, form: Format, *, bare: boo
     """
     match form:
         case Format.JSON if bare:
-            typer.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+            echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
         case Format.JSON:
-            typer.echo(json.dumps(_envelope(rows, listing), indent=2, ensure_ascii=False))
+            echo(json.dumps(_envelope(rows, listing), indent=2, ensure_ascii=False))
         case Format.JSONL:
             for row in rows:
-                typer.echo(json.dumps(row, ensure_ascii=False))
+                echo(json.dumps(row, ensure_ascii=False))
         case Format.YAML:
             import yaml
 
-            typer.echo(yaml.safe_dump(_plain(_envelope(rows, listing)), allow_unicode=True, sort_keys=False), nl=False)
+            echo(yaml.safe_dump(_plain(_envelope(rows, listing)), allow_unicode=True, sort_keys=False), nl=False)
         case Format.NAME:
             for row in rows:
-                typer.echo(one_line(str(row[listing.name])))
+                echo(one_line(str(row[listing.name])))
         case Format.TABLE | Format.WIDE:
             _print_table(rows, listing, wide=form is Format.WIDE)
 
@@ -121,11 +121,11 @@ def print_record(record: Row, kind: str, form: Format, draw: Callable[[], None],
         if form in (Format.JSON, Format.YAML):
             versioned = {"version": FIELDS_VERSION, "kind": kind, **record}
             if form is Format.JSON:
-                typer.echo(json.dumps(versioned, indent=2, ensure_ascii=False))
+                echo(json.dumps(versioned, indent=2, ensure_ascii=False))
             else:
                 import yaml
 
-                typer.echo(yaml.safe_dump(_plain(versioned), allow_unicode=True, sort_keys=False), nl=False)
+                echo(yaml.safe_dump(_plain(versioned), allow_unicode=True, sort_keys=False), nl=False)
         else:
             print_rows([record], listing, form)
 
@@ -134,7 +134,7 @@ def repeat(draw: Callable[[], None], *, watch: bool) -> None:
     """Print once, or again and again until the user interrupts."""
     while watch:
         if sys.stdout.isatty():
-            typer.echo("\x1b[H\x1b[2J", nl=False)
+            echo("\x1b[H\x1b[2J", nl=False)
         draw()
         sys.stdout.flush()
         time.sleep(_WATCH_S)
@@ -158,13 +158,13 @@ def _envelope(rows: Sequence[Row], listing: Listing) -> dict[str, Any]:
 
 def _print_table(rows: Sequence[Row], listing: Listing, *, wide: bool) -> None:
     if not rows:
-        typer.echo(listing.empty)
+        echo(listing.empty)
         return
     columns = [column for column in listing.columns if wide or not column.wide]
     # A pipe or a file has no width, so nothing is cut there.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not wide else None
     for line in table_lines(rows, columns, width):
-        typer.echo(line)
+        echo(line)
 
 
 def table_lines(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> list[str]:

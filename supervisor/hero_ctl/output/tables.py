@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import typer
-
 from hero_config.model.durations import show_duration
+from hero_ctl.output.console import echo
 from hero_ctl.output.formats import Column, Listing, Row, cut, one_line
 
 _FACT_CHARS: Final = 240
@@ -187,7 +186,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     width = max(map(len, facts))
     for name, fact in facts.items():
         if fact not in (None, ""):
-            typer.echo(f"{name:{width}}  {one_line(str(fact), _FACT_CHARS)}")
+            echo(f"{name:{width}}  {one_line(str(fact), _FACT_CHARS)}")
 
 
 def print_entry(entry: Mapping[str, Any]) -> None:
@@ -216,11 +215,11 @@ def print_entry(entry: Mapping[str, Any]) -> None:
     )
     print_rows(entry["slots"], listing, Format.TABLE)
     limits = f"{entry['min']} to {entry['max']}, by load" if entry["max"] else "as requested"
-    typer.echo(f"{entry['name']}: {entry['count']} wanted, {limits}")
+    echo(f"{entry['name']}: {entry['count']} wanted, {limits}")
     if entry["scaling"] is not None:
         scaling = entry["scaling"]
         last = f"; last changed because {scaling['reason']}" if scaling["reason"] else ""
-        typer.echo(f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}")
+        echo(f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}")
 
 
 def _phase(slot: Row) -> str:

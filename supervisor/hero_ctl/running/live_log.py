@@ -12,9 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import typer
-
 from hero_ctl.connect.store import is_remote
+from hero_ctl.output.console import echo
 from hero_job.model.errors import HeroJobError
 from hero_job.operations.events import BEGINNING, Events
 
@@ -98,7 +97,7 @@ class LiveLog:
 
     def _print(self, line: LogLine) -> None:
         if self._bar is None:
-            typer.echo(line.text, err=True)
+            echo(line.text, err=True)
         else:
             from rich.text import Text
 

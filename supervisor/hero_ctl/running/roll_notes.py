@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-import typer
-
 from hero_ctl.output.console import print_note
 
 _LOOK_S: Final = 1.0
@@ -22,7 +20,7 @@ class RollNotes:
     """Prints a note whenever a process changes its phase; used as a context around the restart.
 
     Args:
-        look: Returns the rows of the RPC method `list_actors`. It may raise `typer.Exit` or `OSError`.
+        look: Returns the rows of the RPC method `list_actors`. It may raise `SystemExit` or `OSError`.
         name: An entry, a process, or "*" for all.
     """
 
@@ -45,7 +43,7 @@ class RollNotes:
         while not self._over.wait(_LOOK_S):
             try:
                 rows = list(self._look())
-            except (typer.Exit, OSError):
+            except (SystemExit, OSError):
                 return
             for row in rows:
                 slot = row.get("supervised")

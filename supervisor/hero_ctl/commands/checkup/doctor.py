@@ -6,11 +6,11 @@ import dataclasses
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from hero_config.layers.places import PlacesUnreadable, find_config, find_places
 from hero_ctl.options import Json, StoreOptions
+from hero_ctl.output.console import echo
 from hero_ctl.output.service_errors import StoreNeeded
+from hero_ctl.parameters import Option
 from hero_job.client.store import Store
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.operations.operations import Operations
@@ -25,10 +25,10 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 def doctor(
     *,
-    most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Read at most this many jobs.")] = 100_000,
+    most: Annotated[int, Option("--most", min=1, metavar="N", help="Read at most this many jobs.")] = 100_000,
     delete_damaged: Annotated[
         bool,
-        typer.Option("--delete-damaged", help="Delete records other than jobs that cannot be read."),
+        Option("--delete-damaged", help="Delete records other than jobs that cannot be read."),
     ] = False,
     as_json: Json = False,
     store: StoreOptions,
@@ -87,19 +87,19 @@ def doctor(
     if as_json:
         from hero_ctl.output.json_views import to_json
 
-        typer.echo(to_json([dataclasses.asdict(finding) for finding in found]))
+        echo(to_json([dataclasses.asdict(finding) for finding in found]))
     else:
         _print(found)
     if any(finding.level is Level.PROBLEM for finding in found):
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 def _print(found: list[Finding]) -> None:
     for finding in found:
-        typer.echo(f"{_MARKS[finding.level]}  {finding.area:<7} {finding.text}")
+        echo(f"{_MARKS[finding.level]}  {finding.area:<7} {finding.text}")
         if finding.cure:
-            typer.echo(f"{'':17} -> {finding.cure}")
+            echo(f"{'':17} -> {finding.cure}")
     problems = sum(finding.level == "problem" for finding in found)
     warnings = sum(finding.level == "warning" for finding in found)
     counted = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((problems, "problem"), (warnings, "warning"))]
-    typer.echo(", ".join(counted))
+    echo(", ".join(counted))

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from hero_client import Supervisor
 from hero_ctl.connect.store import namespace_of, open_supervisor
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
+from hero_ctl.output.console import echo, fail
+from hero_ctl.parameters import Option
 from hero_job.operations.events import BEGINNING, Entry, Events, order
 
 _PAGE = 500
@@ -20,15 +21,15 @@ _BLOCK_S = 5.0
 def events(
     *,
     job: Annotated[
-        list[str] | None, typer.Option("--job", metavar="ID", help="Only events of this job; may be repeated.")
+        list[str] | None, Option("--job", metavar="ID", help="Only events of this job; may be repeated.")
     ] = None,
-    actors: Annotated[bool, typer.Option("--actors", help="Events of actors instead of jobs.")] = False,
+    actors: Annotated[bool, Option("--actors", help="Events of actors instead of jobs.")] = False,
     after: Annotated[
         str | None,
-        typer.Option("--after", metavar="CURSOR", help="Only events after this one; --json prints the cursors."),
+        Option("--after", metavar="CURSOR", help="Only events after this one; --json prints the cursors."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new events until interrupted.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    follow: Annotated[bool, Option("--follow", "-f", help="Keep printing new events until interrupted.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object per line.")] = False,
     store: StoreOptions,
 ) -> None:
     """Print the newest events of jobs: about the last 10,000 changes of status.
@@ -44,7 +45,7 @@ def events(
             for line in lines:
                 if not wanted or line.get("job_id") in wanted:
                     shown = json.dumps(line, ensure_ascii=False) if as_json else "  ".join(_words(line))
-                    typer.echo(shown)
+                    echo(shown)
 
 
 def _entries(supervisor: Supervisor, stream: str, cursor: str, *, follow: bool) -> Iterator[Entry]:
@@ -68,7 +69,7 @@ def _cursor(text: str | None) -> str:
     try:
         return "{}-{}".format(*order(text))
     except ValueError:
-        raise typer.BadParameter(f"not a cursor: {text!r}; --json prints them", param_hint="--after") from None
+        fail(f"--after: not a cursor: {text!r}; --json prints them", CtlExitCode.USAGE)
 
 
 def _job_events(entry: Entry) -> list[dict[str, str]]:

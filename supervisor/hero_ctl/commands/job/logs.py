@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from hero_client import Supervisor
 from hero_ctl.commands.job.selection import moment
 from hero_ctl.connect.store import is_remote, open_supervisor
 from hero_ctl.options import JobId, StoreOptions
 from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.json_views import time_text
+from hero_ctl.parameters import Option
 from hero_job.model.views import LogLine
 from hero_job.operations.events import BEGINNING, Events
 from hero_job.protocol.op import Op, as_is
@@ -27,17 +26,13 @@ _LOOK_S = 1.0
 def logs(
     *,
     job_id: JobId,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Keep printing new lines until the job has ended.")
-    ] = False,
-    tail: Annotated[
-        int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="Begin with the last N lines.")
-    ] = None,
+    follow: Annotated[bool, Option("--follow", "-f", help="Keep printing new lines until the job has ended.")] = False,
+    tail: Annotated[int | None, Option("--tail", "-n", min=0, metavar="N", help="Begin with the last N lines.")] = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Lines since: 10m ago, or an ISO 8601 time.")
+        str | None, Option("--since", metavar="TIME", help="Lines since: 10m ago, or an ISO 8601 time.")
     ] = None,
-    timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Print when each line was stored.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    timestamps: Annotated[bool, Option("--timestamps", "-t", help="Print when each line was stored.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object per line.")] = False,
     store: StoreOptions,
 ) -> None:
     """Print what the script of a job has printed."""

@@ -5,23 +5,22 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-import typer
-
 from hero_ctl.commands.job.selection import FilterOptions, read_ids, select_jobs
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.exits import CtlExitCode, exit_code_of
 from hero_ctl.options import JobId, OutputOptions, StoreOptions, Watch, duration, live
-from hero_ctl.output.console import fail, print_note, print_result
+from hero_ctl.output.console import echo, fail, print_note, print_result
 from hero_ctl.output.formats import Format, print_record, print_rows, repeat
 from hero_ctl.output.json_views import record_as_json, to_json
 from hero_ctl.output.tables import JOBS, print_facts, took
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import JobFailed, WaitTimeout
 from hero_job.model.overview.explanation import WaitReason
 from hero_job.model.views import JobRecord
 
 JobIdList = Annotated[
     list[str],
-    typer.Argument(metavar="JOB_ID...", help="Jobs; - reads ids from standard input.", autocompletion=live("job_ids")),
+    Argument(metavar="JOB_ID...", help="Jobs; - reads ids from standard input.", autocompletion=live("job_ids")),
 ]
 
 
@@ -29,17 +28,17 @@ def status(
     job_ids: JobIdList,
     store: StoreOptions,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything about the job, as JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print everything about the job, as JSON.")] = False,
 ) -> None:
     """Print the status of jobs."""
     with open_supervisor(store) as supervisor:
         ids = read_ids(job_ids)
         for job_id in ids:
             if as_json:
-                typer.echo(to_json(record_as_json(supervisor.get_job(job_id))))
+                echo(to_json(record_as_json(supervisor.get_job(job_id))))
             else:
                 current = supervisor.get_job_status(job_id).value
-                typer.echo(current if len(ids) == 1 else f"{job_id}  {current}")
+                echo(current if len(ids) == 1 else f"{job_id}  {current}")
 
 
 def show(job_id: JobId, store: StoreOptions, *, output: OutputOptions) -> None:
@@ -49,7 +48,7 @@ def show(job_id: JobId, store: StoreOptions, *, output: OutputOptions) -> None:
         why = supervisor.explain_job(job_id)
     reasons = [] if why.reason in (WaitReason.ENDED, WaitReason.RUNNING) else [why.text]
     if output.as_json:
-        typer.echo(to_json({**record_as_json(record), "waits_because": reasons}))
+        echo(to_json({**record_as_json(record), "waits_because": reasons}))
         return
     row = {**record_as_json(record), "waits_because": reasons}
     print_record(row, "job", output.format, lambda: _print_job(record, reasons))
@@ -59,7 +58,7 @@ def output(
     job_id: JobId,
     store: StoreOptions,
     wait: Annotated[
-        float, typer.Option("--wait", parser=duration, metavar="TIME", help="Wait this long for the job to end.")
+        float, Option("--wait", parser=duration, metavar="TIME", help="Wait this long for the job to end.")
     ] = 0.0,
 ) -> None:
     """Print the output of a job. If the job failed, the command fails with its error."""
@@ -80,7 +79,7 @@ def wait(
     *,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", parser=duration, metavar="TIME", show_default="none", help="Longest wait for all."),
+        Option("--timeout", parser=duration, metavar="TIME", show_default="none", help="Longest wait for all."),
     ] = None,
 ) -> None:
     """Wait until jobs have ended, and print how each did.
@@ -104,12 +103,12 @@ def wait(
                 code = code or CtlExitCode.NOT_ENDED
             print_result(f"{job_id}  {ended.splitlines()[0]}")
     if code:
-        raise typer.Exit(code)
+        raise SystemExit(code)
 
 
 def list_jobs(
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Most jobs to list; 0 lists all.")] = 50,
+    limit: Annotated[int, Option("--limit", "-n", min=0, help="Most jobs to list; 0 lists all.")] = 50,
     filters: FilterOptions,
     watch: Watch = False,
     output: OutputOptions,

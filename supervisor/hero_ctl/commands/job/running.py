@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from hero_ctl.connect.store import open_supervisor, own_name
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.job_fields import OneTimeJobOptions, job_fields
 from hero_ctl.options import Quiet, Script, ScriptArgs, ScriptFile, StoreOptions, Yes, duration
-from hero_ctl.output.console import fail, print_note, print_result
+from hero_ctl.output.console import echo, fail, print_note, print_result
 from hero_ctl.output.error_messages import explain
+from hero_ctl.parameters import Option
 from hero_ctl.running.script import note_language, read_script
 from hero_ctl.running.waiting import Watch, ensure_known
 from hero_job.model.errors import JobFailed
@@ -28,7 +27,7 @@ def run(
     options: OneTimeJobOptions,
     wait: Annotated[
         float | None,
-        typer.Option(
+        Option(
             "--wait",
             parser=duration,
             metavar="TIME",
@@ -37,7 +36,7 @@ def run(
         ),
     ] = None,
     stop_on_interrupt: Annotated[
-        bool, typer.Option("--stop-on-interrupt", help="Ctrl-C stops the job instead of asking; a second one leaves.")
+        bool, Option("--stop-on-interrupt", help="Ctrl-C stops the job instead of asking; a second one leaves.")
     ] = False,
     quiet: Quiet = False,
     yes: Yes = False,
@@ -64,7 +63,7 @@ def run(
             print_note(message.text, prefix="")
             if not quiet:
                 print_note(f"job {watch.job_id} ended without a result; all about it: `heroctl show {watch.job_id}`")
-            raise typer.Exit(message.code) from None
+            raise SystemExit(message.code) from None
         except KeyboardInterrupt:
             fail(
                 f"interrupted; job {watch.job_id} goes on, get its output with `heroctl output {watch.job_id}`",
@@ -93,4 +92,4 @@ def submit(
             fields["caller_id"] = own_name(supervisor) or fields["caller_id"]
         job = Job.from_fields(fields)
         ensure_known(supervisor, yes=yes)
-        typer.echo(supervisor.submit_job(job))
+        echo(supervisor.submit_job(job))

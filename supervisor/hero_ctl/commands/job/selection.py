@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
+from hero_config.model.durations import parse_duration
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import duration, live
-from hero_ctl.output.console import confirm, fail, print_note
+from hero_ctl.options import live
+from hero_ctl.output.console import confirm, echo, fail, print_note
 from hero_ctl.output.error_messages import explain
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import HeroJobError, StoreUnavailable
 from hero_job.model.job import ScriptType
 from hero_job.model.overview.pages import ListPage
@@ -37,14 +37,14 @@ _SHOWN: Final = 5
 
 JobIds = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[JOB_ID]...",
         help="Jobs; - reads ids from standard input.",
         show_default=False,
         autocompletion=live("job_ids"),
     ),
 ]
-All = Annotated[bool, typer.Option("--all", help="All jobs that match the filters instead.", rich_help_panel=_PANEL)]
+All = Annotated[bool, Option("--all", help="All jobs that match the filters instead.", rich_help_panel=_PANEL)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,42 +53,34 @@ class FilterOptions:
 
     status: Annotated[
         list[JobStatus] | None,
-        typer.Option("--status", case_sensitive=False, help="In this status; may be repeated.", rich_help_panel=_PANEL),
+        Option("--status", case_sensitive=False, help="In this status; may be repeated.", rich_help_panel=_PANEL),
     ] = None
     script_type: Annotated[
         list[ScriptType] | None,
-        typer.Option(
-            "--type", "-t", case_sensitive=False, help="Of this type; may be repeated.", rich_help_panel=_PANEL
-        ),
+        Option("--type", "-t", case_sensitive=False, help="Of this type; may be repeated.", rich_help_panel=_PANEL),
     ] = None
-    caller: Annotated[
-        str | None, typer.Option("--caller", metavar="ID", help="Of this caller.", rich_help_panel=_PANEL)
-    ] = None
+    caller: Annotated[str | None, Option("--caller", metavar="ID", help="Of this caller.", rich_help_panel=_PANEL)] = (
+        None
+    )
     context: Annotated[
-        str | None, typer.Option("--context", metavar="ID", help="In this context.", rich_help_panel=_PANEL)
+        str | None, Option("--context", metavar="ID", help="In this context.", rich_help_panel=_PANEL)
     ] = None
-    batch: Annotated[
-        str | None, typer.Option("--batch", metavar="ID", help="Of this batch.", rich_help_panel=_PANEL)
-    ] = None
+    batch: Annotated[str | None, Option("--batch", metavar="ID", help="Of this batch.", rich_help_panel=_PANEL)] = None
     kind: Annotated[
         str | None,
-        typer.Option("--kind", metavar="KIND", help="With this kind of error.", rich_help_panel=_PANEL),
+        Option("--kind", metavar="KIND", help="With this kind of error.", rich_help_panel=_PANEL),
     ] = None
     since: Annotated[
         str | None,
-        typer.Option(
-            "--since", metavar="TIME", help="Created since: 2h ago, or an ISO 8601 time.", rich_help_panel=_PANEL
-        ),
+        Option("--since", metavar="TIME", help="Created since: 2h ago, or an ISO 8601 time.", rich_help_panel=_PANEL),
     ] = None
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="TIME", help="Created before: as --since.", rich_help_panel=_PANEL),
+        Option("--until", metavar="TIME", help="Created before: as --since.", rich_help_panel=_PANEL),
     ] = None
     grep: Annotated[
         str | None,
-        typer.Option(
-            "--grep", metavar="REGEX", help="Whose id, script, output or error matches.", rich_help_panel=_PANEL
-        ),
+        Option("--grep", metavar="REGEX", help="Whose id, script, output or error matches.", rich_help_panel=_PANEL),
     ] = None
 
     @property
@@ -133,8 +125,8 @@ def moment(text: str | None, option: str) -> str:
     if text is None:
         return ""
     try:
-        at = datetime.fromtimestamp(time.time() - duration(text), UTC)
-    except (typer.BadParameter, OverflowError, ValueError, OSError):
+        at = datetime.fromtimestamp(time.time() - parse_duration(text), UTC)
+    except (OverflowError, ValueError, OSError):
         try:
             given = datetime.fromisoformat(text)
             at = (given.replace(tzinfo=UTC) if given.tzinfo is None else given).astimezone(UTC)
@@ -229,12 +221,12 @@ def choose(
         ids = read_ids(job_ids or ())
     if dry_run:
         for job_id in ids:
-            typer.echo(job_id)
+            echo(job_id)
         print_note(f"{len(ids)} jobs; without --dry-run: {verb.lower()}")
-        raise typer.Exit
+        raise SystemExit
     if not ids:
         print_note("no job matches; nothing was changed")
-        raise typer.Exit
+        raise SystemExit
     if not yes and (all_ or (asks and sys.stdin.isatty() and "-" not in (job_ids or ()))):
         more = ", ..." if len(ids) > _SHOWN else ""
         confirm(f"{verb} {len(ids)} jobs ({', '.join(ids[:_SHOWN])}{more})?")
@@ -270,9 +262,9 @@ def each(ids: Sequence[str], act: Callable[[str], str]) -> None:
             code = code or message.code
         else:
             if said:
-                typer.echo(said if len(ids) == 1 else f"{job_id}  {said}")
+                echo(said if len(ids) == 1 else f"{job_id}  {said}")
     if code:
-        raise typer.Exit(code)
+        raise SystemExit(code)
 
 
 def _age(record: JobRecord) -> tuple[str, str]:

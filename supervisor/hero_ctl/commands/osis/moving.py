@@ -12,13 +12,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
 
-import typer
-
 from hero_ctl.commands.osis.shared import ContextId, Schemas, all_sids, operator, read_types, short_name
 from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
 from hero_ctl.output.console import fail, print_note
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.objects.errors import ObjectChanged, ObjectError
 from hero_job.operations.objects.objects import Objects
 
@@ -28,9 +27,9 @@ _MAX_BYTES: Final = 64 << 20
 
 def export(
     *,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Path of the file, or - for standard output.")],
+    file: Annotated[str, Argument(metavar="FILE", help="Path of the file, or - for standard output.")],
     context: ContextId,
-    type_name: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only this type.")] = None,
+    type_name: Annotated[str | None, Option("--type", metavar="TYPE", help="Only this type.")] = None,
     store: StoreOptions,
 ) -> None:
     """Write the objects of a context as lines of JSON, without their history, for `heroctl osis import`."""
@@ -55,10 +54,10 @@ def export(
 
 def import_(
     *,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Path of the file, or - for standard input.")],
+    file: Annotated[str, Argument(metavar="FILE", help="Path of the file, or - for standard input.")],
     context: ContextId,
     schemas: Schemas = "",
-    keep: Annotated[bool, typer.Option("--keep", help="Leave objects that exist as they are.")] = False,
+    keep: Annotated[bool, Option("--keep", help="Leave objects that exist as they are.")] = False,
     store: StoreOptions,
 ) -> None:
     """Read lines of `heroctl osis export` into a context. An object that exists is replaced, as a new version."""

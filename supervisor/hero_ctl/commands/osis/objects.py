@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from hero_ctl.commands.osis.shared import (
     ContextId,
     ObjectSid,
@@ -21,7 +19,8 @@ from hero_ctl.commands.osis.shared import (
 from hero_ctl.connect.store import namespace_of, open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output.console import fail
+from hero_ctl.output.console import echo, fail
+from hero_ctl.parameters import Argument, Option
 from hero_job.model.objects.errors import ObjectNotFound
 from hero_job.operations.objects.objects import Objects
 
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 
 def list_(
     *,
-    type_name: Annotated[str | None, typer.Argument(metavar="TYPE", help="Only this type, with its SIDs.")] = None,
-    context: Annotated[str | None, typer.Option("--context", metavar="ID", help="Only this context.")] = None,
+    type_name: Annotated[str | None, Argument(metavar="TYPE", help="Only this type, with its SIDs.")] = None,
+    context: Annotated[str | None, Option("--context", metavar="ID", help="Only this context.")] = None,
     find: Annotated[
-        str | None, typer.Option("--find", metavar="QUERY", help="Only objects that this finds in indexed fields.")
+        str | None, Option("--find", metavar="QUERY", help="Only objects that this finds in indexed fields.")
     ] = None,
     schemas: Schemas = "",
     as_json: Json = False,
@@ -46,15 +45,15 @@ def list_(
         if type_name is None:
             counts = list(_counts(supervisor, objects, context))
             if as_json:
-                typer.echo(json.dumps([dict(zip(("context_id", "type", "count"), one, strict=True)) for one in counts]))
+                echo(json.dumps([dict(zip(("context_id", "type", "count"), one, strict=True)) for one in counts]))
             for context_id, name, count in () if as_json else counts:
-                typer.echo(f"{count:>10}  {name}  {context_id}")
+                echo(f"{count:>10}  {name}  {context_id}")
             return
         if context is None:
             fail("name the context: --context ID; `heroctl osis list` shows all", CtlExitCode.USAGE)
         indexed = () if find is None else read_types(schemas).indexed(short_name(type_name))
         sids = list(all_sids(supervisor, objects, operator(context), type_name, find=find, indexed=indexed))
-    typer.echo(json.dumps(sids) if as_json else "\n".join(sids)) if sids or as_json else None
+    echo(json.dumps(sids) if as_json else "\n".join(sids)) if sids or as_json else None
 
 
 def get(
@@ -62,7 +61,7 @@ def get(
     type_name: TypeName,
     sid: ObjectSid,
     context: ContextId,
-    history: Annotated[bool, typer.Option("--history", help="Print the last ten versions, the newest first.")] = False,
+    history: Annotated[bool, Option("--history", help="Print the last ten versions, the newest first.")] = False,
     store: StoreOptions,
 ) -> None:
     """Print an object as JSON."""
@@ -81,7 +80,7 @@ def get(
             "sid": one.sid, "type": type_name, "version": one.version, "written_at": one.written_at,
             "written_by": one.caller_id, "job_id": one.job_id, "fields": one.fields,
         }  # fmt: skip
-        typer.echo(json.dumps(shown, ensure_ascii=False))
+        echo(json.dumps(shown, ensure_ascii=False))
 
 
 def _counts(supervisor: Supervisor, objects: Objects, context: str | None) -> Iterator[tuple[str, str, int]]:

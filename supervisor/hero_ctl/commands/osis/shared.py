@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail
+from hero_ctl.parameters import Argument, Option
 from hero_job.operations.objects.find import find_objects, list_objects
 from hero_job.operations.objects.guard import ObjectAccess
 from hero_job.operations.objects.objects import Objects
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from hero_client import Supervisor
     from hero_engine.languages.oschema.models import ObjectTypes
 
-ContextId = Annotated[str, typer.Option("--context", metavar="ID", help="The context that has the objects.")]
-TypeName = Annotated[str, typer.Argument(metavar="TYPE", help="namespace.type, such as hero.note.")]
-ObjectSid = Annotated[str, typer.Argument(metavar="SID", help="SID of the object.")]
+ContextId = Annotated[str, Option("--context", metavar="ID", help="The context that has the objects.")]
+TypeName = Annotated[str, Argument(metavar="TYPE", help="namespace.type, such as hero.note.")]
+ObjectSid = Annotated[str, Argument(metavar="SID", help="SID of the object.")]
 Schemas = Annotated[
     str,
-    typer.Option(
+    Option(
         "--schemas",
         envvar="HERO_OSIS_SCHEMAS",
         metavar="FOLDER",

@@ -12,43 +12,40 @@ import subprocess
 import sys
 from typing import Annotated, Any
 
-import typer
-
 from hero_ctl.connect.service import ask_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, ServiceOptions
-from hero_ctl.output.console import fail, print_note
+from hero_ctl.output.console import echo, fail, print_note
+from hero_ctl.parameters import Argument, Option
 
 CHECK_EPILOG = "Exit codes: 0 no problems, maybe warnings; 1 it does not compile, or warnings with --strict; 2 usage."
 
 Entry = Annotated[
     str | None,
-    typer.Option(
-        "--type", metavar="NAME", help="An actors entry of the config, such as sal: what its scripts may call."
-    ),
+    Option("--type", metavar="NAME", help="An actors entry of the config, such as sal: what its scripts may call."),
 ]
 
 
 def functions(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A function, or a family.")] = "",
+    name: Annotated[str, Argument(metavar="NAME", help="A function, or a family.")] = "",
     entry: Entry = None,
     definitions: Annotated[
-        bool, typer.Option("--definitions", help="Print a .d.rhai file for Rhai's language server.")
+        bool, Option("--definitions", help="Print a .d.rhai file for Rhai's language server.")
     ] = False,
     as_json: Json = False,
     service: ServiceOptions,
 ) -> None:
     """List the functions for scripts; with a name, explain one. With --type, say which setting allows the others."""
     if definitions:
-        typer.echo(_run("hero_engine.host.describe", "definitions"), nl=False)
+        echo(_run("hero_engine.host.describe", "definitions"), nl=False)
         return
     rows = _rows(entry, service)
     found = [row for row in rows if name in ("", row["name"], row["family"])]
     if not found:
         fail(f"there is no function {name}; heroctl functions lists all", CtlExitCode.FAILED)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        echo(json.dumps(found, indent=2))
     elif any(row["name"] == name for row in found):
         for row in found:
             _explain(row)
@@ -58,9 +55,9 @@ def functions(
 
 def check(
     *,
-    path: Annotated[str, typer.Argument(metavar="FILE", help="A Rhai script; - for standard input.")],
+    path: Annotated[str, Argument(metavar="FILE", help="A Rhai script; - for standard input.")],
     entry: Entry = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings give exit code 1 too.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Warnings give exit code 1 too.")] = False,
     as_json: Json = False,
     service: ServiceOptions,
 ) -> None:
@@ -74,13 +71,13 @@ def check(
     if found["calls"]:
         problems += _missing(found["calls"], _rows(entry, service), judged=entry is not None)
     if as_json:
-        typer.echo(json.dumps(problems, indent=2))
+        echo(json.dumps(problems, indent=2))
     for problem in [] if as_json else problems:
-        typer.echo(f"{path}:{problem['line'] or 1}: {problem['level']}: {problem['text']}")
+        echo(f"{path}:{problem['line'] or 1}: {problem['level']}: {problem['text']}")
     count = {0: "no problems", 1: "1 problem"}.get(len(problems), f"{len(problems)} problems")
     print_note(f"{path}: {count}")
     if found["error"] or (strict and problems):
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 def _missing(calls: list[dict[str, Any]], rows: list[dict[str, Any]], *, judged: bool) -> list[dict[str, Any]]:
@@ -105,11 +102,11 @@ def _rows(entry: str | None, service: ServiceOptions) -> list[dict[str, Any]]:
 
 
 def _explain(row: dict[str, Any]) -> None:
-    typer.echo(f"{row['signature']}\n  {row['summary']}")
+    echo(f"{row['signature']}\n  {row['summary']}")
     if row["example"]:
-        typer.echo("\n" + "\n".join(f"    {line}" for line in row["example"].splitlines()))
+        echo("\n" + "\n".join(f"    {line}" for line in row["example"].splitlines()))
     if row["allowed_by"]:
-        typer.echo(f"\n  {'allowed' if row['allowed'] else 'needs'}: {row['allowed_by']}")
+        echo(f"\n  {'allowed' if row['allowed'] else 'needs'}: {row['allowed_by']}")
 
 
 def _print_list(rows: list[dict[str, Any]], *, with_rights: bool) -> None:
@@ -117,9 +114,9 @@ def _print_list(rows: list[dict[str, Any]], *, with_rights: bool) -> None:
     for row in rows:
         if row["family"] != family:
             family = row["family"]
-            typer.echo(f"{family}:")
+            echo(f"{family}:")
         off = with_rights and not row["allowed"]
-        typer.echo(f"  {row['signature']}" + (f"   off: {row['allowed_by']}" if off else ""))
+        echo(f"  {row['signature']}" + (f"   off: {row['allowed_by']}" if off else ""))
 
 
 def _read(path: str) -> str:

@@ -14,11 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import typer
-
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json
-from hero_ctl.output.console import fail, print_note
+from hero_ctl.output.console import echo, fail, print_note
+from hero_ctl.parameters import Argument, Option
 from hero_engine.languages.heroscript import (
     Diagnostic,
     HeroScriptError,
@@ -39,7 +38,7 @@ EPILOG = (
 
 Paths = Annotated[
     list[str],
-    typer.Argument(
+    Argument(
         metavar="PATH", help="Files; folders, for all *.md, *.hero and *.heroscript in them; - for standard input."
     ),
 ]
@@ -53,7 +52,7 @@ class ScriptSide(StrEnum):
 
 Side = Annotated[
     ScriptSide | None,
-    typer.Option("--for", help="Also mind what the V side misreads, on which scripts of type V run."),
+    Option("--for", help="Also mind what the V side misreads, on which scripts of type V run."),
 ]
 
 
@@ -78,7 +77,7 @@ def check(
     paths: Paths,
     known: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--known",
             metavar="ACTION",
             help="An action that exists (wallet.send, git.*); may be repeated. All others are then errors.",
@@ -105,22 +104,22 @@ def check(
     if as_json:
         from hero_ctl.output.json_views import to_json
 
-        typer.echo(to_json([_as_json(one) for one in found]))
+        echo(to_json([_as_json(one) for one in found]))
     else:
         for one in found:
-            typer.echo(one.render())
+            echo(one.render())
     errors = sum(one.severity is Severity.ERROR for one in found)
     warnings = len(found) - errors
     print_note(f"{_number(count, 'script')} checked: {_number(errors, 'error')}, {_number(warnings, 'warning')}")
-    raise typer.Exit(CtlExitCode.FAILED if errors else CtlExitCode.FINISHED)
+    raise SystemExit(CtlExitCode.FAILED if errors else CtlExitCode.FINISHED)
 
 
 def fmt(
     paths: Paths,
     only_check: Annotated[
-        bool, typer.Option("--check", help="Name the files that are not formatted; change nothing.")
+        bool, Option("--check", help="Name the files that are not formatted; change nothing.")
     ] = False,
-    write: Annotated[bool, typer.Option("--write", "-w", help="Rewrite the files that are not formatted.")] = False,
+    write: Annotated[bool, Option("--write", "-w", help="Rewrite the files that are not formatted.")] = False,
     side: Side = None,
 ) -> None:
     """Format scripts in the one style. Without an option, print one formatted script to standard output.
@@ -150,13 +149,13 @@ def fmt(
             sys.stdout.buffer.write(formatted.encode())
         elif formatted != script.text:
             changes += 1
-            typer.echo(script.name)
+            echo(script.name)
             if write and script.path is not None:
                 _replace(script.path, formatted)
     if only_check or write:
         outcome = "rewritten" if write else "not formatted"
         print_note(f"{_number(len(scripts), 'script')}: {changes} {outcome}, {_number(errors, 'error')}")
-    raise typer.Exit(CtlExitCode.FAILED if errors or (only_check and changes) else CtlExitCode.FINISHED)
+    raise SystemExit(CtlExitCode.FAILED if errors or (only_check and changes) else CtlExitCode.FINISHED)
 
 
 def _read_all(paths: Sequence[str]) -> Iterator[_Script]:

@@ -6,14 +6,13 @@ import json
 import sys
 from typing import Annotated, Any
 
-import typer
-
 from hero_ctl.connect.service import ask_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import OutputOptions, ServiceOptions
-from hero_ctl.output.console import fail
+from hero_ctl.output.console import echo, fail
 from hero_ctl.output.formats import print_record
 from hero_ctl.output.tables import print_facts
+from hero_ctl.parameters import Argument
 
 
 def whoami(*, output: OutputOptions, service: ServiceOptions) -> None:
@@ -25,15 +24,15 @@ def whoami(*, output: OutputOptions, service: ServiceOptions) -> None:
 
 def rpc(
     *,
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name of the method; rpc.discover describes all.")],
+    method: Annotated[str, Argument(metavar="METHOD", help="Name of the method; rpc.discover describes all.")],
     params: Annotated[
-        str, typer.Argument(metavar="PARAMS", help="JSON object or array; - reads it from standard input.")
+        str, Argument(metavar="PARAMS", help="JSON object or array; - reads it from standard input.")
     ] = "{}",
     service: ServiceOptions,
 ) -> None:
     """Call a JSON-RPC method of the service, and print its result: a text as it is, everything else as JSON."""
     result = ask_supervisor(service, method, _parse(params))
-    typer.echo(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False))
+    echo(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False))
 
 
 def _parse(text: str) -> Any:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hero_ctl.options import StoreOptions
+from hero_ctl.output.console import echo
+from hero_ctl.parameters import Argument
 from hero_job.model.errors import HeroJobError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def completion(shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> None:
+def completion(shell: Annotated[Shell, Argument(help="Your shell.")]) -> None:
     """Print a script that completes commands, options, ids and names in your shell.
 
     bash: add `eval "$(heroctl completion bash)"` to ~/.bashrc. zsh: the same with zsh in ~/.zshrc. fish: save the
@@ -41,7 +43,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> N
     """
     from typer._completion_shared import get_completion_script
 
-    typer.echo(get_completion_script(prog_name="heroctl", complete_var=VARIABLE, shell=shell.value))
+    echo(get_completion_script(prog_name="heroctl", complete_var=VARIABLE, shell=shell.value))
 
 
 def complete(app: typer.Typer, instruction: str) -> int:
@@ -99,7 +101,7 @@ def _names(incomplete: str, look: Callable[[Supervisor], Iterator[str]]) -> list
     from hero_ctl.connect.store import open_supervisor
 
     found: list[str] = []
-    with contextlib.suppress(HeroJobError, OSError, typer.Exit), open(os.devnull, "w") as nowhere:  # noqa: PTH123
+    with contextlib.suppress(HeroJobError, OSError, SystemExit), open(os.devnull, "w") as nowhere:  # noqa: PTH123
         sys.stderr, before = nowhere, sys.stderr
         try:
             options = StoreOptions(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import typer
-
 from hero_config.layers.places import Places, config_candidates
 from hero_config.model.urls import shown_url
 from hero_ctl.connect.store import find
 from hero_ctl.options import Json, StoreOptions
+from hero_ctl.output.console import echo
 
 
 def where(store: StoreOptions, *, as_json: Json = False) -> None:
@@ -24,12 +23,12 @@ def where(store: StoreOptions, *, as_json: Json = False) -> None:
     if as_json:
         from hero_ctl.output.json_views import to_json
 
-        typer.echo(to_json(found))
+        echo(to_json(found))
         return
     for name, fact in found.items():
-        typer.echo(f"{name:<10} {fact['value'] or 'none'}")
+        echo(f"{name:<10} {fact['value'] or 'none'}")
         if fact["origin"]:
-            typer.echo(f"{'':<10} {fact['origin']}")
+            echo(f"{'':<10} {fact['origin']}")
 
 
 def facts(places: Places, store: StoreOptions) -> dict[str, dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from hero_ctl.connect.store import open_supervisor
+from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import OutputOptions, StoreOptions, duration
+from hero_ctl.output.console import fail
 from hero_ctl.output.formats import Column, Listing, Row, print_rows
+from hero_ctl.parameters import Option
 from hero_job.model.job import ScriptType
 
 if TYPE_CHECKING:
@@ -17,18 +18,16 @@ if TYPE_CHECKING:
     from hero_job.operations.overview.history import History
 
 _Span = Annotated[
-    float, typer.Option("--span", parser=duration, metavar="TIME", help="How far back to go: 15m, 1d, up to 30d.")
+    float, Option("--span", parser=duration, metavar="TIME", help="How far back to go: 15m, 1d, up to 30d.")
 ]
 _By = Annotated[
     float | None,
-    typer.Option(
-        "--by", parser=duration, metavar="TIME", show_default="all of it", help="Tell it in periods: 1m, 5m, 1h."
-    ),
+    Option("--by", parser=duration, metavar="TIME", show_default="all of it", help="Tell it in periods: 1m, 5m, 1h."),
 ]
 _Type = Annotated[
-    ScriptType | None, typer.Option("--type", case_sensitive=False, show_default="all", help="Only this script type.")
+    ScriptType | None, Option("--type", case_sensitive=False, show_default="all", help="Only this script type.")
 ]
-_Total = Annotated[bool, typer.Option("--total", help="Everything since the deployment began.")]
+_Total = Annotated[bool, Option("--total", help="Everything since the deployment began.")]
 
 
 def _median_and_most(of: str) -> Column:
@@ -79,7 +78,7 @@ def stats(
 ) -> None:
     """Show how many jobs started and ended, how long they waited and ran, and which errors there were."""
     if by is not None and total:
-        raise typer.BadParameter("--total has no periods: leave --by out")
+        fail("--total has no periods: leave --by out", CtlExitCode.USAGE)
     suffix = None if script_type is None else script_type.suffix
     with open_supervisor(store) as supervisor:
         found = supervisor.get_history(int(span), None if by is None else int(by), suffix)

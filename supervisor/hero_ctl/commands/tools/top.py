@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from hero_ctl.commands.actors import actor_rows
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.options import OutputOptions, StoreOptions
+from hero_ctl.output.console import echo
 from hero_ctl.output.formats import FIELDS_VERSION, Column, Format, Listing, Row, print_rows
 from hero_ctl.output.json_views import queue_as_json, to_json
 from hero_ctl.output.tables import actor_state
@@ -81,7 +80,7 @@ def top(*, output: OutputOptions, store: StoreOptions) -> None:
             _draw(supervisor, store, output, rates)
             return
         while True:
-            typer.echo("\x1b[H\x1b[2J", nl=False)
+            echo("\x1b[H\x1b[2J", nl=False)
             _draw(supervisor, store, output, rates)
             sys.stdout.flush()
             time.sleep(_EVERY_S)
@@ -93,14 +92,12 @@ def _draw(supervisor: Supervisor, store: StoreOptions, output: OutputOptions, ra
     queues = [queue_as_json(queue) for queue in supervisor.list_queues()]
     dead = supervisor.count_dead()
     if output.format not in (Format.TABLE, Format.WIDE):
-        typer.echo(
-            to_json({"version": FIELDS_VERSION, "kind": "top", "queues": queues, "actors": actors, "dead": dead})
-        )
+        echo(to_json({"version": FIELDS_VERSION, "kind": "top", "queues": queues, "actors": actors, "dead": dead}))
         return
     busy, lanes = sum(row["busy"] for row in actors), sum(row["lanes"] for row in actors if row["alive"])
     rate = sum(row["jobs_per_s"] or 0 for row in actors)
     waiting = sum(queue["waiting"] for queue in queues)
-    typer.echo(f"{waiting} jobs wait, {busy} of {lanes} lanes busy, {rate:g} jobs/s, {dead} dead letters\n")
+    echo(f"{waiting} jobs wait, {busy} of {lanes} lanes busy, {rate:g} jobs/s, {dead} dead letters\n")
     print_rows(queues, _QUEUES, output.format)
-    typer.echo("")
+    echo("")
     print_rows(actors, _ACTORS, output.format)

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-import typer
-
 from hero_ctl.connect.store import names_own, server_of, socket_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import ServiceOptions
-from hero_ctl.output.console import fail, print_note
+from hero_ctl.output.console import echo, fail, print_note
+from hero_ctl.parameters import Option
 
 
 def ui(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[int, Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     service: ServiceOptions,
 ) -> None:
     """Show the web page of this machine's service in a browser, until Ctrl-C.
@@ -42,7 +41,7 @@ def ui(
     except OSError as e:
         fail(f"port {port} cannot be used: {e.strerror}; choose another one with --port", CtlExitCode.FAILED)
     token = secrets.token_urlsafe(24)
-    typer.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/#/overview?token={token}")
+    echo(f"http://127.0.0.1:{listener.getsockname()[1]}/#/overview?token={token}")
     print_note("Open this address in a browser. Ctrl-C ends it.")
     PageProxy(path=path, token=token, upstream_token=os.environ.get("HERO_TOKEN", "")).serve(listener)
 
@@ -55,6 +54,6 @@ def _socket(service: ServiceOptions) -> str:
     if server.url.startswith("unix:"):
         return unquote(urlsplit(server.url).path)
     address = f"http{server.url.removeprefix('http').removeprefix('ws')}"
-    typer.echo(f"{address.rstrip('/')}/")
+    echo(f"{address.rstrip('/')}/")
     print_note("Open this address in a browser: the port of the server has the page itself. It asks for a token.")
-    raise typer.Exit
+    raise SystemExit

@@ -45,6 +45,7 @@ from hero_job.model.errors import StoreError
 from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations
 from hero_job.operations.operations import Op, Operations
+from hero_job.tracing.wanted import new_tracer
 from hero_process.exit_codes import ProcessExit
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Actor:
         self._ready: dict[str, object] = {}
         self._announced_ready = False
         self._missing_engine: MissingEnginePolicy | None = None
+        self._tracer = new_tracer(os.environ, f"hero-actor-{options.script_type.suffix}", options.incarnation)
 
     def run(self) -> ProcessExit:
         """Run until told to end.
@@ -132,6 +134,7 @@ class Actor:
             self._lent_slots,
             by_context,
             max_object_bytes=options.max_object_bytes,
+            tracer=self._tracer,
         )
         if isinstance(engine, AsksStore):
             engine.give_access(access)
@@ -147,6 +150,8 @@ class Actor:
         if self._wake_ups.supervisor_is_gone():
             kill_leftovers(options.incarnation)
         self._leave(operations, last_report)
+        if self._tracer is not None:
+            self._tracer.close()
         reason = self._shutdown.reason or Reason.SIGNAL
         log.info("actor.ended", extra={"incarnation": options.incarnation, "reason": reason.value})
         return _EXIT_OF.get(reason, ProcessExit.OK)
@@ -209,13 +214,7 @@ class Actor:
 
     def _start_threads(self, engine: Engine, quarantine: Quarantine, operations: ActorOperations) -> BeatThread:
         options = self._options
-        executor = Executor(
-            engine,
-            quarantine,
-            options.script_type,
-            memory_bytes=options.memory_bytes,
-            max_result_bytes=options.max_result_bytes,
-        )
+        executor = self._new_executor(engine, quarantine)
         wanted_stops: set[tuple[str, str]] = set()
         beat = BeatThread(
             store=self._store,
@@ -266,6 +265,16 @@ class Actor:
             outage=self._outage,
         ).start()
         return beat
+
+    def _new_executor(self, engine: Engine, quarantine: Quarantine) -> Executor:
+        options, tracer = self._options, self._tracer
+        arguments = engine, quarantine, options.script_type
+        memory_bytes, max_result_bytes = options.memory_bytes, options.max_result_bytes
+        if tracer is None:
+            return Executor(*arguments, memory_bytes=memory_bytes, max_result_bytes=max_result_bytes)
+        from hero_actor.lanes.traced_execute import TracedExecutor
+
+        return TracedExecutor(*arguments, tracer=tracer, memory_bytes=memory_bytes, max_result_bytes=max_result_bytes)
 
     def _has_idle_lane(self) -> bool:
         return any(lane.state is LaneState.IDLE for lane in self._lanes)

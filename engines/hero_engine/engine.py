@@ -199,6 +199,7 @@ class Asker:
         deadline_mono: When the job must end, on the clock of `time.monotonic`.
         check: Raises `CallEnded` when the job must end, so that a wait for the store ends soon; None if the engine
             cannot tell. Then no request waits for longer than two seconds.
+        traceparent: The span of its run in a distributed trace; "" if it is in none.
     """
 
     job_id: str
@@ -206,6 +207,7 @@ class Asker:
     context_id: str
     deadline_mono: float
     check: Callable[[], None] | None = field(default=None, compare=False)
+    traceparent: str = ""
 
 
 class StoreAccess(Protocol):

@@ -32,7 +32,7 @@ from hero_engine.rights import RIGHTS_VARIABLE, ScriptRights
 
 _PROGRAM = "hero_engine.isolated:IsolatedProgram"
 #: What the children do not get of the actor's environment: access to the store is access to everything.
-_SECRETS = frozenset({"HERO_REDIS_URL"})
+_SECRETS = frozenset({"HERO_REDIS_URL", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"})
 #: Engines whose scripts have processes of their own anyway.
 _ALWAYS_ISOLATED = frozenset({"heroscript", "v"})
 

@@ -18,6 +18,7 @@ from hero_engine.host.call import Call
 from hero_engine.host.catalogue import Catalogue
 from hero_engine.host.definition import Family, HostFunction
 from hero_engine.host.dispatch import make_callback
+from hero_engine.host.environment import TRACEPARENT
 from hero_engine.rights import ScriptRights
 
 #: A script with this word can call functions that it does not mention.
@@ -159,6 +160,7 @@ class RhaiFunctions:
                     caller_id=caller_id,
                     context_id=context_id,
                     deadline_mono=float("inf") if left_s is None else time.monotonic() + left_s,
+                    traceparent=str(constants.get(TRACEPARENT, "")),
                 ),
                 self._rights.for_run(context_id, caller_id),
                 stopped=lambda: script.run.cancelled,

@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hero_client import AsyncSupervisor, SupervisorBuilder
 from hero_config.logs import targets as log_targets
@@ -27,6 +27,7 @@ from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedules
 from hero_job.operations.store_clock import ClockWatch
+from hero_job.tracing.wanted import new_tracer
 from hero_process.defects import log_failure
 from hero_process.exit_codes import ProcessExit
 from hero_supervisor.children.child_view import ChildView
@@ -51,6 +52,9 @@ from hero_supervisor.upkeep.damage_watch import DamageWatch
 from hero_supervisor.upkeep.due_jobs import DueJobs
 from hero_supervisor.upkeep.foreign_ends import ForeignEnds
 from hero_supervisor.upkeep.recovery import JobRecovery
+
+if TYPE_CHECKING:
+    from hero_job.tracing.job_tracer import JobTracer
 
 log = logging.getLogger(__name__)
 
@@ -256,9 +260,15 @@ class Service:
         servers: list[Server] = []
         self._ends.push_async_callback(self._stop_serving, supervision, servers)
         free = self._watch.disk_free if self._watch is not None else None
-        for server in _rpc_servers(client, settings, passed, fleet, free):
+        for server in _rpc_servers(client, settings, passed, free, fleet=fleet, tracer=self._new_tracer()):
             servers.append(server)  # before it starts: a server that is told to end while it starts must be closed too
             await server.start()
+
+    def _new_tracer(self) -> JobTracer | None:
+        tracer = new_tracer(self._environ, "hero-supervisor", f"{host_name()}/{os.getpid()}")
+        if tracer is not None:
+            self._ends.push_async_callback(asyncio.to_thread, tracer.close)
+        return tracer
 
     def _start_upkeep(self, settings: Settings, store: AsyncStore, operations: Operations) -> JobRecovery:
         namespace, supervisor = settings.store.namespace, settings.supervisor
@@ -369,22 +379,22 @@ def _rpc_servers(
     client: AsyncSupervisor,
     settings: Settings,
     passed: PassedSockets,
-    fleet: Fleet,
     disk_free: Callable[[], int | None] | None,
+    **parts: Any,
 ) -> list[Server]:
     """Make the servers of the RPC. The modules of a transport are imported only when it is offered."""
     servers: list[Server] = []
-    types = ConfiguredTypes(settings)
+    parts["types"] = ConfiguredTypes(settings)
     if settings.rpc.unix_socket or passed.unix is not None:
         from hero_supervisor.rpc.unix.server import UnixServer
 
-        unix = UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, fleet=fleet, types=types)
+        unix = UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, **parts)
         unix.metrics.disk_free = disk_free
         servers.append(unix)
     if settings.rpc.port:
         from hero_supervisor.rpc.tcp.server import WebServer
 
-        web = WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, fleet=fleet, types=types)
+        web = WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, **parts)
         web.metrics.disk_free = disk_free
         servers.append(web)
     return servers

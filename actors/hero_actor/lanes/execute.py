@@ -14,10 +14,12 @@ from typing import Any, assert_never
 from hero_actor.lanes.quarantine import Quarantine
 from hero_engine.engine import Done, Engine, Failed, Limits, RunHandle, RunLog, Script, Stopped, TimedOut
 from hero_engine.errors import EngineUnavailable
+from hero_engine.host.environment import TRACEPARENT
 from hero_engine.output import bounded
 from hero_engine.process_run import CRASHED
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.shown_values import shown
+from hero_job.model.fields.trace_context import TraceContext
 from hero_job.model.fields.wire_values import (
     parse_env_vars,
     parse_signatures,
@@ -111,7 +113,7 @@ class Executor:
                 raise JobInvalid(_first_missing(job), "is missing")
             if not _is_unicode(script):
                 raise JobInvalid("script", "is not valid UTF-8")
-            constants = {
+            constants: dict[str, Any] = {
                 "CALLER_ID": caller_id,
                 "CONTEXT_ID": context_id,
                 "JOB_ID": job.id,
@@ -122,6 +124,8 @@ class Executor:
                 "ARGS": parse_texts("script_args", job.args) if options else (),
                 "SIGNATORIES": _signatories(job) if options else (),
             }
+            if options and options.traceparent:
+                constants |= self.trace_constants(job, options.traceparent)
             engine = self._quarantine.engine_for(job) if options else self._engine
             outcome = engine.run(
                 Script(source=script, name=job.id), constants=constants, limits=limits, run=run, log=log_to
@@ -145,6 +149,16 @@ class Executor:
             log.warning("job.crashed_alone", extra={"job": job.id, "reason": outcome.message})
             settlement.ended_its_process = True
         return settlement
+
+    def trace_constants(self, job: ClaimedJob, traceparent: str) -> dict[str, str]:
+        """What the script gets of the trace of its job: the span of the submitter, as this actor records none.
+
+        Args:
+            job: The claimed job.
+            traceparent: Its field, unchecked; another program may have written it.
+        """
+        context = TraceContext.parse(traceparent)
+        return {} if context is None else {TRACEPARENT: str(context)}
 
     def _check_type(self, job: ClaimedJob) -> None:
         """Refuse a job of another script type.

@@ -10,24 +10,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hero_actor.lanes.job_views import ended_view, listed_view, open_view, reply_of
 from hero_actor.lanes.lent_slots import MOST_SPARE_LANES, LentSlots, TooManyLoans
 from hero_engine.engine import Asker
 from hero_engine.errors import AccessRefused, FunctionError
 from hero_job.client.store import Store
 from hero_job.model.errors import HeroJobError, JobInvalid, JobNotFound, WaitTimeout
 from hero_job.model.fields.shown_values import shown
+from hero_job.model.fields.trace_context import TraceContext
 from hero_job.model.job import JOB_FIELDS, Job, ScriptType
 from hero_job.model.reach import Reach
 from hero_job.model.retention import Retention
 from hero_job.model.status import JobStatus
-from hero_job.model.views import JobRecord, Reply
+from hero_job.model.views import JobRecord
 from hero_job.operations.batches import creation_order
 from hero_job.operations.flow import chunks, raise_first_error
 from hero_job.operations.operations import Operations
 from hero_job.operations.values import Values
 from hero_job.protocol.op import Op
+from hero_job.tracing.sending import sending
+
+if TYPE_CHECKING:
+    from hero_job.tracing.job_tracer import JobTracer
 
 T = TypeVar("T")
 
@@ -58,6 +64,7 @@ class ScriptAccess:
         lent_slots: Where a script that waits for a job lends the slot of its lane.
         by_context: The script type of the actor, if it runs the jobs of a context one after another; else None.
         max_object_bytes: Largest object of OSIS; 0 for an actor whose scripts have no objects.
+        tracer: Records the spans of the jobs that scripts create; None if none are recorded.
     """
 
     def __init__(
@@ -69,10 +76,12 @@ class ScriptAccess:
         by_context: ScriptType | None = None,
         *,
         max_object_bytes: int = 0,
+        tracer: JobTracer | None = None,
     ) -> None:
         self._store = store
         self._namespace = namespace
         self._max_object_bytes = max_object_bytes
+        self._tracer = tracer
         self._lent_slots = lent_slots or LentSlots(MAX_JOBS, lambda: True, lambda _number: None)
         self._by_context = by_context
         self._operations = Operations(namespace, retention)
@@ -151,15 +160,21 @@ class ScriptAccess:
         return {name: list(kind.choices) or _TYPE_WORDS[kind.json_type] for name, kind in _FIELDS.items()}
 
     def _create(self, asker: Asker, params: Mapping[str, Any]) -> str:
-        job = _new_job(asker, params["fields"])
-        return self._run(self._operations.create(job, start=params["start"] is True, reach=_reach(asker)))
+        start = params["start"] is True
+        with sending(self._tracer, TraceContext.parse(asker.traceparent), is_start=start) as spans:
+            job = spans.add(_new_job(asker, params["fields"]))
+            return self._run(self._operations.create(job, start=start, reach=_reach(asker)))
 
     def _create_many(self, asker: Asker, params: Mapping[str, Any]) -> list[str]:
         """Create jobs, which may name each other; if one is refused, those before it stay."""
         wanted = params["jobs"]
         if len(wanted) > MAX_JOBS:
             raise JobInvalid("jobs", f"are {len(wanted)}; {MAX_JOBS} can be created together")
-        jobs = [_new_job(asker, fields) for fields in wanted]
+        parent = TraceContext.parse(asker.traceparent)
+        with sending(self._tracer, parent, is_start=params["start"] is True, is_batch=True) as spans:
+            return self._create_all(asker, [spans.add(_new_job(asker, fields)) for fields in wanted], params)
+
+    def _create_all(self, asker: Asker, jobs: list[Job], params: Mapping[str, Any]) -> list[str]:
         reach, start = _reach(asker), params["start"] is True
         creations = [(job, self._operations.create(job, start=start, reach=reach)) for job in creation_order(jobs)]
         # A job whose unique key another one holds stands for that one.
@@ -179,7 +194,7 @@ class ScriptAccess:
     def _get(self, asker: Asker, params: Mapping[str, Any]) -> dict[str, object]:
         record = self._own(asker, params["id"])
         return {
-            **_listed(record),
+            **listed_view(record),
             "script": record.job.script,
             "timeout": record.job.timeout,
             "output": record.output,
@@ -201,7 +216,9 @@ class ScriptAccess:
         while len(found) < most and time.monotonic() < asker.deadline_mono:
             page = self._run(self._operations.admin.page(cursor, 1000))
             found += (
-                _listed(record) for record in page.records if _is_own(asker, record) and wanted in (None, record.status)
+                listed_view(record)
+                for record in page.records
+                if _is_own(asker, record) and wanted in (None, record.status)
             )
             cursor = page.cursor
             if not cursor:
@@ -229,7 +246,7 @@ class ScriptAccess:
         records = {record.job.id: record for record in self._own_many(asker, job_ids)}
         for job_id, record in records.items():
             if record.status.terminal:
-                ended[job_id] = _ended(_reply_of(record))
+                ended[job_id] = ended_view(reply_of(record))
         open_ids = [job_id for job_id in records if job_id not in ended]
         if open_ids and wait_s > 0:
             for job_id in open_ids:
@@ -237,7 +254,7 @@ class ScriptAccess:
             ended |= self._block(asker, open_ids, until_mono)
         if sum(len(str(answer["output"] or "")) for answer in ended.values()) > MAX_OUTPUT_CHARS:
             raise JobInvalid("ids", f"have outputs of more than {MAX_OUTPUT_CHARS} characters; wait for fewer together")
-        return [ended.get(job_id) or _open(records[job_id]) for job_id in job_ids]
+        return [ended.get(job_id) or open_view(records[job_id]) for job_id in job_ids]
 
     def _own_many(self, asker: Asker, job_ids: Sequence[str]) -> list[JobRecord]:
         records: list[JobRecord] = []
@@ -287,7 +304,7 @@ class ScriptAccess:
                 loan.awaits = job_ids[-1]
                 try:
                     reply = self._store.wait_reply(self._operations, job_ids[-1], min(left_s, MAX_WAIT_S), check)
-                    ended[job_ids.pop()] = _ended(reply)
+                    ended[job_ids.pop()] = ended_view(reply)
                 except WaitTimeout:
                     pass
                 still_open = []
@@ -298,7 +315,7 @@ class ScriptAccess:
                         if reply is None:
                             still_open.append(job_id)
                         else:
-                            ended[job_id] = _ended(reply)
+                            ended[job_id] = ended_view(reply)
                 job_ids = still_open
         return ended
 
@@ -363,38 +380,3 @@ def _new_job(asker: Asker, fields: Mapping[str, Any]) -> Job:
         if name not in _FIELDS:
             raise JobInvalid(str(name), "cannot be chosen by a script")
     return Job.from_fields({**fields, "caller_id": asker.caller_id, "context_id": asker.context_id})
-
-
-def _reply_of(record: JobRecord) -> Reply:
-    return Reply(
-        job_id=record.job.id,
-        status=record.status,
-        output=record.output,
-        error=record.error,
-        error_kind=record.error_kind,
-        line=record.error_line,
-    )
-
-
-def _open(record: JobRecord) -> dict[str, object]:
-    return {"status": record.status.value, "ended": False, "script_type": record.job.script_type.value}
-
-
-def _listed(record: JobRecord) -> dict[str, object]:
-    return {
-        "id": record.job.id,
-        "status": record.status.value,
-        "script_type": record.job.script_type.value,
-        "created_at": record.created_at,
-    }
-
-
-def _ended(reply: Reply) -> dict[str, object]:
-    return {
-        "status": reply.status.value,
-        "ended": True,
-        "output": reply.output,
-        "error": reply.error,
-        "error_kind": reply.error_kind,
-        "line": reply.line,
-    }

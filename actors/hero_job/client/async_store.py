@@ -15,10 +15,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
-from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError, ResponseError, TryAgainError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
 from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
@@ -26,6 +22,16 @@ from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
 from hero_job.client.job_ends import JobEnds
 from hero_job.client.primary.async_primary import AsyncPrimary
 from hero_job.client.redis_client import make_client
+from hero_job.client.redis_py import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    RedisConnectionError,
+    RedisError,
+    RedisTimeoutError,
+    ResponseError,
+    TryAgainError,
+)
 from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
 from hero_job.client.url import Mode, parse_url

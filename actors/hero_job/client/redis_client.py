@@ -8,12 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import redis.asyncio as redis_asyncio
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
-
 from hero_job.client.connection import ANSWER_TIMEOUT_S
+from hero_job.client.redis_py import NoBackoff, Retry, Sentinel, redis_asyncio
 from hero_job.client.url import Address, Mode, StoreUrl
 
 FindPrimary = Callable[[], Awaitable[Address]]

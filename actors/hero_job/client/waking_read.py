@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from redis.exceptions import ConnectionError as RedisConnectionError
-
+from hero_job.client.redis_py import RedisConnectionError
 from hero_job.protocol.op import Op
 
 

@@ -128,6 +128,10 @@ class JobBuilder:
         """Run it even if a prerequisite has failed."""
         return self._set("run_after_failure", value)
 
+    def traceparent(self, value: str) -> Self:
+        """Make its spans part of a distributed trace: the span of the submitter, as W3C writes it."""
+        return self._set("traceparent", value)
+
     def signatures(self, values: Iterable[Signature | Mapping[str, str]]) -> Self:
         """Set its signatures; `sign_job` signs a complete job."""
         return self._set("signatures", tuple(values))

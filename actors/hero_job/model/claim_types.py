@@ -48,6 +48,8 @@ class ClaimedOptions:
         memory_bytes: Most memory that it may hold.
         suspect: Set if it may have ended the actor that ran it before.
         args: Its arguments, as a JSON array.
+        traceparent: The span of its submitter.
+        traces: The same of its prerequisites, of those that have one.
     """
 
     retries: str | None
@@ -58,6 +60,8 @@ class ClaimedOptions:
     memory_bytes: str | None
     suspect: str | None = None
     args: str | None = None
+    traceparent: str | None = None
+    traces: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

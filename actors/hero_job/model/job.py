@@ -34,6 +34,7 @@ from hero_job.model.fields.job_field import (
     TEXTS,
     TIME,
     TIMEOUT,
+    TRACEPARENT,
     VARIABLES,
     WINDOW,
     CommandLineOption,
@@ -267,6 +268,16 @@ class Job:
     )
     batch: str | None = field(
         default=None, metadata=row(ID, "The batch that it belongs to.", is_option=True, for_scripts=False)
+    )
+    traceparent: str | None = field(
+        default=None,
+        metadata=row(
+            TRACEPARENT,
+            "The span of its submitter in a distributed trace, as W3C writes it.",
+            is_option=True,
+            for_scripts=False,
+            identifies=False,
+        ),
     )
     signatures: tuple[Signature, ...] = field(
         default=(),

@@ -23,6 +23,7 @@ from hero_engine.children.requests import ChildRequests
 from hero_engine.children.settings import ChildSettings
 from hero_engine.engine import Asker, Failed, Limits, Outcome, RunHandle, RunLog, Script, Stopped, StoreAccess
 from hero_engine.errors import AccessRefused, EngineUnavailable
+from hero_engine.host.environment import TRACEPARENT
 from hero_engine.process_run import CRASHED, ProcessRun
 
 #: Largest result without a limit of it, in bytes.
@@ -161,4 +162,10 @@ class ChildEngine:
 
 def _asker(constants: Mapping[str, object], deadline_mono: float) -> Asker:
     job_id, caller_id, context_id = (str(constants.get(name, "")) for name in ("JOB_ID", "CALLER_ID", "CONTEXT_ID"))
-    return Asker(job_id=job_id, caller_id=caller_id, context_id=context_id, deadline_mono=deadline_mono)
+    return Asker(
+        job_id=job_id,
+        caller_id=caller_id,
+        context_id=context_id,
+        deadline_mono=deadline_mono,
+        traceparent=str(constants.get(TRACEPARENT, "")),
+    )

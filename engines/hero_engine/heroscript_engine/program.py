@@ -17,7 +17,7 @@ from hero_engine.heroscript_engine.run.actions import VocabularyError, load_acti
 from hero_engine.heroscript_engine.run.context import Context, ScriptSession
 from hero_engine.heroscript_engine.run.run_script import bind_vocabulary, run_script
 from hero_engine.heroscript_engine.run.settings import EngineSettings
-from hero_engine.host.environment import program_environ
+from hero_engine.host.environment import TRACEPARENT, program_environ, trace_variables
 from hero_engine.languages.heroscript import Playbook
 from hero_engine.languages.heroscript.playbook.action import Action
 from hero_engine.parsing import check_heroscript
@@ -77,7 +77,8 @@ class HeroScriptProgram:
         os.environ.clear()
         if isinstance(env, Mapping):
             # Handlers of packages may start programs, which inherit this.
-            os.environ.update(program_environ(env, base={}, allowed=self._settings.job_env))
+            base = trace_variables(job.constants.get(TRACEPARENT))
+            os.environ.update(program_environ(env, base=base, allowed=self._settings.job_env))
         return self._run_script(job, channel)
 
     def is_clean(self, job: ChildJob, outcome: Outcome) -> bool:

@@ -15,6 +15,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 JOB_ENV_SETTING = "HERO_JOB_ENV"
+#: The constant and the variable with the span of a run in a distributed trace; a job that is in none has neither.
+#: Source: https://opentelemetry.io/docs/specs/otel/context/env-carriers/
+TRACEPARENT = "TRACEPARENT"
 PREFIX = "JOB_ENV_"
 
 #: A name that every shell accepts. Others, such as `BASH_FUNC_ls%%`, do not reach a program.
@@ -76,6 +79,11 @@ def program_environ(
         if name in own and _NEVER.fullmatch(name) is None:
             environ[name] = text
     return {**environ, **base}
+
+
+def trace_variables(traceparent: object) -> dict[str, str]:
+    """The variables by which a program joins the trace of its job; none if the job is in none."""
+    return {TRACEPARENT: str(traceparent)} if traceparent else {}
 
 
 def _can_be_held(text: str) -> bool:

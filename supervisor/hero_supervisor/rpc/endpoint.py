@@ -26,6 +26,7 @@ from hero_supervisor.rpc.subscriptions import subscribe
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
+    from hero_job.tracing.job_tracer import JobTracer
     from hero_supervisor.fleet.fleet import Fleet
 
 
@@ -35,6 +36,8 @@ def build_dispatcher(
     job_settings: JobsSettings,
     fleet: Fleet | None = None,
     types: ConfiguredTypes | None = None,
+    *,
+    tracer: JobTracer | None = None,
 ) -> Dispatcher:
     """Register every method, the description of the service included.
 
@@ -44,9 +47,10 @@ def build_dispatcher(
         job_settings: What the deployment accepts of a job.
         fleet: The actor processes of this supervisor; None if it has none.
         types: The types of objects; None for the built-in ones.
+        tracer: Records the spans of new jobs; None if none are recorded.
     """
     limits = job_limits(job_settings)
-    guarded = SessionSupervisor(supervisor, rpc_settings)
+    guarded = SessionSupervisor(supervisor, rpc_settings, tracer)
     service = ServiceMethods(guarded)
     dispatcher = Dispatcher(max_batch_answer_bytes=rpc_settings.max_batch_answer_bytes)
     jobs.register(dispatcher, guarded, limits)

@@ -140,7 +140,7 @@ def test_the_canonical_form_of_a_plain_job_has_six_fields_and_a_whole_timeout() 
         {"id": "j2"}, {"caller_id": "x"}, {"context_id": "x"}, {"script": "2"}, {"script_type": "osis"}, {"timeout": 1},
         {"env_vars": {"A": "1"}}, {"retries": 1}, {"group": "g"}, {"not_before": "2026-11-24T06:00:00Z"},
         {"run_after_failure": True}, {"concurrent": True}, {"unique_key": "k"}, {"dependents": ["d"]},
-        {"log_path": "l"},
+        {"log_path": "l"}, {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
     ],
 )  # fmt: skip
 def test_changing_any_field_of_the_submitter_invalidates_a_signature(change: dict[str, Any]) -> None:

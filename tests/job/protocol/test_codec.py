@@ -38,6 +38,7 @@ jobs = st.builds(
     unique_key=st.none() | text,
     concurrency_key=st.none() | text,
     batch=st.none() | ids,
+    traceparent=st.none() | st.just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     run_after_failure=st.booleans(),
     group=st.none() | st.sampled_from(["io", "a.b"]),
 )

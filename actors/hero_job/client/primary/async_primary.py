@@ -13,10 +13,9 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-from redis.exceptions import AskError, MovedError
-
 from hero_job.client.primary.watch import MayStay, PrimaryWatch
 from hero_job.client.primary.watches import leave_watch, watch_primary
+from hero_job.client.redis_py import AskError, MovedError
 from hero_job.client.url import Address, StoreUrl
 
 

@@ -20,6 +20,8 @@ from hero_job.model.fields import checks, limits, wire_values
 from hero_job.model.fields.names import shown_name
 from hero_job.model.fields.routing import Priority, ScriptType
 from hero_job.model.fields.shown_values import shown
+from hero_job.model.fields.trace_context import LENGTH as TRACEPARENT_LENGTH
+from hero_job.model.fields.trace_context import check_traceparent
 from hero_job.model.signatures import MAX_SIGNATURE_DIGITS, MAX_SIGNATURES, signature_tuple
 
 _METADATA: Final = "job_field"
@@ -88,6 +90,7 @@ class JobField:
         with_field: It counts, and is stored, only together with this other field.
         stored_for_lua: A second hash field, and how it is computed from the value.
         for_scripts: A script may set it for a job that it creates.
+        identifies: Two jobs with one id are the same job only if they agree in it.
         command_line: Its option in `heroctl`, if it has one.
     """
 
@@ -101,6 +104,7 @@ class JobField:
     with_field: str | None = None
     stored_for_lua: tuple[str, Callable[[Any], str]] | None = None
     for_scripts: bool = True
+    identifies: bool = True
     command_line: CommandLineOption | None = None
 
 
@@ -228,6 +232,13 @@ FLAG: Final = FieldKind(
 )
 #: The same for fields that only we write: the Lua scripts know no other word for true.
 OWN_FLAG: Final = dataclasses.replace(FLAG, decode=lambda _name, text: text == "true")
+#: Place in a distributed trace; an empty one in the hash means none.
+TRACEPARENT: Final = FieldKind(
+    check=_unchanged(check_traceparent),
+    encode=str,
+    decode=_text_or_none,
+    bounds={"max_length": TRACEPARENT_LENGTH},
+)
 PRIORITY: Final = FieldKind(
     check=_check_priority,
     encode=lambda value: value.value,

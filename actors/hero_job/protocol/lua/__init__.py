@@ -4,8 +4,8 @@ Each file is one script; its header states its guarantee, keys, arguments, answe
 shares with others (`parts/`) go in front of it. If it has a line `-- PARTS`, only the first of them does; the others go
 there, so that jobs that end before that line do not pay for their functions. Constants are replaced by their values:
 the key parts of `keys.py` by their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for
-`scriptType`), the fields that are stored only if they are set as `OPTIONAL_FIELDS`, and the options as `OPTION_FIELDS`.
-So no script spells any of them.
+`scriptType`), the fields that are stored only if they are set as `OPTIONAL_FIELDS`, those in which two jobs with one id
+may differ as `NOT_COMPARED`, and the options as `OPTION_FIELDS`. So no script spells any of them.
 
 All files are read with this module, so that a process never runs scripts of two versions if the installation changes
 below it. A script is put together when it is first sent: most programs send few of them.
@@ -23,7 +23,8 @@ from hero_job.model.job import JOB_FIELDS
 from hero_job.protocol.keys import KeyPart
 
 _FOLDER = Path(__file__).parent
-_OPTIONAL_FIELDS = ", ".join(f"'{field.name}'" for field in JOB_FIELDS if not field.always_stored)
+_OPTIONAL_FIELDS = ", ".join(f"'{field.name}'" for field in JOB_FIELDS if not field.always_stored and field.identifies)
+_NOT_COMPARED = ", ".join(f"{field.name} = true" for field in JOB_FIELDS if not field.identifies)
 _ROUTE = frozenset({"group", "instance"})
 _OPTION_NAMES = [f.name for f in JOB_FIELDS if f.is_option or (not f.always_stored and f.name not in _ROUTE)]
 _OPTION_FIELDS = ", ".join(f"'{name}'" for name in [*_OPTION_NAMES, FOREIGN_NAME["log_path"]])
@@ -31,6 +32,7 @@ _CONSTANTS = {
     **{part.name: f"'{part.value}'" for part in KeyPart},
     **{f"FOREIGN_{name.upper()}": f"'{foreign}'" for foreign, name in CAMEL_CASE.items()},
     "OPTIONAL_FIELDS": f"{{ {_OPTIONAL_FIELDS} }}",
+    "NOT_COMPARED": f"{{ {_NOT_COMPARED} }}",
     "OPTION_FIELDS": f"{{ {_OPTION_FIELDS} }}",
 }
 _TOKEN = re.compile(r"--.*|'(?:[^'\\]|\\.)*'|\b[A-Z_]{3,}\b")

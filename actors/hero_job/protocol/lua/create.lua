@@ -45,7 +45,7 @@ local function difference()
   for i = FIRST_FIELD, #ARGV, 2 do
     local name, value = ARGV[i], ARGV[i + 1]
     -- The runtime forgets due_ms, which says the same as not_before, when it runs a job again.
-    if name ~= 'due_ms' and redis.call('HGET', key, name) ~= value then return name end
+    if name ~= 'due_ms' and not (NOT_COMPARED)[name] and redis.call('HGET', key, name) ~= value then return name end
     given[name] = true
   end
   for _, name in ipairs(OPTIONAL_FIELDS) do

@@ -23,7 +23,7 @@
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, queued_at, options}, nil where the hash
 --   lacks it. It might run since queued_at; nil if that is not known.
 --   The options of a job that sets any: {retries, failures, {prerequisite, output, output_json, ...}, log_path,
---   signatures, memory_bytes, suspect, args}
+--   signatures, memory_bytes, suspect, args, traceparent, {traceparent of a prerequisite ...}}
 --
 -- Plain jobs, those without options and whose records are as we write them, come first: what follows at the line PARTS
 -- makes dozens of functions, which costs the server as much as a job. Both halves do the same to a plain job.
@@ -215,37 +215,40 @@ end
 
 -- The outputs of prerequisites, as a flat list: id, output, output_json ... Or nil and the id of one whose record is gone.
 local function outputs_of(id, prerequisites, prerequisites_added)
-  local outputs = {}
+  local outputs, traces = {}, {}
   for n, name in ipairs({ 'prerequisites', 'prerequisites_added' }) do
     for _, prerequisite in ipairs(read_ids(name, n == 1 and prerequisites or n == 2 and prerequisites_added)) do
       links = links + 1
-      local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status', 'output_json')
+      local hash = redis.pcall('HMGET', ns .. JOB .. prerequisite, 'output', 'script', 'status', 'output_json',
+        'traceparent')
       if hash.err or not (hash[1] or hash[2] or hash[3]) then return nil, prerequisite end
       -- A job that was created after the one it waited for was deleted has only its id.
       if redis.pcall('SISMEMBER', ns .. READERS .. prerequisite, id) == 0 then return nil, prerequisite end
       outputs[#outputs + 1] = prerequisite
       outputs[#outputs + 1] = hash[1]
       outputs[#outputs + 1] = hash[4]
+      if hash[5] then traces[#traces + 1] = hash[5] end
     end
   end
-  return outputs
+  return outputs, nil, traces
 end
 
 -- Check whether a job with options may run now. If so, returns the options of its row; otherwise ends it, delays it or
 -- lets it wait in line, and returns nil.
 local function admit(id, key, attempt)
   local expires_ms, rate_key, rate_max, rate_window_s, concurrency_key, concurrency_max, retries, failures,
-    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, suspect, foreign_log_path, released, place, args =
+    prerequisites, prerequisites_added, log_path, signatures, memory_bytes, suspect, foreign_log_path, released, place, args,
+    traceparent =
     unpack(redis.call('HMGET', key, 'expires_ms', 'rate_key', 'rate_max', 'rate_window_s', 'concurrency_key',
     'concurrency_max', 'retries', 'failures', 'prerequisites', 'prerequisites_added', 'log_path', 'signatures',
-    'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'released', 'place', 'script_args'))
+    'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'released', 'place', 'script_args', 'traceparent'))
   concurrency_key = concurrency_key or place
   local has_begun = (tonumber(attempt) or 0) > (tonumber(released) or 0)
   if expires_ms and not has_begun and now > read_number('expires_ms', expires_ms) then
     end_without_result(ns, id, 'error', 'expired', 'it was not started in its time', retention, true)
     return nil
   end
-  local outputs, gone = outputs_of(id, prerequisites, prerequisites_added)
+  local outputs, gone, traces = outputs_of(id, prerequisites, prerequisites_added)
   if gone then
     local message = 'the record of its prerequisite ' .. gone .. ' is gone'
     end_without_result(ns, id, 'error', 'prerequisite_failed', message, retention, true)
@@ -264,14 +267,16 @@ local function admit(id, key, attempt)
     end
   end
   redis.call('ZREM', ns .. EXPIRING, id)
-  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes, suspect, args }
+  return { retries, failures, outputs, log_path or foreign_log_path, signatures, memory_bytes, suspect, args, traceparent,
+    traces }
 end
 
 -- The options of a job that the lane has claimed already, for an answer that was lost.
 local function options_again(key)
-  local retries, failures, log_path, signatures, memory_bytes, suspect, foreign_log_path, args = unpack(redis.call(
-    'HMGET', key, 'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'script_args'))
-  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes, suspect, args }
+  local retries, failures, log_path, signatures, memory_bytes, suspect, foreign_log_path, args, traceparent = unpack(redis.call(
+    'HMGET', key, 'retries', 'failures', 'log_path', 'signatures', 'memory_bytes', 'suspect', FOREIGN_LOG_PATH, 'script_args',
+    'traceparent'))
+  return { retries, failures, {}, log_path or foreign_log_path, signatures, memory_bytes, suspect, args, traceparent, {} }
 end
 
 -- The queue that an id was taken from; nil if the lane held it already.

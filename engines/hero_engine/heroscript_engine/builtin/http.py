@@ -69,7 +69,11 @@ def _send(ctx: Context, request: WebRequest, raise_error: bool) -> dict[str, obj
         ca_file=ctx.settings.http_ca_file or ctx.settings.rights.ca_file,
     )
     asker = Asker(
-        job_id=ctx.job_id, caller_id=ctx.caller_id, context_id=ctx.context_id, deadline_mono=ctx.deadline_mono
+        job_id=ctx.job_id,
+        caller_id=ctx.caller_id,
+        context_id=ctx.context_id,
+        deadline_mono=ctx.deadline_mono,
+        traceparent=ctx.traceparent,
     )
     # The process of the run is killed when the run must end.
     call = Call(asker, ScriptRights(), stopped=lambda: False)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hero_engine.heroscript_engine import Context, action
 from hero_engine.host.allowed import inside, not_allowed, on_list
-from hero_engine.host.environment import program_environ
+from hero_engine.host.environment import program_environ, trace_variables
 from hero_engine.host.programs import PATH, ProgramResult, run_program
 from hero_engine.languages.heroscript import Params
 
@@ -51,7 +51,8 @@ def execute(
     """
     words = _find_program(ctx, cmd)
     chosen = ctx.variables | _variables(environment)
-    env = program_environ(chosen, base={"PATH": PATH, "LANG": "C.UTF-8"}, allowed=ctx.settings.job_env)
+    base = {"PATH": PATH, "LANG": "C.UTF-8", **trace_variables(ctx.traceparent)}
+    env = program_environ(chosen, base=base, allowed=ctx.settings.job_env)
     for left in reversed(range(retry + 1)):
         ended = _run(ctx, words, work_folder, env, min(timeout, ctx.remaining_s))
         if stdout and ended.output:

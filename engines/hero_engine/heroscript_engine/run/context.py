@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hero_engine.engine import Asker
 from hero_engine.host.call import Call
+from hero_engine.host.environment import TRACEPARENT
 from hero_engine.rights import ScriptRights
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Context:
                 caller_id=self.caller_id,
                 context_id=self.context_id,
                 deadline_mono=self.deadline_mono,
+                traceparent=self.traceparent,
             )
             self._call = Call(asker, ScriptRights(), stopped=lambda: False, access=_ActorAccess(self.ask_actor))
         return self._call
@@ -101,6 +103,11 @@ class Context:
     def job_id(self) -> str:
         """The id of the job."""
         return str(self.constants.get("JOB_ID", ""))
+
+    @property
+    def traceparent(self) -> str:
+        """The span of the run in a distributed trace; "" if the job is in none."""
+        return str(self.constants.get(TRACEPARENT, ""))
 
     @property
     def signatories(self) -> tuple[str, ...]:

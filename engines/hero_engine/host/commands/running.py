@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from hero_engine.errors import FunctionError
 from hero_engine.host.call import Call
+from hero_engine.host.environment import trace_variables
 from hero_engine.host.places import scratch
 from hero_engine.host.programs import PATH
 from hero_engine.host.workspace import workspace
@@ -253,6 +254,7 @@ class Programs:
         env = {"PATH": PATH, "HOME": home or "/nonexistent", "LANG": "C.UTF-8"}
         if home:
             env["TMPDIR"] = home
+        env |= trace_variables(self._call.asker.traceparent)
         for name in self._call.rights.env:
             if name in os.environ and not name.startswith("HERO_"):
                 env[name] = os.environ[name]

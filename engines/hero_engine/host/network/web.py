@@ -36,6 +36,8 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _OWN_HEADERS = frozenset(
     {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
 )
+#: By it the server continues the trace of the job. Source: https://www.w3.org/TR/trace-context/
+_TRACEPARENT = "traceparent"
 #: Source: RFC 9110, section 5.6.2
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Characters of a path or query that stay as they are. Source: RFC 3986
@@ -226,6 +228,8 @@ def _exchange(
         raise WebFailed(str(request), f"the header {own.title()} comes from the request itself and cannot be set")
     target = quote(parts.path or "/", safe=_AS_IS) + (f"?{quote(parts.query, safe=_AS_IS)}" if parts.query else "")
     headers = {"User-Agent": "hero-runtime", "Accept-Encoding": "identity", **request.headers}
+    if call.asker.traceparent and _TRACEPARENT not in map(str.lower, request.headers):
+        headers[_TRACEPARENT] = call.asker.traceparent
     body: bytes | IO[bytes] | None = request.body
     if request.file is not None:
         request.file.seek(0)

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from hero_job.model.fields.spellings import CAMEL_CASE
+from hero_job.model.fields.trace_context import TraceContext
 from hero_job.model.job import Job
 from hero_supervisor.rpc.auth.gate import Gate, unauthenticated
 from hero_supervisor.rpc.auth.scopes import Holder, Scope, needed_scope
@@ -47,6 +48,7 @@ class RpcSession:
         facts: What the kernel says about the peer, for `whoami`.
         on_end: Called when its token is revoked or has expired.
         nonce: The last one that it was given, and the key that it was given for.
+        traceparent: The header of an HTTP request: its jobs belong to this trace if they name no other.
     """
 
     def __init__(self, gate: Gate, peer: str, context_id: str | None = None, *, lasting: bool = False) -> None:
@@ -59,6 +61,7 @@ class RpcSession:
         self.facts: Mapping[str, int] = {}
         self.on_end: Callable[[], object] | None = None
         self.nonce: tuple[str, str] | None = None
+        self.traceparent: TraceContext | None = None
         self._holder: Holder | None = None
         self._context_id = context_id
 

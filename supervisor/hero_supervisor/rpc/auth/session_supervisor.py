@@ -11,7 +11,7 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hero_client import AsyncSupervisor
 from hero_config.model.settings import RpcSettings
@@ -25,10 +25,14 @@ from hero_job.operations import batches
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.flow import FEW
 from hero_job.operations.schedules import Schedule
+from hero_job.tracing.sending import Sending, sending
 from hero_supervisor.rpc.auth.rights import Rights
 from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession, current
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
+
+if TYPE_CHECKING:
+    from hero_job.tracing.job_tracer import JobTracer
 
 # Verifying a signature takes 50 us; after so many other connections get a turn.
 _SIGNATURES_PER_TURN: Final = 100
@@ -40,11 +44,13 @@ class SessionSupervisor(AsyncSupervisor):
     Args:
         supervisor: Its store and limits are used.
         settings: Rights, and the contexts whose jobs must be signed.
+        tracer: Records the spans of the jobs that it creates; None if none are recorded.
     """
 
-    def __init__(self, supervisor: AsyncSupervisor, settings: RpcSettings) -> None:
+    def __init__(self, supervisor: AsyncSupervisor, settings: RpcSettings, tracer: JobTracer | None = None) -> None:
         super().__init__(supervisor.store, supervisor.operations, supervisor.limits)
         self._rights = Rights(settings)
+        self._tracer = tracer
         self._masks = frozenset(settings.reader_masks)
 
     async def get_job(self, job_id: str) -> JobRecord:
@@ -116,10 +122,16 @@ class SessionSupervisor(AsyncSupervisor):
     ) -> BatchCreated:
         """As `AsyncSupervisor.create_jobs`; if one job may not be created, none is."""
         session = current()
+        with sending(self._tracer, session.traceparent, is_start=start, is_batch=True) as spans:
+            return await self._create_many(session, jobs, spans, start=start, batch_id=batch_id)
+
+    async def _create_many(
+        self, session: RpcSession, jobs: Sequence[Job], spans: Sending, *, start: bool, batch_id: str | None
+    ) -> BatchCreated:
         checked: list[Job] = []
         signed = 0
         for job in jobs:
-            checked.append(self._checked(session, job))
+            checked.append(spans.add(self._checked(session, job)))
             signed += len(job.signatures)
             if signed >= _SIGNATURES_PER_TURN or len(checked) % FEW == 0:
                 signed = 0
@@ -176,7 +188,10 @@ class SessionSupervisor(AsyncSupervisor):
     async def _create(self, job: Job, *, start: bool) -> str:
         session = current()
         checked = self._checked(session, job)
-        return await self.store.run(self.operations.create(checked, start=start, reach=self._reach(session, checked)))
+        with sending(self._tracer, session.traceparent, is_start=start) as spans:
+            checked = spans.add(checked)
+            reach = self._reach(session, checked)
+            return await self.store.run(self.operations.create(checked, start=start, reach=reach))
 
     def _reach(self, session: RpcSession, job: Job) -> Reach | None:
         if session.owner is None and not self._rights.require_signatures:

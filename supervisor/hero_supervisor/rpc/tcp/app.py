@@ -24,6 +24,7 @@ from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from hero_config.model.settings import RpcSettings
+from hero_job.model.fields.trace_context import TraceContext
 from hero_supervisor.page.files import page_file, page_routes, wants_page
 from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.auth.gate import Gate
@@ -141,6 +142,7 @@ class RpcApp:
             return PlainTextResponse("the body did not arrive in time\n", status_code=408, headers=_CLOSE)
         if self.closing:
             return _error(wire.shutting_down())
+        session.traceparent = TraceContext.parse(request.headers.get("traceparent", ""))
         auth_session.enter(session)
         answer = await _answer(request, self._dispatcher.answer(body, session.admit))
         # Notifications are answered as jsonrpsee and go-ethereum answer them: 200 with an empty body.

@@ -34,6 +34,7 @@ from hero_supervisor.rpc.tcp.uvicorn_protocol import (
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
+    from hero_job.tracing.job_tracer import JobTracer
     from hero_supervisor.fleet.fleet import Fleet
     from hero_supervisor.object_schemas import ConfiguredTypes
 
@@ -55,6 +56,7 @@ class WebServer:
         listener: A socket from the service manager; the settings must have its address.
         fleet: The actor processes of this supervisor; None if it has none.
         types: The types of objects; None for the built-in ones.
+        tracer: Records the spans of new jobs; None if none are recorded.
 
     Attributes:
         metrics: What `/metrics` answers.
@@ -69,10 +71,11 @@ class WebServer:
         listener: socket.socket | None = None,
         fleet: Fleet | None = None,
         types: ConfiguredTypes | None = None,
+        tracer: JobTracer | None = None,
     ) -> None:
         self._settings = rpc_settings
         self._listener = listener
-        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
+        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types, tracer=tracer)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
         self.metrics = MetricsPage(supervisor, fleet, lambda: len(self._state.connections))

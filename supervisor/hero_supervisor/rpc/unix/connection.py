@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import orjson
 
+from hero_job.model.fields.trace_context import TraceContext
 from hero_supervisor.rpc.auth import session as auth_session
 from hero_supervisor.rpc.auth.scopes import Scope
 from hero_supervisor.rpc.auth.session import RpcSession
@@ -326,6 +327,7 @@ class UnixConnection(asyncio.Protocol):
             return 401, wire.encode_error(None, e), JSON
         if isinstance(frame, Got):
             return 200, (await self._metrics.text()).encode(), CONTENT_TYPE.encode()
+        session.traceparent = TraceContext.parse(frame.traceparent)
         auth_session.enter(session)
         return 200, await self._dispatcher.answer(frame.message, session.admit), JSON
 

@@ -24,10 +24,11 @@ _MAX_HEAD_BYTES: Final = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """The body of a POST, and the bearer token that came with it."""
+    """The body of a POST, and the bearer token and the traceparent that came with it."""
 
     message: bytes
     token: str
+    traceparent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,8 @@ class UnixHttp:
                 assert self._request is not None
                 if self._is_page:
                     return Got(path=_path(self._request).decode(), token=_token(self._request))
-                return Posted(message=bytes(self._body), token=_token(self._request))
+                traceparent = _header(self._request, b"traceparent")
+                return Posted(message=bytes(self._body), token=_token(self._request), traceparent=traceparent)
             else:  # NEED_DATA, PAUSED, or ConnectionClosed
                 return None
 
@@ -152,8 +154,9 @@ def _path(request: h11.Request) -> bytes:
 
 
 def _token(request: h11.Request) -> str:
-    for name, value in request.headers:
-        if name == b"authorization":
-            scheme, _, token = bytes(value).decode("latin-1").partition(" ")
-            return token.strip() if scheme.lower() == "bearer" else ""
-    return ""
+    scheme, _, token = _header(request, b"authorization").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _header(request: h11.Request, wanted: bytes) -> str:
+    return next((bytes(value).decode("latin-1") for name, value in request.headers if name == wanted), "")

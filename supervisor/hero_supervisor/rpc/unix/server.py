@@ -26,6 +26,7 @@ from hero_supervisor.rpc.unix.connection import UnixConnection
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
+    from hero_job.tracing.job_tracer import JobTracer
     from hero_supervisor.fleet.fleet import Fleet
     from hero_supervisor.object_schemas import ConfiguredTypes
 
@@ -46,6 +47,7 @@ class UnixServer:
         listener: A socket from the service manager; then path and mode of the settings are ignored.
         fleet: The actor processes of this supervisor; None if it has none.
         types: The types of objects; None for the built-in ones.
+        tracer: Records the spans of new jobs; None if none are recorded.
 
     Attributes:
         metrics: What `/metrics` answers.
@@ -60,9 +62,10 @@ class UnixServer:
         listener: socket.socket | None = None,
         fleet: Fleet | None = None,
         types: ConfiguredTypes | None = None,
+        tracer: JobTracer | None = None,
     ) -> None:
         self.path = Path(rpc_settings.unix_socket)
-        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types)
+        self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types, tracer=tracer)
         self.metrics = MetricsPage(supervisor, fleet)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off")
         self._peers = UnixPeers(self._gate)

@@ -76,8 +76,6 @@ class JobTracer:
         destination = job.script_type.suffix
         attributes = self._attributes(operation, operation, destination, job.id)
         attributes |= {"hero.caller_id": job.caller_id, "hero.context_id": job.context_id}
-        if job.batch:
-            attributes["messaging.message.conversation_id"] = job.batch
         if error:
             attributes["error.type"] = error
         name = f"{operation} {destination}"

@@ -473,6 +473,8 @@ export interface JobFields {
   rate_window_s?: number;
   /** The batch that it belongs to. */
   batch?: string;
+  /** The span of its submitter in a distributed trace, as W3C writes it. */
+  traceparent?: string;
   /** Its signatures: {public_key, signature} in hex, each. */
   signatures?: Record<string, string>[];
 }
@@ -563,6 +565,7 @@ export interface JobView {
   rate_max: number;
   rate_window_s: number;
   batch: string | null;
+  traceparent: string | null;
   signatures: SignatureView[];
   status: JobStatus;
   output: string | null;

@@ -48,7 +48,8 @@ def kill_marked(incarnation: str) -> int:
         How many processes were killed.
     """
     entry = f"{MARK}={incarnation}".encode()
-    own_pid, count = os.getpid(), 0
+    own_pid = os.getpid()
+    killed: set[int] = set()
     between: set[int] = set()
 
     def is_meant(pid: int) -> bool:
@@ -61,9 +62,11 @@ def kill_marked(incarnation: str) -> int:
     for number in range(_MAX_ROUNDS):
         between.clear()
         for pid in process_ids():
-            count += pid != own_pid and is_meant(pid) and kill_if(pid, is_meant)
+            # A process that was killed may be found again before it has ended.
+            if pid != own_pid and is_meant(pid) and kill_if(pid, is_meant):
+                killed.add(pid)
         if number and not between:
             break
         if between:
             time.sleep(_BETWEEN_S)
-    return count
+    return len(killed)

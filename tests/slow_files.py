@@ -12,11 +12,12 @@ import pytest
 
 #: Approximately how many seconds a file takes while two others run, if that is more than its number of tests tells.
 SECONDS = {
-    "tests/rhai/test_conformance.py": 160,
+    "tests/ctl/test_what_people_try.py": 160,
     "tests/deploy/test_systemd.py": 150,
     "tests/rhai/test_native_deadlines.py": 150,
     "tests/fuzz/test_fuzz.py": 130,
     "tests/chaos/test_any_interleaving.py": 120,
+    "tests/rhai/test_conformance.py": 100,
     "tests/deploy/test_alerts.py": 90,
     "tests/supervisor/rpc/test_foreign_clients.py": 80,
     "tests/test_examples.py": 80,
@@ -26,6 +27,7 @@ SECONDS = {
     "tests/chaos/test_two_hosts.py": 70,
     "tests/security/test_loop_lag.py": 70,
     "tests/ctl/test_examples_of_help.py": 65,
+    "tests/ctl/test_remote_tls.py": 65,
     "tests/ctl/bench/test_bench.py": 60,
     "tests/ctl/commands/test_many_jobs.py": 55,
     "tests/scripts/test_benchmark.py": 50,
@@ -49,6 +51,7 @@ SECONDS = {
     "tests/ctl/commands/test_doctor_of_a_service.py": 30,
     "tests/ctl/output/test_formats.py": 30,
     "tests/ctl/test_connect.py": 25,
+    "tests/ctl/test_remote.py": 25,
     "tests/rhai/test_limits.py": 25,
 }
 #: What a test of another file takes, approximately.

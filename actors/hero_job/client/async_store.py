@@ -13,11 +13,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, NoReturn, Self, cast
 
 from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
+from hero_job.client.command_groups import CommandGroups
 from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
 from hero_job.client.job_ends import JobEnds
 from hero_job.client.primary.async_primary import AsyncPrimary
@@ -71,6 +72,7 @@ class AsyncStore:
             self._primary.pool = self._client.connection_pool
         # A follower of streams has a connection of its own and does not take a turn.
         self._turn = asyncio.Semaphore(max_connections)
+        self._groups = CommandGroups(self._client, self._within_turn, self.url.shown, self.url.wait_replicas)
         self._reads: list[WakingRead] = []
         #: Follows streams for programs that subscribe to them, all on one connection.
         self.streams = StreamFollower(self)
@@ -92,6 +94,13 @@ class AsyncStore:
             StoreRefused: The server answered with an error.
             HeroJobError: One of the operation's own errors.
         """
+        packed = self._groups.pack((op,))
+        if packed is not None:
+            (answer,) = await self._ask_in_group(packed, 1)
+            if not isinstance(answer, Exception):
+                return op.decode(answer)
+            if not _was_not_run(answer):
+                await self._raise_refusal(op, answer)
         return op.decode(await self._send(op))
 
     async def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
@@ -111,22 +120,21 @@ class AsyncStore:
             await asyncio.sleep(0)
             return results
         answers: list[Any] = []
-        for few in chunks(ops, FEW):  # encoding many commands holds the event loop
-            answers += await self._within_turn(partial(self._execute_many, few), max(op.block_s for op in few))
+        packed = self._groups.pack(ops)
+        if packed is not None:
+            answers = await self._ask_in_group(packed, len(ops))
+        else:
+            for few in chunks(ops, FEW):  # encoding many commands holds the event loop
+                answers += await self._within_turn(partial(self._execute_many, few), max(op.block_s for op in few))
         for op, answer in zip(ops, answers, strict=True):
             try:
                 if not isinstance(answer, Exception):
                     results.append(op.decode(answer))
-                elif _is_missing_script(answer) or isinstance(answer, AskError):
+                elif _was_not_run(answer):
                     # Nor did that server run the operations behind it, so this keeps the order.
                     results.append(await self.run(op))
                 else:
-                    await self._leave_replica(answer)
-                    if isinstance(answer, _WRONG_NODE):
-                        raise StoreUnavailable(self.url.shown, str(answer)) from answer
-                    if _code(answer) == "OOM":
-                        raise op.translate(await self._explained(answer)) from answer
-                    raise _refusal(op, answer) from answer
+                    await self._raise_refusal(op, answer)
             except StoreUnavailable:
                 raise
             except HeroJobError as e:
@@ -184,13 +192,22 @@ class AsyncStore:
                 ask if self._primary is None else partial(self._find, op, ask), op.block_s, turn
             )
         except RedisError as e:
-            await self._leave_replica(e)
-            if isinstance(e, _WRONG_NODE):
-                # It is not, or not yet, the right node. The caller's next try may find that one.
-                raise StoreUnavailable(self.url.shown, str(e)) from e
-            if _code(e) == "OOM":
-                raise op.translate(await self._explained(e)) from e
-            raise _refusal(op, e) from e
+            await self._raise_refusal(op, e)
+
+    async def _ask_in_group(self, packed: bytes, count: int) -> list[Any]:
+        try:
+            return await self._groups.ask(packed, count)
+        except RedisError as e:
+            raise StoreRefused(_code(e), str(e)) from e
+
+    async def _raise_refusal(self, op: Op[Any], error: Exception) -> NoReturn:
+        await self._leave_replica(error)
+        if isinstance(error, _WRONG_NODE):
+            # It is not, or not yet, the right node. The caller's next try may find that one.
+            raise StoreUnavailable(self.url.shown, str(error)) from error
+        if _code(error) == "OOM":
+            raise op.translate(await self._explained(error)) from error
+        raise op.translate(StoreRefused(_code(error), str(error))) from error
 
     async def _find(self, op: Op[Any], ask: Callable[[], Awaitable[Any]]) -> Any:
         """Ask the node that has the slot. One that does not have it has done nothing."""
@@ -354,6 +371,7 @@ class AsyncStore:
         await self.streams.aclose()
         for read in self._reads:
             await read.aclose()
+        await self._groups.aclose()
         if self._primary is not None:
             self._primary.close()
         await self._client.aclose()
@@ -373,8 +391,9 @@ def _is_missing_script(error: Exception) -> bool:
     return str(error).startswith("NOSCRIPT") or "No matching script" in str(error)
 
 
-def _refusal(op: Op[Any], error: Exception) -> HeroJobError:
-    return op.translate(StoreRefused(_code(error), str(error)))
+def _was_not_run(error: Exception) -> bool:
+    """Whether the server does not know the script or has no slot for it, so that the operation may be sent again."""
+    return _is_missing_script(error) or isinstance(error, AskError)
 
 
 def _code(error: Exception) -> str:

@@ -12,7 +12,7 @@ import contextlib
 from typing import Any
 
 
-async def end_task(task: asyncio.Task[Any]) -> None:
+async def end_task(task: asyncio.Future[Any]) -> None:
     """Cancel an asyncio task that talks to a store, and wait until it has ended.
 
     Args:

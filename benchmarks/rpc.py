@@ -5,6 +5,8 @@
 
 It runs a `hero-supervisor` with one SAL actor of 16 lanes. The clients are coroutines of this process; each has its own
 connection and one request at a time. Clients and service share the machine, so the figures are those of both together.
+Each line ends with what one client of redis-py reaches with PING just before, and the ratio of the figure with the most
+clients to it: compare the ratios of two runs, not their figures.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import redis
 import uvloop
 from websockets.asyncio.client import connect
 
@@ -121,6 +124,19 @@ async def waiting(deployment: Deployment) -> tuple[int, int, float]:
     return before, most, took_s
 
 
+def ping_pong(deployment: Deployment, seconds: float) -> float:
+    """Measure the PINGs per second of one client of redis-py on the deployment's store, one after the other."""
+    client = redis.Redis(unix_socket_path=deployment.url.removeprefix("unix://"))
+    client.ping()
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() < began + seconds:
+        client.ping()
+        count += 1
+    took_s = time.perf_counter() - began
+    client.close()
+    return count / took_s
+
+
 def dispatch_us(count: int) -> float:
     """Measure the dispatcher with a small request, parsing and encoding included, in microseconds."""
 
@@ -168,11 +184,14 @@ async def measure(deployment: Deployment, seconds: float) -> None:
         "get_job_status": request("get_job_status", [job_id]),
         "run_job": request("run_job", {"job": job()}),
     }
-    print(f"\n{'requests/s':<16}{'transport':<12}" + "".join(f"{clients:>10} clients" for clients in CLIENTS))
+    print(f"\n{'requests/s':<16}{'transport':<12}" + "".join(f"{clients:>10} clients" for clients in CLIENTS)
+        + f"{'raw PING':>18}{'ratio':>8}")  # fmt: skip
     for name, message in messages.items():
         for transport in TRANSPORTS:
+            raw = await asyncio.to_thread(ping_pong, deployment, seconds / 2)
             rates = [await rate(deployment, transport, clients, message, seconds) for clients in CLIENTS]
-            print(f"{name:<16}{transport:<12}" + "".join(f"{r:>18,.0f}" for r in rates))
+            figures = "".join(f"{r:>18,.0f}" for r in rates)
+            print(f"{name:<16}{transport:<12}{figures}{raw:>18,.0f}{rates[-1] / raw:>8.2f}")
     before, most, took_s = await waiting(deployment)
     least_s = WAITERS * 0.05 / 16
     print(f"\n{WAITERS} simultaneous run_job of 0.05 s each, on 16 lanes: {took_s:.1f} s (at least {least_s:.1f} s)")

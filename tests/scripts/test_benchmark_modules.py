@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
         (["benchmarks.rpc", "--seconds", "0.05"], ["dispatch of a small request", "websocket", "simultaneous run_job"]),
         (["benchmarks.store", "--jobs", "500"], ["bytes", "us"]),
         (["benchmarks.objects", "--objects", "500", "--times", "5"], ["bytes of memory each", "| get |", "state:done"]),
+        (["benchmarks.stalls", "--scale", "0.001"], ["dependents", "recovery", "purge", "delayed", "commands/call"]),
     ],
-    ids=["rpc", "store", "objects"],
+    ids=["rpc", "store", "objects", "stalls"],
 )
 def test_a_quick_run_prints_its_figures(arguments: list[str], promised: list[str]) -> None:
     done = subprocess.run(

@@ -7,7 +7,7 @@ clock and scaler. Invariant: each operation is one round trip of bounded work, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -31,6 +31,9 @@ from hero_job.protocol import lua
 from hero_job.protocol.codec import decode_record
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Op, as_is, pairs
+
+#: Jobs that one call of a script moves or ends, some dozen commands each: the server answers nobody meanwhile.
+MOST_ENDED: Final = 100
 
 
 class AdminOperations:
@@ -169,7 +172,7 @@ class AdminOperations:
         return Op([queue, self.keys.job_prefix], decode, lua.QUEUE_HEAD, 1)
 
     def purge(
-        self, script_type: ScriptType, group: str | None = None, instance: str | None = None, most: int = 500
+        self, script_type: ScriptType, group: str | None = None, instance: str | None = None, most: int = MOST_ENDED
     ) -> Op[tuple[int, int]]:
         """Stop jobs that wait in a queue, each with its reply; running jobs go on.
 
@@ -257,7 +260,7 @@ class AdminOperations:
 
         return Op(("INFO",), decode)
 
-    def promote(self, most: int = 250) -> Op[tuple[int, float | None]]:
+    def promote(self, most: int = MOST_ENDED) -> Op[tuple[int, float | None]]:
         """Queue the delayed jobs that are due, and end the jobs that have expired.
 
         Args:

@@ -15,6 +15,7 @@ from typing import cast
 from hero_job.model.errors import HeroJobError, JobInvalid
 from hero_job.model.job import Job, ScriptType
 from hero_job.model.reach import Reach
+from hero_job.operations.admin_operations import MOST_ENDED
 from hero_job.operations.flow import FEW, PAGE, PAUSE, Flow, chunks, raise_first_error
 from hero_job.operations.operations import Operations
 
@@ -240,7 +241,7 @@ def purge_queue(
     raise_first_error([queue])
     left, count = queue.waiting, 0
     while left > 0:
-        (page,) = yield [operations.admin.purge(script_type, group, instance, min(left, PAGE))]
+        (page,) = yield [operations.admin.purge(script_type, group, instance, min(left, MOST_ENDED))]
         raise_first_error([page])
         taken, ended = page
         if not taken:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: Longest time between two looks, in seconds. A job that another program makes due waits this long at most.
 _LONGEST_S = 0.5
 _SHORTEST_S = 0.01
+#: Calls of one look that move jobs. Each moves few, so that the store answers others between them.
+_CALLS = 10
 #: Schedules in one look.
 _PAGE = 100
 
@@ -89,7 +91,10 @@ class DueJobs:
         if self._clock is not None:
             await self._mind_clock(self._clock)
         try:
-            moved, next_job_s = await self._store.run(self._operations.admin.promote())
+            for _ in range(_CALLS):
+                moved, next_job_s = await self._store.run(self._operations.admin.promote())
+                if not moved:
+                    break
         finally:
             fired, next_tick_s = await self._fire_all()
         if moved or fired or self._looked.left:

@@ -2,7 +2,7 @@
 
 -- How many more records this call may touch for jobs that have ended. Another call does the rest, from `q:unsettled`, so
 -- that no call holds up the server.
-local budget = 200
+local budget = 100
 
 -- Take a place among the running jobs of a concurrency key. Returns false if all are taken; the job then waits in line.
 -- A job that was handed a freed place already holds it here, so jobs keep their order although they pass the queue.

@@ -18,7 +18,6 @@ from typing import Any, Final, NoReturn, Self, cast
 from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
-from hero_job.client.command_groups import CommandGroups
 from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
 from hero_job.client.job_ends import JobEnds
 from hero_job.client.primary.async_primary import AsyncPrimary
@@ -33,10 +32,11 @@ from hero_job.client.redis_py import (
     ResponseError,
     TryAgainError,
 )
+from hero_job.client.sharing.command_groups import CommandGroups, is_missing_script, was_not_run
+from hero_job.client.sharing.waking_read import WakingRead
 from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
 from hero_job.client.url import Mode, parse_url
-from hero_job.client.waking_read import WakingRead
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import FEW, Flow, chunks
@@ -99,7 +99,7 @@ class AsyncStore:
             (answer,) = await self._ask_in_group(packed, 1)
             if not isinstance(answer, Exception):
                 return op.decode(answer)
-            if not _was_not_run(answer):
+            if not was_not_run(answer):
                 await self._raise_refusal(op, answer)
         return op.decode(await self._send(op))
 
@@ -130,7 +130,7 @@ class AsyncStore:
             try:
                 if not isinstance(answer, Exception):
                     results.append(op.decode(answer))
-                elif _was_not_run(answer):
+                elif was_not_run(answer):
                     # Nor did that server run the operations behind it, so this keeps the order.
                     results.append(await self.run(op))
                 else:
@@ -280,14 +280,14 @@ class AsyncStore:
         try:
             return await self._client.execute_command("EVALSHA", script.sha, op.key_count, *op.args)
         except ResponseError as e:
-            if not _is_missing_script(e):
+            if not is_missing_script(e):
                 raise
             return await self._client.execute_command("EVAL", script.source, op.key_count, *op.args)
 
     async def _execute_replicated(self, op: Op[T], script: lua.LuaScript) -> Any:
         """Run a script, and wait until the replicas have what it wrote."""
         (answer,) = await self._execute_many([op])
-        if isinstance(answer, Exception) and _is_missing_script(answer):
+        if isinstance(answer, Exception) and is_missing_script(answer):
             # WAIT counts the writes of its own connection, so both go into one pipeline.
             pipeline = self._client.pipeline(transaction=False)
             pipeline.execute_command("EVAL", script.source, op.key_count, *op.args)
@@ -385,15 +385,6 @@ class AsyncStore:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _is_missing_script(error: Exception) -> bool:
-    return str(error).startswith("NOSCRIPT") or "No matching script" in str(error)
-
-
-def _was_not_run(error: Exception) -> bool:
-    """Whether the server does not know the script or has no slot for it, so that the operation may be sent again."""
-    return _is_missing_script(error) or isinstance(error, AskError)
 
 
 def _code(error: Exception) -> str:

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import end_task
-from hero_job.client.waking_read import WakingRead
+from hero_job.client.sharing.waking_read import WakingRead
 from hero_job.model.errors import StoreError, StoreUnavailable
 from hero_job.operations.events import BEGINNING, Entry, Events
 from hero_job.protocol.op import Op, T

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hero_job.client.async_store import AsyncStore
+from hero_job.client.sharing.waking_read import WakingRead
 from hero_job.client.streams import PAGE, StreamUpdate
-from hero_job.client.waking_read import WakingRead
 from hero_job.model.errors import StoreRefused, StoreUnavailable
 from hero_job.operations.events import BEGINNING, Edges, Events
 from hero_job.protocol import lua

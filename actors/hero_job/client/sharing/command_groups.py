@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any, Final
 
 import hiredis
-from redis.exceptions import ResponseError
 
 from hero_job.client.cancellation import end_task
+from hero_job.client.redis_py import AskError, ResponseError
 from hero_job.model.errors import StoreUnavailable
 from hero_job.protocol import lua
 from hero_job.protocol.op import Op
@@ -175,3 +175,13 @@ class CommandGroups:
                 # Each caller gets its own: raising an exception changes it.
                 own = StoreUnavailable(self._shown, error.reason) if isinstance(error, StoreUnavailable) else error
                 asked.answers.set_exception(own)
+
+
+def is_missing_script(error: Exception) -> bool:
+    """Whether the server does not know the script."""
+    return str(error).startswith("NOSCRIPT") or "No matching script" in str(error)
+
+
+def was_not_run(error: Exception) -> bool:
+    """Whether the server does not know the script or has no slot for it, so that the operation may be sent again."""
+    return is_missing_script(error) or isinstance(error, AskError)

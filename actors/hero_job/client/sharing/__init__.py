@@ -1,0 +1,1 @@
+"""How the coroutines of an `AsyncStore` share its connections."""

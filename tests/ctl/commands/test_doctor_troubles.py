@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from hero_job import JobBuilder, ScriptType
@@ -185,6 +187,7 @@ def test_processes_that_are_held_or_that_cannot_be_asked_to_end_are_named(
 ) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     needed = tmp_path / "needed"
+    needed.touch()  # so that the short one is up when the service is asked whether all of them are
     actors = (
         f"[[actors]]\ntype = 'osis'\nname = 'stubborn'\ncommand = ['{sys.executable}', '{tmp_path}/stubborn.py']\n"
         "[[actors]]\ntype = 'sal'\nname = 'short'\nmax_restarts = 2\nbackoff_max_s = 1\n"
@@ -192,6 +195,10 @@ def test_processes_that_are_held_or_that_cannot_be_asked_to_end_are_named(
     )
     deployment = Deployment(tmp_path, redis_url=own_valkey.url, actors=actors).start()
     try:
+        (short,) = eventually(lambda: deployment.processes("sleep"), what="the short one runs")
+        needed.unlink()
+        with contextlib.suppress(psutil.NoSuchProcess):  # its shell may look for the file only now
+            short.kill()
 
         def complaints(area: str) -> list[tuple[str, str]]:
             found = findings("--config", "hero.toml", cwd=tmp_path, url=own_valkey.url)

@@ -16,8 +16,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from hero_client.remote.errors import ServiceRefused, StoreNeeded
 from hero_ctl.app import app
-from hero_ctl.output.service_errors import ServiceRefused, StoreNeeded
 from hero_job import JobBuilder, JobFailed
 from hero_job.model.job import Job
 from hero_job.operations.schedules import Schedule

@@ -79,7 +79,7 @@ def _queue_name(queue: dict[str, Any]) -> str:
 
 def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, Any]]:
     """List the registered actors, and those of this machine's supervisor that are not: held, waiting, starting."""
-    from hero_ctl.connect.remote_supervisor import RemoteSupervisor
+    from hero_client.remote.supervisor import RemoteSupervisor
     from hero_ctl.output.json_views import actor_as_json
 
     if is_remote(supervisor):

@@ -22,7 +22,7 @@ def ask_supervisor(service: ServiceOptions, method: str, params: Any, wait_s: fl
         params: Parameters by name.
         wait_s: Longest wait in seconds; None for no limit.
     """
-    from hero_ctl.connect.remote import ServerUnusable
+    from hero_client.remote.errors import ServerUnusable
     from hero_supervisor.rpc.unix.client import NoAnswer, call
 
     if not names_own(service, "socket") and (server := server_of(service)) is not None:

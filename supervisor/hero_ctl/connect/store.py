@@ -12,7 +12,7 @@ from hero_ctl.options import PlaceOptions, StoreOptions
 from hero_ctl.output.console import fail
 
 if TYPE_CHECKING:
-    from hero_ctl.connect.remote import RemoteServer
+    from hero_client.remote.server import RemoteServer
 
 #: Where a supervisor that was started in this folder keeps its embedded store.
 STATE_DIR = Path(DEFAULT_STORE_DIR)
@@ -35,7 +35,7 @@ def url_of(store: StoreOptions) -> str:
     if names_own(store, "redis_url"):
         return str(store.redis_url)
     if server_of(store) is not None:
-        from hero_ctl.output.service_errors import StoreNeeded
+        from hero_client.remote.errors import StoreNeeded
 
         raise StoreNeeded
     places = find(store)
@@ -58,7 +58,7 @@ def open_supervisor(store: StoreOptions) -> Supervisor:
         JobInvalid: The namespace cannot be used.
     """
     if not names_own(store, "redis_url") and (server := server_of(store)) is not None:
-        from hero_ctl.connect.remote_supervisor import RemoteSupervisor
+        from hero_client.remote.supervisor import RemoteSupervisor
 
         return cast("Supervisor", RemoteSupervisor(server))
     return SupervisorBuilder().redis_url(url_of(store)).namespace(namespace_of(store)).build()
@@ -85,7 +85,8 @@ def names_own(place: PlaceOptions, option: str) -> bool:
 
 def server_of(place: PlaceOptions) -> RemoteServer | None:
     """Find the server that is to be asked instead of the store. End the command if it is not named rightly."""
-    from hero_ctl.connect.remote import ServerUnusable, find_server
+    from hero_client.remote.errors import ServerUnusable
+    from hero_ctl.connect.remote import find_server
 
     try:
         return find_server(place.server, place.profile, place.tls_files())
@@ -97,7 +98,7 @@ def own_name(supervisor: Supervisor) -> str | None:
     """The caller that the token of a server is bound to; None if there is no server, or no such binding."""
     if not is_remote(supervisor):
         return None
-    from hero_ctl.connect.remote_supervisor import RemoteSupervisor
+    from hero_client.remote.supervisor import RemoteSupervisor
 
     remote: object = supervisor
     return remote.own_name() if isinstance(remote, RemoteSupervisor) else None

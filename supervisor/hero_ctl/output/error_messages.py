@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hero_client.remote.errors import ServiceRefused, ServiceUnreachable, StoreNeeded
 from hero_ctl.exits import CtlExitCode, exit_code_of
 from hero_ctl.output.console import PREFIX
-from hero_ctl.output.service_errors import ServiceRefused, ServiceUnreachable, StoreNeeded
 from hero_job.model.errors import (
     HeroJobError,
     JobConflict,

@@ -6,10 +6,10 @@ import dataclasses
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
+from hero_client.remote.errors import StoreNeeded
 from hero_config.layers.places import PlacesUnreadable, find_config, find_places
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output.console import echo
-from hero_ctl.output.service_errors import StoreNeeded
 from hero_ctl.parameters import Option
 from hero_job.client.store import Store
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid

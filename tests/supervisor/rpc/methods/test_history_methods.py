@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hero_ctl.connect.remote_history import history_of
+from hero_client.remote.history import history_of
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview.history import history

@@ -290,8 +290,10 @@ def test_errors_of_jobs_have_a_code_a_kind_and_say_what_to_do(
 
 def test_every_concrete_error_of_the_job_package_that_a_call_can_raise_has_a_code() -> None:
     def concrete(cls: type[Exception]) -> set[type[Exception]]:
-        # Those of heroctl, and of tests that this process has run before, are no answers of the service.
-        inner = [sub for sub in cls.__subclasses__() if not sub.__module__.startswith(("hero_ctl", "tests"))]
+        # Those of the clients, and of tests that this process has run before, are no answers of the service.
+        inner = [
+            sub for sub in cls.__subclasses__() if not sub.__module__.startswith(("hero_client", "hero_ctl", "tests"))
+        ]
         return set().union(*(concrete(sub) for sub in inner)) if inner else {cls}
 
     tested = {type(raised) for raised, *_ in JOB_ERRORS}

@@ -1,8 +1,23 @@
-"""The errors of commands that go through a server instead of the store."""
+"""The errors of a client that goes through a supervisor instead of the store."""
 
 from __future__ import annotations
 
 from hero_job.model.errors import HeroJobError
+
+
+class ServerUnusable(Exception):
+    """The server is not named in a usable way, or gives no answer; the message says what to do.
+
+    Args:
+        text: The message.
+        passes: It may be better with the next connection.
+        sent: The call may have arrived.
+    """
+
+    def __init__(self, text: str, *, passes: bool = False, sent: bool = True) -> None:
+        super().__init__(text)
+        self.passes = passes
+        self.sent = sent
 
 
 class ServiceUnreachable(HeroJobError):
@@ -27,7 +42,7 @@ class ServiceRefused(HeroJobError):
 
 
 class StoreNeeded(HeroJobError):
-    """A command needs the store itself."""
+    """A call needs the store itself."""
 
     def __str__(self) -> str:
         return "this needs the store itself: run it without --server and --profile, on a host that reaches the store"

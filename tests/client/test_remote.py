@@ -146,7 +146,7 @@ def test_a_supervisor_that_is_not_there_or_refuses_the_token_is_an_error_that_sa
     if transport != "unix":  # there the kernel says who asks
         with pytest.raises(ServiceRefused) as refused:
             client(builder(deployment, transport).token("of nobody"), kind).list_actors()
-        assert refused.value.code == 1301
+        assert refused.value.code in {1301, 1303}  # the second after ten wrong tokens from one address
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 
 
@@ -41,7 +43,19 @@ class FakeTimeServer(ValkeyServer):
         }
 
     def set_clock(self, ahead_s: int) -> None:
-        """Set its clock so many seconds ahead of the real time."""
+        """Set its clock so many seconds ahead of the real time, and wait until it shows that.
+
+        Each of its threads reads the file and sets an offset that all of them use, so one that read the file before
+        this may set the old offset once more.
+        """
         new = self._offset.with_suffix(".new")
         new.write_text(f"{ahead_s:+d}\n")
         new.replace(self._offset)
+        if self._process is not None:
+            eventually(lambda: abs(self._ahead_s() - ahead_s) < 3, what="the server shows the new time")
+
+    def _ahead_s(self) -> float:
+        before_s = time.time()
+        answer = self.command("TIME")
+        assert isinstance(answer, list)
+        return int(answer[0]) - before_s

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 from hero_supervisor.rpc.methods import examples
 from tests.deployment import Deployment
+from tests.eventually import eventually
 from tests.supervisor.rpc.followers import FollowingClient, UnixFollower
 from tests.supervisor.rpc.raw_client import RawClient, job
 
 SPARE = f"{examples.ENTRY}-1"
+
+
+def spare_of(client: FollowingClient) -> dict[str, Any] | None:
+    """What the supervisor says of the spare actor; None between two starts."""
+    (spare,) = [actor for actor in client.call("list_actors") if actor["name"] == SPARE]
+    return spare if spare["pid"] and spare["incarnation"] else None
 
 
 def test_a_killed_actor_is_reported_by_registry_and_supervisor_until_its_successor_is_ready(
@@ -18,8 +26,10 @@ def test_a_killed_actor_is_reported_by_registry_and_supervisor_until_its_success
 ) -> None:
     with RawClient(deployment.socket) as raw:
         client = FollowingClient(UnixFollower(raw))
+        # An earlier test may have ended it.
+        spare = eventually(lambda: spare_of(client), what="the spare actor runs")
+        assert spare is not None
         client.subscribe("actors", {"name": SPARE})
-        (spare,) = [actor for actor in client.call("list_actors") if actor["name"] == SPARE]
 
         os.kill(spare["pid"], signal.SIGKILL)
 

@@ -211,9 +211,14 @@ def test_alerts_fire_when_an_actor_ends_again_and_again(tmp_path: Path) -> None:
 
         before = scrape()
         gone.touch()
-        eventually(lambda: 'hero_actor_held{entry="broken"} 1' in scrape(), what="it is held")
-        eventually(lambda: _restarts(scrape()) > _restarts(before) + 5, what="it is started again and again")
-        after = scrape()
+
+        def broken() -> str:
+            # It is held only between two starts.
+            text = scrape()
+            held = 'hero_actor_held{entry="broken"} 1' in text
+            return text if held and _restarts(text) > _restarts(before) + 5 else ""
+
+        after = eventually(broken, what="it is held, and is started again and again")
 
     assert {"HeroActorHeld", "HeroActorRestarts"} <= firing(tmp_path, before, after, minutes=4)
 

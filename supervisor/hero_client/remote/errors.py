@@ -45,4 +45,7 @@ class StoreNeeded(HeroJobError):
     """A call needs the store itself."""
 
     def __str__(self) -> str:
-        return "this needs the store itself: run it without --server and --profile, on a host that reaches the store"
+        return (
+            "this needs the store itself: on a host that reaches the store, run it without --server and --profile, or "
+            "give the program the URL of the store"
+        )

@@ -102,7 +102,7 @@ def state_of(store: Store, ops: Operations) -> dict[str, Any]:
             value = [text for _, fields in value for text in fields]
         elif kind == "hash":
             value = sorted(zip(value[::2], value[1::2], strict=True))
-        elif kind == "set":
+        elif kind in ("set", "zset"):  # two jobs may get the same time or different ones
             value = sorted(value)
         name = re.sub(r":\d{10}$", ":TIME", key.removeprefix(ops.keys.prefix))  # of a minute or an hour
         state[name] = (ANY_TIME.sub("TIME", repr(value).replace(ops.keys.prefix, "")), command(store, "TTL", key) >= 0)

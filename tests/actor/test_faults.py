@@ -175,6 +175,19 @@ def test_job_that_will_not_yield_is_settled_as_timed_out_and_the_actor_is_replac
     assert client.incarnations() == []
 
 
+def test_actor_with_a_stuck_job_ends_although_the_store_is_gone(
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
+) -> None:
+    actor = start_actor("osis", "--grace-s", "0.2", *TEST_ENGINE, url=own_valkey.url, control=True)
+    job_id = own_client.submit("deaf", timeout_s=2)
+    eventually(lambda: own_client.status(job_id) in (JobStatus.STARTED, JobStatus.ERROR), what="it has begun")
+
+    own_valkey.kill()
+
+    assert actor.wait_exit() == 75
+    assert actor.events("draining")[0]["reason"] == "stuck"
+
+
 def test_actor_without_a_supervisor_replaces_itself_when_a_job_is_stuck(
     start_actor: StartActor, client: JobClient
 ) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import socket
+import threading
 
 import pytest
 
-from hero_job import StoreRefused
+from hero_job import StoreRefused, StoreUnavailable
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.connection import StoreConnection
 from hero_job.client.store import Store
@@ -52,3 +54,37 @@ def test_an_idle_connection_is_checked_however_many_descriptors_are_open(valkey:
         for fd in held:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_url_with_a_number_of_a_database_leads_to_that_database(own_valkey: ValkeyServer) -> None:
+    write, read = Op(("SET", "k", "in three"), str), Op(("GET", "k"), lambda answer: answer)
+
+    async def main() -> object:
+        async with AsyncStore(f"{own_valkey.url}3") as store:
+            return await store.run(read)
+
+    with Store(own_valkey.url) as other, Store(f"{own_valkey.url}3") as store:
+        store.run(write)
+        assert other.run(read) is None
+        assert store.run(read) == "in three"
+    assert asyncio.run(main()) == "in three"
+
+
+def test_an_answer_that_is_not_of_the_protocol_is_a_store_that_is_away() -> None:
+    """For example the port of a web server."""
+
+    def answer(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            while client.recv(65536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread.start()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}/"
+        with Store(url) as store, pytest.raises(StoreUnavailable, match="protocol"):
+            store.run(Op(("PING",), str))
+        thread.join()

@@ -29,7 +29,7 @@ def print_overview(words: Sequence[str]) -> bool:
     Returns:
         Whether it was. Without any word, the process ends as after wrong usage.
     """
-    asked = words[-1:] != [] and words[-1] in _HELP_WORDS
+    asked = bool(words) and words[-1] in _HELP_WORDS
     name = " ".join(words[:-1] if asked else words)
     # `heroctl actors` lists them, and has options.
     if (name != _NO_GROUP and name not in GROUPS) or name == "actors":

@@ -1023,6 +1023,8 @@ export const METHODS: {
   purge_queue: {repeat: string; scope: string};
   create_schedule: {repeat: string; scope: string};
   list_schedules: {repeat: string; scope: string};
+  pause_schedule: {repeat: string; scope: string};
+  resume_schedule: {repeat: string; scope: string};
   delete_schedule: {repeat: string; scope: string};
   stop_jobs: {repeat: string; scope: string};
   retry_jobs: {repeat: string; scope: string};
@@ -1272,6 +1274,15 @@ export abstract class HeroMethods {
    * Return all schedules, sorted by name, with the time of their next job, or that they are paused. Scope: read.
    */
   listSchedules(params?: Record<string, never>, options?: CallOptions): Promise<ScheduleView[]>;
+
+  /**
+   * Let a schedule create no jobs until it is resumed; a job that runs goes on. Pausing it again changes nothing.
+   * `create_schedule` of this name resumes it, too. Scope: admin.
+   */
+  pauseSchedule(params: {name: string}, options?: CallOptions): Promise<ScheduleView>;
+
+  /** Resume a paused schedule; it goes on with its next tick, and what it missed stays missed. Scope: admin. */
+  resumeSchedule(params: {name: string}, options?: CallOptions): Promise<ScheduleView>;
 
   /** Delete a schedule; the jobs that it has created stay. Scope: admin. */
   deleteSchedule(params: {name: string}, options?: CallOptions): Promise<null>;

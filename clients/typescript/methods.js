@@ -45,6 +45,8 @@ export const METHODS = {
   purge_queue: {repeat: 'no', scope: 'admin'},
   create_schedule: {repeat: 'safe', scope: 'admin'},
   list_schedules: {repeat: 'safe', scope: 'read'},
+  pause_schedule: {repeat: 'safe', scope: 'admin'},
+  resume_schedule: {repeat: 'safe', scope: 'admin'},
   delete_schedule: {repeat: 'no', scope: 'admin'},
   stop_jobs: {repeat: 'act_id', scope: 'user'},
   retry_jobs: {repeat: 'act_id', scope: 'user'},
@@ -243,6 +245,14 @@ export class HeroMethods {
 
   listSchedules(params, options) {
     return this.call('list_schedules', params, options);
+  }
+
+  pauseSchedule(params, options) {
+    return this.call('pause_schedule', params, options);
+  }
+
+  resumeSchedule(params, options) {
+    return this.call('resume_schedule', params, options);
   }
 
   deleteSchedule(params, options) {

@@ -164,6 +164,19 @@ class AsyncSupervisor:
         ticks = await self.store.run(self.schedules.next_ticks(names))
         return list(ticks)
 
+    async def pause_schedule(self, name: str) -> bool:
+        """See `Supervisor.pause_schedule`."""
+        return await self.store.run(self.schedules.pause(name))
+
+    async def resume_schedule(self, name: str) -> int | None:
+        """See `Supervisor.resume_schedule`."""
+        schedule = await self.store.run(self.schedules.get(name))
+        if schedule is None:
+            return None
+        now_ms = (await self.store.run(self.schedules.due(1))).now_ms
+        await self.store.run(self.schedules.resume(name, calls.first_tick_ms(schedule, now_ms, self.limits)))
+        return await self.store.run(self.schedules.next_tick(name))
+
     async def delete_schedule(self, name: str) -> bool:
         """See `Supervisor.delete_schedule`."""
         return await self.store.run(self.schedules.delete(name))

@@ -247,6 +247,37 @@ class Supervisor:
         ticks = self.store.run(self.schedules.next_ticks(names))
         return list(ticks)
 
+    def pause_schedule(self, name: str) -> bool:
+        """Let a schedule create no jobs until `resume_schedule`.
+
+        Args:
+            name: Of the schedule.
+
+        Returns:
+            False if it was paused already, or if there is none of this name.
+        """
+        return self.store.run(self.schedules.pause(name))
+
+    def resume_schedule(self, name: str) -> int | None:
+        """Let a paused schedule create jobs again; what it missed meanwhile stays missed.
+
+        Args:
+            name: Of the schedule. One that is not paused stays as it is.
+
+        Returns:
+            Its next tick, in milliseconds since 1970, by the store's clock; None if there is no schedule of this name
+            that this host can read.
+
+        Raises:
+            JobInvalid: The deployment does not accept the schedule's job any more.
+        """
+        schedule = self.store.run(self.schedules.get(name))
+        if schedule is None:
+            return None
+        now_ms = self.store.run(self.schedules.due(1)).now_ms
+        self.store.run(self.schedules.resume(name, calls.first_tick_ms(schedule, now_ms, self.limits)))
+        return self.store.run(self.schedules.next_tick(name))
+
     def delete_schedule(self, name: str) -> bool:
         """Delete a schedule; its jobs stay. Returns False if there is none of this name."""
         return self.store.run(self.schedules.delete(name))

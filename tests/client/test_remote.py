@@ -23,6 +23,7 @@ from hero_job.model.errors import WaitTimeout
 from hero_job.model.job import Job, ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.operations.credentials import token_hash
+from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.description.enrich import repeat_of
 from hero_supervisor.rpc.emit.document import whole_document
 from tests.deployment import ACTORS, Deployment, deployed
@@ -107,6 +108,21 @@ def test_the_calls_do_what_they_do_on_the_store(deployment: Deployment, transpor
     assert [attempt.outcome for attempt in supervisor.get_job_attempts(one.id)] == ["finished"]
     assert supervisor.ask("version")["name"] == "hero-runtime"
     supervisor.ping()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_schedule_is_paused_and_resumed_as_on_the_store(deployment: Deployment, transport: str, kind: str) -> None:
+    supervisor = client(builder(deployment, transport), kind)
+    fields = {"caller_id": "alice", "context_id": "shop", "script": "1", "script_type": "SAL"}
+
+    supervisor.put_schedule(Schedule(name="yearly", job=fields, cron="0 0 1 1 *"))
+    assert (supervisor.pause_schedule("yearly"), supervisor.pause_schedule("yearly")) == (True, False)
+    assert supervisor.next_ticks(["yearly"]) == [None]
+    next_ms = supervisor.resume_schedule("yearly")
+    assert supervisor.next_ticks(["yearly"]) == [next_ms]
+    assert supervisor.resume_schedule("yearly") == next_ms
+    assert supervisor.delete_schedule("yearly")
+    assert (supervisor.pause_schedule("yearly"), supervisor.resume_schedule("yearly")) == (False, None)
 
 
 @pytest.mark.parametrize("transport", ["http", "ws"])

@@ -253,13 +253,36 @@ class Schedules:
         """Read the id of the last job that a schedule has created; None if there is none."""
         return Op(("HGET", self._definitions, f"{name} last"), lambda answer: None if answer is None else str(answer))
 
+    def get(self, name: str) -> Op[Schedule | None]:
+        """Read a schedule; None if there is none of this name, or if this host cannot read it."""
+
+        def decode(answer: Any) -> Schedule | None:
+            if answer is None:
+                return None
+            found, _ = read_each(RecordKind.SCHEDULE, [(name, str(answer))], _decode)
+            return found[0] if found else None
+
+        return Op(("HGET", self._definitions, name), decode)
+
     def pause(self, name: str) -> Op[bool]:
-        """Let a schedule create no jobs; putting it again resumes it. False if it was paused already.
+        """Let a schedule create no jobs; `resume`, or putting it again, ends that. False if it was paused already.
 
         A supervisor that is handling its tick at this moment does not put it back: `tick.lua` moves only a schedule
         that is still at that tick.
         """
         return Op(("ZREM", self._ticks, name), bool)
+
+    def resume(self, name: str, first_ms: int) -> Op[bool]:
+        """Let a paused schedule create jobs again. False if it was not paused.
+
+        The definition is not written, so a schedule that somebody replaces meanwhile keeps what they gave it. The tick
+        of one that is deleted meanwhile is dropped by `ticks.lua`.
+
+        Args:
+            name: The schedule.
+            first_ms: Its next tick, in milliseconds since 1970.
+        """
+        return Op(("ZADD", self._ticks, "NX", first_ms, name), bool)
 
     def list(self) -> Op[list[Schedule]]:
         """List the schedules that can be read, by name."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
-from hero_client.remote import calls
+from hero_client.remote import calls, schedule_calls
 from hero_client.remote.async_calls import call
 from hero_client.remote.calls import CALL_S, Ask, Asking, error_of
 from hero_client.remote.errors import ServerUnusable, ServiceUnreachable, StoreNeeded
@@ -76,10 +76,12 @@ class AsyncRemoteSupervisor:
     count_dead = _asked(calls.count_dead)
     retry_all_dead = _asked(calls.retry_all_dead)
     purge_dead = _asked(calls.purge_dead)
-    put_schedule = _asked(calls.put_schedule)
-    list_schedules = _asked(calls.list_schedules)
-    next_ticks = _asked(calls.next_ticks)
-    delete_schedule = _asked(calls.delete_schedule)
+    put_schedule = _asked(schedule_calls.put_schedule)
+    list_schedules = _asked(schedule_calls.list_schedules)
+    next_ticks = _asked(schedule_calls.next_ticks)
+    pause_schedule = _asked(schedule_calls.pause_schedule)
+    resume_schedule = _asked(schedule_calls.resume_schedule)
+    delete_schedule = _asked(schedule_calls.delete_schedule)
     get_batch = _asked(calls.get_batch)
     await_batch = _asked(calls.await_batch)
     own_name = _asked(calls.own_name)

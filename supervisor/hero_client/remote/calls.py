@@ -42,7 +42,6 @@ from hero_job.model.views import (
 )
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.overview.history import History
-from hero_job.operations.schedules import Schedule
 
 T = TypeVar("T")
 
@@ -256,35 +255,6 @@ def retry_all_dead() -> Asking[int]:
 def purge_dead() -> Asking[int]:
     """See `Supervisor`."""
     return int((yield Ask("purge_dead"))["purged"])
-
-
-def put_schedule(schedule: Schedule) -> Asking[int]:
-    """See `Supervisor`."""
-    names = ("name", "cron", "interval_s", "tz")
-    params = {name: getattr(schedule, name) for name in names} | {"job": dict(schedule.job)}
-    params |= {"overlap": schedule.overlap.value, "missed": schedule.missed.value}
-    return milliseconds((yield Ask("create_schedule", params))["next_at"])
-
-
-def list_schedules() -> Asking[list[Schedule]]:
-    """See `Supervisor`."""
-    names = Schedule.__dataclass_fields__
-    rows = yield Ask("list_schedules")
-    return [Schedule(**{name: value for name, value in row.items() if name in names}) for row in rows]
-
-
-def next_ticks(names: Sequence[str]) -> Asking[list[int | None]]:
-    """See `Supervisor`."""
-    at = {row["name"]: row["next_at"] for row in (yield Ask("list_schedules"))} if names else {}
-    return [None if at.get(name) is None else milliseconds(at[name]) for name in names]
-
-
-def delete_schedule(name: str) -> Asking[bool]:
-    """See `Supervisor`."""
-    if name not in {schedule.name for schedule in (yield from list_schedules())}:
-        return False
-    (yield Ask("delete_schedule", {"name": name}))
-    return True
 
 
 def get_batch(batch_id: str) -> Asking[BatchStatus | None]:

@@ -10,8 +10,8 @@ import random
 from typing import Final
 
 REPEATABLE: Final = frozenset(
-    {"create_job", "stop_job", "pause_queue", "resume_queue", "create_schedule", "explain_job", "search_jobs"}
-    | {"find_objects", "health", "stats", "version", "whoami"}
+    {"create_job", "stop_job", "pause_queue", "resume_queue", "create_schedule", "pause_schedule", "resume_schedule"}
+    | {"explain_job", "search_jobs", "find_objects", "health", "stats", "version", "whoami"}
 )
 _LOOKS: Final = ("get_", "list_", "wait_")
 #: The store cannot be reached, or the server stops: the call may or may not have taken effect.

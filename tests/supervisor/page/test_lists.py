@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from hero_client import Supervisor
 from hero_job import JobBuilder
+from hero_job.operations.schedules import Schedule
 from tests.supervisor.page.conftest import Shown
 from tests.supervisor.page.places import HOSTILE, address, sign_in, submit
 from tests.supervisor.rpc.running_server import RunningServer
@@ -69,6 +70,24 @@ def test_batch_is_found_by_its_id_and_a_missing_one_is_told(
     expect(page.get_by_role("heading", name="Batch a/b&c")).to_be_visible()
     page.goto(address(server, "batches/none"))
     expect(page.get_by_role("alert")).to_contain_text("none")
+
+
+def test_a_schedule_is_paused_resumed_and_run_now(server: RunningServer, supervisor: Supervisor, shown: Shown) -> None:
+    job = {"caller_id": "alice", "context_id": "shop", "script": "40 + 2", "script_type": "SAL"}
+    supervisor.put_schedule(Schedule(name="yearly", job=job, cron="0 0 1 1 *"))
+    page = shown(address(server, "schedules"))
+    row = page.get_by_role("row", name=re.compile("yearly"))
+
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    assert supervisor.next_ticks(["yearly"]) == [None]
+    row.get_by_role("button", name="Resume").click()
+    expect(row.get_by_role("button", name="Pause")).to_be_visible()
+    assert supervisor.next_ticks(["yearly"]) != [None]
+    row.get_by_role("button", name="Run now").click()
+
+    expect(page).to_have_url(re.compile("#/job/"))
+    expect(page.locator(".script")).to_contain_text("40 + 2")
 
 
 def test_objects_are_found_read_and_deleted(server: RunningServer, shown: Shown) -> None:

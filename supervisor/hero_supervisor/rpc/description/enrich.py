@@ -54,6 +54,8 @@ REPEATABLE: Final[Mapping[str, str]] = {
     "pause_queue": "safe",
     "resume_queue": "safe",
     "create_schedule": "safe",
+    "pause_schedule": "safe",
+    "resume_schedule": "safe",
     "scale_actors": "safe",
     "reload": "safe",
     "authenticate": "safe",

@@ -100,9 +100,9 @@ def build() -> dict[str, Example]:
     dead_record = JobRecord(job=script, status=JobStatus.ERROR, error="no such report", error_kind="ErrorRuntime")
     dead = results.dead_view(DeadJob(job_id=DEAD, died_ms=_AT_MS), dead_record)
     nightly_job = {"caller_id": CALLER, "context_id": CONTEXT, "script": "40 + 2", "script_type": "SAL"}
-    nightly = results.schedule_view(
-        Schedule(name=SCHEDULE, job=nightly_job, cron="30 2 * * *", tz="Europe/Brussels"), _AT_MS
-    )
+    nightly_schedule = Schedule(name=SCHEDULE, job=nightly_job, cron="30 2 * * *", tz="Europe/Brussels")
+    nightly = results.schedule_view(nightly_schedule, _AT_MS)
+    resting = results.schedule_view(nightly_schedule, None)
     line = LogLine(cursor=f"{_AT_MS}-0", at_ms=_AT_MS, level="info", text="ready")
     function = actor_views.FunctionView(
         name="file_read", family="os", signature="file_read(path: string) -> string", summary="Read a text file.",
@@ -165,6 +165,8 @@ def build() -> dict[str, Example]:
             {"name": SCHEDULE, "job": nightly_job, "cron": "30 2 * * *", "tz": "Europe/Brussels"}, nightly
         ),
         "list_schedules": Example({}, [nightly]),
+        "pause_schedule": Example({"name": SCHEDULE}, resting),
+        "resume_schedule": Example({"name": SCHEDULE}, nightly),
         "delete_schedule": Example({"name": SCHEDULE}, None),
         "new_object": Example({"type": TYPE, "context_id": CONTEXT}, {**note, "version": 0, "written_at": None}),
         "set_object": Example(

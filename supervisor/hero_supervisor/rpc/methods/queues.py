@@ -106,10 +106,29 @@ class QueueMethods:
         ticks = await self._supervisor.next_ticks([schedule.name for schedule in schedules])
         return [results.schedule_view(*pair) for pair in zip(schedules, ticks, strict=True)]
 
+    async def pause_schedule(self, name: _Name) -> results.ScheduleView:
+        """Let a schedule create no jobs until it is resumed; a job that runs goes on. Pausing it again changes nothing.
+
+        `create_schedule` of this name resumes it, too.
+        """
+        await self._supervisor.pause_schedule(name)
+        return await self._schedule(name)
+
+    async def resume_schedule(self, name: _Name) -> results.ScheduleView:
+        """Resume a paused schedule; it goes on with its next tick, and what it missed stays missed."""
+        await self._supervisor.resume_schedule(name)
+        return await self._schedule(name)
+
     async def delete_schedule(self, name: _Name) -> None:
         """Delete a schedule; the jobs that it has created stay."""
         if not await self._supervisor.delete_schedule(name):
             raise rpc_errors.schedule_not_found(name)
+
+    async def _schedule(self, name: str) -> results.ScheduleView:
+        for schedule in await self._supervisor.list_schedules():
+            if schedule.name == name:
+                return results.schedule_view(schedule, *await self._supervisor.next_ticks([name]))
+        raise rpc_errors.schedule_not_found(name)
 
     async def _queue(self, name: _QueueName) -> results.QueueView:
         return results.queue_view(await self._supervisor.get_queue(*name))
@@ -135,4 +154,7 @@ def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor) -> None:
     add("purge_queue", methods.purge_queue, error_codes=STORE_CODES)
     add("create_schedule", methods.create_schedule, error_codes=STORE_CODES)
     add("list_schedules", methods.list_schedules, error_codes=STORE_CODES)
-    add("delete_schedule", methods.delete_schedule, error_codes=(ErrorCode.SCHEDULE_NOT_FOUND, *STORE_CODES))
+    of_one = (ErrorCode.SCHEDULE_NOT_FOUND, *STORE_CODES)
+    add("pause_schedule", methods.pause_schedule, error_codes=of_one)
+    add("resume_schedule", methods.resume_schedule, error_codes=of_one)
+    add("delete_schedule", methods.delete_schedule, error_codes=of_one)

@@ -48,6 +48,8 @@ from tests.supervisor.rpc.tcp_client import bearer, call, curl
         ("purge_dead", Scope.ADMIN),
         ("create_schedule", Scope.ADMIN),
         ("delete_schedule", Scope.ADMIN),
+        ("pause_schedule", Scope.ADMIN),
+        ("resume_schedule", Scope.ADMIN),
         ("wait_jobs", Scope.READ),
         ("stats", Scope.READ),
         ("job.result", Scope.READ),

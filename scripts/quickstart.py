@@ -1,7 +1,7 @@
 """The quick start behind `scripts/run`: starts the service, runs jobs through each interface, and stays up.
 
-The service is the real `hero-supervisor` in its own process, with its own store below `.hero/`. No matter how this
-program ends, the service ends with it.
+The service is that of `hero-dev`, with an embedded store below `.hero/`. No matter how this program ends, the service
+ends with it.
 """
 
 from __future__ import annotations
@@ -11,35 +11,25 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from quickstart_output import Output
+from hero_ctl.dev.ending import Ended, ignore_signals, raise_on_signals
+from hero_ctl.dev.lines import Lines
 
 if TYPE_CHECKING:
-    from quickstart_service import QuickStartService
+    from hero_ctl.dev.service import DevService
 
 ROOT = Path(__file__).resolve().parents[1]
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Ended(Exception):
-    """A signal has asked this program to end."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(number)
 
 
 def main() -> int:
     options = _parse()
-    show = Output(sys.stdout)
-    for number in _ENDING:
-        signal.signal(number, _end)
-    from quickstart_service import (
+    show = Lines(sys.stdout)
+    raise_on_signals()
+    from hero_ctl.dev.service import (
         AlreadyUp,
         ServiceFailed,
-    )  # imported after the handlers are set, so that Ctrl-C leaves no traceback
+    )  # imported after the signals are dealt with, so that Ctrl-C leaves no traceback
 
     # Paths are relative to the checkout, which keeps them short: a socket's path may have only 107 bytes.
     os.chdir(ROOT)
@@ -56,32 +46,26 @@ def main() -> int:
         return 128 + signal.SIGPIPE
 
 
-def _run(options: argparse.Namespace, show: Output) -> int:
+def _run(options: argparse.Namespace, show: Lines) -> int:
     from quickstart_jobs import run_jobs
-    from quickstart_page import QuickStartPage
-    from quickstart_service import QuickStartService
 
-    service = QuickStartService(options.state_dir)
-    page = QuickStartPage(service.socket_path)
+    from hero_ctl.dev.cli import tell_about
+    from hero_ctl.dev.port import DevPort
+    from hero_ctl.dev.service import DevService
+
+    port = DevPort(None)
+    service = DevService(options.state_dir, program="scripts/run", port=port)
     try:
         show.title("Starting the service")
         service.start()
-        show.fact("service", f"hero-supervisor, process {service.pid}, log in {service.log_path}")
-        show.fact("settings", f"{service.config_path}, which later starts keep; to begin anew, delete it")
-        show.fact("store", f"embedded Valkey, {service.redis_url}")
-        for actor in service.actors():
-            lanes = f"{actor.lanes} lane{'s' if actor.lanes > 1 else ''}"
-            show.fact("actor", f"{actor.name}, process {actor.pid}: runs {actor.script_type} scripts, {lanes}")
-            if actor.unavailable is not None:
-                show.fact("", f"unavailable: {actor.unavailable}")
-        show.fact("socket", f"JSON-RPC 2.0 on {service.socket_path}")
+        tell_about(service, show)
         tally = run_jobs(service, show)
         show.title(f"{tally.good} of {tally.all} jobs ended as expected")
         for name in tally.bad:
             show.bad(name)
         if options.once:
             return 0 if not tally.bad else 1
-        _tell_how_to_connect(service, page.start(), show)
+        _tell_how_to_connect(service, port.page(), show)
         try:
             code = service.wait()
         except Ended:
@@ -89,17 +73,16 @@ def _run(options: argparse.Namespace, show: Output) -> int:
         print(f"scripts/run: the service has ended by itself ({code}); {service.log_tail()}", file=sys.stderr)
         return 1
     finally:
-        _ignore_signals()
+        ignore_signals()
         if service.pid:
             show.quietly("stopping the service")
-        page.stop()
         service.stop()
 
 
-def _tell_how_to_connect(service: QuickStartService, page: str, show: Output) -> None:
+def _tell_how_to_connect(service: DevService, page: str, show: Lines) -> None:
     state = "" if service.state_dir == Path(".hero") else f" --redis-url '{service.redis_url}'"
     show.title("The service stays up until Ctrl-C. In another terminal, in this folder:")
-    show.command("web page", page or f".venv/bin/heroctl ui --socket {service.socket_path}")
+    show.command("web page", page)
     show.command("run a script", f".venv/bin/heroctl run{state} '40 + 2'")
     show.command("look around", f".venv/bin/heroctl actors{state}        .venv/bin/heroctl list{state}")
     show.command("measure", f".venv/bin/heroctl bench{state} --type osis")
@@ -117,16 +100,6 @@ def _tell_how_to_connect(service: QuickStartService, page: str, show: Output) ->
         "supervisor.run_job_and_await_result(job)",
     ):
         show.code(line)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    _ignore_signals()  # a second signal must not cut the clean-up short; its time is bounded
-    raise Ended(number)
-
-
-def _ignore_signals() -> None:
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _parse() -> argparse.Namespace:

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quickstart_output import Output
-from quickstart_service import QuickStartService
-
 from hero_client import Supervisor, SupervisorBuilder
+from hero_ctl.dev.lines import Lines
+from hero_ctl.dev.service import DevService
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, ScriptType
 
 CALLER, CONTEXT = "quick-start", "first-circle"
@@ -60,7 +59,7 @@ class Unexpected(Exception):
     """A job did not end as expected."""
 
 
-def run_jobs(service: QuickStartService, show: Output) -> Tally:
+def run_jobs(service: DevService, show: Lines) -> Tally:
     """Run all jobs.
 
     Args:
@@ -79,7 +78,7 @@ def run_jobs(service: QuickStartService, show: Output) -> Tally:
     return tally
 
 
-def _through(client: PythonClient | RpcClient, name: str, show: Output, tally: Tally, no_v: bool) -> None:
+def _through(client: PythonClient | RpcClient, name: str, show: Lines, tally: Tally, no_v: bool) -> None:
     for script_type in (ScriptType.OSIS, ScriptType.SAL):
         _step(show, tally, f"{name}, {script_type}: in two steps", partial(_two_steps, client, script_type))
         _step(show, tally, f"{name}, {script_type}: run and wait", partial(_run, client, script_type))
@@ -102,7 +101,7 @@ def _through(client: PythonClient | RpcClient, name: str, show: Output, tally: T
         _step(show, tally, f"{name}, {ScriptType.V}: HeroScript", lambda: _v(client))
 
 
-def _step(show: Output, tally: Tally, name: str, act: Callable[[], str]) -> None:
+def _step(show: Lines, tally: Tally, name: str, act: Callable[[], str]) -> None:
     tally.all += 1
     show.title(f"{tally.all}. {name}")
     begin_mono = time.monotonic()
@@ -187,7 +186,7 @@ class PythonClient:
         show: Prints each call.
     """
 
-    def __init__(self, supervisor: Supervisor, show: Output) -> None:
+    def __init__(self, supervisor: Supervisor, show: Lines) -> None:
         self._supervisor = supervisor
         self._show = show
 
@@ -228,7 +227,7 @@ class RpcClient:
         show: Prints each message.
     """
 
-    def __init__(self, path: Path, show: Output) -> None:
+    def __init__(self, path: Path, show: Lines) -> None:
         self._show = show
         self._next_id = 1
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

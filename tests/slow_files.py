@@ -49,6 +49,7 @@ SECONDS = {
     "tests/chaos/test_lives.py": 30,
     "tests/chaos/test_options_in_any_order.py": 30,
     "tests/ctl/commands/test_doctor_of_a_service.py": 30,
+    "tests/ctl/dev/test_hero_dev.py": 30,
     "tests/ctl/output/test_formats.py": 30,
     "tests/ctl/test_connect.py": 25,
     "tests/ctl/test_remote.py": 25,

@@ -78,4 +78,5 @@ def environment() -> dict[str, str]:
     """The environment without HERO_ settings of the person who runs the tests, and with misleading ones."""
     chosen = ("HERO_V_COMMAND",)  # set by a test
     kept = {name: value for name, value in os.environ.items() if name in chosen or not name.startswith("HERO_")}
-    return {**kept, "HERO_STORE__REDIS_URL": "redis://127.0.0.1:1/", "HERO_REDIS_URL": "redis://127.0.0.1:1/"}
+    store = "redis://127.0.0.1:1/"
+    return {**kept, "HERO_STORE__REDIS_URL": store, "HERO_REDIS_URL": store, "HERO_NAMESPACE": "other"}

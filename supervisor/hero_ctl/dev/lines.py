@@ -1,4 +1,4 @@
-"""Prints the lines of the quick start, in colour on a terminal."""
+"""Prints what a program that a person watches has to say, in colour on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 _BOLD, _DIM, _GREEN, _RED, _CYAN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[36m", "\x1b[0m"
 
 
-class Output:
+class Lines:
     """Writes to one stream and flushes each line, so that a reader on a pipe sees it immediately.
 
     Args:

@@ -1,56 +1,77 @@
-"""Owns the `hero-supervisor` process of the quick start: start, readiness, end.
+"""Owns the `hero-supervisor` process of `hero-dev` and `scripts/run`: start, readiness, end.
 
-Invariant: no matter how this program ends, the service ends too, with its actors and its store. At the end it is asked
-to drain; if this program is killed, the kernel sends it SIGTERM; and it ends its own children.
+Invariant: no matter how the program ends, the service ends too, with its actors and its store. At the end it is asked
+to drain; if the program is killed, the kernel sends it SIGTERM; and it ends its own children.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from hero_ctl.connect import store_url
+from hero_config.layers.places import SHORT_VARIABLES, find_places
+from hero_ctl.dev.ending import end_with_parent, signals_held
 
 if TYPE_CHECKING:
+    from hero_ctl.dev.port import DevPort
     from hero_job.model.views import ActorPresence
 
-READY_LIMIT_S = 60.0
-STOP_LIMIT_S = 20.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
+READY_LIMIT_S: Final = 120.0
+STOP_LIMIT_S: Final = 20.0
 #: Settings of the user's shell that would change the service; they are removed from its environment.
-_OTHER_SERVICE = ("HERO_STORE__", "HERO_EMBEDDED__", "HERO_RPC__", "HERO_ACTORS", "HERO_REDIS_URL", "HERO_CONFIG")
-
-
-_HEROSCRIPT_ACTORS = """
+_OTHER_SERVICE: Final = (
+    "HERO_STORE__",
+    "HERO_EMBEDDED__",
+    "HERO_RPC__",
+    "HERO_ACTORS",
+    "HERO_CONFIG",
+    *SHORT_VARIABLES,
+)
+_HEROSCRIPT_ACTORS: Final = """
 [[actors]]
 type = "python"
 [[actors]]
 type = "v"
 """
+# Becomes the service, with the listening socket as the descriptor that sd_listen_fds(3) names. Only the process itself
+# knows the id that LISTEN_PID needs.
+_LAUNCHER: Final = """
+import os, sys
+held = int(sys.argv[1])
+os.dup2(held, 3)
+os.close(held)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "tcp"}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+_LOWEST_FD: Final = 10  # above those that the launcher sets
 
 
 class AlreadyUp(Exception):
-    """Another `scripts/run` uses the state folder."""
+    """Another `hero-dev` or `scripts/run` uses the state folder."""
 
-    def __init__(self, state_dir: Path, pid: str) -> None:
+    def __init__(self, state_dir: Path, other: str, pid: str, program: str) -> None:
+        """Keep what the message says.
+
+        Args:
+            state_dir: The folder.
+            other: Name of the other program.
+            pid: Its process id; empty if it is not known.
+            program: Name of this program.
+        """
         who = f" (process {pid})" if pid else ""
         super().__init__(
-            f"another scripts/run is up{who} and uses {state_dir}; end it with Ctrl-C there, or give this one its own "
-            f"folder: scripts/run --state-dir DIR"
+            f"another {other} is up{who} and uses {state_dir}; end it with Ctrl-C there, or give this one its own "
+            f"folder: {program} --state-dir DIR"
         )
 
 
@@ -58,19 +79,24 @@ class ServiceFailed(Exception):
     """The service did not start, or not all of its actors did."""
 
 
-class QuickStartService:
-    """The service of one quick start.
+class DevService:
+    """The service of one `hero-dev`.
 
     Args:
-        state_dir: Folder of its store, socket and log; created if missing.
+        state_dir: Folder of its store, socket, settings and log; created if missing.
+        program: Name of the program that starts it, for messages.
+        port: Its TCP port, which is closed here once the service has it.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, program: str, port: DevPort) -> None:
+        self._program = program
+        self._port = port
         self.state_dir = state_dir
         self.socket_path = state_dir / "hero.ipc"
         self.log_path = state_dir / "supervisor.log"
         self.config_path = state_dir / "hero.toml"
         self.redis_url = ""
+        self.namespace = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         self._started: list[psutil.Process] = []
@@ -84,45 +110,58 @@ class QuickStartService:
         """Start it and wait until its actors take jobs.
 
         Raises:
-            AlreadyUp: Another quick start uses the folder.
+            AlreadyUp: Another program of this kind uses the folder.
             ServiceFailed: It ended, or was not ready in time.
         """
         try:
             self.state_dir.mkdir(parents=True, exist_ok=True)
             self._take_lock()
+            self._port.take_token(self.state_dir)
             config = self._write_config()
+            log_file = self.log_path.open("wb")
         except OSError as e:
-            raise ServiceFailed(f"the folder {self.state_dir} cannot be used: {e.strerror}") from e
-        ready_read, ready_write = os.pipe()
+            raise ServiceFailed(
+                f"the folder {self.state_dir} cannot be used: {e.strerror}; choose another one with --state-dir"
+            ) from e
+        ready_read, ready_write = _high(os.pipe())
+        listener = fcntl.fcntl(self._port.listener, fcntl.F_DUPFD_CLOEXEC, _LOWEST_FD)
         try:
-            with self.log_path.open("wb") as log, _signals_held():
+            with log_file as log, signals_held():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "hero_supervisor.cli", "--config", str(config), "--ready-fd",
+                    [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(listener),
+                     sys.executable, "-P", "-m", "hero_supervisor.cli", "--config", str(config), "--ready-fd",
                      str(ready_write)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     env=self._environment(),
-                    pass_fds=(ready_write,),
+                    pass_fds=(ready_write, listener),
                     # Ctrl-C at the terminal must reach this program only, which then asks the service to drain.
                     start_new_session=True,
                     preexec_fn=end_with_parent,  # noqa: PLW1509  # this program has one thread
                 )  # fmt: skip
             os.close(ready_write)
             ready_write = -1
+            # A port that only this program held would let clients wait for a service that has ended.
+            self._port.listener.close()
+            os.close(listener)
+            listener = -1
             self._await_ready(ready_read)
         finally:
             os.close(ready_read)
+            if listener >= 0:
+                os.close(listener)
             if ready_write >= 0:
                 os.close(ready_write)
-        self.redis_url = store_url(None, self.state_dir / "store")
+        places = find_places(self.config_path, self._environment())
+        self.redis_url, self.namespace = places.store_url().value, places.namespace.value
         self._note_started()
 
     def actors(self) -> list[ActorPresence]:
         """List the actors that are up."""
         from hero_client import SupervisorBuilder
 
-        with SupervisorBuilder().redis_url(self.redis_url).build() as supervisor:
+        with SupervisorBuilder().redis_url(self.redis_url).namespace(self.namespace).build() as supervisor:
             return [actor for actor in supervisor.list_actors() if actor.beat_at is not None]
 
     def wait(self) -> int:
@@ -184,21 +223,20 @@ class QuickStartService:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.pread(fd, 20, 0).decode(errors="replace").strip()
+            pid, _, other = os.pread(fd, 100, 0).decode(errors="replace").strip().partition(" ")
             os.close(fd)
-            raise AlreadyUp(self.state_dir, pid) from None
+            raise AlreadyUp(self.state_dir, other or self._program, pid, self._program) from None
         os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        os.pwrite(fd, f"{os.getpid()} {self._program}".encode(), 0)
         self._lock = fd
 
     def _write_config(self) -> Path:
-        """Write the settings at the first start: config/hero.toml and actors for HeroScript. Later starts keep them."""
+        """Write the settings at the first start: the defaults and actors for HeroScript. Later starts keep them."""
         path = self.config_path
         if not path.exists():
-            text = Path("config/hero.toml").read_text("utf-8") + _HEROSCRIPT_ACTORS
-            # With the folder's own places in it, every program finds store and socket by this file.
-            text = text.replace('".hero/store"', json.dumps(str(self.state_dir / "store")))
-            text = text.replace('".hero/hero.ipc"', json.dumps(str(self.socket_path)))
+            from hero_config.report.default_file import default_file
+
+            text = default_file() + _HEROSCRIPT_ACTORS
             # With the folder's own places in it, every program finds store and socket by this file.
             text = text.replace('".hero/store"', json.dumps(str(self.state_dir / "store")))
             text = text.replace('".hero/hero.ipc"', json.dumps(str(self.socket_path)))
@@ -213,20 +251,13 @@ class QuickStartService:
             **kept,
             "HERO_EMBEDDED__DIR": str(self.state_dir / "store"),
             "HERO_RPC__UNIX_SOCKET": str(self.socket_path),
+            **self._port.settings(),
         }
 
 
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Hold signals back, so that none arrives before the id of the new process is stored."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def end_with_parent() -> None:
-    """Set up the new process: SIGTERM when its parent dies, and no blocked signals."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+def _high(fds: tuple[int, int]) -> tuple[int, int]:
+    """Move descriptors above those that the launcher sets."""
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LOWEST_FD) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    return moved[0], moved[1]

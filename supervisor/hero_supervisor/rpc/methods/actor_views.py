@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
+from hero_job.model.fields.routing import ScriptType
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.fleet import fleet as fleets
 from hero_supervisor.fleet.fleet import FleetChanges
@@ -143,7 +144,7 @@ def absent_view(child: ChildView) -> ListedActor:
     return {
         "incarnation": child.incarnation,
         "name": child.slot,
-        "script_type": child.script_type,
+        "script_type": ScriptType.parse(child.script_type).value,
         "host": fleets.node_name(),
         "pid": child.pid,
         "lanes": child.lanes,

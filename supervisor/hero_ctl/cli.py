@@ -39,23 +39,27 @@ def main() -> None:
 
 
 def _run() -> None:
+    from hero_ctl.shared_words import after_command, awaits_value, let_options_win
     from hero_process.secret_arguments import move_secret_to_environment
 
-    _let_options_win()
+    let_options_win(sys.argv[1:])
     move_secret_to_environment("HERO_REDIS_URL")
     if instruction := os.environ.get("_HEROCTL_COMPLETE"):
-        from hero_ctl.app import build_app
-        from hero_ctl.commands.tools.completion import complete
+        from hero_ctl.completing import complete
 
-        sys.exit(complete(build_app(), instruction))
+        sys.exit(complete(instruction))
+    if (option := awaits_value(sys.argv[1:])) is not None:
+        print(f"heroctl: {option} needs a value, and then a command", file=sys.stderr)  # noqa: T201  # as below
+        sys.exit(CtlExitCode.USAGE)
+    words = sys.argv[1:] = after_command(sys.argv[1:])
     from hero_ctl.overview import print_overview
 
-    if print_overview(sys.argv[1:]):
+    if print_overview(words):
         return
     from hero_job.model.errors import HeroJobError
 
     try:
-        _command(sys.argv[1:])()
+        _command(words)()
     except HeroJobError as e:
         from hero_ctl.output.error_messages import explain
 
@@ -79,22 +83,6 @@ def _command(words: list[str]) -> Callable[[], Any]:
     from hero_ctl.app import build_app
 
     return build_app(words)
-
-
-def _let_options_win() -> None:
-    """Forget variables that name a store, a socket or a server if an option names another one of these.
-
-    This comes before the password of a URL moves from the command line to the environment.
-    """
-    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
-    given = {word.partition("=")[0] for word in sys.argv[1:end]}
-    servers = {"--server": "HERO_SERVER", "--profile": "HERO_PROFILE"}
-    own = {"--redis-url": "HERO_REDIS_URL", "--socket": "HERO_SOCKET"}
-    for chosen, others in ((servers, own), (own, servers)):
-        if given & chosen.keys():
-            for option, variable in others.items():
-                if option not in given:
-                    os.environ.pop(variable, None)
 
 
 def _end_silently() -> None:

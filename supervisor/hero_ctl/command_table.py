@@ -80,7 +80,7 @@ COMMANDS: Final = (
     ),
     CommandRow("job wait|wait", "job.looking:wait", "Wait until jobs have ended, and print how each did.", panel=_JOBS),
     CommandRow("job logs|logs", "job.logs:logs", "Print what the script of a job has printed.", panel=_JOBS),
-    CommandRow("job list|list", "job.looking:list_jobs", "List the jobs in the store, newest first.", panel=_JOBS),
+    CommandRow("job list|list|jobs", "job.looking:list_jobs", "List the jobs in the store, newest first.", panel=_JOBS),
     CommandRow(
         "job stop|stop",
         "job.control:stop",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail
@@ -19,17 +19,18 @@ from hero_job.model.job import ScriptType
 _STORE_PANEL = "Store"
 
 
-def live(kind: str) -> Callable[[str], list[str]]:
-    """Complete values from the store; the module that asks it is imported when the shell wants them.
+def live(kind: str) -> Callable[..., list[str]]:
+    """Complete values from the deployment; the module that asks it is imported when the shell wants them.
 
     Args:
         kind: A function of `commands/tools/completion.py`.
     """
 
-    def complete(incomplete: str) -> list[str]:
+    def complete(ctx: Any, incomplete: str) -> list[str]:  # Typer finds what it gives by these names
         import importlib
 
-        found: list[str] = getattr(importlib.import_module("hero_ctl.commands.tools.completion"), kind)(incomplete)
+        module = importlib.import_module("hero_ctl.commands.tools.completion")
+        found: list[str] = getattr(module, kind)(ctx.obj or StoreOptions(), incomplete)
         return found
 
     return complete
@@ -101,6 +102,7 @@ class PlaceOptions:
             metavar="NAME",
             show_default="none",
             help="A server with its token, as ~/.config/hero/config.toml names it.",
+            autocompletion=live("profile_names"),
             rich_help_panel=_STORE_PANEL,
         ),
     ] = None
@@ -234,9 +236,18 @@ class QueueOptions:
     """Which queue a command acts on."""
 
     script_type: Annotated[ScriptType, Argument(metavar="TYPE", case_sensitive=False, help="osis, sal, v or python.")]
-    group: Annotated[str | None, Option("--group", metavar="NAME", help="Only actors of this group.")] = None
+    group: Annotated[
+        str | None,
+        Option("--group", metavar="NAME", help="Only actors of this group.", autocompletion=live("group_names")),
+    ] = None
     instance: Annotated[
-        str | None, Option("--instance", metavar="NAME", help="Only this actor of the group; needs --group.")
+        str | None,
+        Option(
+            "--instance",
+            metavar="NAME",
+            help="Only this actor of the group; needs --group.",
+            autocompletion=live("instance_names"),
+        ),
     ] = None
 
     def __post_init__(self) -> None:

@@ -46,7 +46,7 @@ def _lines(group: str, width: int) -> Iterator[str]:
     yield f"Usage: heroctl {group + ' ' if group else ''}COMMAND [OPTIONS] [ARGS]..."
     yield ""
     yield from textwrap.wrap(GROUPS[group][0] if group else ABOUT, width)
-    own = _listed(group)
+    own = list_names(group)
     names = max(len(name) for _, name, _ in own)
     for panel in PANELS if group == _NO_GROUP else (None,):
         yield ""
@@ -65,8 +65,8 @@ def _lines(group: str, width: int) -> Iterator[str]:
     yield from textwrap.wrap(HELP, width)
 
 
-def _listed(group: str) -> list[tuple[str | None, str, str]]:
-    """The commands and groups of a group: heading, name, and what it does."""
+def list_names(group: str) -> list[tuple[str | None, str, str]]:
+    """List the commands and groups of a group, "" for that of all: heading, name, and what it does."""
     prefix = f"{group} " if group else ""
     found: list[tuple[str | None, str, str]] = []
     for row in COMMANDS:

@@ -251,7 +251,7 @@ COMMANDS = {
     "heroscript check": ("here", "FILE"), "heroscript fmt": ("here", "FILE"), "completion": ("here", "bash"),
     "ui": ("here",), "install-service": ("here", "--user", "--dry-run"),
 }  # fmt: skip
-ALIASES = ("actors", "keys", "queues", "pause", "resume", "scale", "reload")
+ALIASES = ("actors", "keys", "jobs", "queues", "pause", "resume", "scale", "reload")
 
 
 def test_every_command_is_in_the_table() -> None:

@@ -8,7 +8,7 @@ from hero_client import Supervisor
 from hero_ctl.commands.job.selection import FilterOptions, select_jobs
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.exits import CtlExitCode
-from hero_ctl.options import OutputOptions, StoreOptions, duration
+from hero_ctl.options import OutputOptions, StoreOptions, duration, live
 from hero_ctl.output.console import fail
 from hero_ctl.output.formats import print_record, print_rows
 from hero_ctl.output.json_views import plain, record_as_json
@@ -17,7 +17,7 @@ from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import WaitTimeout
 from hero_job.model.views import BatchStatus
 
-BatchId = Annotated[str, Argument(metavar="BATCH_ID", help="The batch.")]
+BatchId = Annotated[str, Argument(metavar="BATCH_ID", help="The batch.", autocompletion=live("batch_ids"))]
 
 
 def show(batch_id: BatchId, *, output: OutputOptions, store: StoreOptions) -> None:

@@ -69,6 +69,16 @@ def profiles_path(environ: Mapping[str, str]) -> Path:
     return Path(home) / "hero" / "config.toml"
 
 
+def list_profiles(environ: Mapping[str, str]) -> list[str]:
+    """The names of the profiles.
+
+    Raises:
+        ServerUnusable: The file cannot be read.
+    """
+    profiles = _read(profiles_path(environ)).get("profiles")
+    return list(profiles) if isinstance(profiles, dict) else []
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))

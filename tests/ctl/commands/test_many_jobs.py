@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import uuid
 
-from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
+from tests.ctl.conftest import Heroctl, sal_paused
 from tests.deployment import Deployment
 
 
@@ -112,23 +111,3 @@ def test_logs_can_begin_later_and_say_that_lines_were_dropped(heroctl: Heroctl) 
     stamped = heroctl("logs", many, "--tail", "1", "-t").stdout
     assert stamped.startswith("20")
     assert heroctl("logs", many, "--since", "2000-01-01", "--tail", "1").stdout == "899\n"
-
-
-def test_shell_completion_offers_commands_ids_and_names(heroctl: Heroctl, deployment: Deployment) -> None:
-    for shell in ("bash", "zsh", "fish"):
-        assert "_HEROCTL_COMPLETE" in heroctl("completion", shell).stdout
-    job_id = heroctl("submit", "--id", f"shell-{uuid.uuid4().hex[:8]}", "1").stdout.strip()
-
-    def offered(line: str) -> list[str]:
-        words = line.split(" ")
-        asked = {"_HEROCTL_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-        done = subprocess.run(
-            [HEROCTL], env=environment(deployment.url) | asked, capture_output=True, text=True, check=False
-        )
-        assert done.stderr == ""
-        return done.stdout.split()
-
-    assert "queues" in offered("heroctl qu")
-    assert offered(f"heroctl show {job_id[:10]}") == [job_id]
-    assert {"sal", "sal-1"} <= set(offered("heroctl actors show s"))
-    assert "--since" in offered("heroctl list --si")

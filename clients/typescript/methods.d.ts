@@ -136,11 +136,30 @@ export interface AuditWanted {
   after?: string;
 }
 
+/** A page of batches; `damaged` are those whose counts cannot be read, `cursor` is empty after the last page. */
+export interface BatchList {
+  batches: BatchRow[];
+  damaged: DamagedJob[];
+  cursor: string;
+}
+
 /** A batch whose jobs were created, except those in `refused`; `batch_id` is null if all were refused. */
 export interface BatchMade {
   batch_id: string | null;
   job_ids: string[];
   refused: RefusedJob[];
+}
+
+/** A batch of the list; `began_at` is when it was announced, `caller_id` null if it belongs to no caller. */
+export interface BatchRow {
+  batch_id: string;
+  total: number;
+  open: number;
+  finished: number;
+  error: number;
+  stopped: number;
+  began_at: string;
+  caller_id: string | null;
 }
 
 /** A batch after a wait; `done` is false if the time ran out before all jobs had ended. */
@@ -1004,6 +1023,7 @@ export const METHODS: {
   run_jobs: {repeat: string; scope: string};
   wait_jobs: {repeat: string; scope: string};
   get_batch: {repeat: string; scope: string};
+  list_batches: {repeat: string; scope: string};
   list_dead: {repeat: string; scope: string};
   retry_dead: {repeat: string; scope: string};
   purge_dead: {repeat: string; scope: string};
@@ -1184,6 +1204,13 @@ export abstract class HeroMethods {
 
   /** Return how many jobs of a batch are open, finished, failed and stopped. Scope: read. */
   getBatch(params: {batch_id: string}, options?: CallOptions): Promise<BatchView>;
+
+  /**
+   * Return up to `count` batches, the newest first; repeat with the returned cursor until it is empty. The newest
+   * 10,000 batches are listed, until a week after they have ended. A page may be empty although more follow.
+   * Scope: read.
+   */
+  listBatches(params?: {cursor?: string; count?: number}, options?: CallOptions): Promise<BatchList>;
 
   /** Return `count` dead letters, the jobs that have failed permanently, newest first. Scope: read. */
   listDead(params?: {first?: number; count?: number}, options?: CallOptions): Promise<DeadList>;

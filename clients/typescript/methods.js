@@ -26,6 +26,7 @@ export const METHODS = {
   run_jobs: {repeat: 'no', scope: 'user'},
   wait_jobs: {repeat: 'safe', scope: 'read'},
   get_batch: {repeat: 'safe', scope: 'read'},
+  list_batches: {repeat: 'safe', scope: 'read'},
   list_dead: {repeat: 'safe', scope: 'read'},
   retry_dead: {repeat: 'no', scope: 'admin'},
   purge_dead: {repeat: 'no', scope: 'admin'},
@@ -169,6 +170,10 @@ export class HeroMethods {
 
   getBatch(params, options) {
     return this.call('get_batch', params, options);
+  }
+
+  listBatches(params, options) {
+    return this.call('list_batches', params, options);
   }
 
   listDead(params, options) {

@@ -21,6 +21,7 @@ from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview import explain, lists
 from hero_job.operations.overview.backlog import backlog
+from hero_job.operations.overview.batch_list import list_batches
 from hero_job.operations.overview.history import counts, history
 from hero_job.operations.overview.overdue import running
 from hero_job.operations.schedules import Schedule, Schedules
@@ -78,6 +79,7 @@ class AsyncSupervisor:
     list_delayed = _driven(lists.list_delayed)
     list_blocked = _driven(lists.list_blocked)
     list_active = _driven(lists.list_active)
+    list_batches = _driven(list_batches)
     search_jobs = _awaitable(lists.search_jobs)
     explain_job = _driven(explain.explain_job)
     get_backlog = _driven(backlog)

@@ -105,6 +105,9 @@ def test_the_calls_do_what_they_do_on_the_store(deployment: Deployment, transpor
     assert supervisor.await_result(waits.id, 300.0) == "42"
     made = supervisor.create_jobs([job("1"), job("2")])
     assert (supervisor.await_batch(made.batch_id, 300.0).finished, made.refused) == (2, {})
+    listed = supervisor.list_batches(count=1)
+    assert [(batch.status.batch_id, batch.status.finished) for batch in listed.batches] == [(made.batch_id, 2)]
+    assert listed.cursor
     assert [attempt.outcome for attempt in supervisor.get_job_attempts(one.id)] == ["finished"]
     assert supervisor.ask("version")["name"] == "hero-runtime"
     supervisor.ping()

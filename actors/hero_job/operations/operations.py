@@ -312,7 +312,8 @@ class Operations:
             False if a batch with this id and another count or owner exists. A batch with the same ones is taken for
             this one, announced again after a lost answer: creating its jobs again changes nothing.
         """
-        return Op([self.keys.batch(batch_id), count, caller_id or ""], bool, lua.OPEN_BATCH, 1)
+        args = (self.keys.batch(batch_id), self.keys.batches, count, caller_id or "", batch_id)
+        return Op(args, bool, lua.OPEN_BATCH, 2)
 
     def shrink_batch(self, batch_id: str) -> Op[int]:
         """Take the jobs out of a batch that were announced and could not be created.

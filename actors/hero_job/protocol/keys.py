@@ -92,6 +92,8 @@ class KeyPart(StrEnum):
     COUNTS_HOUR = "meta:counts:hour:"
     #: Hash: incarnation -> number of its last report of counts, so that a repeated one counts once.
     COUNT_REPORTS = "meta:counts:reports"
+    #: Sorted set, bounded: batches, by the time at which each began in ms.
+    BATCHES = "meta:batches"
     #: Hash: paused queue -> since when.
     PAUSED = "meta:paused"
     #: Hash: name of a token -> JSON of its scope, hash and times.
@@ -143,6 +145,7 @@ class Keys:
         "actor_events",
         "actors",
         "audit",
+        "batches",
         "blocked",
         "clock",
         "counts",
@@ -183,6 +186,7 @@ class Keys:
         self.clock = self.prefix + KeyPart.CLOCK
         self.counts = self.prefix + KeyPart.COUNTS
         self.dead_jobs = self.prefix + KeyPart.DEAD_LETTERS
+        self.batches = self.prefix + KeyPart.BATCHES
         self.paused = self.prefix + KeyPart.PAUSED
         self.schedules = self.prefix + KeyPart.SCHEDULES
         self.ticks = self.prefix + KeyPart.TICKS

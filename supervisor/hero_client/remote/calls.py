@@ -29,6 +29,7 @@ from hero_job.model.fields.checks import milliseconds
 from hero_job.model.job import JOB_FIELDS, Job, ScriptType
 from hero_job.model.overview.attempts import JobAttempt
 from hero_job.model.overview.explanation import WaitReason
+from hero_job.model.overview.pages import BatchPage, ListedBatch
 from hero_job.model.status import JobStatus
 from hero_job.model.views import (
     ActorPresence,
@@ -130,10 +131,14 @@ def await_result(job_id: str, wait_s: float) -> Asking[str]:
             raise WaitTimeout(job_id, wait_s)
 
 
+def _damaged(page: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(one["id"]), str(one["reason"])) for one in page["damaged"])
+
+
 def list_jobs(cursor: str = "", count: int = 100) -> Asking[JobPage]:
     """See `Supervisor`."""
     page = yield Ask("list_jobs", {"cursor": cursor, "count": count})
-    damaged = tuple((str(one["id"]), str(one.get("error", ""))) for one in page["damaged"])
+    damaged = _damaged(page)
     return JobPage(records=tuple(map(_record, page["jobs"])), damaged=damaged, cursor=page["cursor"])
 
 
@@ -265,6 +270,22 @@ def get_batch(batch_id: str) -> Asking[BatchStatus | None]:
         if e.code == _NO_BATCH:
             return None
         raise
+
+
+def list_batches(cursor: str = "", count: int = 100) -> Asking[BatchPage]:
+    """See `Supervisor`."""
+    page = yield Ask("list_batches", {"cursor": cursor, "count": count})
+    names = BatchStatus.__dataclass_fields__
+    batches = tuple(
+        ListedBatch(
+            status=BatchStatus(**{name: row[name] for name in names}),
+            began_ms=milliseconds(row["began_at"]),
+            caller_id=row["caller_id"],
+        )
+        for row in page["batches"]
+    )
+    damaged = _damaged(page)
+    return BatchPage(batches=batches, damaged=damaged, cursor=page["cursor"])
 
 
 def await_batch(batch_id: str, wait_s: float) -> Asking[BatchStatus]:

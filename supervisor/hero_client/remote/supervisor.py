@@ -80,6 +80,7 @@ class RemoteSupervisor:
     pause_schedule = _asked(schedule_calls.pause_schedule)
     resume_schedule = _asked(schedule_calls.resume_schedule)
     delete_schedule = _asked(schedule_calls.delete_schedule)
+    list_batches = _asked(calls.list_batches)
     get_batch = _asked(calls.get_batch)
     await_batch = _asked(calls.await_batch)
     own_name = _asked(calls.own_name)

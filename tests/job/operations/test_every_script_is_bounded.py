@@ -79,7 +79,7 @@ def crowd(counted: CountedScripts, operations: Operations) -> None:
         keys.work("osis"): "ids", keys.work("osis") + KeyPart.LOW: "ids", keys.work("osis") + KeyPart.HELD: "ids",
         keys.dead_jobs: "dead", keys.values("x"): "values", keys.value_ends("x"): "values",
         keys.scheduled: "scheduled", keys.expiring: "scheduled", keys.moving_scheduled: "scheduled",
-        keys.moving_expiring: "scheduled", keys.ticks: "dead", keys.blocked: "dead",
+        keys.moving_expiring: "scheduled", keys.ticks: "dead", keys.blocked: "dead", keys.batches: "dead",
         keys.prefix + KeyPart.LIMIT_WAITING + "k": "ids",
         keys.prefix + KeyPart.UNSETTLED: "values", keys.dead: "values", keys.schedules: "values",
     }  # fmt: skip

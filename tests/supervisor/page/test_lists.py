@@ -45,6 +45,7 @@ def test_batches_are_listed_and_one_is_stopped(server: RunningServer, supervisor
     page = shown(address(server, "batches"))
 
     expect(page.get_by_role("row", name=re.compile("import-7"))).to_contain_text("12")
+    expect(page.locator("tbody tr")).to_contain_text(["other", "import-7"])
     expect(page.get_by_role("row", name=re.compile("other"))).to_be_visible()
     page.get_by_role("link", name="import-7").click()
     expect(page.get_by_text("11 jobs of 12 have not ended.")).to_be_visible()

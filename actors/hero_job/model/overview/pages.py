@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hero_job.model.views import JobRecord
+from hero_job.model.views import BatchStatus, JobRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +66,33 @@ class SearchPage:
     cursor: str
     walked: int
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBatch:
+    """A batch of the list.
+
+    Attributes:
+        status: How many of its jobs have ended, and how.
+        began_ms: When it was announced, or when the first job named it, in milliseconds since 1970.
+        caller_id: The caller that it belongs to; None if it belongs to none.
+    """
+
+    status: BatchStatus
+    began_ms: int
+    caller_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPage:
+    """One page of the list of batches.
+
+    Attributes:
+        batches: The newest first. Those that have expired are left out, so a page may be empty although more follow.
+        damaged: Ids of batches whose counts cannot be read, each with the reason.
+        cursor: Pass it to the next call; "" after the last page.
+    """
+
+    batches: tuple[ListedBatch, ...]
+    damaged: tuple[tuple[str, str], ...]
+    cursor: str

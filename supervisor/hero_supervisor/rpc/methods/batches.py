@@ -18,8 +18,10 @@ from hero_job.model.job import Job, JobLimits
 from hero_job.model.status import TERMINAL
 from hero_job.model.views import JobRecord
 from hero_job.operations.flow import FEW
+from hero_job.operations.overview.batch_list import MAX_BATCH_PAGE
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject
+from hero_supervisor.rpc.methods.overview import list_shapes
 from hero_supervisor.rpc.methods.shapes import BatchId, JobIds
 from hero_supervisor.rpc.protocol import rpc_errors
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
@@ -109,6 +111,18 @@ class BatchMethods:
         if batch is None:
             raise rpc_errors.batch_not_found(batch_id)
         return results.batch_view(batch)
+
+    async def list_batches(
+        self,
+        cursor: Annotated[str, Field(max_length=30, description='Cursor of the last page; "" for the first.')] = "",
+        count: Annotated[int, Field(ge=1, le=MAX_BATCH_PAGE)] = 100,
+    ) -> list_shapes.BatchList:
+        """Return up to `count` batches, the newest first; repeat with the returned cursor until it is empty.
+
+        The newest 10,000 batches are listed, until a week after they have ended. A page may be empty although more
+        follow.
+        """
+        return list_shapes.batch_list(await self._supervisor.list_batches(cursor, count))
 
     async def list_dead(
         self, first: Annotated[int, Field(ge=0)] = 0, count: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -250,6 +264,7 @@ def register(dispatcher: Dispatcher, supervisor: AsyncSupervisor, limits: JobLim
     add("run_jobs", methods.run_jobs, error_codes=STORE_CODES)
     add("wait_jobs", methods.wait_jobs, error_codes=(ErrorCode.BATCH_NOT_FOUND, *STORE_CODES))
     add("get_batch", methods.get_batch, error_codes=(ErrorCode.BATCH_NOT_FOUND, *STORE_CODES))
+    add("list_batches", methods.list_batches, error_codes=STORE_CODES)
     add("list_dead", methods.list_dead, error_codes=STORE_CODES)
     add("retry_dead", methods.retry_dead, error_codes=STORE_CODES)
     add("purge_dead", methods.purge_dead, error_codes=STORE_CODES)

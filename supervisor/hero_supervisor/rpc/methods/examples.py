@@ -144,6 +144,10 @@ def build() -> dict[str, Example]:
         ),
         "wait_jobs": Example({"batch_id": BATCH, "timeout": 10}, {"done": True, "jobs": [], "batch": batch}),
         "get_batch": Example({"batch_id": BATCH}, batch),
+        "list_batches": Example(
+            {"count": 10},
+            {"batches": [{**batch, "began_at": _AT, "caller_id": None}], "damaged": [], "cursor": ""},
+        ),
         "list_dead": Example({"first": 0, "count": 10}, {"dead": [dead], "total": 1}),
         "retry_dead": Example({}, {"retried": 1}),
         "purge_dead": Example({}, {"purged": 1}),

@@ -16,7 +16,7 @@ METHODS = {
     "stop_job", "retry_job", "list_jobs", "delete_job", "create_jobs", "run_jobs", "wait_jobs", "get_batch",
     "list_dead", "retry_dead", "purge_dead", "clear_all_jobs", "list_actors", "list_queues", "pause_queue",
     "resume_queue", "create_schedule", "list_schedules", "delete_schedule", "stats", "health", "version",
-    "pause_schedule", "resume_schedule",
+    "pause_schedule", "resume_schedule", "list_batches",
     "get_actor", "start_actor", "stop_actor", "restart_actor", "scale_actors", "reload", "purge_queue",
     "get_actor_logs", "list_functions",
     "new_object", "set_object", "get_object", "delete_object", "list_objects", "find_objects", "get_object_history",

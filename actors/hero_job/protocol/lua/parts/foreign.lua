@@ -90,7 +90,7 @@ local function join_batch(ns, batch_id)
   if left and read_number('left', left) > 0 then
     redis.call('HINCRBY', batch, 'left', -1)
   elseif left or not asked then
-    redis.call('HINCRBY', batch, 'total', 1)
+    if redis.call('HINCRBY', batch, 'total', 1) == 1 then note_batch(ns .. BATCHES, batch_id) end
     if redis.call('HINCRBY', batch, 'open', 1) == 1 then
       redis.call('DEL', ns .. BATCH_REPLY .. batch_id)
       redis.call('PEXPIRE', batch, 366 * 86400000)

@@ -1,13 +1,10 @@
-// Batches: how far each is, found by its id or among the newest jobs; and acting on the jobs of one.
+// Batches: how far each is, the newest first, or one by its id; and acting on the jobs of one.
 
-import {html, jobLink, nothing, table, when} from '../parts.js';
+import {html, nothing, table, when} from '../parts.js';
 import {count, counted} from '../format.js';
 import {address, go} from '../router.js';
 
-const COUNT = 100;
-// Pages of the newest jobs that one look reads.
-const MOST_PAGES = 5;
-const MOST_BATCHES = 50;
+const COUNT = 50;
 
 export default class Batches {
   every_s = 3;
@@ -17,6 +14,7 @@ export default class Batches {
     this.id = id;
     this.cursors = [''];
     this.batches = [];
+    this.damaged = [];
   }
 
   async load() {
@@ -25,24 +23,10 @@ export default class Batches {
       this.batch = await rpc.call('get_batch', {batch_id: this.id});
       return;
     }
-    const seen = new Map(); // batch -> {newest, caller, read}
-    let cursor = this.cursors.at(-1);
-    let looked = 0;
-    for (let read = 0; read < MOST_PAGES && seen.size < MOST_BATCHES; read += 1) {
-      const answer = await rpc.call('list_jobs', {cursor, count: COUNT});
-      looked += answer.jobs.length;
-      for (const job of answer.jobs) if (job.batch && !seen.has(job.batch)) seen.set(job.batch, job);
-      ({cursor} = answer);
-      if (!cursor) break;
-    }
-    const found = await Promise.all([...seen].map(async ([id, newest]) => {
-      // A batch that has expired is not shown; its jobs may live on.
-      const batch = await rpc.call('get_batch', {batch_id: id}).catch(() => null);
-      return batch && {...batch, newest};
-    }));
-    this.batches = found.filter(Boolean);
-    this.looked = looked;
-    this.next = cursor;
+    const answer = await rpc.call('list_batches', {cursor: this.cursors.at(-1), count: COUNT});
+    this.batches = answer.batches;
+    this.damaged = answer.damaged;
+    this.next = answer.cursor;
   }
 
   view() {
@@ -54,17 +38,17 @@ export default class Batches {
       <form class="filters" role="search" @submit=${(e) => this.#open(e)}>
         <label>Batch id <input name="id" data-search autocomplete="off" required></label><button>Open</button>
       </form>
-      ${table('Batches', [['batch'], ['progress'], ['jobs', 'number'], ['open', 'number'], ['finished', 'number'], ['failed', 'number'], ['stopped', 'number'], ['caller'], ['last move']], this.batches.map((b) => html`<tr>
+      ${table('Batches', [['batch'], ['progress'], ['jobs', 'number'], ['open', 'number'], ['finished', 'number'], ['failed', 'number'], ['stopped', 'number'], ['caller'], ['began']], this.batches.map((b) => html`<tr>
         <th scope="row"><a class="id" href=${address('batches', [b.batch_id])}>${b.batch_id}</a></th>
         <td>${this.#bar(b)}</td>
         <td class="number">${count(b.total)}</td><td class="number">${count(b.open)}</td><td class="number">${count(b.finished)}</td>
         <td class="number">${count(b.error)}</td><td class="number">${count(b.stopped)}</td>
-        <td>${b.newest.caller_id}</td><td>${when(b.newest.updated_at, this.page)}</td>
-      </tr>`), {empty: `No batch among the ${counted(this.looked, 'job')} that were looked at.`, titled: true})}
+        <td>${b.caller_id ?? ''}</td><td>${when(b.began_at, this.page)}</td>
+      </tr>`), {empty: this.next ? 'The batches of this page have expired.' : 'No batches. create_jobs makes one.', titled: true})}
+      ${this.damaged.map((one) => html`<p class="problem"><span class="id">${one.id}</span> cannot be read: ${one.reason}</p>`)}
       <div class="row">
         ${this.cursors.length > 1 ? html`<button @click=${() => this.#turn(this.cursors.slice(0, -1))}>Newer</button>` : nothing}
         ${this.next ? html`<button @click=${() => this.#turn([...this.cursors, this.next])}>Older</button>` : nothing}
-        <span class="quiet">These are the batches of ${counted(this.looked, 'job')}, the newest first. An older batch is found by its id.</span>
       </div>`;
   }
 

@@ -8,9 +8,9 @@ from typing import Final
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
 from hero_job.model.fields.names import shown_name
-from hero_job.model.overview.pages import ListedJob, ListPage
+from hero_job.model.overview.pages import BatchPage, ListedJob, ListPage
 from hero_job.model.views import JobRecord
-from hero_supervisor.rpc.methods.results import time_text
+from hero_supervisor.rpc.methods.results import BatchView, batch_view, time_text
 from hero_supervisor.rpc.methods.shapes import DamagedJob
 
 #: Characters of a script or an error that a row shows.
@@ -111,6 +111,21 @@ class FoundJobs(TypedDict):
     total: int
 
 
+class BatchRow(BatchView):
+    """A batch of the list; ``began_at`` is when it was announced, ``caller_id`` null if it belongs to no caller."""
+
+    began_at: str
+    caller_id: str | None
+
+
+class BatchList(TypedDict):
+    """A page of batches; ``damaged`` are those whose counts cannot be read, ``cursor`` is empty after the last page."""
+
+    batches: list[BatchRow]
+    damaged: list[DamagedJob]
+    cursor: str
+
+
 def row_view(record: JobRecord) -> JobRow:
     """Build the row of a job."""
     job = record.job
@@ -194,3 +209,12 @@ def _time_of(listed: ListedJob) -> str | None:
         return None if listed.since_ms is None else time_text(listed.since_ms)
     except (ValueError, OverflowError):
         return None  # a score that somebody wrote
+
+
+def batch_list(page: BatchPage) -> BatchList:
+    """Build the view of a page of batches."""
+    rows: list[BatchRow] = [
+        {**batch_view(one.status), "began_at": time_text(one.began_ms), "caller_id": one.caller_id}
+        for one in page.batches
+    ]
+    return {"batches": rows, "damaged": damaged_views(page.damaged), "cursor": page.cursor}

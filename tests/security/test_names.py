@@ -48,9 +48,9 @@ def own(**fields: Any) -> dict[str, Any]:
 
 
 def everything(store: Store, namespace: str) -> dict[str, object]:
-    """What is stored under each key, apart from queues and events, which have an entry of every job."""
+    """What is stored under each key, apart from queues, events and the list of batches, which have entries of all."""
     keys = store.run(Op(("KEYS", f"{namespace}:*"), as_is))
-    passing = (f"{namespace}:{KeyPart.QUEUE}", f"{namespace}:{KeyPart.EVENTS}")
+    passing = tuple(f"{namespace}:{part}" for part in (KeyPart.QUEUE, KeyPart.EVENTS, KeyPart.BATCHES))
     readers = {"hash": ("HGETALL",), "set": ("SMEMBERS",), "string": ("GET",), "list": ("LRANGE", 0, -1)}
     found: dict[str, object] = {}
     for key in keys:

@@ -130,7 +130,7 @@ def _words_before_cursor() -> tuple[list[str], str] | None:
 def _place(line: Sequence[str]) -> StoreOptions:
     """Which deployment the line names, by its options or by the environment."""
     given = shared_values(line)
-    place: dict[str, str | None] = {field: os.environ.get(name) for field, name in _VARIABLES.items()}
+    place: dict[str, Any] = {field: os.environ.get(name) for field, name in _VARIABLES.items()}
     for field, option in _OPTIONS.items():
         if option in given:
             # The shell has not replaced them yet: it does that when it runs the line.

@@ -74,6 +74,7 @@ class PlaceOptions:
     """What names a deployment.
 
     Attributes:
+        verbose: Tell on standard error what is done.
         config: As given; None when the command has to find the config itself.
         server: As given; a supervisor that is asked instead of the store.
         profile: As given; names a server in the config file of heroctl.
@@ -147,6 +148,16 @@ class PlaceOptions:
             rich_help_panel=_STORE_PANEL,
         ),
     ] = None
+
+    verbose: Annotated[
+        bool,
+        Option(
+            "--verbose",
+            "-v",
+            help="Tell on standard error what is connected to, what named it, and each step with its time.",
+            rich_help_panel=_STORE_PANEL,
+        ),
+    ] = False
 
     def tls_files(self) -> dict[str, str]:
         """The files for TLS that were given, by the name of their option in a profile."""

@@ -226,7 +226,7 @@ def test_a_server_on_the_command_line_wins_over_a_store_in_the_environment_and_b
 
 
 #: Every command by the scope that its calls need; "store" if it says that it needs the store, "here" if it asks nobody.
-#: JOB, FAILED, FILE and RHAI stand for a job that has ended, one that failed, HeroScript, and a script in Rhai.
+#: JOB, FAILED, SID, FILE and RHAI stand for a job that has ended, one that failed, an object, HeroScript, and Rhai.
 COMMANDS = {
     "job run": ("user", "1"), "job submit": ("user", "1"), "job status": ("read", "JOB"), "job show": ("read", "JOB"),
     "job output": ("read", "JOB"), "job wait": ("read", "JOB"), "job logs": ("read", "JOB"), "job list": ("read",),
@@ -235,7 +235,7 @@ COMMANDS = {
     "queue purge": ("admin", "v", "--yes"), "dead list": ("read",), "dead retry": ("admin", "--yes"),
     "dead purge": ("admin", "--yes"), "schedule add": ("admin", "yearly", "1", "--every", "365d"),
     "schedule list": ("read",), "schedule show": ("read", "daily"), "schedule run": ("user", "daily"),
-    "schedule pause": ("store", "daily"), "schedule resume": ("admin", "daily"), "schedule delete": ("admin", "yearly"),
+    "schedule pause": ("admin", "daily"), "schedule resume": ("admin", "daily"), "schedule delete": ("admin", "yearly"),
     "batch show": ("read", "many"), "batch jobs": ("read", "many"), "batch wait": ("read", "many"),
     "actor list": ("read",), "actor show": ("read", "sal"), "actor logs": ("admin", "sal"),
     "actor start": ("admin", "sal"), "actor stop": ("admin", "osis"), "actor restart": ("admin", "sal"),
@@ -244,13 +244,15 @@ COMMANDS = {
     "check": ("here", "RHAI"),
     "doctor": ("store",), "bench": ("store", "--jobs", "1"), "export": ("store", "-"), "import": ("store", "-"),
     "key create": ("store", "bob", "--scope", "read"), "key list": ("store",), "key revoke": ("store", "bob"),
-    "osis list": ("store",), "osis get": ("store", "hero.note", "a1", "--context", "c"),
+    "osis list": ("read", "hero.note", "--context", "here"),
+    "osis get": ("read", "hero.note", "SID", "--context", "here"),
     "osis export": ("store", "-", "--context", "c"), "osis import": ("store", "-", "--context", "c"),
-    "osis acl show": ("store", "--context", "c"),
-    "osis acl set": ("store", "grant", "read", "bob", "--context", "c"), "config where": ("here",),
+    "osis acl show": ("read", "--context", "here"),
+    "osis acl set": ("user", "grant", "read", "bob", "--context", "here"), "config where": ("here",),
     "heroscript check": ("here", "FILE"), "heroscript fmt": ("here", "FILE"), "completion": ("here", "bash"),
     "ui": ("here",), "install-service": ("here", "--user", "--dry-run"),
 }  # fmt: skip
+SAVE = 'save_note(new_note().title("first").content("written by a script"))'
 ALIASES = ("actors", "keys", "jobs", "queues", "pause", "resume", "scale", "reload")
 
 
@@ -285,10 +287,13 @@ def test_every_command_goes_through_a_server_with_the_rights_of_its_token_or_say
         for name in ("daily", "yearly"):
             supervisor.put_schedule(Schedule(name=name, job=job_fields(done), interval_s=86_400))
         supervisor.store.run(supervisor.schedules.pause("daily"))
+        saved = JobBuilder().caller_id("here").context_id("here").script_type("osis").script(SAVE).timeout(60).build()
+        sid = supervisor.run_job_and_await_result(saved).strip()
     (tmp_path / "script.rhai").write_text("40 + 2")
     words = {
         "RHAI": str(tmp_path / "script.rhai"),
         "JOB": done.id,
+        "SID": sid,
         "FAILED": failed.id,
         "FILE": str(tmp_path / "script.hero"),
     }

@@ -277,6 +277,7 @@ class Job:
             is_option=True,
             for_scripts=False,
             identifies=False,
+            command_line=options.TRACEPARENT,
         ),
     )
     signatures: tuple[Signature, ...] = field(

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from hero_ctl.connect.service import ask_supervisor
-from hero_ctl.connect.store import find, is_remote, open_supervisor
+from hero_ctl.connect.store import find, open_supervisor, remote_of
 from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, Watch, duration, live
 from hero_ctl.output.console import echo, print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
@@ -79,12 +79,10 @@ def _queue_name(queue: dict[str, Any]) -> str:
 
 def actor_rows(supervisor: Supervisor, store: StoreOptions) -> list[dict[str, Any]]:
     """List the registered actors, and those of this machine's supervisor that are not: held, waiting, starting."""
-    from hero_client.remote.supervisor import RemoteSupervisor
     from hero_ctl.output.json_views import actor_as_json
 
-    if is_remote(supervisor):
-        remote: object = supervisor
-        return remote.actor_rows() if isinstance(remote, RemoteSupervisor) else []
+    if (remote := remote_of(supervisor)) is not None:
+        return remote.actor_rows()
     rows = [{**actor_as_json(actor), "supervised": None} for actor in supervisor.list_actors()]
     socket = find(store).socket.value
     # Another store than that of the config belongs to another supervisor.

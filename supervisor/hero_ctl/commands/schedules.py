@@ -112,7 +112,7 @@ def pause(name: ScheduleName, store: StoreOptions) -> None:
     """Pause a schedule: it creates no jobs until `schedule resume`."""
     with open_supervisor(store) as supervisor:
         _find(supervisor, name)
-        if not supervisor.store.run(supervisor.schedules.pause(name)):
+        if not supervisor.pause_schedule(name):
             print_note("it was paused already")
 
 
@@ -121,11 +121,12 @@ def resume(name: ScheduleName, store: StoreOptions) -> None:
     from hero_ctl.output.json_views import time_text
 
     with open_supervisor(store) as supervisor:
-        schedule = _find(supervisor, name)
+        _find(supervisor, name)
         if supervisor.next_ticks([name]) != [None]:
             print_note("it was not paused")
             return
-        echo(time_text(supervisor.put_schedule(schedule)))
+        next_ms = supervisor.resume_schedule(name)
+        echo(time_text(next_ms) if next_ms is not None else "")
 
 
 def delete(name: ScheduleName, store: StoreOptions, *, yes: Yes = False) -> None:

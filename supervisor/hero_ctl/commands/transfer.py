@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TextIO
 
+from hero_ctl.connect.steps import open_store
 from hero_ctl.connect.store import namespace_of, url_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
@@ -90,7 +91,7 @@ def import_(
 @contextlib.contextmanager
 def _open_store(options: StoreOptions, store_dir: Path | None) -> Iterator[Store]:
     if store_dir is None:
-        with Store(url_of(options)) as store:
+        with open_store(options, url_of(options)) as store:
             yield store
         return
     from hero_supervisor.errors import EmbeddedStoreError

@@ -33,8 +33,15 @@ def ask_supervisor(service: ServiceOptions, method: str, params: Any, wait_s: fl
         if "error" in answer:
             _fail_with(answer["error"])
         return answer["result"]
+    path = socket_of(service.socket, service)
     try:
-        answer = call(socket_of(service.socket, service), method, params, wait_s)
+        if service.verbose:
+            from hero_ctl.connect.steps import step
+
+            with step(f"rpc {method} at {path}"):
+                answer = call(path, method, params, wait_s)
+        else:
+            answer = call(path, method, params, wait_s)
     except NoAnswer as e:
         fail(f"{e}; name the socket with --socket or HERO_SOCKET", CtlExitCode.STORE)
     if "error" in answer:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from hero_client import Supervisor, SupervisorBuilder
 from hero_config.layers.places import DEFAULT_STORE_DIR, Places, PlacesUnreadable, embedded_url, find_places
+from hero_config.model.urls import shown_url
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import PlaceOptions, StoreOptions
 from hero_ctl.output.console import fail
 
 if TYPE_CHECKING:
     from hero_client.remote.server import RemoteServer
+    from hero_client.remote.supervisor import RemoteSupervisor
 
 #: Where a supervisor that was started in this folder keeps its embedded store.
 STATE_DIR = Path(DEFAULT_STORE_DIR)
@@ -21,9 +24,18 @@ STATE_DIR = Path(DEFAULT_STORE_DIR)
 def find(place: PlaceOptions) -> Places:
     """Find the deployment. End the command if the config that names it cannot be read."""
     try:
-        return find_places(place.config)
+        places = find_places(place.config)
     except PlacesUnreadable as e:
         fail(str(e), CtlExitCode.USAGE)
+    _tell(place, lambda: f"config {places.config}, {places.config_origin}" if places.config else "no config file")
+    return places
+
+
+def _tell(place: PlaceOptions, text: Callable[[], str]) -> None:
+    if place.verbose:  # otherwise no command pays for the import
+        from hero_ctl.connect.steps import tell
+
+        tell(place, text)
 
 
 def url_of(store: StoreOptions) -> str:
@@ -33,6 +45,7 @@ def url_of(store: StoreOptions) -> str:
         StoreNeeded: A server is named instead of a store.
     """
     if names_own(store, "redis_url"):
+        _tell(store, lambda: f"store {shown_url(str(store.redis_url))}, named by --redis-url or HERO_REDIS_URL")
         return str(store.redis_url)
     if server_of(store) is not None:
         from hero_client.remote.errors import StoreNeeded
@@ -42,12 +55,17 @@ def url_of(store: StoreOptions) -> str:
     found = places.store_url()
     if not found.value:
         fail(places.missing_store(), CtlExitCode.STORE)
+    _tell(store, lambda: f"store {shown_url(found.value)}, named by {found.origin}")
     return found.value
 
 
 def namespace_of(store: StoreOptions) -> str:
     """Find the namespace of the deployment."""
-    return find(store).namespace.value if store.given_namespace is None else store.given_namespace
+    if store.given_namespace is not None:
+        return store.given_namespace
+    found = find(store).namespace
+    _tell(store, lambda: f"namespace {found.value}, named by {found.origin}")
+    return found.value
 
 
 def open_supervisor(store: StoreOptions) -> Supervisor:
@@ -61,7 +79,13 @@ def open_supervisor(store: StoreOptions) -> Supervisor:
         from hero_client.remote.supervisor import RemoteSupervisor
 
         return cast("Supervisor", RemoteSupervisor(server))
-    return SupervisorBuilder().redis_url(url_of(store)).namespace(namespace_of(store)).build()
+    url, namespace = url_of(store), namespace_of(store)
+    if store.verbose:
+        from hero_ctl.connect.steps import open_store
+        from hero_job.operations.operations import Operations
+
+        return Supervisor(open_store(store, url, "hero-client"), Operations(namespace))
+    return SupervisorBuilder().redis_url(url).namespace(namespace).build()
 
 
 def names_own(place: PlaceOptions, option: str) -> bool:
@@ -89,19 +113,25 @@ def server_of(place: PlaceOptions) -> RemoteServer | None:
     from hero_ctl.connect.remote import find_server
 
     try:
-        return find_server(place.server, place.profile, place.tls_files())
+        server = find_server(place.server, place.profile, place.tls_files())
     except ServerUnusable as e:
         fail(str(e), CtlExitCode.USAGE)
+    if server is None or not place.verbose:
+        return server
+    from hero_ctl.connect.steps import told_server
+
+    return told_server(place, server)
 
 
 def own_name(supervisor: Supervisor) -> str | None:
     """The caller that the token of a server is bound to; None if there is no server, or no such binding."""
-    if not is_remote(supervisor):
-        return None
-    from hero_client.remote.supervisor import RemoteSupervisor
+    remote = remote_of(supervisor)
+    return None if remote is None else remote.own_name()
 
-    remote: object = supervisor
-    return remote.own_name() if isinstance(remote, RemoteSupervisor) else None
+
+def remote_of(supervisor: Supervisor) -> RemoteSupervisor | None:
+    """The API as what it is if it goes through a server; None if it has a store."""
+    return cast("RemoteSupervisor", supervisor) if is_remote(supervisor) else None
 
 
 def is_remote(supervisor: Supervisor) -> bool:

@@ -86,3 +86,9 @@ RATE = CommandLineOption(
 )
 RATE_MAX = CommandLineOption(flag="--rate-max", metavar="N", default_text="1", help="See --rate.")
 RATE_WINDOW = CommandLineOption(flag="--rate-window", metavar="SECONDS", default_text="1 s", help="See --rate.")
+TRACEPARENT = CommandLineOption(
+    flag="--traceparent",
+    metavar="SPAN",
+    help="The span that the job belongs to, as W3C writes it: 00-TRACE-SPAN-01.",
+    once=True,
+)

@@ -6,12 +6,13 @@ import dataclasses
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
-from hero_client.remote.errors import StoreNeeded
+from hero_client.remote.errors import ServerUnusable, StoreNeeded
 from hero_config.layers.places import PlacesUnreadable, find_config, find_places
+from hero_ctl.connect.remote import find_server
+from hero_ctl.connect.steps import open_store
 from hero_ctl.options import Json, StoreOptions
-from hero_ctl.output.console import echo
+from hero_ctl.output.console import echo, print_note
 from hero_ctl.parameters import Option
-from hero_job.client.store import Store
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
 from hero_job.operations.operations import Operations
 
@@ -54,8 +55,11 @@ def doctor(
 
     if store.server or store.profile:
         raise StoreNeeded
+    unused = _note_unused_profile(store)
     path, _ = find_config(store.config)
     settings, found = check_config(path)
+    if unused:
+        found.append(Finding.problem("profile", unused, "correct it, or remove it"))
     # A config that is wrong elsewhere may still name its store.
     places = None
     try:
@@ -65,7 +69,7 @@ def doctor(
             said, _, cure = places.missing_store().partition(": ")
             found.append(Finding.problem("store", said, cure))
         else:
-            with Store(url) as opened:
+            with open_store(store, url) as opened:
                 operations = Operations(store.given_namespace or places.namespace.value)
                 found += check_store(opened, operations)
                 if not any(finding.area == "store" and finding.level is Level.PROBLEM for finding in found):
@@ -92,6 +96,19 @@ def doctor(
         _print(found)
     if any(finding.level is Level.PROBLEM for finding in found):
         raise SystemExit(1)
+
+
+def _note_unused_profile(store: StoreOptions) -> str:
+    """Say that the profile that other commands use is not asked; return what is wrong with it, "" for nothing."""
+    if store.redis_url:
+        return ""
+    try:
+        server = find_server(None, None, {})
+    except ServerUnusable as e:
+        return str(e)
+    if server is not None:
+        print_note(f"the {server.origin} ({server.url}) is not used: doctor checks the service of this machine")
+    return ""
 
 
 def _print(found: list[Finding]) -> None:

@@ -47,6 +47,8 @@ def run(
     What the script prints goes to standard error, as it prints it; --quiet leaves that away. Times are seconds, or 10m,
     2h30m, 7d.
     """
+    if quiet and store.verbose:
+        fail("--quiet and --verbose contradict each other: leave one of them out", CtlExitCode.USAGE)
     source = read_script(script, file, args)
     fields = job_fields(source.text, options, source.args)
     note_language(source.text, options.script_type)

@@ -219,9 +219,10 @@ class _Link:
         finally:
             for way in ways:
                 way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
             store_writer.transport.abort()
             self._writer.transport.abort()
+            # Last, because the proxy may close, and cancel this, in the meantime.
+            await asyncio.gather(*ways, return_exceptions=True)
 
     async def _pass_requests(self, store: asyncio.StreamWriter) -> None:
         noise, parser = self._proxy.noise, hiredis.Reader(notEnoughData=_INCOMPLETE)

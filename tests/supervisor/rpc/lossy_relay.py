@@ -76,9 +76,10 @@ class LossyRelay:
             finally:
                 for way in ways:
                     way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
                 server_writer.transport.abort()
                 writer.transport.abort()
+                # Last, because the relay may end, and cancel this, in the meantime.
+                await asyncio.gather(*ways, return_exceptions=True)
         self._links.discard(task)
 
     async def _pass_requests(

@@ -41,6 +41,7 @@ SECONDS = {
     "tests/ctl/commands/test_run.py": 40,
     "tests/path/test_nothing_lost.py": 40,
     "tests/rhai/test_hostile.py": 40,
+    "tests/ctl/commands/test_init.py": 25,
     "tests/ctl/commands/test_jobs.py": 35,
     "tests/ctl/commands/test_osis.py": 35,
     "tests/scripts/test_release.py": 35,

@@ -281,6 +281,12 @@ COMMANDS: Final = (
         "group:team.",
     ),
     CommandRow(
+        "init",
+        "tools.init:init",
+        "Write a config file for a use, with an explanation of each key.",
+        panel=_DEPLOYMENT,
+    ),
+    CommandRow(
         "install-service",
         "install:install_service",
         "Install the supervisor as a systemd service, and print the command that starts it.",

@@ -76,6 +76,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     ),
     "ui": ("heroctl ui", "heroctl ui --port 8321"),
     "completion": ("heroctl completion bash", "heroctl completion fish"),
+    "init": (
+        "heroctl init --for single --file single.toml --yes",
+        "heroctl init --for cluster --redis-url redis://10.0.0.5:6379/ --file cluster.toml --yes",
+    ),
     "config where": ("heroctl config where", "heroctl config where --json"),
     "bench": ("heroctl bench --jobs 200", "heroctl bench --jobs 200 --type osis --json"),
     "functions": ("heroctl functions encode", "heroctl functions --type sal"),

@@ -250,7 +250,7 @@ COMMANDS = {
     "osis acl show": ("read", "--context", "here"),
     "osis acl set": ("user", "grant", "read", "bob", "--context", "here"), "config where": ("here",),
     "heroscript check": ("here", "FILE"), "heroscript fmt": ("here", "FILE"), "completion": ("here", "bash"),
-    "ui": ("here",), "install-service": ("here", "--user", "--dry-run"),
+    "init": ("here", "--for", "single"), "ui": ("here",), "install-service": ("here", "--user", "--dry-run"),
 }  # fmt: skip
 SAVE = 'save_note(new_note().title("first").content("written by a script"))'
 ALIASES = ("actors", "keys", "jobs", "queues", "pause", "resume", "scale", "reload")

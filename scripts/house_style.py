@@ -2,7 +2,8 @@
 
 It reports: a class name that two modules define; a file of more than 400 lines; a package with more modules than a
 reader can take in; a circle of imports between modules; phrases that are not plain English; lines of prose in Markdown
-that are too long. Each report names the file, and each exception stands in this file with its reason.
+that are too long; links of the documentation that lead nowhere, and pages that its site lacks. Each report names the
+file, and each exception stands in this file with its reason.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import docs_site
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_LINES = 400
@@ -126,11 +129,17 @@ def wide_prose() -> Iterator[str]:
                 yield f"{path.relative_to(ROOT)}:{number}: {len(line)} columns; prose has {MAX_PROSE_COLUMNS} at most"
 
 
+def links_and_pages() -> Iterator[str]:
+    pages = docs_site.navigation()
+    yield from docs_site.missing_pages(pages)
+    yield from docs_site.broken_links([name for name in pages if (ROOT / name).is_file()])
+
+
 def main() -> int:
     modules = packages()
     problems = [
         *long_files(), *crowded_packages(modules), *repeated_classes(modules),
-        *circles(modules), *odd_phrases(), *wide_prose(),
+        *circles(modules), *odd_phrases(), *wide_prose(), *links_and_pages(),
     ]  # fmt: skip
     for problem in problems:
         print(problem)

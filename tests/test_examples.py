@@ -119,10 +119,15 @@ def test_commands_give_what_the_page_says(block: Block, service: Deployment) -> 
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
-    """The commands of a block, each with the comment behind it; a quoted text may span lines."""
+    """The commands of a block, each with the comment behind it; a quoted text or a text up to END may span lines."""
     command = ""
     for line in text.splitlines():
         command += line + "\n"
+        if "<<'END'" in command:
+            if line == "END":
+                yield command, ""
+                command = ""
+            continue
         unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", command)
         if line.endswith("\\") or "'" in unquoted or '"' in unquoted:
             continue

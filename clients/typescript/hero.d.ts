@@ -14,6 +14,11 @@ export interface ClientOptions {
   WebSocket?: new (url: string) => WebSocket;
   /** How long a call is repeated, or waits for a connection, in milliseconds; by default a minute. */
   patienceMs?: number;
+  /**
+   * Called when the WebSocket is ready (`open`), when it is lost or cannot be made and will be tried again (`lost`), and
+   * when it is not, because the token is refused or the client was closed (`ended`, with the reason).
+   */
+  onState?: (state: 'open' | 'lost' | 'ended', reason?: HeroError) => void;
 }
 
 /** An error that the supervisor has answered, or that the connection caused. */
@@ -48,6 +53,9 @@ export declare class HeroClient extends HeroMethods {
     params: {token?: string; signature?: string; nonce?: string; pubkey?: string},
     options?: CallOptions,
   ): Promise<Identity | boolean>;
+
+  /** Connect the WebSocket now, and make it anew whenever it is lost, until the client is closed. */
+  connect(): void;
 
   /** Store a job, start it, and give its id. */
   submitJob(job: JobFields, options?: CallOptions): Promise<string>;

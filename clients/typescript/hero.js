@@ -17,6 +17,8 @@ export class HeroClient extends HeroMethods {
   #patienceMs;
   #socket = null;
   #socketOptions;
+  #onState;
+  #stays = false;
   #followed = new Set();
   #closed = new AbortController();
 
@@ -24,7 +26,7 @@ export class HeroClient extends HeroMethods {
    * @param {string} url `https://host:port`, `wss://host:port`, or the same without TLS
    * @param {object} options see hero.d.ts
    */
-  constructor(url, {token, fetch, WebSocket, patienceMs = PATIENCE_MS} = {}) {
+  constructor(url, {token, fetch, WebSocket, patienceMs = PATIENCE_MS, onState = () => {}} = {}) {
     super();
     this.#url = new URL(url);
     if (!['http:', 'https:', 'ws:', 'wss:'].includes(this.#url.protocol)) {
@@ -33,6 +35,7 @@ export class HeroClient extends HeroMethods {
     this.#token = token;
     this.#fetch = fetch ?? globalThis.fetch.bind(globalThis);
     this.#patienceMs = patienceMs;
+    this.#onState = onState;
     this.#socketOptions = {token, WebSocket: WebSocket ?? globalThis.WebSocket, patienceMs};
   }
 
@@ -47,9 +50,9 @@ export class HeroClient extends HeroMethods {
   }
 
   /** Call a method by its name on the wire. Repeats it after a lost connection if that is safe. */
-  async call(method, params = {}, {signal} = {}) {
+  async call(method, params = {}, {signal, patienceMs = this.#patienceMs} = {}) {
     const given = withId(method, params);
-    const until = Date.now() + this.#patienceMs;
+    const until = Date.now() + patienceMs;
     for (let tries = 0; ; tries += 1) {
       if (this.#closed.signal.aborted) throw closed();
       try {
@@ -60,6 +63,12 @@ export class HeroClient extends HeroMethods {
       }
       await pause(pauseOf(tries), signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal);
     }
+  }
+
+  /** Connect the WebSocket now, and make it anew whenever it is lost, until the client is closed. */
+  connect() {
+    this.#stays = true;
+    this.#connection().connect();
   }
 
   /** Store a job, start it, and give its id; safe to repeat, because the job has an id of its own. */
@@ -105,12 +114,14 @@ export class HeroClient extends HeroMethods {
     const url = new URL(this.#url);
     url.protocol = url.protocol.replace('http', 'ws');
     const socket = new Socket(url.href, this.#socketOptions);
-    socket.keep = () => this.#followed.size > 0;
+    socket.keep = () => this.#stays || this.#followed.size > 0;
     socket.onopen = () => {
       for (const followed of this.#followed) followed.begin();
+      this.#onState('open');
     };
     socket.onlost = (error) => {
       for (const followed of [...this.#followed]) followed.lose(error);
+      this.#onState(error ? 'ended' : 'lost', error);
     };
     this.#socket = socket;
     return socket;

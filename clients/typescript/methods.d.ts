@@ -996,6 +996,8 @@ export type ErrorCode =
 export interface CallOptions {
   /** Ends the wait for the answer. */
   signal?: AbortSignal;
+  /** How long this call is repeated, in milliseconds; 0 for never. */
+  patienceMs?: number;
 }
 
 export const METHODS: {

@@ -26,7 +26,7 @@ export class Socket {
     this.#token = token;
     this.#WebSocket = WebSocket;
     this.#patienceMs = patienceMs;
-    /** Called with no arguments whenever a connection is ready, or is lost. */
+    /** Called when a connection is ready; and when one is lost or cannot be made, with an error if that is for good. */
     this.onopen = () => {};
     this.onlost = () => {};
   }
@@ -63,7 +63,7 @@ export class Socket {
       const message = JSON.stringify({jsonrpc: '2.0', id, method, params});
       this.#calls.set(id, {method, message, sent: false, resolve: settle(resolve), reject: settle(reject)});
       if (this.#open) this.#send(this.#calls.get(id));
-      else this.#connect();
+      else this.connect();
     });
   }
 
@@ -83,7 +83,8 @@ export class Socket {
     this.#end(closed());
   }
 
-  #connect() {
+  /** Connect if there is no connection, and none is being made. */
+  connect() {
     if (this.#socket !== null || this.#timer !== null || this.#ended !== null) return;
     this.#since ??= Date.now();
     let socket;
@@ -153,7 +154,6 @@ export class Socket {
 
   #lose(socket) {
     if (socket !== this.#socket) return;
-    const wasOpen = this.#open;
     this.#socket = null;
     this.#open = false;
     this.#followers.clear();
@@ -166,15 +166,15 @@ export class Socket {
       call.reject(call.sent ? lost(call.method) : unreachable(this.#url));
     }
     if (this.#ended !== null) return;
-    if (wasOpen) this.onlost();
     this.#later();
+    this.onlost();
   }
 
   /** Connect again after a pause, if anybody needs a connection then. */
   #later() {
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      if (this.#calls.size > 0 || this.keep?.()) this.#connect();
+      if (this.#calls.size > 0 || this.keep?.()) this.connect();
       else this.#since = null;
     }, pauseOf(this.#tries));
     this.#tries += 1;

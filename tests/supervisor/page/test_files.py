@@ -15,6 +15,7 @@ from tests.supervisor.rpc.running_server import RunningServer
 from tests.valkey_server import ValkeyServer
 
 FOLDER = Path(hero_supervisor.page.files.__file__).parent / "files"
+CLIENT = Path(__file__).parents[3] / "clients/typescript"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 #: SHA-256 of the vendored files: those of the package lit-html 3.3.3.
 VENDORED = {
@@ -106,6 +107,21 @@ def test_markup_has_no_inline_script_or_style() -> None:
             assert not [
                 word for word in ("innerHTML", "unsafeHTML", "eval(", "style=", "document.write") if word in source
             ], path
+
+
+def test_the_page_uses_the_client_as_it_is_published() -> None:
+    """If not: `python -m hero_supervisor.rpc.emit.typescript clients/typescript`."""
+    published = sorted(CLIENT.glob("*.js"))
+
+    assert [path.name for path in published] == sorted(path.name for path in (FOLDER / "client").iterdir())
+    for path in published:
+        assert (FOLDER / "client" / path.name).read_bytes() == path.read_bytes(), path
+
+
+def test_only_the_client_opens_a_connection() -> None:
+    modules = [path for path in FOLDER.rglob("*.js") if "client" not in path.relative_to(FOLDER).parts]
+
+    assert [path.name for path in modules if "WebSocket" in path.read_text() or "fetch(" in path.read_text()] == []
 
 
 def test_vendored_files_are_unchanged() -> None:

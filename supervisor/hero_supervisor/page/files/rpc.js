@@ -1,205 +1,109 @@
-// The connection to the supervisor: JSON-RPC 2.0 over one WebSocket, with a token as its first message.
+// The connection to the supervisor: the JavaScript client, with what a page needs beside it: a state that it shows, who
+// is signed in, and subscriptions that begin when somebody is.
 //
 // Calls made while the connection is lost wait for the next one. Subscriptions go on after the last event that arrived.
 
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
-const ANSWER_WITHIN_MS = 30_000;
+import {HeroClient, HeroError} from './client/hero.js';
 
-/** An error that the supervisor has answered, or that the connection caused (`code` 0). */
-export class RpcError extends Error {
-  constructor(code, message, data = {}) {
-    super(message);
-    this.code = code;
-    this.data = data ?? {};
-  }
-}
+const ANSWER_WITHIN_MS = 30_000;
 
 /** One connection, which is made anew when it is lost. Fires `state`: `connecting`, `open`, `lost` or `refused`. */
 export class Rpc extends EventTarget {
-  #url;
-  #token;
-  #socket = null;
-  #nextId = 1;
-  #pending = new Map(); // id -> {resolve, reject, message, sent, timer}
-  #subscriptions = new Map(); // our handle -> {topic, params, onEvent, id, cursor}
-  #byId = new Map(); // subscription id -> our handle
-  #early = new Map(); // events that came before the id of their subscription was known
-  #pauseMs = FIRST_PAUSE_MS;
+  #client;
+  #handles = new Set(); // {topic, params, onEvent, cursor, running, ends}
+  #signingIn = false;
 
   constructor(url, token) {
     super();
-    this.#url = url;
-    this.#token = token;
     this.state = 'connecting';
     this.identity = null;
-    this.#connect();
+    this.#client = new HeroClient(url, {token: token || undefined, onState: (state, error) => this.#take(state, error)});
+    this.#client.connect();
   }
 
   /** Use another token from now on. */
-  authenticate(token) {
-    this.#token = token;
-    this.#pauseMs = FIRST_PAUSE_MS;
+  async authenticate(token) {
+    this.#signingIn = true;
     this.#setState('connecting');
-    if (this.#socket) this.#socket.close();
-    else this.#connect();
+    try {
+      this.#welcome(await this.#client.authenticate({token}, {patienceMs: 0}));
+    } catch (error) {
+      if (error.code === 0) this.#setState('lost');
+      else this.#refuse(error);
+    } finally {
+      this.#signingIn = false;
+    }
   }
 
-  /** Call a method; gives its result, or throws an RpcError. */
-  call(method, params = {}) {
-    return new Promise((resolve, reject) => {
-      const id = this.#nextId++;
-      const timer = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(new RpcError(0, 'no answer from the supervisor within 30 s'));
-      }, ANSWER_WITHIN_MS);
-      const message = JSON.stringify({jsonrpc: '2.0', id, method, params});
-      const call = {resolve, reject, message, sent: false, timer};
-      this.#pending.set(id, call);
-      if (this.state === 'open') this.#send(call);
-    });
+  /** Call a method; gives its result, or throws a HeroError. What may have taken effect is not repeated. */
+  async call(method, params = {}) {
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    try {
+      return await this.#client.call(method, params, {signal, patienceMs: 0});
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      throw new HeroError(0, 'no answer from the supervisor within 30 s', {kind: 'no_answer'});
+    }
   }
 
   /** Follow a topic; gives a function that ends the subscription. */
   subscribe(topic, params, onEvent) {
-    const handle = {topic, params, onEvent, id: null, cursor: null, ended: false};
-    this.#subscriptions.set(handle, handle);
-    if (this.state === 'open') this.#begin(handle);
+    const handle = {topic, params, onEvent, cursor: null, running: false, ends: new AbortController()};
+    this.#handles.add(handle);
+    if (this.state === 'open') this.#follow(handle);
     return () => {
-      handle.ended = true;
-      this.#subscriptions.delete(handle);
-      if (handle.id !== null) {
-        this.#byId.delete(handle.id);
-        if (this.state === 'open') this.call('hero_unsubscribe', {subscription: handle.id}).catch(() => {});
-      }
+      this.#handles.delete(handle);
+      handle.ends.abort();
     };
   }
 
-  async #begin(handle) {
+  async #follow(handle) {
+    if (handle.running) return;
+    handle.running = true;
+    const {topic, onEvent, ends: {signal}} = handle;
     const after = handle.cursor === null ? {} : {after: handle.cursor};
     try {
-      const id = await this.call('hero_subscribe', {topic: handle.topic, params: {...handle.params, ...after}});
-      handle.id = id;
-      if (handle.ended) {
-        this.call('hero_unsubscribe', {subscription: id}).catch(() => {});
-        return;
+      for await (const event of this.#client.subscribe(topic, {...handle.params, ...after}, {signal})) {
+        if (signal.aborted) return;
+        if (event.cursor) handle.cursor = event.cursor;
+        onEvent(event);
       }
-      this.#byId.set(id, handle);
-      for (const params of this.#early.get(id) ?? []) this.#deliver(handle, params);
-      this.#early.delete(id);
+      this.#handles.delete(handle);
     } catch (error) {
-      if (!handle.ended && error.code !== 0) handle.onEvent({event: 'refused', error});
+      // When the connection has ended because of its token, it begins again with the next one.
+      if (!signal.aborted && this.state === 'open') onEvent({event: 'refused', error});
+    } finally {
+      handle.running = false;
     }
   }
 
-  #deliver(handle, params) {
-    if (params.error) {
-      // The supervisor has dropped what waited, because this page read too slowly.
-      this.#byId.delete(handle.id);
-      handle.id = null;
-      if (this.state === 'open') this.#begin(handle);
-      return;
+  async #take(state, error) {
+    if (state === 'ended') {
+      if (!this.#signingIn) this.#refuse(error);
+    } else if (state === 'lost') {
+      if (this.state !== 'refused') this.#setState('lost');
+    } else if (!this.#signingIn) {
+      try {
+        this.#welcome(await this.call('whoami'));
+      } catch (failure) {
+        if (failure.code !== 0) this.#refuse(failure);
+      }
     }
-    if (params.result.cursor) handle.cursor = params.result.cursor;
-    handle.onEvent(params.result);
   }
 
-  #connect() {
-    const socket = new WebSocket(this.#url);
-    this.#socket = socket;
-    socket.onopen = () => this.#open();
-    socket.onmessage = (event) => this.#take(JSON.parse(event.data));
-    socket.onclose = () => this.#lose();
-  }
-
-  async #open() {
-    try {
-      // Both are sent before anything else, so that everything after them has the rights of the token.
-      const first = this.#token
-        ? [['authenticate', {token: this.#token}], ['whoami', {}]]
-        : [['whoami', {}]];
-      const answers = await Promise.all(first.map(([method, params]) => this.#ask(method, params)));
-      this.identity = answers.at(-1);
-    } catch (error) {
-      if (error.code !== 0) this.#refuse(error);
+  #welcome(identity) {
+    this.identity = identity;
+    if (identity.scope === 'none') {
+      this.#refuse(new HeroError(1301, 'a token is needed'));
       return;
     }
-    if (this.identity.scope === 'none') {
-      this.#refuse(new RpcError(-32001, 'a token is needed'));
-      return;
-    }
-    this.#pauseMs = FIRST_PAUSE_MS;
-    // What is subscribed to when the state is told begins then, and must not begin twice.
-    const handles = [...this.#subscriptions.keys()];
     this.#setState('open');
-    for (const call of this.#pending.values()) if (!call.sent) this.#send(call);
-    for (const handle of handles) if (!handle.ended) this.#begin(handle);
-  }
-
-  #ask(method, params) {
-    return new Promise((resolve, reject) => {
-      const id = this.#nextId++;
-      const message = JSON.stringify({jsonrpc: '2.0', id, method, params});
-      const call = {resolve, reject, message, sent: true, timer: 0};
-      this.#pending.set(id, call);
-      this.#socket.send(message);
-    });
+    for (const handle of this.#handles) this.#follow(handle);
   }
 
   #refuse(error) {
     this.refusal = error;
     this.#setState('refused');
-    this.#socket.close();
-  }
-
-  #send(call) {
-    call.sent = true;
-    this.#socket.send(call.message);
-  }
-
-  #take(message) {
-    if (message.method === 'hero_subscription') {
-      const handle = this.#byId.get(message.params.subscription);
-      if (handle) this.#deliver(handle, message.params);
-      else {
-        const early = this.#early.get(message.params.subscription) ?? [];
-        if (early.length < 1000) this.#early.set(message.params.subscription, [...early, message.params]);
-      }
-      return;
-    }
-    const call = this.#pending.get(message.id);
-    if (!call) return;
-    this.#pending.delete(message.id);
-    clearTimeout(call.timer);
-    if (message.error) call.reject(new RpcError(message.error.code, message.error.message, message.error.data));
-    else call.resolve(message.result);
-  }
-
-  #lose() {
-    this.#socket = null;
-    this.#byId.clear();
-    this.#early.clear();
-    for (const handle of this.#subscriptions.keys()) handle.id = null;
-    for (const [id, call] of this.#pending) {
-      // Whether a call that was sent has taken effect is not known, so it is not repeated.
-      if (!call.sent) continue;
-      this.#pending.delete(id);
-      clearTimeout(call.timer);
-      call.reject(new RpcError(0, 'the connection was lost before the answer came'));
-    }
-    if (this.state === 'refused') return;
-    if (this.state === 'connecting' && this.#pauseMs === FIRST_PAUSE_MS) this.#connectLater(0);
-    else {
-      this.#setState('lost');
-      this.#connectLater(this.#pauseMs * (0.5 + Math.random() / 2));
-    }
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
-  }
-
-  #connectLater(pauseMs) {
-    setTimeout(() => {
-      if (this.#socket === null && this.state !== 'refused') this.#connect();
-    }, pauseMs);
   }
 
   #setState(state) {

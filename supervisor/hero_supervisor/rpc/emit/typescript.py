@@ -7,6 +7,7 @@ Invariant: everything comes from the document of `rpc.discover`, so another prog
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ _COLUMNS: Final = 116
 #: `subscribe` of the client calls these.
 _HIDDEN: Final = frozenset({"hero_subscribe", "hero_unsubscribe"})
 _PLAIN: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+#: Where the web page has its copy of the modules: what is installed has no other folder.
+PAGE: Final = Path(__file__).parents[2] / "page/files/client"
 
 
 def files(document: _Schema) -> dict[str, str]:
@@ -72,7 +75,8 @@ def _types(document: _Schema, methods: list[_Schema]) -> Iterator[str]:
     yield "\n/** The codes of errors; 0 if the connection failed. */\n"
     yield f"export type ErrorCode =\n{_wrapped(f'0 | {codes}')};\n"
     yield "\n/** What every call takes beside its parameters. */\n"
-    yield "export interface CallOptions {\n  /** Ends the wait for the answer. */\n  signal?: AbortSignal;\n}\n"
+    yield "export interface CallOptions {\n  /** Ends the wait for the answer. */\n  signal?: AbortSignal;\n"
+    yield "  /** How long this call is repeated, in milliseconds; 0 for never. */\n  patienceMs?: number;\n}\n"
     names = "\n".join(f"  {method['name']}: {{repeat: string; scope: string}};" for method in document["methods"])
     yield f"\nexport const METHODS: {{\n{names}\n}};\n"
     yield "\n/** The methods of the service. */\nexport abstract class HeroMethods {\n"
@@ -151,10 +155,12 @@ def _wrapped(text: str) -> str:
 
 
 def main() -> None:
-    """Write the files to the folder that the command line names."""
+    """Write the files to the folder that the command line names, and copy the modules to the page, which uses them."""
     folder = Path(sys.argv[1])
     for name, text in files(whole_document()).items():
         (folder / name).write_text(text, "utf-8")
+    for path in folder.glob("*.js"):
+        shutil.copyfile(path, PAGE / path.name)
 
 
 if __name__ == "__main__":

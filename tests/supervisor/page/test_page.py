@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from hero_client import Supervisor
+from hero_job.client import async_store
 from tests.deployment import ACTORS, Deployment, deployed
 from tests.supervisor.page.conftest import Shown
 from tests.supervisor.page.places import HOSTILE, PAGES, address, sign_in, submit
 from tests.supervisor.rpc.running_server import RunningServer
-from tests.supervisor.rpc.tcp_client import TOKENS
+from tests.supervisor.rpc.tcp_client import TOKENS, curl
 from tests.valkey_server import ValkeyServer, free_port
 
 
@@ -162,6 +163,30 @@ def test_lost_connection_is_told_and_made_again(valkey: ValkeyServer, namespace:
         expect(page.get_by_text("The connection to the supervisor is lost.")).to_have_count(0)
     finally:
         again.stop()
+
+
+def test_a_store_that_is_frozen_is_told_before_the_calls_to_it_have_failed(
+    own_valkey: ValkeyServer, namespace: str, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_store, "ANSWER_TIMEOUT_S", 3600.0)
+    server = RunningServer(own_valkey.url, namespace).start()
+    try:
+        page = shown(address(server, "queues"))
+        expect(page.get_by_role("row", name="SAL")).to_be_visible()
+        silent = page.get_by_text("The store does not answer:")
+        own_valkey.freeze()
+        try:
+            expect(silent).to_contain_text("no answer within 3 s")
+            health = curl(server.url("/healthz"), timeout_s=300).json
+            metrics = curl(server.url("/metrics"), timeout_s=300).body
+        finally:
+            own_valkey.thaw()
+        expect(silent).to_have_count(0)
+        expect(page.get_by_role("row", name="SAL")).to_be_visible()
+    finally:
+        server.stop()
+    assert health == {"status": "degraded", "store": "unreachable", "actors": None}
+    assert "hero_store_up 0" in str(metrics)
 
 
 def test_no_page_scrolls_sideways(server: RunningServer, supervisor: Supervisor, shown: Shown) -> None:

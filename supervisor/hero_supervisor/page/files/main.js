@@ -27,6 +27,8 @@ const PAGES = [
 const TITLES = {job: 'Job', ...Object.fromEntries(PAGES)};
 const SCOPES = ['none', 'read', 'user', 'admin'];
 const TOLD_FOR_MS = 6000;
+// When data comes later than this, the page asks whether the store answers.
+const SLOW_MS = 1000;
 
 const root = document.getElementById('app');
 const base = new URL('.', location.href);
@@ -76,6 +78,7 @@ let toldTimer = 0;
 let current = null; // {page, view, error, loaded}
 let timer = 0;
 let helpShown = false;
+let silence = ''; // what is wrong with the store while data is awaited
 
 function takeToken() {
   // `heroctl ui` opens the page with a token behind the hash; it must not stay in the address.
@@ -139,6 +142,8 @@ async function load() {
   const {view} = current ?? {};
   if (!view || page.rpc.state !== 'open') return;
   const loading = current;
+  const awaits = {over: false};
+  const slow = setTimeout(askStore, SLOW_MS, awaits);
   try {
     await view.load?.();
     loading.error = null;
@@ -146,12 +151,23 @@ async function load() {
   } catch (error) {
     loading.error = error;
   }
+  awaits.over = true;
+  clearTimeout(slow);
   if (current !== loading) return;
+  silence = '';
   draw();
   clearTimeout(timer);
   if (view.every_s && page.live && !document.hidden) timer = setTimeout(load, view.every_s * 1000);
 }
 page.load = load;
+
+/** Tell what is wrong with the store, if anything is, while a view waits for its data. */
+async function askStore(awaits) {
+  const health = await page.rpc.call('health').catch(() => null);
+  if (awaits.over || health === null) return;
+  silence = health.problem ?? '';
+  draw();
+}
 
 function applyTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
@@ -249,6 +265,7 @@ function frame() {
       : page.live
         ? nothing
         : html`<p class="banner quiet" role="status">Live updates are paused. <button @click=${() => toggle('live', true)}>Go on</button></p>`}
+    ${silence && state === 'open' ? html`<p class="banner" role="status">The store does not answer: ${silence}. What you see is from before.</p>` : nothing}
     ${page.acts.view()}
     <main id="main" tabindex="-1">
       ${current?.error && !current.loaded ? html`<h1>${TITLES[current.name] ?? 'Not found'}</h1>${loading(current.error)}` : nothing}

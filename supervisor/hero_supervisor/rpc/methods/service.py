@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hero_job.model.errors import HeroJobError, StoreRefused
 from hero_supervisor.rpc.methods import openrpc, results, shapes
+from hero_supervisor.store.store_answers import check_store
 from hero_supervisor.store.store_warnings import dangers
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ServiceMethods:
         problem: str | None = None
         warnings: list[str] = []
         try:
-            await self._supervisor.ping()
+            await check_store(self._supervisor)
             with contextlib.suppress(StoreRefused):  # a user of the store that may not ask for its settings
                 facts = await self._supervisor.get_server()
                 problem = facts.refusal

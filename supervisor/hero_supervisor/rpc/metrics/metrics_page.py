@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from hero_job.model.errors import HeroJobError
 from hero_supervisor.rpc.methods.openrpc import runtime_version
 from hero_supervisor.rpc.metrics.exposition import counter, gauge, labels
+from hero_supervisor.store.store_answers import check_store
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
@@ -58,6 +59,7 @@ class MetricsPage:
     async def health(self) -> dict[str, object]:
         """Say whether the store can be reached, and how many actors are alive."""
         try:
+            await check_store(self._supervisor)
             actors = [actor for actor in await self._supervisor.list_actors() if actor.beat_at is not None]
         except HeroJobError:
             # Without the reason, which would tell everybody where the store is.
@@ -70,6 +72,7 @@ class MetricsPage:
 
         up = 1
         try:
+            await check_store(self._supervisor)
             self._last_told = await read_store(self._supervisor)
         except HeroJobError:
             up = 0

@@ -9,7 +9,9 @@ import yaml
 
 class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        # What is merged (<<) gives way to the map's own keys, and is not one of them.
+        own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key, deep=True) for key in own]
         assert len(keys) == len(set(keys)), f"a key stands twice:{node.start_mark}"
         return super().construct_mapping(node, deep)
 

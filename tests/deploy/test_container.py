@@ -53,6 +53,21 @@ def test_every_base_image_needs_a_digest_that_has_no_default() -> None:
     assert all(f"inspect {image} " in described for image, _ in bases())
 
 
+def test_labels_tell_the_truth() -> None:
+    labels = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', last("LABEL")))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert {name: labels[name] for name in ("title", "version", "licenses")} == {
+        "title": project["name"], "version": project["version"], "licenses": project["license"]
+    }  # fmt: skip
+    image, argument = bases()[-1]
+    assert (labels["base.name"], labels["base.digest"]) == (image, f"${{{argument}}}")
+    # Inside of a stage, an argument is empty until it is named there.
+    names = [name if name != "ARG" else f"ARG {rest}" for name, rest in instructions()]
+    start = len(names) - names[::-1].index("FROM")
+    assert f"ARG {argument}" in names[start : names.index("LABEL")]
+
+
 def test_copied_files_exist_and_are_all_that_the_wheel_is_built_from() -> None:
     copied = [rest.split()[:-1] for name, rest in instructions() if name == "COPY" and not rest.startswith("--from")]
     sources = {source for group in copied for source in group}

@@ -48,7 +48,7 @@ def compile_with_probes(folder: Path, packages: list[Path], *, calls: bool = Fal
     """Compile every module of some packages with probes.
 
     Args:
-        folder: Gets the code, the arms of the branches, the bytes that the probes write to, and `start.py`.
+        folder: Gets the code, the arms of the branches, the bytes that the probes write to, and that of `start.py`.
         packages: The folders of the packages. Each lies in the folder that Python finds it in.
         calls: Probe the beginning of each function too.
     """
@@ -73,15 +73,17 @@ def compile_with_probes(folder: Path, packages: list[Path], *, calls: bool = Fal
     (folder / "taken").write_bytes(bytes(max(1, total)))  # an empty file cannot be mapped
     # Programs that the tests run as another user write to it as well.
     (folder / "taken").chmod(0o666)
-    shutil.copy(Path(__file__).with_name("start.py"), folder)
+    start = compile(
+        Path(__file__).with_name("start.py").read_text(), str(folder / "start.py"), "exec", dont_inherit=True
+    )
+    (folder / "start").write_bytes(marshal.dumps(start))
 
 
 def line_to_start(folder: Path) -> str:
     """Return the line of a `.pth` file, or of a program, by which a process loads the probed modules."""
-    start = str(folder / "start.py")
     return (
-        f"import sys; p = {start!r}; "
-        "exec(compile(open(p).read(), p, 'exec'), {'__name__': 'branch probes', '__file__': p})\n"
+        f"import marshal; p = {str(folder / 'start')!r}; f = open(p, 'rb', 0); c = f.read(); f.close(); "
+        "exec(marshal.loads(c), {'__name__': 'branch probes', '__file__': p})\n"
     )
 
 

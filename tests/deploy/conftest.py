@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.environments import make_environment, pip_install
 
 #: Contains the schemas of Kubernetes.
 VALIDATOR = "kubernetes-validate==1.37.0"
@@ -16,16 +17,8 @@ VALIDATOR = "kubernetes-validate==1.37.0"
 def validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the validator into an environment of its own, and give its folder of programs."""
     folder = tmp_path_factory.mktemp("validator")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [
-        str(folder / "bin" / "pip"),
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--retries",
-        "1",
-        VALIDATOR,
-    ]
+    make_environment(folder)
+    pip = pip_install(folder, "--retries", "1", VALIDATOR)
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"{VALIDATOR} cannot be installed: {done.stderr.strip().splitlines()[-1:]}")

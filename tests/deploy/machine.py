@@ -91,6 +91,9 @@ class Machine:
         (wheel,) = (self.root / "tmp").glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(packages)
+        # As pip does: the service may not write there, and each process would compile all modules again.
+        compiled = [sys.executable, "-m", "compileall", "-q", "-s", str(self.root), "-p", "/", str(packages)]
+        subprocess.run(compiled, check=True)
         entries = ConfigParser()
         entries.read(next(packages.glob("*.dist-info/entry_points.txt")))
         for name, target in entries["console_scripts"].items():

@@ -9,13 +9,13 @@ import json
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from tests.environments import make_environment, pip_install
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import curl
 from tests.supervisor.rpc.transports import request
@@ -30,12 +30,9 @@ INSTALL_LIMIT_S = 110
 def web3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python interpreter that has web3."""
     folder = tmp_path_factory.mktemp("web3")
-    installed([sys.executable, "-m", "venv", str(folder)], folder)
-    python = folder / "bin" / "python"
-    installed(
-        [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check", WEB3], folder
-    )
-    return python
+    make_environment(folder)
+    installed(pip_install(folder, "--no-cache-dir", WEB3), folder)
+    return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="module")

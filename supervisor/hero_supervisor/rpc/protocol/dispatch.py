@@ -13,6 +13,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -36,15 +37,34 @@ Admit = Callable[[wire.Request], None]
 """Lets a request pass, possibly changed, or raises the error that answers it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
-    """A registered function and its name on the wire."""
+    """A registered function and its name on the wire.
+
+    What checks the parameters is made for the first call: a service has nearly a hundred methods, of which its clients
+    call few, and to make it for all of them was a third of the work between the imports and the first request.
+    """
 
     name: str
     function: _Function
-    call: Callable[[ArgsKwargs], Awaitable[Any]]
-    parameter_names: Sequence[str]
     error_codes: Sequence[ErrorCode]
+
+    @cached_property
+    def call(self) -> Callable[[ArgsKwargs], Awaitable[Any]]:
+        """Validates the arguments and calls the function in one step, inside pydantic's compiled code."""
+        # Resolved here, because pydantic would look names up in this module instead of in the function's own.
+        hints = get_type_hints(self.function, include_extras=True)
+        getattr(self.function, "__func__", self.function).__annotations__ = hints
+        # pydantic accepts functions as types, although the annotation of TypeAdapter does not say so.
+        adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, self.function), config=ConfigDict(strict=True))
+        validate: Callable[[ArgsKwargs], Awaitable[Any]] = adapter.validator.validate_python
+        return validate
+
+    @cached_property
+    def parameter_names(self) -> Sequence[str]:
+        """The names of its positional parameters, in their order."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD)
 
 
 class Dispatcher:
@@ -82,20 +102,7 @@ class Dispatcher:
             function: Asynchronous, with every parameter annotated; its docstring becomes the method's description.
             error_codes: Codes it may answer with besides the standard ones; shown in the service description.
         """
-        # Resolved here, because pydantic would look names up in this module instead of in the function's own.
-        getattr(function, "__func__", function).__annotations__ = get_type_hints(function, include_extras=True)
-        # pydantic accepts functions as types, although the annotation of TypeAdapter does not say so.
-        adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, function), config=ConfigDict(strict=True))
-        parameters = inspect.signature(function).parameters.values()
-        names = tuple(p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD)
-        self._methods[name] = Method(
-            name=name,
-            function=function,
-            # This validates the arguments and calls the function in one step, inside pydantic's compiled code.
-            call=adapter.validator.validate_python,
-            parameter_names=names,
-            error_codes=tuple(error_codes),
-        )
+        self._methods[name] = Method(name=name, function=function, error_codes=tuple(error_codes))
 
     def stop(self) -> None:
         """Answer new requests and cancelled calls with "shutting down" from now on."""

@@ -2,8 +2,8 @@
 
 It reports: a class name that two modules define; a file of more than 400 lines; a package with more modules than a
 reader can take in; a circle of imports between modules; phrases that are not plain English; lines of prose in Markdown
-that are too long; links of the documentation that lead nowhere, and pages that its site lacks. Each report names the
-file, and each exception stands in this file with its reason.
+that are too long; links of the documentation that lead nowhere, pages that its site lacks, and generated pages that are
+stale. Each report names the file, and each exception stands in this file with its reason.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import docs_site
+import reference_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_LINES = 400
@@ -133,6 +134,7 @@ def links_and_pages() -> Iterator[str]:
     pages = docs_site.navigation()
     yield from docs_site.missing_pages(pages)
     yield from docs_site.broken_links([name for name in pages if (ROOT / name).is_file()])
+    yield from reference_pages.stale()
 
 
 def main() -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from hero_ctl.command_table import COMMANDS
 from hero_ctl.exits import CtlExitCode
 from hero_supervisor.rpc.auth.scopes import needed_scope
 from hero_supervisor.rpc.protocol.wire import ErrorCode
+from scripts import reference_pages
 from tests.supervisor.rpc.methods.test_openrpc import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +26,26 @@ def test_every_error_code_is_listed() -> None:
     codes = {int(code) for code in re.findall(r"^\| (-?[0-9]{4,5}) \|", PAGE, re.MULTILINE)}
 
     assert codes == set(ErrorCode)
+
+
+def test_every_error_code_has_a_cure() -> None:
+    rows = re.findall(r"^\| (-?[0-9]{4,5}) \|[^|]*\|[^|]*\| (.+) \|$", PAGE, re.MULTILINE)
+
+    assert {int(code) for code, _ in rows} == set(ErrorCode)
+
+
+def test_the_generated_pages_are_what_the_code_says() -> None:
+    assert reference_pages.stale() == []
+
+
+def test_every_command_and_setting_is_on_its_page() -> None:
+    commands = (ROOT / "docs/reference/heroctl-commands.md").read_text("utf-8")
+    settings = (ROOT / "docs/reference/settings.md").read_text("utf-8")
+
+    assert [path for row in COMMANDS for path in row.paths if f"heroctl {path}" not in commands] == []
+    assert [
+        key for key in ("redis_url", "lanes", "require_auth", "secrets_dir") if f"| `{key}` |" not in settings
+    ] == []
 
 
 def test_every_metric_is_listed() -> None:

@@ -15,6 +15,7 @@ from hero_ctl.options import Json, OutputOptions, ServiceOptions, StoreOptions, 
 from hero_ctl.output.console import echo, print_note, print_result
 from hero_ctl.output.formats import Format, print_rows, repeat
 from hero_ctl.output.tables import ACTORS
+from hero_ctl.output.widths import wrapped
 from hero_ctl.parameters import Argument, Option
 from hero_ctl.running.roll_notes import RollNotes
 from hero_job.model.job import ScriptType
@@ -64,11 +65,11 @@ def list_actors(store: StoreOptions, *, watch: Watch = False, output: OutputOpti
                 return
             for row in rows:
                 if row["unavailable"] is not None:
-                    echo(f"{row['name']}: {row['unavailable']}")
+                    echo(wrapped(f"{row['name']}: {row['unavailable']}", indent=2))
             queues = [queue_as_json(queue) for queue in supervisor.list_queues()]
             paused = {True: " (paused)", False: ""}
             said = [f"{_queue_name(q)} {q['waiting']}{paused[bool(q['paused_since'])]}" for q in queues]
-            echo("waiting: " + ", ".join(said))
+            echo(wrapped("waiting: " + ", ".join(said), indent=len("waiting: ")))
 
         repeat(draw, watch=watch)
 

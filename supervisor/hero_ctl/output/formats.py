@@ -7,7 +7,6 @@ same in every format but the table; `FIELDS_VERSION` changes when one is renamed
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from hero_ctl.output.console import echo
+from hero_ctl.output.console import echo, print_note
+from hero_ctl.output.widths import columns_of, cut, padded, terminal_width
 
 #: Version of the fields in `-o json` and `-o yaml`.
 FIELDS_VERSION: Final = 1
 _GAP: Final = 2
+#: Columns that are left of any cell.
+_LEAST: Final = 4
 _WATCH_S: Final = 2.0
 
 Row = Mapping[str, Any]
@@ -147,11 +149,6 @@ def one_line(text: str, most: int = 4000) -> str:
     return cut(line, most)
 
 
-def cut(text: str, most: int) -> str:
-    """Shorten a text to so many characters."""
-    return text if len(text) <= most else text[: max(0, most - 1)] + "…"
-
-
 def _envelope(rows: Sequence[Row], listing: Listing) -> dict[str, Any]:
     return {"version": FIELDS_VERSION, "kind": listing.kind, "items": list(rows)}
 
@@ -161,10 +158,12 @@ def _print_table(rows: Sequence[Row], listing: Listing, *, wide: bool) -> None:
         echo(listing.empty)
         return
     columns = [column for column in listing.columns if wide or not column.wide]
-    # A pipe or a file has no width, so nothing is cut there.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not wide else None
-    for line in table_lines(rows, columns, width):
+    lines = table_lines(rows, columns, None if wide else terminal_width())
+    for line in lines:
         echo(line)
+    # The first column identifies the row.
+    if any(one_line(columns[0].of(row)) not in line for row, line in zip(rows, lines[1:], strict=True)):
+        print_note("the terminal is too narrow for some names: -o wide or -o name shows all of them")
 
 
 def table_lines(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> list[str]:
@@ -176,7 +175,7 @@ def table_lines(rows: Sequence[Row], columns: Sequence[Column], width: int | Non
         width: Columns of the terminal; None for no limit.
 
     Returns:
-        Its lines, with the heading. They fit, unless the cells that are never cut do not.
+        Its lines, with the heading. They fit: cells that are otherwise never cut are, if nothing else helps.
     """
     shown = list(columns)
     cells = _cells(rows, shown, short=False)
@@ -190,12 +189,14 @@ def table_lines(rows: Sequence[Row], columns: Sequence[Column], width: int | Non
     sizes = _sizes(cells)
     while width is not None and _total(sizes) > width:
         rest = [n for n, column in enumerate(shown) if column.least and sizes[n] > column.least]
+        least = 0 if rest else _LEAST
+        rest = rest or [n for n, size in enumerate(sizes) if size > _LEAST]
         if not rest:
             break
         widest = max(rest, key=lambda n: sizes[n])
-        sizes[widest] = max(shown[widest].least, sizes[widest] - (_total(sizes) - width))
+        sizes[widest] = max(least or shown[widest].least, sizes[widest] - (_total(sizes) - width))
     return [
-        (" " * _GAP).join(cut(cell, size).ljust(size) for cell, size in zip(line, sizes, strict=True)).rstrip()
+        (" " * _GAP).join(padded(cut(cell, size), size) for cell, size in zip(line, sizes, strict=True)).rstrip()
         for line in cells
     ]
 
@@ -209,7 +210,7 @@ def _cells(rows: Sequence[Row], columns: Sequence[Column], *, short: bool) -> li
 
 
 def _sizes(cells: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
 
 
 def _least(cells: Sequence[Sequence[str]], columns: Sequence[Column]) -> int:

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from hero_config.model.durations import show_duration
 from hero_ctl.output.console import echo
-from hero_ctl.output.formats import Column, Listing, Row, cut, one_line
+from hero_ctl.output.formats import Column, Listing, Row, one_line
+from hero_ctl.output.widths import cut, wrapped
 
 _FACT_CHARS: Final = 240
+_GAP: Final = 2
 
 
 def _field(name: str, most: int = 0) -> Callable[[Row], str]:
@@ -182,11 +184,12 @@ KEYS: Final = Listing(
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Print one line per fact; those that are empty are left out."""
+    """Print one fact after the other, each wrapped behind its name; those that are empty are left out."""
     width = max(map(len, facts))
     for name, fact in facts.items():
         if fact not in (None, ""):
-            echo(f"{name:{width}}  {one_line(str(fact), _FACT_CHARS)}")
+            begin = width + _GAP
+            echo(f"{name:{begin}}{wrapped(one_line(str(fact), _FACT_CHARS), indent=begin, begin=begin)}")
 
 
 def print_entry(entry: Mapping[str, Any]) -> None:
@@ -215,11 +218,12 @@ def print_entry(entry: Mapping[str, Any]) -> None:
     )
     print_rows(entry["slots"], listing, Format.TABLE)
     limits = f"{entry['min']} to {entry['max']}, by load" if entry["max"] else "as requested"
-    echo(f"{entry['name']}: {entry['count']} wanted, {limits}")
+    echo(wrapped(f"{entry['name']}: {entry['count']} wanted, {limits}", indent=2))
     if entry["scaling"] is not None:
         scaling = entry["scaling"]
         last = f"; last changed because {scaling['reason']}" if scaling["reason"] else ""
-        echo(f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}")
+        said = f"jobs wait {scaling['wait_s']:.1f} s, {scaling['use']:.0%} of the lanes are busy{last}"
+        echo(wrapped(said, indent=2))
 
 
 def _phase(slot: Row) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from hero_client import Supervisor
@@ -70,7 +71,7 @@ class Watch:
                     try:
                         return self._await(until_s)
                     except WaitTimeout:
-                        then()
+                        self._do(then)
             try:
                 return self._await(self._wait_s)
             except WaitTimeout as e:
@@ -85,6 +86,13 @@ class Watch:
                 return self._supervisor.await_result(self.job_id, max(0.001, until_s - self.took_s))
             except KeyboardInterrupt:
                 self._interrupt()
+
+    def _do(self, then: Callable[[], None]) -> None:
+        """Do something between two waits: Ctrl-C then means the same as while it waits."""
+        try:
+            then()
+        except KeyboardInterrupt:
+            self._interrupt()
 
     def _interrupt(self) -> None:
         """Decide what the first Ctrl-C means; a second one leaves."""

@@ -18,8 +18,14 @@ from hero_ctl.parameters import Argument
 def whoami(*, output: OutputOptions, service: ServiceOptions) -> None:
     """Show who the service takes you for, and what you may do."""
     identity = ask_supervisor(service, "whoami", {})
-    facts = {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in identity.items()}
+    facts = {name: _in_words(value) for name, value in identity.items()}
     print_record(identity, "identity", output.format, lambda: print_facts(facts), name="scope")
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def rpc(

@@ -10,6 +10,7 @@ from hero_config.model.urls import shown_url
 from hero_ctl.connect.store import find
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output.console import echo
+from hero_ctl.output.widths import wrapped
 
 
 def where(store: StoreOptions, *, as_json: Json = False) -> None:
@@ -26,9 +27,9 @@ def where(store: StoreOptions, *, as_json: Json = False) -> None:
         echo(to_json(found))
         return
     for name, fact in found.items():
-        echo(f"{name:<10} {fact['value'] or 'none'}")
+        echo(f"{name:<10} {wrapped(fact['value'] or 'none', indent=11, begin=11)}")
         if fact["origin"]:
-            echo(f"{'':<10} {fact['origin']}")
+            echo(f"{'':<10} {wrapped(fact['origin'], indent=11, begin=11)}")
 
 
 def facts(places: Places, store: StoreOptions) -> dict[str, dict[str, Any]]:

@@ -61,10 +61,11 @@ def _run() -> None:
     try:
         _command(words)()
     except HeroJobError as e:
+        from hero_ctl.output.console import between_words
         from hero_ctl.output.error_messages import explain
 
         message = explain(e)
-        print(message.text, file=sys.stderr)  # noqa: T201  # a command prints its errors
+        print(between_words(message.text), file=sys.stderr)  # noqa: T201  # a command prints its errors
         sys.exit(message.code)
 
 

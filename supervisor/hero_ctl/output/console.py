@@ -35,7 +35,22 @@ def print_result(text: str) -> None:
 
 def print_note(text: str, prefix: str = PREFIX) -> None:
     """Tell the user something that is not part of the result."""
-    echo(f"{prefix}{text}", err=True)
+    echo(between_words(f"{prefix}{text}"), err=True)
+
+
+def between_words(text: str) -> str:
+    """Break the lines of a message between words if a terminal shows them; ids, paths and commands stay whole."""
+    if not sys.stderr.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    lines = [
+        textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else [line]
+        for line in text.split("\n")
+    ]
+    return "\n".join(part for parts in lines for part in parts)
 
 
 def ask(question: str) -> bool:

@@ -163,7 +163,7 @@ def _print_table(rows: Sequence[Row], listing: Listing, *, wide: bool) -> None:
         echo(line)
     # The first column identifies the row.
     if any(one_line(columns[0].of(row)) not in line for row, line in zip(rows, lines[1:], strict=True)):
-        print_note("the terminal is too narrow for some names: -o wide or -o name shows all of them")
+        print_note("some names are cut: -o wide or -o name shows them")
 
 
 def table_lines(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> list[str]:

@@ -123,7 +123,7 @@ def test_every_command_with_formats_is_in_a_table() -> None:
         for parameter in command.params:
             if "--output" in parameter.opts:
                 with_formats.add(name)
-    short = {"list", "show", "queues", "actors", "keys list"}
+    short = {"list", "jobs", "show", "queues", "actors", "keys list"}
 
     assert with_formats - short == {name[0] for name in (*LISTINGS, *RECORDS)} - {"actors"} | ELSEWHERE
 

@@ -75,11 +75,19 @@ def test_no_line_is_longer_than_the_terminal(long_names: Deployment, tmp_path: P
     assert len(shown) == len(lines) + 1, terminal.shown
     for words, text in zip(lines, shown, strict=False):
         assert text.strip(), words
-        # Notes and errors, which go to standard error, are sentences: the terminal breaks them.
-        table = [line for line in text.splitlines() if not line.startswith("heroctl: ")]
-        assert max(map(columns_of, table)) <= width, (words, text)
+        assert max(map(columns_of, text.splitlines())) <= width, (words, text)
     of_jobs = shown[lines.index(["job", "list", "--limit", "20"])]
-    assert "-o wide or -o name shows all of them" in of_jobs, "the ids do not fit"
+    assert "some names are cut" in of_jobs, "the ids do not fit"
+
+
+def test_messages_are_broken_between_words(deployment: Deployment, tmp_path: Path) -> None:
+    name = "a-job-that-nobody-has-submitted-and-whose-id-is-quite-long-for-that"
+    with Terminal([HEROCTL, "show", name], env=environment(deployment.url), folder=tmp_path, columns=80) as terminal:
+        terminal.wait()
+
+    assert max(map(len, terminal.lines)) <= 80
+    said = f"heroctl: no job with id '{name}' (never created, deleted, or past its retention)"
+    assert " ".join(terminal.lines) == said
 
 
 def test_top_and_whoami_fit_too(long_names: Deployment, tmp_path: Path) -> None:

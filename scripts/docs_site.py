@@ -95,6 +95,16 @@ def broken_links(pages: list[str]) -> list[str]:
     return broken
 
 
+def indented(text: str) -> str:
+    """The page with what belongs to an item of a numbered list four columns in, as Zensical wants it, not three."""
+    lines = []
+    fenced = False
+    for line in text.splitlines(keepends=True):
+        fenced ^= line.startswith("```")
+        lines.append(f" {line}" if line.startswith("   ") and not fenced else line)
+    return "".join(lines)
+
+
 def stage(pages: list[str], folder: Path) -> None:
     """Copy the pages, and the files that they link to, into a folder that Zensical reads."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -105,7 +115,10 @@ def stage(pages: list[str], folder: Path) -> None:
         if path.is_file():
             copy = folder / "pages" / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            if path.suffix == ".md":
+                copy.write_text(indented(path.read_text("utf-8")), "utf-8")
+            else:
+                shutil.copyfile(path, copy)
     where = '[project]\ndocs_dir = "pages"\nsite_dir = "site"\n'
     config = (SOURCE / "zensical.toml").read_text("utf-8").replace("[project]\n", where, 1)
     (folder / "zensical.toml").write_text(config, "utf-8")

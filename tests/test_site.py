@@ -97,3 +97,9 @@ def test_the_pages_are_staged_with_the_files_that_they_link_to(tmp_path: Path) -
 
     assert {"zensical.toml", "pages/docs/functions.md", "pages/examples/backup.rhai"} <= staged
     assert 'docs_dir = "pages"' in (tmp_path / "work/zensical.toml").read_text()
+
+
+def test_a_block_in_an_item_of_a_list_is_a_column_further_in_on_the_site() -> None:
+    text = "1. a\n   ```sh\n   ls\n   ```\n\n```py\nif x:\n    y\n```\n"
+
+    assert docs_site.indented(text) == "1. a\n    ```sh\n    ls\n    ```\n\n```py\nif x:\n    y\n```\n"

@@ -21,6 +21,7 @@ from hero_process.exit_codes import ProcessExit
 from hero_supervisor.errors import StoreBinaryMissing
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.service import Service
+from tests.eventually import GENEROUS_S
 
 
 def settings_in(folder: Path, *, binary: str = "", socket_path: str | None = None) -> Settings:
@@ -43,7 +44,7 @@ def run(test: Callable[[], Coroutine[None, None, None]]) -> None:
 
     async def limited() -> None:
         # pytest-timeout's alarm only sets a flag in uvloop, which then waits on.
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * GENEROUS_S):
             await test()
 
     uvloop.run(limited())
@@ -82,7 +83,7 @@ def test_client_that_waits_for_a_running_job_gets_its_answer_while_the_service_d
             b' "context_id": "c", "script_type": "SAL", "script": "sleep(1); 42"}}'
         )
         async with SupervisorBuilder().redis_url(service.redis_url).build_async() as supervisor:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(GENEROUS_S):
                 while await status_of(supervisor, "one") is not JobStatus.STARTED:
                     pass
         service.ask_to_stop()
@@ -122,7 +123,7 @@ def test_service_that_is_cancelled_ends_everything(tmp_path: Path) -> None:
         await service.ready()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(GENEROUS_S):
                 await running
 
     run(test)

@@ -16,6 +16,7 @@ from hero_job.model.errors import StoreRefused, StoreUnavailable
 from hero_job.operations.events import BEGINNING, Edges, Events
 from hero_job.protocol import lua
 from hero_job.protocol.op import Op, T
+from tests.eventually import GENEROUS_S
 from tests.valkey_server import ValkeyServer
 
 Follow = Callable[[AsyncStore, str], Coroutine[Any, Any, None]]
@@ -34,7 +35,7 @@ class Listener:
         await self.may_go_on.wait()
 
     async def next(self) -> StreamUpdate:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS_S):
             return await self.heard.get()
 
 
@@ -161,7 +162,7 @@ def test_nothing_is_read_without_listeners(valkey: ValkeyServer, namespace: str)
         store.streams.leave(key, listener)
         store.streams.leave(key, listener)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS_S):
             await reader
         # A new listener starts the reader again.
         await store.streams.join(key, listener)

@@ -27,7 +27,7 @@ from hero_job.operations.objects.objects import Objects
 from hero_job.operations.operations import Operations
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.job.conftest import MakeJob
 from tests.job.lane import Lane
 from tests.valkey_server import ValkeyServer, binary, free_port
@@ -202,7 +202,7 @@ async def follow_one_job(url: str, job: Job) -> list[str]:
         made, _ = await store.run_many([operations.create(job, start=True), operations.status(job.id)])
         assert made == job.id
         await store.run(Events("{hero}").note({"event": "ready"}, "token", again=False))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(GENEROUS_S):
             await all_heard.wait()
         facts = await store.run(Events("{hero}").facts([job.id, "none"]))
     assert (facts[job.id].caller_id, facts["none"].caller_id) == (job.caller_id, None)

@@ -18,7 +18,7 @@ from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.supervise import Supervision
 from hero_supervisor.policy.child_state import Phase, RestartLimits
 from hero_supervisor.process.spec import ActorSpec, Strategy
-from tests.eventually import eventually_async
+from tests.eventually import GENEROUS_S, eventually_async
 from tests.supervisor.supervising import (
     SPEAKS,
     all_running,
@@ -43,7 +43,7 @@ DEAF = SPEAKS.replace('if b"drain" in control.recv(100):', "if not control.recv(
 async def watched(supervision: Supervision, until: Callable[[], bool]) -> list[tuple[ChildView, ...]]:
     """Collect what every turn of the loop shows, until a condition holds."""
     seen = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(GENEROUS_S):
         while not until():
             seen.append(supervision.children())
             await asyncio.sleep(0)
@@ -300,7 +300,7 @@ def test_stop_in_the_middle_of_a_roll_kills_both_processes(valkey: ValkeyServer)
             await supervision.settled()
             supervision.replace(["a-1"])
             await eventually_async(lambda: any(view.role == "retiring" for view in supervision.children()))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(GENEROUS_S):
                 await supervision.stop()
             assert supervision.children() == ()
 

@@ -26,7 +26,7 @@ def test_events_during_an_outage_are_written_afterwards_except_the_oldest_beyond
                 actor_events.add(SlotEvent(event="ready", slot=f"sal-{n}", script_type="sal", incarnation=""))
             own_valkey.start()
             try:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(GENEROUS_S):
                     while True:
                         found = await store.run(events.entries(events.keys.actor_events, BEGINNING, 1000))
                         if found and found[-1][1]["name"] == f"sal-{MAX_WAITING + 9}":

@@ -17,6 +17,7 @@ from hero_job.operations.schedules import Missed, Overlap, Schedule, Schedules
 from hero_job.protocol.op import Op
 from hero_supervisor.upkeep.damage_watch import DamageWatch
 from hero_supervisor.upkeep.due_jobs import DueJobs
+from tests.eventually import GENEROUS_S
 from tests.valkey_server import ValkeyServer
 
 JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
@@ -46,7 +47,7 @@ def test_delayed_jobs_are_queued_once_by_five_supervisors(
             job = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").delay(0.05).build()
             await store.run(operations.create(job, start=True))
         tasks = [asyncio.create_task(due_jobs(store, namespace).run()) for _ in range(5)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(GENEROUS_S):
             while await queued(store, operations) < 20:  # noqa: ASYNC110 - the event is in another process
                 await asyncio.sleep(0.01)
         for task in tasks:

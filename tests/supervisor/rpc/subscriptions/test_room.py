@@ -10,6 +10,7 @@ import pytest
 from hero_supervisor.rpc.protocol.push import PushChannel
 from hero_supervisor.rpc.subscriptions import subscription as module
 from hero_supervisor.rpc.subscriptions.subscription import Subscription
+from tests.eventually import GENEROUS_S
 
 
 class Feed:
@@ -44,7 +45,7 @@ def test_all_that_wait_for_room_hear_of_it_no_matter_whose_messages_went(order: 
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
         reads.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(GENEROUS_S):
             await asyncio.gather(*waiting)
             while len(sent) < 4:  # noqa: ASYNC110 - only this loop sends
                 await asyncio.sleep(0)

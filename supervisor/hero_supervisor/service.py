@@ -285,8 +285,7 @@ class Service:
         return recovery
 
     def _start_actors(self, settings: Settings, store: AsyncStore, recovery: JobRecovery) -> tuple[Supervision, Fleet]:
-        orphans = self._orphans
-        if orphans is not None:
+        if (orphans := self._orphans) is not None:
             orphans.adopt()
             self._ends.push_async_callback(orphans.close)
         events = ActorEvents(store, Events(settings.store.namespace), host_name())
@@ -297,6 +296,7 @@ class Service:
             environ=self._environ,
             on_exit=orphans.look if orphans is not None else lambda: None,
             tell=events.add,
+            fork_from=settings.supervisor.fork_from if orphans is not None and orphans.adopts else 0,
         )
         self._ends.callback(supervision.logs.close)
         reload = ConfigReload(self._load, self._notifier, lambda: self.settings, self._take) if self._load else None
@@ -365,8 +365,8 @@ class Service:
         return self._supervision.processes() if self._supervision else {}
 
     def _other_pids(self) -> tuple[int, ...]:
-        pid = self._watch.store.pid if self._watch else None
-        return () if pid is None else (pid,)
+        pids = (self._watch and self._watch.store.pid, self._supervision and self._supervision.fork_server_pid())
+        return tuple(pid for pid in pids if pid is not None)
 
 
 def _tell_failure(task: asyncio.Task[None]) -> None:

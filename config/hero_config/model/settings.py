@@ -108,6 +108,10 @@ class SupervisorSettings(Section):
     take no jobs."""
     ping_wait_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """Seconds that it has to answer before it is replaced. Time without the store does not count."""
+    fork_from: Annotated[int, Field(ge=0, le=100_000)] = 16
+    """Number of actor processes from which on they are forked by a process that has loaded their code, so that they
+    start faster and share memory. An entry with command, env, user, cwd, nice, cpu_affinity or memory_max does not
+    count and is not forked. 0: never."""
 
     @model_validator(mode="after")
     def _file_is_named(self) -> Self:

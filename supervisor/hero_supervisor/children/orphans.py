@@ -48,11 +48,13 @@ class Orphans:
         others: Gives the ids of other processes that this program has started and waits for elsewhere.
 
     Attributes:
+        adopts: This process is the parent of its orphans.
         ended: How many orphans were killed so far.
         reaped: How many orphans have had their exit status taken.
     """
 
     def __init__(self, actors: Callable[[], Mapping[int, str]], others: Callable[[], Iterable[int]]) -> None:
+        self.adopts = False
         self.ended = 0
         self.reaped = 0
         self._actors = actors
@@ -65,7 +67,8 @@ class Orphans:
 
     def adopt(self) -> None:
         """Become the parent of all orphans below this process, from now on."""
-        if not adopt_orphans():
+        self.adopts = adopt_orphans()
+        if not self.adopts:
             log.warning("orphans.not_adopted", extra={"errno": ctypes.get_errno()})
 
     def look(self) -> None:

@@ -41,6 +41,7 @@ from hero_supervisor.policy.events import (
 )
 from hero_supervisor.process.child_log import ActorLogs
 from hero_supervisor.process.child_process import ChildProcess
+from hero_supervisor.process.fork_server import ForkServer
 from hero_supervisor.process.spec import ChildSpec
 from hero_supervisor.upkeep.actor_events import SlotEvent
 from hero_supervisor.upkeep.recovery import JobRecovery
@@ -67,6 +68,7 @@ class SlotContext:
         on_crash: Called when a process has ended unexpectedly, before it is started again.
         on_exit: Called after every end of a process.
         tell: Called with each event that other programs may follow.
+        fork_server: Starts many actors faster; None where that is not possible.
         logs: Reads what the processes print.
         recoveries: The recoveries that are under way.
     """
@@ -79,6 +81,7 @@ class SlotContext:
     on_crash: Callable[[Slot], None]
     on_exit: Callable[[], None] = lambda: None
     tell: Callable[[SlotEvent], None] = lambda _: None
+    fork_server: ForkServer | None = None
     logs: ActorLogs = field(default_factory=ActorLogs)
     recoveries: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -232,7 +235,7 @@ class Slot:
         incarnation = f"{self.name}.{context.host}.{os.getpid()}-{self.starts}.{secrets.token_hex(4)}"
         self.fresh = False
         try:
-            process = ChildProcess.spawn(self.spec, incarnation, context.environ)
+            process = ChildProcess.spawn(self.spec, incarnation, context.environ, context.fork_server)
         except LaunchRefused as e:
             loop.call_soon(self.happens, Exited(None, context.roll(), str(e)))
             return

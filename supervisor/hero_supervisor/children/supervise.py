@@ -25,6 +25,7 @@ from hero_supervisor.children.start_order import earlier, restarted_with
 from hero_supervisor.policy.child_state import Phase, Restart
 from hero_supervisor.policy.events import Silent, Start, Stop, Tick
 from hero_supervisor.process.child_log import ActorLogs
+from hero_supervisor.process.fork_server import ForkServer
 from hero_supervisor.process.spec import ActorSpec, ChildSpec
 from hero_supervisor.upkeep.actor_events import SlotEvent
 from hero_supervisor.upkeep.recovery import JobRecovery
@@ -50,6 +51,8 @@ class Supervision:
         environ: The environment that children inherit; that of this process when None.
         on_exit: Called after every end of a process.
         tell: Called with each event that other programs may follow (`upkeep/actor_events.py`).
+        fork_from: Number of actors from which on a fork server starts them; 0 for never. Only for a program that adopts
+            its orphans.
     """
 
     def __init__(
@@ -61,17 +64,22 @@ class Supervision:
         environ: Mapping[str, str] | None = None,
         on_exit: Callable[[], None] = lambda: None,
         tell: Callable[[SlotEvent], None] = lambda _: None,
+        fork_from: int = 0,
     ) -> None:
         self._on_tick = on_tick
+        self._fork_from = fork_from
+        environ = os.environ if environ is None else environ
+        self._fork_server = ForkServer(environ, lambda: self._on_event(True)) if fork_from else None
         self._context = SlotContext(
             recovery=recovery,
             roll=roll,
-            environ=os.environ if environ is None else environ,
+            environ=environ,
             host=host_name(),
             on_event=self._on_event,
             on_crash=self._on_crash,
             on_exit=on_exit,
             tell=tell,
+            fork_server=self._fork_server,
         )
         self._wanted: dict[str, ChildSpec] = {}
         self._slots: dict[str, Slot] = {}
@@ -90,6 +98,8 @@ class Supervision:
         wanted = {child.slot: self._rolling.accept(child.slot, child) for spec in specs for child in spec.children()}
         self._wanted.clear()
         self._wanted.update(wanted)
+        if self._fork_server is not None:
+            self._fork_server.want(sum(child.actor.forkable for child in wanted.values()) >= self._fork_from)
         if self._ticking is not None:
             self._reconcile()
 
@@ -116,6 +126,8 @@ class Supervision:
         self._reconcile()
         while self._all():
             await self._change()
+        if self._fork_server is not None:
+            self._fork_server.want(False)
         if self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
@@ -146,6 +158,10 @@ class Supervision:
     def processes(self) -> dict[int, str]:
         """Give the running processes: process id -> incarnation."""
         return {view.pid: view.incarnation for view in self.children() if view.pid is not None}
+
+    def fork_server_pid(self) -> int | None:
+        """Give the process that forks actors; None when there is none."""
+        return None if self._fork_server is None else self._fork_server.pid
 
     def silent(self, incarnation: str, for_s: float) -> None:
         """Replace an actor that has not answered a ping, unless it lost its store meanwhile.
@@ -257,6 +273,8 @@ class Supervision:
             going += (f"{name} of a previous supervisor",)
         if not slot.fresh:
             return going
+        if self._fork_server is not None and self._fork_server.loading and slot.spec.actor.forkable:
+            going += ("the fork server",)
         return going + tuple(n for n in earlier(name, self._wanted) if n not in self._slots or not self._slots[n].up)
 
     async def _tick_forever(self) -> None:

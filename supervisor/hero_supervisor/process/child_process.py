@@ -1,9 +1,9 @@
 """One actor process as its supervisor holds it: a pidfd, a control socket, a process group.
 
-Owned here: starting the process (with `launch.py`), exchanging messages with it, signalling it, and taking its exit
-code. Called by `children/slot.py` from the main thread only. Invariant: a signal never reaches a process that is not
-ours. The process is signalled through its pidfd. Its group is signalled by number, but only until the exit code is
-taken, since the kernel gives the number to no other process before that.
+Owned here: starting the process (with `launch.py` or `fork_server.py`), exchanging messages with it, signalling it, and
+taking its exit code. Called by `children/slot.py` from the main thread only. Invariant: a signal never reaches a
+process that is not ours. The process is signalled through its pidfd. Its group is signalled by number, but only until
+the exit code is taken, since the kernel gives the number to no other process before that.
 
 Source: pidfd_open(2), pidfd_send_signal(2); gunicorn #371 shows what a reused process id does.
 """
@@ -21,10 +21,12 @@ from typing import Any
 
 import orjson
 
+from hero_process.fork_orders import CONTROL_FD
 from hero_process.mark import MARK
 from hero_process.signals import send_signal
 from hero_process.tree import kill_group
 from hero_supervisor.process.child_log import open_pipe
+from hero_supervisor.process.fork_server import ForkedProcess, ForkServer
 from hero_supervisor.process.launch import ProcessUser, launch
 from hero_supervisor.process.spec import ChildSpec
 
@@ -46,7 +48,9 @@ class ChildProcess:
 
     __slots__ = ("_popen", "_received", "control", "output_fd", "pid", "pidfd")
 
-    def __init__(self, popen: subprocess.Popen[bytes], control: socket.socket | None, output_fd: int) -> None:
+    def __init__(
+        self, popen: subprocess.Popen[bytes] | ForkedProcess, control: socket.socket | None, output_fd: int
+    ) -> None:
         self._popen = popen
         self._received = b""
         self.pid = popen.pid
@@ -56,7 +60,9 @@ class ChildProcess:
         self.output_fd = output_fd
 
     @classmethod
-    def spawn(cls, spec: ChildSpec, incarnation: str, environ: Mapping[str, str]) -> ChildProcess:
+    def spawn(
+        cls, spec: ChildSpec, incarnation: str, environ: Mapping[str, str], fork_server: ForkServer | None = None
+    ) -> ChildProcess:
         """Start a process.
 
         Call it in the main thread: actors ask the kernel for a signal when the thread that started them ends.
@@ -65,6 +71,7 @@ class ChildProcess:
             spec: What to run.
             incarnation: Name of this start.
             environ: The environment of this service.
+            fork_server: Starts the processes that it can start; the others are executed.
 
         Raises:
             LaunchRefused: Its settings cannot be met.
@@ -83,15 +90,21 @@ class ChildProcess:
                 theirs.callback(their_end.close)
                 ours.setblocking(False)
                 control_fds = (their_end.fileno(),)
-            popen = launch(
-                spec.argv(incarnation, *(control_fds or (None,))),
-                spec.actor.launch,
-                user,
-                environ=spec.environ({**environ, **user.environ}) | {MARK: incarnation},
-                pass_fds=control_fds,
-                output_fd=their_output,
-                control=spec.actor.control,
-            )
+            their_environ = spec.environ({**environ, **user.environ}) | {MARK: incarnation}
+            popen: subprocess.Popen[bytes] | ForkedProcess | None = None
+            if fork_server is not None and spec.actor.forkable and control_fds:
+                argv = spec.argv(incarnation, CONTROL_FD)
+                popen = fork_server.fork(argv, their_environ, control_fds[0], their_output)
+            if popen is None:
+                popen = launch(
+                    spec.argv(incarnation, *(control_fds or (None,))),
+                    spec.actor.launch,
+                    user,
+                    environ=their_environ,
+                    pass_fds=control_fds,
+                    output_fd=their_output,
+                    control=spec.actor.control,
+                )
             try:
                 child = cls(popen, ours, output_fd)
             except OSError:

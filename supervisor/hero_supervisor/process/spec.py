@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hero_config.model.settings import ActorSettings, Settings
+from hero_process.mark import MARK
 from hero_supervisor.object_schemas import rights_table
 from hero_supervisor.policy.child_state import Restart, RestartLimits
 from hero_supervisor.process.launch import LaunchOptions
@@ -25,6 +26,12 @@ _KEPT = frozenset({"HERO_REDIS_URL"})
 _SERVICE_ONLY = frozenset(
     {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "MAINPID"}
 )
+
+#: What differs between the environments of forked actors. Any other variable may change how the code is loaded, so an
+#: actor with others is executed.
+OWN_VARIABLES = frozenset({"HERO_REDIS_URL", "HERO_ALLOW", MARK})
+# -P: a file in the folder where the service runs must not be taken for the module.
+_ACTOR = (sys.executable, "-P", "-m", "hero_actor")
 
 
 class Strategy(StrEnum):
@@ -87,6 +94,12 @@ class ActorSpec:
     scale_idle_s: float = field(default=60.0, compare=False)
 
     @property
+    def forkable(self) -> bool:
+        """Whether the fork server can start its processes: our own program, placed and limited like the service."""
+        own_program = self.control and self.command[: len(_ACTOR)] == _ACTOR
+        return own_program and self.launch == LaunchOptions() and self.env.keys() <= OWN_VARIABLES
+
+    @property
     def successor_first(self) -> bool:
         """Whether a new process may start beside the one that it replaces."""
         return self.control and not self.ordered
@@ -128,13 +141,17 @@ class ChildSpec:
         Args:
             inherited: The service's own environment.
         """
-        kept = {
-            key: value
-            for key, value in inherited.items()
-            if key not in _SERVICE_ONLY and (key in _KEPT or not key.startswith(_PREFIX) or "__" not in key)
-        }
         own = self.actor.env
-        return kept | (dict(own) if self.actor.control else fill_slots(own, self.slot))
+        return passed_on(inherited) | (dict(own) if self.actor.control else fill_slots(own, self.slot))
+
+
+def passed_on(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables of the service that all its processes inherit."""
+    return {
+        key: value
+        for key, value in inherited.items()
+        if key not in _SERVICE_ONLY and (key in _KEPT or not key.startswith(_PREFIX) or "__" not in key)
+    }
 
 
 def actor_specs(settings: Settings, redis_url: str) -> tuple[ActorSpec, ...]:
@@ -189,8 +206,7 @@ def _actor_spec(actor: ActorSettings, settings: Settings, redis_url: str) -> Act
     if actor.legacy_queues:
         arguments.append("--legacy-queues")
     placeholders = Placeholders(redis_url=redis_url, namespace=settings.store.namespace, script_type=actor.type)
-    # -P: a file in the folder where the service runs must not be taken for the module.
-    command = (sys.executable, "-P", "-m", "hero_actor", *arguments)
+    command = (*_ACTOR, *arguments)
     # In the environment: it may hold the password of a server. Always set, so that the service's own does not count.
     folder = actor.cwd or os.getcwd()  # noqa: PTH109  a text
     env = {"HERO_REDIS_URL": redis_url, **actor.env, "HERO_ALLOW": rights_table(actor, folder)}

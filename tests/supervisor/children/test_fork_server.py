@@ -1,0 +1,153 @@
+"""Actors that a fork server has forked are what executed ones are, and no trouble of the server keeps one away."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hero_process.proc import arguments_of, environ_of
+from tests.eventually import eventually
+from tests.supervisor.supervisor_process import SupervisorProcess
+
+CONFIG = """
+[supervisor]
+lease_s = 3.0
+sweep_s = 0.2
+fork_from = 2
+[rpc]
+unix_socket = ""
+[[actors]]
+type = "sal"
+name = "forked"
+count = 2
+[[actors]]
+type = "sal"
+name = "own-env"
+env = { OF_THIS_ENTRY = "1" }
+[[actors]]
+type = "sal"
+name = "nice"
+nice = 1
+"""
+SLOTS = ("forked-1", "forked-2", "own-env-1", "nice-1")
+
+
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisorProcess]:
+    supervisor = SupervisorProcess(tmp_path_factory.mktemp("forked"), CONFIG)
+    supervisor.wait_ready()
+    yield supervisor
+    supervisor.clean_up()
+
+
+def was_forked(pid: int) -> bool:
+    """Whether a process has run no program of its own: its environment is not where the kernel puts that of one."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    stack, environment = int(fields[25]), int(fields[47])
+    return environment < stack
+
+
+def fork_server_of(supervisor: SupervisorProcess) -> int:
+    return int(supervisor.events("fork_server.ready")[-1]["child_pid"])
+
+
+def test_only_actors_without_settings_of_their_own_are_forked(supervisor: SupervisorProcess) -> None:
+    pids = {slot: supervisor.pid_of(slot) for slot in SLOTS}
+    assert {slot: was_forked(pid) for slot, pid in pids.items()} == {
+        "forked-1": True,
+        "forked-2": True,
+        "own-env-1": False,
+        "nice-1": False,
+    }
+
+
+def test_forked_actor_looks_like_an_executed_one(supervisor: SupervisorProcess) -> None:
+    forked, executed = supervisor.pid_of("forked-1"), supervisor.pid_of("own-env-1")
+    start = supervisor.events("child.started", child="forked-1")[-1]
+    process = psutil.Process(forked)
+    assert process.ppid() == supervisor.process.pid
+    assert os.getsid(forked) == os.getpgid(forked) == forked
+    assert f"HERO_INCARNATION={start['incarnation']}".encode() in environ_of(forked)
+    own = (b"HERO_INCARNATION=", b"OF_THIS_ENTRY=", b"HERO_ALLOW=")
+    seen = [sorted(v for v in environ_of(pid) if not v.startswith(own)) for pid in (forked, executed)]
+    assert seen[0] == seen[1]
+    arguments = [arguments_of(pid) for pid in (forked, executed)]
+    differ = {"--name", "--incarnation", "--control-fd"}
+    kept = [[a for before, a in zip(["", *each], each, strict=False) if before not in differ] for each in arguments]
+    assert kept[0] == kept[1]
+    assert arguments[0][arguments[0].index("--name") + 1] == "forked-1"
+    for pid in (forked, executed):
+        names = [str(Path(f"/proc/{pid}/fd/{fd}").readlink()) for fd in (0, 1, 2)]
+        assert names[0] == "/dev/null"
+        assert names[1] == names[2] and names[1].startswith("pipe:")
+    assert process.exe() == psutil.Process(executed).exe()
+    assert sorted(process.uids()) == sorted(psutil.Process(executed).uids())
+    signals = [Path(f"/proc/{pid}/status").read_text() for pid in (forked, executed)]
+    for name in ("SigBlk", "SigIgn", "SigCgt"):
+        assert {line for line in signals[0].splitlines() if line.startswith(name)} == {
+            line for line in signals[1].splitlines() if line.startswith(name)
+        }
+
+
+def test_descriptors_of_others_do_not_reach_a_forked_actor(supervisor: SupervisorProcess) -> None:
+    def sockets_of(pid: int) -> set[str]:
+        links = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+        return {link for link in links if link.startswith("socket:")}
+
+    one, other = supervisor.pid_of("forked-1"), supervisor.pid_of("forked-2")
+    assert sockets_of(one) & sockets_of(other) == set()
+    assert (sockets_of(one) | sockets_of(other)) & sockets_of(fork_server_of(supervisor)) == set()
+
+
+def test_end_of_a_forked_actor_is_noticed_with_its_exit_code(supervisor: SupervisorProcess) -> None:
+    for number, words in ((signal.SIGKILL, "signal 9"), (signal.SIGSEGV, "signal 11")):
+        pid = supervisor.pid_of("forked-1")
+        os.kill(pid, number)
+        assert was_forked(supervisor.wait_pid("forked-1", after=pid))
+        assert words in supervisor.events("child.ended", child="forked-1")[-1]["reason"]
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_lost_fork_server_costs_no_actor_and_starts_are_executed_until_the_next_one(
+    supervisor: SupervisorProcess,
+) -> None:
+    before = {slot: supervisor.pid_of(slot) for slot in SLOTS}
+    os.kill(fork_server_of(supervisor), signal.SIGKILL)
+    supervisor.wait_event("fork_server.ended")
+    os.kill(before["forked-2"], signal.SIGKILL)
+    executed = supervisor.wait_pid("forked-2", after=before["forked-2"])
+    assert not was_forked(executed)
+    assert supervisor.pid_of("own-env-1") == before["own-env-1"]
+
+
+def test_stopped_fork_server_is_given_up_and_the_actor_is_executed(tmp_path: Path) -> None:
+    supervisor = SupervisorProcess(tmp_path, CONFIG)
+    try:
+        supervisor.wait_ready()
+        server, actor = fork_server_of(supervisor), supervisor.pid_of("forked-1")
+        os.kill(server, signal.SIGSTOP)
+        os.kill(actor, signal.SIGKILL)
+        assert not was_forked(supervisor.wait_pid("forked-1", after=actor))
+        eventually(lambda: not Path(f"/proc/{server}").exists(), what="the stopped server is killed and reaped")
+        # Everything ends with a supervisor that is killed, forked or not.
+        supervisor.kill()
+        eventually(lambda: not supervisor.survivors(), what="no process is left")
+    finally:
+        supervisor.clean_up()
+
+
+def test_few_actors_have_no_fork_server(tmp_path: Path) -> None:
+    supervisor = SupervisorProcess(tmp_path, CONFIG.replace("fork_from = 2", "fork_from = 3"))
+    try:
+        supervisor.wait_ready()
+        assert supervisor.events("fork_server.ready") == []
+        assert not was_forked(supervisor.pid_of("forked-1"))
+        assert supervisor.terminate() == 0
+        assert supervisor.survivors() == []
+    finally:
+        supervisor.clean_up()

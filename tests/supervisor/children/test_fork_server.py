@@ -14,7 +14,7 @@ from hero_process.proc import arguments_of, environ_of
 from tests.eventually import eventually
 from tests.supervisor.supervisor_process import SupervisorProcess
 
-CONFIG = """
+FORKED = """
 [supervisor]
 lease_s = 3.0
 sweep_s = 0.2
@@ -25,6 +25,10 @@ unix_socket = ""
 type = "sal"
 name = "forked"
 count = 2
+"""
+CONFIG = (
+    FORKED
+    + """
 [[actors]]
 type = "sal"
 name = "own-env"
@@ -34,6 +38,7 @@ type = "sal"
 name = "nice"
 nice = 1
 """
+)
 SLOTS = ("forked-1", "forked-2", "own-env-1", "nice-1")
 
 
@@ -126,7 +131,7 @@ def test_lost_fork_server_costs_no_actor_and_starts_are_executed_until_the_next_
 
 
 def test_stopped_fork_server_is_given_up_and_the_actor_is_executed(tmp_path: Path) -> None:
-    supervisor = SupervisorProcess(tmp_path, CONFIG)
+    supervisor = SupervisorProcess(tmp_path, FORKED)
     try:
         supervisor.wait_ready()
         server, actor = fork_server_of(supervisor), supervisor.pid_of("forked-1")
@@ -137,17 +142,5 @@ def test_stopped_fork_server_is_given_up_and_the_actor_is_executed(tmp_path: Pat
         # Everything ends with a supervisor that is killed, forked or not.
         supervisor.kill()
         eventually(lambda: not supervisor.survivors(), what="no process is left")
-    finally:
-        supervisor.clean_up()
-
-
-def test_few_actors_have_no_fork_server(tmp_path: Path) -> None:
-    supervisor = SupervisorProcess(tmp_path, CONFIG.replace("fork_from = 2", "fork_from = 3"))
-    try:
-        supervisor.wait_ready()
-        assert supervisor.events("fork_server.ready") == []
-        assert not was_forked(supervisor.pid_of("forked-1"))
-        assert supervisor.terminate() == 0
-        assert supervisor.survivors() == []
     finally:
         supervisor.clean_up()

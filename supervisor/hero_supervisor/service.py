@@ -365,8 +365,8 @@ class Service:
         return self._supervision.processes() if self._supervision else {}
 
     def _other_pids(self) -> tuple[int, ...]:
-        pids = (self._watch and self._watch.store.pid, self._supervision and self._supervision.fork_server_pid())
-        return tuple(pid for pid in pids if pid is not None)
+        forks = self._supervision.fork_server_pid() if self._supervision else None
+        return tuple(pid for pid in (self._watch.store.pid if self._watch else None, forks) if pid is not None)
 
 
 def _tell_failure(task: asyncio.Task[None]) -> None:

@@ -19,12 +19,14 @@ from hero_job.model.signing import sign_job
 from tests.otlp_receiver import OtlpReceiver, ReceivedSpan
 from tests.supervisor.rpc.raw_client import RawClient
 from tests.supervisor.supervisor_process import SupervisorProcess
+from tests.valkey_server import free_port
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 CONFIG = """
 [rpc]
 unix_socket = "hero.ipc"
+port = {port}
 [[actors]]
 type = "sal"
 lanes = 2
@@ -43,8 +45,9 @@ HERO_ALLOW_HTTP = "{receiver}"
 class Traced:
     """A deployment whose spans a receiver gets."""
 
-    def __init__(self, supervisor: SupervisorProcess, receiver: OtlpReceiver) -> None:
+    def __init__(self, supervisor: SupervisorProcess, receiver: OtlpReceiver, port: int) -> None:
         self.supervisor = supervisor
+        self.port = port
         self.receiver = receiver
         self.socket = supervisor.folder / "hero.ipc"
 
@@ -52,11 +55,14 @@ class Traced:
         with RawClient(self.socket) as client:
             return client.call(method, params)
 
-    def post(self, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
-        """Call by HTTP over the Unix socket."""
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.connect(str(self.socket))
+    def post(
+        self, method: str, params: Mapping[str, Any], headers: Mapping[str, str], *, over_tcp: bool = False
+    ) -> Any:
+        """Call by HTTP over the Unix socket, or the TCP port."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        if not over_tcp:
+            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.sock.connect(str(self.socket))
         try:
             body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
             connection.request("POST", "/rpc", body, {"Content-Type": "application/json", **headers})
@@ -77,16 +83,16 @@ class Traced:
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     folder = tmp_path_factory.mktemp("traced")
     with OtlpReceiver() as receiver:
-        place = receiver.url.removeprefix("http://")
+        place, port = receiver.url.removeprefix("http://"), free_port()
         environ = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
             "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret-key",
             "OTEL_BSP_SCHEDULE_DELAY": "50",
         }
-        supervisor = SupervisorProcess(folder, CONFIG.format(receiver=place), environ=environ)
+        supervisor = SupervisorProcess(folder, CONFIG.format(receiver=place, port=port), environ=environ)
         try:
             supervisor.wait_ready()
-            yield Traced(supervisor, receiver)
+            yield Traced(supervisor, receiver, port)
         finally:
             supervisor.clean_up()
 
@@ -201,11 +207,14 @@ def test_a_job_that_a_script_makes_belongs_to_the_run_of_the_script(traced: Trac
     assert run.trace_id == TRACE
 
 
-def test_a_header_of_http_makes_the_jobs_of_a_request_part_of_its_trace(traced: Traced) -> None:
-    traced.post("run_job", job("1", id="header"), {"traceparent": PARENT})
-    traced.post("run_job", job("1", id="invalid-header"), {"traceparent": "00-nonsense"})
+@pytest.mark.parametrize("over_tcp", [False, True], ids=["unix", "tcp"])
+def test_a_header_of_http_makes_the_jobs_of_a_request_part_of_its_trace(traced: Traced, over_tcp: bool) -> None:
+    header, invalid = f"header-{over_tcp}", f"invalid-header-{over_tcp}"
+    traced.post("run_job", job("1", id=header), {"traceparent": PARENT}, over_tcp=over_tcp)
+    traced.post("run_job", job("1", id=invalid), {"traceparent": "00-nonsense"}, over_tcp=over_tcp)
 
-    sent, other = traced.spans(("send sal", "header"), ("send sal", "invalid-header"))
+    sent, other = traced.spans(("send sal", header), ("send sal", invalid))
+    assert traced.call("get_job", job_id=header)["traceparent"] == f"00-{TRACE}-{sent.span_id}-01"
     assert (sent.trace_id, sent.parent_id) == (TRACE, "00f067aa0ba902b7")
     assert other.parent_id == ""
 

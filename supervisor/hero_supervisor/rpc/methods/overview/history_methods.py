@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
@@ -121,8 +121,11 @@ class HistoryMethods:
         found = await self._supervisor.get_history(span_s, resolution_s, only)
         series: list[CountSeries] = []
         for suffix, periods in found.periods.items():
-            series.append(_series(shown_type(suffix), periods))
-            await asyncio.sleep(0)  # a long history takes some milliseconds per script type
+            made: dict[str, Any] = {}
+            for name, values in _fields(shown_type(suffix), periods):
+                made[name] = values
+                await asyncio.sleep(0)  # each takes some milliseconds of a long history
+            series.append(cast("CountSeries", made))
         return history_view(found, series)
 
 
@@ -160,20 +163,20 @@ def _suffix(script_type: str) -> str:
 
 
 def _series(script_type: str, periods: Sequence[JobCounts]) -> CountSeries:
+    return cast("CountSeries", dict(_fields(script_type, periods)))
+
+
+def _fields(script_type: str, periods: Sequence[JobCounts]) -> Iterator[tuple[str, Any]]:
+    """Build the fields of a series one after the other, so that the event loop may do something else between them."""
+    yield "script_type", script_type
+    for name in ("started", "finished", "stopped", "failed"):
+        yield name, [getattr(counts, name) for counts in periods]
     kinds = sorted({kind for counts in periods for kind in counts.errors})
-    return {
-        "script_type": script_type,
-        "started": [counts.started for counts in periods],
-        "finished": [counts.finished for counts in periods],
-        "stopped": [counts.stopped for counts in periods],
-        "failed": [counts.failed for counts in periods],
-        "errors": {kind: [counts.errors.get(kind, 0) for counts in periods] for kind in kinds},
-        "retries": [counts.retries for counts in periods],
-        "redeliveries": [counts.redeliveries for counts in periods],
-        "lost": [counts.lost for counts in periods],
-        "wait": _durations([counts.wait for counts in periods]),
-        "run": _durations([counts.run for counts in periods]),
-    }
+    yield "errors", {kind: [counts.errors.get(kind, 0) for counts in periods] for kind in kinds}
+    for name in ("retries", "redeliveries", "lost"):
+        yield name, [getattr(counts, name) for counts in periods]
+    yield "wait", _durations([counts.wait for counts in periods])
+    yield "run", _durations([counts.run for counts in periods])
 
 
 def _durations(periods: Sequence[Durations]) -> DurationSeries:

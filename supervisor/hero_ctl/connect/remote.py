@@ -10,10 +10,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hero_client.remote.errors import ServerUnusable
-from hero_client.remote.server import TLS_FILES, RemoteServer, checked
+
+if TYPE_CHECKING:
+    from hero_client.remote.server import RemoteServer
 
 
 def find_server(
@@ -36,11 +38,16 @@ def find_server(
     environ = os.environ if environ is None else environ
     path = profiles_path(environ)
     if server:
+        from hero_client.remote.server import RemoteServer, checked
+
         return checked(RemoteServer(url=server, token=environ.get("HERO_TOKEN", ""), tls_files=tls_files))
     content = _read(path)
     name = profile or content.get("profile")
     if not name:
         return None
+    # Imported late: TLS and HTTP take a tenth of the time of a command that asks the store.
+    from hero_client.remote.server import TLS_FILES, RemoteServer, checked
+
     profiles = content.get("profiles")
     found = profiles.get(name) if isinstance(profiles, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("server"), str):

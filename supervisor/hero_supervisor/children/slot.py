@@ -135,6 +135,11 @@ class Slot:
         return self.child.phase in (Phase.ENDED, Phase.STOPPED)
 
     @property
+    def process(self) -> tuple[int, str] | None:
+        """Its process id and incarnation; None without a process."""
+        return None if self._process is None else (self._process.pid, self._incarnation)
+
+    @property
     def unavailable(self) -> str:
         """Why the engine of its process can run nothing; empty when it can."""
         return self._reported.unavailable
@@ -194,8 +199,7 @@ class Slot:
             self._timer.cancel()
             self._timer = None
         if (due := next_due(self.child)) is not None:
-            pause_s = max(0.0, due - time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(pause_s, self.happens, Tick())
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self.happens, Tick())
 
     def _act(self, action: Action) -> None:
         process = self._process

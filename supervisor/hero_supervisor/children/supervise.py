@@ -147,7 +147,8 @@ class Supervision:
 
     def children(self) -> tuple[ChildView, ...]:
         """Show all slots, in the order of the config, and after them those that a rolling restart adds."""
-        ordered = sorted(self._slots.values(), key=lambda slot: self._place.get(slot.name, len(self._place)))
+        place = {name: number for number, name in enumerate(self._wanted)}
+        ordered = sorted(self._slots.values(), key=lambda slot: place.get(slot.name, len(place)))
         return tuple(slot.view() for slot in ordered) + tuple(slot.view(role) for role, slot in self._rolling.others())
 
     @property
@@ -157,7 +158,7 @@ class Supervision:
 
     def processes(self) -> dict[int, str]:
         """Give the running processes: process id -> incarnation."""
-        return {view.pid: view.incarnation for view in self.children() if view.pid is not None}
+        return dict(process for slot in self._all() if (process := slot.process) is not None)
 
     def fork_server_pid(self) -> int | None:
         """Give the process that forks actors; None when there is none."""
@@ -212,10 +213,6 @@ class Supervision:
         return self._rolling.rolling
 
     # Comparing what runs with what is wanted
-
-    @property
-    def _place(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self._wanted)}
 
     def _all(self) -> tuple[Slot, ...]:
         return (*self._slots.values(), *(slot for _, slot in self._rolling.others()))

@@ -17,6 +17,7 @@ import pytest
 
 from hero_ctl.options import OutputOptions, ServiceOptions, StoreOptions
 from hero_ctl.shared_words import WITH_VALUE, WITHOUT_VALUE
+from hero_job import JobBuilder
 from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.ctl.terminal import Terminal
@@ -130,6 +131,29 @@ def test_other_shells_offer_ids_of_the_server_on_the_line(deployment: Deployment
 
     assert own in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_an_id_that_a_shell_would_evaluate_is_not_offered(deployment: Deployment, tmp_path: Path, shell: str) -> None:
+    own = f"hostile-{shell}-{uuid.uuid4().hex[:8]}"
+    # The backslash ends the protection that the script for zsh gives to the next character.
+    hostile = [f"{own}{end}" for end in (r"\$(id)", "`id`", ";id", "'id", '"id', "|id", "{a,b}", "*", "!!", "~", "\\")]
+    with deployment.supervisor() as supervisor:
+        for job_id in (*hostile, own):
+            job = JobBuilder().id(job_id).caller_id("me").context_id("here").script("1").script_type("sal").build()
+            supervisor.submit_job(job)
+    asked = {
+        "_HEROCTL_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": f"heroctl --server unix://{deployment.socket} show {own[:-2]}",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+
+    done = subprocess.run(
+        [HEROCTL], env=shell_environment(tmp_path) | asked, capture_output=True, text=True, check=True, timeout=LIMIT_S
+    )
+
+    offered = {"zsh": f"""_arguments '*: :(("{own}"))'"""}.get(shell, own)
+    assert done.stdout == f"{offered}\n"
 
 
 #: Has zsh's function print what it would evaluate.

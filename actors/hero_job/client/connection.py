@@ -18,6 +18,7 @@ from typing import Any
 import hiredis
 
 from hero_job.client.answers import NOT_RUN, REPLICAS_WAIT_MS, WRONG_SERVER, check_replicas, reason_of_break, refused
+from hero_job.client.commands import pack
 from hero_job.client.sockets import open_socket
 from hero_job.client.url import Address, Mode, StoreUrl
 from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable
@@ -116,7 +117,7 @@ class StoreConnection:
             login += (("CLIENT", "SETNAME", self._name), ("CLIENT", "ID"))
             if url.mode is Mode.SENTINEL:
                 login.append(("ROLE",))
-            self._send(b"".join(hiredis.pack_command(command) for command in login))
+            self._send(b"".join(pack(command) for command in login))
             answers = [self._receive() for _ in login]
             for answer in answers:
                 if isinstance(answer, hiredis.ReplyError):
@@ -170,10 +171,7 @@ class StoreConnection:
         replicas = self.url.wait_replicas if any(op.script in lua.REPLICATED for op in ops) else 0
         wait: tuple[Any, ...] = ("WAIT", replicas, REPLICAS_WAIT_MS)
         try:
-            self._send(
-                b"".join(hiredis.pack_command(_command(op)) for op in ops)
-                + (hiredis.pack_command(wait) if replicas else b"")
-            )
+            self._send(b"".join(pack(_command(op)) for op in ops) + (pack(wait) if replicas else b""))
             answers = [self._receive() for _ in ops]
             reached = self._receive() if replicas else 0
         except BaseException:
@@ -251,7 +249,7 @@ class StoreConnection:
             StoreUnavailable: The connection broke and is closed.
         """
         try:
-            self._send(hiredis.pack_command(command))
+            self._send(pack(command))
             if check is not None:
                 poll = select.poll()
                 poll.register(self._socket, select.POLLIN)

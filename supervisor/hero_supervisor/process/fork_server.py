@@ -100,8 +100,9 @@ class ForkServer:
         self._wanted = wanted
         if wanted:
             self._start()
-        elif self._state is not _State.UNABLE:
+        elif self._state in (_State.LOADING, _State.READY):
             self._end(_State.OFF, "")
+            self._not_before = 0.0  # nothing was wrong with it, so it may be wanted again soon
 
     def _start(self) -> None:
         """Start the server, unless it runs, has just ended, or cannot work here."""
@@ -145,7 +146,7 @@ class ForkServer:
             The process; None when it must be executed instead.
 
         Raises:
-            OSError: There are no more processes or descriptors.
+            OSError: There are no more descriptors.
         """
         if self._state is _State.OFF and self._wanted:
             self._start()  # for the actors after this one
@@ -157,8 +158,8 @@ class ForkServer:
                 arguments=arguments, environ=environ, control_fd=control_fd, output_fd=output_fd, held_fd=held_fd
             )
             answer, number = self._ask(order)
-            if answer is ForkAnswer.FAILED and number:
-                raise OSError(number, os.strerror(number))
+            if answer is ForkAnswer.FAILED and number:  # the server's own limit, perhaps, and not that of this process
+                log.warning("fork_server.refused", extra={"reason": os.strerror(number), "next": "it is executed"})
             if answer is not ForkAnswer.FORKED:
                 return None
             with contextlib.suppress(OSError):  # it has died already, and its exit code will say so

@@ -76,6 +76,38 @@ def test_pages_show_each_batch_once_also_those_of_one_moment(store: Store, opera
     assert all(len(page) <= count for page in pages)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 500])
+def test_pages_show_each_batch_once_no_matter_which_times_another_program_wrote(
+    store: Store, operations: Operations, count: int
+) -> None:
+    times: tuple[str | float, ...] = ("inf", "inf", 1e300, 1e15, 1e14, 5.7, 5.2, 5, 5, 0.5, 0, -3, -7.5, "-inf")
+    for n, began in enumerate(times):
+        store.run(operations.open_batch(f"b{n:02}", 1))
+        store.run(Op(("ZADD", operations.keys.batches, began, f"b{n:02}"), int))
+
+    pages = all_pages(store, operations, count)
+
+    assert sorted(name for page in pages for name in page) == [f"b{n:02}" for n in range(len(times))]
+
+
+def test_a_name_that_is_not_utf8_hides_no_other_batch(store: Store, operations: Operations) -> None:
+    begin_then(store, operations, {"a": 1, "b": 3})
+    store.run(Op(("ZADD", operations.keys.batches, 2, b"\xff\xfe"), int))
+
+    assert all_pages(store, operations, 1) == [["b"], [], ["a"]]
+    assert all_pages(store, operations, 500) == [["b", "a"]]
+
+
+def test_a_batch_drops_few_of_the_many_that_another_program_has_listed(store: Store, operations: Operations) -> None:
+    for start in range(0, 11_000, 1000):
+        members = [part for n in range(start, start + 1000) for part in (n, f"old-{n}")]
+        store.run(Op(("ZADD", operations.keys.batches, *members), int))
+
+    store.run(operations.open_batch("new", 1))
+
+    assert store.run(Op(("ZCARD", operations.keys.batches), int)) == 10_901
+
+
 def test_a_batch_that_began_meanwhile_moves_no_page(store: Store, operations: Operations) -> None:
     begin_then(store, operations, {"a": 1, "b": 2, "c": 3})
 

@@ -118,6 +118,35 @@ def test_end_of_a_forked_actor_is_noticed_with_its_exit_code(supervisor: Supervi
         assert not Path(f"/proc/{pid}").exists()
 
 
+def test_actor_that_the_fork_server_cannot_fork_is_executed(supervisor: SupervisorProcess) -> None:
+    server, actor = psutil.Process(fork_server_of(supervisor)), supervisor.pid_of("forked-1")
+    before = server.rlimit(psutil.RLIMIT_NOFILE)
+    # The descriptors of an order arrive as 3, 4 and 5. The next thing that it does needs two more.
+    server.rlimit(psutil.RLIMIT_NOFILE, (7, before[1]))
+    os.kill(actor, signal.SIGKILL)
+    executed = supervisor.wait_pid("forked-1", after=actor)
+    server.rlimit(psutil.RLIMIT_NOFILE, before)
+    assert not was_forked(executed)
+    os.kill(executed, signal.SIGKILL)
+    assert was_forked(supervisor.wait_pid("forked-1", after=executed))
+
+
+def test_config_with_few_actors_ends_the_fork_server_and_one_with_many_starts_another_one(
+    supervisor: SupervisorProcess,
+) -> None:
+    first = fork_server_of(supervisor)
+    config = supervisor.folder / "hero.toml"
+    config.write_text(CONFIG.replace("count = 2", "count = 1"))
+    os.kill(supervisor.process.pid, signal.SIGHUP)
+    eventually(lambda: not Path(f"/proc/{first}").exists(), what="the fork server ends")
+    old = supervisor.pid_of("forked-2")
+    supervisor.wait_event("child.stopped", child="forked-2")
+    config.write_text(CONFIG)
+    os.kill(supervisor.process.pid, signal.SIGHUP)
+    assert was_forked(supervisor.wait_pid("forked-2", after=old))
+    assert fork_server_of(supervisor) != first
+
+
 def test_lost_fork_server_costs_no_actor_and_starts_are_executed_until_the_next_one(
     supervisor: SupervisorProcess,
 ) -> None:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import hiredis
-
 from hero_job.client.cancellation import end_task
+from hero_job.client.commands import pack
 from hero_job.client.redis_py import AskError, ResponseError
 from hero_job.model.errors import StoreUnavailable
 from hero_job.protocol import lua
@@ -84,7 +83,7 @@ class CommandGroups:
                 command = ("EVALSHA", script.sha, op.key_count, *op.args)
             else:
                 return None
-            parts.append(hiredis.pack_command(command))
+            parts.append(pack(command))
         packed = b"".join(parts)
         return packed if len(packed) <= _LONG_BYTES else None
 

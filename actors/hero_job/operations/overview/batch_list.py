@@ -18,8 +18,10 @@ from hero_job.protocol.op import Op, pairs
 
 #: Most batches of a page; their counts are read together.
 MAX_BATCH_PAGE: Final = 500
-# The time at which the last batch of the page began, and how many that began then were listed.
+# The millisecond in which the last batch of the page began, and how many that began in it were listed.
 _CURSOR: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})", re.ASCII)
+# What other programs have written with a time beyond this one, or with a negative one, counts as of the end.
+_LAST_MS: Final = 10**14
 
 
 def list_batches(operations: Operations, cursor: str = "", count: int = 100) -> Flow[BatchPage]:
@@ -38,7 +40,9 @@ def list_batches(operations: Operations, cursor: str = "", count: int = 100) -> 
     parsed = _CURSOR.fullmatch(cursor) if cursor else None
     if cursor and parsed is None:
         raise JobInvalid("cursor", f"must be the cursor of the last page, not {shown(cursor)}")
-    before, skip = (parsed[1], int(parsed[2])) if parsed else ("+inf", 0)
+    before_ms, skip = (int(parsed[1]), int(parsed[2])) if parsed else (_LAST_MS, 0)
+    # All of the millisecond, since other programs may have written fractions of it.
+    before = "+inf" if before_ms >= _LAST_MS else f"({before_ms + 1}"
     key = operations.keys.batches
     index: Op[list[tuple[str, int]]] = Op(
         ("ZREVRANGEBYSCORE", key, before, "-inf", "WITHSCORES", "LIMIT", skip, count), _members
@@ -60,14 +64,14 @@ def list_batches(operations: Operations, cursor: str = "", count: int = 100) -> 
     if len(found) == count:
         last_ms = found[-1][1]
         listed = sum(1 for _, began_ms in found if began_ms == last_ms)
-        following = f"{last_ms}.{listed + (skip if str(last_ms) == before else 0)}"
+        following = f"{last_ms}.{listed + (skip if last_ms == before_ms else 0)}"
     return BatchPage(batches=tuple(batches), damaged=tuple(damaged), cursor=following)
 
 
 def _members(answer: Any) -> list[tuple[str, int]]:
     flat = [part for entry in answer for part in (entry if isinstance(entry, list | tuple) else [entry])]
     # A score is infinite if somebody wrote it so.
-    return [(str(m), int(max(0.0, min(float(s), 1e14)))) for m, s in zip(flat[::2], flat[1::2], strict=True)]
+    return [(str(m), int(max(0.0, min(float(s), _LAST_MS)))) for m, s in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def _counts(operations: Operations, batch_id: str, began_ms: int) -> Op[ListedBatch | None]:

@@ -1,7 +1,8 @@
 """The command `completion`, and the values that the shell completes: jobs, actors, queues, schedules, profiles.
 
-`completing.py` reads the line of the shell and tells which deployment it names. Invariant: completion prints no error,
-and never hangs. Without a store, or if it does not answer soon, it completes nothing.
+`completing.py` reads the line of the shell and tells which deployment it names. Invariants: completion prints no error,
+and never hangs; without a store, or if it does not answer soon, it completes nothing. It offers no name that means
+something else to a shell: clients choose ids, and some shells evaluate what they are offered.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _PATIENCE: Final = "_HEROCTL_COMPLETE_S"
 _MOST: Final = 50
 #: The newest jobs, whose ids are offered.
 _LOOK_AT: Final = 200
+#: Characters besides letters and digits that mean nothing but themselves to each shell, wherever they stand in a word.
+_HARMLESS: Final = frozenset("_-.:@%+,/=")
 
 #: bash splits words also at ":" and "=", so it tells the line itself. An answer may have any character but a line feed.
 _BASH: Final = """\
@@ -120,8 +123,13 @@ def profile_names(_: StoreOptions, incomplete: str) -> list[str]:
     from hero_ctl.connect.remote import list_profiles
 
     with contextlib.suppress(ServerUnusable):
-        return [name for name in list_profiles(os.environ) if name.startswith(incomplete)]
+        return [name for name in list_profiles(os.environ) if name.startswith(incomplete) and _is_harmless(name)]
     return []
+
+
+def _is_harmless(name: str) -> bool:
+    """Whether a shell takes a name for nothing but a word, and not for an option of the command."""
+    return not name.startswith("-") and all(char.isalnum() or char in _HARMLESS for char in name)
 
 
 def _names(place: StoreOptions, incomplete: str, look: Callable[[Supervisor], Iterator[str]]) -> list[str]:
@@ -136,7 +144,8 @@ def _names(place: StoreOptions, incomplete: str, look: Callable[[Supervisor], It
         sys.stderr, before = nowhere, sys.stderr
         try:
             with open_supervisor(place) as supervisor:
-                found = [name for name in dict.fromkeys(look(supervisor)) if name.startswith(incomplete)]
+                names = dict.fromkeys(look(supervisor))
+            found = [name for name in names if name.startswith(incomplete) and _is_harmless(name)]
         finally:
             sys.stderr = before
             limit.cancel()

@@ -17,6 +17,8 @@ from typing import Final
 #: The port, unless another program has it. On the keys of a telephone it spells HERO.
 DEFAULT_PORT: Final = 4376
 _LOOPBACK: Final = "127.0.0.1"
+_TOKEN_BYTES: Final = 24
+_TOKEN_CHARS: Final = 32
 
 
 class PortTaken(Exception):
@@ -48,14 +50,20 @@ class DevPort:
     def take_token(self, state_dir: Path) -> None:
         """Read the token of a state folder, or make it, so that an address that was kept stays right.
 
+        One that others could read, or that is empty, is made anew.
+
         Raises:
             OSError: The folder cannot be used.
         """
         path = state_dir / "token"
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            if status.st_mode & 0o077 or status.st_size < _TOKEN_CHARS or status.st_uid != os.geteuid():
+                path.unlink()
         with contextlib.suppress(FileExistsError):
             new = path.with_suffix(f".{os.getpid()}")  # an interrupted start must not leave an empty token
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(24))
+                file.write(secrets.token_urlsafe(_TOKEN_BYTES))
             try:
                 os.link(new, path)
             finally:

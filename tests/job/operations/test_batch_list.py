@@ -94,8 +94,9 @@ def test_a_name_that_is_not_utf8_hides_no_other_batch(store: Store, operations: 
     begin_then(store, operations, {"a": 1, "b": 3})
     store.run(Op(("ZADD", operations.keys.batches, 2, b"\xff\xfe"), int))
 
-    assert all_pages(store, operations, 1) == [["b"], [], ["a"]]
-    assert all_pages(store, operations, 500) == [["b", "a"]]
+    for count in (1, 2, 500):
+        pages = all_pages(store, operations, count)
+        assert [name for page in pages for name in page] == ["b", "a"]
 
 
 def test_a_batch_drops_few_of_the_many_that_another_program_has_listed(store: Store, operations: Operations) -> None:

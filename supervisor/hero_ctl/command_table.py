@@ -139,6 +139,7 @@ COMMANDS: Final = (
         "Resume a paused schedule, and print when it runs next. What it missed meanwhile stays missed.",
     ),
     CommandRow("schedule delete", "schedules:delete", "Delete a schedule. The jobs that it has created stay."),
+    CommandRow("batch list", "batch:list_batches", "List the batches, the one that began last first."),
     CommandRow("batch show", "batch:show", "Show how many jobs of a batch have ended, and how."),
     CommandRow("batch jobs", "batch:jobs", "List the jobs of a batch."),
     CommandRow(

@@ -50,6 +50,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "schedule pause": ("heroctl schedule pause nightly", "heroctl schedule pause often"),
     "schedule resume": ("heroctl schedule resume nightly", "heroctl schedule resume often"),
     "schedule delete": ("heroctl schedule delete often", "heroctl schedule delete nightly --yes"),
+    "batch list": ("heroctl batch list", "heroctl batch list --limit 5 -o json"),
     "batch show": ("heroctl batch show monthly", "heroctl batch show monthly -o json"),
     "batch jobs": ("heroctl batch jobs monthly", "heroctl batch jobs monthly -o name"),
     "batch wait": ("heroctl batch wait monthly", "heroctl batch wait monthly --timeout 10m"),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hero_job.model.job import JOB_FIELDS
+from hero_job.model.overview.pages import ListedBatch
 from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
 from hero_job.operations.credentials import StoredToken
 from hero_job.operations.schedules import Schedule
@@ -55,6 +56,11 @@ def dead_as_json(letter: DeadJob, record: JobRecord | None) -> dict[str, Any]:
     """A dead letter, with its job if that is still in the store."""
     job = None if record is None else record_as_json(record)
     return {"job_id": letter.job_id, "died_at": time_text(letter.died_ms), "job": job}
+
+
+def batch_as_json(batch: ListedBatch) -> dict[str, Any]:
+    """A batch of the list: its counts, when it began, and the caller that it belongs to."""
+    return {**plain(batch.status), "began_at": time_text(batch.began_ms), "caller_id": batch.caller_id}
 
 
 def schedule_as_json(schedule: Schedule, next_ms: int | None) -> dict[str, Any]:

@@ -170,6 +170,22 @@ SCHEDULES: Final = Listing(
     ),
 )
 
+BATCHES: Final = Listing(
+    kind="batches",
+    name="batch_id",
+    empty="no batches",
+    columns=(
+        Column(head="BATCH", of=_field("batch_id")),
+        _time("BEGAN", "began_at", rank=2),
+        Column(head="CALLER", of=_field("caller_id", 16), rank=1),
+        Column(head="JOBS", of=_field("total")),
+        Column(head="OPEN", of=_field("open")),
+        Column(head="FINISHED", of=_field("finished")),
+        Column(head="ERROR", of=_field("error")),
+        Column(head="STOPPED", of=_field("stopped")),
+    ),
+)
+
 KEYS: Final = Listing(
     kind="keys",
     name="name",

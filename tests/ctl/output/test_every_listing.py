@@ -31,6 +31,7 @@ BATCH = {"batch_id", "total", "open", "finished", "error", "stopped"}
 LISTINGS: dict[tuple[str, ...], tuple[str, str, set[str]]] = {
     ("job list", "--limit", "5"): ("jobs", "id", JOB_ROW),
     ("batch jobs", "of-formats"): ("jobs", "id", JOB_ROW),
+    ("batch list",): ("batches", "batch_id", BATCH | {"began_at", "caller_id"}),
     ("actor list",): ("actors", "name", ACTOR_ROW),
     ("actors",): ("actors", "name", ACTOR_ROW),
     ("queue list",): ("queues", "name", {"name", "script_type", "group", "instance", "waiting", "paused_since"}),

@@ -321,6 +321,14 @@ export interface ErrorView {
   data: Record<string, unknown>;
 }
 
+/** A page of events; `more` follow after `cursor`; after a `gap` the store no longer has some before them. */
+export interface EventPage {
+  events: (JobEvent | ActorEvent)[];
+  cursor: string;
+  more: boolean;
+  gap: boolean;
+}
+
 /** One page of a search: `walked` of `total` keys were looked at; an empty cursor means that it has ended. */
 export interface FoundJobs {
   jobs: JobRow[];
@@ -1064,6 +1072,7 @@ export const METHODS: {
   get_object_rights: {repeat: string; scope: string};
   change_object_rights: {repeat: string; scope: string};
   stats: {repeat: string; scope: string};
+  list_events: {repeat: string; scope: string};
   hero_subscribe: {repeat: string; scope: string};
   hero_unsubscribe: {repeat: string; scope: string};
   health: {repeat: string; scope: string};
@@ -1378,6 +1387,14 @@ export abstract class HeroMethods {
 
   /** Return figures of the deployment: queues, actors, dead letters. Scope: read. */
   stats(params?: Record<string, never>, options?: CallOptions): Promise<Stats>;
+
+  /**
+   * Return past events of jobs or actors, the oldest first; `hero_subscribe` sends the same as they happen. Repeat
+   * with the returned cursor while there is `more`; later, with the last one, for what is new. A page may be empty
+   * although more follow, and has more events than `count` if jobs changed together. With job_ids, only events of
+   * these jobs. The record of changes has get_audit, the log of a job get_job_logs. Scope: read.
+   */
+  listEvents(params?: {topic?: 'jobs' | 'actors'; after?: string; count?: number; job_ids?: string[] | null}, options?: CallOptions): Promise<EventPage>;
 
   /**
    * Say whether the service can do its work: "ok", or "degraded" and why; and which settings endanger jobs. Scope:

@@ -231,7 +231,7 @@ COMMANDS = {
     "job run": ("user", "1"), "job submit": ("user", "1"), "job status": ("read", "JOB"), "job show": ("read", "JOB"),
     "job output": ("read", "JOB"), "job wait": ("read", "JOB"), "job logs": ("read", "JOB"), "job list": ("read",),
     "job stop": ("user", "JOB"), "job retry": ("user", "FAILED"), "job delete": ("user", "JOB", "--yes"),
-    "job events": ("store",), "queue list": ("read",), "queue pause": ("admin", "v"), "queue resume": ("admin", "v"),
+    "job events": ("read",), "queue list": ("read",), "queue pause": ("admin", "v"), "queue resume": ("admin", "v"),
     "queue purge": ("admin", "v", "--yes"), "dead list": ("read",), "dead retry": ("admin", "--yes"),
     "dead purge": ("admin", "--yes"), "schedule add": ("admin", "yearly", "1", "--every", "365d"),
     "schedule list": ("read",), "schedule show": ("read", "daily"), "schedule run": ("user", "daily"),

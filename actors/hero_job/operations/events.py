@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hero_job.operations.flow import Flow, raise_first_error
 from hero_job.protocol import lua
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
 from hero_job.protocol.op import Arg, Op, pairs
@@ -65,6 +66,45 @@ class Edges:
         if cursor == BEGINNING:
             return False
         return self.oldest is None or self.was_reset(cursor) or order(self.oldest) > order(cursor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPage:
+    """Entries of a stream after a cursor.
+
+    Attributes:
+        entries: In order.
+        cursor: The position after them; the given one if there are none.
+        gap: Entries between the given cursor and these may be gone.
+    """
+
+    entries: tuple[Entry, ...]
+    cursor: str
+    gap: bool
+
+
+def entries_after(stream: str, after: str, count: int) -> Flow[EntryPage]:
+    """Read entries of a stream, from its beginning if it has started again since the cursor.
+
+    Args:
+        stream: Its key.
+        after: Cursor of the last entry already read; "" for the beginning.
+        count: Most entries.
+    """
+    after = after or BEGINNING
+    answers = yield [Events.edges(stream), Events.entries(stream, after, count)]
+    raise_first_error(answers)
+    edges: Edges = answers[0]
+    entries: list[Entry] = answers[1]
+    gap = edges.gap_after(after)
+    if edges.was_reset(after):
+        answers = yield [Events.entries(stream, BEGINNING, count)]
+        raise_first_error(answers)
+        entries = answers[0]
+    if not entries:
+        # A stream that is gone begins again with a smaller cursor.
+        return EntryPage(entries=(), cursor=BEGINNING if gap else after, gap=gap)
+    return EntryPage(entries=tuple(entries), cursor=entries[-1][0], gap=gap)
 
 
 def order(cursor: str) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from hero_supervisor.rpc.methods.overview import act_methods, explain_methods, h
 from hero_supervisor.rpc.methods.service import ServiceMethods
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.rpc_errors import STORE_CODES
-from hero_supervisor.rpc.subscriptions import subscribe
+from hero_supervisor.rpc.subscriptions import event_pages, subscribe
 
 if TYPE_CHECKING:
     from hero_client import AsyncSupervisor
@@ -52,6 +52,7 @@ def build_dispatcher(
     limits = job_limits(job_settings)
     guarded = SessionSupervisor(supervisor, rpc_settings, tracer)
     service = ServiceMethods(guarded)
+    sessions = ActSessions()
     dispatcher = Dispatcher(max_batch_answer_bytes=rpc_settings.max_batch_answer_bytes)
     jobs.register(dispatcher, guarded, limits)
     list_methods.register(dispatcher, guarded)
@@ -60,10 +61,11 @@ def build_dispatcher(
     batches.register(dispatcher, guarded, limits)
     actors.register(dispatcher, guarded, fleet)
     queues.register(dispatcher, guarded)
-    act_methods.register(dispatcher, guarded, ActSessions())
+    act_methods.register(dispatcher, guarded, sessions)
     object_methods.register(dispatcher, guarded, ObjectSessions(rpc_settings), types or ConfiguredTypes(Settings()))
     dispatcher.register("stats", service.stats, error_codes=STORE_CODES)
     aliases.register(dispatcher, guarded, limits)
+    event_pages.register(dispatcher, guarded, sessions.context_id)
     subscribe.register(dispatcher, guarded, rpc_settings, service.stats)
     dispatcher.register("health", service.health)
     dispatcher.register("version", service.version)

@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 
+import pytest
+
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment
 
@@ -23,17 +25,36 @@ def test_events_of_a_job_are_printed_in_order_and_from_a_cursor_on(heroctl: Hero
     assert [json.loads(line) for line in rest] == lines[1:]
 
 
+@pytest.mark.parametrize("what", [("--job", "of-server"), ("--actors",)])
+def test_events_are_the_same_through_a_server(heroctl: Heroctl, deployment: Deployment, what: tuple[str, ...]) -> None:
+    heroctl("run", "-t", "sal", "--id", "of-server", "40 + 2")
+    where = ("--server", f"unix://{deployment.socket}")
+
+    direct = heroctl("events", *what, "--json").stdout
+    first = json.loads(direct.splitlines()[0])["cursor"]
+
+    assert len(direct.splitlines()) > 1
+    assert heroctl("events", *what, "--json", *where).stdout == direct
+    assert heroctl("events", *what, *where).stdout == heroctl("events", *what).stdout
+    assert heroctl("events", *what, "--json", "--after", first, *where).stdout == direct.partition("\n")[2]
+
+
 def test_events_of_actors_are_printed(heroctl: Heroctl) -> None:
     lines = [json.loads(line) for line in heroctl("events", "--actors", "--json").stdout.splitlines()]
 
     assert {("joined", "sal-1"), ("ready", "sal-1")} <= {(line["event"], line["name"]) for line in lines}
 
 
-def test_followed_events_are_printed_as_they_happen_until_interrupted(heroctl: Heroctl, deployment: Deployment) -> None:
-    command = [str(HEROCTL), "events", "--follow", "--job", "followed"]
+@pytest.mark.parametrize("through_server", [False, True], ids=["store", "server"])
+def test_followed_events_are_printed_as_they_happen_until_interrupted(
+    heroctl: Heroctl, deployment: Deployment, through_server: bool
+) -> None:
+    job_id = f"followed-{through_server}"
+    command = [str(HEROCTL), "events", "--follow", "--job", job_id]
+    command += ["--server", f"unix://{deployment.socket}"] if through_server else []
     following = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(deployment.url))
     assert following.stdout is not None
-    heroctl("run", "-t", "sal", "--id", "followed", "40 + 2")
+    heroctl("run", "-t", "sal", "--id", job_id, "40 + 2")
 
     seen = [following.stdout.readline().split()[-1] for _ in range(3)]
     following.send_signal(signal.SIGINT)
@@ -41,6 +62,15 @@ def test_followed_events_are_printed_as_they_happen_until_interrupted(heroctl: H
     assert seen == ["dispatched", "started", "finished"]
     assert following.wait(60) == 130
     following.stdout.close()
+
+
+def test_events_that_the_store_no_longer_has_are_told(heroctl: Heroctl, deployment: Deployment) -> None:
+    heroctl("run", "-t", "sal", "--id", "late", "40 + 2")
+
+    for where in ((), ("--server", f"unix://{deployment.socket}")):
+        done = heroctl("events", "--job", "late", "--after", "1-1", *where)
+        assert len(done.stdout.splitlines()) == 3, done.stderr
+        assert "events may be missing here" in done.stderr
 
 
 def test_invalid_cursor_is_refused(heroctl: Heroctl) -> None:

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class ActSessions:
-    """Says in whose name the current request acts on many jobs."""
+    """Says in whose name the current request acts on many jobs, and whose events it sees."""
 
     def who(self) -> str:
         """The name of the current connection; "" if it has none."""
@@ -53,6 +53,10 @@ class ActSessions:
     def owner(self) -> str | None:
         """The only caller whose jobs it may change; None for those of all."""
         return current().owner
+
+    def context_id(self) -> str | None:
+        """The only context whose events it may see; None for all."""
+        return current().context_id
 
     def within_reach(self, wanted: JobSelection) -> JobSelection:
         """Return the selection without the jobs of others.

@@ -105,6 +105,11 @@ class RpcSession:
         return self.name if self.scope is Scope.USER else None
 
     @property
+    def context_id(self) -> str | None:
+        """The only context whose jobs it may create and follow; None for all."""
+        return self._context_id
+
+    @property
     def bindings(self) -> dict[str, str]:
         """The fields of its jobs that are fixed, with their values."""
         # A client that signs is the caller of its jobs, whatever its scope.

@@ -41,6 +41,7 @@ TAGS: Final[Mapping[str, str]] = {
     "methods.overview.history_methods": "service",
     "methods.overview.list_methods": "lists",
     "auth.identity_methods": "identity",
+    "subscriptions.event_pages": "subscriptions",
     "subscriptions.subscribe": "subscriptions",
 }
 #: The methods that may be called twice although they change something.

@@ -37,6 +37,7 @@ from tests.supervisor.rpc.tcp_client import bearer, call, curl
         ("delete_jobs", Scope.USER),
         ("get_act", Scope.READ),
         ("get_audit", Scope.ADMIN),
+        ("list_events", Scope.READ),
         ("create_job", Scope.USER),
         ("run_job", Scope.USER),
         ("play", Scope.USER),

@@ -23,6 +23,7 @@ METHODS = {
     "list_object_types", "get_object_rights", "change_object_rights",
     "list_waiting", "list_delayed", "list_blocked", "list_active", "search_jobs", "explain_job",
     "get_job_attempts", "stop_jobs", "retry_jobs", "delete_jobs", "get_act", "get_audit", "get_history",
+    "list_events",
     "fetch_nonce", "authenticate", "whoami", "hero_subscribe", "hero_unsubscribe",
 }  # fmt: skip
 

@@ -65,6 +65,7 @@ export const METHODS = {
   get_object_rights: {repeat: 'safe', scope: 'read'},
   change_object_rights: {repeat: 'no', scope: 'user'},
   stats: {repeat: 'safe', scope: 'read'},
+  list_events: {repeat: 'safe', scope: 'read'},
   hero_subscribe: {repeat: 'no', scope: 'read'},
   hero_unsubscribe: {repeat: 'no', scope: 'read'},
   health: {repeat: 'safe', scope: 'read'},
@@ -326,6 +327,10 @@ export class HeroMethods {
 
   stats(params, options) {
     return this.call('stats', params, options);
+  }
+
+  listEvents(params, options) {
+    return this.call('list_events', params, options);
   }
 
   health(params, options) {

@@ -54,6 +54,9 @@ def build(record: JobRecord) -> dict[str, Example]:
             {**act, "kind": "delete"},
         ),
         "get_act": Example({"act_id": ACT}, act),
+        "list_events": Example(
+            {"topic": "jobs", "after": "", "count": 10}, {"events": [], "cursor": "", "more": False, "gap": False}
+        ),
         "get_audit": Example({"after": "", "count": 10}, {"entries": [], "cursor": ""}),
         "explain_job": Example({"job_id": job_id}, explain_methods.explanation_view(ended, ended.text, [])),
         "get_job_attempts": Example(

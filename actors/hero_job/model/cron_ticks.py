@@ -26,6 +26,28 @@ _STEP_S: Final = 86_400
 _SECOND: Final = timedelta(seconds=1)
 
 
+#: By the word with which cronsim refuses a field: what may be there.
+_FIELDS: Final = {
+    "Bad second": "the second must be from 0 to 59",
+    "Bad minute": "the minute must be from 0 to 59",
+    "Bad hour": "the hour must be from 0 to 23",
+    "Bad day-of-month": "the day of the month must be from 1 to 31, or L for the last, and be in one of the months",
+    "Bad month": "the month must be from 1 to 12, or JAN to DEC",
+    "Bad day-of-week": "the day of the week must be from 0 (Sunday) to 7 (Sunday), or SUN to SAT",
+    "Wrong number of fields": "must have five fields: minute, hour, day of the month, month, day of the week; "
+    "a sixth before them is the second",
+}
+
+
+def cron_problem(reason: str) -> str:
+    """Say what is wrong with a cron expression, and what a right one looks like.
+
+    Args:
+        reason: The message of cronsim.
+    """
+    return f'{_FIELDS.get(reason, reason)}; for example "30 2 * * 1-5" is at 02:30 from Monday to Friday'
+
+
 def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:
     """Iterate over the ticks of a cron expression after a time.
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from hero_job.model.cron_ticks import cron_ticks
+from hero_job.model.cron_ticks import cron_problem, cron_ticks
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_length, check_route, check_seconds
@@ -146,7 +146,7 @@ class Schedule:
             for tick_s in cron_ticks(self.cron or "", zone, after_s):
                 yield tick_s * 1000
         except CronSimError as e:
-            raise JobInvalid("cron", f"{shown(self.cron)}: {e}") from e
+            raise JobInvalid("cron", f"{shown(self.cron)}: {cron_problem(str(e))}") from e
 
     def due(self, tick_ms: int, now_ms: int) -> tuple[list[int], int | None]:
         """Decide which ticks get a job now.

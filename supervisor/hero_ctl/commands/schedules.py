@@ -14,7 +14,7 @@ from hero_ctl.output.formats import print_record, print_rows
 from hero_ctl.output.tables import SCHEDULES, print_facts, when
 from hero_ctl.parameters import Argument, Option
 from hero_ctl.running.script import read_script
-from hero_job.model.errors import JobNotFound
+from hero_job.model.errors import JobInvalid, JobNotFound
 from hero_job.model.job import Job
 from hero_job.operations.schedules import Missed, Overlap, Schedule
 
@@ -54,8 +54,13 @@ def add(
     source = read_script(script, file, args)
     fields = job_fields(source.text, options, source.args)
     if (cron is None) == (every is None):
-        fail("give the times: either --cron FIELDS or --every SECONDS", CtlExitCode.USAGE)
-    schedule = Schedule(name=name, job=fields, cron=cron, interval_s=every, tz=tz, overlap=overlap, missed=missed)
+        fail("give the times: either --cron FIELDS or --every TIME", CtlExitCode.USAGE)
+    try:
+        schedule = Schedule(name=name, job=fields, cron=cron, interval_s=every, tz=tz, overlap=overlap, missed=missed)
+    except JobInvalid as e:
+        if e.field != "tz":
+            raise
+        fail(f"{e}{_zones_like(tz)}", CtlExitCode.USAGE)
     with open_supervisor(store) as supervisor:
         echo(time_text(supervisor.put_schedule(schedule)))
 
@@ -135,6 +140,18 @@ def delete(name: ScheduleName, store: StoreOptions, *, yes: Yes = False) -> None
         confirm_on_terminal(f"Delete the schedule {name}?", yes=yes)
         if not supervisor.delete_schedule(name):
             _unknown(name)
+
+
+def _zones_like(tz: str) -> str:
+    """A sentence with the zones that are probably meant."""
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    zones = {zone.lower(): zone for zone in sorted(available_timezones())}
+    given = tz.strip().lower().replace(" ", "_")
+    found = [zone for low, zone in zones.items() if low == given or low.endswith(f"/{given}")]
+    found = found or [zones[low] for low in get_close_matches(given, zones, n=3)]
+    return f"; did you mean {' or '.join(found[:3])}?" if found else "; zones have names such as Europe/Brussels"
 
 
 def _find(supervisor: Supervisor, name: str) -> Schedule:

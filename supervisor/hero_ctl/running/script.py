@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail, print_note
+from hero_ctl.output.formats import one_line
 from hero_job.model.job import ScriptType
 
 #: Files of scripts. A word with one of these endings that names no file is a mistake, not a script.
@@ -62,6 +63,14 @@ def read_script(argument: str | None, file: Path | None, args: Sequence[str] | N
             file = Path(argument)
         elif _SCRIPT_NAME.fullmatch(argument):
             fail(f"there is no file {argument}", CtlExitCode.USAGE)
+        elif given and "--" not in sys.argv:
+            # `run 40 + 2` would run the script 40, and `schedule add night ly SCRIPT` the script ly.
+            words = one_line(" ".join(given), 40)
+            fail(
+                f"after the script {one_line(argument, 40)} come more words: {words}; put the script into quotes, "
+                "or its arguments after --",
+                CtlExitCode.USAGE,
+            )
     if file is None:
         assert argument is not None
         return ScriptText(text=argument, name="script", args=given)

@@ -45,10 +45,17 @@ def test_cron_with_a_time_zone_prints_its_first_time(heroctl: Heroctl) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["schedule", "add", "x", "1"], "either --cron FIELDS or --every SECONDS"),
+        (["schedule", "add", "x", "1"], "either --cron FIELDS or --every TIME"),
         (["schedule", "add", "x", "1", "--every", "5", "--cron", "* * * * *"], "either --cron"),
         (["schedule", "add", "x", "1", "--cron", "daily"], "'cron'"),
-        (["schedule", "add", "x", "1", "--cron", "* * * * *", "--tz", "Mars/Base"], "'tz'"),
+        (["schedule", "add", "x", "1", "--cron", "* * * * *", "--tz", "Mars/Base"], "such as Europe/Brussels"),
+        (["schedule", "add", "x", "1", "--cron", "* * * * *", "--tz", "Brussels"], "did you mean Europe/Brussels?"),
+        (
+            ["schedule", "add", "x", "1", "--cron", "* * * * *", "--tz", "europe/brussel"],
+            "did you mean Europe/Brussels",
+        ),
+        (["schedule", "add", "x", "1", "--cron", "61 * * * *"], "the minute must be from 0 to 59"),
+        (["schedule", "add", "night", "ly", "--every", "1d", "6 * 7"], "put the script into quotes"),
         (["schedule", "add", "two words", "1", "--every", "5"], "'name'"),
         (["schedule", "add", "x", "--every", "5"], "give the script once"),
         (["schedule", "add", "x", "1", "--every", "5", "--overlap", "maybe"], "'maybe'"),

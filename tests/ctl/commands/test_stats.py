@@ -29,6 +29,7 @@ def test_stats_show_what_has_ended_and_why(heroctl: Heroctl, deployment: Deploym
 
     assert table.split()[:3] == ["TYPE", "FROM", "STARTED"]
     assert "ErrorRuntime" in table
+    assert table.splitlines()[1].startswith("SAL ")
     assert row["failed"] >= 1
     assert row["run_p50_s"] is not None
     assert sum(period["failed"] for period in periods) >= 1

@@ -80,6 +80,27 @@ def test_no_line_is_longer_than_the_terminal(long_names: Deployment, tmp_path: P
     assert "some names are cut" in of_jobs, "the ids do not fit"
 
 
+def test_what_a_service_for_trying_says_is_broken_between_words(tmp_path: Path) -> None:
+    text = " ".join(["which later starts keep; to begin anew, delete it"] * 3)
+    script = f"""
+import sys
+from hero_ctl.dev.lines import Lines
+lines = Lines(sys.stdout)
+lines.title({text!r})
+lines.fact("settings", {text!r})
+lines.good({text!r})
+lines.command("to copy", {text!r})
+"""
+    with Terminal([sys.executable, "-c", script], env=environment(""), folder=tmp_path, columns=80) as terminal:
+        terminal.wait()
+
+    *facts, command = terminal.lines
+    assert max(map(columns_of, facts)) <= 80
+    assert text in command, "a command stays in one line"
+    assert {word for line in facts for word in line.split()} == {*text.split(), "settings", "as", "expected"}
+    assert sum(line.startswith(" " * 17) for line in facts) >= 2, "they go on behind the names"
+
+
 def test_messages_are_broken_between_words(deployment: Deployment, tmp_path: Path) -> None:
     name = "a-job-that-nobody-has-submitted-and-whose-id-is-quite-long-for-that"
     with Terminal([HEROCTL, "show", name], env=environment(deployment.url), folder=tmp_path, columns=80) as terminal:

@@ -96,6 +96,20 @@ def test_an_invalid_schedule_is_refused_with_the_name_of_the_field(fields: dict[
     assert refused.value.field == named
 
 
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ("61 * * * *", "minute must be from 0 to 59"), ("0 24 * * *", "hour must be from 0 to 23"),
+        ("0 0 32 * *", "from 1 to 31"), ("0 0 31 2 *", "in one of the months"), ("0 0 * 13 *", "from 1 to 12"),
+        ("0 0 * * 8", "from 0 \\(Sunday\\) to 7"), ("60 0 0 * * *", "second must be from 0 to 59"),
+        ("daily", "five fields: minute, hour"), ("1 2 3 4 5 6 7", "five fields"),
+    ],
+)  # fmt: skip
+def test_a_wrong_cron_expression_is_told_with_what_may_be_there_and_an_example(cron: str, words: str) -> None:
+    with pytest.raises(JobInvalid, match=f'{words}.*; for example "30 2 . . 1-5"'):
+        Schedule(name="s", job=JOB, cron=cron)
+
+
 def test_each_tick_gets_one_job_from_many_supervisors(store: Store, operations: Operations, namespace: str) -> None:
     schedules = Schedules(namespace)
     schedule = Schedule(name="s", job=JOB, interval_s=1, missed=Missed.ALL)

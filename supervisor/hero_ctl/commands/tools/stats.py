@@ -41,6 +41,12 @@ def _short(time_s: float) -> str:
     return f"{time_s * 1000:.0f}ms" if time_s < 1 else f"{time_s:.3g}s"
 
 
+def _type(row: Row) -> str:
+    """The script type as other tables write it."""
+    suffix = str(row["script_type"])
+    return next((one.value for one in ScriptType if one.suffix == suffix), suffix)
+
+
 def _errors(row: Row) -> str:
     kinds = sorted(row["errors"].items(), key=lambda one: (-one[1], one[0]))
     return ", ".join(f"{kind} {count}" for kind, count in kinds)
@@ -51,7 +57,7 @@ _STATS = Listing(
     name="script_type",
     empty="nothing was counted in that time",
     columns=(
-        Column(head="TYPE", of=lambda row: str(row["script_type"])),
+        Column(head="TYPE", of=_type),
         Column(head="FROM", of=lambda row: row["from"] or ""),
         Column(head="STARTED", of=lambda row: str(row["started"])),
         Column(head="FINISHED", of=lambda row: str(row["finished"])),

@@ -173,6 +173,12 @@ def run_check(flags: argparse.Namespace) -> int:
     found = list(dict.fromkeys((*find_warnings(config), *find_weak_boundaries(config), *in_schemas)))
     for warning in found:
         sys.stdout.write(f"warning: {warning}\n")
+    missing = {"osis", "sal"} - {entry.type for entry in config.settings.actors}
+    if config.files and config.settings.actors and missing:
+        sys.stderr.write(
+            f"note: no {' and no '.join(name.upper() for name in sorted(missing))} actors: [[actors]] of the main file "
+            "replace the default OSIS and SAL; an entry in conf.d/ is added to them\n"
+        )
     warnings = f", {_count(len(found), 'warning')}" if found else ""
     sources = ", ".join(config.files) or "defaults and environment"
     sys.stdout.write(f"{sources}: valid{warnings}\n")

@@ -50,6 +50,20 @@ def test_embedded_store_of_the_folder_is_found_without_any_option(deployment: De
     assert (done.returncode, done.stdout) == (0, "42\n")
 
 
+def test_socket_of_a_server_may_be_relative_and_a_missing_one_is_told_without_a_number(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    (tmp_path / ".hero").mkdir()
+    (tmp_path / ".hero" / "hero.ipc").symlink_to(deployment.socket)
+
+    found = call_in(tmp_path, "run", "40 + 2", "--server", "unix://.hero/hero.ipc", env=environment(""))
+    missing = call_in(tmp_path, "list", "--server", "unix://.hero/none.ipc", env=environment(""))
+
+    assert (found.returncode, found.stdout) == (0, "42\n"), found.stderr
+    assert missing.returncode == 6
+    assert "unix://.hero/none.ipc (--server) cannot be reached: No such file or directory" in missing.stderr
+
+
 @pytest.mark.parametrize(
     "command", [["run", "1"], ["submit", "1"], ["status", "x"], ["output", "x"], ["list"], ["actors"], ["bench"]]
 )

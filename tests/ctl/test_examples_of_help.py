@@ -60,7 +60,7 @@ def test_every_help_ends_in_two_examples(monkeypatch: pytest.MonkeyPatch) -> Non
     commands = set(_leaves(group, ""))
     canonical = {name for name in commands if not any(name.startswith(old) for old in ("actors", "keys"))}
     nouns = {name.partition(" ")[2] for name in canonical if name.startswith(("job ", "queue ", "actor "))}
-    short = {"queues", "scale", "reload"} | nouns
+    short = {"jobs", "queues", "scale", "reload"} | nouns
     missing = canonical - set(EXAMPLES) - short - WITHOUT
     assert missing == set()
     for name, examples in EXAMPLES.items():

@@ -82,6 +82,19 @@ def test_check_of_a_valid_config_names_the_files_that_it_has_read(folder: Path) 
     assert lines(run_program(folder / "elsewhere", "config", "check"), 0) == ["defaults and environment: valid"]
 
 
+def test_check_says_which_default_actors_the_main_file_has_replaced(tmp_path: Path) -> None:
+    (tmp_path / "hero.toml").write_text('[[actors]]\ntype = "python"\n')
+    replaced = run_program(tmp_path, "config", "check", "hero.toml")
+    (tmp_path / "hero.toml").write_text("")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/10-more.toml").write_text('[[actors]]\ntype = "python"\n')
+    added = run_program(tmp_path, "config", "check", "hero.toml")
+
+    assert lines(replaced, 0) == ["hero.toml: valid"]
+    assert "note: no OSIS and no SAL actors: [[actors]] of the main file replace the default" in replaced.stderr
+    assert (lines(added, 0), added.stderr) == (["hero.toml, conf.d/10-more.toml: valid"], "")
+
+
 def test_check_finds_every_mistake_of_all_layers_with_exit_code_2(folder: Path) -> None:
     (folder / "hero.toml").write_text(MAIN + "lane = 1\n[jobs]\nreply_ttl_s = '3'\n")
     (folder / "conf.d" / "10-more.toml").write_text("[rpc]\nbind = localhost\nhost = localhost\n")

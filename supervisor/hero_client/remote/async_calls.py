@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import h11
 
@@ -40,7 +40,7 @@ async def call(server: RemoteServer, method: str, params: Any, wait_s: float | N
 async def _by_http(server: RemoteServer, request: bytes) -> bytes:
     parts = urlsplit(server.url)
     if parts.scheme == "unix":
-        reader, writer = await asyncio.open_unix_connection(unquote(parts.path))
+        reader, writer = await asyncio.open_unix_connection(server.socket_path)
         host = "localhost"
     else:
         context: ssl.SSLContext | None = server.tls() if parts.scheme == "https" else None

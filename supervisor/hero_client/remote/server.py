@@ -71,13 +71,20 @@ class RemoteServer:
         """Whether calls go over a WebSocket."""
         return urlsplit(self.url).scheme in ("ws", "wss")
 
+    @property
+    def socket_path(self) -> str:
+        """Path of the socket of a URL with unix:, which may be relative: `unix://.hero/hero.ipc`."""
+        parts = urlsplit(self.url)
+        return unquote(parts.netloc + parts.path)
+
     def unusable(self, error: Exception) -> ServerUnusable:
         """Say what an error of a connection means."""
         if isinstance(error, TimeoutError):
             return ServerUnusable(f"no answer from {self.url} in time; the server may still carry out the call")
         if isinstance(error, ssl.SSLError):
             return ServerUnusable(f"{self.url}: TLS: {_tls_problem(error)}")
-        text = f"{self.url} ({self.origin}) cannot be reached: {error}{self.certificate_hint(error)}"
+        reason = isinstance(error, OSError) and error.strerror  # without the number of the error
+        text = f"{self.url} ({self.origin}) cannot be reached: {reason or error}{self.certificate_hint(error)}"
         return ServerUnusable(text, passes=True, sent=not isinstance(error, _UNSENT))
 
     def parsed(self, answer: bytes | str) -> dict[str, Any]:
@@ -99,7 +106,7 @@ class RemoteServer:
         parts = urlsplit(self.url)
         connection: http.client.HTTPConnection
         if parts.scheme == "unix":
-            connection = _UnixConnection(unquote(parts.path), wait_s)
+            connection = _UnixConnection(self.socket_path, wait_s)
         elif parts.scheme == "https":
             connection = http.client.HTTPSConnection(
                 parts.hostname or "", parts.port, timeout=wait_s, context=self.tls()

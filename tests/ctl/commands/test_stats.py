@@ -27,7 +27,7 @@ def test_stats_show_what_has_ended_and_why(heroctl: Heroctl, deployment: Deploym
     periods = json.loads(heroctl("stats", "-o", "json", "--by", "5m", "--type", "sal").stdout)["items"]
     remote = failed_of(heroctl, "--total", "--server", f"unix://{deployment.socket}")
 
-    assert table.split()[:3] == ["TYPE", "FROM", "STARTED"]
+    assert table.split()[:4] == ["TYPE", "FROM", "(UTC)", "STARTED"]
     assert "ErrorRuntime" in table
     assert table.splitlines()[1].startswith("SAL ")
     assert row["failed"] >= 1

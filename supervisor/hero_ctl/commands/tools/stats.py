@@ -47,6 +47,10 @@ def _type(row: Row) -> str:
     return next((one.value for one in ScriptType if one.suffix == suffix), suffix)
 
 
+def _minute(row: Row, begin: int) -> str:
+    return (row["from"] or "")[begin : len("2026-11-30T09:00")].replace("T", " ")
+
+
 def _errors(row: Row) -> str:
     kinds = sorted(row["errors"].items(), key=lambda one: (-one[1], one[0]))
     return ", ".join(f"{kind} {count}" for kind, count in kinds)
@@ -58,7 +62,12 @@ _STATS = Listing(
     empty="nothing was counted in that time",
     columns=(
         Column(head="TYPE", of=_type),
-        Column(head="FROM", of=lambda row: row["from"] or ""),
+        Column(
+            head="FROM (UTC)",
+            of=lambda row: _minute(row, 0),
+            short=lambda row: _minute(row, len("2026-")),
+            short_head="FROM",
+        ),
         Column(head="STARTED", of=lambda row: str(row["started"])),
         Column(head="FINISHED", of=lambda row: str(row["finished"])),
         Column(head="FAILED", of=lambda row: str(row["failed"])),

@@ -218,7 +218,7 @@ def _find_strays(store: Store, jobs: dict[str, StoredJob]) -> list[str]:
     strays = [f"not deleted: {error}" for error in deleted if isinstance(error, HeroJobError)]
     keys = operations.keys
     # Batches expire by themselves. One that was created without an answer stays open until then.
-    bounded = {keys.events, keys.actor_events, keys.actors, keys.dead, keys.dead_jobs, keys.clock}
+    bounded = {keys.events, keys.actor_events, keys.actors, keys.batches, keys.dead, keys.dead_jobs, keys.clock}
     kept = (keys.actor(""), f"{keys.prefix}batch:", keys.batch_reply(""), keys.counts)
 
     def left() -> list[str]:

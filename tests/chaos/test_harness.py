@@ -10,7 +10,6 @@ from tests.chaos.run import run
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_faults_of_many_kinds_under_load_break_no_promise(tmp_path: Path) -> None:
     outcome = run(tmp_path, seed=53, seconds=25, rate=20)
 

@@ -13,7 +13,6 @@ from tests.eventually import eventually
 
 pytestmark = [
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
-    pytest.mark.timeout(300),
     pytest.mark.slow,
 ]
 

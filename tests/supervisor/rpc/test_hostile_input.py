@@ -75,7 +75,6 @@ def test_mutated_requests_harm_nobody(unix_server: RunningServer, client: RawCli
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_memory_stays_bounded_under_endless_messages_and_half_open_ones(
     unix_server: RunningServer, client: RawClient
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -57,6 +58,30 @@ def was_forked(pid: int) -> bool:
     return environment < stack
 
 
+#: What the kernel tells of a process that does not change while it runs.
+STATUS = (
+    "Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
+    "NoNewPrivs", "Seccomp", "Cpus_allowed", "Mems_allowed", "CoreDumping", "TracerPid", "THP_enabled",
+)  # fmt: skip
+
+
+def status_lines(pid: int) -> Iterator[tuple[str, str]]:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        yield name, value.strip()
+
+
+def inherited_by_programs_of(pid: int) -> set[int]:
+    """The descriptors that are not closed when a process executes a program."""
+    found = set()
+    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            flags = next(line for line in info.read_text().splitlines() if line.startswith("flags:"))
+            if not int(flags.split()[1], 8) & os.O_CLOEXEC:
+                found.add(int(info.name))
+    return found
+
+
 def fork_server_of(supervisor: SupervisorProcess) -> int:
     return int(supervisor.events("fork_server.ready")[-1]["child_pid"])
 
@@ -92,11 +117,18 @@ def test_forked_actor_looks_like_an_executed_one(supervisor: SupervisorProcess) 
         assert names[1] == names[2] and names[1].startswith("pipe:")
     assert process.exe() == psutil.Process(executed).exe()
     assert sorted(process.uids()) == sorted(psutil.Process(executed).uids())
-    signals = [Path(f"/proc/{pid}/status").read_text() for pid in (forked, executed)]
-    for name in ("SigBlk", "SigIgn", "SigCgt"):
-        assert {line for line in signals[0].splitlines() if line.startswith(name)} == {
-            line for line in signals[1].splitlines() if line.startswith(name)
-        }
+    for name in ("limits", "oom_score_adj", "cgroup", "personality", "coredump_filter", "comm", "loginuid"):
+        found = [
+            Path(f"/proc/{pid}/{name}").read_text()
+            for pid in (forked, executed)
+            if Path(f"/proc/{pid}/{name}").exists()
+        ]
+        assert found == found[:1] * len(found), name
+    states = [dict(status_lines(pid)) for pid in (forked, executed)]
+    assert {name: states[0].get(name) for name in STATUS} == {name: states[1].get(name) for name in STATUS}
+    assert Path(f"/proc/{forked}/cwd").readlink() == Path(f"/proc/{executed}/cwd").readlink()
+    # What the programs that it starts inherit: its standard streams.
+    assert inherited_by_programs_of(forked) == inherited_by_programs_of(executed) == {0, 1, 2}
 
 
 def test_descriptors_of_others_do_not_reach_a_forked_actor(supervisor: SupervisorProcess) -> None:
@@ -104,6 +136,7 @@ def test_descriptors_of_others_do_not_reach_a_forked_actor(supervisor: Superviso
         links = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
         return {link for link in links if link.startswith("socket:")}
 
+    assert not [v for v in environ_of(fork_server_of(supervisor)) if v.startswith((b"HERO_REDIS_URL=", b"HERO_ALLOW="))]
     one, other = supervisor.pid_of("forked-1"), supervisor.pid_of("forked-2")
     assert sockets_of(one) & sockets_of(other) == set()
     assert (sockets_of(one) | sockets_of(other)) & sockets_of(fork_server_of(supervisor)) == set()

@@ -8,16 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import urlsplit
 
-from hero_client.async_supervisor import AsyncSupervisor
-from hero_client.supervisor import Supervisor
-from hero_job.client.store import Store
 from hero_job.model.job import DEFAULT_LIMITS, JobLimits
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
 from hero_job.operations.operations import Operations
 from hero_job.protocol.keys import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
+    from hero_client.async_supervisor import AsyncSupervisor
     from hero_client.remote.server import RemoteServer
+    from hero_client.supervisor import Supervisor
 
 #: Of a supervisor; all others are of a store.
 _SERVER_SCHEMES: Final = frozenset({"unix", "http", "https", "ws", "wss"})
@@ -124,6 +123,10 @@ class SupervisorBuilder:
             from hero_client.remote.supervisor import RemoteSupervisor
 
             return cast("Supervisor", RemoteSupervisor(self._server(), self._patience_s))
+        # Imported here, as below: a program needs one of the clients.
+        from hero_client.supervisor import Supervisor
+        from hero_job.client.store import Store
+
         operations = Operations(self._namespace, self._retention)
         return Supervisor(Store(self._url, name="hero-client"), operations, self._limits)
 
@@ -140,6 +143,7 @@ class SupervisorBuilder:
 
             return cast("AsyncSupervisor", AsyncRemoteSupervisor(self._server(), self._patience_s))
         # redis-py takes a tenth of a second to import, which synchronous programs need not wait for.
+        from hero_client.async_supervisor import AsyncSupervisor
         from hero_job.client.async_store import AsyncStore
 
         return AsyncSupervisor(AsyncStore(self._url), Operations(self._namespace, self._retention), self._limits)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from hero_job.model.job import Job, JobLimits, ScriptType
 from hero_job.model.status import JobStatus
@@ -16,8 +16,10 @@ from hero_job.operations.admin_operations import AdminOperations
 from hero_job.operations.flow import Flow
 from hero_job.operations.foreign_ends import seen
 from hero_job.operations.operations import Operations
-from hero_job.operations.schedules import Schedule
 from hero_job.protocol.op import Op
+
+if TYPE_CHECKING:
+    from hero_job.operations.schedules import Schedule
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,24 +11,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 from hero_client import calls
+from hero_client.later import Later
 from hero_job.client.store import Store
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits, ScriptType
 from hero_job.model.views import BatchStatus, QueueStatus
-from hero_job.operations import batches
+from hero_job.operations import batches, overview
 from hero_job.operations.admin_operations import AdminOperations
 from hero_job.operations.batches import BatchCreated
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
-from hero_job.operations.overview import explain, lists
-from hero_job.operations.overview.backlog import backlog
-from hero_job.operations.overview.batch_list import list_batches
-from hero_job.operations.overview.history import counts, history
-from hero_job.operations.overview.overdue import running
-from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
+
+if TYPE_CHECKING:
+    from hero_job.operations.schedules import Schedule, Schedules
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,19 +71,19 @@ class Supervisor:
     get_job_status = _driven(calls.get_job_status)
     get_job_output = _driven(calls.get_job_output)
     delete_job = _blocking(Operations.delete)
-    list_jobs = _driven(lists.list_jobs)
-    list_waiting = _driven(lists.list_waiting)
-    list_delayed = _driven(lists.list_delayed)
-    list_blocked = _driven(lists.list_blocked)
-    list_active = _driven(lists.list_active)
-    list_batches = _driven(list_batches)
-    search_jobs = _blocking(lists.search_jobs)
-    explain_job = _driven(explain.explain_job)
-    get_backlog = _driven(backlog)
-    get_history = _driven(history)
-    get_counts = _blocking(counts)
-    get_running = _driven(running)
-    get_job_attempts = _blocking(explain.job_attempts)
+    list_jobs = Later(lambda: _driven(overview.lists.list_jobs))
+    list_waiting = Later(lambda: _driven(overview.lists.list_waiting))
+    list_delayed = Later(lambda: _driven(overview.lists.list_delayed))
+    list_blocked = Later(lambda: _driven(overview.lists.list_blocked))
+    list_active = Later(lambda: _driven(overview.lists.list_active))
+    list_batches = Later(lambda: _driven(overview.batch_list.list_batches))
+    search_jobs = Later(lambda: _blocking(overview.lists.search_jobs))
+    explain_job = Later(lambda: _driven(overview.explain.explain_job))
+    get_backlog = Later(lambda: _driven(overview.backlog.backlog))
+    get_history = Later(lambda: _driven(overview.history.history))
+    get_counts = Later(lambda: _blocking(overview.history.counts))
+    get_running = Later(lambda: _driven(overview.overdue.running))
+    get_job_attempts = Later(lambda: _blocking(overview.explain.job_attempts))
     walk_jobs = _blocking(calls.admin(AdminOperations.page))
     list_actors = _driven(calls.list_actors)
     queue_length = _blocking(calls.admin(AdminOperations.queue_length))
@@ -102,8 +100,14 @@ class Supervisor:
     def __init__(self, store: Store, operations: Operations, limits: JobLimits = DEFAULT_LIMITS) -> None:
         self.store = store
         self.operations = operations
-        self.schedules = Schedules(operations.keys.namespace)
         self.limits = limits
+
+    @functools.cached_property
+    def schedules(self) -> Schedules:
+        """The operations on schedules."""
+        from hero_job.operations.schedules import Schedules  # few programs have schedules
+
+        return Schedules(self.operations.keys.namespace)
 
     def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
         """Store a job, start it, and wait for its output.

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from hero_ctl.command_table import ABOUT, COMMANDS, GROUPS, PANELS, VERSION_HELP
@@ -34,6 +32,8 @@ def print_overview(words: Sequence[str]) -> bool:
     # `heroctl actors` lists them, and has options.
     if (name != _NO_GROUP and name not in GROUPS) or name == "actors":
         return False
+    import shutil  # every command asks here first, and few need these libraries of Python
+
     width = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     sys.stdout.write("\n".join(_lines(name, width)) + "\n")
     if not asked:
@@ -43,6 +43,8 @@ def print_overview(words: Sequence[str]) -> bool:
 
 
 def _lines(group: str, width: int) -> Iterator[str]:
+    import textwrap
+
     yield f"Usage: heroctl {group + ' ' if group else ''}COMMAND [OPTIONS] [ARGS]..."
     yield ""
     yield from textwrap.wrap(GROUPS[group][0] if group else ABOUT, width)

@@ -14,11 +14,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 
-from hero_job.model.cron_ticks import cron_problem, cron_ticks
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_length, check_route, check_seconds
@@ -136,7 +134,12 @@ class Schedule:
             while True:
                 yield round(n * self.interval_s * 1000)
                 n += 1
-        from cronsim import CronSimError  # Only supervisors and creators of schedules need it.
+        # Only supervisors and creators of schedules need these.
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        from cronsim import CronSimError
+
+        from hero_job.model.cron_ticks import cron_problem, cron_ticks
 
         try:
             zone = ZoneInfo(self.tz)

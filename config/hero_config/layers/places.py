@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -192,6 +191,8 @@ def _setting(values: Mapping[str, tuple[Any, str]], environ: Mapping[str, str], 
 
 def _values_of(path: Path) -> Iterator[tuple[str, tuple[Any, str]]]:
     """Read the sections that matter here from the file and its drop-ins; the last value of a key counts."""
+    import tomllib  # an actor, or a command that is told its store, reads no file
+
     drop_ins = path.parent / "conf.d"
     try:
         files = [path, *(sorted(p for p in drop_ins.glob("*.toml") if not p.name.startswith(".")))]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,11 +87,15 @@ def list_profiles(environ: Mapping[str, str]) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as e:
         raise ServerUnusable(f"{path} cannot be read: {e.strerror}") from e
+    import tomllib  # few users have this file
+
+    try:
+        content = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ServerUnusable(f"{path} is not TOML: {e}") from e
     if "token" in json.dumps(content, default=str) and path.stat().st_mode & 0o077:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from hero_client import Supervisor
 from hero_client.calls import QUEUE_ALLOWANCE_S
@@ -16,8 +17,10 @@ from hero_ctl.output.console import PREFIX, ask, confirm, fail, print_note
 from hero_ctl.running.live_log import LiveLog
 from hero_job.model.errors import WaitTimeout
 from hero_job.model.job import Job
-from hero_job.model.views import ActorPresence
 from hero_job.protocol.op import Op
+
+if TYPE_CHECKING:
+    from hero_job.model.views import ActorPresence
 
 #: Most jobs end before this time, and need nobody who follows their log.
 _FOLLOW_AFTER_S = 0.15

@@ -16,14 +16,13 @@ import contextlib
 import errno
 import functools
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Source: Linux include/linux/sched.h
 _PF_KTHREAD = 0x00200000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessStat:
+class ProcessStat(NamedTuple):
     """What the kernel says about a process.
 
     Attributes:

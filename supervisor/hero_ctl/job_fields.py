@@ -62,20 +62,24 @@ class _SubmitterOptions:
     ] = None
 
 
-def _derived(base: type[_SubmitterOptions], *, once: bool) -> type[_SubmitterOptions]:
+def _derived(name: str, about: str, *, once: bool) -> type[_SubmitterOptions]:
     """Add the options that the rows of the job's fields describe.
 
     Args:
-        base: The options so far.
-        once: Add those for jobs that run once, otherwise those for all jobs.
+        name: Name of the class.
+        about: Its docstring.
+        once: Also add those for jobs that run once, behind those for all jobs.
     """
+    rows = [(field, field.command_line) for field in JOB_FIELDS if field.command_line is not None]
     added = [
-        (field.name, _annotation(field, field.command_line), None)
-        for field in JOB_FIELDS
-        if field.command_line is not None and field.command_line.once is once
+        (field.name, _annotation(field, option), None)
+        for of_once in ((False, True) if once else (False,))
+        for field, option in rows
+        if option.once is of_once
     ]
-    name = "OneTimeJobOptions" if once else "JobOptions"
-    return dataclasses.make_dataclass(name, added, bases=(base,), frozen=True, slots=True, kw_only=True)
+    return dataclasses.make_dataclass(
+        name, added, bases=(_SubmitterOptions,), namespace={"__doc__": about}, frozen=True, slots=True, kw_only=True
+    )
 
 
 def _annotation(field: JobField, option: CommandLineOption) -> Any:
@@ -103,9 +107,18 @@ if TYPE_CHECKING:
 
     class OneTimeJobOptions(JobOptions):
         """The options of a job that runs once."""
-else:
-    JobOptions = _derived(_SubmitterOptions, once=False)
-    OneTimeJobOptions = _derived(JobOptions, once=True)
+
+
+def __getattr__(name: str) -> Any:
+    """Each of the two classes is made when it is first asked for: no command needs both."""
+    if name == "JobOptions":
+        made = _derived(name, "The options of every job.", once=False)
+    elif name == "OneTimeJobOptions":
+        made = _derived(name, "The options of a job that runs once.", once=True)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = made
+    return made
 
 
 def job_fields(script: str, options: _SubmitterOptions, args: Sequence[str] = ()) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
@@ -213,8 +214,7 @@ class CountReport:
         return [self.number, len(self.more), *fields]
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(NamedTuple):
     """What the recovery of an incarnation did.
 
     Attributes:
@@ -228,8 +228,7 @@ class Recovery:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """A request to an actor, sent through a control list.
 
     Attributes:

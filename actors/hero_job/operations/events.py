@@ -10,8 +10,7 @@ missing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from hero_job.operations.flow import Flow, raise_first_error
 from hero_job.protocol import lua
@@ -27,8 +26,7 @@ Entry: TypeAlias = tuple[str, dict[str, str]]
 """An entry of a stream: its cursor and its fields."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFacts:
+class JobFacts(NamedTuple):
     """Fields of a job that never change, for filtering its events; None if the hash lacks the field or is gone.
 
     Attributes:
@@ -42,8 +40,7 @@ class JobFacts:
     script_type: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(NamedTuple):
     """Both ends of a stream.
 
     Attributes:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 #: Below the folder in which a program is started.
@@ -38,8 +37,7 @@ class PlacesUnreadable(Exception):
     """The config file that names the store cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """A value and where it came from.
 
     Attributes:
@@ -51,8 +49,7 @@ class Found:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Places(NamedTuple):
     """Where a deployment is.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hero_client.remote.errors import ServiceRefused, ServiceUnreachable, StoreNeeded
 from hero_ctl.exits import CtlExitCode, exit_code_of
@@ -43,8 +43,7 @@ _ENDED = frozenset(status.value for status in JobStatus if status.terminal)
 _UNAUTHENTICATED = 1301
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorMessage:
+class ErrorMessage(NamedTuple):
     """What a command prints to standard error, and its exit code."""
 
     text: str

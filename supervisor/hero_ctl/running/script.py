@@ -6,8 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.console import fail, print_note
@@ -21,8 +21,7 @@ _ACTION = re.compile(r"^[^\S\n]*!{1,4}\w", re.MULTILINE)
 _MAX_PATH = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptText:
+class ScriptText(NamedTuple):
     """A script and how the user knows it.
 
     Attributes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 
 import pytest
 
+from hero_client import AsyncSupervisor, Supervisor
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
+from hero_job.operations.overview import lists
 from tests.valkey_server import ValkeyServer
 
 SUBMIT = """
@@ -22,6 +25,13 @@ assert supervisor.submit_job(job) == "j"
 assert not supervisor.get_job_status("j").terminal
 """
 HEAVY = {"pydantic", "redis", "asyncio", "ssl", "uvicorn", "starlette", "websockets", "typer", "rich", "psutil"}
+#: What a client has for other calls than these two.
+LATER = {
+    "hero_client.async_supervisor",
+    "hero_job.operations.overview.lists",
+    "hero_job.operations.schedules",
+    "zoneinfo",
+}
 SERVERS = {"hero_config", "hero_actor", "hero_engine", "hero_ctl", "hero_process"}
 
 
@@ -37,6 +47,7 @@ def test_a_program_that_submits_jobs_loads_no_server_and_no_pydantic(
     assert store.run(operations.record("j")).job.script == "1"
     assert loaded & (HEAVY | SERVERS) == set()
     assert {name for name in loaded if name.startswith("hero_supervisor.")} == set()
+    assert loaded & LATER == set()
 
 
 def test_the_names_of_the_rust_system_are_those_of_the_client() -> None:
@@ -48,3 +59,13 @@ def test_the_names_of_the_rust_system_are_those_of_the_client() -> None:
         assert getattr(hero_supervisor, name) is getattr(hero_client, name)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = hero_supervisor.nothing
+
+
+@pytest.mark.parametrize("kind", [Supervisor, AsyncSupervisor])
+def test_a_call_whose_operation_is_imported_later_is_a_method_like_the_others(
+    kind: type[Supervisor | AsyncSupervisor],
+) -> None:
+    assert kind.list_jobs.__doc__ == lists.list_jobs.__doc__
+    assert list(inspect.signature(kind.list_jobs).parameters) == list(inspect.signature(lists.list_jobs).parameters)
+    assert kind.list_jobs is kind.list_jobs
+    assert kind.list_jobs is not kind.list_waiting

@@ -68,4 +68,3 @@ def test_a_call_whose_operation_is_imported_later_is_a_method_like_the_others(
     assert kind.list_jobs.__doc__ == lists.list_jobs.__doc__
     assert list(inspect.signature(kind.list_jobs).parameters) == list(inspect.signature(lists.list_jobs).parameters)
     assert kind.list_jobs is kind.list_jobs
-    assert kind.list_jobs is not kind.list_waiting

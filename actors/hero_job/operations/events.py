@@ -10,6 +10,7 @@ missing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from hero_job.operations.flow import Flow, raise_first_error

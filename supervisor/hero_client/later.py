@@ -7,6 +7,7 @@ explanations and the history, whose types take longer to import than a submissio
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 S = TypeVar("S")
@@ -35,5 +36,7 @@ class Later(Generic[S, P, T]):
     def __get__(self, instance: S, owner: type) -> Callable[P, T]: ...
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        setattr(self._owner, self._name, self._make())
-        return getattr(owner if instance is None else instance, self._name)
+        made = self._make()
+        setattr(self._owner, self._name, made)
+        # Not by name: a class that overrides the method asks for this one by `super()`.
+        return made if instance is None else MethodType(made, instance)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from hero_client import AsyncSupervisor, Supervisor
+from hero_client.later import Later
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview import lists
@@ -68,3 +69,14 @@ def test_a_call_whose_operation_is_imported_later_is_a_method_like_the_others(
     assert kind.list_jobs.__doc__ == lists.list_jobs.__doc__
     assert list(inspect.signature(kind.list_jobs).parameters) == list(inspect.signature(lists.list_jobs).parameters)
     assert kind.list_jobs is kind.list_jobs
+
+
+def test_a_method_that_overrides_one_that_is_imported_later_reaches_it() -> None:
+    class Given:
+        names: Later[Given, [], list[str]] = Later(lambda: lambda _self: ["given"])
+
+    class Own(Given):
+        def names(self) -> list[str]:
+            return ["own", *super().names()]
+
+    assert [Own().names(), Own().names(), Given().names()] == [["own", "given"], ["own", "given"], ["given"]]

@@ -52,7 +52,7 @@ def test_jobs_run_through_a_server_with_the_rights_of_the_token(
     ran = call("run", "print(`live`); 6 * 7", **given)
     listed = call("list", "-o", "name", "--limit", "1", **given)
     failed = call("run", "nowhere", **given)
-    refused = call("events", **given)
+    refused = call("bench", **given)
 
     assert (ran.returncode, ran.stdout) == (0, "42\n"), ran.stderr
     assert "live" in ran.stderr

@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -180,24 +181,24 @@ def test_a_port_that_is_taken_is_named(dev: Dev, tmp_path: Path) -> None:
 
 
 def test_one_in_another_folder_has_its_own_port_and_a_temporary_one_leaves_nothing(dev: Dev, tmp_path: Path) -> None:
-    there, temporary = tmp_path / "there", tmp_path / "temporary"
-    there.mkdir()
-    temporary.mkdir()
-    second = Dev(there, "--temporary", temporary=temporary)
-    try:
-        second.await_up()
-        assert re.match(r"http://127\.0\.0\.1:\d+/", second.advice("web page"))
-        assert second.advice("web page").split("#")[0] != dev.advice("web page").split("#")[0]
-        assert len(list(temporary.glob("hero-dev-*"))) == 1
-        assert f"--config {temporary}" in second.advice("run a script")
+    # The path of a socket is short, and the folders of pytest may be long.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        temporary = Path(folder)
+        second = Dev(tmp_path, "--temporary", temporary=temporary)
+        try:
+            second.await_up()
+            assert re.match(r"http://127\.0\.0\.1:\d+/", second.advice("web page"))
+            assert second.advice("web page").split("#")[0] != dev.advice("web page").split("#")[0]
+            assert len(list(temporary.glob("hero-dev-*"))) == 1
+            assert f"--config {temporary}" in second.advice("run a script")
 
-        assert second.control_c() == 0, second.text()
+            assert second.control_c() == 0, second.text()
 
-        eventually(lambda: not second.left())
-        assert list(temporary.glob("hero-dev-*")) == []
-        assert [path.name for path in there.iterdir()] == ["shown"]
-    finally:
-        second.end()
+            eventually(lambda: not second.left())
+            assert list(temporary.glob("hero-dev-*")) == []
+            assert [path.name for path in tmp_path.iterdir()] == ["shown"]
+        finally:
+            second.end()
 
 
 @pytest.mark.parametrize(

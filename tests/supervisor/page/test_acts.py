@@ -7,11 +7,13 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from hero_client import Supervisor
+from hero_supervisor import SupervisorBuilder
 from tests.supervisor.page.conftest import Shown
 from tests.supervisor.page.places import address, sign_in, submit
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import TOKENS, call, curl
 from tests.supervisor.rpc.transports import request
+from tests.valkey_server import ValkeyServer
 
 
 def statuses(supervisor: Supervisor, job_ids: list[str]) -> set[str]:
@@ -106,6 +108,25 @@ def test_act_is_shown_after_a_reload_and_on_every_page(
     page.goto(address(server, "queues"))
     expect(page.get_by_role("heading", name="Queues")).to_be_visible()
     expect(page.get_by_text("1 job stopped.")).to_be_visible()
+
+
+def test_act_is_not_lost_by_a_reload_before_its_answer(own_valkey: ValkeyServer, namespace: str, shown: Shown) -> None:
+    server = RunningServer(own_valkey.url, namespace).start()
+    with SupervisorBuilder().redis_url(own_valkey.url).namespace(namespace).build() as supervisor:
+        job_id = submit(supervisor, caller_id="bob")
+        page = shown(address(server, "jobs?caller=bob"))
+        dialog = press(page, "Stop all")
+        expect(dialog.get_by_role("button", name="Stop")).to_be_enabled()
+
+        own_valkey.freeze()
+        dialog.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("Stopping jobs: 0 so far")).to_be_visible()
+        page.reload()
+        own_valkey.thaw()
+
+        expect(page.get_by_text("1 job stopped.")).to_be_visible()
+        assert statuses(supervisor, [job_id]) == {"stopped"}
+    server.stop()
 
 
 def test_escape_and_enter_in_the_reason_do_what_they_say(

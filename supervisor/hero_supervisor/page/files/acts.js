@@ -1,7 +1,7 @@
 // Acts on many jobs: the question, the start of the act, its progress and its end, which every page shows.
 //
-// The supervisor goes on with an act when this page is closed. The page remembers the ids until the tab is closed, so
-// that a reload shows them again.
+// The supervisor goes on with an act when this page is closed. The page chooses its id and remembers it until the tab is
+// closed, so that a reload shows it again, even one that comes before the answer: the same act sent again is one act.
 
 import {html, nothing} from './vendor/lit-html/lit-html.js';
 import {askMany} from './dialogs.js';
@@ -9,6 +9,8 @@ import {count, counted} from './format.js';
 
 const ASK_EVERY_MS = 500;
 const KEPT = 'hero.acts';
+// An act that is not answered within this time is not sent again: whoever asked for it no longer expects it.
+const SEND_WITHIN_MS = 60_000;
 // Kind -> [verb, what the jobs are at the end, what happens meanwhile, whether it applies to a job in a status].
 const KINDS = {
   stop: ['Stop', 'stopped', 'Stopping jobs', (status) => !['finished', 'error', 'stopped', 'stopping'].includes(status)],
@@ -18,7 +20,7 @@ const KINDS = {
 
 export class Acts {
   #page;
-  #acts = []; // newest last: as get_act returns them
+  #acts = []; // newest last: as get_act returns them; one without an answer yet has `params` and `asked_ms` beside
   #timer = 0;
 
   constructor(page) {
@@ -41,16 +43,34 @@ export class Acts {
     const question = ids ? {verb, what, number: ids.length} : {verb, what, counting: this.#count(filter, applies)};
     const reason = await askMany(question);
     if (reason === null) return false;
+    const act = {
+      act_id: newId(), kind, state: 'running', done: 0, refused: 0, problems: [], walked: 0, total: ids?.length ?? 0,
+      params: {reason, ...(ids ? {job_ids: ids} : {filter})}, asked_ms: Date.now(),
+    };
+    this.#acts = [...this.#acts, act];
+    this.#keep();
+    this.#page.update();
+    const sent = await this.#send(act);
+    this.#acts = this.#acts.flatMap((one) => (one.act_id === act.act_id ? sent ?? [] : one));
+    this.#keep();
+    this.watch();
+    return sent !== null;
+  }
+
+  /** Send an act. Gives what the server says of it, the act itself where no answer comes, or null where it is refused. */
+  async #send(act) {
     try {
-      const act = await this.#page.rpc.call(`${kind}_jobs`, {reason, ...(ids ? {job_ids: ids} : {filter})});
-      this.#acts = [...this.#acts, act];
-      this.#keep();
-      this.watch();
-      return true;
+      return await this.#page.rpc.call(`${act.kind}_jobs`, {...act.params, act_id: act.act_id});
     } catch (error) {
+      if (error.code === 0) return act;
       this.#page.tell(error.message, true);
-      return false;
+      return null;
     }
+  }
+
+  /** Forget all acts, as when somebody signs out. */
+  forget() {
+    sessionStorage.removeItem(KEPT);
   }
 
   /** Ask how far the acts are that still run, until all have ended. */
@@ -97,6 +117,7 @@ export class Acts {
     const known = this.#acts;
     const seen = await Promise.all(known.map(async (act) => {
       if (act.state !== 'running') return act;
+      if (act.params && Date.now() - act.asked_ms < SEND_WITHIN_MS) return this.#send(act);
       try {
         return await this.#page.rpc.call('get_act', {act_id: act.act_id});
       } catch (error) {
@@ -104,9 +125,10 @@ export class Acts {
         return error.data?.field === 'act_id' ? {...act, state: 'interrupted'} : act;
       }
     }));
-    const byId = new Map(seen.map((act) => [act.act_id, act]));
-    const ended = known.some((act) => act.state === 'running' && byId.get(act.act_id).state !== 'running');
-    this.#acts = this.#acts.map((act) => byId.get(act.act_id) ?? act);
+    const byId = new Map(known.map((act, index) => [act.act_id, seen[index]]));
+    const ended = known.some((act) => act.state === 'running' && byId.get(act.act_id)?.state !== 'running');
+    // One that was refused is gone; one that was begun meanwhile is not among these.
+    this.#acts = this.#acts.flatMap((act) => (byId.has(act.act_id) ? byId.get(act.act_id) ?? [] : act));
     this.#keep();
     if (ended) this.#page.load();
     this.watch();
@@ -121,4 +143,9 @@ export class Acts {
   #keep() {
     sessionStorage.setItem(KEPT, JSON.stringify(this.#acts));
   }
+}
+
+/** An id for an act; `crypto.randomUUID` is missing on pages without TLS. */
+function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

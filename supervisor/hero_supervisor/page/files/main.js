@@ -222,6 +222,7 @@ function signIn(event) {
 
 function signOut() {
   sessionStorage.removeItem('hero.token');
+  page.acts.forget();
   location.reload();
 }
 

@@ -65,8 +65,8 @@ def _run(options: argparse.Namespace, show: Lines) -> int:
             show.bad(name)
         if options.once:
             return 0 if not tally.bad else 1
-        _tell_how_to_connect(service, port.page(), show)
         try:
+            _tell_how_to_connect(service, port.page(), show)
             code = service.wait()
         except Ended:
             return 0

@@ -38,6 +38,9 @@ type = "sal"
 lanes = 4
 """
 
+#: Seconds after which a service counts as one that does not stop.
+STOP_LIMIT_S = 300
+
 
 class Deployment:
     """One `hero-supervisor` and everything that it starts, in one folder.
@@ -123,7 +126,7 @@ class Deployment:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
-        return self._process.wait(60)
+        return self._process.wait(STOP_LIMIT_S)
 
 
 @contextlib.contextmanager

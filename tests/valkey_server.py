@@ -31,11 +31,13 @@ def free_port() -> int:
 
     It lies below the range from which the kernel gives ports to outgoing connections. A port of that range can be gone
     when a killed server wants it back: it may belong to another connection, or a client that tries to connect to it may
-    have been given that very port and have connected to itself.
+    have been given that very port and have connected to itself. The processes of pytest-xdist have ports of their own:
+    one could otherwise take a port between its choice by another and the start of that one's server.
     """
+    worker, workers = _place_of_this_process()
     while True:
         port = random.randrange(15_000, _first_outgoing_port())
-        if port in _given:
+        if port in _given or port % workers != worker:
             continue
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
@@ -45,6 +47,14 @@ def free_port() -> int:
 
 #: Ports that `free_port` has returned; their servers may not have started yet.
 _given: set[int] = set()
+
+
+def _place_of_this_process() -> tuple[int, int]:
+    """Return the number of this process of pytest-xdist, and how many there are."""
+    name = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not name:
+        return 0, 1
+    return int(name.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
 
 
 def _first_outgoing_port() -> int:

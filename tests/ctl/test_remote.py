@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.ctl.conftest import HEROCTL, environment
 from tests.deployment import ACTORS, Deployment, deployed
+from tests.valkey_server import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -18,9 +18,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, str]]:
     """A deployment whose port asks for tokens, and the token of the user alice."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with deployed(tmp_path_factory.mktemp("remote"), actors=f"port = {port}\nrequire_auth = true\n{ACTORS}") as running:
         running.port = port
         made = subprocess.run(

@@ -24,6 +24,7 @@ from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import ACTORS, Deployment, deployed
 from tests.supervisor.rpc.tcp_client import make_certificate
+from tests.valkey_server import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,9 +51,7 @@ class Secured:
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     cert, key = make_certificate(folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = f'port = {port}\nrequire_auth = true\ntls_cert = "{cert}"\ntls_key = "{key}"\n'
     with deployed(folder, actors=settings + ACTORS) as running:
         running.port = port

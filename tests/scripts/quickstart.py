@@ -16,6 +16,10 @@ from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "scripts" / "quickstart.py"
+#: The end of the last line that it prints before it waits.
+LAST_ADVICE = ">>> supervisor.run_job_and_await_result(job)\n"
+#: Seconds after which a process counts as one that does not end.
+LIMIT_S = 300
 
 
 class QuickStart:
@@ -44,15 +48,15 @@ class QuickStart:
         return self.shown.read_text()
 
     def await_up(self) -> None:
-        """Wait until it has run its jobs."""
-        eventually(lambda: "The service stays up until Ctrl-C" in self.text() or self.process.poll() is not None)
+        """Wait until it has run its jobs and has printed all its advice."""
+        eventually(lambda: self._has_told_all() or self.process.poll() is not None)
         assert self.process.poll() is None, self.text()
 
     def control_c(self) -> int:
         """Press Ctrl-C, and return the exit code."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(LIMIT_S)
 
     def processes(self) -> list[psutil.Process]:
         """Find all living processes that use its state folder: service, actors, store."""
@@ -62,7 +66,11 @@ class QuickStart:
         """Kill it, if a test fails before its end."""
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(30)
+            self.process.wait(LIMIT_S)
+
+    def _has_told_all(self) -> bool:
+        _, stays_up, advice = self.text().partition("The service stays up until Ctrl-C")
+        return bool(stays_up) and advice.endswith(LAST_ADVICE)
 
     def _owns(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):

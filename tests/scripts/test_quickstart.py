@@ -17,7 +17,7 @@ import pytest
 
 from tests.engine.v.test_engine import STAND_IN
 from tests.eventually import eventually
-from tests.scripts.quickstart import PROGRAM, ROOT, QuickStart, environment
+from tests.scripts.quickstart import LIMIT_S, PROGRAM, ROOT, QuickStart, environment
 
 Start = Callable[..., QuickStart]
 
@@ -50,7 +50,7 @@ def test_once_runs_all_jobs_through_both_interfaces_and_exits_with_zero(
     monkeypatch.setenv("HERO_V_COMMAND", "no-such-hero {file}")
     run = start("--once")
 
-    assert run.process.wait(90) == 0, run.text()
+    assert run.process.wait(LIMIT_S) == 0, run.text()
     text = run.text()
     assert "16 of 16 jobs ended as expected" in text
     for interface in ("Python API", "Unix socket"):
@@ -101,7 +101,7 @@ def test_second_quick_start_names_the_first_one(start: Start) -> None:
 
     second = start("--once")
 
-    assert second.process.wait(60) == 1
+    assert second.process.wait(LIMIT_S) == 1
     assert f"another scripts/run is up (process {first.process.pid})" in second.text()
     assert first.process.poll() is None
     assert call(["heroctl", "run", "--redis-url", f"unix://{first.state_dir}/store/valkey.sock", "1"]).stdout == "1\n"
@@ -116,7 +116,7 @@ def test_store_in_use_by_another_service_is_named(start: Start, tmp_path: Path) 
 
     second = start("--once", name="other")
 
-    assert second.process.wait(60) == 1
+    assert second.process.wait(LIMIT_S) == 1
     assert "the service did not start (exit code 69)" in second.text()
     assert "in use by another supervisor" in second.text()
 
@@ -130,7 +130,7 @@ def test_signal_at_any_moment_ends_everything(start: Start, number: signal.Signa
     run.process.send_signal(number)
     run.process.send_signal(number)
 
-    assert run.process.wait(60) in (0, 128 + number)
+    assert run.process.wait(LIMIT_S) in (0, 128 + number)
     assert not run.processes()
     assert "Traceback" not in run.text()
 
@@ -151,7 +151,7 @@ def test_death_of_the_service_is_reported(start: Start) -> None:
 
     service.kill()
 
-    assert run.process.wait(60) == 1
+    assert run.process.wait(LIMIT_S) == 1
     assert "the service has ended by itself (-9)" in run.text()
 
 
@@ -177,7 +177,7 @@ def test_state_folder_that_cannot_be_created_is_named(start: Start, tmp_path: Pa
 
     run = start("--once", name="file")
 
-    assert run.process.wait(60) == 1
+    assert run.process.wait(LIMIT_S) == 1
     assert f"the folder {tmp_path / 'file'} cannot be used" in run.text()
 
 

@@ -81,8 +81,8 @@ def _run(options: argparse.Namespace, state_dir: Path, show: Lines) -> int:
         tell_about(service, show)
         kept = "removed at the end" if options.temporary else "kept; to begin anew, delete the folder"
         show.fact("data", f"{state_dir}, {kept}")
-        _tell_how_to_use(service, port, show)
         try:
+            _tell_how_to_use(service, port, show)
             code = service.wait()
         except Ended:
             return 0

@@ -30,7 +30,7 @@ def test_running_job_is_stopped(heroctl: Heroctl) -> None:
     done = heroctl("stop", job_id)
 
     assert (done.returncode, done.stdout) == (0, "stopping\n")
-    assert heroctl("output", job_id, "--wait", "20").returncode == 4
+    assert heroctl("output", job_id, "--wait", "150").returncode == 4
 
 
 def test_stop_of_an_ended_job_says_that_nothing_changed(heroctl: Heroctl) -> None:
@@ -57,7 +57,7 @@ def test_stopped_job_runs_again(heroctl: Heroctl) -> None:
     done = heroctl("retry", job_id)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert heroctl("output", job_id, "--wait", "20").stdout == "42\n"
+    assert heroctl("output", job_id, "--wait", "150").stdout == "42\n"
 
 
 def test_finished_job_is_not_retried(heroctl: Heroctl) -> None:
@@ -84,7 +84,7 @@ def test_deleted_job_is_gone_and_a_running_one_is_not_deleted(heroctl: Heroctl) 
 
 def test_logs_are_what_the_script_has_printed(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", 'print("one"); print("two")').stdout.strip()
-    heroctl("output", job_id, "--wait", "20")
+    heroctl("output", job_id, "--wait", "150")
 
     plain = heroctl("logs", job_id)
     lines = [json.loads(line) for line in heroctl("logs", job_id, "--json").stdout.splitlines()]
@@ -118,7 +118,7 @@ def test_followed_logs_are_printed_while_the_job_runs_and_end_with_it(heroctl: H
         still = following.poll()
         heroctl("stop", job_id)
         rest = following.stdout.read()
-        code = following.wait(30)
+        code = following.wait(300)
 
     assert (first, still, rest, code) == ("begins\n", None, "", 0)
 
@@ -180,7 +180,7 @@ def test_second_job_with_a_unique_key_is_the_first_one(heroctl: Heroctl) -> None
     assert second == first
     assert third.returncode == 7
     assert f"heroctl output {first}" in third.stderr
-    assert heroctl("output", first, "--wait", "20").stdout == "first\n"
+    assert heroctl("output", first, "--wait", "150").stdout == "first\n"
 
 
 def test_priority_reaches_the_job(heroctl: Heroctl) -> None:

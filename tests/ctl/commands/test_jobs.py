@@ -18,7 +18,7 @@ from tests.valkey_server import ValkeyServer
 
 def test_status_is_one_word_and_everything_as_json(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "6 * 7", "--caller", "02abc").stdout.strip()
-    heroctl("output", job_id, "--wait", "20")
+    heroctl("output", job_id, "--wait", "150")
 
     plain = heroctl("status", job_id)
     whole = json.loads(heroctl("status", job_id, "--json").stdout)
@@ -31,7 +31,7 @@ def test_status_is_one_word_and_everything_as_json(heroctl: Heroctl) -> None:
 
 def test_show_says_why_a_job_ran_again(heroctl: Heroctl, deployment: Deployment) -> None:
     job_id = heroctl("submit", 'throw "no\\nluck"').stdout.strip()
-    heroctl("output", job_id, "--wait", "20")
+    heroctl("output", job_id, "--wait", "150")
     why = "its actor ended: signal 11 (Segmentation fault)"
     with deployment.supervisor() as supervisor:
         fields = ("HSET", f"hero:job:{job_id}", "rerun_reason", why, "redeliveries", "2")
@@ -69,7 +69,7 @@ def test_output_of_a_job_that_has_not_ended_exits_with_7(heroctl: Heroctl) -> No
 def test_output_of_a_failed_job_fails_with_the_error_of_the_job(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", "1 +\nnope()").stdout.strip()
 
-    done = heroctl("output", job_id, "--wait", "20")
+    done = heroctl("output", job_id, "--wait", "150")
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"job {job_id}:2:1: ")
@@ -101,7 +101,7 @@ def test_list_filters_by_status(heroctl: Heroctl) -> None:
     good = heroctl("submit", "1").stdout.strip()
     bad = heroctl("submit", "throw 1").stdout.strip()
     for job_id in (good, bad):
-        heroctl("output", job_id, "--wait", "20")
+        heroctl("output", job_id, "--wait", "150")
 
     failed = {job["id"] for job in json.loads(heroctl("list", "--json", "--status", "error").stdout)}
 
@@ -124,7 +124,7 @@ def test_list_shows_a_damaged_job(heroctl: Heroctl, valkey: ValkeyServer, namesp
 
 def test_markup_in_the_output_of_a_script_is_printed_as_text(heroctl: Heroctl) -> None:
     job_id = heroctl("submit", r'"[red]\u001b[31m\nsecond"').stdout.strip()
-    heroctl("output", job_id, "--wait", "20")
+    heroctl("output", job_id, "--wait", "150")
 
     (line,) = (line for line in heroctl("list").stdout.splitlines() if job_id in line)
 

@@ -87,7 +87,7 @@ def test_schedules_run_now_pause_and_resume(heroctl: Heroctl, deployment: Deploy
     heroctl("schedule", "add", "now-and-then", "--every", "1d", "6 * 7")
 
     job_id = heroctl("schedule", "run", "now-and-then").stdout.strip()
-    assert heroctl("output", "--wait", "1m", job_id).stdout == "42\n"
+    assert heroctl("output", "--wait", "150", job_id).stdout == "42\n"
     assert heroctl("schedule", "pause", "now-and-then").returncode == 0
     assert "paused" in heroctl("schedule", "show", "now-and-then").stdout
     assert "paused" in heroctl("schedule", "list").stdout

@@ -24,7 +24,7 @@ def test_paused_queue_keeps_its_jobs_until_it_is_resumed(heroctl: Heroctl) -> No
     assert osis["paused_since"].endswith("Z")
     assert "since 20" in table
     assert waits.returncode == 7
-    assert heroctl("output", job_id, "--wait", "20").stdout == "7\n"
+    assert heroctl("output", job_id, "--wait", "150").stdout == "7\n"
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert "not paused" in twice.stderr
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ctl.conftest import HEROCTL, Heroctl, environment
+from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment
 from tests.deployment import Deployment
 from tests.eventually import eventually
 
@@ -38,7 +38,7 @@ def test_lines_come_while_the_script_runs(deployment: Deployment, tmp_path: Path
 
         running.send_signal(signal.SIGINT)
 
-        assert running.wait(60) == 4, "the job was stopped"
+        assert running.wait(LIMIT_S) == 4, "the job was stopped"
 
 
 def test_first_control_c_asks_on_a_terminal_and_the_second_one_leaves(
@@ -58,12 +58,12 @@ def test_first_control_c_asks_on_a_terminal_and_the_second_one_leaves(
             seen += running.stderr.read() or b""  # type: ignore[union-attr]
             return words in seen
 
-        eventually(lambda: shows(b"1\n"), within_s=60)
+        eventually(lambda: shows(b"1\n"))
         running.send_signal(signal.SIGINT)
-        eventually(lambda: shows(b"stop the job asked?"), within_s=60)
+        eventually(lambda: shows(b"stop the job asked?"))
         os.write(ours, b"no\n")
         running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 130
+        assert running.wait(LIMIT_S) == 130
     os.close(ours)
     os.close(theirs)
     assert heroctl("status", "asked").stdout == "started\n"

@@ -56,7 +56,7 @@ def test_deployment_moves_to_another_server_with_its_open_jobs(tmp_path: Path, o
         assert supervisor.get_job_output(done.id) == "42"
         assert supervisor.get_job_output(waiting[0]) is None, "its queue is still paused"
         supervisor.resume_queue(ScriptType.SAL)
-        assert supervisor.await_result(after, 60) == "42"
+        assert supervisor.await_result(after, 300) == "42"
         assert [supervisor.get_job_output(job_id) for job_id in waiting] == [str(n * 2) for n in range(20)]
 
 

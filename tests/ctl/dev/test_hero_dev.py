@@ -24,6 +24,20 @@ from tests.deployment import alive
 from tests.eventually import eventually
 
 COMMAND = (sys.executable, "-P", "-m", "hero_ctl.dev.cli")
+#: The same on a machine that stands still after the last line is shown, and before the program waits.
+_STANDS_STILL = """
+import signal, sys
+from hero_ctl.dev import cli
+from hero_ctl.dev.lines import Lines
+show = Lines.command
+def show_and_stand(self, name, text):
+    show(self, name, text)
+    if name == "over HTTP":
+        signal.pause()
+Lines.command = show_and_stand
+sys.exit(cli.main())
+"""
+STANDS_STILL = (sys.executable, "-P", "-c", _STANDS_STILL)
 #: What a user's shell may have set for another deployment, and a program that is not installed.
 MISLEADING = {
     "HERO_REDIS_URL": "redis://127.0.0.1:1/",
@@ -40,14 +54,17 @@ class Dev:
         folder: Where it is started, which exists.
         arguments: Its arguments.
         temporary: Where it makes temporary folders.
+        command: The program.
     """
 
-    def __init__(self, folder: Path, *arguments: str, temporary: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, temporary: Path | None = None, command: tuple[str, ...] = COMMAND
+    ) -> None:
         self.folder = folder
         self.shown = folder / "shown"
         with self.shown.open("wb") as shown:
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*command, *arguments],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=shown,
@@ -60,7 +77,7 @@ class Dev:
         return self.shown.read_text()
 
     def await_up(self) -> None:
-        eventually(lambda: "over HTTP" in self.text() or self.process.poll() is not None)
+        eventually(lambda: self._has_told_all() or self.process.poll() is not None)
         assert self.process.poll() is None, self.text()
 
     def advice(self, name: str) -> str:
@@ -70,7 +87,7 @@ class Dev:
 
     def control_c(self) -> int:
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(120)
+        return self.process.wait(300)
 
     def left(self) -> list[psutil.Process]:
         """All living processes that it has started, and itself."""
@@ -80,8 +97,12 @@ class Dev:
         """End it, if a test has failed before that."""
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(60)
+            self.process.wait(300)
         eventually(lambda: not self.left(), what="no process is left behind")
+
+    def _has_told_all(self) -> bool:
+        _, last, rest = self.text().partition("  over HTTP")
+        return bool(last) and rest.endswith("\n")
 
     def _owns(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
@@ -184,7 +205,8 @@ def test_one_in_another_folder_has_its_own_port_and_a_temporary_one_leaves_nothi
     # The path of a socket is short, and the folders of pytest may be long.
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         temporary = Path(folder)
-        second = Dev(tmp_path, "--temporary", temporary=temporary)
+        # A signal that comes when it has told everything, and does not wait yet, means what it means a moment later.
+        second = Dev(tmp_path, "--temporary", temporary=temporary, command=STANDS_STILL)
         try:
             second.await_up()
             assert re.match(r"http://127\.0\.0\.1:\d+/", second.advice("web page"))

@@ -21,7 +21,7 @@ _SETTINGS_ABOUT = """\
 # Settings
 
 Every setting of the config file with its default. `config/hero.toml` is the same as a file to copy from, and
-[operations.md](../operations.md#configuration) says which files are read, and in which order. In the environment a
+[Configuration](configuration.md) says which files are read, and in which order. In the environment a
 setting is `HERO_SECTION__KEY`, such as `HERO_STORE__REDIS_URL`. A key that ends in `_s` takes seconds, or a duration in
 quotes: `"30s"`, `"2h30m"`, `"7d"`.
 """

@@ -4,8 +4,7 @@ A fenced block of the language `python` or `sh` is an example and runs here, in 
 order of its page. In both, a comment behind an expression or a command is what it must give. `toml`, `yaml`, `json` and
 `jsonl` must parse. A block of the languages `console` and `ini` is only shown: it needs what a test must not do
 (install a unit, change another host). docs/heroscript.md and docs/functions.md have tests of their own, in
-tests/engine. The commands of docs/operations.md change the machine, so tests/deploy runs what they do on a machine of
-its own.
+tests/engine. tests/deploy installs units, on a machine of its own.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ import yaml
 from tests.deployment import Deployment, deployed
 
 ROOT = Path(__file__).parents[1]
-#: Its shell blocks are shown only.
-CHANGES_THE_MACHINE = ROOT / "docs/operations.md"
 TESTED_ELSEWHERE = {ROOT / "docs/heroscript.md", ROOT / "docs/functions.md"}
 PAGES = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")} - TESTED_ELSEWHERE)
 LANGUAGES = {"python", "sh", "toml", "json", "jsonl", "yaml", "ini", "console", "mermaid", ""}
@@ -105,7 +102,7 @@ def test_python_gives_what_the_page_says(block: Block, service: Deployment) -> N
     assert done.stdout.splitlines() == printed
 
 
-@pytest.mark.parametrize("block", [b for b in of("sh") if b.page != CHANGES_THE_MACHINE], ids=str)
+@pytest.mark.parametrize("block", of("sh"), ids=str)
 def test_commands_give_what_the_page_says(block: Block, service: Deployment) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command, comment in commands(block.text):

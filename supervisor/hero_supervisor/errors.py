@@ -77,7 +77,8 @@ class StoreDataDamaged(StoreStartFailed):
 
     def __init__(self, folder: Path, reason: str) -> None:
         """Keep the folder and what is damaged."""
-        text = f"is damaged: {reason}; nothing was changed. Restore a copy, or see 'damaged data' in docs/operations.md"
+        cure = "Restore a copy, or see 'damaged data' in docs/how-to/incidents.md"
+        text = f"is damaged: {reason}; nothing was changed. {cure}"
         super().__init__(folder, text, "")
 
 
@@ -89,7 +90,7 @@ class StoreDataIncomplete(EmbeddedStoreError):
         self.folder = folder
         self.reason = reason
         text = f"the data of the embedded store in {folder} is not complete: {reason}; nothing was changed"
-        super().__init__(f"{text}. Restore a copy, or see 'incomplete data' in docs/operations.md")
+        super().__init__(f"{text}. Restore a copy, or see 'incomplete data' in docs/how-to/incidents.md")
 
 
 class StoreDataForeign(EmbeddedStoreError):

@@ -96,7 +96,7 @@ def test_a_dry_run_of_what_is_refused_fails_as_the_command_would(tmp_path: Path)
 
 def test_the_docs_tell_the_pause_before_a_restart_of_the_unit() -> None:
     unit = (ROOT / "config/systemd/hero-supervisor.service").read_text("utf-8")
-    page = (ROOT / "docs/operations.md").read_text("utf-8")
+    page = (ROOT / "docs/reference/service.md").read_text("utf-8")
 
     (pause,) = re.findall(r"^RestartSec=(.*)$", unit, re.MULTILINE)
     words = {"500ms": "half a second", "1": "a second", "2": "two seconds"}

@@ -253,7 +253,7 @@ def test_everything_that_the_alerts_and_the_dashboard_name_is_exported() -> None
 
 
 def test_the_guide_says_what_to_do_about_each_alert() -> None:
-    guide = (ROOT / "docs/operations.md").read_text("utf-8")
+    guide = (ROOT / "docs/how-to/watch.md").read_text("utf-8")
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
     assert {rule["alert"] for rule in rules} == set(re.findall(r"^\| `(Hero\w+)` \|", guide, re.MULTILINE))

@@ -48,7 +48,7 @@ def test_every_base_image_needs_a_digest_that_has_no_default() -> None:
 
     # An empty digest leaves "image:tag@", which no program accepts as a name.
     assert {argument for _, argument in bases()} == arguments == {"RUST_DIGEST", "PYTHON_DIGEST"}
-    described = (ROOT / "docs" / "operations.md").read_text()
+    described = (ROOT / "docs/how-to/containers.md").read_text()
     assert all(f"--build-arg {argument}=sha256:" in described for argument in arguments)
     assert all(f"inspect {image} " in described for image, _ in bases())
 

@@ -34,7 +34,7 @@ def check_store_files(settings: Settings, base: Path, *, serves: bool) -> Iterat
         try:
             examine(folder)
         except StoreDataIncomplete as e:
-            cure = "copy the folder, then restore a backup or follow 'incomplete data' in docs/operations.md"
+            cure = "copy the folder, then restore a backup or follow 'incomplete data' in docs/how-to/incidents.md"
             yield Finding.problem("store", f"its data is not complete: {e.reason}", cure)
     room = room_of(folder)
     if room.short:
@@ -45,7 +45,7 @@ def check_store_files(settings: Settings, base: Path, *, serves: bool) -> Iterat
     if kept := kept_copies(folder):
         size = sum(path.stat().st_size for path in kept)
         text = f"{len(kept)} copies of damaged data in {folder / 'damaged'} ({size:,} bytes); newest: {kept[-1].name}"
-        cure = "find out what was lost ('damaged data' in docs/operations.md), then delete them"
+        cure = "find out what was lost ('damaged data' in docs/how-to/incidents.md), then delete them"
         yield Finding.warning("store", text, cure)
 
 

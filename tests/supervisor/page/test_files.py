@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,22 @@ def test_browser_gets_the_page_and_a_program_the_hint(server: RunningServer) -> 
 
     assert get(server, "/", {"Accept": "*/*"})[0] == 405
     assert get(server, "/", BROWSER, "PUT")[0] == 405
+
+
+def imported_by(module: str, seen: set[str]) -> set[str]:
+    """Add the modules that a module imports, and those that these import, as paths below the folder of the files."""
+    for name in re.findall(r"^import .* from '(.+)';$", (FOLDER / module).read_text(), re.MULTILINE):
+        path = (FOLDER / module).parent.joinpath(name).resolve().relative_to(FOLDER).as_posix()
+        if path not in seen:
+            seen.add(path)
+            imported_by(path, seen)
+    return seen
+
+
+def test_browser_is_told_of_every_module_before_it_has_read_the_first_one() -> None:
+    named = re.findall(r'rel="modulepreload" href="page/(.+)">', (FOLDER / "index.html").read_text())
+
+    assert named == sorted(imported_by("main.js", set()))
 
 
 def test_every_file_has_strict_headers_and_a_tag(server: RunningServer) -> None:

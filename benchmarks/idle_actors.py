@@ -26,6 +26,7 @@ import psutil
 import redis
 
 from benchmarks.figures.machine import describe_machine
+from benchmarks.figures.record import record
 from tests.eventually import eventually
 from tests.supervisor.supervisor_process import SupervisorProcess
 
@@ -82,6 +83,8 @@ def measure(supervisor: SupervisorProcess, actors: int, idle_s: float) -> None:
     with redis.Redis.from_url(supervisor.url) as client:
         print("; ".join(f"{what} {value}" for what, value in describe_machine(client).items()))
     print(f"{actors} actors ready after {ready_s:.1f} s; python -c pass takes {bare_s * 1000:.0f} ms of processor time")
+    record(f"{actors} actors until ready", ready_s, "s", more_is_better=False)
+    record("start of an actor, as a multiple of Python", started_s / bare_s, "", more_is_better=False)
     print(f"processor time of an actor until then: {started_s * 1000:.0f} ms, {started_s / bare_s:.1f} times that")
     time.sleep(SETTLE_S)
     others = [process.pid for process in supervisor.descendants() if process.pid not in pids]
@@ -102,6 +105,7 @@ def measure(supervisor: SupervisorProcess, actors: int, idle_s: float) -> None:
         used_s = processor_time_s(group) - before[name][0]
         woken = (switches(group) - before[name][1]) / took_s / actors
         print(f"idle, {name}: {used_s / took_s:.2%} of a core, {woken:.1f} wake-ups for each actor and second")
+        record(f"idle, {name}", used_s / took_s * 100, "% of a core", more_is_better=False)
 
 
 def print_memory(what: str, pids: list[int]) -> None:
@@ -109,6 +113,7 @@ def print_memory(what: str, pids: list[int]) -> None:
     memory = [memory_of(pid) for pid in pids]
     proportional = statistics.median(each.proportional for each in memory) / 1e6
     private = statistics.median(each.private for each in memory) / 1e6
+    record(f"memory of {what}", proportional, "MB", more_is_better=False)
     print(f"memory of {what}: {proportional:.1f} MB proportional, {private:.1f} MB private")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures.record import record
 from hero_job.client.store import Store
 from hero_job.operations.flow import PAGE, Flow
 from hero_job.operations.objects.find import find_objects, list_objects
@@ -56,6 +57,7 @@ def timed(store: Store, name: str, make: Callable[[], Flow[Any]], times: int) ->
     taken.sort()
     cpu_ms = (time.process_time() - cpu_start) * 1000 / times
     print(f"| {name} | {statistics.median(taken):.2f} | {taken[int(len(taken) * 0.99)]:.2f} | {cpu_ms:.2f} |")
+    record(f"{name}, p50", statistics.median(taken), "ms", more_is_better=False)
 
 
 def main() -> None:
@@ -79,6 +81,7 @@ def main() -> None:
             store.run_many([next(flow)[0] for flow in flows])
         per_object = (memory(store) - before) / count
         print(f"{count} objects, {per_object:,.0f} bytes of memory each\n")
+        record("memory of an object", per_object, "bytes", more_is_better=False)
         print("| | p50 ms | p99 ms | of it CPU here, mean ms |\n|---|---|---|---|")
 
         def sid() -> str:

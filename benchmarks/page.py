@@ -27,6 +27,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.figures.record import record
 from hero_client import Supervisor
 from hero_job import JobBuilder, ScriptType
 from hero_job.protocol.op import Op
@@ -105,6 +106,8 @@ def loads(browser: Browser, deployment: Deployment, count: int) -> Iterator[str]
             taken.append(seconds)
             longest.append(max(page.evaluate("longTasks"), default=0.0))
             page.context.close()
+        record(f"{place}: complete, median", statistics.median(taken), "s", more_is_better=False)
+        record(f"{place}: longest task", max(longest), "ms", more_is_better=False)
         yield (
             f"{place:<10} complete in {min(taken):.2f} s at best, {statistics.median(taken):.2f} s in the median; "
             f"longest task {max(longest):.0f} ms"
@@ -167,6 +170,7 @@ def main() -> None:
                 browser.close()
         finally:
             mover.end()
+        record("lag of the supervisor's loop", lag, "ms", more_is_better=False)
         print(
             f"{given.pages} pages open, {given.events:,} events per minute: longest lag of the supervisor's loop "
             f"{lag:.0f} ms; longest task of a page {max(longest):.0f} ms, median {statistics.median(longest):.0f} ms"

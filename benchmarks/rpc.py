@@ -25,6 +25,7 @@ import redis
 import uvloop
 from websockets.asyncio.client import connect
 
+from benchmarks.figures.record import record
 from hero_job.client.store import Store
 from hero_job.protocol.op import Op
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
@@ -166,7 +167,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     seconds: float = parser.parse_args(argv).seconds
 
-    print(f"dispatch of a small request: {dispatch_us(int(20_000 * min(1.0, seconds)) or 1000):.1f} us")
+    took_us = dispatch_us(int(20_000 * min(1.0, seconds)) or 1000)
+    print(f"dispatch of a small request: {took_us:.1f} us")
+    record("dispatch of a small request", took_us, "us", more_is_better=False)
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         with deployed(Path(folder), actors=f"port = {port}\n{ACTORS}") as deployment:
@@ -192,6 +195,8 @@ async def measure(deployment: Deployment, seconds: float) -> None:
             rates = [await rate(deployment, transport, clients, message, seconds) for clients in CLIENTS]
             figures = "".join(f"{r:>18,.0f}" for r in rates)
             print(f"{name:<16}{transport:<12}{figures}{raw:>18,.0f}{rates[-1] / raw:>8.2f}")
+            record(f"{name}, {transport}, {CLIENTS[-1]} clients", rates[-1], "requests/s", more_is_better=True)
+            record(f"{name}, {transport}, / raw PING", rates[-1] / raw, "", more_is_better=True)
     before, most, took_s = await waiting(deployment)
     least_s = WAITERS * 0.05 / 16
     print(f"\n{WAITERS} simultaneous run_job of 0.05 s each, on 16 lanes: {took_s:.1f} s (at least {least_s:.1f} s)")

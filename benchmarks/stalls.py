@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks.figures.record import record
 from hero_job import Job, JobBuilder, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Recoveries, Settlement
@@ -252,6 +253,9 @@ def main(argv: Sequence[str] | None = None) -> int:
           f"{'ms/call':>10}{'s':>9}")  # fmt: skip
     for stall in measure_all(options.scale, options.case or tuple(CASES)):
         print(stall.line())
+        record(f"{stall.name}: an average call", stall.call_ms, "ms", more_is_better=False)
+        record(f"{stall.name}: commands of an average call", stall.commands_per_call, "", more_is_better=False)
+        record(f"{stall.name}: longest PING", stall.longest_ms, "ms", more_is_better=False)
     return 0
 
 

@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.figures.record import record
+
 _BIN = Path(sys.executable).parent
 _STORE = "redis://127.0.0.1:1/"
 COMMANDS = {
@@ -60,6 +62,7 @@ def main() -> None:
     for name, times in used.items():
         least, median = min(times), statistics.median(times)
         print(f"{name:<28}{least * 1000:>7.0f} ms{median * 1000:>7.0f} ms{least / base_s:>14.1f}")
+        record(f"{name}, as a multiple of Python", least / base_s, "", more_is_better=False)
 
 
 if __name__ == "__main__":

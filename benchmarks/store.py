@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.figures.record import record
 from hero_job import JobBuilder, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.operations.actor_operations import ActorEntry, ActorOperations, Settlement
@@ -102,12 +103,15 @@ def main() -> None:
     )
     parser.add_argument("--long", type=int, default=1_000_000, help="length of the long queue (default: %(default)s)")
     options = parser.parse_args()
-    print(f"memory per queued job, embedded store's settings: {bytes_per_job(EMBEDDED, options.jobs):.0f} bytes")
-    print(f"memory per queued job, server's defaults:         {bytes_per_job((), options.jobs):.0f} bytes")
+    for settings, name in ((EMBEDDED, "embedded store's settings"), ((), "server's defaults")):
+        taken = bytes_per_job(settings, options.jobs)
+        print(f"memory per queued job, {name + ':':<26} {taken:.0f} bytes")
+        record(f"memory per queued job, {name}", taken, "bytes", more_is_better=False)
     times = turn_times_us((1000, options.long), rounds=10, turns=200)
     for length, values in times.items():
         median = statistics.median(values)
         print(f"turn of one job, {length:>9} ids queued: best {min(values):.1f} us, median {median:.1f} us")
+        record(f"turn of one job, {length:,} ids queued", median, "us", more_is_better=False)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from benchmarks.figures.environments import EnvironmentNotMade
 from benchmarks.figures.machine import describe_machine
 from benchmarks.figures.measure import Figures, Sizes, measure_round
 from benchmarks.figures.processes import ProcessFailed
-from benchmarks.figures.report import markdown_table, ratios
+from benchmarks.figures.record import record
+from benchmarks.figures.report import markdown_table, percentile, ratios
 from benchmarks.figures.server import connect, valkey
 from benchmarks.figures.systems import FAMILIES, System
 
@@ -80,6 +81,7 @@ def main() -> int:
             client.flushall()
             actors = measure_actors(url, client, Path(folder), times=1 if options.quick else 5)
 
+    record_figures(measured, ceiling)
     compared = ratios(measured, ceiling)
     report = {
         "machine": machine,
@@ -111,6 +113,19 @@ def main() -> int:
     # The failure of a peer is reported and does not fail the run.
     failed = [figures.name for figures in measured if figures.failure and figures.family == "hero"]
     return 1 if failed else 0
+
+
+def record_figures(measured: list[Figures], ceiling: list[float]) -> None:
+    """Record the figures of each system for `benchmarks.run_all`, and ours as a share of the ceiling."""
+    record("ceiling", max(ceiling), "jobs/s", more_is_better=True)
+    for figures in measured:
+        if not figures.measured or figures.failure:
+            continue
+        drain = max(figures.drain_per_s)
+        record(f"{figures.name}: drain", drain, "jobs/s", more_is_better=True)
+        record(f"{figures.name}: submit", max(figures.submit_per_s), "jobs/s", more_is_better=True)
+        record(f"{figures.name}: round trip, p50", percentile(figures.round_trip_ms, 0.5), "ms", more_is_better=False)
+        record(f"{figures.name}: drain / ceiling", drain / max(ceiling), "", more_is_better=True)
 
 
 def say(text: str) -> None:

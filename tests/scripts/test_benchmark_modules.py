@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
     ("arguments", "promised"),
     [
         (["benchmarks.rpc", "--seconds", "0.05"], ["dispatch of a small request", "websocket", "simultaneous run_job"]),
-        (["benchmarks.store", "--jobs", "500"], ["bytes", "us"]),
+        (["benchmarks.store", "--jobs", "500", "--long", "5000"], ["bytes", "us"]),
         (["benchmarks.objects", "--objects", "500", "--times", "5"], ["bytes of memory each", "| get |", "state:done"]),
         (["benchmarks.stalls", "--scale", "0.001"], ["dependents", "recovery", "purge", "delayed", "commands/call"]),
     ],

@@ -1,4 +1,4 @@
-"""Writes the pages of the reference that the code knows: the settings, and the commands of heroctl with their options.
+"""Writes the pages of the reference that the code knows: settings, commands of heroctl, JSON-RPC methods, and metrics.
 
 `.venv/bin/python -m scripts.reference_pages` writes them anew. A test and `scripts/house_style.py` compare them with
 the code.
@@ -31,12 +31,39 @@ _COMMANDS_ABOUT = """\
 Every command with its options. [heroctl.md](../heroctl.md) says how they belong together, and
 [reference.md](../reference.md#exit-codes-of-heroctl) has the exit codes.
 """
+_METHODS_ABOUT = """\
+# JSON-RPC methods
+
+Every method with its parameters, its result and its errors. `heroctl rpc METHOD '{"name": "value"}'` calls one;
+`heroctl rpc rpc.discover` gives the same as an OpenRPC document, with examples. A parameter or field with `?` may be
+left out. [reference.md](../reference.md#error-codes-of-json-rpc) has the error codes with their cures.
+
+The scope is what a token needs; `none` needs no token. The column *repeat* (`x-repeat` in the document) is what a
+client may do that does not know whether its call arrived: `safe` means call again, `no` means look first, and another
+word is the parameter that makes a second call harmless if the first one had it, too. The document also has `x-scope` of
+each method, `x-errors` (every code with its kinds and the fields of `data`) and `x-notifications` (the events of each
+topic of `hero_subscribe`).
+"""
+_METRICS_ABOUT = """\
+# Metrics
+
+`GET /metrics` on the TCP port and on the Unix socket, in the text format of Prometheus. [Look at a
+deployment](../rpc-overview.md#metrics) says which question each answers, and has the labels; [Watch a
+deployment](../how-to/watch.md#metrics-and-alerts) has the alerts.
+"""
 
 
 def pages() -> dict[Path, str]:
     """Return the text of each page by its path."""
+    from hero_supervisor.rpc.emit.document import whole_document
+    from hero_supervisor.rpc.emit.markdown import methods_page, metrics_page
+
     folder = ROOT / "docs/reference"
+    methods = (f"{_METHODS_ABOUT}\n{_WRITTEN}", *methods_page(whole_document()))
+    metrics = (f"{_METRICS_ABOUT}\n{_WRITTEN}", *metrics_page())
     return {
+        folder / "methods.md": "\n".join(methods) + "\n",
+        folder / "metrics.md": "\n".join(metrics) + "\n",
         folder / "settings.md": "\n".join(_settings()) + "\n",
         folder / "heroctl-commands.md": "\n".join(_commands()) + "\n",
     }

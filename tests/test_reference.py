@@ -1,4 +1,4 @@
-"""docs/reference.md names every JSON-RPC method with its scope, every error code, metric and exit code."""
+"""The reference names every JSON-RPC method with its scope, every error code, metric, exit code and setting."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from hero_ctl.command_table import COMMANDS
 from hero_ctl.exits import CtlExitCode
 from hero_supervisor.rpc.auth.scopes import needed_scope
+from hero_supervisor.rpc.emit.markdown import metric_families
+from hero_supervisor.rpc.metrics.store_metrics import count_families
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from scripts import reference_pages
 from tests.supervisor.rpc.methods.test_openrpc import METHODS
@@ -17,9 +19,31 @@ PAGE = (ROOT / "docs/reference.md").read_text("utf-8")
 
 
 def test_every_method_is_listed_with_the_scope_that_it_needs() -> None:
-    rows = dict(re.findall(r"^\| `([\w.]+)` \| (none|read|user|admin) \|", PAGE, re.MULTILINE))
+    page = (ROOT / "docs/reference/methods.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| \[`([\w.]+)`\]\(#[\w.]+\) \| (none|read|user|admin) \|", page, re.MULTILINE))
 
     assert rows == {name: needed_scope(name).name.lower() for name in METHODS}
+
+
+def test_the_page_of_methods_tells_types_defaults_and_where_the_fields_of_a_job_are() -> None:
+    page = (ROOT / "docs/reference/methods.md").read_text("utf-8")
+    sections = dict(re.findall(r"^### ([\w. ]+)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
+
+    assert "| `count`? | integer |  Default: `100`. |".replace("  ", " ") in sections["list_jobs"].replace("  ", " ")
+    assert "[fields of a job](#type-jobfields)" in sections["create_job"]
+    assert "| `caller_id`" not in sections["create_job"]
+    assert "| `caller_id`" in sections["Type JobFields"]
+    assert re.search(r"\| `status` \| `\"created\"` or ", sections["Type JobView"])
+
+
+def test_the_kind_of_a_metric_is_that_of_its_page() -> None:
+    """The page is read from the calls in the code; an exposition has the same."""
+    shown = {"hero_info": "gauge", "hero_jobs_ended_total": "counter", "hero_job_run_seconds": "histogram"}
+    told = re.findall(r"^# TYPE (\w+) (\w+)$", "".join(count_families({})), re.MULTILINE)
+
+    found = {name: kind for name, kind, _ in metric_families()}
+    assert shown.items() <= found.items()
+    assert dict(told).items() <= found.items()
 
 
 def test_every_error_code_is_listed() -> None:
@@ -51,9 +75,10 @@ def test_every_command_and_setting_is_on_its_page() -> None:
 def test_every_metric_is_listed() -> None:
     folder = ROOT / "supervisor/hero_supervisor/rpc/metrics"
     source = "".join(path.read_text("utf-8") for path in sorted(folder.glob("*.py")))
+    page = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
 
     assert set(re.findall(r'"((?:hero|process)_\w+)"', source)) == set(
-        re.findall(r"^\| `((?:hero|process)_\w+)` \|", PAGE, re.MULTILINE)
+        re.findall(r"^\| `((?:hero|process)_\w+)` \| (?:gauge|counter|histogram) \| \S", page, re.MULTILINE)
     ) - {
         "hero_subscribe",
         "hero_unsubscribe",

@@ -231,7 +231,7 @@ def _restarts(text: str) -> int:
 
 def exported() -> set[str]:
     """Names of all metrics, from the reference, which a test compares with the code."""
-    page = (ROOT / "docs/reference.md").read_text("utf-8")
+    page = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
     names = set(re.findall(r"^\| `((?:hero|process)_\w+)` \|", page, re.MULTILINE))
     return names | {f"{name}_{part}" for name in names for part in ("bucket", "sum", "count")}
 

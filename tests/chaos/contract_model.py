@@ -7,6 +7,7 @@ It was written from the documentation, not from the Lua scripts, and serves as t
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hero_job import TRANSITIONS, JobStatus
@@ -50,6 +51,7 @@ class ContractModel:
         jobs: Id -> job.
         queue: Ids in the queue.
         claimed: Incarnation, living or dead -> ids in its claimed list.
+        delayed: Ids of the scheduled jobs, in the order in which they were scheduled.
     """
 
     def __init__(self, max_redeliveries: int) -> None:
@@ -57,6 +59,7 @@ class ContractModel:
         self.jobs: dict[str, JobModel] = {}
         self.queue: collections.deque[str] = collections.deque()
         self.claimed: dict[str, list[str]] = {}
+        self.delayed: list[str] = []
 
     # -- submitters and operators --------------------------------------------------------------------------------------
 
@@ -71,6 +74,8 @@ class ContractModel:
         if job.status is _S.STARTED:
             job.move_to(_S.STOPPING)
         elif job.status in (_S.DISPATCHED, _S.SCHEDULED):
+            if job.status is _S.SCHEDULED:
+                self.delayed.remove(job_id)
             job.move_to(_S.STOPPED)  # its id may stay in a list: the claim drops it
         return job.status
 
@@ -84,12 +89,19 @@ class ContractModel:
         self.queue.append(job_id)
         return True
 
-    def promote(self) -> None:
-        """Queue all scheduled jobs: in this model they are due immediately."""
-        for job_id, job in self.jobs.items():
-            if job.status is _S.SCHEDULED:
-                job.move_to(_S.DISPATCHED)
-                self.queue.append(job_id)
+    def promote(self, due_ms: Mapping[str, float]) -> None:
+        """Queue all scheduled jobs: in this model they are due immediately.
+
+        Args:
+            due_ms: When each is due by the store's clock. Those of one millisecond are queued in the order of their ids.
+        """
+        assert due_ms.keys() == set(self.delayed)
+        times = [due_ms[job_id] for job_id in self.delayed]
+        assert times == sorted(times)
+        for job_id in sorted(self.delayed, key=lambda i: (due_ms[i], i)):
+            self.jobs[job_id].move_to(_S.DISPATCHED)
+            self.queue.append(job_id)
+        self.delayed.clear()
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
@@ -109,6 +121,7 @@ class ContractModel:
             elif outcome == "retry":
                 job.move_to(_S.SCHEDULED)
                 job.owner = None
+                self.delayed.append(claimed.id)
             elif outcome == "crash":
                 self._charge(claimed.id)
             else:

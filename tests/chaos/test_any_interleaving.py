@@ -101,8 +101,9 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule()
     def promote(self) -> None:
+        flat = self.store.run(Op(("ZRANGE", self.keys.scheduled, 0, -1, "WITHSCORES"), list))
         self.store.run(self.operations.admin.promote())
-        self.model.promote()
+        self.model.promote({job_id: float(due_ms) for job_id, due_ms in zip(flat[::2], flat[1::2], strict=True)})
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
@@ -267,6 +268,23 @@ def test_in_any_interleaving_the_store_does_what_the_model_does(tmp_path: Path, 
         )  # fmt: skip
     finally:
         Interleaving.server.stop()
+
+
+def test_jobs_that_are_due_are_queued_in_the_order_of_their_times(own_valkey: ValkeyServer) -> None:
+    """Not in that of their ids, unless their times are equal, and no matter how fast the steps follow each other."""
+    Interleaving.server = own_valkey
+    walk = Interleaving()
+    walk.two_actors()
+    for _ in range(2):
+        walk.submit()
+    for which in (0, 1):
+        walk.turn(which, 1, "finished", True, False)
+    for which in (1, 0):
+        walk.turn(which, 0, "retry", True, False)
+        walk.the_store_is_as_the_model()
+    walk.promote()
+    walk.the_store_is_as_the_model()
+    walk.teardown()
 
 
 def test_a_late_result_of_an_earlier_attempt_by_the_same_holder_is_refused(own_valkey: ValkeyServer) -> None:

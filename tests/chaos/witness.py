@@ -45,5 +45,6 @@ class Witness:
         os.write(self._fd, line.encode() + b"\n")
 
     def read(self) -> list[Entry]:
-        """Return all entries, in the order of writing."""
-        return [json.loads(line) for line in self.path.read_text("utf-8").splitlines()]
+        """Return all entries, in the order of writing, except one that is just being written."""
+        complete, _, _ = self.path.read_text("utf-8").rpartition("\n")
+        return [json.loads(line) for line in complete.splitlines()]

@@ -13,6 +13,7 @@ from hero_job import JobBuilder, JobFailed, JobNotFound, JobStatus
 from hero_job.operations.operations import Op
 from hero_supervisor import ScriptType, Supervisor, SupervisorBuilder
 from tests.deployment import Deployment, deployed
+from tests.eventually import GENEROUS_S
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,12 @@ def supervisor(deployment: Deployment) -> Iterator[Supervisor]:
 
 
 def builder(script_type: ScriptType, script: str) -> JobBuilder:
-    return JobBuilder().caller_id("02abc").context_id("02def").script_type(script_type).script(script).timeout(10)
+    return JobBuilder().caller_id("02abc").context_id("02def").script_type(script_type).script(script).timeout(60)
+
+
+def wait_pop(supervisor: Supervisor, key: str) -> object:
+    """Wait for an entry of a list with a plain command."""
+    return supervisor.store.run(Op(("BLPOP", key, 60), lambda answer: answer, block_s=60))
 
 
 @pytest.mark.parametrize("script_type", [ScriptType.OSIS, ScriptType.SAL])
@@ -39,7 +45,7 @@ def test_a_job_runs_in_two_steps_and_in_one(supervisor: Supervisor, script_type:
     assert supervisor.get_job_status(job.id) is JobStatus.CREATED
 
     supervisor.start_job(job.id)
-    assert supervisor.await_result(job.id, 10) == "42"
+    assert supervisor.await_result(job.id, 60) == "42"
 
     assert supervisor.get_job_output(job.id) == "42"
     assert supervisor.run_job_and_await_result(builder(script_type, "40 + 2").build()) == "42"
@@ -88,7 +94,7 @@ def test_plain_redis_commands_can_play_the_client(supervisor: Supervisor) -> Non
           "script", "6 * 7", "timeout", "10", "status", "dispatched")  # fmt: skip
     redis("LPUSH", "hero:q:work:type:sal", "foreign")
 
-    answer = redis("BLPOP", "hero:q:reply:foreign", 5)
+    answer = wait_pop(supervisor, "hero:q:reply:foreign")
 
     assert isinstance(answer, list)
     assert '"output":"42"' in answer[1]
@@ -104,7 +110,7 @@ def test_plain_redis_commands_can_play_the_actor(supervisor: Supervisor, says: s
     job = builder(ScriptType.V, "!!wallet.send to:me").build()
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(supervisor.run_job_and_await_result, job)
-        assert redis("BLPOP", "hero:q:work:type:v", 5) == ["hero:q:work:type:v", job.id]
+        assert wait_pop(supervisor, "hero:q:work:type:v") == ["hero:q:work:type:v", job.id]
         fields = redis("HGETALL", f"hero:job:{job.id}")
         assert isinstance(fields, list)
         assert dict(zip(fields[::2], fields[1::2], strict=True))["script"] == "!!wallet.send to:me"
@@ -113,14 +119,14 @@ def test_plain_redis_commands_can_play_the_actor(supervisor: Supervisor, says: s
         if says == "reply and hash":
             redis("LPUSH", f"hero:q:reply:{job.id}", "sent")
 
-        assert waiting.result(20) == "sent"
+        assert waiting.result(GENEROUS_S) == "sent"
     assert supervisor.get_job_output(job.id) == "sent"
 
 
 def test_sixteen_sleeping_scripts_on_four_lanes_take_four_sleeps(supervisor: Supervisor) -> None:
     ids = [supervisor.submit_job(builder(ScriptType.SAL, "sleep(0.5)").build()) for _ in range(16)]
     for job_id in ids:
-        supervisor.await_result(job_id, 30)
+        supervisor.await_result(job_id, GENEROUS_S)
 
     records = [supervisor.get_job(job_id) for job_id in ids]
     started = [datetime.fromisoformat(r.started_at or "").timestamp() for r in records]

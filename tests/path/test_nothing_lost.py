@@ -6,17 +6,19 @@ import collections
 import functools
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from hero_job import HeroJobError, Job, JobBuilder, JobStatus, StoreUnavailable
 from hero_job.operations.operations import Op
 from hero_supervisor import ScriptType, Supervisor
 from tests.deployment import Deployment, alive, deployed
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 
 JOBS = 1000
 KILLS = 6
@@ -90,7 +92,7 @@ def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_continues(tm
 
         left = deployment.kill()
         assert left
-        eventually(lambda: not any(alive(p) for p in left), within_s=10, what="actors and store end on their own")
+        eventually(lambda: not any(alive(p) for p in left), what="actors and store end on their own")
 
         deployment.start()
         with deployment.supervisor() as supervisor:
@@ -123,7 +125,7 @@ def test_a_store_that_is_killed_under_load_loses_nothing_and_all_clients_reconne
             submitting = pool.submit(submit_all)
             for progress in (100, 400, 700):
                 kill_store_once(deployment, acknowledged, progress)
-            submitting.result(60)
+            submitting.result(GENEROUS_S)
 
         assert len(set(acknowledged)) == JOBS
         eventually(lambda: all_ended(supervisor, acknowledged))
@@ -131,29 +133,73 @@ def test_a_store_that_is_killed_under_load_loses_nothing_and_all_clients_reconne
         assert supervisor.run_job_and_await_result(job(ScriptType.OSIS, "1 + 1")) == "2"
 
 
-def test_the_job_of_a_killed_actor_runs_again_immediately(tmp_path: Path) -> None:
-    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
-        job_id = supervisor.submit_job(job(ScriptType.OSIS, "sleep(1); 40 + 2"))
-        eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.STARTED)
-        owner = supervisor.get_job(job_id).owner
-        deployment.actors("osis")[0].kill()
+#: Their scripts can wait for a file, so that a job runs until the test lets it end.
+ACTORS_WITH_GATES = """
+[[actors]]
+type = "osis"
+[actors.allow]
+read = ["gates"]
+[[actors]]
+type = "sal"
+lanes = 4
+[actors.allow]
+read = ["gates"]
+"""
 
-        # The supervisor saw the exit: it does not wait for the lease, which is longer than the whole second run.
+
+@pytest.fixture(scope="module")
+def with_gates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("d")
+    (folder / "gates").mkdir()
+    with deployed(folder, actors=ACTORS_WITH_GATES) as deployment:
+        yield deployment
+
+
+def submit_started(supervisor: Supervisor, script_type: ScriptType, gate: Path) -> str:
+    """Submit a job that ends once a file exists; return its id when an actor has started it."""
+    script = f"while !exist(`{gate}`) {{ sleep(0.005) }} 40 + 2"
+    job_id = supervisor.submit_job(job(script_type, script))
+    eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.STARTED)
+    return job_id
+
+
+def stands_still(process: psutil.Process) -> bool:
+    """Has a process ended, or are all of its threads stopped?"""
+    try:
+        stats = [(task / "stat").read_text() for task in Path(f"/proc/{process.pid}/task").iterdir()]
+    except OSError:
+        return not alive(process)
+    return {stat.rpartition(")")[2].split()[0] for stat in stats} <= {"T"} or not alive(process)
+
+
+def test_the_job_of_a_killed_actor_runs_again_immediately(with_gates: Deployment) -> None:
+    gate = with_gates.folder / "gates/killed"
+    with with_gates.supervisor() as supervisor:
+        job_id = submit_started(supervisor, ScriptType.OSIS, gate)
+        owner = supervisor.get_job(job_id).owner
+        (killed,) = with_gates.actors("osis")
+        killed.kill()
+        eventually(lambda: not alive(killed))
+        gate.touch()
+
+        # The supervisor saw the exit: it does not wait for the lease.
         eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.FINISHED)
         record = supervisor.get_job(job_id)
         assert (record.attempt, record.redeliveries, record.output) == (2, 0, "42")
         assert record.owner != owner
 
 
-@pytest.mark.parametrize("script_type", ["osis", "sal"])
-def test_a_frozen_actor_is_replaced_and_its_job_runs_once_more(tmp_path: Path, script_type: str) -> None:
-    with deployed(tmp_path) as deployment, deployment.supervisor() as supervisor:
-        job_id = supervisor.submit_job(job(ScriptType.parse(script_type), "sleep(0.5); 40 + 2"))
-        eventually(lambda: supervisor.get_job_status(job_id) is JobStatus.STARTED)
-        (frozen,) = deployment.actors(script_type)
+@pytest.mark.parametrize("script_type", [ScriptType.OSIS, ScriptType.SAL])
+def test_a_frozen_actor_is_replaced_and_its_job_runs_once_more(with_gates: Deployment, script_type: ScriptType) -> None:
+    gate = with_gates.folder / f"gates/frozen-{script_type.suffix}"
+    with with_gates.supervisor() as supervisor:
+        job_id = submit_started(supervisor, script_type, gate)
+        (frozen,) = with_gates.actors(script_type.suffix)
         frozen.suspend()
+        eventually(lambda: stands_still(frozen))
+        gate.touch()
 
-        assert supervisor.await_result(job_id, 60) == "42"
+        assert supervisor.await_result(job_id, GENEROUS_S) == "42"
         eventually(lambda: not alive(frozen))
         record = supervisor.get_job(job_id)
         assert (record.attempt, record.redeliveries) == (2, 0)

@@ -32,6 +32,14 @@ def once(runs: Path, gate: Path) -> str:
     return f"once {runs} {gate}"
 
 
+def announced(begun: Path, script: str) -> str:
+    """Return a script that makes a file when it begins, and then does what another script does.
+
+    That a job has the status `started` says only that the store has given it to a lane: the lane may not know it yet.
+    """
+    return f"announced {begun} {script}"
+
+
 class Handle:
     """A run that notes its cancellation."""
 
@@ -69,7 +77,11 @@ class TestEngine:
     ) -> Outcome:
         """Do what the script says."""
         assert isinstance(run, Handle)
-        match script.source.split():
+        words = script.source.split()
+        if words[:1] == ["announced"]:  # see `announced`
+            Path(words[1]).touch()
+            del words[:2]
+        match words:
             case ["deaf"]:  # ignores its deadline and its cancellation
                 time.sleep(3600)
             case ["timeless"]:  # ignores its deadline

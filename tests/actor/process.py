@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,11 +21,13 @@ from hero_job.model.job import Job, ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.operations import Op, Operations
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
+#: Timeout of a job, in seconds, that must not end it on any machine. `sleep(600)` is a script that must be stopped.
+LONG_S = 600.0
 
 
 class ActorProcess:
@@ -126,14 +129,17 @@ class ActorProcess:
 
     def wait_exit(self) -> int:
         """Wait until it has ended and return its exit code."""
-        return self.process.wait(30)
+        return self.process.wait(GENEROUS_S)
 
     def computing_threads(self) -> list[str]:
         """List the ids of its threads that run, or wait for nothing but a processor."""
         return [thread for thread, state in self._thread_states().items() if state == "R"]
 
     def _thread_states(self) -> dict[str, str]:
-        stats = {task.name: (task / "stat").read_text() for task in Path(f"/proc/{self.pid}/task").iterdir()}
+        stats: dict[str, str] = {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has just ended
+                stats[task.name] = (task / "stat").read_text()
         return {thread: stat.rpartition(")")[2].split()[0] for thread, stat in stats.items()}
 
     def close(self) -> None:
@@ -157,7 +163,7 @@ class JobClient:
     def _run(self, op: Op[T]) -> T:
         return _retried(lambda: self.store.run(op))
 
-    def submit(self, script: str, script_type: str = "osis", *, timeout_s: float = 60, **fields: Any) -> str:
+    def submit(self, script: str, script_type: str = "osis", *, timeout_s: float = LONG_S, **fields: Any) -> str:
         """Create and start a job; return its id."""
         return self.submit_job(make_job(script, script_type, timeout_s=timeout_s, **fields))
 
@@ -169,7 +175,7 @@ class JobClient:
         """Stop a job."""
         self._run(self.operations.stop(job_id))
 
-    def reply(self, job_id: str, wait_s: float = 60) -> Reply:
+    def reply(self, job_id: str, wait_s: float = GENEROUS_S) -> Reply:
         """Wait for the reply of a job."""
         return _retried(lambda: self.store.wait_reply(self.operations, job_id, wait_s))
 
@@ -214,7 +220,7 @@ def _retried(run: Callable[[], T]) -> T:
     return eventually(attempt)[0]
 
 
-def make_job(script: str, script_type: str, *, timeout_s: float = 60, **fields: Any) -> Job:
+def make_job(script: str, script_type: str, *, timeout_s: float = LONG_S, **fields: Any) -> Job:
     """Build a job.
 
     Args:

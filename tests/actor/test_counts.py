@@ -24,7 +24,7 @@ def test_an_actor_that_is_stopped_has_told_of_every_job(
     actor = start_actor("sal", "--lanes", "3")
     ids = [client.submit("1 + 1", "sal") for _ in range(200)]
     failing = client.submit("throw 1", "sal")
-    stuck = client.submit("sleep(60)", "sal", timeout_s=1)
+    stuck = client.submit("sleep(600)", "sal", timeout_s=1)
     stopped = client.submit_started("loop {}", "sal")
     client.stop(stopped)
     ended = [client.reply(job_id).status for job_id in (*ids, failing, stuck, stopped)]

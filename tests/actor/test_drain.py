@@ -67,7 +67,7 @@ def test_draining_actor_says_why(start_actor: StartActor) -> None:
 
 def test_stop_command_ends_running_jobs_and_hands_them_back(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor(control=True)
-    job_id = client.submit_started("sleep(60)")
+    job_id = client.submit_started("sleep(600)")
 
     actor.send(b'{"command":"stop"}\n')
 
@@ -75,7 +75,7 @@ def test_stop_command_ends_running_jobs_and_hands_them_back(start_actor: StartAc
     assert client.status(job_id) is JobStatus.DISPATCHED
 
 
-@pytest.mark.parametrize(("script", "engine"), [("sleep(60)", "rhai"), ("deaf", "tests.actor.engines:TestEngine")])
+@pytest.mark.parametrize(("script", "engine"), [("sleep(600)", "rhai"), ("deaf", "tests.actor.engines:TestEngine")])
 def test_actor_whose_supervisor_is_gone_does_not_stay_for_long_jobs(
     start_actor: StartActor, client: JobClient, script: str, engine: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_actor_whose_supervisor_is_gone_does_not_stay_for_long_jobs(
 
 def test_second_interrupt_ends_running_jobs_and_hands_them_back(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("sal", "--lanes", "2")
-    job_ids = [client.submit("sleep(60)", "sal") for _ in range(2)]
+    job_ids = [client.submit("sleep(600)", "sal") for _ in range(2)]
     for job_id in job_ids:
         client.wait_status(job_id, JobStatus.STARTED)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import Recoveries
 from tests.actor.conftest import StartActor
-from tests.actor.engines import TEST_ENGINE, once, until
-from tests.actor.process import ActorProcess, JobClient
+from tests.actor.engines import TEST_ENGINE, announced, once, until
+from tests.actor.process import LONG_S, ActorProcess, JobClient
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer, free_port
 
@@ -91,9 +91,16 @@ def test_draining_actor_ends_although_the_store_is_gone(start_actor: StartActor,
     assert actor.wait_exit() == 0
 
 
+def submit_begun(client: JobClient, begun: Path, script: str, timeout_s: float = LONG_S) -> str:
+    """Submit a job and wait until the engine runs it, no matter whether the store goes away now."""
+    job_id = client.submit(announced(begun, script), timeout_s=timeout_s)
+    eventually(begun.exists, what="the script runs")
+    return job_id
+
+
 def lane_cannot_settle(actor: ActorProcess) -> bool:
-    (lane,) = actor.events("beat")[-1]["lanes"]
-    return bool(lane["state"] == "connecting")
+    beats = actor.events("beat")
+    return bool(beats) and [lane["state"] for lane in beats[-1]["lanes"]] == ["connecting"]
 
 
 def test_result_that_the_store_has_not_answered_is_settled_without_a_second_run(
@@ -101,7 +108,7 @@ def test_result_that_the_store_has_not_answered_is_settled_without_a_second_run(
 ) -> None:
     actor = start_actor("osis", *TEST_ENGINE, url=own_valkey.url, control=True)
     runs, gate = tmp_path / "runs", tmp_path / "gate"
-    job_id = own_client.submit_started(once(runs, gate))
+    job_id = submit_begun(own_client, tmp_path / "begun", once(runs, gate))
     own_valkey.kill()
     gate.touch()
     eventually(lambda: lane_cannot_settle(actor), what="the lane has a result and no store")
@@ -117,7 +124,7 @@ def test_actor_gives_up_a_result_a_lease_after_the_store_has_gone_and_an_earlier
 ) -> None:
     lease_s = 2.0
     actor = start_actor("osis", *TEST_ENGINE, "--lease-s", f"{lease_s}", url=own_valkey.url, control=True)
-    first = own_client.submit_started(until(tmp_path / "one"))
+    first = submit_begun(own_client, tmp_path / "first", until(tmp_path / "one"))
     began_mono = time.monotonic()
     own_valkey.kill()
     (tmp_path / "one").touch()
@@ -126,7 +133,7 @@ def test_actor_gives_up_a_result_a_lease_after_the_store_has_gone_and_an_earlier
     assert own_client.reply(first).status is JobStatus.FINISHED
     eventually(lambda: time.monotonic() > began_mono + lease_s, what="the first outage began a lease ago")
 
-    own_client.submit_started(until(tmp_path / "two"))
+    submit_begun(own_client, tmp_path / "second", until(tmp_path / "two"))
     away_mono = time.monotonic()
     own_valkey.kill()
     actor.signal(signal.SIGTERM)
@@ -138,24 +145,21 @@ def test_actor_gives_up_a_result_a_lease_after_the_store_has_gone_and_an_earlier
 
 
 def test_drain_with_a_result_waits_for_the_store_to_take_it(
-    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     # The lease bounds how long the actor waits.
     actor = start_actor("osis", *TEST_ENGINE, "--lease-s", "60", url=own_valkey.url, control=True)
-    script = until(actor.log_path, "actor.draining")
-    job_id = own_client.submit_started(script)
+    begun, script = tmp_path / "begun", until(actor.log_path, "actor.draining")
+    job_id = submit_begun(own_client, begun, script)
     own_valkey.kill()
     actor.signal(signal.SIGTERM)
 
-    def lane_cannot_settle() -> bool:
-        return any(lane["state"] == "connecting" for beat in actor.events("beat") for lane in beat["lanes"])
-
-    eventually(lane_cannot_settle, what="the lane has a result and no store")
+    eventually(lambda: lane_cannot_settle(actor), what="the lane has a result and no store")
 
     own_valkey.start()
 
     assert actor.wait_exit() == 0
-    assert own_client.reply(job_id).result() == script
+    assert own_client.reply(job_id).result() == announced(begun, script)
 
 
 def test_job_that_will_not_yield_is_settled_as_timed_out_and_the_actor_is_replaced(
@@ -176,12 +180,10 @@ def test_job_that_will_not_yield_is_settled_as_timed_out_and_the_actor_is_replac
 
 
 def test_actor_with_a_stuck_job_ends_although_the_store_is_gone(
-    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer
+    start_actor: StartActor, own_client: JobClient, own_valkey: ValkeyServer, tmp_path: Path
 ) -> None:
     actor = start_actor("osis", "--grace-s", "0.2", *TEST_ENGINE, url=own_valkey.url, control=True)
-    job_id = own_client.submit("deaf", timeout_s=2)
-    eventually(lambda: own_client.status(job_id) in (JobStatus.STARTED, JobStatus.ERROR), what="it has begun")
-
+    submit_begun(own_client, tmp_path / "begun", "deaf", timeout_s=2)
     own_valkey.kill()
 
     assert actor.wait_exit() == 75

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 
+import psutil
+
 from hero_job.client.store import Store
 from hero_job.model.status import JobStatus
 from hero_job.operations.operations import Operations
 from hero_process.proc import children_of
 from tests.actor.conftest import StartActor
 from tests.actor.process import ActorProcess, JobClient
+from tests.deployment import alive
 from tests.eventually import eventually
 
 PROCESS = ("--isolation", "process")
@@ -69,16 +72,8 @@ def test_killed_child_is_the_error_of_its_job_alone(
 def test_no_process_is_left_when_the_actor_has_ended(start_actor: StartActor, client: JobClient) -> None:
     actor = start_actor("sal", *PROCESS)
     client.submit_started("sleep(600)", "sal", timeout_s=600)
-    left = [*children_of(actor.pid), *children(actor)]
+    left = [psutil.Process(pid) for pid in (*children_of(actor.pid), *children(actor))]
 
     actor.process.kill()
 
-    eventually(lambda: not any(map(_is_alive, left)), what="its processes are gone")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    eventually(lambda: not any(map(alive, left)), what="its processes are gone")

@@ -26,7 +26,7 @@ def builder(script: str, script_type: str = "osis") -> JobBuilder:
     return JobBuilder().caller_id("a").context_id("b").script_type(script_type).script(script).timeout(60)
 
 
-@pytest.mark.parametrize("script", ["sleep(60)", "loop {}", "loop { [1, 2, 3].map(|x| x + 1); }"])
+@pytest.mark.parametrize("script", ["sleep(600)", "loop {}", "loop { [1, 2, 3].map(|x| x + 1); }"])
 def test_a_running_script_is_stopped_wherever_it_is(start_actor: StartActor, client: JobClient, script: str) -> None:
     actor = start_actor("sal", "--lanes", "2")
     stopped = client.submit_started(script, "sal")
@@ -72,7 +72,7 @@ def test_a_foreign_client_stops_a_job_through_the_control_list_of_its_type(
     start_actor: StartActor, client: JobClient, store: Store, operations: Operations
 ) -> None:
     start_actor("osis")
-    job_id = client.submit_started("sleep(60)")
+    job_id = client.submit_started("sleep(600)")
 
     store.run(Op(("LPUSH", operations.keys.control_type("osis"), job_id), int))
 
@@ -100,7 +100,7 @@ def test_a_stop_is_obeyed_although_its_order_was_lost(
     start_actor: StartActor, client: JobClient, store: Store, operations: Operations
 ) -> None:
     start_actor("osis")
-    job_id = client.submit_started("sleep(60)")
+    job_id = client.submit_started("sleep(600)")
     # The actor took the order, and the answer never arrived.
     store.run(Op(("HSET", operations.keys.job(job_id), "status", "stopping"), int))
 
@@ -111,7 +111,7 @@ def test_a_stop_is_obeyed_after_the_control_connection_was_cut(
     start_actor: StartActor, client: JobClient, valkey: ValkeyServer
 ) -> None:
     start_actor("osis")
-    job_id = client.submit_started("sleep(60)")
+    job_id = client.submit_started("sleep(600)")
     valkey.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     client.stop(job_id)
 
@@ -153,7 +153,7 @@ def test_what_a_script_prints_and_how_far_it_is_can_be_read_while_it_runs_and_af
     start_actor: StartActor, client: JobClient, store: Store, operations: Operations
 ) -> None:
     start_actor("sal")
-    job_id = client.submit('print("one"); debug(2); progress(1, 4, "half way"); sleep(60)', "sal")
+    job_id = client.submit('print("one"); debug(2); progress(1, 4, "half way"); sleep(600)', "sal")
 
     eventually(lambda: client.record(job_id).progress == Progress(done=1, total=4, text="half way"))
     assert [(line.level, line.text) for line in store.run(operations.log(job_id))] == [("info", "one"), ("debug", "2")]

@@ -93,7 +93,8 @@ class ContractModel:
         """Queue all scheduled jobs: in this model they are due immediately.
 
         Args:
-            due_ms: When each is due by the store's clock. Those of one millisecond are queued in the order of their ids.
+            due_ms: When each is due by the store's clock. Those of one millisecond are queued in the order of their
+                ids.
         """
         assert due_ms.keys() == set(self.delayed)
         times = [due_ms[job_id] for job_id in self.delayed]

@@ -105,13 +105,14 @@ def test_job_past_its_deadline_is_cancelled_and_past_its_grace_given_up() -> Non
     batch.load([job("a", timeout="1")])
     assert isinstance(batch.run, Handle)
 
-    batch.cancel_overdue(later_mono(0.5))
+    began_mono = batch.started_mono
+    batch.cancel_overdue(began_mono + 0.5)
     assert not batch.run.cancelled.is_set()
-    batch.cancel_overdue(later_mono(1.5))
+    batch.cancel_overdue(began_mono + 1.5)
     assert batch.run.cancelled.is_set()
     assert batch.out_of_time
 
-    assert batch.abandon_overdue(later_mono(1.5), 1) is None
+    assert batch.abandon_overdue(began_mono + 1.5, 1) is None
     assert batch.abandon_overdue(later_mono(2.5), 1) == job("a", timeout="1")
     assert batch.abandon_overdue(later_mono(9), 1) is None
     assert batch.advance(result("a")) is None

@@ -94,6 +94,8 @@ def beating(actor: BeatInTest) -> Iterator[None]:
         yield
     finally:
         actor.beat.end()
+        # It may end later than that, and would then write to descriptors that belong to others.
+        eventually(lambda: not actor.beat._thread.is_alive(), what="the thread has ended")
         os.close(actor.shutdown.wake_read_fd)
         os.close(actor.shutdown.wake_write_fd)
 

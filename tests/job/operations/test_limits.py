@@ -70,15 +70,16 @@ def test_a_unique_key_allows_one_open_job_and_the_next_after_its_end(
 def test_a_unique_key_with_a_period_outlasts_its_job(
     store: Store, operations: Operations, make_job: MakeJob, lane: Lane
 ) -> None:
-    def once() -> str:
-        builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").unique("k", 0.2)
+    def once(key: str, for_s: float) -> str:
+        builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").unique(key, for_s)
         return store.run(operations.create(builder.build(), start=True))
 
-    first = once()
+    first, short = once("k", 3600), once("short", 0.2)
     lane.work_off()
-    assert once() == first
-    eventually(lambda: store.run(Op(("EXISTS", f"{operations.keys.prefix}meta:unique:k"), int)) == 0)
-    assert once() != first
+    assert once("k", 3600) == first
+    eventually(lambda: store.run(Op(("EXISTS", f"{operations.keys.prefix}meta:unique:short"), int)) == 0)
+    assert once("short", 0.2) != short
+    assert once("k", 3600) == first
 
 
 def limited(make_job: MakeJob, operations: Operations, store: Store, **fields: object) -> str:

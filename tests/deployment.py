@@ -23,7 +23,7 @@ dir = "store"
 appendfsync = "{appendfsync}"
 [supervisor]
 log_format = "json"
-lease_s = 3
+lease_s = {lease_s}
 sweep_s = 0.5
 [rpc]
 unix_socket = "hero.ipc"
@@ -40,6 +40,8 @@ lanes = 4
 
 #: Seconds after which a service counts as one that does not stop.
 STOP_LIMIT_S = 300
+#: For services whose actors nobody kills: a machine that stands still for a moment has none of them declared dead.
+LONG_LEASE_S = 15
 
 
 class Deployment:
@@ -50,6 +52,7 @@ class Deployment:
         redis_url: URL of a store; "" for the embedded store.
         appendfsync: When the embedded store writes to the disk. Only with `always` does its kill lose nothing for sure.
         actors: The end of the config, from the section `[rpc]` on.
+        lease_s: Seconds without a beat after which an actor is declared dead. Short, for tests that wait for that.
 
     Attributes:
         log: File with the log of the service and its actors.
@@ -59,14 +62,21 @@ class Deployment:
     """
 
     def __init__(
-        self, folder: Path, *, redis_url: str = "", appendfsync: str = "everysec", actors: str = ACTORS
+        self,
+        folder: Path,
+        *,
+        redis_url: str = "",
+        appendfsync: str = "everysec",
+        actors: str = ACTORS,
+        lease_s: int = 3,
     ) -> None:
         self.folder = folder
         self.log = folder / "log"
         self.url = redis_url or f"unix://{folder}/store/valkey.sock"
         self.socket = folder / "hero.ipc"
         self.port = 0
-        (folder / "hero.toml").write_text(CONFIG.format(redis_url=redis_url, appendfsync=appendfsync, actors=actors))
+        config = CONFIG.format(redis_url=redis_url, appendfsync=appendfsync, actors=actors, lease_s=lease_s)
+        (folder / "hero.toml").write_text(config)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Deployment:
@@ -131,10 +141,17 @@ class Deployment:
 
 @contextlib.contextmanager
 def deployed(
-    folder: Path, *, redis_url: str = "", appendfsync: str = "everysec", actors: str = ACTORS
+    folder: Path,
+    *,
+    redis_url: str = "",
+    appendfsync: str = "everysec",
+    actors: str = ACTORS,
+    lease_s: int = 3,
 ) -> Iterator[Deployment]:
     """Run a deployment, and check at the end that none of its processes is left."""
-    deployment = Deployment(folder, redis_url=redis_url, appendfsync=appendfsync, actors=actors).start()
+    deployment = Deployment(
+        folder, redis_url=redis_url, appendfsync=appendfsync, actors=actors, lease_s=lease_s
+    ).start()
     everything: list[psutil.Process] = []
     try:
         yield deployment

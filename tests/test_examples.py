@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deployment import Deployment, deployed
+from tests.deployment import LONG_LEASE_S, Deployment, deployed
 
 ROOT = Path(__file__).parents[1]
 TESTED_ELSEWHERE = {ROOT / "docs/heroscript.md", ROOT / "docs/functions.md"}
@@ -82,7 +82,7 @@ def test_yaml_parses(block: Block) -> None:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A deployment whose store and socket are where `scripts/run` has them."""
     folder = tmp_path_factory.mktemp("examples")
-    with deployed(folder) as deployment:
+    with deployed(folder, lease_s=LONG_LEASE_S) as deployment:
         (folder / ".hero").mkdir()
         (folder / ".hero" / "store").symlink_to(folder / "store")
         (folder / ".hero" / "hero.ipc").symlink_to(folder / "hero.ipc")

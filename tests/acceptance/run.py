@@ -20,7 +20,7 @@ from hero_job import JobBuilder, JobFailed
 from hero_supervisor import Supervisor
 from tests.acceptance.published import CANNOT, CRATES, NOT_OFFERED, PublishedScript, Unreachable, fetched, scripts
 from tests.acceptance.servers import LocalServers, serving
-from tests.deployment import deployed
+from tests.deployment import LONG_LEASE_S, deployed
 
 ACTORS = """
 [[actors]]
@@ -122,7 +122,10 @@ def verdicts(chosen: list[PublishedScript]) -> Iterator[Verdict]:
             actors = ACTORS.format(run=run, web=servers.web, redis=servers.redis, git=servers.git)
             (folder / "service").mkdir()
             (folder / "schemas").rename(folder / "service/schemas")
-            with deployed(folder / "service", actors=actors) as service, service.supervisor() as supervisor:
+            with (
+                deployed(folder / "service", actors=actors, lease_s=LONG_LEASE_S) as service,
+                service.supervisor() as supervisor,
+            ):
                 for script in chosen:
                     yield judged(supervisor, servers, script)
 

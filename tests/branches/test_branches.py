@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -82,7 +83,10 @@ def test_a_module_that_changed_is_loaded_as_it_is(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("")
     (package / "text.py").write_text("if True:\n  NAME = 'old'\n")
     compile_with_probes(tmp_path / "branches", [package])
+    before_ns = (package / "text.py").stat().st_mtime_ns
     (package / "text.py").write_text("NAME = 'changed'\n")
+    # The clock of a file system may stand still for some milliseconds.
+    os.utime(package / "text.py", ns=(before_ns + 1, before_ns + 1))
     program = line_to_start(tmp_path / "branches") + "import probed.text; print(probed.text.NAME)"
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONPATH": package.parent}

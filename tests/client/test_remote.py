@@ -26,7 +26,7 @@ from hero_job.operations.credentials import token_hash
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.description.enrich import repeat_of
 from hero_supervisor.rpc.emit.document import whole_document
-from tests.deployment import ACTORS, Deployment, deployed
+from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
 from tests.supervisor.rpc.lossy_relay import LossyRelay
 from tests.valkey_server import free_port
 
@@ -44,7 +44,7 @@ OF_THE_STORE = {
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     port = free_port()
     known = f'port = {port}\ntokens = [{{ name = "ops", scope = "admin", sha256 = "{token_hash(TOKEN)}" }}]'
-    with deployed(tmp_path_factory.mktemp("remote"), actors=known + ACTORS) as running:
+    with deployed(tmp_path_factory.mktemp("remote"), actors=known + ACTORS, lease_s=LONG_LEASE_S) as running:
         running.port = port
         yield running
 

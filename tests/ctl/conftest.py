@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import Deployment, deployed
+from tests.deployment import LONG_LEASE_S, Deployment, deployed
 
 HEROCTL = Path(sys.executable).parent / "heroctl"
 LIMIT_S = 300
@@ -22,7 +22,7 @@ Heroctl = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One deployment for all tests of the command; each test looks only at its own jobs."""
-    with deployed(tmp_path_factory.mktemp("ctl")) as running:
+    with deployed(tmp_path_factory.mktemp("ctl"), lease_s=LONG_LEASE_S) as running:
         yield running
 
 

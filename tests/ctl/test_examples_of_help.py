@@ -14,7 +14,7 @@ from hero_ctl.app import app
 from hero_ctl.examples import EXAMPLES
 from hero_job import JobBuilder
 from tests.ctl.conftest import HEROCTL, environment
-from tests.deployment import Deployment, deployed
+from tests.deployment import LONG_LEASE_S, Deployment, deployed
 
 #: Commands that change the machine or need a file of their own; their pages have examples.
 WITHOUT = {"doctor", "export", "import", "install-service", "osis get", "osis export", "osis import"}
@@ -25,7 +25,7 @@ WITHOUT |= {"osis acl show", "osis acl set"}
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A deployment in whose folder the examples run, with the files and the batch that they name."""
     folder = tmp_path_factory.mktemp("examples")
-    with deployed(folder) as running:
+    with deployed(folder, lease_s=LONG_LEASE_S) as running:
         (folder / "hello.rhai").write_text("`hello ${if ARGS.len() > 0 { ARGS[0] } else { `you` }}`")
         (folder / "hello.md").write_text("!!play.echo content:hello\n")
         with running.supervisor() as supervisor:

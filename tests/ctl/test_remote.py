@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ctl.conftest import HEROCTL, environment
-from tests.deployment import ACTORS, Deployment, deployed
+from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
 from tests.valkey_server import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -19,7 +19,9 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, str]]:
     """A deployment whose port asks for tokens, and the token of the user alice."""
     port = free_port()
-    with deployed(tmp_path_factory.mktemp("remote"), actors=f"port = {port}\nrequire_auth = true\n{ACTORS}") as running:
+    with deployed(
+        tmp_path_factory.mktemp("remote"), actors=f"port = {port}\nrequire_auth = true\n{ACTORS}", lease_s=LONG_LEASE_S
+    ) as running:
         running.port = port
         made = subprocess.run(
             [HEROCTL, "keys", "create", "alice", "--scope", "user"],

@@ -22,7 +22,7 @@ from hero_job import JobBuilder, JobFailed
 from hero_job.model.job import Job
 from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
-from tests.deployment import ACTORS, Deployment, deployed
+from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
 from tests.supervisor.rpc.tcp_client import make_certificate
 from tests.valkey_server import free_port
 
@@ -53,7 +53,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     cert, key = make_certificate(folder)
     port = free_port()
     settings = f'port = {port}\nrequire_auth = true\ntls_cert = "{cert}"\ntls_key = "{key}"\n'
-    with deployed(folder, actors=settings + ACTORS) as running:
+    with deployed(folder, actors=settings + ACTORS, lease_s=LONG_LEASE_S) as running:
         running.port = port
         made = Secured(running, cert)
         for scope in ("admin", "user", "read"):

@@ -22,6 +22,8 @@ from tests.eventually import eventually
 from tests.supervisor.rpc.raw_client import RawClient, request
 from tests.valkey_server import ValkeyServer
 
+#: Seconds after which a process or an answer counts as one that does not come.
+LIMIT_S = 300
 TAKE = """
 import json, os
 from hero_supervisor.systemd.activation import SocketsRefused, take_sockets
@@ -59,7 +61,7 @@ class Taker:
     def take(self, *fds: int, **options: Any) -> Any:
         log = self.folder / "log"
         with start_with(fds, [sys.executable, "-c", TAKE], cwd=self.folder, log=log, **options) as process:
-            process.wait(60)
+            process.wait(LIMIT_S)
         return json.loads(log.read_text())
 
 
@@ -134,10 +136,10 @@ class Managed:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(LIMIT_S)
 
     def connect_tcp(self) -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), 60)
+        client = socket.create_connection(("127.0.0.1", self.port), LIMIT_S)
         body = request("get_job_status", ["nobody"])
         head = f"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         client.sendall(head.encode() + body)
@@ -159,7 +161,7 @@ def answer_of(client: socket.socket) -> str:
 
 
 def test_restart_refuses_no_client(managed: Managed) -> None:
-    with RawClient(managed.path, 60) as client:
+    with RawClient(managed.path, LIMIT_S) as client:
         before = managed.path.stat()
         assert client.call("run_job", {"script": "40 + 2", "script_type": "OSIS", **WHO}) == "42"
         assert managed.process is not None
@@ -191,7 +193,7 @@ def test_restart_refuses_no_client(managed: Managed) -> None:
 
             # No process listens now: a client connects, asks, and waits.
             waiting_tcp = managed.connect_tcp()
-            with RawClient(managed.path, 60) as waiting:
+            with RawClient(managed.path, LIMIT_S) as waiting:
                 waiting.send(request("get_job_status", ["nobody"]) + b"\n")
                 managed.start()
                 assert "nobody" in waiting.read()["error"]["message"]
@@ -212,7 +214,7 @@ def test_passed_port_obeys_the_rules_of_a_configured_one(tmp_path: Path, valkey:
     command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml"]
     with listening_tcp("0.0.0.0") as everywhere:
         process = start_with([everywhere.fileno()], command, cwd=tmp_path, log=tmp_path / "log")
-        assert process.wait(60) == 69
+        assert process.wait(LIMIT_S) == 69
 
     assert "who can reach 0.0.0.0 could run scripts: set tokens" in (tmp_path / "log").read_text()
 
@@ -242,5 +244,5 @@ def test_service_without_a_manager_listens_as_configured(tmp_path: Path, valkey:
         )
         eventually((tmp_path / "own.ipc").exists, what="its own socket")
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(LIMIT_S) == 0
     assert not (tmp_path / "own.ipc").exists()

@@ -30,6 +30,8 @@ OBJECTS: list[dict[str, Any]] = [
     document for name in KUSTOMIZATION["resources"] for document in strict_yaml.load_all((FOLDER / name).read_text())
 ]
 URL = "redis://127.0.0.1:1/"
+#: Seconds after which a process counts as one that does not end.
+LIMIT_S = 300
 
 # The part of keda.sh/v1alpha1 that we use: key -> type of the value, a nested map, or a list of one kind of map.
 SCALED_OBJECT = {
@@ -236,7 +238,7 @@ def test_probe_of_an_actor_succeeds_once_it_is_listed(tmp_path: Path, valkey: Va
         eventually(lambda: probe() == 0, what="the actor is listed")
     finally:
         actor.terminate()
-        assert actor.wait(60) == 0
+        assert actor.wait(LIMIT_S) == 0
     assert probe() != 0
 
 
@@ -268,4 +270,4 @@ def test_probes_of_the_supervisor_succeed_on_its_configuration(
         assert curl(url + path, "-H", "Host: elsewhere.example.org").status == 403
     finally:
         supervisor.terminate()
-        assert supervisor.wait(60) == 0
+        assert supervisor.wait(LIMIT_S) == 0

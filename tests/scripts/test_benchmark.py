@@ -65,10 +65,10 @@ def test_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     ) as run:
-        actor = eventually(lambda: [p for p in below(run.pid) if "hero_actor" in p.cmdline()])
+        actor = eventually(lambda: [p for p in below(run.pid) if "hero_actor" in words_of(p)])
         everything = below(run.pid)
         run.terminate()
-        run.wait(30)
+        run.wait(300)
 
     assert actor
     eventually(lambda: not any(alive(p) for p in everything), what="server and actor have ended")
@@ -79,6 +79,14 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Give the command line of a process; nothing once it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def below(pid: int) -> list[psutil.Process]:

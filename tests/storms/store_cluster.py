@@ -12,7 +12,7 @@ from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer, free_port
 
 #: Milliseconds after which the cluster suspects a node that says nothing.
-NODE_TIMEOUT_MS = 1500
+NODE_TIMEOUT_MS = 3000
 
 
 class StoreCluster:

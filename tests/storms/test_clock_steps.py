@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,26 +157,26 @@ def test_delays_keep_their_length_and_named_times_stay_when_the_clock_is_set_bac
 
 
 def test_a_slow_question_or_answer_is_no_step(server: FakeTimeServer, namespace: str) -> None:
-    now_s = [1000.0]
-    watch = ClockWatch(namespace, lambda: now_s[0])
+    ahead_s = [0.0]  # by a pause of this process; a slow machine pauses both clocks
+    watch = ClockWatch(namespace, lambda: time.monotonic() + ahead_s[0])
     with Store(server.url) as store:
 
         def look(*, question_s: float = 0, answer_s: float = 0) -> ClockLook:
             """The store's clock moves by what a look takes in fact, and a pause makes ours move by more."""
             asked = watch.look()
-            now_s[0] += question_s
+            ahead_s[0] += question_s
             op = Op(asked.args, lambda answer: answer, asked.script, asked.key_count)
             answer = store.run(op)
-            now_s[0] += answer_s
+            ahead_s[0] += answer_s
             return asked.decode(answer)
 
         look(question_s=30)
         assert look().step_ms == 0, "the store had answered late, so less of its time has passed since"
         look(answer_s=30)
-        now_s[0] += 0.1
+        ahead_s[0] += 0.1
         assert look().step_ms == 0
         assert store.run(watch.last_step()) is None
-        now_s[0] += 30
+        ahead_s[0] += 30
         assert -31_000 < look().step_ms < -29_000, "the store's clock lacks time that has certainly passed"
         server.set_clock(30)
         look()

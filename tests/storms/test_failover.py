@@ -15,7 +15,7 @@ from hero_job.client.async_store import AsyncStore
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.job.client.test_topologies import actor, sentinels
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.submitters import Submitters
@@ -43,7 +43,7 @@ def keep_as_primary(server: ValkeyServer) -> None:
     server.command("ACL", "SETUSER", "default", "-slaveof", "-replicaof")
 
 
-async def eventually_async(ask: Callable[[], Awaitable[bool]], within_s: float = 60) -> None:
+async def eventually_async(ask: Callable[[], Awaitable[bool]], within_s: float = GENEROUS_S) -> None:
     async with asyncio.timeout(within_s):
         while True:
             with contextlib.suppress(StoreError):
@@ -133,7 +133,7 @@ def test_news_of_a_sentinel_that_lags_behind_are_not_believed(sentinels: Sentine
                 return is_on(new, store.run(WHERE))
             return False
 
-        eventually(has_left, within_s=60)
+        eventually(has_left)
         for _ in range(20):  # each on a new connection
             with Store(url) as another:
                 assert is_on(new, another.run(WHERE))

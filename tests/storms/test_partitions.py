@@ -120,7 +120,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             conf.write_text(
                 f"port {ports[-1]}\nbind 0.0.0.0\nprotected-mode no\ndir {folder}\n"
                 f"sentinel monitor hero {spaces.address('one')} {one.port} 2\n"
-                "sentinel down-after-milliseconds hero 1000\nsentinel failover-timeout hero 2000\n"
+                "sentinel down-after-milliseconds hero 3000\nsentinel failover-timeout hero 2000\n"
             )
             command = [binary(), conf, "--sentinel"]
             process = spaces.run_in("watch", partial(subprocess.Popen, command, stdout=subprocess.DEVNULL))
@@ -195,7 +195,7 @@ def test_clients_that_are_cut_off_go_on_after_the_heal_and_nothing_acknowledged_
 def test_a_host_that_is_cut_off_loses_its_jobs_to_another_and_only_those_run_again(
     network: Network, tmp_path: Path, make_job: MakeJob
 ) -> None:
-    operations, script = Operations("hero"), "sleep(1); 40 + 2"
+    operations, script = Operations("hero"), "sleep(2); 40 + 2"
     jobs = [make_job(script=script, script_type=ScriptType.SAL) for _ in range(16)]
     names = ("client", "other")
     folders = [tmp_path / name for name in names]

@@ -15,7 +15,7 @@ from hero_job.client.store import Store
 from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
-from tests.deployment import deployed
+from tests.deployment import LONG_LEASE_S, deployed
 from tests.valkey_server import ValkeyServer
 
 
@@ -41,7 +41,9 @@ def problems(found: list[dict[str, Any]], area: str) -> list[str]:
 
 
 def test_healthy_deployment_has_no_problems(tmp_path: Path) -> None:
-    with deployed(tmp_path) as running:  # of its own, because in a shared one other tests leave what doctor finds
+    with deployed(
+        tmp_path, lease_s=LONG_LEASE_S
+    ) as running:  # of its own, because in a shared one other tests leave what doctor finds
         done = doctor(cwd=running.folder)
 
     assert done.returncode == 0, done.stdout

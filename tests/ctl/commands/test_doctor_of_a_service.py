@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
-from tests.deployment import Deployment, deployed
+from tests.deployment import LONG_LEASE_S, Deployment, deployed
 from tests.eventually import eventually
 
 BROKEN = """
@@ -31,7 +31,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A service with an actor that is held after its crashes."""
-    with deployed(tmp_path_factory.mktemp("troubled"), actors=BROKEN) as running:
+    with deployed(tmp_path_factory.mktemp("troubled"), actors=BROKEN, lease_s=LONG_LEASE_S) as running:
         subprocess.run(
             [HEROCTL, "scale", "broken", "1", "--socket", str(running.socket)],
             env=environment(running.url), stdout=subprocess.DEVNULL, check=True,

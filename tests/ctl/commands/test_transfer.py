@@ -10,7 +10,7 @@ import pytest
 
 from hero_job import JobBuilder, ScriptType
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
-from tests.deployment import deployed
+from tests.deployment import LONG_LEASE_S, deployed
 from tests.valkey_server import ValkeyServer
 
 SAL = '\n[[actors]]\ntype = "sal"\nlanes = 1\n'
@@ -35,7 +35,7 @@ def test_deployment_moves_to_another_server_with_its_open_jobs(tmp_path: Path, o
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     new.mkdir()
-    with deployed(old, actors=SAL) as deployment, deployment.supervisor() as supervisor:
+    with deployed(old, actors=SAL, lease_s=LONG_LEASE_S) as deployment, deployment.supervisor() as supervisor:
         done = job("40 + 2").build()
         assert supervisor.run_job_and_await_result(done) == "42"
         supervisor.pause_queue(ScriptType.SAL)
@@ -52,7 +52,10 @@ def test_deployment_moves_to_another_server_with_its_open_jobs(tmp_path: Path, o
     imported = heroctl("import", "jobs", url=own_valkey.url, cwd=tmp_path)
     assert imported.returncode == 0, imported.stderr
 
-    with deployed(new, redis_url=own_valkey.url, actors=SAL) as deployment, deployment.supervisor() as supervisor:
+    with (
+        deployed(new, redis_url=own_valkey.url, actors=SAL, lease_s=LONG_LEASE_S) as deployment,
+        deployment.supervisor() as supervisor,
+    ):
         assert supervisor.get_job_output(done.id) == "42"
         assert supervisor.get_job_output(waiting[0]) is None, "its queue is still paused"
         supervisor.resume_queue(ScriptType.SAL)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from hero_ctl.app import app
 from hero_ctl.output.formats import FIELDS_VERSION
-from hero_job import JobBuilder
+from hero_job import JobBuilder, JobFailed
 from hero_job.model.job import JOB_FIELDS
 from hero_job.model.views import JobRecord
 from tests.deployment import Deployment
@@ -58,7 +58,8 @@ def something(deployment: Deployment) -> Iterator[Deployment]:
             return JobBuilder().caller_id("a").context_id("b").script_type("sal").script(script).timeout(60)
 
         supervisor.create_jobs([job("1").id("of-formats-1").build()], batch_id="of-formats")
-        supervisor.submit_job(job("nowhere").build())
+        with pytest.raises(JobFailed):
+            supervisor.run_job_and_await_result(job("nowhere").build(), 150)
     environ = {"HERO_REDIS_URL": deployment.url}
     made = [
         ["schedule", "add", "of-formats", "--every", "365d", "1"],

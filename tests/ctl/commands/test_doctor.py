@@ -41,9 +41,8 @@ def problems(found: list[dict[str, Any]], area: str) -> list[str]:
 
 
 def test_healthy_deployment_has_no_problems(tmp_path: Path) -> None:
-    with deployed(
-        tmp_path, lease_s=LONG_LEASE_S
-    ) as running:  # of its own, because in a shared one other tests leave what doctor finds
+    # Of its own, because in a shared one other tests leave what doctor finds.
+    with deployed(tmp_path, lease_s=LONG_LEASE_S) as running:
         done = doctor(cwd=running.folder)
 
     assert done.returncode == 0, done.stdout

@@ -30,7 +30,9 @@ def test_clients_that_take_all_connections_leave_files_for_the_service(tmp_path:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (tmp_path / "hero.toml").write_text(
-        CONFIG.format(redis_url="", appendfsync="everysec", actors=f"port = {port}\n[[actors]]\ntype = 'sal'\n")
+        CONFIG.format(
+            redis_url="", appendfsync="everysec", actors=f"port = {port}\n[[actors]]\ntype = 'sal'\n", lease_s=3
+        )
     )
     ready, write = os.pipe()
     log = tmp_path / "log"

@@ -1,4 +1,4 @@
-"""Writes the pages of the reference that the code knows: settings, commands of heroctl, JSON-RPC methods, and metrics.
+"""Writes the pages of the reference that the code knows: settings, commands, methods, kinds of errors, metrics.
 
 `.venv/bin/python -m scripts.reference_pages` writes them anew. A test and `scripts/house_style.py` compare them with
 the code.
@@ -51,6 +51,13 @@ _METRICS_ABOUT = """\
 deployment](../rpc-overview.md#metrics) says which question each answers, and has the labels; [Watch a
 deployment](../how-to/watch.md#metrics-and-alerts) has the alerts.
 """
+_KINDS_ABOUT = """\
+# Kinds of errors of jobs
+
+A job that ends without a result has a kind of error: `error_kind` of `get_job`, `kind` in the data of the error 1004,
+the label `error_kind` of metrics. `heroctl show JOB` prints its row of this table. A kind that is not here, such as one
+of an engine of your own, is counted as `other`.
+"""
 
 
 def pages() -> dict[Path, str]:
@@ -62,6 +69,7 @@ def pages() -> dict[Path, str]:
     methods = (f"{_METHODS_ABOUT}\n{_WRITTEN}", *methods_page(whole_document()))
     metrics = (f"{_METRICS_ABOUT}\n{_WRITTEN}", *metrics_page())
     return {
+        folder / "error-kinds.md": "\n".join(_kinds()) + "\n",
         folder / "methods.md": "\n".join(methods) + "\n",
         folder / "metrics.md": "\n".join(metrics) + "\n",
         folder / "settings.md": "\n".join(_settings()) + "\n",
@@ -76,6 +84,14 @@ def stale() -> list[str]:
         for path, text in pages().items()
         if not path.is_file() or path.read_text("utf-8") != text
     ]
+
+
+def _kinds() -> Iterator[str]:
+    from hero_job.model.overview.kinds import ROWS
+
+    yield f"{_KINDS_ABOUT}\n{_WRITTEN}\n\n| kinds | cause | cure |\n|---|---|---|"
+    for row in ROWS:
+        yield f"| {', '.join(f'`{kind}`' for kind in row.kinds.split())} | {_prose(row.cause)} | {_prose(row.cure)} |"
 
 
 def _settings() -> Iterator[str]:

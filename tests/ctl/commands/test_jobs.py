@@ -9,6 +9,7 @@ import uuid
 import redis
 
 from hero_job import JobBuilder
+from hero_job.model.overview.kinds import CURES
 from hero_job.protocol.op import Op
 from hero_supervisor import SupervisorBuilder
 from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
@@ -73,6 +74,17 @@ def test_output_of_a_failed_job_fails_with_the_error_of_the_job(heroctl: Heroctl
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"job {job_id}:2:1: ")
+
+
+def test_show_says_what_to_do_about_an_error(heroctl: Heroctl) -> None:
+    failed = heroctl("submit", "let x = ;").stdout.strip()
+    well = heroctl("submit", "1").stdout.strip()
+    heroctl("wait", failed, well)
+
+    facts = dict(line.split("  ", 1) for line in heroctl("show", failed).stdout.splitlines())
+    assert facts["error"].strip().startswith("BadInput: ")
+    assert facts["what to do"].strip() == f"{CURES['BadInput'].cause}: {CURES['BadInput'].cure}"
+    assert "what to do" not in heroctl("show", well).stdout
 
 
 def test_list_shows_the_newest_jobs_up_to_the_limit(heroctl: Heroctl) -> None:

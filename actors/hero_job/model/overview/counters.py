@@ -21,17 +21,35 @@ OTHER: Final = "other"
 _RUNTIME: Final = (
     "timeout stopped expired lost damaged prerequisite_failed crashed interrupted foreign exited out_of_memory "
     "child_failed engine_unavailable engine_failed engine_defect result_too_large result_not_presentable "
-    "unknown_action action_failed action_unavailable parse_error v_failed syntax_error invalid_argument"
+    "function_failed v_failed"
 )
-#: What Rhai calls its errors. Source: https://docs.rs/rhai/latest/rhai/enum.EvalAltResult.html
+_HEROSCRIPT: Final = "unknown_action no_actions action_failed syntax param missing json resp select left load error"
+#: What Rhai calls errors in the text of a script. Source: https://docs.rs/rhai/latest/rhai/enum.ParseErrorType.html
+_RHAI_SYNTAX: Final = (
+    "UnexpectedEOF BadInput UnknownOperator MissingToken MissingSymbol MalformedCallExpr MalformedIndexExpr "
+    "MalformedInExpr MalformedCapture DuplicatedProperty DuplicatedSwitchCase DuplicatedVariable "
+    "WrongSwitchIntegerCase WrongSwitchDefaultCase WrongSwitchCaseCondition PropertyExpected VariableExpected "
+    "ForbiddenVariable Reserved MismatchedType ExprExpected WrongDocComment WrongFnDefinition FnDuplicatedDefinition "
+    "FnMissingName FnMissingParams FnDuplicatedParam FnMissingBody WrongExport AssignmentToConstant "
+    "AssignmentToInvalidLHS VariableExists VariableUndefined ModuleUndefined ExprTooDeep TooManyFunctions "
+    "LiteralTooLarge LoopBreak"
+)
+#: What Rhai calls errors of a run. Source: https://docs.rs/rhai/latest/rhai/enum.EvalAltResult.html
 _RHAI: Final = (
     "System Parsing VariableExists ForbiddenVariable VariableNotFound PropertyNotFound IndexNotFound FunctionNotFound "
     "ModuleNotFound InFunctionCall InModule UnboundThis MismatchDataType MismatchOutputType IndexingType ArrayBounds "
-    "StringBounds BitFieldBounds For DataRace AssignmentToConstant DotExpr Arithmetic TooManyOperations "
-    "TooManyVariables TooManyModules StackOverflow DataTooLarge Terminated CustomSyntax Runtime"
+    "StringBounds BitFieldBounds For DataRace NonPureMethodCallOnConstant AssignmentToConstant DotExpr Arithmetic "
+    "TooManyOperations TooManyVariables TooManyModules StackOverflow DataTooLarge Terminated CustomSyntax Runtime"
 )
 #: The kinds of errors that are counted apart from each other.
-KINDS: Final = frozenset([*_RUNTIME.split(), *(f"Error{name}" for name in _RHAI.split())])
+KINDS: Final = frozenset(
+    [
+        *_RUNTIME.split(),
+        *_HEROSCRIPT.split(),
+        *_RHAI_SYNTAX.split(),
+        *(f"Error{name}" for name in _RHAI.split()),
+    ]
+)
 
 
 @dataclass(slots=True, eq=False)

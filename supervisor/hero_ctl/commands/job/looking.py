@@ -130,6 +130,14 @@ def list_jobs(
         repeat(draw, watch=watch)
 
 
+def _cure(record: JobRecord) -> str:
+    """Say what the kind of error of a job means, and what to do about it; "" for a job without one."""
+    from hero_job.model.overview.kinds import CURES
+
+    row = CURES.get(record.error_kind or "")
+    return f"{row.cause}: {row.cure}" if row else ""
+
+
 def _print_job(record: JobRecord, reasons: list[str]) -> None:
     """Print what happened to a job, one line per fact; its script and its output are left out."""
     job, progress = record.job, record.progress
@@ -152,6 +160,7 @@ def _print_job(record: JobRecord, reasons: list[str]) -> None:
         "progress": f"{progress.done:g} of {progress.total:g} {progress.text}" if progress else "",
         "error": f"{record.error_kind}: {record.error}" if record.error is not None else "",
         "error at": place,
+        "what to do": _cure(record),
         "batch": job.batch,
         "waits because": "; ".join(reasons),
     }

@@ -15,6 +15,7 @@ from hero_ctl.examples import EXAMPLES
 from hero_job import JobBuilder
 from tests.ctl.conftest import HEROCTL, environment
 from tests.deployment import LONG_LEASE_S, Deployment, deployed
+from tests.eventually import eventually
 
 #: Commands that change the machine or need a file of their own; their pages have examples.
 WITHOUT = {"doctor", "export", "import", "install-service", "osis get", "osis export", "osis import"}
@@ -45,6 +46,9 @@ def test_examples_of_the_help_run(service: Deployment, noun: str) -> None:
             done = service_call(service, env, example)
             # A stopped job is a fine thing to stop, and its wait says so.
             assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
+    if noun == "actor":  # the bench of the next nouns needs those that were stopped and started
+        with service.supervisor() as supervisor:
+            eventually(lambda: len({one.script_type for one in supervisor.list_actors() if one.beat_at}) == 2)
 
 
 def service_call(service: Deployment, env: dict[str, str], line: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,12 @@ RunOn = Callable[[int, Callable[[], Deployment]], Deployment]
 
 @contextlib.contextmanager
 def both_deployed(
-    folders: Sequence[Path], urls: Sequence[str], *, actors: str = ACTORS, run_on: RunOn = lambda _, start: start()
+    folders: Sequence[Path],
+    urls: Sequence[str],
+    *,
+    actors: str = ACTORS,
+    lease_s: int = 3,
+    run_on: RunOn = lambda _, start: start(),
 ) -> Iterator[list[Deployment]]:
     """Start both at the same time, and stop them at the end.
 
@@ -24,11 +29,16 @@ def both_deployed(
         folders: Folder of each; it exists.
         urls: URL of the store for each.
         actors: The end of their configs; see `Deployment`.
+        lease_s: The lease of their actors; see `Deployment`.
         run_on: Runs the start on its host.
     """
     with contextlib.ExitStack() as ends, ThreadPoolExecutor(2) as pool:
         starting = [
-            pool.submit(run_on, n, partial(ends.enter_context, deployed(folders[n], redis_url=urls[n], actors=actors)))
+            pool.submit(
+                run_on,
+                n,
+                partial(ends.enter_context, deployed(folders[n], redis_url=urls[n], actors=actors, lease_s=lease_s)),
+            )
             for n in range(2)
         ]
         yield [each.result() for each in starting]

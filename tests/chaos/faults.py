@@ -24,6 +24,9 @@ from tests.deployment import Deployment, alive
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 
+#: On a slow machine a single fault, with its repair, may take longer than the whole run.
+LEAST_FAULTS = 4
+
 
 class Faults:
     """Causes the faults.
@@ -76,10 +79,12 @@ class Faults:
         }
 
     def run(self, seconds: float) -> None:
-        """Cause faults for some seconds, with pauses in which the deployment may recover."""
+        """Cause faults for some seconds, with pauses in which the deployment may recover; but at least a few."""
         end_mono = time.monotonic() + seconds
         order: list[Callable[[], None]] = []
-        while (left_s := end_mono - time.monotonic()) > 0:
+        caused = 0
+        while (left_s := end_mono - time.monotonic()) > 0 or caused < LEAST_FAULTS:
+            caused += 1
             if not order:
                 # Each fault once before chance decides, so that even a short run has many of them.
                 order = list(self._kinds)

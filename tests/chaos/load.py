@@ -18,6 +18,7 @@ from hero_job import HeroJobError, Job, JobBuilder, JobFailed, JobInvalid, Scrip
 from hero_job.model.job import Priority
 from hero_supervisor import Supervisor
 from tests.chaos.witness import Witness
+from tests.eventually import GENEROUS_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,7 @@ class LoadGenerator:
 
     def _wait(self, job_id: str) -> None:
         try:
-            answer = "finished:" + self._supervisor.await_result(job_id, 90)
+            answer = "finished:" + self._supervisor.await_result(job_id, GENEROUS_S)
         except JobFailed as e:
             answer = f"{'stopped' if e.kind == 'stopped' else 'error'}:{e.kind}"
         except (WaitTimeout, StoreError) as e:

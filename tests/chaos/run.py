@@ -9,6 +9,7 @@ deleted, the rest is searched for strays, and the deployments stop.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import threading
@@ -16,6 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from hero_job import HeroJobError, StoreError
 from hero_job.client.store import Store
@@ -155,9 +158,7 @@ def run(folder: Path, *, seed: int, seconds: float, rate: float) -> Outcome:
             strays = _find_strays(store, jobs)
             for deployment in deployments:
                 deployment.stop()
-        strays += [
-            f"process {p.pid}: {p.name()}" for p in processes_that_name(f"{folder}/") if p.name() != "valkey-server"
-        ]
+        strays += _left_processes(folder)
     finally:
         proxy.mend()
         valkey.thaw()
@@ -230,8 +231,32 @@ def _find_strays(store: Store, jobs: dict[str, StoredJob]) -> list[str]:
         eventually(lambda: not left(), every_s=0.1)
     except AssertionError:
         strays += [f"key {key}" for key in left()]
-    registered = len(store.drive(operations.admin.actors()))
     wanted = sum(count for entries in HOSTS for _, count, _ in entries)
-    if registered != wanted:
-        strays.append(f"{registered} actors in the registry, not {wanted}")
+
+    def registered() -> int:
+        return len(store.drive(operations.admin.actors()))
+
+    # The last fault may have been a moment ago.
+    try:
+        eventually(lambda: registered() == wanted, every_s=0.1)
+    except AssertionError:
+        strays.append(f"{registered()} actors in the registry, not {wanted}")
     return strays
+
+
+def _left_processes(folder: Path) -> list[str]:
+    """Describe what the deployments have left running. What dies with its parent may end a moment later."""
+
+    def left() -> list[str]:
+        found = []
+        for process in processes_that_name(f"{folder}/"):
+            with contextlib.suppress(psutil.Error):
+                if (name := process.name()) != "valkey-server":
+                    found.append(f"process {process.pid}: {name}")
+        return found
+
+    try:
+        eventually(lambda: not left(), every_s=0.1)
+    except AssertionError:
+        return left()
+    return []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.faults import LEAST_FAULTS
 from tests.chaos.run import run
 
 
@@ -16,4 +17,4 @@ def test_faults_of_many_kinds_under_load_break_no_promise(tmp_path: Path) -> Non
     print(outcome.report)
     assert outcome.verdict.problems == [], outcome.report
     assert outcome.jobs > 400
-    assert outcome.faults >= 4
+    assert outcome.faults >= LEAST_FAULTS

@@ -44,7 +44,7 @@ class Interleaving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store(self.server.url)
+        self.store = Store(self.server.unix_url)
         self.operations = Operations(f"i{next(_NAMESPACES)}", RETENTION)
         self.keys = self.operations.keys
         self.recoveries = Recoveries(self.keys.namespace, RETENTION)

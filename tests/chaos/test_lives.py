@@ -47,7 +47,7 @@ class Lives(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store(self.server.url)
+        self.store = Store(self.server.unix_url)
         self.operations = Operations(f"l{next(_NAMESPACES)}")
         self.keys = self.operations.keys
         self.model = LivesModel()

@@ -48,7 +48,7 @@ class OptionsInAnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store(self.server.url)
+        self.store = Store(self.server.unix_url)
         self.operations = Operations(f"o{next(_NAMESPACES)}")
         self.keys = self.operations.keys
         self.recoveries = Recoveries(self.keys.namespace)

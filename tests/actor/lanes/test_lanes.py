@@ -102,7 +102,11 @@ def test_busy_lane_makes_far_fewer_round_trips_than_jobs_while_jobs_are_fast(
 ) -> None:
     actor = start_actor(url=own_valkey.url)
 
-    assert scripts_called(actor, own_client, own_valkey, "40 + 2", 2000) < 1000
+    def few() -> bool:
+        # A lane measures its jobs: on a busy machine they may be slow for a while.
+        return scripts_called(actor, own_client, own_valkey, "40 + 2", 1000) < 500
+
+    eventually(few, what="few round trips")
 
 
 def test_nothing_waits_behind_a_slow_job_in_its_batch(start_actor: StartActor, client: JobClient) -> None:

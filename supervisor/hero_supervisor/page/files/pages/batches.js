@@ -23,7 +23,9 @@ export default class Batches {
       this.batch = await rpc.call('get_batch', {batch_id: this.id});
       return;
     }
-    const answer = await rpc.call('list_batches', {cursor: this.cursors.at(-1), count: COUNT});
+    const {cursors} = this;
+    const answer = await rpc.call('list_batches', {cursor: cursors.at(-1), count: COUNT});
+    if (cursors !== this.cursors) return; // the page was turned meanwhile
     this.batches = answer.batches;
     this.damaged = answer.damaged;
     this.next = answer.cursor;

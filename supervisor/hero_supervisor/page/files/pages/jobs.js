@@ -56,7 +56,7 @@ export default class Jobs {
 
   async load() {
     const [, method, fixed] = TABS[this.tab];
-    const tab = this.tab;
+    const {params: wanted, cursors} = this;
     const filter = this.#filter;
     const jobs = [];
     let damaged = [];
@@ -71,7 +71,8 @@ export default class Jobs {
       cursor = answer.cursor;
       if (!cursor) break;
     }
-    if (tab !== this.tab) return;
+    // Meanwhile somebody may have asked for other jobs, and their answer may have come before this one.
+    if (wanted !== this.params || cursors !== this.cursors) return;
     this.jobs = jobs;
     this.damaged = damaged;
     this.next = cursor;

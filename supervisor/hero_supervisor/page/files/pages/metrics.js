@@ -25,7 +25,9 @@ export default class Metrics {
   }
 
   async load() {
-    this.history = await this.page.rpc.call('get_history', {span_s: SPANS[this.span]});
+    const {span} = this;
+    const history = await this.page.rpc.call('get_history', {span_s: SPANS[span]});
+    if (span === this.span || !this.history) this.history = history;
   }
 
   view() {

@@ -29,7 +29,7 @@ export default class Objects {
   async load() {
     const {rpc} = this.page;
     const {type, sid, find} = this.params;
-    const params = {...this.params};
+    const {params, cursors} = this;
     const found = {types: [], hint: null, rights: null, sids: null, versions: null};
     try {
       found.types = await rpc.call('list_object_types', this.#context);
@@ -43,13 +43,13 @@ export default class Objects {
       found.rights = await rpc.call('get_object_rights', this.#context).catch((error) => ({refused: error.message}));
       if (type && sid) found.versions = await rpc.call('get_object_history', {type, sid, ...this.#context});
       else if (type) {
-        const query = {type, cursor: this.cursors.at(-1), limit: COUNT, ...this.#context};
+        const query = {type, cursor: cursors.at(-1), limit: COUNT, ...this.#context};
         const page = await (find ? rpc.call('find_objects', {...query, query: find}) : rpc.call('list_objects', query));
         found.sids = page.sids;
         found.next = page.cursor;
       }
     }
-    if (JSON.stringify(params) === JSON.stringify(this.params)) Object.assign(this, found);
+    if (params === this.params && cursors === this.cursors) Object.assign(this, found);
   }
 
   view() {

@@ -33,7 +33,11 @@ export default class Run {
     const actors = await this.page.rpc.call('list_actors');
     const entry = actors.find((a) => a.script_type === this.type && a.supervised)?.supervised.entry;
     this.functions = entry ? await this.page.rpc.call('list_functions', {name: entry}) : [];
-    if (this.job && !ENDED.has(this.job.status)) this.job = await this.page.rpc.call('get_job', {job_id: this.job.id});
+    const {job} = this;
+    if (job && !ENDED.has(job.status)) {
+      const seen = await this.page.rpc.call('get_job', {job_id: job.id});
+      if (this.job?.id === job.id) this.job = seen; // or another one was started meanwhile
+    }
     this.every_s = this.job && !ENDED.has(this.job.status) ? 0.5 : 0;
   }
 

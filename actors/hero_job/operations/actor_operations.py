@@ -322,6 +322,10 @@ class Recoveries:
         queue = self.keys.work(job.script_type.suffix, job.group, job.instance)
         return Op(("LMOVE", queue, self.keys.claimed(incarnation, lane), "LEFT", "RIGHT"), bool)
 
+    def held_by(self, incarnation: str, lane: int) -> Op[list[str]]:
+        """List the ids of the first jobs that a lane has claimed and not settled; those that it runs come first."""
+        return Op(("LRANGE", self.keys.claimed(incarnation, lane), 0, 9), list)
+
     def recover(
         self, incarnation: str, *, proven_dead: bool, reason: str = "", stopped: bool = False, latest_ms: int | str = ""
     ) -> Op[Recovery]:

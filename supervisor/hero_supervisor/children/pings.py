@@ -3,7 +3,8 @@
 A heartbeat says that a lane moves. An answer to a ping says that a job is claimed, executed and settled. Owned here:
 when an actor is pinged, and the ping jobs from creation to deletion. The service runs this beside the loop of the
 children. Invariants: a ping goes to one lane of one incarnation and passes no queue, so it delays no job and no other
-actor can answer it; an actor is not blamed for a time in which its store was away.
+actor can answer it; an actor is not blamed for a time in which its store was away, nor for a ping that waits behind
+a job, because its lane has taken that job in the moment in which the ping was given.
 
 Source: actor loop of the Rust system (a job whose script is `ping` is answered `pong`).
 """
@@ -126,8 +127,7 @@ class Pings:
             if reply.status is JobStatus.STOPPED or reply.error_kind in _NOT_BY_THE_ACTOR:
                 raise WaitTimeout(job.id, self._wait_s)
         except WaitTimeout:
-            log.warning("ping.unanswered", extra={"child": child.slot, "incarnation": child.incarnation})
-            self._silent(child.incarnation, time.monotonic() - asked_mono)
+            await self._judge(child, lane, job, time.monotonic() - asked_mono)
         except StoreError as e:
             # The ping could not be queued, so the actor is not to blame. The next look tries again.
             log.debug("ping.not_given", extra={"child": child.slot, "reason": str(e)})
@@ -140,6 +140,17 @@ class Pings:
             idle.ends = True
             await self._tidy_up(job, answered=answered)
             idle.asking, idle.ends = None, False
+
+    async def _judge(self, child: ChildView, lane: int, job: Job, waited_s: float) -> None:
+        try:
+            held = await self._store.run(self._recoveries.held_by(child.incarnation, lane))
+        except StoreError:
+            return  # nothing is known of the lane
+        if any(job_id != job.id for job_id in held):
+            log.debug("ping.waits", extra={"child": child.slot, "reason": "its lane runs a job"})
+            return
+        log.warning("ping.unanswered", extra={"child": child.slot, "incarnation": child.incarnation})
+        self._silent(child.incarnation, waited_s)
 
     async def _tidy_up(self, job: Job, *, answered: bool) -> None:
         if not answered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,14 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from hero_job.client.async_store import AsyncStore
 from hero_job.model.job import ScriptType
+from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
+from hero_supervisor.children.child_view import ChildView
+from hero_supervisor.children.pings import Pings
+from hero_supervisor.policy.child_state import Phase
 from tests.eventually import eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.valkey_server import ValkeyServer
 
 QUICK = {
     "HERO_SUPERVISOR__PING_IDLE_S": "1",
-    "HERO_SUPERVISOR__PING_WAIT_S": "4",
+    # As long as a busy machine may need.
+    "HERO_SUPERVISOR__PING_WAIT_S": "300",
     "HERO_SUPERVISOR__SHUTDOWN_S": "0.5",
     "HERO_SUPERVISOR__LOG_LEVEL": "debug",
 }
@@ -43,8 +52,7 @@ def test_each_idle_actor_is_pinged_and_the_pings_leave_nothing_behind(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
 ) -> None:
     config = OSIS + '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 3\n'
-    # As long as a busy machine may need.
-    environ = QUICK | {"HERO_SUPERVISOR__PING_WAIT_S": "300", "HERO_SUPERVISOR__SHUTDOWN_S": "60"}
+    environ = QUICK | {"HERO_SUPERVISOR__SHUTDOWN_S": "60"}
     supervisor = start_supervisor(config, redis_url=valkey.url, namespace=namespace, environ=environ)
     supervisor.wait_ready()
 
@@ -76,9 +84,67 @@ def test_busy_actor_is_not_pinged(start_supervisor: StartSupervisor) -> None:
     supervisor.wait_status(job_id, "started")
     before = len(supervisor.events("ping.answered"))
     assert supervisor.reply(job_id).output == "42"
-    assert len(supervisor.events("ping.answered")) == before
     supervisor.wait_event("ping.answered", count=before + 1)
-    assert supervisor.events("ping.unanswered") == []
+    assert supervisor.events("ping.unanswered") == supervisor.events("child.killed") == []
+    assert supervisor.record(job_id).attempt == 1
+
+
+def pings_of(
+    store: AsyncStore, operations: Operations, namespace: str, view: ChildView, blamed: list[str], *, wait_s: float
+) -> Pings:
+    """The pings of a supervisor that has one actor."""
+    return Pings(
+        store,
+        operations,
+        Recoveries(namespace),
+        children=lambda: (view,),
+        silent=lambda incarnation, _for_s: blamed.append(incarnation),
+        idle_s=1.0,
+        wait_s=wait_s,
+    )
+
+
+def seen(*, busy: int = 0) -> ChildView:
+    """An actor of one lane, as its heartbeats show it."""
+    return ChildView(
+        slot="sal-1", entry="sal", script_type="sal", phase=Phase.RUNNING, role="owner", pid=1,
+        incarnation="sal-1.here", restarts=0, held=False, holds=0, starts_in_s=None, waits_for=(), last_exit="",
+        for_s=1.0, lanes=1, busy=busy, jobs=0, rss_bytes=1,
+    )  # fmt: skip
+
+
+def test_no_ping_is_given_while_a_job_runs(valkey: ValkeyServer, operations: Operations, namespace: str) -> None:
+    async def run() -> None:
+        async with AsyncStore(valkey.url) as store:
+            pings = pings_of(store, operations, namespace, seen(busy=1), [], wait_s=300)
+            for now_mono in range(1000, 1010):
+                pings._look(now_mono)
+            assert all(idle.asking is None for idle in pings._idle.values())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("takes_a_job", [True, False])
+def test_ping_that_waits_behind_a_job_of_its_lane_blames_nobody(
+    valkey: ValkeyServer, operations: Operations, namespace: str, takes_a_job: bool
+) -> None:
+    """The lane takes the job before it has seen the ping, and before a heartbeat has told of it."""
+    blamed: list[str] = []
+
+    async def run() -> None:
+        async with AsyncStore(valkey.url) as store:
+            pings = pings_of(store, operations, namespace, seen(), blamed, wait_s=0.2)
+            if takes_a_job:
+                claimed = operations.keys.claimed("sal-1.here", 0)
+                await store.run(Op(("RPUSH", claimed, "a-job-that-takes-long"), int))
+            for now_mono in (1000.0, 1001.0):
+                pings._look(now_mono)
+            (idle,) = pings._idle.values()
+            assert idle.asking is not None
+            await idle.asking
+
+    asyncio.run(run())
+    assert blamed == ([] if takes_a_job else ["sal-1.here"])
 
 
 def test_actor_that_sends_heartbeats_but_takes_no_job_is_replaced(
@@ -90,7 +156,8 @@ def test_actor_that_sends_heartbeats_but_takes_no_job_is_replaced(
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text(DEAF)
     path = os.pathsep.join((str(package.parent), str(Path(__file__).parents[3])))
-    supervisor = start_supervisor(environ=QUICK | {"PYTHONPATH": path})
+    environ = QUICK | {"HERO_SUPERVISOR__PING_WAIT_S": "4", "PYTHONPATH": path}
+    supervisor = start_supervisor(environ=environ)
     supervisor.wait_ready()
     pid = supervisor.pid_of("osis-1")
     reason = supervisor.wait_event("child.killed", child="osis-1")["reason"]

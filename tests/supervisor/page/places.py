@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from hero_client import Supervisor
 from hero_job import JobBuilder
@@ -32,6 +32,34 @@ HOSTILE: Final = "\"'><img src=x onerror=alert(1)><script>alert(2)</script>${ale
 def address(server: RunningServer | Deployment, place: str) -> str:
     """Return the address of a place on the page of a server."""
     return f"http://127.0.0.1:{server.port}/#/{place}"
+
+
+def visit(page: Page, place: str) -> None:
+    """Go to another place of a page that is shown, and wait until it has left the one before.
+
+    `Page.goto` may return before the page has heard of its new address; what a test sees then is still the old place.
+    """
+    page.evaluate(
+        """hash => new Promise(resolve => {
+          if (location.hash === hash) return resolve();
+          addEventListener('hashchange', resolve, {once: true});  // behind the listener of the page
+          location.hash = hash;
+        })""",
+        f"#/{place}",
+    )
+
+
+def jump(page: Page, key: str, heading: str) -> None:
+    """Go to a place by the keys `g` and another one, and wait for its heading.
+
+    The page forgets the first key after a moment, which a slow machine may take for the second one.
+    """
+    there = page.get_by_role("heading", name=heading)
+    while not there.count():
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_timeout(500)
+    expect(there).to_be_visible()
 
 
 def submit(supervisor: Supervisor, script: str = "1", **fields: str) -> str:

@@ -12,7 +12,7 @@ from hero_client import Supervisor
 from hero_job.client import async_store
 from tests.deployment import ACTORS, Deployment, deployed
 from tests.supervisor.page.conftest import Shown
-from tests.supervisor.page.places import HOSTILE, PAGES, address, sign_in, submit
+from tests.supervisor.page.places import HOSTILE, PAGES, address, jump, sign_in, submit, visit
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import TOKENS, curl
 from tests.valkey_server import ValkeyServer, free_port
@@ -69,7 +69,7 @@ def test_text_of_others_is_never_markup(server: RunningServer, supervisor: Super
         submit(supervisor, script=HOSTILE, caller_id=HOSTILE[:60], context_id=HOSTILE[:60])
     page = shown(address(server, PAGES[0]))
     for place in PAGES:
-        page.goto(address(server, place))
+        visit(page, place)
         expect(page.locator("nav [aria-current]")).to_have_text(re.compile(place, re.IGNORECASE))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         if place == "jobs":
@@ -193,7 +193,7 @@ def test_no_page_scrolls_sideways(server: RunningServer, supervisor: Supervisor,
     submit(supervisor, script="let a_long_line = " + "1 + " * 200 + "1")
     page = shown(address(server, PAGES[0]))
     for place in PAGES:
-        page.goto(address(server, place))
+        visit(page, place)
         expect(page.locator("nav [aria-current]")).to_have_text(re.compile(place, re.IGNORECASE))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         for width in (320, 768, 1280):
@@ -205,9 +205,7 @@ def test_keys_go_to_pages_unless_somebody_types(server: RunningServer, superviso
     submit(supervisor)
     page = shown(address(server, "overview"))
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    page.keyboard.press("g")
-    page.keyboard.press("j")
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    jump(page, "j", "Jobs")
 
     page.keyboard.press("/")
     page.keyboard.type("gq")

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from hero_client import Supervisor
 from tests.supervisor.page.conftest import Shown
-from tests.supervisor.page.places import PAGES, address, sign_in, submit
+from tests.supervisor.page.places import PAGES, address, sign_in, submit, visit
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import TOKENS
 from tests.valkey_server import ValkeyServer
@@ -30,7 +30,7 @@ def test_acts_that_the_token_does_not_allow_are_not_shown(
     places = [place for place in PAGES if place != "run" or name != "reader"]
     seen = set()
     for place in (*places, "jobs?caller=alice", f"job/{job_id}", "events?tab=audit"):
-        page.goto(address(guarded, place))
+        visit(page, place)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.get_by_text("Loading…")).to_have_count(0)
         seen |= {text.strip() for text in page.locator("main button").all_inner_texts()}

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from hero_client import Supervisor
 from hero_job import JobBuilder, ScriptType
 from tests.supervisor.page.conftest import Shown
-from tests.supervisor.page.places import address, submit
+from tests.supervisor.page.places import address, submit, visit
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.valkey_server import ValkeyServer
 
@@ -68,7 +68,7 @@ def test_pages_with_ten_thousand_jobs_draw_in_short_turns(
     expect(page.get_by_role("row", name=re.compile("^V 10,000 "))).to_be_visible()
     page.evaluate(WATCH)
     for place in ("jobs", "events", "batches", "overview", "jobs?tab=waiting&caller=alice"):
-        page.goto(address(server, place))
+        visit(page, place)
         expect(page.get_by_text("Loading…")).to_have_count(0)
         expect(page.locator("tbody tr").first).to_be_visible()
     page.get_by_role("button", name="Older").click()

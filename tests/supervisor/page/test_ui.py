@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.deployment import Deployment, deployed
+from tests.eventually import GENEROUS_S
 from tests.supervisor.page.conftest import Shown
 from tests.supervisor.rpc.tcp_client import ask
 
@@ -65,16 +66,16 @@ def test_page_runs_a_script_over_the_unix_socket(ui: str, shown: Shown) -> None:
 
 
 def test_calls_are_passed_on_after_the_token(ui: str) -> None:
-    with connect(socket_url(ui)) as client:
+    with connect(socket_url(ui), open_timeout=GENEROUS_S) as client:
         assert ask(client, "authenticate", [token_of(ui)])["error"]  # by name only, as the page does it
-    with connect(socket_url(ui)) as client:
+    with connect(socket_url(ui), open_timeout=GENEROUS_S) as client:
         assert ask(client, "authenticate", {"token": token_of(ui)})["result"] is True
         assert ask(client, "health")["result"]["status"] == "ok"
 
 
 @pytest.mark.parametrize("first", ["whoami", "authenticate"])
 def test_nothing_is_passed_on_without_the_token(ui: str, first: str) -> None:
-    with connect(socket_url(ui)) as client:
+    with connect(socket_url(ui), open_timeout=GENEROUS_S) as client:
         assert "token" in ask(client, first, {"token": "guessed"})["error"]["message"]
         with pytest.raises(ConnectionClosed):
             client.recv(timeout=300)
@@ -82,7 +83,7 @@ def test_nothing_is_passed_on_without_the_token(ui: str, first: str) -> None:
 
 def test_pages_of_other_sites_are_refused(ui: str) -> None:
     with pytest.raises(InvalidStatus):
-        connect(socket_url(ui), origin=Origin("https://attacker.example"))
+        connect(socket_url(ui), origin=Origin("https://attacker.example"), open_timeout=GENEROUS_S)
     with contextlib.closing(http.client.HTTPConnection(urlsplit(ui).netloc, timeout=300)) as connection:
         connection.request("GET", "/", headers={"Host": "attacker.example"})
         assert connection.getresponse().status == 403

@@ -183,6 +183,6 @@ class SupervisorProcess:
         assert record is not None
         return record
 
-    def reply(self, job_id: str, wait_s: float = 30.0) -> Reply:
+    def reply(self, job_id: str, wait_s: float = GENEROUS_S) -> Reply:
         with Store(self.url) as store:
             return store.wait_reply(self.operations, job_id, wait_s)

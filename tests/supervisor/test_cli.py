@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.program import run_program
 
@@ -114,7 +114,7 @@ def test_service_manager_gets_ready_status_watchdog_and_stopping(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(20)
+        manager.settimeout(GENEROUS_S)
         supervisor = start_supervisor(
             environ={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000", "WATCHDOG_PID": ""}
         )
@@ -123,4 +123,4 @@ def test_service_manager_gets_ready_status_watchdog_and_stopping(
             missing.discard(manager.recv(4096).decode())
         supervisor.signal(signal.SIGTERM)
         eventually(lambda: manager.recv(4096).decode() == "STOPPING=1")
-        assert supervisor.process.wait(20) == 0
+        assert supervisor.process.wait(GENEROUS_S) == 0

@@ -11,7 +11,7 @@ import pytest
 from hero_job.client.store import Store
 from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.supervising import gone
 from tests.supervisor.supervisor_process import SupervisorProcess
@@ -37,15 +37,14 @@ def test_configured_actors_start_join_and_run_jobs(start_supervisor: StartSuperv
 def test_killed_actor_is_replaced_and_its_job_restarts_before_its_lease_expires(
     start_supervisor: StartSupervisor,
 ) -> None:
-    supervisor = start_supervisor()
+    # The lease would end only after this test has failed.
+    supervisor = start_supervisor(OSIS.replace("lease_s = 3.0", "lease_s = 600.0"))
     supervisor.wait_ready()
     pid = supervisor.pid_of("osis-1")
     job_id = supervisor.submit("sleep(2); 42")
     supervisor.wait_status(job_id, JobStatus.STARTED)
-    killed_mono = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: supervisor.record(job_id).attempt == 2, what="the second start")
-    assert time.monotonic() - killed_mono < 5.0  # a second on a quiet machine; the lease alone would be 3 s
     assert supervisor.reply(job_id).output == "42"
     record = supervisor.record(job_id)
     assert (record.attempt, record.redeliveries) == (2, 0)
@@ -58,7 +57,7 @@ def test_frozen_actor_is_killed_and_replaced_and_its_job_runs_again(start_superv
     supervisor = start_supervisor()
     supervisor.wait_ready()
     pid = supervisor.pid_of("osis-1")
-    job_id = supervisor.submit("sleep(1); 42")
+    job_id = supervisor.submit("sleep(3); 42")
     supervisor.wait_status(job_id, JobStatus.STARTED)
     os.kill(pid, signal.SIGSTOP)
     assert supervisor.reply(job_id).output == "42"
@@ -80,7 +79,7 @@ def test_actor_with_a_missing_engine_is_reported_once_and_harms_no_other(start_s
 def test_term_lets_running_jobs_finish(start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str) -> None:
     supervisor = start_supervisor(TWO_TYPES, redis_url=valkey.url, namespace=namespace)
     supervisor.wait_ready()
-    jobs = [supervisor.submit("sleep(1); 7", kind) for kind in (ScriptType.OSIS, ScriptType.SAL)]
+    jobs = [supervisor.submit("sleep(3); 7", kind) for kind in (ScriptType.OSIS, ScriptType.SAL)]
     for job_id in jobs:
         supervisor.wait_status(job_id, JobStatus.STARTED)
     assert supervisor.terminate() == 0
@@ -100,7 +99,7 @@ def test_job_that_takes_longer_than_the_shutdown_time_is_handed_back(
     supervisor.wait_ready()
     job_id = supervisor.submit("sleep(60)")
     supervisor.wait_status(job_id, JobStatus.STARTED)
-    assert supervisor.terminate(within_s=45) == 0
+    assert supervisor.terminate() == 0
     assert supervisor.record(job_id).status == JobStatus.DISPATCHED
     assert nothing_left(supervisor)
 
@@ -109,16 +108,16 @@ def test_second_term_does_not_wait_for_jobs(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
 ) -> None:
     supervisor = start_supervisor(
-        OSIS, redis_url=valkey.url, namespace=namespace, environ={"HERO_SUPERVISOR__SHUTDOWN_S": "60"}
+        OSIS, redis_url=valkey.url, namespace=namespace, environ={"HERO_SUPERVISOR__SHUTDOWN_S": "3600"}
     )
     supervisor.wait_ready()
-    job_id = supervisor.submit("sleep(60)")
+    job_id = supervisor.submit("sleep(3600)", timeout=3600)
     supervisor.wait_status(job_id, JobStatus.STARTED)
     supervisor.descendants()
     supervisor.signal(signal.SIGTERM)
     supervisor.wait_event("service.stopping")
     supervisor.signal(signal.SIGINT)
-    assert supervisor.process.wait(20) == 0
+    assert supervisor.process.wait(GENEROUS_S) == 0
     assert supervisor.record(job_id).status == JobStatus.DISPATCHED
     assert nothing_left(supervisor)
 
@@ -126,7 +125,7 @@ def test_second_term_does_not_wait_for_jobs(
 def test_killed_supervisor_leaves_no_process_and_the_next_one_carries_on(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(TWO_TYPES)
     supervisor.wait_ready()
-    running = supervisor.submit("sleep(1); 1")
+    running = supervisor.submit("sleep(3); 1")
     supervisor.wait_status(running, JobStatus.STARTED)
     queued = [supervisor.submit(f"{number}") for number in range(20)]
     assert len(supervisor.descendants()) == 4  # three actors and the store
@@ -185,7 +184,7 @@ def test_supervisor_outlives_an_outage_of_the_store_and_recovers_jobs_afterwards
 ) -> None:
     supervisor = start_supervisor(redis_url=own_valkey.url)
     supervisor.wait_ready()
-    job_id = supervisor.submit("sleep(1); 42")
+    job_id = supervisor.submit("sleep(3); 42")
     supervisor.wait_status(job_id, JobStatus.STARTED)
     pid = supervisor.pid_of("osis-1")
     if trouble == "killed":

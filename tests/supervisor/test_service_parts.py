@@ -80,7 +80,7 @@ def test_client_that_waits_for_a_running_job_gets_its_answer_while_the_service_d
         reader, writer = await asyncio.open_unix_connection(tmp_path / "hero.ipc")
         writer.write(
             b'{"jsonrpc": "2.0", "id": 1, "method": "run_job", "params": {"id": "one", "caller_id": "c",'
-            b' "context_id": "c", "script_type": "SAL", "script": "sleep(1); 42"}}'
+            b' "context_id": "c", "script_type": "SAL", "script": "sleep(3); 42"}}'
         )
         async with SupervisorBuilder().redis_url(service.redis_url).build_async() as supervisor:
             async with asyncio.timeout(GENEROUS_S):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ def test_processes_of_one_entry_form_a_group() -> None:
 def test_group_restarts_with_a_crash_loop_and_recovers_with_it(tmp_path: Path) -> None:
     async def test() -> None:
         needed = tmp_path / "needed"
-        loops = program("a", NEEDS_FILE, needed, strategy=Strategy.ONE_FOR_ALL, strategy_group="g")
+        # A slow machine takes a while for the crash, and that must not look like a life.
+        limits = replace(QUICK, healthy_s=2.0)
+        loops = program("a", NEEDS_FILE, needed, strategy=Strategy.ONE_FOR_ALL, strategy_group="g", limits=limits)
         other = program("b", SLEEP, strategy=Strategy.ONE_FOR_ALL, strategy_group="g")
         async with supervising(loops, other) as supervision:
             await eventually_async(lambda: child(supervision, "a-1").held, what="the loop is held")

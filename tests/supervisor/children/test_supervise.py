@@ -78,7 +78,7 @@ def test_grandchildren_are_killed_when_their_parent_ends(tmp_path: Path) -> None
 def test_child_that_ignores_term_is_killed_and_delays_no_other_child(tmp_path: Path) -> None:
     async def test() -> None:
         deaf = tmp_path / "deaf"
-        patient = RestartLimits(shutdown_s=1.0, term_s=1.0)
+        patient = RestartLimits(shutdown_s=2.0, term_s=2.0)
         stubborn, other = program("stubborn", IGNORES_TERM, deaf, limits=patient), program("other", SLEEP)
         async with supervising(stubborn, other) as supervision:
             await eventually_async(deaf.exists)
@@ -142,7 +142,8 @@ def test_actor_is_drained_over_the_control_socket(valkey: ValkeyServer, caplog: 
     caplog.set_level("INFO")
 
     async def test() -> None:
-        async with supervising(program("a", SPEAKS, "[]", control=True), url=valkey.url) as supervision:
+        limits = RestartLimits(shutdown_s=300)  # so that no pause of the machine makes it a signal
+        async with supervising(program("a", SPEAKS, "[]", control=True, limits=limits), url=valkey.url) as supervision:
             await supervision.settled()
             await supervision.stop()
 

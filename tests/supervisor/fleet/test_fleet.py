@@ -17,7 +17,7 @@ from hero_supervisor.fleet.fleet import Fleet
 from hero_supervisor.fleet.scaler import Scaler
 from hero_supervisor.policy.child_state import Phase, Restart
 from hero_supervisor.process.spec import Strategy, actor_specs
-from tests.eventually import eventually_async
+from tests.eventually import GENEROUS_S, eventually_async
 from tests.supervisor.supervising import SLEEP, program, run, speaking_program, supervising
 from tests.valkey_server import ValkeyServer
 
@@ -95,7 +95,7 @@ def test_jobs_of_a_third_party_producer_start_a_process_of_an_entry_that_had_non
             assert counts(fleet) == {"v": 0}
             # Only an id: there is no record that says since when it waits.
             await store.run(Op(("RPUSH", operations.keys.work(ScriptType.V.suffix), "one"), int))
-            deadline_mono = time.monotonic() + 20
+            deadline_mono = time.monotonic() + GENEROUS_S
             while counts(fleet) == {"v": 0}:
                 assert time.monotonic() < deadline_mono
                 await scaler.look()

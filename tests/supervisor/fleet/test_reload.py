@@ -45,7 +45,7 @@ def test_sighup_reloads_the_config_and_replaces_only_changed_processes(
         received(manager)
 
         # One entry is new, one has changed, and one stays.
-        running = supervisor.submit("sleep(2); 7", ScriptType.SAL)
+        running = supervisor.submit("sleep(4); 7", ScriptType.SAL)
         supervisor.wait_status(running, JobStatus.STARTED)
         reload(supervisor, OSIS + SAL.replace("lanes = 4", "lanes = 3") + MORE)
         done = supervisor.wait_event("service.reloaded")
@@ -144,7 +144,7 @@ def test_rolling_restarts_under_load_fail_no_job_and_run_none_twice(start_superv
     for replaced in (3, 6, 9):
         supervisor.signal(signal.SIGUSR2)
         load_until(replaced)
-    ends = [supervisor.reply(job, 60) for job in jobs]
+    ends = [supervisor.reply(job) for job in jobs]
     assert {end.status for end in ends} == {JobStatus.FINISHED}
     assert {supervisor.record(job).attempt for job in jobs} == {1}
 

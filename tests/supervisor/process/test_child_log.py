@@ -178,7 +178,7 @@ def test_actor_whose_supervisor_was_killed_drains_and_ends_although_nothing_read
 ) -> None:
     supervisor = start_supervisor(environ={"HERO_SUPERVISOR__LOG_LEVEL": "debug"})
     supervisor.wait_ready()
-    job_id = supervisor.submit("sleep(0.5); 42")
+    job_id = supervisor.submit("sleep(2); 42")
     supervisor.wait_status(job_id, "started")
     supervisor.kill()
     eventually(lambda: not supervisor.survivors(), what="it drains and ends")

@@ -11,6 +11,7 @@ import orjson
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from tests.eventually import GENEROUS_S
 from tests.supervisor.rpc.raw_client import RawClient, request
 from tests.supervisor.rpc.running_server import RunningServer
 
@@ -48,7 +49,7 @@ class WebFollower:
 
     def read(self) -> Any:
         try:
-            return orjson.loads(self._client.recv(30))
+            return orjson.loads(self._client.recv(GENEROUS_S))
         except ConnectionClosed as e:
             self.close_code = e.rcvd.code if e.rcvd is not None else None
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Coroutine
@@ -17,6 +18,7 @@ from hero_config.model.settings import JobsSettings, RpcSettings
 from hero_supervisor import SupervisorBuilder
 from hero_supervisor.rpc.tcp.server import WebServer
 from hero_supervisor.rpc.unix.server import UnixServer
+from tests.eventually import GENEROUS_S
 from tests.valkey_server import free_port
 
 T = TypeVar("T")
@@ -57,9 +59,12 @@ class RunningServer:
             raise self._failure
         return self
 
-    def begin_stop(self, grace_s: float = 5.0) -> None:
+    def begin_stop(self, grace_s: float = GENEROUS_S) -> None:
+        """Begin to stop; requests that are being answered get so long."""
         self._grace_s = grace_s
-        self._loop.call_soon_threadsafe(self._stop.set)
+        # A server that was told before may close its loop right now, while its thread is still alive.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     def stop(self, grace_s: float = 5.0) -> None:
         if self._thread.is_alive():
@@ -121,10 +126,11 @@ class RunningServer:
 
     def websocket(self, path: str = "/", **options: Any) -> ClientConnection:
         """Connect with the library `websockets`."""
-        client: ClientConnection = connect(self.url(path, "ws"), **{"max_size": None, "compression": None, **options})
+        defaults: dict[str, Any] = {"max_size": None, "compression": None, "open_timeout": GENEROUS_S}
+        client: ClientConnection = connect(self.url(path, "ws"), **(defaults | options))
         return client
 
-    def raw(self, timeout_s: float = 30.0) -> socket.socket:
+    def raw(self, timeout_s: float = GENEROUS_S) -> socket.socket:
         """Connect with nothing but a socket."""
         return socket.create_connection(("127.0.0.1", self.port), timeout_s)
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from websockets.sync.client import ClientConnection
 
+from tests.eventually import GENEROUS_S
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.transports import request
 
@@ -44,7 +45,7 @@ class Answer:
         return int(self.json["error"]["code"])
 
 
-def curl(url: str, *options: str, body: bytes | None = None, timeout_s: int = 30) -> Answer:
+def curl(url: str, *options: str, body: bytes | None = None, timeout_s: float = GENEROUS_S) -> Answer:
     """Send a request with curl; a body makes it a POST."""
     command = ["curl", "-sS", "-D", "/dev/stderr", "-w", "%{stderr}\nstatus %{http_code}", "-m", str(timeout_s)]
     if body is not None:
@@ -71,7 +72,7 @@ def ask(
 ) -> Any:
     """Send one request over a WebSocket and return the answer."""
     client.send(request(method, params, request_id).decode())
-    return orjson.loads(client.recv(30))
+    return orjson.loads(client.recv(GENEROUS_S))
 
 
 def post_head(length: int) -> bytes:
@@ -103,14 +104,26 @@ def make_certificate(folder: Path) -> tuple[str, str]:
 
 def upgrade_to_websocket(connection: socket.socket) -> None:
     """Shake hands; the test then reads and writes frames itself."""
-    connection.sendall(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
+    assert _answer_to_upgrade(connection, "Host: localhost").startswith(b"HTTP/1.1 101 ")
+
+
+def status_of_upgrade(server: RunningServer, header: str) -> int:
+    """Return the status with which a server answers the first request of a WebSocket that has one more header."""
+    headers = (header,) if header.startswith("Host: ") else ("Host: localhost", header)
+    with server.raw() as connection:
+        return int(_answer_to_upgrade(connection, *headers).split()[1])
+
+
+def _answer_to_upgrade(connection: socket.socket, *headers: str) -> bytes:
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    connection.sendall("\r\n".join(("GET / HTTP/1.1", *headers, *upgrade, key, "", "")).encode())
     head = b""
     while b"\r\n\r\n" not in head:
-        head += connection.recv(1)
-    assert head.startswith(b"HTTP/1.1 101 ")
+        part = connection.recv(1)
+        assert part, f"the server closed after {head!r}"
+        head += part
+    return head
 
 
 def frame(payload: bytes, *, first: int = 0x81) -> bytes:

@@ -74,7 +74,9 @@ def test_a_thousand_websockets_are_served_simultaneously(web_server: RunningServ
         async with AsyncExitStack() as ends:
 
             async def open_one() -> ClientConnection:
-                return await ends.enter_async_context(connect(web_server.url(scheme="ws"), compression=None))
+                # Without a limit and without pings: both ends are in this process, and have much to do.
+                opening = connect(web_server.url(scheme="ws"), compression=None, open_timeout=None, ping_interval=None)
+                return await ends.enter_async_context(opening)
 
             opened: list[ClientConnection] = []
             for _ in range(CONNECTIONS // 50):

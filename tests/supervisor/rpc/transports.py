@@ -11,6 +11,8 @@ from typing import Any, Self
 import orjson
 from websockets.sync.client import connect
 
+from tests.eventually import GENEROUS_S
+
 TRANSPORTS = ("unix", "websocket", "http")
 
 
@@ -61,7 +63,7 @@ class WebSocketClient(Client):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"ws://127.0.0.1:{port}/"
         self._ends = contextlib.ExitStack()
-        opened = connect(url, max_size=None, compression=None, additional_headers=headers)
+        opened = connect(url, max_size=None, compression=None, additional_headers=headers, open_timeout=GENEROUS_S)
         self._connection = self._ends.enter_context(opened)
 
     def close(self) -> None:
@@ -69,7 +71,7 @@ class WebSocketClient(Client):
 
     def exchange(self, message: bytes) -> Any:
         self._connection.send(message.decode())
-        return orjson.loads(self._connection.recv(90))
+        return orjson.loads(self._connection.recv(GENEROUS_S))
 
 
 class HttpClient(Client):

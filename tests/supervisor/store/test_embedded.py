@@ -26,6 +26,7 @@ from hero_supervisor.store.embedded import Readiness
 from hero_supervisor.store.password import read_password, tcp_url
 from tests.eventually import eventually
 from tests.supervisor.conftest import MakeStore, command
+from tests.valkey_server import free_port
 
 # Starts a store as another supervisor would, prints its process id, and waits to be killed.
 OTHER = """
@@ -85,8 +86,7 @@ def test_store_has_the_settings_that_keep_jobs(make_store: MakeStore) -> None:
 
 
 def test_store_offers_a_port_on_the_loopback_address_when_asked(make_store: MakeStore) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     store = make_store(port=port)
     store.start()
     with Store(tcp_url(port, read_password(store.folder.path))) as client:
@@ -204,7 +204,7 @@ def test_runtime_folder_that_other_users_may_read_is_refused(
 
 
 def test_port_in_use_is_reported_with_the_words_of_the_server(make_store: MakeStore) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
         store = make_store(port=taken.getsockname()[1])
         with pytest.raises(StoreStartFailed, match="already in use"):
             store.start()

@@ -22,12 +22,7 @@ from hero_supervisor.store.embedded import Readiness
 from hero_supervisor.store.password import make_password, read_password, tcp_url
 from tests.eventually import eventually
 from tests.supervisor.conftest import MakeStore, StartSupervisor, command
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
+from tests.valkey_server import free_port
 
 
 def say(address: str | tuple[str, int], words: bytes) -> bytes:

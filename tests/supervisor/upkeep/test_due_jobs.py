@@ -21,6 +21,7 @@ from tests.eventually import GENEROUS_S
 from tests.valkey_server import ValkeyServer
 
 JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
+HOUR_S = 3600
 
 
 def on_store(valkey: ValkeyServer, test: Callable[[AsyncStore], Awaitable[None]]) -> None:
@@ -33,6 +34,14 @@ def on_store(valkey: ValkeyServer, test: Callable[[AsyncStore], Awaitable[None]]
 
 def due_jobs(store: AsyncStore, namespace: str) -> DueJobs:
     return DueJobs(store, Operations(namespace), Schedules(namespace), limits=JobLimits(), roll=lambda: 0.0)
+
+
+async def last_hour_ms(store: AsyncStore, schedules: Schedules) -> int:
+    """Return the last tick of an hourly schedule. The next one is not so near that it comes in the middle of a test."""
+    hour_ms = HOUR_S * 1000
+    while (now_ms := (await store.run(schedules.due())).now_ms) % hour_ms > hour_ms - 10_000:  # noqa: ASYNC110 - a clock
+        await asyncio.sleep(0.1)
+    return now_ms - now_ms % hour_ms
 
 
 async def queued(store: AsyncStore, operations: Operations) -> int:
@@ -63,11 +72,10 @@ def test_each_tick_of_a_schedule_gets_one_job_unless_it_skips_while_a_job_is_ope
     valkey: ValkeyServer, namespace: str, operations: Operations, overlap: Overlap
 ) -> None:
     schedules = Schedules(namespace)
-    schedule = Schedule(name="s", job=JOB, interval_s=60, missed=Missed.ALL, overlap=overlap)
+    schedule = Schedule(name="s", job=JOB, interval_s=HOUR_S, missed=Missed.ALL, overlap=overlap)
 
     async def test(store: AsyncStore) -> None:
-        now_s = (await store.run(schedules.due())).now_ms / 1000
-        await store.run(schedules.put(schedule, next(schedule.ticks_after(now_s - 180))))
+        await store.run(schedules.put(schedule, await last_hour_ms(store, schedules) - 2 * HOUR_S * 1000))
         await asyncio.gather(*(due_jobs(store, namespace).run_once() for _ in range(5)))
         # Three ticks were missed. The job of the first tick stays open, since there is no actor.
         assert await queued(store, operations) == (1 if overlap is Overlap.SKIP else 3)
@@ -78,11 +86,11 @@ def test_each_tick_of_a_schedule_gets_one_job_unless_it_skips_while_a_job_is_ope
 
 def test_schedule_goes_on_after_its_job_has_ended(valkey: ValkeyServer, namespace: str, operations: Operations) -> None:
     schedules = Schedules(namespace)
-    schedule = Schedule(name="s", job=JOB, interval_s=60, missed=Missed.ONCE)
+    schedule = Schedule(name="s", job=JOB, interval_s=HOUR_S, missed=Missed.ONCE)
 
     async def test(store: AsyncStore) -> None:
-        now_ms = (await store.run(schedules.due())).now_ms
-        first, second = now_ms - 61_000, now_ms - 1_000
+        second = await last_hour_ms(store, schedules)
+        first = second - HOUR_S * 1000
         await store.run(schedules.put(schedule, first))
         await store.run(operations.create(schedule.job_at(first), start=True))
         await store.run(operations.stop(schedule.job_at(first).id))
@@ -131,7 +139,7 @@ def test_a_schedule_goes_on_after_its_last_job_was_damaged(
     valkey: ValkeyServer, namespace: str, operations: Operations, last: str
 ) -> None:
     schedules = Schedules(namespace)
-    schedule = Schedule(name="s", job=JOB, interval_s=60)
+    schedule = Schedule(name="s", job=JOB, interval_s=HOUR_S)
 
     async def test(store: AsyncStore) -> None:
         key = operations.keys.job("last")
@@ -139,7 +147,7 @@ def test_a_schedule_goes_on_after_its_last_job_was_damaged(
             await store.run(Op(("HSET", key, "status", "x", "script", "1"), int))
         elif last == "not a hash":
             await store.run(Op(("SET", key, "x"), str))
-        tick = (await store.run(schedules.due())).now_ms // 60_000 * 60_000
+        tick = await last_hour_ms(store, schedules)
         await store.run(schedules.put(schedule, tick))
         await store.run(Op(("HSET", operations.keys.schedules, "s last", "last"), int))
         await due_jobs(store, namespace).run_once()

@@ -53,7 +53,7 @@ def claim_elsewhere(
 def test_jobs_of_a_lost_host_are_handed_back_when_the_lease_has_expired(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str, store: Store, operations: Operations
 ) -> None:
-    job_id, _ = claim_elsewhere(store, operations, namespace, lease_s=0.5)
+    job_id, _ = claim_elsewhere(store, operations, namespace, lease_s=1)
     supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace)
     assert supervisor.reply(job_id).output == "42"
     assert supervisor.record(job_id).rerun_reason == "its actor gave no sign of life"
@@ -108,9 +108,9 @@ def test_after_an_outage_living_actors_get_the_time_of_a_lease_to_renew_theirs(
 ) -> None:
     async def test() -> None:
         with Store(own_valkey.url) as store:
-            job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=0.3)
+            job_id, claims = claim_elsewhere(store, operations, namespace, lease_s=1)
             async with AsyncStore(own_valkey.url) as aio:
-                recovery = JobRecovery(aio, Recoveries(namespace), every_s=0.02, lease_s=2)
+                recovery = JobRecovery(aio, Recoveries(namespace), every_s=0.02, lease_s=300)
                 running = asyncio.create_task(recovery.run())
                 try:
                     own_valkey.kill()
@@ -169,7 +169,9 @@ def test_a_store_that_was_frozen_lets_living_actors_renew_their_lease_before_the
 def test_jobs_of_a_crashed_actor_are_back_in_their_queue_before_its_successor_starts(
     start_supervisor: StartSupervisor, valkey: ValkeyServer, namespace: str
 ) -> None:
-    supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace)
+    # Its job never ends, so the end of the test does not wait for it.
+    environ = {"HERO_SUPERVISOR__SHUTDOWN_S": "0.2"}
+    supervisor = start_supervisor(redis_url=valkey.url, namespace=namespace, environ=environ)
     job_id = supervisor.submit("loop {}")
     eventually(lambda: supervisor.record(job_id).status is JobStatus.STARTED)
     os.kill(supervisor.wait_event("child.started")["child_pid"], signal.SIGKILL)

@@ -18,7 +18,15 @@ from hero_config.model.settings import RpcSettings
 from hero_job.client.cancellation import end_task
 from hero_job.model.errors import StoreError
 from hero_job.operations.credentials import Credentials
-from hero_supervisor.rpc.auth.scopes import FREE_NONCES, NONCE_EVERY_S, Attempts, Holder, Tokens
+from hero_supervisor.rpc.auth.scopes import (
+    ATTEMPT_EVERY_S,
+    FREE_ATTEMPTS,
+    FREE_NONCES,
+    NONCE_EVERY_S,
+    Attempts,
+    Holder,
+    Tokens,
+)
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 
 if TYPE_CHECKING:
@@ -49,8 +57,8 @@ class Gate:
         self.credentials = Credentials(supervisor.operations.keys.namespace)
         self.store = supervisor.store
         self._sessions: WeakSet[RpcSession] = WeakSet()
-        self._wrong = Attempts()
-        self._refused = Attempts()
+        self._wrong = Attempts(FREE_ATTEMPTS, ATTEMPT_EVERY_S)
+        self._refused = Attempts(FREE_ATTEMPTS, ATTEMPT_EVERY_S)
         self._nonces = Attempts(FREE_NONCES, NONCE_EVERY_S)
         self._reading: asyncio.Task[None] | None = None
         self._reading_again: asyncio.Task[bool] | None = None

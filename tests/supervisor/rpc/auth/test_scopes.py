@@ -96,6 +96,7 @@ def test_no_method_of_the_scope_read_changes_anything(token_server: RunningServe
     assert [name for name in names if needed_scope(name) is Scope.READ and changing.search(name)] == []
 
 
+@pytest.mark.usefixtures("patient_attempts")
 def test_only_so_many_refusals_are_logged(token_server: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     body = b"[" + b",".join(request("play", ["1"], i) for i in range(auth.FREE_ATTEMPTS * 5)) + b"]"
     with caplog.at_level(logging.WARNING):

@@ -15,7 +15,7 @@ from hero_job.protocol.keys import Keys
 from hero_supervisor.rpc.auth import gate
 from hero_supervisor.rpc.auth import scopes as auth
 from hero_supervisor.rpc.protocol.wire import ErrorCode
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.keypair import KeyPair, OpensslKey
 from tests.supervisor.rpc.raw_client import RawClient, job, request
 from tests.supervisor.rpc.running_server import RunningServer
@@ -149,6 +149,7 @@ def test_a_key_that_is_not_listed_is_refused_even_if_it_signs_correctly(
     assert vars(record)["peer"] == "127.0.0.1"
 
 
+@pytest.mark.usefixtures("patient_attempts")
 def test_wrong_signatures_count_like_wrong_tokens(serve: Serve) -> None:
     with serve().websocket() as client:
         *answers, blocked = [
@@ -168,7 +169,7 @@ def test_the_number_of_nonces_of_an_address_is_limited(serve: Serve, monkeypatch
     batch = b"[" + b",".join(request("fetch_nonce", [STRANGER.public], n) for n in range(many)) + b"]"
     with serve().websocket() as client:
         client.send(batch.decode())
-        answers = orjson.loads(client.recv(30))
+        answers = orjson.loads(client.recv(GENEROUS_S))
 
     given = [answer for answer in answers if "result" in answer]
     refused = {answer["error"]["code"] for answer in answers if "error" in answer}
@@ -222,7 +223,7 @@ def test_requests_may_follow_a_signature_without_waiting_for_its_answer(serve: S
         nonce = nonce_of(client, ALICE.public)
         client.send(request("authenticate", [ALICE.public, ALICE.der(nonce)], 1).decode())
         client.send(request("whoami", None, 2).decode())
-        answers = [orjson.loads(client.recv(30)) for _ in range(2)]
+        answers = [orjson.loads(client.recv(GENEROUS_S)) for _ in range(2)]
 
     assert answers[0]["result"] is True
     assert answers[1]["result"]["name"] == ALICE.public

@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from hero_supervisor.rpc.auth import scopes as auth
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.tcp import web_socket
+from tests.eventually import GENEROUS_S
 from tests.supervisor.rpc.raw_client import job, request
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import TOKENS, ask
@@ -47,14 +48,15 @@ def test_requests_may_follow_the_first_message_without_waiting_for_its_answer(to
         client.send(request("authenticate", [TOKENS["alice"]]).decode())
         client.send(VERSION.decode())
 
-        assert [bool(orjson.loads(client.recv(30))["result"]) for _ in range(2)] == [True, True]
+        assert [bool(orjson.loads(client.recv(GENEROUS_S))["result"]) for _ in range(2)] == [True, True]
 
 
+@pytest.mark.usefixtures("patient_attempts")
 def test_guesses_in_a_batch_are_counted_like_single_ones(token_server: RunningServer) -> None:
     guesses = ",".join(request("authenticate", [f"guess {i}"], i).decode() for i in range(100))
     with token_server.websocket() as client:
         client.send(f"[{guesses}]")
-        codes = [answer["error"]["code"] for answer in orjson.loads(client.recv(30))]
+        codes = [answer["error"]["code"] for answer in orjson.loads(client.recv(GENEROUS_S))]
 
     assert codes.count(ErrorCode.UNAUTHENTICATED) == auth.FREE_ATTEMPTS
     assert codes.count(ErrorCode.TOO_MANY_ATTEMPTS) == 100 - auth.FREE_ATTEMPTS
@@ -69,7 +71,7 @@ def test_a_client_that_does_not_authenticate_is_disconnected(
         if message:
             client.send(message)
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(30)
+            client.recv(GENEROUS_S)
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008

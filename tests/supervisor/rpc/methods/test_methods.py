@@ -201,8 +201,9 @@ def test_a_damaged_job_is_an_error_and_does_not_hide_the_others(
         pages.append(client.call("search_jobs", {"cursor": pages[-1]["cursor"]}))
 
     assert error["code"] == ErrorCode.JOB_DAMAGED
-    assert [record["id"] for page in pages for record in page["jobs"]] == [good]
-    assert [damaged["id"] for page in pages for damaged in page["damaged"]] == ["bad"]
+    # While the store resizes its table of keys, one may come twice.
+    assert {record["id"] for page in pages for record in page["jobs"]} == {good}
+    assert {damaged["id"] for page in pages for damaged in page["damaged"]} == {"bad"}
 
 
 def test_service_methods_answer(client: Client) -> None:

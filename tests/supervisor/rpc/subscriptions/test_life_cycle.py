@@ -122,7 +122,7 @@ def test_invalid_topics_and_params_are_refused(
     pushing_server: RunningServer, follower: FollowingClient, params: Any
 ) -> None:
     assert follower.code("hero_subscribe", params) == ErrorCode.INVALID_PARAMS
-    assert pushing_server.subscription_tasks() == []
+    eventually(lambda: pushing_server.subscription_tasks() == [])
 
 
 def test_over_http_post_the_error_names_the_transports_that_can(pushing_server: RunningServer) -> None:

@@ -76,4 +76,4 @@ def test_lines_that_the_store_has_dropped_are_reported_as_a_gap(
 
 def test_the_log_of_an_unknown_job_is_an_error(pushing_server: RunningServer, follower: FollowingClient) -> None:
     assert follower.code("hero_subscribe", ["logs", {"job_id": "none"}]) == ErrorCode.JOB_NOT_FOUND
-    assert pushing_server.subscription_tasks() == []
+    eventually(lambda: pushing_server.subscription_tasks() == [])

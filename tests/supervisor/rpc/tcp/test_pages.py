@@ -9,7 +9,7 @@ import pytest
 from hero_supervisor.rpc.tcp.origin_checks import host_allowed, origin_allowed
 from tests.supervisor.rpc.raw_client import request
 from tests.supervisor.rpc.running_server import RunningServer
-from tests.supervisor.rpc.tcp_client import bearer, curl
+from tests.supervisor.rpc.tcp_client import bearer, curl, status_of_upgrade
 from tests.valkey_server import ValkeyServer
 
 VERSION = request("version")
@@ -42,26 +42,19 @@ def test_pages_of_other_sites_and_names_of_other_sites_are_refused(
     status: int,
     websocket: bool,
 ) -> None:
-    upgrade = (
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: " + "A" * 22 + "==",
-    )
-    options = [part for line in (header, *(upgrade if websocket else ())) for part in ("-H", line)]
     server = RunningServer(
         valkey.url, namespace, origins=["https://app.example.org"], hosts=["hero.example.org"]
     ).start()
     try:
         with caplog.at_level(logging.WARNING):
             if websocket:
-                answer = curl(server.url(), *options, "--max-time", "1" if status == 200 else "30")
+                seen = status_of_upgrade(server, header)
             else:
-                answer = curl(server.url(), *options, body=VERSION)
+                seen = curl(server.url(), "-H", header, body=VERSION).status
     finally:
         server.stop()
 
-    assert answer.status == (101 if websocket and status == 200 else status)
+    assert seen == (101 if websocket and status == 200 else status)
     assert ("rpc.refused" in caplog.text) == (status == 403)
 
 

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.tcp import server as web
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.protocol.test_dispatch import SPECIFICATION
 from tests.supervisor.rpc.raw_client import job, request
@@ -284,7 +284,8 @@ def test_a_websocket_is_served_over_tls(valkey: ValkeyServer, namespace: str, tm
     cert, key = make_certificate(tmp_path)
     server = RunningServer(valkey.url, namespace, tls_cert=cert, tls_key=key).start()
     try:
-        with connect(server.url(scheme="wss"), ssl=ssl.create_default_context(cafile=cert)) as client:
+        context = ssl.create_default_context(cafile=cert)
+        with connect(server.url(scheme="wss"), ssl=context, open_timeout=GENEROUS_S) as client:
             assert ask(client, "version")["result"]
     finally:
         server.stop()

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.deployment import deployed
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.rpc.raw_client import job, request
 from tests.supervisor.rpc.tcp_client import ask, curl
 from tests.valkey_server import free_port
@@ -29,14 +29,14 @@ def test_the_service_offers_its_port_and_ends_its_connections_gracefully(
         ran = curl(f"http://127.0.0.1:{port}/", body=request("run_job", job()))
         health = curl(f"http://127.0.0.1:{port}/healthz")
         metrics = curl(f"http://127.0.0.1:{port}/metrics")
-        with connect(f"ws://127.0.0.1:{port}/02beef") as client:
+        with connect(f"ws://127.0.0.1:{port}/02beef", open_timeout=GENEROUS_S) as client:
             played = ask(client, "play", ["6 * 7"])
-            client.send(request("run_job", job(id="slow", script="sleep(2.0); 7", context_id=None)).decode())
+            client.send(request("run_job", job(id="slow", script="sleep(4.0); 7", context_id=None)).decode())
             eventually(lambda: ask(client, "get_job_status", ["slow"]).get("result") == "started")
             os.kill(deployment.pid, signal.SIGTERM)
-            last = orjson.loads(client.recv(30))
+            last = orjson.loads(client.recv(GENEROUS_S))
             with pytest.raises(ConnectionClosed) as closed:
-                client.recv(30)
+                client.recv(GENEROUS_S)
 
         assert deployment.stop() == 0
         log = deployment.log.read_text()

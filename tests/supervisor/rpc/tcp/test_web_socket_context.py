@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.eventually import GENEROUS_S
 from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import job, request
 from tests.supervisor.rpc.running_server import RunningServer
@@ -102,7 +103,7 @@ def test_parameters_nested_deeper_than_the_recursion_limit_harm_nobody(web_serve
     with web_server.websocket("/02beef") as client:
         client.send('{"jsonrpc":"2.0","id":1,"method":"create_job","params":' + deep + "}")
 
-        assert orjson.loads(client.recv(30))["error"]["code"] == ErrorCode.INVALID_PARAMS
+        assert orjson.loads(client.recv(GENEROUS_S))["error"]["code"] == ErrorCode.INVALID_PARAMS
 
 
 def test_a_path_may_name_any_context_that_a_job_may_have(web_server: RunningServer) -> None:

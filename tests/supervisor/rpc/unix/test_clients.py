@@ -10,7 +10,7 @@ import pytest
 
 from hero_supervisor.rpc.protocol import flow_control
 from hero_supervisor.rpc.unix import connection as unix_connection
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import RawClient, job, request
 from tests.supervisor.rpc.running_server import RunningServer
@@ -173,7 +173,7 @@ def test_a_slow_reader_gets_everything_and_its_sending_is_held_back_until_then(
             return False
 
         eventually(held_back, what="the server stops reading")
-        slow.socket.settimeout(30)
+        slow.socket.settimeout(GENEROUS_S)
         ids = {slow.read()["id"] for _ in range(30)}
 
         assert ids == set(range(30))

@@ -27,8 +27,8 @@ class OverUnix(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
         self.sock.connect(str(self._path))
+        self.sock.settimeout(self.timeout)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from hero_supervisor.rpc.protocol import flow_control
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from hero_supervisor.rpc.unix import connection as unix_connection
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.protocol.test_dispatch import SPECIFICATION
 from tests.supervisor.rpc.raw_client import RawClient, job, request
@@ -64,7 +64,7 @@ def test_half_a_message_waits_for_its_other_half(client: RawClient) -> None:
     client.socket.settimeout(0.2)
     with pytest.raises(TimeoutError):
         client.socket.recv(1)
-    client.socket.settimeout(30)
+    client.socket.settimeout(GENEROUS_S)
 
     client.send(VERSION[half:])
 
@@ -200,7 +200,7 @@ def test_answers_come_as_they_are_ready_and_not_in_order(client: RawClient, fore
 
 def test_more_requests_than_may_be_in_flight_are_all_answered(client: RawClient) -> None:
     count = flow_control.MAX_IN_FLIGHT * 3
-    client.socket.settimeout(60)
+    client.socket.settimeout(GENEROUS_S)
     for start in range(0, count, 500):
         client.send(b"".join(request("version", request_id=i) for i in range(start, min(start + 500, count))))
 

@@ -160,11 +160,11 @@ class SupervisorProcess:
 
     # Jobs
 
-    def job(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 60) -> Job:
+    def job(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 600) -> Job:
         builder = JobBuilder().caller_id("caller").context_id("context").script_type(script_type)
         return builder.script(script).timeout(timeout).build()
 
-    def submit(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 60) -> str:
+    def submit(self, script: str, script_type: ScriptType = ScriptType.OSIS, *, timeout: int = 600) -> str:
         """Create and start a job, and give its id."""
         job = self.job(script, script_type, timeout=timeout)
         with Store(self.url) as store:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -54,16 +55,16 @@ async def start_one(supervision: Supervision, steady: ActorSpec, fresh: ActorSpe
     """Have one more process started while another one runs, until both are ready."""
     slot = f"{fresh.name}-1"
     supervision.want((steady, fresh))
-    await eventually_async(lambda: is_ready(supervision, slot), within_s=60, what=f"{slot} runs; {calls.made}")
+    await eventually_async(lambda: is_ready(supervision, slot), what=f"{slot} runs; {calls.made}")
 
 
 async def end_one(supervision: Supervision, steady: ActorSpec) -> None:
     supervision.want((steady,))
-    await eventually_async(lambda: len(supervision.children()) == 1, within_s=60, what="it has ended")
+    await eventually_async(lambda: len(supervision.children()) == 1, what="it has ended")
 
 
-def left_children(before: set[int]) -> list[psutil.Process]:
-    return [process for process in psutil.Process().children() if process.pid not in before]
+def nothing_left(children: set[int], descriptors: int) -> bool:
+    return {process.pid for process in psutil.Process().children()} <= children and count_descriptors() == descriptors
 
 
 @pytest.mark.timeout(900)
@@ -81,7 +82,7 @@ def test_each_call_that_a_start_makes_may_fail_once(
     async def test() -> None:
         steady, fresh = speaking_program("steady"), speaking_program("fresh", launch=options)
         async with supervising(steady) as supervision:
-            await eventually_async(lambda: is_ready(supervision, "steady-1"), within_s=60)
+            await eventually_async(lambda: is_ready(supervision, "steady-1"))
             pid = pid_of(supervision, "steady-1")
             calls.watch(*watched)
             calls.arm()
@@ -99,8 +100,8 @@ def test_each_call_that_a_start_makes_may_fail_once(
                 assert calls.disarm()[number - 1].partition(" ")[0] == site.partition(" ")[0]
                 assert child(supervision, "steady-1").restarts == 0
                 await end_one(supervision, steady)
-                assert left_children(children) == [], f"a process or a zombie is left by a failed {site}"
-                assert count_descriptors() == descriptors, f"a descriptor is left by a failed {site}"
+                nothing = partial(nothing_left, children, descriptors)
+                await eventually_async(nothing, what=f"neither a process nor a descriptor is left by a failed {site}")
             assert pid_of(supervision, "steady-1") == pid
 
     asyncio.run(test())
@@ -113,7 +114,7 @@ def test_each_call_that_an_end_makes_may_fail_once(calls: FailingCalls) -> None:
     async def test() -> None:
         steady, fresh = speaking_program("steady"), speaking_program("fresh")
         async with supervising(steady) as supervision:
-            await eventually_async(lambda: is_ready(supervision, "steady-1"), within_s=60)
+            await eventually_async(lambda: is_ready(supervision, "steady-1"))
             calls.watch(SEND, SIGNAL)
             await start_one(supervision, steady, fresh, calls)
             calls.arm()
@@ -129,7 +130,7 @@ def test_each_call_that_an_end_makes_may_fail_once(calls: FailingCalls) -> None:
                 assert calls.has_failed
                 calls.disarm()
                 assert child(supervision, "steady-1").restarts == 0
-                assert count_descriptors() == descriptors
+                await eventually_async(lambda: count_descriptors() == descriptors, what="no descriptor is left")
 
     asyncio.run(test())
 

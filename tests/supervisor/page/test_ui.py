@@ -32,9 +32,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ui(deployment: Deployment) -> Iterator[str]:
-    """The address that `heroctl ui` prints while it runs."""
+    """The address that `heroctl ui` prints while it runs; one run for all tests of this module."""
     command = [str(HEROCTL), "ui", "--socket", str(deployment.socket)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=kept)

@@ -130,6 +130,7 @@ def test_a_slow_client_of_a_websocket_gets_the_reason_too(
 ) -> None:
     options: dict[str, Any] = {
         "additional_headers": {"Authorization": f"Bearer {TOKENS['reader']}"}, "max_queue": 1,
+        "ping_interval": None,  # it does not read the answers either
     }  # fmt: skip
     with caplog.at_level(logging.WARNING), follower_of(guarded, **options) as slow:
         slow.subscribe("jobs")

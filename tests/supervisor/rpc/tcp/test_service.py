@@ -27,8 +27,11 @@ def test_the_service_offers_its_port_and_ends_its_connections_gracefully(
     with deployed(tmp_path) as deployment:
         listening = {c.laddr for c in psutil.Process(deployment.pid).net_connections("tcp") if c.status == "LISTEN"}
         ran = curl(f"http://127.0.0.1:{port}/", body=request("run_job", job()))
-        health = curl(f"http://127.0.0.1:{port}/healthz")
-        metrics = curl(f"http://127.0.0.1:{port}/metrics")
+        # An actor that a busy machine keeps from a beat is missing for a moment.
+        wanted = {"status": "ok", "store": "ok", "actors": 2}
+        eventually(lambda: curl(f"http://127.0.0.1:{port}/healthz").json == wanted)
+        line = b'hero_actors{script_type="SAL"} 1\n'
+        eventually(lambda: line in curl(f"http://127.0.0.1:{port}/metrics").body)
         with connect(f"ws://127.0.0.1:{port}/02beef", open_timeout=GENEROUS_S) as client:
             played = ask(client, "play", ["6 * 7"])
             client.send(request("run_job", job(id="slow", script="sleep(4.0); 7", context_id=None)).decode())
@@ -43,8 +46,6 @@ def test_the_service_offers_its_port_and_ends_its_connections_gracefully(
 
     assert listening == {("127.0.0.1", port)}
     assert ran.json["result"] == "42"
-    assert health.json == {"status": "ok", "store": "ok", "actors": 2}
-    assert b'hero_actors{script_type="SAL"} 1\n' in metrics.body
     assert played["result"] == {"output": "42"}
     assert last["result"] == "7"
     assert closed.value.rcvd is not None

@@ -1,7 +1,7 @@
 """Measures the speed of the wheel `rhai-py`, against the Rhai crate alone and beside bindings of other languages.
 
 Prints a table of what is measured and what is required, then the same tasks with the other bindings (the peers). The
-native program is built from `engines/rhai-py/examples/eval_json.rs` with the release profile of the wheel. The peers
+native program is built from `engines/rhai-py/native` with the release profile of the wheel. The peers
 get their own environment below `.bench/`, which this script creates.
 
 Usage: `python benchmarks/rhai_binding.py [--quick] [--no-peers]`. The exit status is 1 if a requirement is missed.
@@ -87,14 +87,13 @@ def best_us(function: Callable[[], Any], count: int = 1, repeat: int = 5) -> flo
 
 
 class Native:
-    """The Rhai crate alone, through the example program `eval_json`."""
+    """The Rhai crate alone, through the program `engines/rhai-py/native`."""
 
     def __init__(self) -> None:
-        subprocess.run(
-            ["cargo", "build", "--quiet", "--locked", "--release", "--example", "eval_json"], cwd=CRATE, check=True
-        )
+        build = ["cargo", "build", "--quiet", "--locked", "--release", "--package", "native"]
+        subprocess.run(build, cwd=CRATE, check=True)
         target = Path(os.environ.get("CARGO_TARGET_DIR", CRATE / "target"))
-        self.program = target / "release" / "examples" / "eval_json"
+        self.program = target / "release" / "native"
 
     def time_us(self, script: str, count: int) -> float:
         """The best time of one evaluation in microseconds, of `count` evaluations."""

@@ -1,8 +1,8 @@
 //! Evaluates scripts with the Rhai crate alone, for comparison with the Python package. It has no guards, and no limit
 //! except a number of operations.
 //!
-//! `eval_json` reads scripts from standard input, separated by NUL, and answers each with one line of JSON:
-//! `{"value": ..., "output": [...]}` or `{"error": "Kind", "output": [...]}`. `eval_json --time N FILE` evaluates one
+//! `native` reads scripts from standard input, separated by NUL, and answers each with one line of JSON:
+//! `{"value": ..., "output": [...]}` or `{"error": "Kind", "output": [...]}`. `native --time N FILE` evaluates one
 //! file N times and prints the best time of one evaluation in microseconds.
 
 #![allow(clippy::print_stdout, reason = "the program answers on standard output")]
@@ -140,7 +140,7 @@ fn put_text(json: &mut String, text: &str) {
 /// Times the evaluation of a compiled script as a Rust program would do it: a new raw engine with the shared standard
 /// package, an operation limit, and a deadline that is checked every 64 operations.
 fn time(arguments: &[String]) {
-    let [count, file] = arguments else { panic!("eval_json --time N FILE") };
+    let [count, file] = arguments else { panic!("native --time N FILE") };
     let count: u32 = count.parse().expect("N is a number");
     let script = std::fs::read_to_string(file).expect("FILE can be read");
     let package = StandardPackage::new().as_shared_module();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,8 +74,8 @@ def template(engine: IsolatedEngine) -> int:
 def test_failed_fork_fails_one_order_that_is_tried_again(engine: IsolatedEngine, failing_forks: Path) -> None:
     before = template(engine)
     with ThreadPoolExecutor(3) as lanes:
-        long = [lanes.submit(run, engine, "sleep(3); 1") for _ in range(2)]
-        eventually(lambda: len(children_of(before)) >= 3)
+        long = [lanes.submit(run, engine, "sleep(1); 1") for _ in range(2)]
+        eventually(lambda: engine._pool._taken == 2)
         while engine._pool._ready:  # so that the next job needs a new child, whose fork fails
             engine._pool._ready.popleft().close()
         failing_forks.write_text("once\n")
@@ -149,6 +150,27 @@ def test_script_whose_template_is_killed_runs_again(engine: IsolatedEngine) -> N
     with ThreadPoolExecutor(1) as lane:
         long = lane.submit(run, engine, "sleep(2); 7")
         eventually(lambda: engine._pool._taken == 1)
+        os.kill(before, signal.SIGKILL)
+
+        outcome = long.result()
+
+    assert isinstance(outcome, Done)
+    assert outcome.output == "7"
+    assert template(engine) != before
+
+
+def test_no_order_goes_to_a_template_that_is_about_to_end(engine: IsolatedEngine) -> None:
+    pool = engine._pool
+    before = template(engine)
+    dead, still_open = socket.socketpair()
+    with ThreadPoolExecutor(1) as lane, still_open:
+        long = lane.submit(run, engine, 'print("on"); sleep(1); 7')
+        eventually(lambda: pool._taken == 1)
+        # As if the killed process had closed the sockets of its children, and not yet the one that brings its orders.
+        with pool._lock:
+            assert pool._control is not None
+            pool._control.close()
+            pool._control = dead
         os.kill(before, signal.SIGKILL)
 
         outcome = long.result()

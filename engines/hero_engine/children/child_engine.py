@@ -150,6 +150,8 @@ class ChildEngine:
             finally:
                 requests.close()
                 handle.detach()
+                if conversation.orphaned:
+                    self._pool.bury_template(child)
                 self._pool.give_back(child, reusable=conversation.clean and not handle.alone)
             if (conversation.began and not conversation.orphaned) or last or not isinstance(outcome, Failed):
                 break

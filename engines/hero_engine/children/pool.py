@@ -20,6 +20,7 @@ from typing import Any
 from hero_engine.children import wire
 from hero_engine.children.settings import ChildSettings
 from hero_engine.errors import EngineUnavailable
+from hero_process.proc import arguments_of
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +37,18 @@ class JobChild:
         job: Socket to the child.
         output: Descriptor of what the child and its own children print.
         life: Socket to the template: shutting it down kills the child, and the exit status is read from it.
+        template: The process of the template.
     """
 
-    __slots__ = ("job", "life", "output")
+    __slots__ = ("job", "life", "output", "template")
 
-    def __init__(self, job: socket.socket, output: int, life: socket.socket) -> None:
+    def __init__(
+        self, job: socket.socket, output: int, life: socket.socket, template: subprocess.Popen[bytes] | None
+    ) -> None:
         self.job = job
         self.output = output
         self.life = life
+        self.template = template
         job.setblocking(False)
         os.set_blocking(output, False)
 
@@ -131,6 +136,20 @@ class ChildPool:
                 # This job has its result. The next one tries again and reports the error.
                 log.error("engine.no_child", extra={"engine": self._engine, "error": str(e)})
 
+    def bury_template(self, child: JobChild) -> None:
+        """Have the next order start the template again, if that of a child has ended.
+
+        Its control socket may still take orders: a process that was killed closes its descriptors one after the other.
+        Before it closes any, it gives up its memory, and with it the arguments that it shows.
+
+        Args:
+            child: A child whose socket to the template is closed.
+        """
+        with self._lock:
+            template = child.template
+            if template is not None and template is self._process and not any(arguments_of(template.pid)):
+                self._end()
+
     def close(self) -> None:
         """Kill all children and the template, and wait for the template."""
         with self._lock:
@@ -168,7 +187,7 @@ class ChildPool:
                 raise EngineUnavailable(self._engine, f"no process can be made for a script: {e}", remedy) from e
             ours.pop_all()
         theirs.callback(os.close, output_theirs)
-        return JobChild(job, output, life), [job_theirs.fileno(), output_theirs, life_theirs.fileno()]
+        return JobChild(job, output, life, self._process), [job_theirs.fileno(), output_theirs, life_theirs.fileno()]
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

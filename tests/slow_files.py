@@ -15,10 +15,8 @@ SECONDS = {
     "tests/ctl/test_what_people_try.py": 160,
     "tests/deploy/test_systemd.py": 150,
     "tests/rhai/test_native_deadlines.py": 150,
-    "tests/fuzz/test_fuzz.py": 130,
     "tests/test_examples.py": 130,
     "tests/chaos/test_any_interleaving.py": 120,
-    "tests/rhai/test_conformance.py": 100,
     "tests/deploy/test_alerts.py": 90,
     "tests/supervisor/rpc/test_foreign_clients.py": 80,
     "tests/rhai/test_memory_budget.py": 75,
@@ -44,7 +42,9 @@ SECONDS = {
     "tests/ctl/commands/test_init.py": 25,
     "tests/ctl/commands/test_jobs.py": 35,
     "tests/ctl/commands/test_osis.py": 35,
+    "tests/rhai/test_conformance.py": 35,
     "tests/scripts/test_release.py": 35,
+    "tests/fuzz/test_fuzz.py": 30,
     "tests/supervisor/children/test_pings.py": 35,
     "tests/chaos/test_can_fail.py": 30,
     "tests/chaos/test_lives.py": 30,
@@ -54,7 +54,6 @@ SECONDS = {
     "tests/ctl/output/test_formats.py": 30,
     "tests/ctl/test_connect.py": 25,
     "tests/ctl/test_remote.py": 25,
-    "tests/rhai/test_limits.py": 25,
 }
 #: What a test of another file takes, approximately.
 _SECONDS_PER_TEST = 0.25

@@ -7,6 +7,7 @@ a name that begins with `found-`, so that the test tries it again from then on.
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import sys
 import time
@@ -22,8 +23,14 @@ def corpus_of(name: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted((CORPUS / name).iterdir())]
 
 
-def fuzz(name: str, seconds: float, seed: int) -> int:
-    """Try damaged inputs for a while; return how many.
+def fuzz(name: str, seed: int, *, seconds: float = math.inf, inputs: float = math.inf) -> int:
+    """Try damaged inputs; return how many.
+
+    Args:
+        name: Which parser.
+        seed: The same seed gives the same inputs.
+        seconds: How long, at most.
+        inputs: How many, at most.
 
     Raises:
         AssertionError: An input breaks a promise; it is in the corpus now.
@@ -32,7 +39,7 @@ def fuzz(name: str, seconds: float, seed: int) -> int:
     for data in corpus:
         target(data)
     tried, end_mono = 0, time.monotonic() + seconds
-    while time.monotonic() < end_mono:
+    while tried < inputs and time.monotonic() < end_mono:
         data = mutated(source, corpus)
         try:
             target(data)
@@ -48,4 +55,5 @@ if __name__ == "__main__":
     name, *rest = sys.argv[1:] or [""]
     if name not in TARGETS:
         sys.exit(f"usage: scripts/fuzz NAME [SECONDS] [SEED]; names: {', '.join(TARGETS)}")
-    print(fuzz(name, float(rest[0]) if rest else 60, int(rest[1]) if rest[1:] else time.time_ns()), "inputs")
+    seed = int(rest[1]) if rest[1:] else time.time_ns()
+    print(fuzz(name, seed, seconds=float(rest[0]) if rest else 60), "inputs")

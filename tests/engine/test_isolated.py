@@ -57,7 +57,7 @@ class Heard:
         self.progressed.append((done, total, text))
 
 
-def run(engine: IsolatedEngine, source: str, *, timeout_s: float = 60, heard: Heard | None = None) -> Outcome:
+def run(engine: IsolatedEngine, source: str, *, timeout_s: float = 300, heard: Heard | None = None) -> Outcome:
     return engine.run(
         Script(source=source, name="j"),
         constants={"JOB_ID": "j", "CALLER_ID": "alice", "CONTEXT_ID": "c"},
@@ -108,7 +108,7 @@ def test_script_that_ends_its_process_fails_alone(odd: IsolatedEngine, source: s
         outcome = run(odd, source)
         assert isinstance(outcome, Failed)
         assert (outcome.kind, words in outcome.message) == (kind, True), outcome.message
-        assert neighbour.result(60) == Done("waited")
+        assert neighbour.result(300) == Done("waited")
     assert before == os.getpid()
 
 
@@ -120,7 +120,7 @@ def test_script_that_never_yields_is_killed_at_its_deadline(odd: IsolatedEngine)
 
 
 def test_result_beyond_the_limit_is_refused_before_the_actor_holds_it(odd: IsolatedEngine) -> None:
-    limits = Limits(timeout_s=60, result_bytes=1 << 20)
+    limits = Limits(timeout_s=300, result_bytes=1 << 20)
 
     outcome = odd.run(Script(source="flood"), constants={}, limits=limits, run=odd.new_run())
 

@@ -16,7 +16,7 @@ def test_a_rhai_script_may_begin_with_a_byte_order_mark() -> None:
     engine = create_engine()
     script = Script(source="\ufeff40 + 2", name="")
 
-    outcome = engine.run(script, constants={}, limits=Limits(timeout_s=60), run=engine.new_run())
+    outcome = engine.run(script, constants={}, limits=Limits(timeout_s=300), run=engine.new_run())
 
     assert isinstance(outcome, Done)
     assert outcome.output == "42"
@@ -29,7 +29,7 @@ def test_what_looks_like_a_blank_is_named_with_its_line(blank: str) -> None:
     engine = create_engine()
     script = Script(source=f"if true {{\n{blank}{blank}1;\n}}", name="")
 
-    outcome = engine.run(script, constants={}, limits=Limits(timeout_s=60), run=engine.new_run())
+    outcome = engine.run(script, constants={}, limits=Limits(timeout_s=300), run=engine.new_run())
 
     assert isinstance(outcome, Failed)
     assert f"U+{ord(blank):04X} looks like a blank" in outcome.message

@@ -36,7 +36,7 @@ RHAI = RhaiEngine()
 
 
 def evaluate(source: str, **constants: object) -> Done | Failed:
-    outcome = RHAI.run(Script(source=source), constants=constants, limits=Limits(timeout_s=30), run=RHAI.new_run())
+    outcome = RHAI.run(Script(source=source), constants=constants, limits=Limits(timeout_s=300), run=RHAI.new_run())
     assert isinstance(outcome, Done | Failed)
     return outcome
 
@@ -92,7 +92,7 @@ def test_result_that_is_nested_too_deeply_for_json_is_a_failure() -> None:
 
 
 def test_limit_of_operations_ends_the_script() -> None:
-    limits = Limits(timeout_s=30, operations=1000)
+    limits = Limits(timeout_s=300, operations=1000)
 
     outcome = RHAI.run(Script(source="loop {}"), constants={}, limits=limits, run=RHAI.new_run())
 

@@ -43,7 +43,7 @@ class Bench:
         self,
         source: str,
         *,
-        timeout_s: float = 30,
+        timeout_s: float = 300,
         memory_bytes: int | None = None,
         result_bytes: int | None = None,
         run: RunHandle | None = None,

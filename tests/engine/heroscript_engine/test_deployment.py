@@ -35,7 +35,7 @@ def test_jobs_of_every_type_run_under_one_supervisor(tmp_path: Path, python_path
 
         def run(script_type: str, script: str) -> str:
             builder = JobBuilder().caller_id("me").context_id("here").script_type(script_type).script(script)
-            return supervisor.run_job_and_await_result(builder.build(), wait_s=30)
+            return supervisor.run_job_and_await_result(builder.build(), wait_s=300)
 
         assert run("osis", "40 + 2") == "42"
         assert json.loads(run("Python", "!!test.number value:42"))[0]["result"] == 42
@@ -52,7 +52,7 @@ def test_supervisor_without_hero_runs_everything_else_and_reports_it_once(tmp_pa
         with deployment.supervisor() as supervisor:
             builder = JobBuilder().caller_id("me").context_id("here").script_type("Python")
             job = builder.script("!!play.output result:last\n!!play.echo content:on").build()
-            assert supervisor.run_job_and_await_result(job, wait_s=30) == "on"
+            assert supervisor.run_job_and_await_result(job, wait_s=300) == "on"
     finally:
         deployment.stop()
     assert deployment.log.read_text().count('"event":"engine.unavailable"') == 1

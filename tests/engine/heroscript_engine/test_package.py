@@ -18,7 +18,7 @@ from hero_job.model.status import JobStatus
 from tests.actor.conftest import StartActor, client, start_actor
 from tests.actor.process import JobClient
 from tests.engine.heroscript_engine.conftest import ROOT, VOCABULARY, MakeBench
-from tests.engine.heroscript_engine.test_processes import is_gone
+from tests.engine.heroscript_engine.test_processes import is_gone, is_killed
 from tests.eventually import eventually
 
 __all__ = ["client", "start_actor"]
@@ -101,16 +101,23 @@ def test_job_that_must_end_ends_with_its_descendants_and_the_actor_continues(
     vocabulary: None, start_actor: StartActor, client: JobClient, tmp_path: Path, how: str
 ) -> None:
     start_actor("python")
+    files = [tmp_path / name for name in ("plain", "hidden")]
 
-    job_id = client.submit(f"!!test.spawn folder:'{tmp_path}'", "python", timeout_s=3 if how == "timeout" else 60)
-    eventually(lambda: (tmp_path / "hidden").exists() and (tmp_path / "hidden").read_text())
-    eventually(lambda: (tmp_path / "plain").exists() and (tmp_path / "plain").read_text())
-    if how == "stop":
-        client.store.run(client.operations.stop(job_id))
-    reply = client.reply(job_id)
+    def has_begun() -> bool:
+        return all(file.exists() and file.read_text() for file in files)
 
-    assert reply.error_kind == ("timeout" if how == "timeout" else "stopped")
-    assert all(is_gone(int((tmp_path / name).read_text())) for name in ("plain", "hidden"))
+    for timeout_s in (2, 20, 140) if how == "timeout" else (600,):
+        job_id = client.submit(f"!!test.spawn folder:'{tmp_path}'", "python", timeout_s=timeout_s)
+        if how == "stop":
+            eventually(has_begun)
+            client.store.run(client.operations.stop(job_id))
+        reply = client.reply(job_id)
+        assert reply.error_kind == ("timeout" if how == "timeout" else "stopped")
+        if has_begun():  # otherwise the time was up before the script had started them
+            break
+
+    assert all(is_killed(int(file.read_text())) for file in files)
+    eventually(lambda: all(is_gone(int(file.read_text())) for file in files))
     assert client.run("!!test.nothing", "python").status is JobStatus.FINISHED
 
 

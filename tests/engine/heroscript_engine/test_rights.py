@@ -27,7 +27,7 @@ def run(engine: HeroScriptEngine, source: str, context_id: str) -> Outcome:
     return engine.run(
         Script(source=source),
         constants={"CONTEXT_ID": context_id, "CALLER_ID": "alice", "JOB_ID": "1"},
-        limits=Limits(timeout_s=60),
+        limits=Limits(timeout_s=300),
         run=engine.new_run(),
     )
 

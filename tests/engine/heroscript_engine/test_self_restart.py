@@ -20,17 +20,19 @@ def test_actor_that_starts_over_reaps_the_processes_of_its_engine(valkey: Valkey
     try:
         with SupervisorBuilder().redis_url(valkey.url).namespace(namespace).build() as supervisor:
 
+            def children() -> list[int]:
+                return [child.pid for child in psutil.Process(actor.pid).children()]
+
             def incarnation() -> str:
                 return next((one.incarnation for one in supervisor.list_actors() if one.beat_at is not None), "")
 
+            former = eventually(incarnation)
+            former_children = eventually(children)
             job = JobBuilder().caller_id("a").context_id("b").script_type(ScriptType.PYTHON)
             supervisor.run_job_and_await_result(job.script("!!play.echo content:'hello'").build())
-            former = incarnation()
-            children = [child.pid for child in psutil.Process(actor.pid).children()]
             eventually(lambda: incarnation() not in ("", former), what="it has started over")
 
-            assert children
-            eventually(lambda: not any(psutil.pid_exists(pid) for pid in children), what="the former ones are buried")
+            eventually(lambda: not set(former_children) & set(children()), what="the former ones are buried")
     finally:
         actor.terminate()
         actor.wait(60)

@@ -192,7 +192,7 @@ def spawn(folder: Path, seconds: float = 60) -> int:
         "kind=sys.argv[2];"
         "kind=='hidden' and (os.setsid(), os.fork() and os._exit(0));"
         "open(os.path.join(sys.argv[1],kind),'w').write(str(os.getpid()));"
-        "time.sleep(60)"
+        "time.sleep(600)"
     )
     for kind in ("plain", "hidden"):
         subprocess.Popen([sys.executable, "-S", "-c", program, str(folder), kind])

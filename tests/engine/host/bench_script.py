@@ -41,7 +41,7 @@ class ScriptBench:
         self,
         source: str,
         *,
-        timeout_s: float = 60,
+        timeout_s: float = 300,
         run: RunHandle | None = None,
         caller_id: str = "alice",
         context_id: str = "circle",

@@ -17,6 +17,7 @@ from hero_engine.engine import Done, Failed
 from hero_engine.host.commands.git_rules import RepositorySource
 from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 from tests.eventually import eventually
+from tests.valkey_server import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -306,8 +307,7 @@ def test_include_reads_from_a_repository(
 @pytest.fixture
 def daemon(tmp_path: Path, origin: Origin) -> Iterator[str]:
     """The repositories over git's own protocol, as another host would serve them."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         "git",
         "daemon",
@@ -319,6 +319,7 @@ def daemon(tmp_path: Path, origin: Origin) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def listens() -> bool:
+        assert process.poll() is None, "git daemon ended by itself"
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 

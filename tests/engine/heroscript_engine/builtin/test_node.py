@@ -17,6 +17,7 @@ import pytest
 from hero_engine.engine import Done, Failed, TimedOut
 from tests.engine.heroscript_engine.conftest import Bench, MakeBench
 from tests.eventually import eventually
+from tests.valkey_server import free_port
 
 LAST = "!!play.output result:last\n"
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
@@ -47,8 +48,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         Path("/run/sshd").mkdir(exist_ok=True)
     host_key = _make_key(folder / "host")
     (folder / "authorized").write_text(_make_key(folder / "key"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     options = {
         "AuthorizedKeysFile": folder / "authorized",
         "HostKey": folder / "host",

@@ -78,7 +78,7 @@ def thrown(actors: JobClient, script: str, script_type: str = "osis", **fields: 
 
 
 def test_script_runs_a_job_of_another_actor_with_options(actors: JobClient) -> None:
-    output = actors.run('job_run("ENV.WHO + CALLER_ID", "sal", #{timeout: 5, env_vars: #{WHO: "me "}})').result()
+    output = actors.run('job_run("ENV.WHO + CALLER_ID", "sal", #{timeout: 60, env_vars: #{WHO: "me "}})').result()
 
     assert output == "me caller-1"
 
@@ -157,7 +157,8 @@ def test_wait_for_all_tells_how_each_job_ended(actors: JobClient) -> None:
             #{script: "\\n throw `no`", script_type: "sal"},
             #{script: "2", script_type: "v"},
         ]);
-        let found = job_wait_all(ids, 0.3);
+        job_wait_all([ids[0], ids[1]]);
+        let found = job_wait_all(ids, 0.1);
         job_stop(ids[2]);
         found += job_wait_all(ids);
         found.map(|job| [job.status, job.ended, job.output, job.line])

@@ -23,6 +23,7 @@ class WebSite(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 64  # many connect simultaneously; the kernel makes those wait a second that find no place
 
     def __init__(self, context: ssl.SSLContext | None = None, *, hold: int = 1) -> None:
         super().__init__(("127.0.0.1", 0), _Page)

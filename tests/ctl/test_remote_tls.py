@@ -17,6 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from hero_client.remote.errors import ServiceRefused, StoreNeeded
+from hero_client.remote.server import RemoteServer
 from hero_ctl.app import app
 from hero_job import JobBuilder, JobFailed
 from hero_job.model.job import Job
@@ -204,6 +205,23 @@ def test_a_server_that_asks_for_a_certificate_gets_that_of_the_options_or_of_the
     assert "--cert-file" in without.stderr, without.stderr
     assert (given.returncode, given.stdout) == (0, "42\n"), given.stderr
     assert (of_profile.returncode, of_profile.stdout) == (0, "48\n"), of_profile.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+        ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        BrokenPipeError(32, "Broken pipe"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_however_the_end_of_a_connection_is_told_the_message_names_the_certificate(error: OSError) -> None:
+    """A client that is refused learns that while it shakes hands, writes, or reads."""
+    if isinstance(error, ssl.SSLError):
+        error.reason = ""  # the library itself sets it
+    assert "--cert-file" in str(RemoteServer(url="wss://127.0.0.1:1").unusable(error))
 
 
 def test_a_server_on_the_command_line_wins_over_a_store_in_the_environment_and_both_are_refused(

@@ -198,7 +198,9 @@ def _tls_problem(error: ssl.SSLError) -> str:
         if "expired" in said or "not yet valid" in said:
             return f"{said}; renew the certificate of the server, or correct the clock of this machine"
         return f"{said}; name its certificate authority with --ca-file, or ca_file in the profile"
-    if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason or isinstance(error, ssl.SSLEOFError):
+    # How it is told that the server has ended the connection depends on what this program did at that moment.
+    ended = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    if ended or "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
         return f"the server has ended the connection; {_NO_CERTIFICATE}"
     if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason:
         return "the server does not trust the client certificate in --cert-file"

@@ -17,6 +17,7 @@ KNOWN_SKIPS = {
     r"libfaketime is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"promtool is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"Chromium is not installed": ".ci/run installs it, where Debian's packages can be had",
+    r"Go is not installed": "not every machine that runs CI has it, and Debian's is large",
     r"no kubectl": "no registry that CI reaches has a package of it; the manifests' other tests run",
     r"cargo cannot fetch": "scripts/acceptance needs the registry of crates, which a machine may not reach",
     r"the environment of \w+ has not been made": "the peer systems are installed by benchmarks, not by tests",

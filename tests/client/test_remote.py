@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -34,6 +36,7 @@ TOKEN = "a token for tests"
 TRANSPORTS = ("unix", "http", "ws")
 #: What only the store can tell.
 EXAMPLE = Path(__file__).parents[2] / "clients/python/example.py"
+GO = Path(__file__).parents[2] / "clients/go"
 OF_THE_STORE = {
     "walk_jobs", "list_waiting", "list_delayed", "list_blocked", "list_active", "get_backlog", "get_counts",
     "get_running",
@@ -177,6 +180,36 @@ def test_the_example_runs_over_each_kind_of_url(deployment: Deployment, transpor
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["output: 42", "failed in line 2: ErrorRuntime", "squares: 0 1 4 9 16"]
+
+
+@pytest.fixture(scope="module")
+def go_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go is not installed")
+    built = tmp_path_factory.mktemp("go") / "example"
+    # It needs no other module, and must not look for a newer Go.
+    offline = os.environ | {
+        "GOPROXY": "off",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
+    command = [go, "build", "-o", str(built), "./example"]
+    done = subprocess.run(command, cwd=GO, env=offline, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return built
+
+
+@pytest.mark.parametrize("transport", ["unix", "http"])
+def test_the_example_for_go_runs(deployment: Deployment, go_example: Path, transport: str) -> None:
+    url = f"unix://{deployment.socket}" if transport == "unix" else f"http://127.0.0.1:{deployment.port}"
+
+    done = subprocess.run([go_example, url, TOKEN], capture_output=True, text=True, check=False, timeout=500)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["output: 42", "failed in line 2: ErrorRuntime", "later: 42"]
 
 
 def test_many_calls_of_one_loop_wait_together(deployment: Deployment) -> None:

@@ -1,0 +1,3 @@
+module hero
+
+go 1.21

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from hero_job import HeroJobError, Job, JobBuilder, JobStatus, StoreUnavailable
-from hero_job.operations.operations import Op
+from hero_job.operations.operations import Op, Operations
 from hero_supervisor import ScriptType, Supervisor
 from tests.deployment import Deployment, alive, deployed
 from tests.eventually import GENEROUS_S, eventually
@@ -32,13 +32,15 @@ def mixed(count: int) -> list[Job]:
     return [job(ScriptType.OSIS if n % 2 else ScriptType.SAL) for n in range(count)]
 
 
-def outcomes(supervisor: Supervisor, ids: list[str]) -> collections.Counter[str]:
-    return collections.Counter(supervisor.get_job_status(i).value for i in ids)
+def statuses(supervisor: Supervisor, ids: list[str]) -> list[JobStatus]:
+    """Read the statuses of many jobs in one round trip."""
+    operations = Operations()
+    return supervisor.store.run_many([operations.status(i) for i in ids])
 
 
 def all_ended(supervisor: Supervisor, ids: list[str]) -> bool:
     try:
-        return all(supervisor.get_job_status(i).terminal for i in ids)
+        return all(status.terminal for status in statuses(supervisor, ids))
     except StoreUnavailable:
         return False
 
@@ -54,8 +56,8 @@ def assert_each_ended_once(supervisor: Supervisor, ids: list[str]) -> None:
     def run(*args: str | int) -> Any:
         return supervisor.store.run(Op(args, lambda answer: answer))
 
-    assert outcomes(supervisor, ids) == {"finished": len(ids)}
-    assert {run("LLEN", f"hero:q:reply:{i}") for i in ids} == {1}
+    assert collections.Counter(statuses(supervisor, ids)) == {JobStatus.FINISHED: len(ids)}
+    assert set(supervisor.store.run_many([Op(("LLEN", f"hero:q:reply:{i}"), int) for i in ids])) == {1}
     events: collections.Counter[str] = collections.Counter()
     for _, fields in run("XRANGE", "hero:events", "-", "+"):
         events.update(i for i, status in zip(fields[::2], fields[1::2], strict=True) if status == "finished")
@@ -76,7 +78,7 @@ def test_actors_killed_in_the_middle_of_a_thousand_jobs_lose_none(tmp_path: Path
             eventually(functools.partial(has_started, supervisor, ids[-1]))
             deployment.actors(script_type.suffix)[0].kill()
 
-        eventually(lambda: all_ended(supervisor, ids))
+        eventually(lambda: all_ended(supervisor, ids), every_s=0.1)
         assert_each_ended_once(supervisor, ids)
         records = [supervisor.get_job(i) for i in ids]
         assert any(r.rerun_reason for r in records), "no kill hit a running job: nothing was tested"
@@ -88,7 +90,7 @@ def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_continues(tm
     with deployed(tmp_path) as deployment:
         with deployment.supervisor() as supervisor:
             ids = [supervisor.submit_job(j) for j in mixed(JOBS)]
-            eventually(lambda: sum(supervisor.get_job_status(i).terminal for i in ids) > 50)
+            eventually(lambda: sum(status.terminal for status in statuses(supervisor, ids)) > 50)
 
         left = deployment.kill()
         assert left
@@ -96,7 +98,7 @@ def test_a_killed_supervisor_takes_its_actors_with_it_and_a_new_one_continues(tm
 
         deployment.start()
         with deployment.supervisor() as supervisor:
-            eventually(lambda: all_ended(supervisor, ids))
+            eventually(lambda: all_ended(supervisor, ids), every_s=0.1)
             assert_each_ended_once(supervisor, ids)
 
 
@@ -128,7 +130,7 @@ def test_a_store_that_is_killed_under_load_loses_nothing_and_all_clients_reconne
             submitting.result(GENEROUS_S)
 
         assert len(set(acknowledged)) == JOBS
-        eventually(lambda: all_ended(supervisor, acknowledged))
+        eventually(lambda: all_ended(supervisor, acknowledged), every_s=0.1)
         assert_each_ended_once(supervisor, acknowledged)
         assert supervisor.run_job_and_await_result(job(ScriptType.OSIS, "1 + 1")) == "2"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -55,6 +56,35 @@ def test_watch_in_a_pipe_prints_rows_again_without_control_sequences(deployment:
 def test_control_c_asks_whether_to_stop_the_job_and_yes_stops_it(deployment: Deployment, tmp_path: Path) -> None:
     own = f"asked-{uuid.uuid4().hex[:8]}"
     with running(deployment, tmp_path, own) as terminal:
+        terminal.read_until("begun")
+        terminal.write("\x03")
+        terminal.read_until(f"stop the job {own}?")
+        terminal.write("y\n")
+        code = terminal.wait()
+
+    assert code == 4, terminal.shown
+    assert status(deployment, own) is JobStatus.STOPPED
+
+
+#: `heroctl` on a machine that stands still once: between two waits for the job.
+STANDS_STILL = """
+import signal
+from hero_ctl import cli
+from hero_ctl.running import waiting
+wait = waiting.Watch._await
+def stand_and_wait(self, until_s):
+    if until_s == waiting.NOTE_AFTER_S and not self._interrupted:
+        signal.pause()
+    return wait(self, until_s)
+waiting.Watch._await = stand_and_wait
+cli.main()
+"""
+
+
+def test_control_c_between_two_waits_asks_too(deployment: Deployment, tmp_path: Path) -> None:
+    own = f"between-{uuid.uuid4().hex[:8]}"
+    command = [sys.executable, "-c", STANDS_STILL, "run", "--id", own, ENDLESS]
+    with Terminal(command, env=environment(deployment.url), folder=tmp_path, columns=100) as terminal:
         terminal.read_until("begun")
         terminal.write("\x03")
         terminal.read_until(f"stop the job {own}?")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ class Watch:
         self._job = dataclasses.replace(job, id=self.job_id)
         self._log = LiveLog(supervisor, self.job_id, quiet=quiet)
         self._interrupted = False
+        #: What a longer wait needs, each with the seconds after which it begins.
+        self._later = [(_FOLLOW_AFTER_S, self._log.start), (NOTE_AFTER_S, self._note_why_it_waits)]
 
     @property
     def took_s(self) -> float:
@@ -69,33 +70,35 @@ class Watch:
             KeyboardInterrupt: The user leaves; the job goes on.
         """
         try:
-            for until_s, then in ((_FOLLOW_AFTER_S, self._log.start), (NOTE_AFTER_S, self._note_why_it_waits)):
-                if until_s < self._wait_s:
-                    try:
-                        return self._await(until_s)
-                    except WaitTimeout:
-                        self._do(then)
-            try:
-                return self._await(self._wait_s)
-            except WaitTimeout as e:
-                raise WaitTimeout(e.job_id, self._wait_s) from e
+            while True:
+                # Ctrl-C means the same at each moment, also between two waits.
+                try:
+                    return self._go_on()
+                except KeyboardInterrupt:
+                    self._interrupt()
         finally:
             self._log.finish()
 
+    def _go_on(self) -> str:
+        """Wait, and begin what a longer wait needs; what was begun before an interrupt is not begun again."""
+        while self._later:
+            until_s, then = self._later[0]
+            if until_s < self._wait_s:
+                try:
+                    return self._await(until_s)
+                except WaitTimeout:
+                    del self._later[0]
+                    then()
+            else:
+                self._later.clear()
+        try:
+            return self._await(self._wait_s)
+        except WaitTimeout as e:
+            raise WaitTimeout(e.job_id, self._wait_s) from e
+
     def _await(self, until_s: float) -> str:
         """Wait until so many seconds after the submission."""
-        while True:
-            try:
-                return self._supervisor.await_result(self.job_id, max(0.001, until_s - self.took_s))
-            except KeyboardInterrupt:
-                self._interrupt()
-
-    def _do(self, then: Callable[[], None]) -> None:
-        """Do something between two waits: Ctrl-C then means the same as while it waits."""
-        try:
-            then()
-        except KeyboardInterrupt:
-            self._interrupt()
+        return self._supervisor.await_result(self.job_id, max(0.001, until_s - self.took_s))
 
     def _interrupt(self) -> None:
         """Decide what the first Ctrl-C means; a second one leaves."""

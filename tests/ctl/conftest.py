@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import forked_heroctl
 from tests.deployment import LONG_LEASE_S, Deployment, deployed
 
-HEROCTL = Path(sys.executable).parent / "heroctl"
+HEROCTL = forked_heroctl.HEROCTL
 LIMIT_S = 300
 
 Heroctl = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,13 +28,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def heroctl(deployment: Deployment, tmp_path: Path) -> Heroctl:
-    """Run `heroctl` against the deployment, in an empty folder."""
+    """Run `heroctl` against the deployment, in an empty folder; with `fresh=True` without a fork."""
 
     def call(
-        *arguments: str, input: str | bytes | None = None, url: str | None = None
+        *arguments: str, input: str | bytes | None = None, url: str | None = None, fresh: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+        done = forked_heroctl.run_heroctl(
             [HEROCTL, *arguments],
+            fresh=fresh,
             input=input.encode() if isinstance(input, str) else input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,

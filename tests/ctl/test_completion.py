@@ -22,6 +22,7 @@ from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.ctl.terminal import Terminal
 from tests.deployment import Deployment
+from tests.forked_heroctl import run_heroctl
 
 Offered = Callable[..., list[list[str]]]
 
@@ -69,7 +70,7 @@ def test_bash_offers_what_the_deployment_has_that_the_line_names(
     with deployment.supervisor() as supervisor:
         job = {"caller_id": "me", "context_id": "here", "script": "1", "script_type": "SAL"}
         supervisor.put_schedule(Schedule(name=own, job=job, interval_s=86_400))
-    subprocess.run([HEROCTL, "submit", "--id", own, "1"], env=environment(deployment.url), check=True)
+    run_heroctl([HEROCTL, "submit", "--id", own, "1"], env=environment(deployment.url), check=True)
     profiles = tmp_path / ".config/hero/config.toml"
     profiles.parent.mkdir(parents=True)
     profiles.write_text(f'[profiles.here]\nserver = "unix://{deployment.socket}"\n')
@@ -107,9 +108,9 @@ def test_bash_offers_commands_options_and_their_values(offered: Offered) -> None
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_offer_ids_of_the_server_on_the_line(deployment: Deployment, tmp_path: Path, shell: str) -> None:
     own = f"{shell}-{uuid.uuid4().hex[:8]}"
-    subprocess.run([HEROCTL, "submit", "--id", own, "1"], env=environment(deployment.url), check=True)
+    run_heroctl([HEROCTL, "submit", "--id", own, "1"], env=environment(deployment.url), check=True)
     line = f"heroctl --server unix://{deployment.socket} show {own[:-2]}"
-    script = subprocess.run(
+    script = run_heroctl(
         [HEROCTL, "completion", shell], env=shell_environment(tmp_path), capture_output=True, text=True, check=True
     ).stdout
 
@@ -148,7 +149,7 @@ def test_an_id_that_a_shell_would_evaluate_is_not_offered(deployment: Deployment
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
 
-    done = subprocess.run(
+    done = run_heroctl(
         [HEROCTL], env=shell_environment(tmp_path) | asked, capture_output=True, text=True, check=True, timeout=LIMIT_S
     )
 
@@ -217,8 +218,8 @@ def dribbling_server(folder: Path) -> Iterator[tuple[Path, threading.Event]]:
 
 def test_tab_completes_an_id_in_an_interactive_bash(deployment: Deployment, tmp_path: Path) -> None:
     own = f"tab-{uuid.uuid4().hex}"
-    subprocess.run([HEROCTL, "submit", "--id", own, "1"], env=environment(deployment.url), check=True)
-    subprocess.run([HEROCTL, "wait", own], env=environment(deployment.url), check=True, stdout=subprocess.DEVNULL)
+    run_heroctl([HEROCTL, "submit", "--id", own, "1"], env=environment(deployment.url), check=True)
+    run_heroctl([HEROCTL, "wait", own], env=environment(deployment.url), check=True, stdout=subprocess.DEVNULL)
 
     env = shell_environment(tmp_path) | {"PS1": "ready> ", "INPUTRC": "/dev/null", "HISTFILE": "/dev/null"}
     with Terminal(["bash", "--norc", "--noprofile", "-i"], env=env, folder=tmp_path, columns=200) as bash:

@@ -14,6 +14,7 @@ from hero_config.model.settings import EmbeddedSettings
 from hero_ctl.connect import STATE_DIR, store_url
 from tests.ctl.conftest import HEROCTL, Heroctl, environment
 from tests.deployment import Deployment
+from tests.forked_heroctl import run_heroctl
 from tests.valkey_server import ValkeyServer
 
 
@@ -183,6 +184,6 @@ def test_where_hides_the_password(tmp_path: Path) -> None:
 
 def call_in(folder: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder with exactly this environment."""
-    return subprocess.run(
+    return run_heroctl(
         [HEROCTL, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )

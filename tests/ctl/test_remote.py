@@ -10,6 +10,7 @@ import pytest
 
 from tests.ctl.conftest import HEROCTL, environment
 from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
+from tests.forked_heroctl import run_heroctl
 from tests.valkey_server import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -23,7 +24,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployme
         tmp_path_factory.mktemp("remote"), actors=f"port = {port}\nrequire_auth = true\n{ACTORS}", lease_s=LONG_LEASE_S
     ) as running:
         running.port = port
-        made = subprocess.run(
+        made = run_heroctl(
             [HEROCTL, "keys", "create", "alice", "--scope", "user"],
             env=environment(running.url), capture_output=True, text=True, check=True,
         )  # fmt: skip
@@ -36,7 +37,7 @@ def call(service: tuple[Deployment, str], tmp_path: Path) -> Call:
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         env = environment("") | {"HOME": str(tmp_path)} | variables
-        return subprocess.run([HEROCTL, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        return run_heroctl([HEROCTL, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
 
     return run
 

@@ -24,6 +24,7 @@ from hero_job.model.job import Job
 from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
+from tests.forked_heroctl import run_heroctl
 from tests.supervisor.rpc.tcp_client import make_certificate
 from tests.valkey_server import free_port
 
@@ -58,7 +59,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         running.port = port
         made = Secured(running, cert)
         for scope in ("admin", "user", "read"):
-            made.tokens[scope] = subprocess.run(
+            made.tokens[scope] = run_heroctl(
                 [HEROCTL, "keys", "create", f"{scope}-key", "--scope", scope],
                 env=environment(running.url), capture_output=True, text=True, check=True,
             ).stdout.strip()  # fmt: skip
@@ -71,7 +72,7 @@ def call(secured: Secured, tmp_path: Path) -> Call:
 
     def run(*arguments: str, scope: str = "user", **variables: str) -> subprocess.CompletedProcess[str]:
         env = environment("") | {"HOME": str(tmp_path), "HERO_TOKEN": secured.tokens.get(scope, "")} | variables
-        return subprocess.run(
+        return run_heroctl(
             [HEROCTL, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=LIMIT_S,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip

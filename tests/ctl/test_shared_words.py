@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from hero_ctl.shared_words import after_command, awaits_value, let_options_win, shared_values
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import Deployment
+from tests.forked_heroctl import run_heroctl
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_real_command_takes_them_before_and_after_read_quickly_and_by_typer(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     def call(*words: str) -> str:
-        done = subprocess.run(
+        done = run_heroctl(
             [HEROCTL, *words], cwd=tmp_path, env=environment(""), capture_output=True, text=True, check=False,
             timeout=LIMIT_S,
         )  # fmt: skip
@@ -72,6 +72,6 @@ def test_real_command_takes_them_before_and_after_read_quickly_and_by_typer(
 
 def test_what_is_missing_or_unknown_is_named(tmp_path: Path) -> None:
     for words, said in ((["--server"], "--server needs a value"), (["-o", "json", "--frob", "jobs"], "--frob")):
-        done = subprocess.run([HEROCTL, *words], env=environment(""), capture_output=True, text=True, check=False)
+        done = run_heroctl([HEROCTL, *words], env=environment(""), capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (2, "")
         assert said in done.stderr

@@ -23,7 +23,7 @@ def steps(stderr: str) -> list[str]:
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_store_what_named_it_and_each_step_are_told_on_standard_error(heroctl: Heroctl, place: str) -> None:
     words = ["run", "40 + 2"]
-    done = heroctl(*(["-v", *words] if place == "before" else [*words, "--verbose"]))
+    done = heroctl(*(["-v", *words] if place == "before" else [*words, "--verbose"]), fresh=True)
 
     assert (done.returncode, done.stdout) == (0, "42\n")
     told = steps(done.stderr)
@@ -35,15 +35,15 @@ def test_store_what_named_it_and_each_step_are_told_on_standard_error(heroctl: H
 
 def test_server_and_its_calls_are_told_without_the_token(heroctl: Heroctl, deployment: Deployment) -> None:
     server = f"unix://{deployment.socket}"
-    done = heroctl("queues", "-v", "--server", server)
-    own = heroctl("whoami", "-v", "--socket", str(deployment.socket))
+    done = heroctl("queues", "-v", "--server", server, fresh=True)
+    own = heroctl("whoami", "-v", "--socket", str(deployment.socket), fresh=True)
 
     assert steps(done.stderr) == [f"server {server}, named by --server, without a token", "rpc list_queues"]
     assert f"rpc whoami at {deployment.socket}" in steps(own.stderr)
 
 
 def test_password_of_a_store_is_hidden_and_a_failed_step_names_its_error(heroctl: Heroctl) -> None:
-    done = heroctl("list", "-v", "--redis-url", "redis://user:secret@127.0.0.1:1/0")
+    done = heroctl("list", "-v", "--redis-url", "redis://user:secret@127.0.0.1:1/0", fresh=True)
 
     assert done.returncode == 6
     assert "store redis://***@127.0.0.1:1/0, named by" in done.stderr

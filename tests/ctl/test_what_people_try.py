@@ -17,6 +17,7 @@ from hero_ctl.exits import HELP, CtlExitCode
 from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.forked_heroctl import run_heroctl
 from tests.supervisor.program import run_program
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ def test_a_dry_run_of_what_is_refused_fails_as_the_command_would(tmp_path: Path)
     line = ["install-service", "--system", "--config", str(hidden), "--prefix", str(tmp_path)]
 
     def call(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return run_heroctl(
             [HEROCTL, *line, *more], env=environment(""), capture_output=True, text=True, check=False, timeout=LIMIT_S
         )
 
@@ -169,7 +170,7 @@ def test_a_stray_store_on_the_usual_port_gets_no_job(tmp_path: Path) -> None:
     """Without config, environment and running service there is no store, whatever listens on port 6379."""
     env = environment("") | {"HOME": str(tmp_path)}
     for command in (["run", "1"], ["list"], ["doctor", "--json"]):
-        done = subprocess.run(
+        done = run_heroctl(
             [HEROCTL, *command], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=LIMIT_S
         )
         assert "6379" not in done.stdout + done.stderr
@@ -185,7 +186,7 @@ def test_supervisor_finds_its_config_as_heroctl_does(tmp_path: Path, way: str) -
     more = {"environment": {"HERO_REDIS_URL": url}, "HERO_CONFIG": {"HERO_CONFIG": "other.toml"}}.get(way, {})
     env = environment("") | {"HOME": str(tmp_path)} | more
 
-    shown = subprocess.run(
+    shown = run_heroctl(
         [HEROCTL, "config", "where", "--json"], cwd=tmp_path / "here", env=env, capture_output=True, text=True,
         check=True,
     )  # fmt: skip

@@ -17,6 +17,7 @@ import pytest
 
 from hero_ctl.commands.install import UNITS, Installation
 from tests.ctl.conftest import HEROCTL
+from tests.forked_heroctl import run_heroctl
 
 ROOT = Path(__file__).parents[2]
 SOCKET, SERVICE = UNITS
@@ -52,7 +53,7 @@ def install(home: Path, tmp_path: Path) -> Install:
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("HERO_", "XDG_"))}
-        done = subprocess.run(
+        done = run_heroctl(
             [HEROCTL, "install-service", *arguments],
             capture_output=True,
             text=True,

@@ -16,11 +16,12 @@ from hero_job.protocol.keys import Keys
 from hero_job.protocol.op import Op, as_is
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import LONG_LEASE_S, deployed
+from tests.forked_heroctl import run_heroctl
 from tests.valkey_server import ValkeyServer
 
 
 def doctor(*arguments: str, cwd: Path, url: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_heroctl(
         [HEROCTL, "doctor", *arguments],
         capture_output=True, check=False, cwd=cwd, env=environment(url), stdin=subprocess.DEVNULL, text=True,
         timeout=LIMIT_S,

@@ -11,6 +11,7 @@ import pytest
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import LONG_LEASE_S, Deployment, deployed
 from tests.eventually import eventually
+from tests.forked_heroctl import run_heroctl
 
 BROKEN = """
 [[actors]]
@@ -32,7 +33,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A service with an actor that is held after its crashes."""
     with deployed(tmp_path_factory.mktemp("troubled"), actors=BROKEN, lease_s=LONG_LEASE_S) as running:
-        subprocess.run(
+        run_heroctl(
             [HEROCTL, "scale", "broken", "1", "--socket", str(running.socket)],
             env=environment(running.url), stdout=subprocess.DEVNULL, check=True,
         )  # fmt: skip
@@ -44,7 +45,7 @@ def call(troubled: Deployment, tmp_path: Path) -> Call:
     """Run `heroctl` in another folder; only --config names the service."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return run_heroctl(
             [HEROCTL, *arguments, "--config", str(troubled.folder / "hero.toml")],
             cwd=tmp_path, env=environment(""), capture_output=True, text=True, check=False, timeout=LIMIT_S,
             stdin=subprocess.DEVNULL,

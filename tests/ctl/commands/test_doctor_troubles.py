@@ -26,6 +26,7 @@ from tests.ctl.commands.test_doctor import findings
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.forked_heroctl import run_heroctl
 from tests.valkey_server import ValkeyServer
 
 JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
@@ -47,7 +48,7 @@ class Patient:
 
     def heroctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command: list[str | Path] = [HEROCTL, *arguments, "--namespace", self.keys.namespace]
-        return subprocess.run(
+        return run_heroctl(
             command, capture_output=True, check=False, cwd=self.folder, env=environment(self.url),
             stdin=subprocess.DEVNULL, text=True, timeout=LIMIT_S,
         )  # fmt: skip
@@ -163,7 +164,7 @@ def test_paused_queue_is_named(patient: Patient, group: str | None) -> None:
 
 def test_secret_that_is_not_percent_encoded_is_explained_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "hero.toml").write_text('[store]\nredis_url = "redis://:hid#den/pass@127.0.0.1:6379/0"\n')
-    done = subprocess.run(
+    done = run_heroctl(
         [HEROCTL, "doctor"], capture_output=True, check=False, cwd=tmp_path, env=environment(""), text=True,
         timeout=LIMIT_S,
     )  # fmt: skip

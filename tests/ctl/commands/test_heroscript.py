@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
+from tests.forked_heroctl import run_heroctl
 
 UGLY = 'prose\n!!wallet.send   to:"bob the builder"  amount:12.5\n'
 NEAT = "prose\n!!wallet.send to:'bob the builder' amount:12.5\n"
 
 
 def call(folder: Path, *arguments: str, input: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+    done = run_heroctl(
         [HEROCTL, "heroscript", *arguments],
         input=input,
         capture_output=True,

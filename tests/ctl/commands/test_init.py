@@ -15,6 +15,7 @@ import pytest
 
 from hero_config.report.use_file import DeploymentUse
 from tests.ctl.conftest import HEROCTL
+from tests.forked_heroctl import run_heroctl
 from tests.valkey_server import ValkeyServer, free_port
 
 SUPERVISOR = (sys.executable, "-P", "-m", "hero_supervisor.cli")
@@ -27,7 +28,7 @@ def init(folder: Path, *words: str, answers: str | None = None) -> subprocess.Co
     try:
         if answers is not None:
             os.write(ours, answers.encode())
-        return subprocess.run(
+        return run_heroctl(
             [HEROCTL, "init", *words],
             cwd=folder,
             env=kept,

@@ -11,13 +11,14 @@ import pytest
 from hero_job import JobBuilder, ScriptType
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import LONG_LEASE_S, deployed
+from tests.forked_heroctl import run_heroctl
 from tests.valkey_server import ValkeyServer
 
 SAL = '\n[[actors]]\ntype = "sal"\nlanes = 1\n'
 
 
 def heroctl(*arguments: str, url: str = "", cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_heroctl(
         [HEROCTL, *arguments],
         capture_output=True, check=False, cwd=cwd, env=environment(url), stdin=subprocess.DEVNULL, text=True,
         timeout=LIMIT_S,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from tests.deployment import deployed
 from tests.engine.heroscript_engine.test_processes import is_gone
 from tests.engine.v.test_engine import STAND_IN
 from tests.eventually import eventually
+from tests.forked_heroctl import HEROCTL, run_heroctl
 from tests.supervisor.rpc.raw_client import RawClient, job
 
 __all__ = ["client", "start_actor"]
@@ -129,6 +129,5 @@ def test_service_reports_a_v_actor_without_hero_and_keeps_one_with_it(tmp_path: 
 
 
 def heroctl(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.executable).parent / "heroctl"
     env = os.environ | {"HERO_REDIS_URL": url, "COLUMNS": "300"}
-    return subprocess.run([program, *arguments], env=env, check=False, capture_output=True, text=True, timeout=300)
+    return run_heroctl([HEROCTL, *arguments], env=env, check=False, capture_output=True, text=True, timeout=300)

@@ -1,0 +1,383 @@
+"""Runs `heroctl` in a fork of a process that has imported it, because most of a short command's work is its imports.
+
+`run_heroctl` and `HeroctlPopen` are for the tests, with the interfaces of `subprocess`. What runs is a process of its
+own, with the streams, the folder, the environment, the umask and the arguments of the call. It executes the installed
+script, and its exit code or signal comes back. This file as a program is the process that forks it: one per process of
+the tests, with a single thread. It ends with that process; a command whose `HeroctlPopen` is closed is killed.
+
+A call is executed as a user executes it, not forked, where a fork would differ: on a terminal or with a closed stream,
+with options of `Popen` for the new process, and with an environment that differs in a variable that Python or a module
+has read before the fork. Tests of the start itself, such as of imports or of the time since the start, use
+`subprocess`, or `fresh=True`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import io
+import marshal
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HEROCTL = Path(sys.executable).parent / "heroctl"
+
+#: What can be forked.
+SCRIPTS = {HEROCTL}
+
+#: Imported with all their modules before the fork.
+_PACKAGES = ("hero_ctl", "hero_client", "hero_job", "hero_config")
+#: What those import only when a command needs it.
+_LATE = ("asyncio", "rich.table", "rich.live", "typer.main", "typer.rich_utils", "typer.completion")
+
+#: Beginnings of the names of variables that Python, or a library in C, reads when a process starts.
+_READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "GLIBC_", "OPENSSL_")
+
+#: Signals that may reach a child before its handlers are those of a new process. They wait until then.
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+#: The environment of the server: that of the tests, before any of them has changed it.
+_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
+
+
+class ForkServerEnded(RuntimeError):
+    """The process that forks `heroctl` has ended; its standard error says why."""
+
+
+class HeroctlForks:
+    """The caller's side of the server. Threads may share it.
+
+    Attributes:
+        process: The server.
+        read_by_imports: Names of the variables that its imports have read.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=_ENVIRON, cwd="/",
+            )  # fmt: skip
+            theirs.close()
+            if not (read := ours.recv(1 << 16)):
+                raise ForkServerEnded
+            # No socket object stays open in the process of the tests, which look for such.
+            self._control_fd = ours.detach()
+        self.read_by_imports: frozenset[str] = marshal.loads(read)
+
+    def can_fork(self, environ: Mapping[str, str]) -> bool:
+        """Would a new process with this environment import what the server has imported?"""
+        return not any(
+            _ENVIRON.get(name) != environ.get(name)
+            for name in {*_ENVIRON, *environ}
+            if name in self.read_by_imports or name.startswith(_READ_AT_START)
+        )
+
+    def fork(
+        self, command: Sequence[str], environ: Mapping[str, str], folder: str | Path, streams: Sequence[int]
+    ) -> tuple[int, int]:
+        """Fork `heroctl`.
+
+        Args:
+            command: Its words, with the program.
+            environ: Its environment.
+            folder: Its working directory.
+            streams: The descriptors of its standard input, output and error.
+
+        Returns:
+            Its process id, and the end of a pipe that gives its wait status. If that is closed, it is killed.
+        """
+        status = Path("/proc/self/status").read_text()
+        umask = int(status.partition("\nUmask:")[2].split()[0], 8)
+        status_fd, theirs = os.pipe()
+        passed = [theirs, os.memfd_create("order")]
+        try:
+            passed.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+            with open(passed[1], "wb", closefd=False) as order:
+                order.write(marshal.dumps((list(command), dict(environ), umask)))
+            with socket.socket(fileno=os.dup(self._control_fd)) as control:
+                socket.send_fds(control, [b"+"], [*passed, *streams])
+        except BaseException:
+            os.close(status_fd)
+            raise
+        finally:
+            for fd in passed:
+                os.close(fd)
+        return read_number(status_fd), status_fd
+
+    def close(self) -> None:
+        """End the server and what it has forked."""
+        os.close(self._control_fd)
+        self.process.wait()
+
+
+@functools.cache
+def heroctl_forks() -> HeroctlForks:
+    """Return the server of this process. It ends with this process."""
+    return HeroctlForks()
+
+
+class HeroctlPopen(subprocess.Popen[Any]):
+    """A `heroctl`, forked if that is the same; see the module. The arguments are those of `subprocess.Popen`."""
+
+    def __init__(self, command: Sequence[str | Path], **options: Any) -> None:
+        self.status_fd = -1
+        self._can_fork = options.keys() <= {"stdin", "stdout", "stderr", "cwd", "env", "text"} and command[0] in SCRIPTS
+        super().__init__(command, **options)
+
+    # The parts of `Popen` that start a process and take its status.
+
+    def _execute_child(
+        self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
+        startupinfo: Any, creationflags: Any, shell: Any, p2cread: int, p2cwrite: int, c2pread: int, c2pwrite: int,
+        errread: int, errwrite: int, *others: Any,
+    ) -> None:  # fmt: skip
+        streams = [given if given != -1 else fd for fd, given in enumerate((p2cread, c2pwrite, errwrite))]
+        environ = os.environ if env is None else env
+        if not self._can_fork or not all(map(_is_plain, streams)) or not heroctl_forks().can_fork(environ):
+            super()._execute_child(  # type: ignore[misc]
+                args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
+                p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *others,
+            )  # fmt: skip
+            return
+        pipes = (p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+        try:
+            self.pid, self.status_fd = heroctl_forks().fork([str(word) for word in args], environ, cwd or ".", streams)
+        finally:
+            self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+        self._child_created = True
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if self.status_fd == -1:
+            taken: tuple[int, int] = super()._try_wait(wait_flags)  # type: ignore[misc]
+            return taken
+        if wait_flags & os.WNOHANG and not select.select([self.status_fd], [], [], 0)[0]:
+            return 0, 0
+        return self.pid, read_number(self.status_fd)
+
+    def _internal_poll(self, *given: Any, **named: Any) -> int | None:
+        if self.status_fd == -1:
+            super()._internal_poll(*given, **named)  # type: ignore[misc]
+        elif self.returncode is None and self._waitpid_lock.acquire(blocking=False):  # type: ignore[attr-defined]
+            try:
+                pid, status = (0, 0) if self.returncode is not None else self._try_wait(os.WNOHANG)
+                if pid:
+                    self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()  # type: ignore[attr-defined]
+        return self.returncode
+
+    def _handle_exitstatus(self, status: int, *others: Any) -> None:
+        super()._handle_exitstatus(status, *others)  # type: ignore[misc]
+        if self.status_fd != -1:
+            os.close(self.status_fd)
+
+
+def run_heroctl(
+    command: Sequence[str | Path], *, fresh: bool = False, input: str | bytes | None = None,
+    capture_output: bool = False, timeout: float | None = None, check: bool = False, **options: Any,
+) -> subprocess.CompletedProcess[Any]:  # fmt: skip
+    """Run `heroctl` and wait for it, as `subprocess.run` does.
+
+    Args:
+        command: Its words; the first one is `HEROCTL`.
+        fresh: Execute it in any case.
+        input: As the others: see `subprocess.run`.
+    """
+    if fresh:
+        return subprocess.run(
+            command, input=input, capture_output=capture_output, timeout=timeout, check=check, **options
+        )
+    if input is not None:
+        options["stdin"] = subprocess.PIPE
+    if capture_output:
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with HeroctlPopen(command, **options) as process:
+        try:
+            out, err = process.communicate(input, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def read_number(fd: int) -> int:
+    """Read a number that the server has written.
+
+    Raises:
+        ForkServerEnded: There is none.
+    """
+    if not (number := os.read(fd, 4)):
+        raise ForkServerEnded
+    return int.from_bytes(number, "little")
+
+
+def _is_plain(fd: int) -> bool:
+    """Tell whether a standard stream is open and not a terminal."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return not os.isatty(fd)
+
+
+@dataclass
+class ForkServer:
+    """The process that forks. Its caller's end of `control_fd` is its life."""
+
+    control_fd: int
+    poll: select.poll = field(default_factory=select.poll)
+
+    running: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """For the descriptor of each process: its id, and where its wait status goes."""
+
+    callers: dict[int, int] = field(default_factory=dict)
+    """For each descriptor that a wait status goes to: the descriptor of the process."""
+
+    def serve(self) -> types.CodeType | None:
+        """Import the modules, and fork until the caller ends.
+
+        Returns:
+            In a child that was forked: what it has to execute. In the server: None.
+        """
+        read = _import_all()
+        if len(list(Path("/proc/self/task").iterdir())) != 1:
+            raise RuntimeError("an imported module has started a thread, which a fork would lack")
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        kept = _descriptors() - {self.control_fd}
+        gc.collect()
+        gc.freeze()
+        os.write(self.control_fd, marshal.dumps(frozenset(read)))
+        self.poll.register(self.control_fd, select.POLLIN)
+        with socket.socket(fileno=os.dup(self.control_fd)) as control:
+            while True:
+                for fd, _ in self.poll.poll():
+                    if fd in self.running:
+                        self._end(fd)
+                    elif fd in self.callers:
+                        os.kill(self.running[self.callers[fd]][0], signal.SIGKILL)
+                        self.poll.unregister(fd)
+                    elif fd == self.control_fd:
+                        _, fds, _, _ = socket.recv_fds(control, 1, 6)
+                        if not fds:
+                            for pid, _ in self.running.values():
+                                os.kill(pid, signal.SIGKILL)
+                            return None
+                        if not self._fork(fds):
+                            return _become_command(fds, kept, interrupt)
+
+    def _fork(self, fds: Sequence[int]) -> bool:
+        """Fork; return False in the child."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+        pid = os.fork()
+        if pid == 0:
+            return False
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+        for fd in fds[1:]:
+            os.close(fd)
+        process_fd = os.pidfd_open(pid)
+        self.running[process_fd] = (pid, fds[0])
+        self.callers[fds[0]] = process_fd
+        self.poll.register(process_fd, select.POLLIN)
+        self.poll.register(fds[0], 0)  # tells when nobody can read it any more
+        with contextlib.suppress(BrokenPipeError):
+            os.write(fds[0], pid.to_bytes(4, "little"))
+        return True
+
+    def _end(self, process_fd: int) -> None:
+        """Report a process that has ended."""
+        pid, status_fd = self.running.pop(process_fd)
+        _, status = os.waitpid(pid, 0)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status_fd, status.to_bytes(4, "little"))
+        del self.callers[status_fd]
+        with contextlib.suppress(KeyError):
+            self.poll.unregister(status_fd)
+        self.poll.unregister(process_fd)
+        os.close(status_fd)
+        os.close(process_fd)
+
+
+def _import_all() -> set[str]:
+    """Import what the command imports; return the variables of the environment that this has read."""
+    importlib.import_module("zoneinfo")  # which looks at HOME, for a folder that nothing of ours uses
+    read: set[str] = set()
+    kind = type(os.environ)
+    get = kind.__getitem__
+
+    def noted_get(environ: os._Environ[str], name: str) -> str:
+        read.add(name)
+        return get(environ, name)
+
+    kind.__getitem__ = noted_get  # type: ignore[method-assign]
+    sys.path[0] = str(HEROCTL.parent)  # as when the script is executed
+    for name in _PACKAGES:
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+            importlib.import_module(module.name)
+    for name in _LATE:
+        importlib.import_module(name)
+    kind.__getitem__ = get  # type: ignore[method-assign]
+    return read
+
+
+def _become_command(fds: Sequence[int], kept: set[int], interrupt: Any) -> types.CodeType:
+    """Make this fork what a new process that executes the script would be; return the script."""
+    _, order, folder, *streams = fds
+    with open(order, "rb", closefd=False) as file:
+        file.seek(0)
+        words, environ, umask = marshal.loads(file.read())
+    os.fchdir(folder)
+    os.umask(umask)
+    for fd, stream in enumerate(streams):
+        os.dup2(stream, fd)
+    for fd in _descriptors() - kept:
+        with contextlib.suppress(OSError):  # that of the listing itself
+            os.close(fd)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.argv[:] = words
+    sys.orig_argv[:] = [sys.executable, *words]
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        setattr(sys, name, _standard_stream(fd, getattr(sys, name)))
+        setattr(sys, f"__{name}__", getattr(sys, name))
+    main = types.ModuleType("__main__")
+    main.__file__ = words[0]
+    sys.modules["__main__"] = main
+    signal.signal(signal.SIGINT, interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    return compile(Path(words[0]).read_bytes(), words[0], "exec", dont_inherit=True)
+
+
+def _descriptors() -> set[int]:
+    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+
+
+def _standard_stream(fd: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
+    """Make a standard stream as Python makes it when it starts."""
+    unbuffered = like.write_through
+    buffer = open(fd, "wb" if fd else "rb", buffering=0 if unbuffered and fd else -1, closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(
+        buffer, like.encoding, like.errors, newline="\n", line_buffering=like.line_buffering, write_through=unbuffered
+    )
+
+
+if __name__ == "__main__":
+    if (code := ForkServer(int(sys.argv[1])).serve()) is not None:
+        exec(code, vars(sys.modules["__main__"]))

@@ -13,6 +13,7 @@ has read before the fork. Tests of the start itself, such as of imports or of th
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -127,7 +128,9 @@ class HeroctlForks:
 @functools.cache
 def heroctl_forks() -> HeroctlForks:
     """Return the server of this process. It ends with this process."""
-    return HeroctlForks()
+    forks = HeroctlForks()
+    atexit.register(forks.close)
+    return forks
 
 
 class HeroctlPopen(subprocess.Popen[Any]):

@@ -27,6 +27,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -381,6 +382,29 @@ def _standard_stream(fd: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
     )
 
 
+def _execute(program: types.CodeType) -> None:
+    """Execute the command, and end as Python does, but for freeing the memory: that would copy most of it first.
+
+    Raises:
+        BaseException: What the command has raised, if Python has more to do than to end with an exit code.
+    """
+    code = 0
+    try:
+        exec(program, vars(sys.modules["__main__"]))
+    except SystemExit as e:
+        if not isinstance(e.code, int | None):
+            raise
+        code = e.code or 0
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(code)
+    os._exit(code & 0xFF)
+
+
 if __name__ == "__main__":
-    if (code := ForkServer(int(sys.argv[1])).serve()) is not None:
-        exec(code, vars(sys.modules["__main__"]))
+    if (command := ForkServer(int(sys.argv[1])).serve()) is not None:
+        _execute(command)

@@ -83,12 +83,14 @@ def test_program_sees_the_same_whether_it_was_forked_or_executed(script: Script,
         ("os.kill(os.getpid(), 9)", -9, ""),
         ("os.kill(os.getpid(), 2)", -2, "KeyboardInterrupt\n"),
         ("os._exit(5)", 5, ""),
+        ("sys.exit(-1)", 255, ""),
+        ("threading.Thread(target=lambda: print('thread', file=sys.stderr)).start()", 0, "thread\n"),
         ("atexit.register(print, 'last', file=sys.stderr)", 0, "last\n"),
         ("1 / 0", 1, "ZeroDivisionError: division by zero\n"),
     ],
 )
 def test_exit_code_or_signal_comes_back(script: Script, end: str, code: int, said: str) -> None:
-    done = run_heroctl([script(f"import atexit, os, sys\n{end}\n")], capture_output=True, text=True)
+    done = run_heroctl([script(f"import atexit, os, sys, threading\n{end}\n")], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr[-len(said) :] if said else done.stderr) == (code, "", said)
     if code:
         with pytest.raises(subprocess.CalledProcessError):
@@ -106,6 +108,15 @@ def test_file_in_place_of_a_pipe_is_written(script: Script, tmp_path: Path) -> N
     with (tmp_path / "out").open("w") as out:
         run_heroctl([script("print('text')")], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     assert (tmp_path / "out").read_text() == "text\n"
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_output_that_cannot_be_written_at_the_exit_is_an_error(script: Script, fresh: bool) -> None:
+    with Path("/dev/full").open("w") as full:
+        program = script("import os, sys\nsys.stdout = os.fdopen(1, 'w', closefd=False)\nprint('text')\n")
+        done = run_heroctl([program], fresh=fresh, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 120
+    assert "No space left on device" in done.stderr
 
 
 def test_signals_reach_it_and_two_run_side_by_side(script: Script) -> None:

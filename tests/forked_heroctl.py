@@ -2,8 +2,8 @@
 
 `run_heroctl` and `HeroctlPopen` are for the tests, with the interfaces of `subprocess`. What runs is a process of its
 own, with the streams, the folder, the environment, the umask and the arguments of the call. It executes the installed
-script, and its exit code or signal comes back. This file as a program is the process that forks it: one per process of
-the tests, with a single thread. It ends with that process; a command whose `HeroctlPopen` is closed is killed.
+script, and its exit code or signal comes back. `heroctl_forks.py` is the process that forks it, one per process of the
+tests; it ends with that process, and kills what it has forked.
 
 A call is executed as a user executes it, not forked, where a fork would differ: on a terminal or with a closed stream,
 with options of `Popen` for the new process, and with an environment that differs in a variable that Python or a module
@@ -14,41 +14,26 @@ has read before the fork. Tests of the start itself, such as of imports or of th
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
-import gc
-import importlib
-import io
 import marshal
 import os
-import pkgutil
 import select
-import signal
 import socket
 import subprocess
 import sys
-import threading
-import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 HEROCTL = Path(sys.executable).parent / "heroctl"
 
+_SERVER = Path(__file__).with_name("heroctl_forks.py")
+
 #: What can be forked.
 SCRIPTS = {HEROCTL}
 
-#: Imported with all their modules before the fork.
-_PACKAGES = ("hero_ctl", "hero_client", "hero_job", "hero_config")
-#: What those import only when a command needs it.
-_LATE = ("asyncio", "rich.table", "rich.live", "typer.main", "typer.rich_utils", "typer.completion")
-
 #: Beginnings of the names of variables that Python, or a library in C, reads when a process starts.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "GLIBC_", "OPENSSL_")
-
-#: Signals that may reach a child before its handlers are those of a new process. They wait until then.
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 #: The environment of the server: that of the tests, before any of them has changed it.
 _ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
@@ -70,7 +55,7 @@ class HeroctlForks:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             self.process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
+                [sys.executable, _SERVER, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=_ENVIRON, cwd="/",
             )  # fmt: skip
             theirs.close()
@@ -239,172 +224,3 @@ def _is_plain(fd: int) -> bool:
     except OSError:
         return False
     return not os.isatty(fd)
-
-
-@dataclass
-class ForkServer:
-    """The process that forks. Its caller's end of `control_fd` is its life."""
-
-    control_fd: int
-    poll: select.poll = field(default_factory=select.poll)
-
-    running: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """For the descriptor of each process: its id, and where its wait status goes."""
-
-    callers: dict[int, int] = field(default_factory=dict)
-    """For each descriptor that a wait status goes to: the descriptor of the process."""
-
-    def serve(self) -> types.CodeType | None:
-        """Import the modules, and fork until the caller ends.
-
-        Returns:
-            In a child that was forked: what it has to execute. In the server: None.
-        """
-        read = _import_all()
-        if len(list(Path("/proc/self/task").iterdir())) != 1:
-            raise RuntimeError("an imported module has started a thread, which a fork would lack")
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        kept = _descriptors() - {self.control_fd}
-        gc.collect()
-        gc.freeze()
-        os.write(self.control_fd, marshal.dumps(frozenset(read)))
-        self.poll.register(self.control_fd, select.POLLIN)
-        with socket.socket(fileno=os.dup(self.control_fd)) as control:
-            while True:
-                for fd, _ in self.poll.poll():
-                    if fd in self.running:
-                        self._end(fd)
-                    elif fd in self.callers:
-                        os.kill(self.running[self.callers[fd]][0], signal.SIGKILL)
-                        self.poll.unregister(fd)
-                    elif fd == self.control_fd:
-                        _, fds, _, _ = socket.recv_fds(control, 1, 6)
-                        if not fds:
-                            for pid, _ in self.running.values():
-                                os.kill(pid, signal.SIGKILL)
-                            return None
-                        if not self._fork(fds):
-                            return _become_command(fds, kept, interrupt)
-
-    def _fork(self, fds: Sequence[int]) -> bool:
-        """Fork; return False in the child."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-        pid = os.fork()
-        if pid == 0:
-            return False
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-        for fd in fds[1:]:
-            os.close(fd)
-        process_fd = os.pidfd_open(pid)
-        self.running[process_fd] = (pid, fds[0])
-        self.callers[fds[0]] = process_fd
-        self.poll.register(process_fd, select.POLLIN)
-        self.poll.register(fds[0], 0)  # tells when nobody can read it any more
-        with contextlib.suppress(BrokenPipeError):
-            os.write(fds[0], pid.to_bytes(4, "little"))
-        return True
-
-    def _end(self, process_fd: int) -> None:
-        """Report a process that has ended."""
-        pid, status_fd = self.running.pop(process_fd)
-        _, status = os.waitpid(pid, 0)
-        with contextlib.suppress(BrokenPipeError):
-            os.write(status_fd, status.to_bytes(4, "little"))
-        del self.callers[status_fd]
-        with contextlib.suppress(KeyError):
-            self.poll.unregister(status_fd)
-        self.poll.unregister(process_fd)
-        os.close(status_fd)
-        os.close(process_fd)
-
-
-def _import_all() -> set[str]:
-    """Import what the command imports; return the variables of the environment that this has read."""
-    importlib.import_module("zoneinfo")  # which looks at HOME, for a folder that nothing of ours uses
-    read: set[str] = set()
-    kind = type(os.environ)
-    get = kind.__getitem__
-
-    def noted_get(environ: os._Environ[str], name: str) -> str:
-        read.add(name)
-        return get(environ, name)
-
-    kind.__getitem__ = noted_get  # type: ignore[method-assign]
-    sys.path[0] = str(HEROCTL.parent)  # as when the script is executed
-    for name in _PACKAGES:
-        package = importlib.import_module(name)
-        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            importlib.import_module(module.name)
-    for name in _LATE:
-        importlib.import_module(name)
-    kind.__getitem__ = get  # type: ignore[method-assign]
-    return read
-
-
-def _become_command(fds: Sequence[int], kept: set[int], interrupt: Any) -> types.CodeType:
-    """Make this fork what a new process that executes the script would be; return the script."""
-    _, order, folder, *streams = fds
-    with open(order, "rb", closefd=False) as file:
-        file.seek(0)
-        words, environ, umask = marshal.loads(file.read())
-    os.fchdir(folder)
-    os.umask(umask)
-    for fd, stream in enumerate(streams):
-        os.dup2(stream, fd)
-    for fd in _descriptors() - kept:
-        with contextlib.suppress(OSError):  # that of the listing itself
-            os.close(fd)
-    os.environ.clear()
-    os.environ.update(environ)
-    sys.argv[:] = words
-    sys.orig_argv[:] = [sys.executable, *words]
-    for fd, name in enumerate(("stdin", "stdout", "stderr")):
-        setattr(sys, name, _standard_stream(fd, getattr(sys, name)))
-        setattr(sys, f"__{name}__", getattr(sys, name))
-    main = types.ModuleType("__main__")
-    main.__file__ = words[0]
-    sys.modules["__main__"] = main
-    signal.signal(signal.SIGINT, interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-    return compile(Path(words[0]).read_bytes(), words[0], "exec", dont_inherit=True)
-
-
-def _descriptors() -> set[int]:
-    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
-
-
-def _standard_stream(fd: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
-    """Make a standard stream as Python makes it when it starts."""
-    unbuffered = like.write_through
-    buffer = open(fd, "wb" if fd else "rb", buffering=0 if unbuffered and fd else -1, closefd=False)  # noqa: SIM115
-    return io.TextIOWrapper(
-        buffer, like.encoding, like.errors, newline="\n", line_buffering=like.line_buffering, write_through=unbuffered
-    )
-
-
-def _execute(program: types.CodeType) -> None:
-    """Execute the command, and end as Python does, but for freeing the memory: that would copy most of it first.
-
-    Raises:
-        BaseException: What the command has raised, if Python has more to do than to end with an exit code.
-    """
-    code = 0
-    try:
-        exec(program, vars(sys.modules["__main__"]))
-    except SystemExit as e:
-        if not isinstance(e.code, int | None):
-            raise
-        code = e.code or 0
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        sys.exit(code)
-    os._exit(code & 0xFF)
-
-
-if __name__ == "__main__":
-    if (command := ForkServer(int(sys.argv[1])).serve()) is not None:
-        _execute(command)

@@ -60,7 +60,7 @@ def test_real_command_takes_them_before_and_after_read_quickly_and_by_typer(
             timeout=LIMIT_S,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return str(done.stdout)
 
     server = ("--server", f"unix://{deployment.socket}")
     config = ("--config", f"{deployment.folder}/hero.toml")

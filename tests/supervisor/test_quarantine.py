@@ -17,7 +17,10 @@ from tests.eventually import eventually
 from tests.supervisor.conftest import StartSupervisor
 from tests.supervisor.supervisor_process import SupervisorProcess
 
+# No pause of a busy machine may look like the end of an actor.
 CONFIG = """
+[supervisor]
+lease_s = 60
 [rpc]
 unix_socket = ""
 [jobs]

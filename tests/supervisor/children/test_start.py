@@ -6,7 +6,11 @@ from pathlib import Path
 
 from hero_job.client.store import Store
 from tests.eventually import eventually
-from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.conftest import OSIS as SHORT_LEASE
+from tests.supervisor.conftest import StartSupervisor
+
+# Nobody dies here, so no pause of a busy machine may make an actor lose its jobs.
+OSIS = SHORT_LEASE.replace("lease_s = 3.0", "lease_s = 60.0")
 
 
 def test_actor_is_up_when_its_engine_is_loaded_and_it_waits_on_its_queue(

@@ -11,10 +11,13 @@ from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_supervisor.fleet.reload import merge
 from tests.eventually import eventually
-from tests.supervisor.conftest import OSIS, StartSupervisor
+from tests.supervisor.conftest import OSIS as SHORT_LEASE
+from tests.supervisor.conftest import StartSupervisor
 from tests.supervisor.manager_socket import received
 from tests.supervisor.supervisor_process import SupervisorProcess
 
+# Nobody dies here, so no pause of a busy machine may make an actor lose its jobs.
+OSIS = SHORT_LEASE.replace("lease_s = 3.0", "lease_s = 60.0")
 SAL = '[[actors]]\ntype = "sal"\ncount = 2\nlanes = 4\n'
 MORE = '[[actors]]\ntype = "sal"\nname = "more"\nlanes = 1\n'
 

@@ -22,7 +22,7 @@ def crossed(request: pytest.FixtureRequest) -> dict[str, Any]:
     value = request.param
     scripts = json.dumps({crossing: f"{VALUES[value]} {CROSSINGS[crossing]}" for crossing in CROSSINGS})
     child = subprocess.run(
-        [sys.executable, "-c", CHILD, "8"],
+        [sys.executable, "-c", CHILD, str(GUARD_S)],
         input=scripts,
         capture_output=True,
         text=True,

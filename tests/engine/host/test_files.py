@@ -229,7 +229,7 @@ def test_link_that_is_swapped_during_a_loop_leads_nowhere(grounds: Grounds, way:
             if exist("copied/key") && !(file_read("copied/key") in seen) {{ seen.push(file_read("copied/key")); }}
             seen
             """,
-            timeout_s=110,
+            timeout_s=500,
         )
     finally:
         ended.set()

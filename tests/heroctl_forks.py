@@ -77,6 +77,7 @@ class ForkServer:
                         if not fds:
                             for pid, _ in self.running.values():
                                 os.kill(pid, signal.SIGKILL)
+                                os.waitpid(pid, 0)
                             return None
                         if not self._fork(fds):
                             return _become_command(fds, kept, interrupt)

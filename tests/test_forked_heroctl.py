@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests import forked_heroctl
+from tests.deployment import alive
 from tests.eventually import eventually
 from tests.forked_heroctl import HEROCTL, HeroctlPopen, heroctl_forks, run_heroctl
 
@@ -161,7 +162,7 @@ time.sleep(1000)
         server = forked.parent()
         calling.kill()
     assert server is not None
-    eventually(lambda: not forked.is_running() and not server.is_running(), what="both have ended")
+    eventually(lambda: not alive(forked) and not alive(server), what="both have ended")
 
 
 def test_environment_that_an_import_has_read_or_a_closed_stream_is_not_forked(

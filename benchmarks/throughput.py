@@ -1,6 +1,6 @@
-"""Compares this runtime with Dramatiq, Taskiq, Huey and BullMQ: jobs per second and latencies, on one server.
+"""Compares this runtime with Dramatiq, Taskiq, Huey, BullMQ, Asynq and apalis: jobs per second, and latencies.
 
-    .venv/bin/python benchmarks/throughput.py            about five minutes
+    .venv/bin/python benchmarks/throughput.py            about ten minutes
     .venv/bin/python benchmarks/throughput.py --quick    a small run: shows that it works, not how fast it is
 
 All systems do the same work: no-op jobs that return 42, with stored results, in one worker process, with one server

@@ -10,13 +10,15 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH_DIR = ROOT / ".bench"
 PEERS_DIR = ROOT / "benchmarks" / "peers"
-INSTALL_LIMIT_S = 300.0
+#: A compiler with much other work beside it takes minutes.
+INSTALL_LIMIT_S = 1800.0
 
 
 class EnvironmentNotMade(Exception):
@@ -110,9 +112,84 @@ def make_node_environment(peer: str, packages: tuple[str, ...]) -> Environment:
     return Environment(folder=folder, program=(node,), versions=versions)
 
 
-def _run(peer: str, command: list[str]) -> str:
+def make_go_environment(peer: str, source: str, module: str) -> Environment:
+    """Build the program of a Go peer with the newest version of its module, or find it.
+
+    Args:
+        peer: Name of the folder below `.bench/`.
+        source: Name of the program's file among the peers.
+        module: Path of the module.
+
+    Returns:
+        The environment; its program is the compiled one.
+
+    Raises:
+        EnvironmentNotMade: `go` is not installed, or has failed.
+    """
+    go = shutil.which("go")
+    if go is None:
+        raise EnvironmentNotMade(peer, "go is not installed on this machine")
+    folder = BENCH_DIR / peer
+    code = (PEERS_DIR / source).read_text()
+    if _begin(folder, code):
+        (folder / "main.go").write_text(code)
+        _run(peer, [go, "mod", "init", "bench"], folder)
+        _run(peer, [go, "get", f"{module}@latest"], folder)
+        _run(peer, [go, "build", "-o", "program", "."], folder)
+        (folder / "made-from").write_text(code)
+    version = _run(peer, [go, "list", "-m", "-f", "{{.Version}}", module], folder).strip()
+    versions = {peer: version, "go": _run(peer, [go, "version"]).split()[2].removeprefix("go")}
+    return Environment(folder=folder, program=(str(folder / "program"),), versions=versions)
+
+
+def make_rust_environment(peer: str, source: str, crates: tuple[str, ...]) -> Environment:
+    """Build the program of a Rust peer with the newest versions of its crates, or find it.
+
+    Args:
+        peer: Name of the folder below `.bench/`.
+        source: Name of the program's file among the peers.
+        crates: Its crates, each with its features behind a `/`, such as `("tokio/macros,time", "ulid")`.
+
+    Returns:
+        The environment; its program is the compiled one, and its versions are those of the first crate.
+
+    Raises:
+        EnvironmentNotMade: `cargo` is not installed, or has failed.
+    """
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise EnvironmentNotMade(peer, "cargo is not installed on this machine")
+    folder = BENCH_DIR / peer
+    code = (PEERS_DIR / source).read_text()
+    wanted = " ".join(crates) + "\n" + code
+    if _begin(folder, wanted):
+        _run(peer, [cargo, "init", "--quiet", "--name", "bench", "--vcs", "none"], folder)
+        for crate in crates:
+            name, _, features = crate.partition("/")
+            _run(peer, [cargo, "add", "--quiet", name, *(["--features", features] if features else [])], folder)
+        (folder / "src/main.rs").write_text(code)
+        _run(peer, [cargo, "build", "--quiet", "--release"], folder)
+        (folder / "made-from").write_text(wanted)
+    locked = tomllib.loads((folder / "Cargo.lock").read_text())["package"]
+    first = crates[0].partition("/")[0]
+    versions = {first: next(package["version"] for package in locked if package["name"] == first)}
+    versions["cargo"] = _run(peer, [cargo, "--version"]).split()[1]
+    return Environment(folder=folder, program=(str(folder / "target/release/bench"),), versions=versions)
+
+
+def _begin(folder: Path, wanted: str) -> bool:
+    """Empty the folder unless it was made from the same; return whether it has to be made."""
+    stamp = folder / "made-from"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return True
+
+
+def _run(peer: str, command: list[str], folder: Path | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False, cwd=folder)
     except (OSError, subprocess.TimeoutExpired) as e:
         raise EnvironmentNotMade(peer, str(e)) from e
     if done.returncode != 0:

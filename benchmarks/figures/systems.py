@@ -9,7 +9,14 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.figures.environments import PEERS_DIR, Environment, make_node_environment, make_python_environment
+from benchmarks.figures.environments import (
+    PEERS_DIR,
+    Environment,
+    make_go_environment,
+    make_node_environment,
+    make_python_environment,
+    make_rust_environment,
+)
 
 Pending = Callable[[redis.Redis, int, int], int]
 
@@ -20,7 +27,7 @@ class System:
 
     Attributes:
         name: Its name in the table.
-        family: "hero", "dramatiq", "taskiq", "huey" or "bullmq".
+        family: One of `FAMILIES`.
         worker: Command line of its one worker or actor process.
         client: Start of the client's command line (see peers/protocol.py).
         pending: Counts the submitted jobs without a stored result. Gets a client of the server, the number of submitted
@@ -127,6 +134,42 @@ def bullmq_systems() -> list[System]:
     ]
 
 
+def asynq_systems() -> list[System]:
+    """List Asynq (Go) with 10 and with 50 concurrent tasks, and a look at the empty queue each millisecond."""
+    made = make_go_environment("asynq", "asynq_peer.go", "github.com/hibiken/asynq")
+    return [
+        System(
+            name=f"Asynq (Go), {concurrency} concurrent",
+            family="asynq",
+            worker=(*made.program, "worker", str(concurrency)),
+            client=made.program,
+            pending=lambda client, jobs, _keys: jobs - int(client.zcard("asynq:{bench}:completed")),
+            cwd=made.folder,
+            weight=2.0,
+            versions=made.versions,
+        )
+        for concurrency in (10, 50)
+    ]
+
+
+def apalis_systems() -> list[System]:
+    """List apalis-redis (Rust) with 50 concurrent tasks, which it fetches 50 at a time."""
+    crates = ("apalis-redis", "apalis/limit", "apalis-core", "tokio/rt-multi-thread,macros,time", "ulid")
+    made = make_rust_environment("apalis", "apalis_peer.rs", crates)
+    return [
+        System(
+            name="apalis-redis (Rust), 50 concurrent",
+            family="apalis",
+            worker=(*made.program, "worker", "50"),
+            client=made.program,
+            pending=lambda client, jobs, _keys: jobs - int(client.scard("bench:done")),
+            cwd=made.folder,
+            weight=2.0,
+            versions=made.versions,
+        )
+    ]
+
+
 #: Family -> function that lists its systems and makes their environment: call it only for families that are measured.
 FAMILIES: dict[str, Callable[[], list[System]]] = {
     "hero": hero_systems,
@@ -134,6 +177,8 @@ FAMILIES: dict[str, Callable[[], list[System]]] = {
     "taskiq": taskiq_systems,
     "huey": huey_systems,
     "bullmq": bullmq_systems,
+    "asynq": asynq_systems,
+    "apalis": apalis_systems,
 }
 
 #: The families of the aim "5 times as fast as the fastest of these".

@@ -862,7 +862,11 @@ export interface ScalingView {
   reason: string;
 }
 
-/** A schedule; `next_at` is its next tick, in the past if it is late, and null while it is paused. */
+/**
+ * A schedule; `next_at` is its next tick, in the past if it is late, and null while it is paused. `in_words`
+ * says when it ticks. `last_status` is that of the last job that it created; null before the first, and once
+ * that one is past its retention.
+ */
 export interface ScheduleView {
   name: string;
   job: Record<string, unknown>;
@@ -871,8 +875,11 @@ export interface ScheduleView {
   tz: string;
   overlap: Overlap;
   missed: Missed;
+  in_words: string;
   next_at: string | null;
   paused: boolean;
+  last_job_id: string | null;
+  last_status: string | null;
 }
 
 /** Which kind of actor runs a script. Written as in the Rust system's enum, read in any case. */
@@ -1309,7 +1316,8 @@ export abstract class HeroMethods {
   createSchedule(params: {name: string; job: JobFields; cron?: string | null; interval_s?: number | null; tz?: string; overlap?: Overlap; missed?: Missed}, options?: CallOptions): Promise<ScheduleView>;
 
   /**
-   * Return all schedules, sorted by name, with the time of their next job, or that they are paused. Scope: read.
+   * Return all schedules by name, with their last job and the time of their next one, or that they are paused.
+   * Scope: read.
    */
   listSchedules(params?: Record<string, never>, options?: CallOptions): Promise<ScheduleView[]>;
 

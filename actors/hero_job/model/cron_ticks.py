@@ -48,6 +48,20 @@ def cron_problem(reason: str) -> str:
     return f'{_FIELDS.get(reason, reason)}; for example "30 2 * * 1-5" is at 02:30 from Monday to Friday'
 
 
+def cron_in_words(cron: str) -> str:
+    """Say in English when a cron expression ticks, such as "At 02:30 on Monday through Friday".
+
+    Args:
+        cron: Five fields, or six with seconds first.
+
+    Raises:
+        cronsim.CronSimError: The expression is invalid.
+    """
+    from cronsim import CronSim
+
+    return str(CronSim(cron, datetime(2000, 1, 1)).explain())  # the time has no effect on the words
+
+
 def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:
     """Iterate over the ticks of a cron expression after a time.
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -51,6 +51,9 @@ class Missed(StrEnum):
     SKIP = "skip"
     ONCE = "once"
     ALL = "all"
+
+
+_UNITS: Final = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,18 @@ class Schedule:
                 yield tick_s * 1000
         except CronSimError as e:
             raise JobInvalid("cron", f"{shown(self.cron)}: {cron_problem(str(e))}") from e
+
+    def in_words(self) -> str:
+        """Say in English when it ticks, such as "At 02:30 on Monday through Friday" or "Every 5 minutes"."""
+        if self.interval_s is None:
+            from hero_job.model.cron_ticks import cron_in_words
+
+            return cron_in_words(self.cron or "")
+        for unit, seconds in _UNITS.items():
+            count = self.interval_s / seconds
+            if count >= 1 and count.is_integer():
+                return f"Every {unit}" if count == 1 else f"Every {count:g} {unit}s"
+        return f"Every {self.interval_s:g} seconds"
 
     def due(self, tick_ms: int, now_ms: int) -> tuple[list[int], int | None]:
         """Decide which ticks get a job now.
@@ -255,6 +270,14 @@ class Schedules:
     def last_job(self, name: str) -> Op[str | None]:
         """Read the id of the last job that a schedule has created; None if there is none."""
         return Op(("HGET", self._definitions, f"{name} last"), lambda answer: None if answer is None else str(answer))
+
+    def last_jobs(self, names: Sequence[str]) -> Op[Sequence[str | None]]:
+        """Read the ids of the last jobs, as `last_job` does, in the order of the names; there must be one."""
+
+        def decode(answer: Any) -> Sequence[str | None]:
+            return tuple(None if job_id is None else str(job_id) for job_id in answer)
+
+        return Op(("HMGET", self._definitions, *(f"{name} last" for name in names)), decode)
 
     def get(self, name: str) -> Op[Schedule | None]:
         """Read a schedule; None if there is none of this name, or if this host cannot read it."""

@@ -88,7 +88,12 @@ def show(name: ScheduleName, store: StoreOptions, *, output: OutputOptions) -> N
         (next_ms,) = supervisor.next_ticks([name])
         last_id = None if is_remote(supervisor) else supervisor.store.run(supervisor.schedules.last_job(name))
         status = _status_of(supervisor, last_id) if last_id else ""
-    row = {**schedule_as_json(schedule, next_ms), "last_job_id": last_id, "last_status": status or None}
+    row = {
+        **schedule_as_json(schedule, next_ms),
+        "in_words": schedule.in_words(),
+        "last_job_id": last_id,
+        "last_status": status or None,
+    }
 
     def draw() -> None:
         fields = {f"job {field}": value for field, value in schedule.job.items()}
@@ -96,6 +101,7 @@ def show(name: ScheduleName, store: StoreOptions, *, output: OutputOptions) -> N
             {
                 "name": name,
                 "when": when(row),
+                "in words": row["in_words"] if schedule.cron else "",
                 "next": "paused" if next_ms is None else time_text(next_ms),
                 "overlap": row["overlap"],
                 "missed": row["missed"],

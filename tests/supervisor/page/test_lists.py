@@ -79,6 +79,8 @@ def test_a_schedule_is_paused_resumed_and_run_now(server: RunningServer, supervi
     page = shown(address(server, "schedules"))
     row = page.get_by_role("row", name=re.compile("yearly"))
 
+    expect(row).to_contain_text("At 00:00 on January 1")
+    expect(row).to_contain_text("none yet")
     row.get_by_role("button", name="Pause").click()
     expect(row).to_contain_text("paused")
     assert supervisor.next_ticks(["yearly"]) == [None]

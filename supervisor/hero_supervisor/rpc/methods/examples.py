@@ -101,7 +101,7 @@ def build() -> dict[str, Example]:
     dead = results.dead_view(DeadJob(job_id=DEAD, died_ms=_AT_MS), dead_record)
     nightly_job = {"caller_id": CALLER, "context_id": CONTEXT, "script": "40 + 2", "script_type": "SAL"}
     nightly_schedule = Schedule(name=SCHEDULE, job=nightly_job, cron="30 2 * * *", tz="Europe/Brussels")
-    nightly = results.schedule_view(nightly_schedule, _AT_MS)
+    nightly = results.schedule_view(nightly_schedule, _AT_MS, CREATED, JobStatus.FINISHED)
     resting = results.schedule_view(nightly_schedule, None)
     line = LogLine(cursor=f"{_AT_MS}-0", at_ms=_AT_MS, level="info", text="ready")
     function = actor_views.FunctionView(

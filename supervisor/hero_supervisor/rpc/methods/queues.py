@@ -5,6 +5,7 @@ Invariant: clients name a queue by script type, group and instance, never by its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from hero_job.model.errors import JobInvalid
 from hero_job.model.fields.checks import check_route
 from hero_job.model.fields.limits import MAX_ROUTE
 from hero_job.model.job import ScriptType
+from hero_job.model.status import JobStatus
 from hero_job.operations.schedules import MAX_CRON, Missed, Overlap, Schedule
 from hero_supervisor.rpc.methods import results
 from hero_supervisor.rpc.methods.job_shapes import JobObject
@@ -98,13 +100,12 @@ class QueueMethods:
             overlap=overlap,  # type: ignore[arg-type]  # Schedule parses the word, and its error names a wrong one
             missed=missed,  # type: ignore[arg-type]  # as above
         )
-        return results.schedule_view(schedule, await self._supervisor.put_schedule(schedule))
+        await self._supervisor.put_schedule(schedule)
+        return (await self._views([schedule]))[0]
 
     async def list_schedules(self) -> list[results.ScheduleView]:
-        """Return all schedules, sorted by name, with the time of their next job, or that they are paused."""
-        schedules = await self._supervisor.list_schedules()
-        ticks = await self._supervisor.next_ticks([schedule.name for schedule in schedules])
-        return [results.schedule_view(*pair) for pair in zip(schedules, ticks, strict=True)]
+        """Return all schedules by name, with their last job and the time of their next one, or that they are paused."""
+        return await self._views(await self._supervisor.list_schedules())
 
     async def pause_schedule(self, name: _Name) -> results.ScheduleView:
         """Let a schedule create no jobs until it is resumed; a job that runs goes on. Pausing it again changes nothing.
@@ -127,8 +128,24 @@ class QueueMethods:
     async def _schedule(self, name: str) -> results.ScheduleView:
         for schedule in await self._supervisor.list_schedules():
             if schedule.name == name:
-                return results.schedule_view(schedule, *await self._supervisor.next_ticks([name]))
+                return (await self._views([schedule]))[0]
         raise rpc_errors.schedule_not_found(name)
+
+    async def _views(self, schedules: Sequence[Schedule]) -> list[results.ScheduleView]:
+        if not schedules:
+            return []
+        supervisor, names = self._supervisor, [schedule.name for schedule in schedules]
+        last_ids = await supervisor.store.run(supervisor.schedules.last_jobs(names))
+        asked = [job_id for job_id in last_ids if job_id is not None]
+        found = await supervisor.store.run_many([supervisor.operations.status(job_id) for job_id in asked])
+        # A job that is past its retention or cannot be read has no status.
+        statuses = {
+            job_id: status for job_id, status in zip(asked, found, strict=True) if isinstance(status, JobStatus)
+        }
+        return [
+            results.schedule_view(schedule, next_ms, last_id, statuses.get(last_id or ""))
+            for schedule, next_ms, last_id in zip(schedules, await supervisor.next_ticks(names), last_ids, strict=True)
+        ]
 
     async def _queue(self, name: _QueueName) -> results.QueueView:
         return results.queue_view(await self._supervisor.get_queue(*name))

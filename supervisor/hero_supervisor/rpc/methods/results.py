@@ -13,6 +13,7 @@ from typing import Any, cast
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
 from hero_job.model.errors import HeroJobError, JobFailed
+from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.methods.view import view_of
@@ -168,7 +169,11 @@ class Stats(TypedDict):
 
 
 class ScheduleView(TypedDict):
-    """A schedule; ``next_at`` is its next tick, in the past if it is late, and null while it is paused."""
+    """A schedule; ``next_at`` is its next tick, in the past if it is late, and null while it is paused.
+
+    ``in_words`` says when it ticks. ``last_status`` is that of the last job that it created; null before the first, and
+    once that one is past its retention.
+    """
 
     name: str
     job: dict[str, Any]
@@ -177,8 +182,11 @@ class ScheduleView(TypedDict):
     tz: str
     overlap: str
     missed: str
+    in_words: str
     next_at: str | None
     paused: bool
+    last_job_id: str | None
+    last_status: str | None
 
 
 def time_text(at_ms: int) -> str:
@@ -244,12 +252,16 @@ def queue_view(queue: QueueStatus) -> QueueView:
     return view_of(QueueView, queue, script_type=queue.script_type.value)
 
 
-def schedule_view(schedule: Schedule, next_ms: int | None) -> ScheduleView:
+def schedule_view(
+    schedule: Schedule, next_ms: int | None, last_job_id: str | None = None, last_status: JobStatus | None = None
+) -> ScheduleView:
     """Build the view of a schedule.
 
     Args:
         schedule: As it is stored.
         next_ms: Next tick, in milliseconds since 1970; None if there is none until the schedule is resumed.
+        last_job_id: Id of the last job that it has created; None if there is none.
+        last_status: Status of that job; None if it is not kept any more.
     """
     return view_of(
         ScheduleView,
@@ -257,6 +269,9 @@ def schedule_view(schedule: Schedule, next_ms: int | None) -> ScheduleView:
         job=dict(schedule.job),
         overlap=schedule.overlap.value,
         missed=schedule.missed.value,
+        in_words=schedule.in_words(),
         next_at=None if next_ms is None else time_text(next_ms),
         paused=next_ms is None,
+        last_job_id=last_job_id,
+        last_status=None if last_status is None else last_status.value,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.deployment import Deployment
+from tests.eventually import eventually
 from tests.supervisor.rpc.raw_client import RawClient
 from tests.supervisor.rpc.transports import Client, job
 
@@ -46,6 +49,50 @@ def test_a_schedule_is_paused_and_resumed_each_as_often_as_one_likes(service: Cl
     assert listed == [resting]
     assert [(one["paused"], one["job"]) for one in resumed] == [(False, made["job"])] * 2
     assert resumed[0]["next_at"] == resumed[1]["next_at"] >= made["next_at"]
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ({"cron": "30 2 * * 1-5"}, "At 02:30 on Monday through Friday"),
+        ({"cron": "*/10 * * * * *"}, "Every 10th second of every minute"),
+        ({"cron": "0 0 L * *"}, "At 00:00 on the last day of every month"),
+        ({"interval_s": 1}, "Every second"),
+        ({"interval_s": 90}, "Every 90 seconds"),
+        ({"interval_s": 1.5}, "Every 1.5 seconds"),
+        ({"interval_s": 7200}, "Every 2 hours"),
+        ({"interval_s": 86400}, "Every day"),
+    ],
+)
+def test_a_schedule_says_in_words_when_it_ticks(times: dict[str, Any], words: str) -> None:
+    assert Schedule(name="told", job=job(), **times).in_words() == words
+
+
+def test_the_last_job_of_a_schedule_is_listed_with_its_status_while_it_is_kept(
+    service: Client, deployment: Deployment
+) -> None:
+    def last() -> tuple[str | None, str | None]:
+        (found,) = [one for one in service.call("list_schedules") if one["name"] == "last"]
+        return found["last_job_id"], found["last_status"]
+
+    service.call("create_schedule", {"name": "last", "job": job(), "cron": "0 0 1 1 *"})
+    before = last()
+    service.call("create_schedule", {"name": "last", "job": job(), "interval_s": 1})
+    eventually(lambda: last()[1] == "finished", what="its first job has ended")
+    service.call("pause_schedule", {"name": "last"})
+    assert before == (None, None)
+    with deployment.supervisor() as supervisor:
+
+        def last_is_deleted() -> bool:
+            # A tick may have been under way when it was paused, so the last job can change once more.
+            job_id, status = last()
+            assert str(job_id).startswith("last@")
+            if status == "finished":
+                supervisor.delete_job(str(job_id))
+            return last() == (job_id, None)
+
+        eventually(last_is_deleted)
+    service.call("delete_schedule", ["last"])
 
 
 def test_a_schedule_that_nobody_made_is_neither_paused_nor_resumed(service: Client) -> None:

@@ -1,7 +1,6 @@
 // Schedules: when they run next, what they run; running their job now, pausing, resuming and deleting them.
 
-import {ask, html, nothing, scriptLine, table, when} from '../parts.js';
-import {duration} from '../format.js';
+import {ask, badge, html, jobLink, nothing, scriptLine, table, when} from '../parts.js';
 import {go} from '../router.js';
 
 export default class Schedules {
@@ -19,11 +18,12 @@ export default class Schedules {
     const may = this.page.may('admin');
     return html`<h1>Schedules</h1>${table(
       'Schedules',
-      [['name'], ['when'], ['zone'], ['next'], ['type'], ['script'], ['']],
+      [['name'], ['when'], ['zone'], ['next'], ['last'], ['type'], ['script'], ['']],
       this.schedules.map((s) => html`<tr>
         <th scope="row">${s.name}</th>
-        <td>${s.cron ? html`<code>${s.cron}</code>` : `every ${duration(s.interval_s)}`}</td>
+        <td title=${s.cron ?? ''}>${s.in_words}</td>
         <td>${s.cron ? s.tz : ''}</td><td>${s.paused ? 'paused' : when(s.next_at, this.page)}</td>
+        <td>${s.last_job_id ? html`${s.last_status ? badge(s.last_status) : nothing} ${jobLink(s.last_job_id)}` : 'none yet'}</td>
         <td>${s.job.script_type ?? ''}</td><td>${scriptLine(s.job.script ?? '')}</td>
         <td class="row">${may ? html`
           <button @click=${() => this.#run(s)}>Run now</button>

@@ -43,7 +43,7 @@ RECORDS: dict[tuple[str, ...], tuple[str, str, set[str]]] = {
     ("job show", "of-formats-1"): ("job", "id", JOB_ROW | {"waits_because"}),
     ("batch show", "of-formats"): ("batch", "batch_id", BATCH),
     ("batch wait", "of-formats"): ("batch", "batch_id", BATCH),
-    ("schedule show", "of-formats"): ("schedule", "name", SCHEDULE_ROW | {"last_job_id", "last_status"}),
+    ("schedule show", "of-formats"): ("schedule", "name", SCHEDULE_ROW | {"in_words", "last_job_id", "last_status"}),
 }
 #: Commands with `--output` whose rows another test has.
 ELSEWHERE = {"top", "stats", "whoami"}

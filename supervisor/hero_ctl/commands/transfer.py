@@ -43,6 +43,8 @@ def export(
     Stop the service first, so that nothing changes meanwhile. The file may hold secrets: only its owner can read it.
     """
     namespace = namespace_of(store)
+    if store_dir is not None:
+        _check_holds_store(store_dir)
     with _open_store(store, store_dir) as opened:
         lines = export_lines(opened, namespace, live=live)
         if file == "-":
@@ -102,6 +104,29 @@ def _open_store(options: StoreOptions, store_dir: Path | None) -> Iterator[Store
             yield store
     except EmbeddedStoreError as e:
         fail(str(e), CtlExitCode.STORE)
+    finally:
+        _give_back(store_dir)
+
+
+def _check_holds_store(folder: Path) -> None:
+    """Refuse a folder without data: an export of it would be a backup with nothing in it."""
+    from hero_supervisor.store.data_files import DATA_FOLDER
+
+    if folder.is_file() or (folder / DATA_FOLDER).is_dir():
+        return
+    inside = folder / "store"
+    hint = f"; {inside} does" if (inside / DATA_FOLDER).is_dir() else ""
+    fail(f"{folder} holds no data of a store{hint}", CtlExitCode.STORE)
+
+
+def _give_back(folder: Path) -> None:
+    """Let what root has written into the folder belong to its owner: the service could not use it otherwise."""
+    if os.geteuid() != 0 or not folder.is_dir():
+        return
+    owner = folder.stat()
+    for path in folder.rglob("*"):
+        if path.lstat().st_uid == 0:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _open_private(path: Path) -> TextIO:

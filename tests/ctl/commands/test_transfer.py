@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hero_job import JobBuilder, ScriptType
+from hero_supervisor import SupervisorBuilder
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
 from tests.deployment import LONG_LEASE_S, deployed
 from tests.forked_heroctl import run_heroctl
@@ -72,6 +74,8 @@ def test_deployment_moves_to_another_server_with_its_open_jobs(tmp_path: Path, o
         (("import", "bytes"), "bytes is not an export", 2),
         (("export", "none/jobs"), "none/jobs cannot be written: No such file or directory", 2),
         (("export", "jobs", "--store-dir", "text"), "cannot be used", 6),
+        (("export", "jobs", "--store-dir", "nowhere"), "nowhere holds no data of a store\n", 6),
+        (("export", "jobs", "--store-dir", "."), ". holds no data of a store; store does\n", 6),
     ],
 )
 def test_file_that_cannot_be_read_or_written_is_named(
@@ -79,9 +83,35 @@ def test_file_that_cannot_be_read_or_written_is_named(
 ) -> None:
     (tmp_path / "text").write_text("text\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "store/appendonlydir").mkdir(parents=True)
 
     done = heroctl(*arguments, url=valkey.url, cwd=tmp_path)
 
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == code
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_store_still_belongs_to_its_service_after_an_import_and_an_export_by_root(
+    tmp_path: Path, valkey: ValkeyServer, namespace: str
+) -> None:
+    theirs = 12_345 if os.geteuid() == 0 else os.geteuid()
+    with SupervisorBuilder().redis_url(valkey.url).namespace(namespace).build() as supervisor:
+        supervisor.create_job(job("1").build())
+    store = tmp_path / "store"
+    store.mkdir(mode=0o700)
+    if theirs != os.geteuid():
+        os.chown(store, theirs, theirs)
+
+    for line in (
+        ("export", "jobs", "--namespace", namespace),
+        ("import", "jobs", "--namespace", namespace, "--store-dir", str(store)),
+        ("export", "again", "--namespace", namespace, "--store-dir", str(store)),
+    ):
+        done = heroctl(*line, url=valkey.url, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+    written = [store, *store.rglob("*")]
+    assert len(written) > 3
+    assert {path.lstat().st_uid for path in written} == {theirs}

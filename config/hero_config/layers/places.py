@@ -123,7 +123,7 @@ def find_config(given: str | Path | None = None, environ: Mapping[str, str] | No
     if named := environ.get("HERO_CONFIG"):
         return Path(named), "HERO_CONFIG"
     for path, origin in config_candidates(environ):
-        if path.is_file():
+        if _is_file(path):
             return path, origin
     return None, ""
 
@@ -261,6 +261,14 @@ def _directives(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         return {}
     return {name: value.strip().strip('"') for name, _, value in (line.partition(" ") for line in lines)}
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; what cannot be looked at, such as the home of another user, counts as none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _is_socket(path: Path) -> bool:

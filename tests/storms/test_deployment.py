@@ -11,11 +11,11 @@ from hero_job.client.store import Store
 from hero_job.operations.flow import chunks
 from hero_job.operations.operations import Operations
 from tests.eventually import eventually
-from tests.job.client.test_topologies import sentinels
+from tests.job.client.test_topologies import HASTY_MS, PATIENT_MS, Sentinels, sentinels
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.hosts import both_deployed
 from tests.storms.submitters import Submitters
-from tests.storms.test_failover import Sentinels, fail_over
+from tests.storms.test_failover import fail_over
 from tests.valkey_server import ValkeyServer
 
 __all__ = ["make_job", "sentinels"]
@@ -36,7 +36,7 @@ def outcomes(url: str, job_ids: list[str]) -> set[object]:
 def test_a_deployment_runs_all_acknowledged_jobs_through_a_planned_failover_and_a_killed_primary(
     sentinels: Sentinels, tmp_path: Path, make_job: MakeJob
 ) -> None:
-    url, first, second = sentinels
+    url, first, second = sentinels.url, sentinels.master, sentinels.replica
     safe_url, types = f"{url}?wait_replicas=1", itertools.cycle((ScriptType.OSIS, ScriptType.SAL))
 
     def make(**fields: object) -> Job:
@@ -68,9 +68,11 @@ def test_a_deployment_runs_all_acknowledged_jobs_through_a_planned_failover_and_
             eventually(second.is_primary)
             eventually(lambda: follow(first, second), every_s=0.1)
             submitters.go_on("after the planned failover")
+            sentinels.be_patient(HASTY_MS)
             second.kill()
             killed_mono = time.monotonic()
             eventually(first.is_primary, every_s=0.1)
+            sentinels.be_patient(PATIENT_MS)
             second.start()
             eventually(lambda: follow(second, first), every_s=0.1)
             submitters.go_on("after the primary was killed")

@@ -16,14 +16,13 @@ from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.eventually import GENEROUS_S, eventually
-from tests.job.client.test_topologies import actor, sentinels
+from tests.job.client.test_topologies import HASTY_MS, Sentinels, actor, sentinels
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.submitters import Submitters
 from tests.valkey_server import ValkeyServer
 
 __all__ = ["make_job", "sentinels"]
 
-Sentinels = tuple[str, ValkeyServer, ValkeyServer]
 WHERE = Op(("INFO", "server"), str)
 
 
@@ -66,7 +65,7 @@ async def eventually_async(ask: Callable[[], Awaitable[bool]], within_s: float =
 def test_clients_leave_a_primary_that_was_replaced_and_goes_on_answering(
     sentinels: Sentinels, namespace: str, make_job: MakeJob
 ) -> None:
-    url, old, new = sentinels
+    url, old, new = sentinels.url, sentinels.master, sentinels.replica
     keep_as_primary(old)
     operations = Operations(namespace)
 
@@ -95,7 +94,7 @@ def test_clients_leave_a_primary_that_was_replaced_and_goes_on_answering(
 def test_blocked_lane_and_follower_of_a_frozen_primary_go_on_when_the_sentinels_have_given_it_up(
     sentinels: Sentinels, namespace: str, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, old, new = sentinels
+    url, old, new = sentinels.url, sentinels.master, sentinels.replica
     operations, job = Operations(namespace), make_job()
     # Nothing but the news of the sentinels ends a wait.
     monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 3600.0)
@@ -116,6 +115,7 @@ def test_blocked_lane_and_follower_of_a_frozen_primary_go_on_when_the_sentinels_
             thread.start()
             async with AsyncStore(url) as aio:
                 assert is_on(old, await aio.run(WHERE))
+                sentinels.be_patient(HASTY_MS)
                 old.freeze()
                 waiting = asyncio.create_task(eventually_async(lambda: on_new(aio)))
                 await waiting
@@ -133,7 +133,7 @@ def test_blocked_lane_and_follower_of_a_frozen_primary_go_on_when_the_sentinels_
 
 
 def test_news_of_a_sentinel_that_lags_behind_are_not_believed(sentinels: Sentinels) -> None:
-    url, old, new = sentinels
+    url, old, new = sentinels.url, sentinels.master, sentinels.replica
     keep_as_primary(old)
     with Store(url) as store:
         store.run(WHERE)
@@ -153,7 +153,7 @@ def test_news_of_a_sentinel_that_lags_behind_are_not_believed(sentinels: Sentine
 def test_nothing_that_a_replica_has_confirmed_is_lost_in_a_failover(
     sentinels: Sentinels, namespace: str, make_job: MakeJob
 ) -> None:
-    url, old, new = sentinels
+    url, old, new = sentinels.url, sentinels.master, sentinels.replica
     keep_as_primary(old)
     operations = Operations(namespace)
     submitters = Submitters(f"{url}?wait_replicas=1", namespace, make_job)

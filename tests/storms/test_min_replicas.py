@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from tests.eventually import eventually
-from tests.job.client.test_topologies import sentinels
+from tests.job.client.test_topologies import Sentinels, sentinels
 from tests.job.conftest import MakeJob, make_job
 from tests.storms.submitters import Submitters
-from tests.storms.test_failover import Sentinels, fail_over, keep_as_primary
+from tests.storms.test_failover import fail_over, keep_as_primary
 from tests.valkey_server import ValkeyServer
 
 __all__ = ["make_job", "sentinels"]
@@ -23,7 +23,7 @@ def guard(server: ValkeyServer) -> None:
 def test_nothing_acknowledged_after_the_promotion_is_lost_when_the_old_primary_needs_a_replica(
     sentinels: Sentinels, namespace: str, make_job: MakeJob
 ) -> None:
-    url, old, new = sentinels
+    url, old, new = sentinels.url, sentinels.master, sentinels.replica
     keep_as_primary(old)  # it never learns that it has been replaced
     guard(old)
     submitters = Submitters(url, namespace, make_job)

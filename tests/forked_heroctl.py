@@ -36,7 +36,7 @@ SCRIPTS = {HEROCTL}
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "GLIBC_", "OPENSSL_")
 
 #: The environment of the server: that of the tests, before any of them has changed it.
-_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
+ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
 
 
 class ForkServerEnded(RuntimeError):
@@ -56,7 +56,7 @@ class HeroctlForks:
         with ours, theirs:
             self.process = subprocess.Popen(
                 [sys.executable, _SERVER, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=_ENVIRON, cwd="/",
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRON, cwd="/",
             )  # fmt: skip
             theirs.close()
             if not (read := ours.recv(1 << 16)):
@@ -69,8 +69,8 @@ class HeroctlForks:
     def can_fork(self, environ: Mapping[str, str]) -> bool:
         """Would a new process with this environment import what the server has imported?"""
         return not any(
-            _ENVIRON.get(name) != environ.get(name)
-            for name in {*_ENVIRON, *environ}
+            ENVIRON.get(name) != environ.get(name)
+            for name in {*ENVIRON, *environ}
             if name in self.read_by_imports or name.startswith(_READ_AT_START)
         )
 

@@ -16,7 +16,7 @@ import pytest
 from tests import forked_heroctl
 from tests.deployment import alive
 from tests.eventually import eventually
-from tests.forked_heroctl import HEROCTL, HeroctlPopen, heroctl_forks, run_heroctl
+from tests.forked_heroctl import ENVIRON, HEROCTL, HeroctlPopen, heroctl_forks, run_heroctl
 
 Script = Callable[[str], Path]
 
@@ -54,10 +54,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
 
 def test_program_sees_the_same_whether_it_was_forked_or_executed(script: Script, tmp_path: Path) -> None:
     program = script(SEEN)
-    environ = {**os.environ, "OTHER": "value\udcff", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    environ = {**ENVIRON, "OTHER": "value\udcff"}
     environ.pop("HOME", None)
-    if not environ["PYTHONPATH"]:
-        del environ["PYTHONPATH"]
     before = os.umask(0o027)
     try:
         forked, executed = (
@@ -171,7 +169,7 @@ def test_environment_that_an_import_has_read_or_a_closed_stream_is_not_forked(
     program = script("import os\nprint(os.getppid())\n")
 
     def parent(**variables: str) -> int:
-        return int(run_heroctl([program], capture_output=True, env={**os.environ, **variables}).stdout)
+        return int(run_heroctl([program], capture_output=True, env={**ENVIRON, **variables}).stdout)
 
     assert "FORCE_COLOR" in heroctl_forks().read_by_imports
     assert parent() == parent(HOME="/", COLUMNS="80") == heroctl_forks().process.pid

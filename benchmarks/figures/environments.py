@@ -95,14 +95,11 @@ def make_node_environment(peer: str, packages: tuple[str, ...]) -> Environment:
     if node is None or npm is None:
         raise EnvironmentNotMade(peer, "node and npm are not installed on this machine")
     folder = BENCH_DIR / peer
-    stamp = folder / "made-from"
     wanted = " ".join(packages)
-    if not (stamp.exists() and stamp.read_text() == wanted):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    if _begin(folder, wanted):
         (folder / "package.json").write_text(json.dumps({"name": "bench", "private": True, "type": "module"}))
         _run(peer, [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages])
-        stamp.write_text(wanted)
+        (folder / "made-from").write_text(wanted)
     for program in PEERS_DIR.glob("*.mjs"):
         shutil.copy(program, folder)
     versions = {

@@ -8,6 +8,8 @@ import sys
 import uuid
 from pathlib import Path
 
+import pytest
+
 from hero_job.model.status import JobStatus
 from tests.ctl.conftest import HEROCTL, environment
 from tests.ctl.terminal import Terminal
@@ -53,19 +55,6 @@ def test_watch_in_a_pipe_prints_rows_again_without_control_sequences(deployment:
     assert (code, said) == (130, "")
 
 
-def test_control_c_asks_whether_to_stop_the_job_and_yes_stops_it(deployment: Deployment, tmp_path: Path) -> None:
-    own = f"asked-{uuid.uuid4().hex[:8]}"
-    with running(deployment, tmp_path, own) as terminal:
-        terminal.read_until("begun")
-        terminal.write("\x03")
-        terminal.read_until(f"stop the job {own}?")
-        terminal.write("y\n")
-        code = terminal.wait()
-
-    assert code == 4, terminal.shown
-    assert status(deployment, own) is JobStatus.STOPPED
-
-
 #: `heroctl` on a machine that stands still once: between two waits for the job.
 STANDS_STILL = """
 import signal
@@ -81,10 +70,14 @@ cli.main()
 """
 
 
-def test_control_c_between_two_waits_asks_too(deployment: Deployment, tmp_path: Path) -> None:
-    own = f"between-{uuid.uuid4().hex[:8]}"
-    command = [sys.executable, "-c", STANDS_STILL, "run", "--id", own, ENDLESS]
-    with Terminal(command, env=environment(deployment.url), folder=tmp_path, columns=100) as terminal:
+@pytest.mark.parametrize(
+    "program", [(HEROCTL,), (sys.executable, "-c", STANDS_STILL)], ids=["while it waits", "between two waits"]
+)
+def test_control_c_asks_whether_to_stop_the_job_and_yes_stops_it(
+    deployment: Deployment, tmp_path: Path, program: tuple[str | Path, ...]
+) -> None:
+    own = f"asked-{uuid.uuid4().hex[:8]}"
+    with running(deployment, tmp_path, own, program=program) as terminal:
         terminal.read_until("begun")
         terminal.write("\x03")
         terminal.read_until(f"stop the job {own}?")
@@ -124,8 +117,10 @@ def test_control_c_stops_the_job_without_a_question_if_that_is_wanted(deployment
     assert status(deployment, own) is JobStatus.STOPPED
 
 
-def running(deployment: Deployment, folder: Path, job_id: str, *options: str) -> Terminal:
-    command: list[str | Path] = [HEROCTL, "run", "--id", job_id, *options, ENDLESS]
+def running(
+    deployment: Deployment, folder: Path, job_id: str, *options: str, program: tuple[str | Path, ...] = (HEROCTL,)
+) -> Terminal:
+    command = [*program, "run", "--id", job_id, *options, ENDLESS]
     return Terminal(command, env=environment(deployment.url), folder=folder, columns=100)
 
 

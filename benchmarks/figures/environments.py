@@ -10,7 +10,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -137,41 +136,6 @@ def make_go_environment(peer: str, source: str, module: str) -> Environment:
     version = _run(peer, [go, "list", "-m", "-f", "{{.Version}}", module], folder).strip()
     versions = {peer: version, "go": _run(peer, [go, "version"]).split()[2].removeprefix("go")}
     return Environment(folder=folder, program=(str(folder / "program"),), versions=versions)
-
-
-def make_rust_environment(peer: str, source: str, crates: tuple[str, ...]) -> Environment:
-    """Build the program of a Rust peer with the newest versions of its crates, or find it.
-
-    Args:
-        peer: Name of the folder below `.bench/`.
-        source: Name of the program's file among the peers.
-        crates: Its crates, each with its features behind a `/`, such as `("tokio/macros,time", "ulid")`.
-
-    Returns:
-        The environment; its program is the compiled one, and its versions are those of the first crate.
-
-    Raises:
-        EnvironmentNotMade: `cargo` is not installed, or has failed.
-    """
-    cargo = shutil.which("cargo")
-    if cargo is None:
-        raise EnvironmentNotMade(peer, "cargo is not installed on this machine")
-    folder = BENCH_DIR / peer
-    code = (PEERS_DIR / source).read_text()
-    wanted = " ".join(crates) + "\n" + code
-    if _begin(folder, wanted):
-        _run(peer, [cargo, "init", "--quiet", "--name", "bench", "--vcs", "none"], folder)
-        for crate in crates:
-            name, _, features = crate.partition("/")
-            _run(peer, [cargo, "add", "--quiet", name, *(["--features", features] if features else [])], folder)
-        (folder / "src/main.rs").write_text(code)
-        _run(peer, [cargo, "build", "--quiet", "--release"], folder)
-        (folder / "made-from").write_text(wanted)
-    locked = tomllib.loads((folder / "Cargo.lock").read_text())["package"]
-    first = crates[0].partition("/")[0]
-    versions = {first: next(package["version"] for package in locked if package["name"] == first)}
-    versions["cargo"] = _run(peer, [cargo, "--version"]).split()[1]
-    return Environment(folder=folder, program=(str(folder / "target/release/bench"),), versions=versions)
 
 
 def _begin(folder: Path, wanted: str) -> bool:

@@ -15,7 +15,6 @@ from benchmarks.figures.environments import (
     make_go_environment,
     make_node_environment,
     make_python_environment,
-    make_rust_environment,
 )
 
 Pending = Callable[[redis.Redis, int, int], int]
@@ -152,24 +151,6 @@ def asynq_systems() -> list[System]:
     ]
 
 
-def apalis_systems() -> list[System]:
-    """List apalis-redis (Rust) with 50 concurrent tasks, which it fetches 50 at a time."""
-    crates = ("apalis-redis", "apalis/limit", "apalis-core", "tokio/rt-multi-thread,macros,time", "ulid")
-    made = make_rust_environment("apalis", "apalis_peer.rs", crates)
-    return [
-        System(
-            name="apalis-redis (Rust), 50 concurrent",
-            family="apalis",
-            worker=(*made.program, "worker", "50"),
-            client=made.program,
-            pending=lambda client, jobs, _keys: jobs - int(client.scard("bench:done")),
-            cwd=made.folder,
-            weight=2.0,
-            versions=made.versions,
-        )
-    ]
-
-
 #: Family -> function that lists its systems and makes their environment: call it only for families that are measured.
 FAMILIES: dict[str, Callable[[], list[System]]] = {
     "hero": hero_systems,
@@ -178,7 +159,6 @@ FAMILIES: dict[str, Callable[[], list[System]]] = {
     "huey": huey_systems,
     "bullmq": bullmq_systems,
     "asynq": asynq_systems,
-    "apalis": apalis_systems,
 }
 
 #: The families of the aim "5 times as fast as the fastest of these".

@@ -124,3 +124,21 @@ def test_service_manager_gets_ready_status_watchdog_and_stopping(
         supervisor.signal(signal.SIGTERM)
         eventually(lambda: manager.recv(4096).decode() == "STOPPING=1")
         assert supervisor.process.wait(GENEROUS_S) == 0
+
+
+def test_garbage_collections_pass_over_what_a_ready_supervisor_consists_of(tmp_path: Path) -> None:
+    program = (
+        "import gc; from hero_supervisor import cli; cli.main(['--once-ready'])\n"
+        "print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"HERO_RPC__UNIX_SOCKET": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    frozen, looked_at = map(int, done.stdout.split()[-2:])
+
+    assert frozen > 10 * looked_at

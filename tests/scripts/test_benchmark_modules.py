@@ -18,8 +18,19 @@ ROOT = Path(__file__).parents[2]
         (["benchmarks.store", "--jobs", "500", "--long", "5000"], ["bytes", "us"]),
         (["benchmarks.objects", "--objects", "500", "--times", "5"], ["bytes of memory each", "| get |", "state:done"]),
         (["benchmarks.stalls", "--scale", "0.001"], ["dependents", "recovery", "purge", "delayed", "commands/call"]),
+        (
+            ["benchmarks.scale", "--scale", "0.001"],
+            [
+                "10-ms-away: drain",
+                "on three primaries",
+                "memory of a job",
+                "longest PING",
+                "all have their answers",
+                "beats",
+            ],
+        ),
     ],
-    ids=["rpc", "store", "objects", "stalls"],
+    ids=["rpc", "store", "objects", "stalls", "scale"],
 )
 def test_a_quick_run_prints_its_figures(arguments: list[str], promised: list[str]) -> None:
     done = subprocess.run(

@@ -26,7 +26,7 @@ from hero_job.model.views import (
     QueueStatus,
     ServerFacts,
 )
-from hero_job.operations.flow import PAGE, Flow, raise_first_error
+from hero_job.operations.flow import MAX_PAGE_BYTES, PAGE, Flow, raise_first_error
 from hero_job.protocol import lua
 from hero_job.protocol.codec import decode_record
 from hero_job.protocol.keys import DEFAULT_NAMESPACE, Keys
@@ -82,7 +82,7 @@ class AdminOperations:
             return JobPage(records=tuple(records), damaged=tuple(damaged), cursor="" if following == "0" else following)
 
         keys = self.keys
-        return Op([keys.actors, keys.job_prefix, cursor or "0", str(count)], decode, lua.PAGE, 1)
+        return Op([keys.actors, keys.job_prefix, cursor or "0", str(count), MAX_PAGE_BYTES], decode, lua.PAGE, 1)
 
     def actors(self) -> Flow[list[ActorPresence]]:
         """List the actors of all hosts, by script type and name.

@@ -19,6 +19,8 @@ Flow: TypeAlias = Generator[Sequence[Op[Any]], list[Any], T]
 
 #: Operations in one round trip. With more, the server would only keep more answers in memory.
 PAGE: Final = 500
+#: Bytes of records after which a page of jobs ends.
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 
 
 #: Jobs that are built between two pauses; some milliseconds.

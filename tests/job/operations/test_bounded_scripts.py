@@ -14,11 +14,13 @@ import pytest
 from hero_job import Job, JobInvalid, JobStatus, ScriptType
 from hero_job.client.store import Store
 from hero_job.model.fields.limits import MAX_IDS
+from hero_job.model.overview.pages import SearchPage
+from hero_job.model.views import JobPage
 from hero_job.operations.actor_operations import Recoveries, Settlement
 from hero_job.operations.batches import resume_queue
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
-from hero_job.operations.overview.lists import list_active
+from hero_job.operations.overview.lists import list_active, search_jobs
 from hero_job.operations.store_clock import ClockWatch
 from hero_job.operations.values import MAX_VALUES, Values
 from hero_job.protocol.keys import KeyPart
@@ -339,3 +341,28 @@ def test_a_page_of_jobs_is_short(counted: Counted, operations: Operations) -> No
     page = counted.run(operations.admin.page(count=10_000))
     assert page.records
     assert page.cursor
+
+
+@pytest.mark.parametrize("walk", ["page", "search"])
+def test_a_page_of_jobs_with_large_results_ends_early(
+    counted: Counted, operations: Operations, make_job: MakeJob, walk: str
+) -> None:
+    ids = {f"large{n}" for n in range(120)}
+    for job_id in ids:
+        counted.store.run(operations.create(make_job(id=job_id)))
+        counted.store.run(Op(("HSET", operations.keys.job(job_id), "output", "x" * 500_000), int))
+
+    found, pages, cursor = list[str](), 0, ""
+    while pages == 0 or cursor:
+        page: JobPage | SearchPage = (
+            counted.run(operations.admin.page(cursor, 1000))
+            if walk == "page"
+            else counted.run(search_jobs(operations, cursor, 5000))
+        )
+        # Jobs of 4 MiB and what one SCAN finds, which is a little more than 20 keys.
+        assert len(page.records) < 9 + 40
+        found += [record.job.id for record in page.records]
+        cursor, pages = page.cursor, pages + 1
+
+    assert set(found) == ids
+    assert pages > 2

@@ -19,7 +19,7 @@ from hero_job.model.overview.pages import ListedJob, ListPage, SearchPage
 from hero_job.model.overview.selection import JobSelection
 from hero_job.model.status import JobStatus
 from hero_job.model.views import ActorPresence, JobRecord
-from hero_job.operations.flow import Flow, raise_first_error
+from hero_job.operations.flow import MAX_PAGE_BYTES, Flow, raise_first_error
 from hero_job.operations.operations import Operations
 from hero_job.protocol import lua
 from hero_job.protocol.codec import decode_record
@@ -30,8 +30,6 @@ from hero_job.protocol.op import Op, as_is, pairs
 MAX_PAGE: Final = 1000
 #: Jobs that one round trip looks at: some 15 ms of the server.
 LOOKS: Final = 500
-#: Bytes of records on a page.
-MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 #: Longest cursor: a position holds an id and a score.
 MAX_CURSOR: Final = 1000
 # The list, the time back to which events were walked, and the position in the list.
@@ -209,7 +207,8 @@ def search_jobs(
         )
 
     keys = operations.keys
-    return Op([keys.actors, keys.prefix, wanted.argument(), parsed[1], keys_per_page], decode, lua.SEARCH_JOBS, 1)
+    args = [keys.actors, keys.prefix, wanted.argument(), parsed[1], keys_per_page, MAX_PAGE_BYTES]
+    return Op(args, decode, lua.SEARCH_JOBS, 1)
 
 
 def queue_names(actors: Sequence[ActorPresence], paused: Sequence[str], queue_prefix: str) -> list[QueueName]:

@@ -7,12 +7,15 @@
 -- ARGV[2] JSON: the wanted jobs; see selection.lua
 -- ARGV[3] cursor, '0' at the start
 -- ARGV[4] approximate number of keys to look at
+-- ARGV[5] bytes of records after which the page ends; those of the last few jobs exceed them
 -- Returns {next cursor ('0' at the end), keys looked at, keys of the server, {{id, '', {name, value ...} or the reason why
 --   it cannot be read} ...}}
-local ns, wanted, cursor, most_keys = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local ns, wanted, cursor, most_keys, most_bytes = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], tonumber(ARGV[4]),
+  tonumber(ARGV[5])
 local prefix, looked = ns .. JOB, 0
-while looked < most_keys and found_bytes < 4194304 do
-  local next_cursor, keys = unpack(redis.call('SCAN', cursor, 'COUNT', 200))
+while looked < most_keys and found_bytes < most_bytes do
+  -- All jobs among these keys are on the page, so they are few: a job may have a result of megabytes.
+  local next_cursor, keys = unpack(redis.call('SCAN', cursor, 'COUNT', 20))
   cursor = next_cursor
   looked = looked + #keys
   for _, key in ipairs(keys) do

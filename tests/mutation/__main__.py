@@ -9,12 +9,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutation.asking import warm_up
 from tests.mutation.choose import ROOT, Contexts, files_of, mirror_of, sample
+from tests.mutation.forks import Forks
 from tests.mutation.judge import STATE, Verdict, judge, measure_contexts, restore
 from tests.mutation.mutant import Mutant
 
@@ -78,16 +80,21 @@ def _try_all(chosen: Sequence[Mutant], names: dict[Mutant, str], results: Path, 
         folder: reduce(Contexts.and_of, (measured[one] for one in asked.more), measured[folder]) for folder in folders
     }
     warm_up(folders)
-    for number, mutant in enumerate(mutants, 1):
-        began_mono = time.monotonic()
-        verdict, by = judge(
-            mutant, number, contexts[mirror_of(mutant.path)[-1]], seconds=asked.seconds, folders=not asked.no_folder
-        )
-        with results.open("a") as out:
-            line = {"mutant": names[mutant], "verdict": verdict.value, "by": by, "depth": depth}
-            out.write(json.dumps(line) + "\n")
-        took_s = time.monotonic() - began_mono
-        print(f"{number:4} of {len(mutants)}  {took_s:4.0f} s  {verdict.value:9} {names[mutant]:.150}", flush=True)
+    with ExitStack() as stack:
+        # They collect the tests before the first change.
+        forks = {folder: stack.enter_context(Forks(list(dict.fromkeys([folder, *asked.more])))) for folder in folders}
+        for number, mutant in enumerate(mutants, 1):
+            began_mono = time.monotonic()
+            mirror = mirror_of(mutant.path)[-1]
+            verdict, by = judge(
+                mutant, number, contexts[mirror],
+                seconds=asked.seconds, folders=not asked.no_folder, forks=forks[mirror],
+            )  # fmt: skip
+            with results.open("a") as out:
+                line = {"mutant": names[mutant], "verdict": verdict.value, "by": by, "depth": depth}
+                out.write(json.dumps(line) + "\n")
+            took_s = time.monotonic() - began_mono
+            print(f"{number:4} of {len(mutants)}  {took_s:4.0f} s  {verdict.value:9} {names[mutant]:.150}", flush=True)
 
 
 class Judged(NamedTuple):

@@ -56,6 +56,12 @@ def ask(tests: Sequence[str], seconds: Mapping[str, float], *, spared: Sequence[
     return Answer(True, "") if code in (0, 5) else Answer(False, "" if what == "passed" else test, code is not None)
 
 
+def limit_of(test: str, seconds: Mapping[str, float]) -> float:
+    """Return how many seconds a test may take; "" stands for what happens between tests."""
+    known = seconds.get(test)
+    return _UNKNOWN_S if known is None else known * _SLOWER + _MORE_S
+
+
 def collects(tests: Sequence[str]) -> bool:
     """Tell whether pytest finds tests and can import them."""
     return _pytest(["--collect-only", *tests], None, {}) in (0, 5)
@@ -98,9 +104,7 @@ def _pytest(arguments: Sequence[str], watched: Path | None, seconds: Mapping[str
 
 def _is_late(watched: Path, seconds: Mapping[str, float]) -> bool:
     what, test = _last(watched)
-    known = seconds.get(test) if what == "began" else None
-    limit_s = _UNKNOWN_S if known is None else known * _SLOWER + _MORE_S
-    return time.time() - watched.stat().st_mtime > limit_s
+    return time.time() - watched.stat().st_mtime > limit_of(test if what == "began" else "", seconds)
 
 
 def _last(watched: Path) -> tuple[str, str]:

@@ -8,14 +8,17 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.mutation import lua_mutants, python_mutants
+from tests.mutation.lua_blocks import edges_of
 from tests.mutation.lua_callers import callers_of
 from tests.mutation.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
+
+SCRIPTS = Path("actors/hero_job/protocol/lua")
 
 #: Folder of the product -> folder of the tests that mirrors it; the longest that fits counts.
 MIRRORS = {
@@ -82,11 +85,13 @@ class Contexts:
         probes: Module -> (line, way) of each probe, in the order of their indices, with the index of the first.
         tests: Name of a test -> seconds that it takes, and the indices that it sets.
         failing: Tests that failed without any change, and so say nothing.
+        blocks: Name of a test -> the blocks of Lua that it runs (see `lua_blocks.py`).
     """
 
     probes: dict[str, tuple[int, list[tuple[int, str]]]]
     tests: dict[str, tuple[float, frozenset[int]]]
     failing: frozenset[str] = frozenset()
+    blocks: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, arms: Path, noted: Path) -> Contexts:
@@ -98,13 +103,14 @@ class Contexts:
             first += len(found)
         lines = [json.loads(line) for line in noted.read_text().splitlines()]
         tests = {one["test"]: (one["s"], frozenset(one["probes"])) for one in lines}
-        return cls(probes, tests, frozenset(one["test"] for one in lines if one["failed"]))
+        failing = frozenset(one["test"] for one in lines if one["failed"])
+        return cls(probes, tests, failing, {one["test"]: frozenset(one.get("blocks", ())) for one in lines})
 
     def and_of(self, other: Contexts) -> Contexts:
         """Add the tests of another folder, which were measured on the same code."""
         if self.probes != other.probes:
             raise ValueError("the contexts were measured on different code: measure them again (--refresh)")
-        return Contexts(self.probes, self.tests | other.tests, self.failing | other.failing)
+        return Contexts(self.probes, self.tests | other.tests, self.failing | other.failing, self.blocks | other.blocks)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -123,7 +129,7 @@ class Contexts:
             seconds: The time; at least one test is listed, however long it takes.
         """
         near, called = self._probes_of(mutant)
-        known = self._hitting(near, mutant.path)
+        known = self._running(mutant) if mutant.path.endswith(".lua") else self._hitting(near, mutant.path)
         known += [one for one in self._hitting(called, mutant.path) if one not in known]
         chosen: list[str] = []
         spent_s = 0.0
@@ -156,13 +162,22 @@ class Contexts:
         near = {index for line, index, _ in inside if before and line == max(before)}
         return near, called or {index for _, index, _ in inside}
 
+    def _running(self, mutant: Mutant) -> list[str]:
+        """List the tests that run the block of Lua around a line."""
+        before = [edge for edge in edges_of((ROOT / mutant.path).read_text()) if edge < mutant.line]
+        block = f"{Path(mutant.path).relative_to(SCRIPTS)}:{before[-1]}"
+        return self._sorted([name for name, blocks in self.blocks.items() if block in blocks], mutant.path)
+
     def _hitting(self, indices: Iterable[int], path: str) -> list[str]:
         wanted = frozenset(indices)
-        folder, stem = f"{mirror_of(path)[-1]}/", Path(path).stem
-        named = re.compile(rf"/test_{stem}\w*\.py::")
+        return self._sorted([name for name, (_, probes) in self.tests.items() if probes & wanted], path)
+
+    def _sorted(self, names: Iterable[str], path: str) -> list[str]:
+        """Put the nearest tests first, and then the fastest."""
+        folder, named = f"{mirror_of(path)[-1]}/", re.compile(rf"/test_{Path(path).stem}\w*\.py::")
         found = [
-            (not named.search(name), not name.startswith(folder), seconds, name)
-            for name, (seconds, probes) in self.tests.items()
-            if probes & wanted and name not in self.failing
+            (not named.search(name), not name.startswith(folder), self.tests[name][0], name)
+            for name in names
+            if name not in self.failing
         ]
         return [name for _, _, _, name in sorted(found)]

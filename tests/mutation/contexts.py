@@ -14,11 +14,22 @@ from pathlib import Path
 import pytest
 
 from tests.branches.prepare import FOLDER
+from tests.mutation.lua_blocks import Blocks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for the file."""
     parser.addoption("--contexts", type=Path, help="append what each test ran to this file, as JSON lines")
+
+
+_BLOCKS = pytest.StashKey[Blocks]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put probes into the scripts."""
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    config.stash[_BLOCKS] = Blocks(config.getoption("contexts").with_suffix(".log").absolute(), patch)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,6 +47,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         "test": item.nodeid,
         "s": round(time.monotonic() - began_mono, 3),
         "probes": probes,
+        "blocks": item.config.stash[_BLOCKS].take(),
         "failed": item.session.testsfailed > failed,
     }
     with item.config.getoption("contexts").open("a") as out:

@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.branches import prepare
 from tests.mutation.asking import Answer, ask, collects, run
 from tests.mutation.choose import ROOT, Contexts, mirror_of
+from tests.mutation.forks import Forks
 from tests.mutation.mutant import Mutant
 
 STATE = ROOT / ".mutation"
@@ -90,7 +91,9 @@ def applied(mutant: Mutant, number: int) -> Iterator[None]:
         restore()
 
 
-def judge(mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, folders: bool) -> tuple[Verdict, str]:
+def judge(
+    mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, folders: bool, forks: Forks | None = None
+) -> tuple[Verdict, str]:
     """Try one mutant: first on the tests that run its line, then on those of its folder.
 
     Args:
@@ -99,6 +102,7 @@ def judge(mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, fo
         contexts: Which tests run which line.
         seconds: How many seconds of tests that run the line are asked.
         folders: Ask the tests of the folder as well.
+        forks: Asks faster, where it can.
 
     Returns:
         The verdict, and the test that noticed, or "" if none did.
@@ -107,15 +111,22 @@ def judge(mutant: Mutant, number: int, contexts: Contexts, *, seconds: float, fo
         if not _compiles(mutant):
             return Verdict.BROKEN, ""
     first = contexts.tests_of(mutant, seconds)
-    if first and (test := noticing(mutant, number, first, contexts, [])):
+    if first and (test := noticing(mutant, number, first, contexts, [], forks)):
         return Verdict.KILLED, test
     for folder in mirror_of(mutant.path) if folders else ():
-        if test := noticing(mutant, number, [folder], contexts, first):
+        if test := noticing(mutant, number, [folder], contexts, first, forks):
             return Verdict.KILLED, test
     return Verdict.SURVIVED, ""
 
 
-def noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contexts, spared: Sequence[str]) -> str:
+def noticing(
+    mutant: Mutant,
+    number: int,
+    tests: Sequence[str],
+    contexts: Contexts,
+    spared: Sequence[str],
+    forks: Forks | None = None,
+) -> str:
     """Find a test that notices a mutant.
 
     A test notices if it fails twice with the mutant and passes without it: a slow machine, or a test that fails now
@@ -128,6 +139,7 @@ def noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contex
         tests: Which tests are asked.
         contexts: What is known of them.
         spared: Tests that are not asked.
+        forks: Asks faster, where it can.
 
     Returns:
         The test; "" if there is none.
@@ -135,16 +147,23 @@ def noticing(mutant: Mutant, number: int, tests: Sequence[str], contexts: Contex
     spared = [*contexts.failing, *spared]
     while True:
         with applied(mutant, number):
-            answer = ask(tests, contexts.seconds, spared=spared)
+            answer = _ask(mutant, tests, contexts, spared, forks)
             if answer.passed:
                 return ""
             test, wanted = answer.test, [answer.test] if answer.test else tests
-            again = not test or not ask(wanted, contexts.seconds).passed
+            again = not test or not _ask(mutant, wanted, contexts, [], forks).passed
         if again and (_passes(answer, contexts) if test else collects(tests)):
             return test or "none could begin"
         if not test:
             raise RuntimeError(f"tests cannot begin without any change: {' '.join(tests)}")
         spared.append(test)
+
+
+def _ask(
+    mutant: Mutant, tests: Sequence[str], contexts: Contexts, spared: Sequence[str], forks: Forks | None
+) -> Answer:
+    answer = forks.ask(mutant, tests, contexts.seconds, spared=spared) if forks else None
+    return answer or ask(tests, contexts.seconds, spared=spared)
 
 
 def _passes(answer: Answer, contexts: Contexts) -> bool:

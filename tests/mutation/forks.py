@@ -106,7 +106,11 @@ class Forks:
                     _end_group(child)
                     if code == 3 and not late:
                         return None
-                    return Answer(True, "") if code in (0, 5) else Answer(False, "" if what == "passed" else test, not late)
+                    return (
+                        Answer(True, "")
+                        if code in (0, 5)
+                        else Answer(False, "" if what == "passed" else test, not late)
+                    )
                 case _:
                     raise RuntimeError(f"the process that forks the tests has ended: {said}")
 

@@ -49,7 +49,9 @@ class Blocks:
         exec(compile(Path(lua.__file__).read_text(), lua.__file__, "exec", dont_inherit=True), names)  # noqa: S102
         read_text = Path.read_text
         with pytest.MonkeyPatch.context() as reading:
-            reading.setattr(Path, "read_text", lambda file, *how: probed.get(read_text(file, *how), read_text(file, *how)))
+            reading.setattr(
+                Path, "read_text", lambda file, *how: probed.get(read_text(file, *how), read_text(file, *how))
+            )
             exec(compile(read_text(Path(lua.__file__)), lua.__file__, "exec", dont_inherit=True), names)  # noqa: S102
         for name, script in vars(lua).items():
             if isinstance(script, lua.LuaScript):

@@ -46,13 +46,13 @@ class Blocks:
         patch.setattr(ValkeyServer, "__init__", with_log)
         probed = {file.read_text(): _probed(file) for file in FOLDER.rglob("*.lua")}
         names: dict[str, object] = {"__name__": "probed", "__file__": lua.__file__}
-        exec(compile(Path(lua.__file__).read_text(), lua.__file__, "exec", dont_inherit=True), names)  # noqa: S102
+        exec(compile(Path(lua.__file__).read_text(), lua.__file__, "exec", dont_inherit=True), names)
         read_text = Path.read_text
         with pytest.MonkeyPatch.context() as reading:
             reading.setattr(
                 Path, "read_text", lambda file, *how: probed.get(read_text(file, *how), read_text(file, *how))
             )
-            exec(compile(read_text(Path(lua.__file__)), lua.__file__, "exec", dont_inherit=True), names)  # noqa: S102
+            exec(compile(read_text(Path(lua.__file__)), lua.__file__, "exec", dont_inherit=True), names)
         for name, script in vars(lua).items():
             if isinstance(script, lua.LuaScript):
                 script._set_source(names[name].source)  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ def swap(path: str, line: int) -> bool:
 def _swap_scripts() -> bool:
     names: dict[str, object] = {"__name__": "changed", "__file__": lua.__file__}
     source = Path(lua.__file__).read_text()
-    exec(compile(source.replace("__slots__", "_slots"), lua.__file__, "exec", dont_inherit=True), names)  # noqa: S102
+    exec(compile(source.replace("__slots__", "_slots"), lua.__file__, "exec", dont_inherit=True), names)
     for name, script in vars(lua).items():
         if isinstance(script, lua.LuaScript):
             script._set_source(names[name].source)  # type: ignore[attr-defined]

@@ -52,10 +52,7 @@ def _answer(session: pytest.Session, question: dict[str, object], answers: TextI
         os.environ["TMPDIR"] = folder
         # Private, but each fork needs a folder of its own, and this process ends without the hooks that remove it.
         session.config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
-        if swap(path, line):
-            code = _run(session, _chosen(session, question), answers)
-        else:
-            code = 3
+        code = _run(session, _chosen(session, question), answers) if swap(path, line) else 3
     except BaseException:  # the process must not return into pytest of its parent
         sys.excepthook(*sys.exc_info())
     finally:
@@ -72,7 +69,6 @@ def _chosen(session: pytest.Session, question: dict[str, object]) -> list[pytest
     for name in wanted:
         if name in by_name:
             chosen[name] = by_name[name]
-        else:
             chosen |= {one: item for one, item in by_name.items() if one.startswith((f"{name}/", f"{name}::"))}
     return [item for name, item in chosen.items() if name not in spared]
 

@@ -14,11 +14,18 @@ from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
 from tests import asyncio_mode
 from tests.asyncio_mode import loops_leave_nothing, no_socket_is_left, pytest_fixture_setup
+from tests.environment_kept import environment_is_kept
 from tests.known_skips import is_known
 from tests.slow_files import pytest_collection_modifyitems
 from tests.valkey_server import ValkeyServer
 
-__all__ = ["loops_leave_nothing", "no_socket_is_left", "pytest_collection_modifyitems", "pytest_fixture_setup"]
+__all__ = [
+    "environment_is_kept",
+    "loops_leave_nothing",
+    "no_socket_is_left",
+    "pytest_collection_modifyitems",
+    "pytest_fixture_setup",
+]
 
 asyncio_mode.install()
 

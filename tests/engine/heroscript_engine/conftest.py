@@ -65,7 +65,7 @@ class MakeBench(Protocol):
     def __call__(self, **settings: Any) -> Bench: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def python_path() -> Iterator[None]:
     """Let the processes of the engine import this project's tests."""
     with pytest.MonkeyPatch.context() as patch:
@@ -87,7 +87,7 @@ def make_bench(python_path: None) -> Iterator[MakeBench]:
         engine.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_engine(python_path: None) -> Iterator[HeroScriptEngine]:
     engine = HeroScriptEngine(EngineSettings(actions=(VOCABULARY,)))
     yield engine

@@ -14,6 +14,7 @@ import psutil
 
 from hero_supervisor import Supervisor, SupervisorBuilder
 from tests.eventually import eventually
+from tests.forked_programs import ForkedPopen
 
 CONFIG = """
 [store]
@@ -83,7 +84,7 @@ class Deployment:
         """Start it and wait until all actors are ready."""
         ready, write = os.pipe()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = ForkedPopen(
                 [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml", "--ready-fd", str(write)],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Fails a module whose tests leave an environment behind that differs from the one that the run began with.
 
 What a test leaves in `os.environ` reaches every process that later tests start. They may then test something else, or
-run their commands more slowly: `forked_heroctl.py` executes a command whose environment it does not know. A fixture of
+run their commands more slowly: `forked_programs.py` executes a command whose environment it does not know. A fixture of
 the whole session must leave the environment alone, too, so a module's end is early enough to look.
 """
 

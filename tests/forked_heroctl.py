@@ -1,229 +1,25 @@
-"""Runs `heroctl` in a fork of a process that has imported it, because most of a short command's work is its imports.
-
-`run_heroctl` and `HeroctlPopen` are for the tests, with the interfaces of `subprocess`. What runs is a process of its
-own, with the streams, the folder, the environment, the umask and the arguments of the call. It executes the installed
-script, and its exit code or signal comes back. `heroctl_forks.py` is the process that forks it, one per process of the
-tests; it ends with that process, and kills what it has forked.
-
-A call is executed as a user executes it, not forked, where a fork would differ: on a terminal or with a closed stream,
-with options of `Popen` for the new process, and with an environment that differs in a variable that Python or a module
-has read before the fork. Tests of the start itself, such as of imports or of the time since the start, use
-`subprocess`, or `fresh=True`.
-"""
+"""Runs `heroctl` for the tests, forked if that is the same as executed; `forked_programs.py` says how."""
 
 from __future__ import annotations
 
-import atexit
-import functools
-import marshal
-import os
-import select
-import socket
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-HEROCTL = Path(sys.executable).parent / "heroctl"
+from tests.forked_programs import HEROCTL, run_forked
 
-_SERVER = Path(__file__).with_name("heroctl_forks.py")
-
-#: What can be forked.
-SCRIPTS = {HEROCTL}
-
-#: Beginnings of the names of variables that Python, or a library in C, reads when a process starts.
-_READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "GLIBC_", "OPENSSL_")
-
-#: The environment of the server: that of the tests, before any of them has changed it.
-ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("HERO_")}
-
-
-class ForkServerEnded(RuntimeError):
-    """The process that forks `heroctl` has ended; its standard error says why."""
-
-
-class HeroctlForks:
-    """The caller's side of the server. Threads may share it.
-
-    Attributes:
-        process: The server.
-        read_by_imports: Names of the variables that its imports have read.
-    """
-
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, _SERVER, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRON, cwd="/",
-            )  # fmt: skip
-            theirs.close()
-            if not (read := ours.recv(1 << 16)):
-                raise ForkServerEnded
-            # No socket object stays open in the process of the tests, which look for such.
-            self._control_fd = ours.detach()
-        self._owner = os.getpid()
-        self.read_by_imports: frozenset[str] = marshal.loads(read)
-
-    def can_fork(self, environ: Mapping[str, str]) -> bool:
-        """Would a new process with this environment import what the server has imported?"""
-        return not any(
-            ENVIRON.get(name) != environ.get(name)
-            for name in {*ENVIRON, *environ}
-            if name in self.read_by_imports or name.startswith(_READ_AT_START)
-        )
-
-    def fork(
-        self, command: Sequence[str], environ: Mapping[str, str], folder: str | Path, streams: Sequence[int]
-    ) -> tuple[int, int]:
-        """Fork `heroctl`.
-
-        Args:
-            command: Its words, with the program.
-            environ: Its environment.
-            folder: Its working directory.
-            streams: The descriptors of its standard input, output and error.
-
-        Returns:
-            Its process id, and the end of a pipe that gives its wait status. If that is closed, it is killed.
-        """
-        status = Path("/proc/self/status").read_text()
-        umask = int(status.partition("\nUmask:")[2].split()[0], 8)
-        status_fd, theirs = os.pipe()
-        passed = [theirs, os.memfd_create("order")]
-        try:
-            passed.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
-            with open(passed[1], "wb", closefd=False) as order:
-                order.write(marshal.dumps((list(command), dict(environ), umask)))
-            with socket.socket(fileno=os.dup(self._control_fd)) as control:
-                socket.send_fds(control, [b"+"], [*passed, *streams])
-        except BaseException:
-            os.close(status_fd)
-            raise
-        finally:
-            for fd in passed:
-                os.close(fd)
-        return read_number(status_fd), status_fd
-
-    def close(self) -> None:
-        """End the server and what it has forked. A fork of the process of the tests leaves it alone."""
-        if os.getpid() == self._owner:
-            with socket.socket(fileno=self._control_fd) as control:
-                control.shutdown(socket.SHUT_RDWR)  # such a fork may hold it open
-            self.process.wait()
-
-
-@functools.cache
-def heroctl_forks() -> HeroctlForks:
-    """Return the server of this process. It ends with this process."""
-    forks = HeroctlForks()
-    atexit.register(forks.close)
-    return forks
-
-
-class HeroctlPopen(subprocess.Popen[Any]):
-    """A `heroctl`, forked if that is the same; see the module. The arguments are those of `subprocess.Popen`."""
-
-    def __init__(self, command: Sequence[str | Path], **options: Any) -> None:
-        self.status_fd = -1
-        self._can_fork = options.keys() <= {"stdin", "stdout", "stderr", "cwd", "env", "text"} and command[0] in SCRIPTS
-        super().__init__(command, **options)
-
-    # The parts of `Popen` that start a process and take its status.
-
-    def _execute_child(
-        self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any, env: Any,
-        startupinfo: Any, creationflags: Any, shell: Any, p2cread: int, p2cwrite: int, c2pread: int, c2pwrite: int,
-        errread: int, errwrite: int, *others: Any,
-    ) -> None:  # fmt: skip
-        streams = [given if given != -1 else fd for fd, given in enumerate((p2cread, c2pwrite, errwrite))]
-        environ = os.environ if env is None else env
-        if not self._can_fork or not all(map(_is_plain, streams)) or not heroctl_forks().can_fork(environ):
-            super()._execute_child(  # type: ignore[misc]
-                args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell,
-                p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *others,
-            )  # fmt: skip
-            return
-        pipes = (p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
-        try:
-            self.pid, self.status_fd = heroctl_forks().fork([str(word) for word in args], environ, cwd or ".", streams)
-        finally:
-            self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
-        self._child_created = True
-
-    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        if self.status_fd == -1:
-            taken: tuple[int, int] = super()._try_wait(wait_flags)  # type: ignore[misc]
-            return taken
-        if wait_flags & os.WNOHANG and not select.select([self.status_fd], [], [], 0)[0]:
-            return 0, 0
-        return self.pid, read_number(self.status_fd)
-
-    def _internal_poll(self, *given: Any, **named: Any) -> int | None:
-        if self.status_fd == -1:
-            super()._internal_poll(*given, **named)  # type: ignore[misc]
-        elif self.returncode is None and self._waitpid_lock.acquire(blocking=False):  # type: ignore[attr-defined]
-            try:
-                pid, status = (0, 0) if self.returncode is not None else self._try_wait(os.WNOHANG)
-                if pid:
-                    self._handle_exitstatus(status)
-            finally:
-                self._waitpid_lock.release()  # type: ignore[attr-defined]
-        return self.returncode
-
-    def _handle_exitstatus(self, status: int, *others: Any) -> None:
-        super()._handle_exitstatus(status, *others)  # type: ignore[misc]
-        if self.status_fd != -1:
-            os.close(self.status_fd)
+__all__ = ["HEROCTL", "run_heroctl"]
 
 
 def run_heroctl(
-    command: Sequence[str | Path], *, fresh: bool = False, input: str | bytes | None = None,
-    capture_output: bool = False, timeout: float | None = None, check: bool = False, **options: Any,
-) -> subprocess.CompletedProcess[Any]:  # fmt: skip
+    command: Sequence[str | Path], *, fresh: bool = False, **options: Any
+) -> subprocess.CompletedProcess[Any]:
     """Run `heroctl` and wait for it, as `subprocess.run` does.
 
     Args:
         command: Its words; the first one is `HEROCTL`.
         fresh: Execute it in any case.
-        input: As the others: see `subprocess.run`.
+        options: See `subprocess.run`.
     """
-    if fresh:
-        return subprocess.run(
-            command, input=input, capture_output=capture_output, timeout=timeout, check=check, **options
-        )
-    if input is not None:
-        options["stdin"] = subprocess.PIPE
-    if capture_output:
-        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with HeroctlPopen(command, **options) as process:
-        try:
-            out, err = process.communicate(input, timeout=timeout)
-        except BaseException:
-            process.kill()
-            raise
-    done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
-    if check:
-        done.check_returncode()
-    return done
-
-
-def read_number(fd: int) -> int:
-    """Read a number that the server has written.
-
-    Raises:
-        ForkServerEnded: There is none.
-    """
-    if not (number := os.read(fd, 4)):
-        raise ForkServerEnded
-    return int.from_bytes(number, "little")
-
-
-def _is_plain(fd: int) -> bool:
-    """Tell whether a standard stream is open and not a terminal."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return not os.isatty(fd)
+    return (subprocess.run if fresh else run_forked)(command, **options)

@@ -22,6 +22,7 @@ from hero_job.model.status import JobStatus
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.operations import Op, Operations
 from tests.eventually import GENEROUS_S, eventually
+from tests.forked_programs import ForkedPopen
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class ActorProcess:
         if control:
             command += ["--control-fd", str(theirs.fileno())]
         with theirs, self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
+            self.process = ForkedPopen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -20,6 +20,7 @@ from hero_job.model.job import Job, ScriptType
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.operations import Operations
 from tests.eventually import GENEROUS_S, eventually
+from tests.forked_programs import ForkedPopen
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +60,7 @@ class SupervisorProcess:
         }
         command = [sys.executable, "-m", "hero_supervisor.cli", "--config", "hero.toml", *flags]
         with self._log_path.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = ForkedPopen(
                 command, cwd=folder, env=env | (environ or {}), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._seen: dict[int, psutil.Process] = {}

@@ -1,4 +1,4 @@
-"""A forked `heroctl` is for its caller what an executed one is, and dies with its caller."""
+"""A forked program is for its caller what an executed one is, and dies with its caller."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import forked_heroctl
+from tests import forked_programs
 from tests.deployment import alive
 from tests.eventually import eventually
-from tests.forked_heroctl import ENVIRON, HEROCTL, HeroctlPopen, heroctl_forks, run_heroctl
+from tests.forked_heroctl import run_heroctl
+from tests.forked_programs import ENVIRON, HEROCTL, ForkedPopen, program_forks
 
 Script = Callable[[str], Path]
 
@@ -46,7 +47,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
         path = tmp_path / "program"
         path.write_text(f"#!{sys.executable}\n{text}")
         path.chmod(0o755)
-        monkeypatch.setattr(forked_heroctl, "SCRIPTS", {path})
+        monkeypatch.setattr(forked_programs, "SCRIPTS", {path})
         return path
 
     return make
@@ -72,6 +73,47 @@ def test_program_sees_the_same_whether_it_was_forked_or_executed(script: Script,
     # The folder of this script is where `heroctl` has that of all commands.
     assert (seen.pop("path"), expected.pop("path")) == (str(HEROCTL.parent), str(tmp_path))
     assert seen == expected
+
+
+def test_module_sees_the_same_whether_it_was_forked_or_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "modules" / "seen"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    of_module = """
+import pathlib
+own = pathlib.Path("/proc/self")
+print(json.dumps([
+    (own / "cmdline").read_text(), (own / "environ").read_text(), sys.argv, sys.orig_argv, sys.path, __spec__.name,
+    __package__, __main__.__dict__ is globals(), os.getpid() == os.getsid(0) == os.getpgrp(),
+    os.read(int(sys.argv[1]), 9).decode(), os.get_inheritable(int(sys.argv[1])),
+]))
+"""
+    (package / "__main__.py").write_text(
+        SEEN.replace('    "group": os.getpgrp(), "sid": os.getsid(0),\n', "") + of_module
+    )
+    # The server of any program will do: what it has imported is none of what this module imports.
+    monkeypatch.setattr(forked_programs, "program_of", lambda command: "heroctl")
+    environ = {name: value for name, value in ENVIRON.items() if name != "PYTHONPATH"} | {"OTHER": "value"}
+    seen = []
+    for start in (ForkedPopen, subprocess.Popen):
+        reading, writing = os.pipe()
+        os.write(writing, b"passed")
+        os.close(writing)
+        with start(
+            [sys.executable, "-m", "seen", str(reading)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, cwd=tmp_path, pass_fds=[reading], start_new_session=True,
+            env=environ | {"PYTHONPATH": str(tmp_path / "modules")},
+        ) as process:  # fmt: skip
+            os.close(reading)
+            out, err = process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        if start is ForkedPopen:
+            assert process.status_fd != -1 or "PYTHONPATH" in ENVIRON
+        seen.append(out.decode().replace(f'"{reading}"', "").replace(f"\\u0000{reading}\\u0000", ""))
+    assert seen[0] == seen[1]
+    assert '"passed"' in seen[0]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +163,8 @@ def test_output_that_cannot_be_written_at_the_exit_is_an_error(script: Script, f
 def test_signals_reach_it_and_two_run_side_by_side(script: Script) -> None:
     program = script("import time\nprint('runs', flush=True)\ntime.sleep(1000)\n")
     with (
-        HeroctlPopen([program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as one,
-        HeroctlPopen([program], stdout=subprocess.PIPE) as other,
+        ForkedPopen([program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as one,
+        ForkedPopen([program], stdout=subprocess.PIPE) as other,
     ):
         assert one.stdout is not None
         assert other.stdout is not None
@@ -148,9 +190,9 @@ def test_it_dies_with_its_caller(script: Script, tmp_path: Path) -> None:
 import os, subprocess, sys, time
 sys.path.insert(0, {os.fspath(Path(__file__).parents[1])!r})
 from pathlib import Path
-from tests import forked_heroctl
-forked_heroctl.SCRIPTS = {{Path({os.fspath(program)!r})}}
-forked = forked_heroctl.HeroctlPopen([Path({os.fspath(program)!r})])
+from tests import forked_programs
+forked_programs.SCRIPTS = {{Path({os.fspath(program)!r})}}
+forked = forked_programs.ForkedPopen([Path({os.fspath(program)!r})])
 assert forked.status_fd != -1
 time.sleep(1000)
 """
@@ -171,8 +213,8 @@ def test_environment_that_an_import_has_read_or_a_closed_stream_is_not_forked(
     def parent(**variables: str) -> int:
         return int(run_heroctl([program], capture_output=True, env={**ENVIRON, **variables}).stdout)
 
-    assert "FORCE_COLOR" in heroctl_forks().read_by_imports
-    assert parent() == parent(HOME="/", COLUMNS="80") == heroctl_forks().process.pid
+    assert "FORCE_COLOR" in program_forks("heroctl").read_by_imports
+    assert parent() == parent(HOME="/", COLUMNS="80") == program_forks("heroctl").process.pid
     for name in ("FORCE_COLOR", "PYTHONUTF8", "TZ", "LC_ALL"):
         assert parent(**{name: "0" if name == "PYTHONUTF8" else "C"}) == os.getpid()
     assert run_heroctl([program], fresh=True, capture_output=True).stdout == b"%d\n" % os.getpid()

@@ -1,17 +1,21 @@
-"""The process that forks `heroctl` for tests; `forked_heroctl.py` starts it and says what for.
+"""The process that forks one of our programs for tests; `forked_programs.py` starts it and says what for.
 
 It imports the modules, has a single thread, and gets its orders from a socket. An order comes with descriptors: where
-the process id and then the wait status go, the order itself, the working directory, and the standard streams. A child
-makes itself what a new process would be, and executes the script. Invariant: the server and its children end when the
-other end of the socket is closed, and a child when nobody can read its status any more.
+the process id and then the wait status go, the order itself, the working directory, the standard streams, and others
+that the program gets. A child makes itself what a new process would be, and executes the script or the module.
+Invariant: the server and its children end when the other end of the socket is closed, and a child when nobody can read
+its status any more.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
+import importlib.abc
+import importlib.util
 import io
 import marshal
 import os
@@ -27,13 +31,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Imported with all their modules before the fork.
-_PACKAGES = ("hero_ctl", "hero_client", "hero_job", "hero_config")
-#: What those import only when a command needs it.
-_LATE = ("asyncio", "rich.table", "rich.live", "typer.main", "typer.rich_utils", "typer.completion")
+from hero_process.appearance import set_appearance
+
+#: What each program imports: packages with all their modules, and then modules that are imported only when needed.
+_IMPORTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "heroctl": (
+        ("hero_ctl", "hero_client", "hero_job", "hero_config"),
+        ("asyncio", "rich.table", "rich.live", "typer.main", "typer.rich_utils", "typer.completion"),
+    ),
+    # What a service without extras has imported. The page of metrics is not there: it notes when it was imported.
+    "hero_supervisor.cli": (
+        (),
+        (
+            "hero_supervisor.cli", "hero_supervisor.rpc.endpoint", "hero_supervisor.rpc.unix.connection",
+            "hero_supervisor.rpc.unix.socket_file", "hero_supervisor.rpc.metrics.exposition",
+            "hero_supervisor.rpc.subscriptions.feeds", "hero_supervisor.rpc.tcp.app", "hero_supervisor.store.embedded",
+            "hero_job.tracing.sending", "uvicorn.config", "uvloop",
+        ),
+    ),
+    # As the product's own fork server of actors.
+    "hero_actor": ((), ("hero_actor.cli", "hero_engine.rhai", "hero_process.appearance", "locale", "shutil")),
+}  # fmt: skip
 
 #: Signals that may reach a child before its handlers are those of a new process. They wait until then.
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+#: How many descriptors an order may have.
+_MOST_FDS = 32
 
 
 @dataclass
@@ -41,6 +65,7 @@ class ForkServer:
     """The process that forks. Its caller's end of `control_fd` is its life."""
 
     control_fd: int
+    program: str
     poll: select.poll = field(default_factory=select.poll)
 
     running: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -55,32 +80,37 @@ class ForkServer:
         Returns:
             In a child that was forked: what it has to execute. In the server: None.
         """
-        read = _import_all()
+        read = _import_all(*_IMPORTS[self.program])
         if len(list(Path("/proc/self/task").iterdir())) != 1:
             raise RuntimeError("an imported module has started a thread, which a fork would lack")
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         kept = _descriptors() - {self.control_fd}
         gc.collect()
         gc.freeze()
-        os.write(self.control_fd, marshal.dumps(frozenset(read)))
+        os.write(self.control_fd, marshal.dumps((frozenset(read), _can_show())))
         self.poll.register(self.control_fd, select.POLLIN)
         with socket.socket(fileno=os.dup(self.control_fd)) as control:
-            while True:
-                for fd, _ in self.poll.poll():
-                    if fd in self.running:
-                        self._end(fd)
-                    elif fd in self.callers:
-                        os.kill(self.running[self.callers[fd]][0], signal.SIGKILL)
-                        self.poll.unregister(fd)
-                    elif fd == self.control_fd:
-                        _, fds, _, _ = socket.recv_fds(control, 1, 6)
-                        if not fds:
-                            for pid, _ in self.running.values():
-                                os.kill(pid, signal.SIGKILL)
-                                os.waitpid(pid, 0)
-                            return None
-                        if not self._fork(fds):
-                            return _become_command(fds, kept, interrupt)
+            fds = self._wait_until_forked(control)
+        return _become_command(fds, kept, interrupt) if fds else None
+
+    def _wait_until_forked(self, control: socket.socket) -> Sequence[int]:
+        """Carry out orders; return the descriptors of its order in a child, and none in the server."""
+        while True:
+            for fd, _ in self.poll.poll():
+                if fd in self.running:
+                    self._end(fd)
+                elif fd in self.callers:
+                    os.kill(self.running[self.callers[fd]][0], signal.SIGKILL)
+                    self.poll.unregister(fd)
+                elif fd == self.control_fd:
+                    _, fds, _, _ = socket.recv_fds(control, 1, _MOST_FDS)
+                    if not fds:
+                        for pid, _ in self.running.values():
+                            os.kill(pid, signal.SIGKILL)
+                            os.waitpid(pid, 0)
+                        return ()
+                    if not self._fork(fds):
+                        return fds
 
     def _fork(self, fds: Sequence[int]) -> bool:
         """Fork; return False in the child."""
@@ -114,8 +144,8 @@ class ForkServer:
         os.close(process_fd)
 
 
-def _import_all() -> set[str]:
-    """Import what the command imports; return the variables of the environment that this has read."""
+def _import_all(packages: Sequence[str], modules: Sequence[str]) -> set[str]:
+    """Import what a program imports; return the variables of the environment that this has read."""
     importlib.import_module("zoneinfo")  # which looks at HOME, for a folder that nothing of ours uses
     read: set[str] = set()
     kind = type(os.environ)
@@ -127,46 +157,88 @@ def _import_all() -> set[str]:
 
     kind.__getitem__ = noted_get  # type: ignore[method-assign]
     sys.path[0] = str(Path(sys.executable).parent)  # as when the script is executed
-    for name in _PACKAGES:
+    for name in packages:
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             importlib.import_module(module.name)
-    for name in _LATE:
+    for name in modules:
         importlib.import_module(name)
     kind.__getitem__ = get  # type: ignore[method-assign]
     return read
 
 
+def _can_show() -> bool:
+    """Can /proc show the arguments and the environment of a fork? An old kernel has no call for that."""
+    try:
+        set_appearance(sys.orig_argv, os.environ)
+    except OSError:
+        return False
+    return True
+
+
 def _become_command(fds: Sequence[int], kept: set[int], interrupt: Any) -> types.CodeType:
-    """Make this fork what a new process that executes the script would be; return the script."""
+    """Make this fork what a new process that executes the program would be; return its code."""
     _, order, folder, *streams = fds
     with open(order, "rb", closefd=False) as file:
         file.seek(0)
-        words, environ, umask = marshal.loads(file.read())
+        words, environ, umask, passed, new_session = marshal.loads(file.read())
+    if new_session:
+        os.setsid()
     os.fchdir(folder)
     os.umask(umask)
-    for fd, stream in enumerate(streams):
+    for fd, stream in enumerate(streams[:3]):
         os.dup2(stream, fd)
-    for fd in _descriptors() - kept:
-        with contextlib.suppress(OSError):  # that of the listing itself
-            os.close(fd)
+    # Out of the way of each other.
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(passed, default=0) + 1) for fd in streams[3:]]
+    for fd in _descriptors() - kept - {*moved}:
+        os.close(fd)
+    for fd, place in zip(moved, passed, strict=True):
+        os.dup2(fd, place)
+        os.close(fd)
+    before = os.environ.get("PYTHONPATH")
     os.environ.clear()
     os.environ.update(environ)
-    sys.argv[:] = words
-    sys.orig_argv[:] = [sys.executable, *words]
+    set_appearance(words, environ)
+    if before is None and (added := environ.get("PYTHONPATH")):
+        places = [os.path.abspath(place) for place in added.split(os.pathsep)]  # noqa: PTH100 - as Python does it
+        sys.path[1:] = dict.fromkeys([*places, *sys.path[1:]])
+    main = types.ModuleType("__main__")
+    if words[1:2] == ["-m"]:
+        code = _module(words[2], main)
+        sys.path[0] = os.getcwd()  # noqa: PTH109
+        sys.argv[:] = [str(main.__file__), *words[3:]]
+        sys.orig_argv[:] = words
+    else:
+        main.__file__ = words[0]
+        code = compile(Path(words[0]).read_bytes(), words[0], "exec", dont_inherit=True)
+        sys.argv[:] = words
+        sys.orig_argv[:] = [sys.executable, *words]
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         setattr(sys, name, _standard_stream(fd, getattr(sys, name)))
         setattr(sys, f"__{name}__", getattr(sys, name))
-    main = types.ModuleType("__main__")
-    main.__file__ = words[0]
     sys.modules["__main__"] = main
     signal.signal(signal.SIGINT, interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-    return compile(Path(words[0]).read_bytes(), words[0], "exec", dont_inherit=True)
+    return code
+
+
+def _module(name: str, main: types.ModuleType) -> types.CodeType:
+    """Return the code of `python -m NAME`, and give the module the attributes that it has there."""
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(f"{name}.__main__")
+    if spec is None or not isinstance(spec.loader, importlib.abc.InspectLoader):
+        raise ModuleNotFoundError(name=name)
+    code = spec.loader.get_code(spec.name)
+    if code is None:
+        raise ModuleNotFoundError(name=name)
+    main.__spec__, main.__loader__, main.__file__, main.__package__ = spec, spec.loader, spec.origin, spec.parent
+    return code
 
 
 def _descriptors() -> set[int]:
-    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    found = list(Path("/proc/self/fd").iterdir())
+    return {int(entry.name) for entry in found if entry.exists()}  # without that of the listing itself
 
 
 def _standard_stream(fd: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
@@ -202,5 +274,5 @@ def _execute(program: types.CodeType) -> None:
 
 
 if __name__ == "__main__":
-    if (command := ForkServer(int(sys.argv[1])).serve()) is not None:
+    if (command := ForkServer(int(sys.argv[1]), sys.argv[2]).serve()) is not None:
         _execute(command)

@@ -109,7 +109,7 @@ print(json.dumps([
             os.close(reading)
             out, err = process.communicate()
         assert (process.returncode, err) == (0, b"")
-        if start is ForkedPopen:
+        if isinstance(process, ForkedPopen):
             assert process.status_fd != -1 or "PYTHONPATH" in ENVIRON
         seen.append(out.decode().replace(f'"{reading}"', "").replace(f"\\u0000{reading}\\u0000", ""))
     assert seen[0] == seen[1]

@@ -28,6 +28,7 @@ from typing import Any
 
 HEROCTL = Path(sys.executable).parent / "heroctl"
 
+_ROOT = str(Path(__file__).parents[1])
 _SERVER = Path(__file__).with_name("program_forks.py")
 
 #: The scripts that can be forked.
@@ -79,13 +80,16 @@ class ProgramForks:
 
     def can_fork(self, environ: Mapping[str, str]) -> bool:
         """Would a new process with this environment import what the server has imported?"""
-        return self._can_show and not any(
-            ENVIRON.get(name) != environ.get(name)
+        different = {
+            name
             for name in {*ENVIRON, *environ}
-            if name in self.read_by_imports or name.startswith(_READ_AT_START)
-            # A further folder for modules, which the fork searches in its turn, does not replace ours.
-            if name != "PYTHONPATH" or name in ENVIRON
-        )
+            if ENVIRON.get(name) != environ.get(name)
+            and (name in self.read_by_imports or name.startswith(_READ_AT_START))
+        }
+        # The fork searches the folder of this project in its turn. Any other may replace what has been imported.
+        if "PYTHONPATH" not in ENVIRON and {_ROOT} == set(environ.get("PYTHONPATH", "").split(os.pathsep)):
+            different.discard("PYTHONPATH")
+        return self._can_show and not different
 
     def fork(
         self,

@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from tests.deployment import LONG_LEASE_S, Deployment, deployed
+from tests.forked_heroctl import run_line
 
 ROOT = Path(__file__).parents[1]
 TESTED_ELSEWHERE = {ROOT / "docs/heroscript.md", ROOT / "docs/functions.md"}
@@ -106,10 +107,7 @@ def test_python_gives_what_the_page_says(block: Block, service: Deployment) -> N
 def test_commands_give_what_the_page_says(block: Block, service: Deployment) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command, comment in commands(block.text):
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=service.folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+        done = run_line(command, cwd=service.folder, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if comment:
             assert done.stdout.strip() == comment, command

@@ -95,6 +95,7 @@ print(json.dumps([
     )
     # The server of any program will do: what it has imported is none of what this module imports.
     monkeypatch.setattr(forked_programs, "program_of", lambda command: "heroctl")
+    monkeypatch.setattr(forked_programs, "_ROOT", str(tmp_path / "modules"))
     environ = {name: value for name, value in ENVIRON.items() if name != "PYTHONPATH"} | {"OTHER": "value"}
     seen = []
     for start in (ForkedPopen, subprocess.Popen):
@@ -215,7 +216,7 @@ def test_environment_that_an_import_has_read_or_a_closed_stream_is_not_forked(
 
     assert "FORCE_COLOR" in program_forks("heroctl").read_by_imports
     assert parent() == parent(HOME="/", COLUMNS="80") == program_forks("heroctl").process.pid
-    for name in ("FORCE_COLOR", "PYTHONUTF8", "TZ", "LC_ALL"):
+    for name in ("FORCE_COLOR", "PYTHONUTF8", "PYTHONPATH", "TZ", "LC_ALL"):
         assert parent(**{name: "0" if name == "PYTHONUTF8" else "C"}) == os.getpid()
     assert run_heroctl([program], fresh=True, capture_output=True).stdout == b"%d\n" % os.getpid()
 

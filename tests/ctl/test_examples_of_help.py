@@ -16,6 +16,7 @@ from hero_job import JobBuilder
 from tests.ctl.conftest import HEROCTL, environment
 from tests.deployment import LONG_LEASE_S, Deployment, deployed
 from tests.eventually import eventually
+from tests.forked_heroctl import run_line
 
 #: Commands that change the machine or need a file of their own; their pages have examples.
 WITHOUT = {"doctor", "export", "import", "install-service", "osis get", "osis export", "osis import"}
@@ -52,8 +53,8 @@ def test_examples_of_the_help_run(service: Deployment, noun: str) -> None:
 
 
 def service_call(service: Deployment, env: dict[str, str], line: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-c", line], cwd=service.folder, env=env, capture_output=True, text=True, timeout=300, check=False,
+    return run_line(
+        line, cwd=service.folder, env=env, capture_output=True, text=True, timeout=300,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 asyncio_mode.install()
+
+# Next to nothing of what the collection of the tests makes is garbage, and to look for it takes a fifth of its time.
+gc.disable()
 
 # No example has a time limit and no search is too slow: both would fail on a busy machine.
 hypothesis.settings.register_profile(
@@ -83,6 +87,11 @@ def store(valkey: ValkeyServer) -> Iterator[Store]:
 def operations(namespace: str) -> Operations:
     """Return the operations of the test's namespace."""
     return Operations(namespace)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on."""
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -1,8 +1,8 @@
-"""Tells which files of a parallel run use the most processor time, which is what limits the whole suite.
+"""Tells which files use the most processor time, which is what limits the whole suite: `-p tests.processor_time`.
 
-Each process of pytest-xdist measures itself, the processes that it has waited for, and those of its servers of forks.
-What a test leaves to others to wait for, such as the actors of a killed supervisor, is missing. At the end of a run
-with `--durations`, the process that has started the others prints the sum of each file.
+scripts/test is the caller. Each process of pytest-xdist measures itself, the processes that it has waited for, and its
+servers of forks. What a test leaves to others to wait for, such as the actors of a killed supervisor, is missing. At
+the end of a run with `--durations`, the process that has started the others prints the sum of each file.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output["processor_s"] = dict(_used)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take the sums of a process that has ended. One that has crashed has none."""
     _used.update(getattr(node, "workeroutput", {}).get("processor_s", {}))
@@ -60,7 +61,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Write the sums if the run tells durations."""
-    if config.getoption("durations") is None:
+    if config.getoption("durations") is None or hasattr(config, "workerinput"):
         return
     terminalreporter.section("files with the most processor time")
     for name, used_s in _used.most_common(_NAMED):

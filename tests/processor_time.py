@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tests.forked_programs import server_pids
 _NAMED = 10
 
 #: What each file has used so far, in seconds: in a process of pytest-xdist that it has run, in the other all of them.
-_used: Counter[str] = Counter()
+_used: defaultdict[str, float] = defaultdict(float)
 
 
 def processor_s() -> float:
@@ -56,7 +56,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take the sums of a process that has ended. One that has crashed has none."""
-    _used.update(getattr(node, "workeroutput", {}).get("processor_s", {}))
+    for name, used_s in getattr(node, "workeroutput", {}).get("processor_s", {}).items():
+        _used[name] += used_s
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -64,6 +65,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.getoption("durations") is None or hasattr(config, "workerinput"):
         return
     terminalreporter.section("files with the most processor time")
-    for name, used_s in _used.most_common(_NAMED):
+    for name, used_s in sorted(_used.items(), key=lambda used: -used[1])[:_NAMED]:
         terminalreporter.write_line(f"{used_s:.1f} s  {name}")
-    terminalreporter.write_line(f"{_used.total():.1f} s  all")
+    terminalreporter.write_line(f"{sum(_used.values()):.1f} s  all")

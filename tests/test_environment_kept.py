@@ -36,7 +36,7 @@ def test_fixture_of_the_session_that_changes_the_environment_fails_its_module_an
     (tmp_path / "test_b.py").write_text(LEAKS.format(scope="session"))
     (tmp_path / "test_c.py").write_text(INNOCENT)
     # Plugins of the environment, such as xdist, are not needed.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "HERO_WANTED": "yes", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},

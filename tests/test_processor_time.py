@@ -26,7 +26,7 @@ def test_file_whose_child_computes_comes_first(tmp_path: Path, processes: str) -
     (tmp_path / "test_b.py").write_text(BUSY)
     options = ["-p", "tests.processor_time", "--durations=1", "-n", processes, "--dist", "loadfile"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "--rootdir", tmp_path, tmp_path],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, f"--rootdir={tmp_path}", str(tmp_path)],
         capture_output=True, text=True, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     told = re.findall(r"^([0-9.]+) s  (.*)$", done.stdout, re.MULTILINE)

@@ -24,9 +24,9 @@ def test_busy():
 def test_file_whose_child_computes_comes_first(tmp_path: Path, processes: str) -> None:
     (tmp_path / "test_a.py").write_text("import time\n\ndef test_waits():\n    time.sleep(1)\n")
     (tmp_path / "test_b.py").write_text(BUSY)
-    options = ["-p", "tests.processor_time", "--durations=1", "-n", processes, "--dist", "loadfile"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.processor_time", "--durations=1", "-n", processes]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, f"--rootdir={tmp_path}", str(tmp_path)],
+        [sys.executable, "-m", "pytest", *options, "--dist=loadfile", f"--rootdir={tmp_path}", str(tmp_path)],
         capture_output=True, text=True, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     told = re.findall(r"^([0-9.]+) s  (.*)$", done.stdout, re.MULTILINE)

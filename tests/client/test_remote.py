@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import multiprocessing
 import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from hero_client import AsyncSupervisor, Supervisor, SupervisorBuilder
 from hero_client.remote.async_supervisor import AsyncRemoteSupervisor
 from hero_client.remote.errors import ServerUnusable, ServiceRefused, ServiceUnreachable, StoreNeeded
+from hero_client.remote.links import REST_S
 from hero_client.remote.repeats import REPEATABLE, may_repeat
 from hero_client.remote.supervisor import RemoteSupervisor
 from hero_job import JobBuilder, JobFailed, JobNotFound
@@ -28,6 +31,7 @@ from hero_job.operations.credentials import token_hash
 from hero_job.operations.schedules import Schedule
 from hero_supervisor.rpc.description.enrich import repeat_of
 from hero_supervisor.rpc.emit.document import whole_document
+from hero_supervisor.rpc.tcp.uvicorn_protocol import KEEP_ALIVE_S
 from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
 from tests.supervisor.rpc.lossy_relay import LossyRelay
 from tests.valkey_server import free_port
@@ -72,7 +76,8 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            return await getattr(self._supervisor, name)(*args, **kwargs)
+            async with self._supervisor:
+                return await getattr(self._supervisor, name)(*args, **kwargs)
 
         return lambda *args, **kwargs: asyncio.run(call(*args, **kwargs))
 
@@ -218,6 +223,93 @@ def test_many_calls_of_one_loop_wait_together(deployment: Deployment) -> None:
             return await asyncio.gather(*(supervisor.run_job_and_await_result(job(str(n))) for n in range(20)))
 
     assert asyncio.run(run()) == [str(n) for n in range(20)]
+
+
+@pytest.mark.parametrize("transport", ["http", "ws"])
+def test_calls_one_after_another_share_a_connection(deployment: Deployment, transport: str) -> None:
+    async def run(supervisor: AsyncSupervisor) -> None:
+        async with supervisor:
+            for _ in range(20):
+                await supervisor.ping()
+
+    with LossyRelay(deployment.port) as relay:
+        with builder(deployment, transport, relay.port).build() as supervisor:
+            for _ in range(20):
+                supervisor.ping()
+        asyncio.run(run(builder(deployment, transport, relay.port).build_async()))
+        accepted = relay.accepted
+
+    assert accepted == 2
+
+
+@pytest.mark.parametrize("transport", ["http", "ws"])
+def test_a_connection_that_was_cut_while_it_rested_fails_no_call(deployment: Deployment, transport: str) -> None:
+    first, second = job(), job()
+
+    async def run(relay: LossyRelay) -> None:
+        async with builder(deployment, transport, relay.port).patience(0.0).build_async() as supervisor:
+            await supervisor.ping()
+            await asyncio.to_thread(relay.cut_all)
+            await supervisor.delete_job(second.id)
+
+    with deployment.supervisor() as on_the_store:
+        on_the_store.create_job(first)
+        on_the_store.create_job(second)
+    with LossyRelay(deployment.port) as relay:
+        with builder(deployment, transport, relay.port).patience(0.0).build() as supervisor:
+            supervisor.ping()
+            relay.cut_all()
+            supervisor.delete_job(first.id)  # which is not repeated
+        asyncio.run(run(relay))
+        accepted = relay.accepted
+
+    assert accepted == 4
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_answer_to_a_call_that_was_given_up_is_never_that_to_the_next_one(
+    deployment: Deployment, transport: str
+) -> None:
+    waits = job()
+
+    async def run() -> list[str]:
+        supervisor: Any = builder(deployment, transport).patience(0.0).build_async()
+        async with supervisor:
+            given_up = asyncio.create_task(supervisor.await_result(waits.id, 300.0))
+            await supervisor.ping()
+            given_up.cancel()
+            return [(await supervisor.ask("version"))["name"] for _ in range(3)]
+
+    supervisor: Any = builder(deployment, transport).patience(0.0).build()
+    with supervisor:
+        supervisor.create_job(waits)
+        with pytest.raises(ServiceUnreachable, match="no answer"):
+            supervisor.ask("wait_jobs", {"job_ids": [waits.id], "timeout": 30}, wait_s=0.2)
+        assert supervisor.ask("version")["name"] == "hero-runtime"
+
+    assert asyncio.run(run()) == ["hero-runtime"] * 3
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_threads_and_a_forked_child_share_a_client(deployment: Deployment, transport: str) -> None:
+    with builder(deployment, transport).build() as supervisor:
+
+        def ask_twenty_times(n: int) -> list[str]:
+            return [supervisor.run_job_and_await_result(job(str(n * 100 + i))) for i in range(20)]
+
+        with ThreadPoolExecutor(4) as threads:
+            answers = list(threads.map(ask_twenty_times, range(4)))
+        child = multiprocessing.get_context("fork").Process(target=supervisor.ping)
+        child.start()
+        child.join()
+        supervisor.ping()
+
+    assert answers == [[str(n * 100 + i) for i in range(20)] for n in range(4)]
+    assert child.exitcode == 0
+
+
+def test_the_client_lets_go_of_a_connection_before_the_supervisor_does() -> None:
+    assert REST_S < KEEP_ALIVE_S
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/", "rediss://127.0.0.1:1/", "redis+cluster://127.0.0.1:1/"])

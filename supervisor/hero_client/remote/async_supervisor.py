@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
 from hero_client.remote import calls, schedule_calls
-from hero_client.remote.async_calls import call
+from hero_client.remote.async_links import AsyncLinks
 from hero_client.remote.calls import CALL_S, Ask, Asking, error_of
 from hero_client.remote.errors import ServerUnusable, ServiceUnreachable, StoreNeeded
 from hero_client.remote.repeats import UNCERTAIN, may_repeat, pause_s
@@ -89,7 +89,7 @@ class AsyncRemoteSupervisor:
     ping = _asked(calls.ping)
 
     def __init__(self, server: RemoteServer, patience_s: float = 0.0) -> None:
-        self._server = server
+        self._links = AsyncLinks(server)
         self._patience_s = patience_s
 
     async def __aenter__(self) -> Self:
@@ -98,10 +98,11 @@ class AsyncRemoteSupervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        """Nothing is kept open."""
+        await self.aclose()
 
     async def aclose(self) -> None:
-        """Nothing is kept open."""
+        """Close the connections that wait for a call."""
+        self._links.close()
 
     @property
     def store(self) -> NoReturn:
@@ -139,7 +140,7 @@ class AsyncRemoteSupervisor:
         while True:
             late = time.monotonic() >= until_mono
             try:
-                answer = await call(self._server, ask.method, given, ask.wait_s)
+                answer = await self._links.call(ask.method, given, ask.wait_s)
             except ServerUnusable as e:
                 if late or not e.passes or (e.sent and not again):
                     raise ServiceUnreachable(str(e)) from e

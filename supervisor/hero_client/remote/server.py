@@ -16,8 +16,8 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from hero_client.remote.errors import ServerUnusable
+from hero_client.remote.links import HttpLink, KeptLinks, Link, WebSocketLink, message
 
-_CONNECT_S: Final = 10.0
 #: Options for TLS, and the names of the same files in a profile.
 TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
 _NO_CERTIFICATE: Final = (
@@ -38,12 +38,14 @@ class RemoteServer:
         tls_files: Files for TLS by name: `ca_file` (trusted instead of the authorities of the system), `cert_file` and
             `key_file` (of this client).
         origin: What named it, for messages.
+        links: Connections that are kept for the next call.
     """
 
     url: str
     token: str = ""
     tls_files: Mapping[str, str] = field(default_factory=dict)
     origin: str = "--server"
+    links: KeptLinks = field(default_factory=KeptLinks, compare=False, repr=False)
 
     def call(self, method: str, params: Any, wait_s: float | None = None) -> dict[str, Any]:
         """Make one call.
@@ -59,11 +61,16 @@ class RemoteServer:
         Raises:
             ServerUnusable: No connection, no answer in time, or none that can be read.
         """
-        request = message(method, params)
+        link: Link = self.links.take() or (WebSocketLink(self) if self.by_websocket else HttpLink(self))
         try:
-            answer = self._by_websocket(request, wait_s) if self.by_websocket else self._by_http(request, wait_s)
+            answer = link.exchange(message(method, params), wait_s)
         except (OSError, http.client.HTTPException) as e:
+            link.close()
             raise self.unusable(e) from e
+        except BaseException:
+            link.close()
+            raise
+        self.links.put(link)
         return self.parsed(answer)
 
     @property
@@ -102,44 +109,6 @@ class RemoteServer:
             raise ServerUnusable(f"{self.url} does not answer in JSON-RPC: is it the port of another program?")
         return found
 
-    def _by_http(self, request: bytes, wait_s: float | None) -> bytes:
-        parts = urlsplit(self.url)
-        connection: http.client.HTTPConnection
-        if parts.scheme == "unix":
-            connection = _UnixConnection(self.socket_path, wait_s)
-        elif parts.scheme == "https":
-            connection = http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=wait_s, context=self.tls()
-            )
-        else:
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=wait_s)
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        try:
-            connection.request("POST", "/rpc", request, headers)
-            return connection.getresponse().read()
-        finally:
-            connection.close()
-
-    def _by_websocket(self, request: bytes, wait_s: float | None) -> bytes:
-        from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
-
-        context = self.tls() if self.url.startswith("wss:") else None
-        try:
-            with connect(self.url, ssl=context, open_timeout=_CONNECT_S, max_size=None) as opened:
-                if self.token:
-                    opened.send(message("authenticate", {"token": self.token}).decode())
-                    answer = opened.recv(timeout=_CONNECT_S)
-                    if "error" in json.loads(answer):
-                        return answer.encode() if isinstance(answer, str) else answer
-                opened.send(request.decode())
-                answer = opened.recv(timeout=wait_s)
-                return answer.encode() if isinstance(answer, str) else answer
-        except WebSocketException as e:
-            raise self.cut(e) from e
-
     def cut(self, error: Exception) -> Exception:
         """Say what an error of a WebSocket means."""
         if isinstance(error.__cause__, ssl.SSLError):
@@ -174,11 +143,6 @@ class RemoteServer:
         return context
 
 
-def message(method: str, params: Any) -> bytes:
-    """Write a request."""
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-
-
 def _file_problem(error: OSError, wanted: str) -> str:
     # An SSLError has no file name; it means that the content is wrong.
     return f"{error.strerror}" if error.filename or not isinstance(error, ssl.SSLError) else f"this is not {wanted}"
@@ -207,20 +171,6 @@ def _tls_problem(error: ssl.SSLError) -> str:
     if "WRONG_VERSION_NUMBER" in reason or "HTTP_REQUEST" in reason or "RECORD_LAYER" in reason:
         return "the port does not speak TLS: write http:// or ws:// if that is meant"
     return f"{reason.lower().replace('_', ' ')}"
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: str, wait_s: float | None) -> None:
-        super().__init__("localhost", timeout=wait_s)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def checked(server: RemoteServer) -> RemoteServer:

@@ -94,10 +94,11 @@ class RemoteSupervisor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Nothing is kept open."""
+        self.close()
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Close the connections that wait for a call."""
+        self._server.links.close()
 
     @property
     def store(self) -> NoReturn:

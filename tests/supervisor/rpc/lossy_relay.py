@@ -20,11 +20,13 @@ class LossyRelay:
     Attributes:
         port: Its own port.
         lost: Answers that it has lost.
+        accepted: Connections of clients that it has passed on.
     """
 
     def __init__(self, port: int) -> None:
         self.port = 0
         self.lost = 0
+        self.accepted = 0
         self._server_port = port
         self._armed = False
         self._links: set[asyncio.Task[None]] = set()
@@ -48,6 +50,18 @@ class LossyRelay:
 
         asyncio.run_coroutine_threadsafe(arm(), self._loop).result()
 
+    def cut_all(self) -> None:
+        """Cut all connections, and wait until that has happened."""
+
+        async def cut() -> None:
+            links = tuple(self._links)
+            for link in links:
+                link.cancel()
+            await asyncio.gather(*links, return_exceptions=True)
+            await asyncio.sleep(0.05)  # the loop closes sockets a turn later
+
+        asyncio.run_coroutine_threadsafe(cut(), self._loop).result()
+
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
@@ -64,6 +78,7 @@ class LossyRelay:
         task = asyncio.current_task()
         assert task is not None
         self._links.add(task)
+        self.accepted += 1
         with contextlib.suppress(OSError, asyncio.CancelledError):
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
             loses = asyncio.Event()  # what the server says next on this connection

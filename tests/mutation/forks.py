@@ -46,8 +46,7 @@ class Forks:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutation.template"]
         self._process = subprocess.Popen(
             [*command, *pipes, *folders], cwd=ROOT, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            pass_fds=(questions, answers),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(questions, answers),
         )  # fmt: skip
         os.close(questions)
         os.close(answers)
@@ -104,8 +103,12 @@ class Forks:
                     limit_s = limit_of(test if what == "began" else "", seconds)
                 case ["ended", int() as code]:
                     _end_group(child)
-                    if code == 3 and not late:
+                    if late:
+                        return Answer(False, "" if what == "passed" else test, ended=False)
+                    if code == 3:
                         return None
+                    if code == 4:
+                        raise RuntimeError("a fork could not ask the tests; its traceback says why")
                     return (
                         Answer(True, "")
                         if code in (0, 5)

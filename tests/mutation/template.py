@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
 
@@ -28,18 +29,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Answer questions until there are no more."""
-    questions = os.fdopen(session.config.getoption("questions"))
-    answers = os.fdopen(session.config.getoption("answers"), "w", buffering=1)
-    _write(answers, ["ready", len(session.items)])
-    for line in questions:
-        question = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            _answer(session, question, answers)
-        _write(answers, ["forked", child])
-        _, status = os.waitpid(child, 0)
-        _write(answers, ["ended", os.waitstatus_to_exitcode(status)])
+    with (
+        os.fdopen(session.config.getoption("questions")) as questions,
+        os.fdopen(session.config.getoption("answers"), "w", buffering=1) as answers,
+    ):
+        for pipe in (questions, answers):
+            os.set_inheritable(pipe.fileno(), False)  # the tests start programs
+        _write(answers, ["ready", len(session.items)])
+        for line in questions:
+            question = json.loads(line)
+            child = os.fork()
+            if child == 0:
+                os.setsid()
+                _answer(session, question, answers)
+            _write(answers, ["forked", child])
+            _, status = os.waitpid(child, 0)
+            _write(answers, ["ended", os.waitstatus_to_exitcode(status)])
     return True
 
 
@@ -69,13 +74,14 @@ def _chosen(session: pytest.Session, question: dict[str, object]) -> list[pytest
     for name in wanted:
         if name in by_name:
             chosen[name] = by_name[name]
+        else:
             chosen |= {one: item for one, item in by_name.items() if one.startswith((f"{name}/", f"{name}::"))}
     return [item for name, item in chosen.items() if name not in spared]
 
 
 def _run(session: pytest.Session, items: list[pytest.Item], answers: TextIO) -> int:
     failed = 0
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip_longest(items, items[1:]):
         _write(answers, ["began", item.nodeid])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         failed = session.testsfailed

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
+import gc
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +16,8 @@ from hero_engine.engine import Asker, Done, Failed, Limits, Outcome, RunHandle, 
 from hero_engine.errors import AccessRefused
 from hero_engine.process_run import ProcessRun
 
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
 
 class OddEngine:
     name = "odd"
@@ -24,7 +27,7 @@ class OddEngine:
         self._access: StoreAccess | None = None
         self._words: dict[str, Callable[[], object]] = {
             "pid": os.getpid,
-            "segfault": lambda: ctypes.string_at(0),
+            "segfault": _segfault,
             "abort": os.abort,
             "die": lambda: os._exit(3),
             "spin": _spin,
@@ -36,6 +39,10 @@ class OddEngine:
             "process": lambda: subprocess.Popen(["sleep", "60"]),
             "flood": lambda: "x" * 30_000_000,
             "environment": lambda: os.environ.get("HERO_REDIS_URL", ""),
+            "linker": lambda: os.environ.get("LD_BIND_NOW", ""),
+            "handlers": lambda: [signal.getsignal(number) for number in _HANDLED] == [signal.SIG_DFL] * len(_HANDLED),
+            # What survives a collection of young objects is in the next generation.
+            "collected": lambda: len(gc.get_objects(generation=1)),
         }
 
     def give_access(self, access: StoreAccess) -> None:
@@ -79,6 +86,13 @@ def _spin() -> None:
         resource.getrlimit(resource.RLIMIT_CPU)
 
 
+def _segfault() -> None:
+    # Not loaded before, so that what the template loads by itself is seen; see the word `collected`.
+    import ctypes
+
+    ctypes.string_at(0)
+
+
 def _wait() -> str:
     time.sleep(0.2)
     return "waited"
@@ -87,8 +101,17 @@ def _wait() -> str:
 def _hold() -> None:
     """Keep the interpreter lock for good."""
     sys.setswitchinterval(1e6)
+    import ctypes
+
     ctypes.PyDLL(None).sleep(60)
 
 
 def create() -> OddEngine:
+    return OddEngine()
+
+
+def create_with_handlers() -> OddEngine:
+    """Make an engine that, while it loads, installs signal handlers, as a careless library does."""
+    for number in _HANDLED:
+        signal.signal(number, lambda _number, _frame: None)
     return OddEngine()

@@ -139,6 +139,28 @@ def test_children_do_not_have_the_address_of_the_store(odd: IsolatedEngine) -> N
     assert run(odd, "environment") == Done("")
 
 
+def test_children_do_not_have_the_variable_that_makes_the_template_link_its_libraries_early(
+    odd: IsolatedEngine,
+) -> None:
+    assert run(odd, "linker") == Done("")
+
+
+def test_child_does_not_begin_with_a_garbage_collection(odd: IsolatedEngine) -> None:
+    # It would copy the memory of all objects that the template has made since it loaded.
+    assert run(odd, "collected") == Done("0")
+
+
+def test_children_have_none_of_the_signal_handlers_that_a_library_installs(odd: IsolatedEngine) -> None:
+    assert run(odd, "handlers") == Done("True")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        engine = IsolatedEngine("tests.engine.odd_engine:create_with_handlers", IsolationSettings())
+    try:
+        assert run(engine, "handlers") == Done("True")
+    finally:
+        engine.close()
+
+
 def test_child_that_was_killed_while_it_waited_costs_no_job(odd: IsolatedEngine) -> None:
     run(odd, "pid")
     process = odd._pool._process

@@ -10,7 +10,6 @@ import contextlib
 import gc
 import os
 import pickle
-import signal
 import socket
 import sys
 import threading
@@ -43,8 +42,6 @@ def serve(
         os.setsid()
         adopt_orphans()
         die_with(template_pid)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
         channel.socket = sock
         gc.enable()
         settings.limit_child()

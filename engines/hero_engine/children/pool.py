@@ -125,8 +125,6 @@ class ChildPool:
             if reusable:
                 # The next job gets it: what it has in its caches serves that one too.
                 self._ready.appendleft(child)
-            else:
-                child.close()
             # New children are forked now, not when a job starts, because a fork takes processor time that the job
             # could use. One more than the number of simultaneous jobs, so that the next job need not wait for a fork.
             try:
@@ -135,6 +133,10 @@ class ChildPool:
             except EngineUnavailable as e:
                 # This job has its result. The next one tries again and reports the error.
                 log.error("engine.no_child", extra={"engine": self._engine, "error": str(e)})
+            finally:
+                # After the order: meanwhile the child has mostly exited by itself and need not be killed.
+                if not reusable:
+                    child.close()
 
     def bury_template(self, child: JobChild) -> None:
         """Have the next order start the template again, if that of a child has ended.
@@ -191,13 +193,15 @@ class ChildPool:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        room_bytes = self._settings.TEMPLATE_BYTES
         with theirs:
             self._process = subprocess.Popen(
                 # -P: files in the actor's working folder are not modules.
-                [sys.executable, "-P", "-m", "hero_engine.children.template", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "hero_engine.children", str(theirs.fileno()), str(room_bytes)],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what is printed while it loads
-                env=dict(self._environ),
+                # The dynamic linker resolves all symbols now, not each child for itself. See ld.so(8).
+                env={**self._environ, wire.BIND_NOW: "1"},
                 pass_fds=[theirs.fileno()],
                 # A terminal's signals are for the actor, which lets its jobs end before it ends.
                 start_new_session=True,

@@ -56,6 +56,8 @@ class ChildSettings:
 
     #: Name of the engine, for errors.
     ENGINE: ClassVar[str] = "children"
+    #: What Python's small objects take in a template that has loaded the engine; see `large_pages`.
+    TEMPLATE_BYTES: ClassVar[int] = 4 * _MIB
 
     jobs_per_child: int = setting("HERO_CHILD_JOBS", count(1000, least=1))
     memory_bytes: int = setting("HERO_CHILD_MEMORY_MIB", count(2048, unit=_MIB))

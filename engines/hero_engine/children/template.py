@@ -5,6 +5,9 @@ only it signals them, so that no pid it signals can belong to another process. T
 for a child: the child's socket, the child's output, and the template's socket for this child. End of file on the last
 one means "kill the child", and the template writes the exit status to it.
 
+After a fork, each page of memory that either side writes to is copied. That is most of what a fresh child costs, so
+this loop and the first steps of a child call little, and the template does beforehand whatever it can.
+
 When the engine ends, so does the control socket; then the template kills every child and ends too.
 """
 
@@ -23,9 +26,8 @@ import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
-from types import FrameType
 
-from hero_engine.children import wire
+from hero_engine.children import large_pages, wire
 from hero_engine.children.channel import ParentChannel
 from hero_engine.children.child import serve
 from hero_engine.children.program import ChildProgram, ProgramFactory
@@ -39,12 +41,17 @@ _ORDER_FDS = 3
 _STRAYS_WAIT_S = 0.1
 #: How often to look again at one that was left, in milliseconds.
 _STRAYS_LOOK_MS = 100
+#: Signals for which a child has no handler, whatever a package does while it loads.
+_DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+#: So many objects that the garbage collector would look at them in each child.
+_LOOSE_OBJECTS = 200
 
 
 @dataclass(slots=True)
 class _Child:
     pid: int
-    life: socket.socket
+    pidfd: int
+    life_fd: int
 
 
 class Template:
@@ -64,35 +71,32 @@ class Template:
         self._program = program
         self._settings = settings
         self._channel = channel
+        #: By their two descriptors.
         self._children: dict[int, _Child] = {}
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
+        self._exits: dict[int, _Child] = {}
         self._poll = select.poll()
         self._strays = False
 
     def run(self) -> None:
         """Serve orders until the engine ends, then kill the children that are left."""
-        signal.set_wakeup_fd(self._wake_write)
-        signal.signal(signal.SIGCHLD, _wake)
-        adopt_orphans()
-        self._poll.register(self._control, select.POLLIN)
-        self._poll.register(self._wake_read, select.POLLIN)
+        control_fd = self._control.fileno()
+        self._poll.register(control_fd, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in self._poll.poll(_STRAYS_LOOK_MS if self._strays else None)}
-            if self._wake_read in ready:
-                with contextlib.suppress(BlockingIOError):
-                    while os.read(self._wake_read, 4096):
-                        pass
+            ready = [fd for fd, _ in self._poll.poll(_STRAYS_LOOK_MS if self._strays else None)]
             # Fork the next child first: the one whose job has ended has mostly exited by then, and need not be killed.
-            doomed = ready & self._children.keys()
-            if self._control.fileno() in ready and not self._obey():
+            if control_fd in ready and not self._obey():
                 break
-            self._reap()
-            for life_fd in doomed & self._children.keys():
-                child = self._children[life_fd]
-                kill_tree(child.pid)
-                self._bury(child)
+            # No descriptor is opened from here on, so that each number in `ready` is still that of its child.
+            for fd in ready:
+                if (child := self._exits.get(fd)) is not None:
+                    self._bury(child)
+            for fd in ready:
+                if (child := self._children.get(fd)) is not None:
+                    if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                        kill_tree(child.pid)
+                    self._bury(child)
+            if self._strays:
+                self._kill_strays()
         for child in list(self._children.values()):
             kill_tree(child.pid)
             self._bury(child)
@@ -110,57 +114,61 @@ class Template:
                 os.close(fd)
             return True
         job_fd, output_fd, life_fd = fds
-        life = socket.socket(fileno=life_fd)
-        own_pid = os.getpid()
+        if gc.get_count()[0] > _LOOSE_OBJECTS:
+            gc.collect()
+            gc.freeze()
+        template_pid = os.getpid()
         try:
             pid = os.fork()
             if pid == 0:
-                self._become_child(job_fd, output_fd, life, own_pid)
+                self._become_child(job_fd, output_fd, life_fd, template_pid)
+            self._follow(pid, life_fd)
         except OSError as e:
-            # No more processes, or no memory for one. Only this order fails; the engine tries again.
-            with life, contextlib.suppress(OSError):
-                life.sendall((wire.NO_CHILD + (e.errno or 0)).to_bytes(4, signed=True))
-            return True
+            # No more processes, no memory or no descriptor for one. Only this order fails; the engine tries again.
+            with contextlib.suppress(OSError):
+                os.write(life_fd, (wire.NO_CHILD + (e.errno or 0)).to_bytes(4, signed=True))
+            os.close(life_fd)
         finally:
             os.close(job_fd)
             os.close(output_fd)
-        self._children[life_fd] = _Child(pid, life)
-        self._poll.register(life_fd, select.POLLIN)
         return True
 
-    def _become_child(self, job_fd: int, output_fd: int, life: socket.socket, template_pid: int) -> None:
+    def _follow(self, pid: int, life_fd: int) -> None:
+        """Have the loop notice the end of a child, and the engine's wish for it."""
         try:
-            signal.set_wakeup_fd(-1)
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        self._children[life_fd] = self._exits[pidfd] = _Child(pid, pidfd, life_fd)
+        self._poll.register(life_fd, select.POLLIN)
+        self._poll.register(pidfd, select.POLLIN)
+
+    def _become_child(self, job_fd: int, output_fd: int, life_fd: int, template_pid: int) -> None:
+        try:
             os.dup2(output_fd, 1)
             os.dup2(output_fd, 2)
-            os.close(output_fd)
-            for fd in (self._wake_read, self._wake_write):
-                os.close(fd)
             # If the child kept these open, nobody would see the end of the engine, or of another child.
-            for sock in (self._control, life, *(child.life for child in self._children.values())):
-                sock.close()
-            serve(socket.socket(fileno=job_fd), self._program, self._settings, template_pid, self._channel)
+            for fd in (output_fd, life_fd, self._control.fileno(), *self._children, *self._exits):
+                os.close(fd)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, job_fd)
+            serve(sock, self._program, self._settings, template_pid, self._channel)
         finally:
             os._exit(70)
 
-    def _reap(self) -> None:
-        for child in list(self._children.values()):
-            if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                self._bury(child)
-        if self._strays:
-            self._kill_strays()
-
     def _bury(self, child: _Child) -> None:
         """Reap a child, kill the processes that it has left, and report its exit status to the engine."""
-        life_fd = child.life.fileno()
         kill_group(child.pid)
         _, status = os.waitpid(child.pid, 0)
-        self._poll.unregister(life_fd)
-        del self._children[life_fd]
+        for fd in (child.life_fd, child.pidfd):
+            self._poll.unregister(fd)
+        del self._children[child.life_fd], self._exits[child.pidfd]
+        os.close(child.pidfd)
         self._kill_strays()
         with contextlib.suppress(OSError):
-            child.life.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, signed=True))
-        child.life.close()
+            os.write(child.life_fd, os.waitstatus_to_exitcode(status).to_bytes(4, signed=True))
+        os.close(child.life_fd)
 
     def _kill_strays(self) -> None:
         """Kill and reap the processes that the template has adopted from dead children."""
@@ -178,11 +186,18 @@ class Template:
         self._strays = bool(strays)
 
 
-def main() -> int:
-    """Load the program, report the result to the engine, and serve."""
-    control = socket.socket(fileno=int(sys.argv[1]))
+def run_template(control_fd: int) -> int:
+    """Load the program, report the result to the engine, and serve until the engine ends.
+
+    Args:
+        control_fd: Socket to the engine.
+
+    Returns:
+        The exit code of this process.
+    """
+    control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.pop(wire.BIND_NOW, None)
     size = int.from_bytes(control.recv(wire.LENGTH_BYTES, socket.MSG_WAITALL))
     factory_name: str
     settings: ChildSettings
@@ -204,19 +219,15 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    for number in _DEFAULT_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    adopt_orphans()
     # The children share the memory of these objects as long as the garbage collector does not write to it.
     # Source: https://docs.python.org/3/library/gc.html#gc.freeze
     gc.disable()
     gc.collect()
     gc.freeze()
+    large_pages.collapse()
     control.sendall(wire.pack(["ready", program.version, program.loaded]))
     Template(control, program, settings, channel).run()
     return 0
-
-
-def _wake(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing. Python writes to the wake-up descriptor only for signals that have a handler."""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

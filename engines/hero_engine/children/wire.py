@@ -18,6 +18,8 @@ _SENT_BYTES = 12
 LENGTH_BYTES = 4
 #: In place of a child's exit status: there is no child, because a fork failed with the `errno` that is added.
 NO_CHILD = 1 << 16
+#: A variable that only the template itself gets, besides those of its engine.
+BIND_NOW = "LD_BIND_NOW"
 
 
 class MessageTooLong(Exception):

@@ -70,6 +70,7 @@ class EngineSettings(ChildSettings):
     """
 
     ENGINE: ClassVar[str] = "heroscript"
+    TEMPLATE_BYTES: ClassVar[int] = 11 * 1024 * 1024
 
     actions: tuple[str, ...] = setting("HERO_ACTIONS", _names, "*")
     keep_env: tuple[str, ...] = setting("HERO_ACTIONS_ENV", _names)

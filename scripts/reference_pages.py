@@ -1,4 +1,4 @@
-"""Writes the pages of the reference that the code knows: settings, commands, methods, kinds of errors, metrics.
+"""Writes the pages of the reference that the code knows: settings, commands, methods, error codes and kinds, metrics.
 
 `.venv/bin/python -m scripts.reference_pages` writes them anew. A test and `scripts/house_style.py` compare them with
 the code.
@@ -36,13 +36,21 @@ _METHODS_ABOUT = """\
 
 Every method with its parameters, its result and its errors. `heroctl rpc METHOD '{"name": "value"}'` calls one;
 `heroctl rpc rpc.discover` gives the same as an OpenRPC document, with examples. A parameter or field with `?` may be
-left out. [reference.md](../reference.md#error-codes-of-json-rpc) has the error codes with their cures.
+left out. [error-codes.md](error-codes.md) has the error codes with their cures.
 
 The scope is what a token needs; `none` needs no token. The column *repeat* (`x-repeat` in the document) is what a
 client may do that does not know whether its call arrived: `safe` means call again, `no` means look first, and another
 word is the parameter that makes a second call harmless if the first one had it, too. The document also has `x-scope` of
 each method, `x-errors` (every code with its kinds and the fields of `data`) and `x-notifications` (the events of each
 topic of `hero_subscribe`).
+"""
+_CODES_ABOUT = """\
+# Error codes of JSON-RPC
+
+The error of an answer has a `code`, a `message` for people, and `data` with at least `kind`, a stable word for
+programs, and `hint`, which says what to do in this case. The codes of the JSON-RPC specification are negative; ours are
+positive, and none is ever used for something else. `rpc.discover` has them for each method, and in `x-errors` the other
+fields of `data`.
 """
 _METRICS_ABOUT = """\
 # Metrics
@@ -63,12 +71,14 @@ of an engine of your own, is counted as `other`.
 def pages() -> dict[Path, str]:
     """Return the text of each page by its path."""
     from hero_supervisor.rpc.emit.document import whole_document
-    from hero_supervisor.rpc.emit.markdown import methods_page, metrics_page
+    from hero_supervisor.rpc.emit.markdown import error_codes_page, methods_page, metrics_page
 
     folder = ROOT / "docs/reference"
     methods = (f"{_METHODS_ABOUT}\n{_WRITTEN}", *methods_page(whole_document()))
+    codes = (f"{_CODES_ABOUT}\n{_WRITTEN}", *error_codes_page())
     metrics = (f"{_METRICS_ABOUT}\n{_WRITTEN}", *metrics_page())
     return {
+        folder / "error-codes.md": "\n".join(codes) + "\n",
         folder / "error-kinds.md": "\n".join(_kinds()) + "\n",
         folder / "methods.md": "\n".join(methods) + "\n",
         folder / "metrics.md": "\n".join(metrics) + "\n",

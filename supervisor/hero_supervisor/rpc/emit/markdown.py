@@ -1,4 +1,4 @@
-"""Writes the pages of the documentation on what a supervisor answers: its methods, and its metrics.
+"""Writes the pages of the documentation on what a supervisor answers: its methods, error codes and metrics.
 
 `python -m scripts.reference_pages` puts them into docs/reference; a test compares them with the code. Invariant: the
 page of the methods has only what is in the document of `rpc.discover`.
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from hero_supervisor.rpc.description.error_cures import CURES
+from hero_supervisor.rpc.description.error_kinds import ANY_KIND, KINDS
+from hero_supervisor.rpc.protocol import wire
 
 _Schema = Mapping[str, Any]
 
@@ -20,6 +25,8 @@ _JOB: Final = "job"
 _FIELDS: Final = "JobFields"
 _COLUMNS: Final = 120
 _METRICS: Final = Path(__file__).parents[1] / "metrics"
+#: A member of `ErrorCode` with its meaning.
+_CODE: Final = re.compile(r"^    ([A-Z_]+) = -?\d+  #: (.+)$", re.MULTILINE)
 _FAMILIES: Final = frozenset({"gauge", "counter", "histogram"})
 
 
@@ -80,6 +87,16 @@ def metrics_page() -> Iterator[str]:
     yield "\n| name | kind | meaning |\n|---|---|---|"
     for name, kind, text in sorted(metric_families()):
         yield f"| `{name}` | {kind} | {_prose(text)} |"
+
+
+def error_codes_page() -> Iterator[str]:
+    """Write the error codes with their meanings, kinds and cures as lines of Markdown."""
+    yield "\n| code | name | kinds | meaning | what to do |\n|---|---|---|---|---|"
+    meanings = dict(_CODE.findall(Path(wire.__file__).read_text("utf-8")))
+    for code in sorted(wire.ErrorCode, key=lambda code: (code > 0, abs(code))):
+        kinds = ", ".join("any [kind](error-kinds.md)" if kind == ANY_KIND else f"`{kind}`" for kind in KINDS[code])
+        name = code.name.lower().replace("_", " ")
+        yield f"| {code.value} | {name} | {kinds} | {_prose(meanings[code.name])} | {CURES[code]} |"
 
 
 def _method(method: _Schema, schemas: _Schema) -> Iterator[str]:

@@ -37,7 +37,7 @@ class ErrorCode(IntEnum):
 
     PARSE_ERROR = -32700  #: not JSON
     INVALID_REQUEST = -32600  #: JSON, but not a request
-    METHOD_NOT_FOUND = -32601
+    METHOD_NOT_FOUND = -32601  #: the server has no method of this name
     INVALID_PARAMS = -32602  #: a parameter, or a field of a job in it, is missing, unknown or wrong
     INTERNAL_ERROR = -32603  #: a defect of the server; its log has the details
 
@@ -57,7 +57,7 @@ class ErrorCode(IntEnum):
     BATCH_TOO_LARGE = 1202  #: too many requests in one batch
     SHUTTING_DOWN = 1203  #: the server stops; a job that the client waited for goes on
     ANSWER_TOO_LARGE = 1204  #: the answer to the batch is full; the request was not run, or its answer is left out
-    TOO_MANY_CONNECTIONS = 1205  #: on the Unix socket, which is closed after this
+    TOO_MANY_CONNECTIONS = 1205  #: the Unix socket has as many as it may have; this one is closed
 
     UNAUTHENTICATED = 1301  #: a token is needed, or the one given is not known
     FORBIDDEN = 1302  #: the scope, the rights or the binding of the connection do not allow this
@@ -76,7 +76,7 @@ class ErrorCode(IntEnum):
     OBJECT_CHANGED = 1602  #: somebody else has changed the object since the version that was given
 
     PUSH_UNSUPPORTED = 1501  #: this transport cannot send notifications; the Unix socket and WebSocket can
-    TOO_MANY_SUBSCRIPTIONS = 1502  #: on this connection
+    TOO_MANY_SUBSCRIPTIONS = 1502  #: the connection has as many as it may have
     SUBSCRIPTION_OVERFLOW = 1503  #: in a notification: the client read too slowly, so its subscription has ended
 
 

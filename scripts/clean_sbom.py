@@ -1,22 +1,30 @@
 """Takes out of a bill of materials (CycloneDX JSON) what says where it was made; `scripts/release` calls it.
 
 The tools that write them name the index of packages that they would ask, the folder of the sources on this machine,
-and the moment. Invariant: what is left depends on the lock files alone, so the same commit gives the same file.
+and the moment. In a wheel, it cleans those that the wheel carries, and enters them anew in its RECORD.
+Invariant: what is left depends on the lock files alone, so the same commit gives the same file.
 
-Usage: python scripts/clean_sbom.py FILE...      The files are replaced.
+Usage: python scripts/clean_sbom.py FILE...      The files are replaced: wheels, and JSON.
 """
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
 import json
 import re
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 #: How Cargo names a package from a registry, and one from a folder.
 _FROM_REGISTRY = re.compile(r"^registry\+[^#]*#")
 _FROM_FOLDER = re.compile(r"^path\+file://[^#]*/([^/#]+)#")
+_IN_WHEEL = re.compile(r"^[^/]+\.dist-info/sboms/[^/]+\.json$")
+_RECORD = re.compile(r"^[^/]+\.dist-info/RECORD$")
 _LINE_OF_LOCK = re.compile(r"^requirements line \d+: ")
 
 
@@ -30,6 +38,45 @@ def cleaned(document: dict[str, Any]) -> dict[str, Any]:
     found.pop("serialNumber", None)
     found.get("metadata", {}).pop("timestamp", None)
     return found
+
+
+def clean_wheel(path: Path) -> None:
+    """Replace a wheel by one whose bills of materials are clean; all else stays, with its order, times and modes.
+
+    Args:
+        path: A wheel whose RECORD has each of its files.
+    """
+    with zipfile.ZipFile(path) as archive:
+        content = {entry: archive.read(entry) for entry in archive.infolist()}
+    bills = {entry: _cleaned_bytes(data) for entry, data in content.items() if _IN_WHEEL.match(entry.filename)}
+    (record,) = (entry for entry in content if _RECORD.match(entry.filename))
+    recorded = _recorded(content[record], {entry.filename: data for entry, data in bills.items()})
+    content |= bills | {record: recorded}
+    new = path.with_name(f"{path.name}.new")
+    with zipfile.ZipFile(new, "w") as archive:
+        for entry, data in content.items():
+            archive.writestr(entry, data)
+    new.chmod(path.stat().st_mode)
+    new.replace(path)
+
+
+def _recorded(record: bytes, changed: dict[str, bytes]) -> bytes:
+    """Give the text of a RECORD with the hashes and sizes of the files that have changed.
+
+    Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+    """
+    rows = list(csv.reader(io.StringIO(record.decode("utf-8"))))
+    for row in rows:
+        if (data := changed.get(row[0])) is not None:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            row[1:] = [f"sha256={digest}", str(len(data))]
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    return written.getvalue().encode("utf-8")
+
+
+def _cleaned_bytes(text: bytes) -> bytes:
+    return (json.dumps(cleaned(json.loads(text)), indent=2, sort_keys=True) + "\n").encode("utf-8")
 
 
 def _clean(node: Any) -> Any:
@@ -62,8 +109,10 @@ def _text(text: str) -> str:
 
 def main() -> int:
     for path in map(Path, sys.argv[1:]):
-        document = cleaned(json.loads(path.read_text("utf-8")))
-        path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", "utf-8")
+        if path.suffix == ".whl":
+            clean_wheel(path)
+        else:
+            path.write_bytes(_cleaned_bytes(path.read_bytes()))
     return 0
 
 

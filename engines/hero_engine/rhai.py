@@ -23,7 +23,8 @@ except ImportError as e:
     raise EngineUnavailable(
         "rhai",
         f"the wheel 'rhai-py' does not import: {e}",
-        "Build and install it with scripts/setup, or install the extra 'hero-runtime[rhai]'.",
+        "Install it from the folder of the wheels: pip install --no-index --find-links FOLDER rhai-py. In a clone, run "
+        "scripts/setup.",
         missing=isinstance(e, ModuleNotFoundError),
     ) from e
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +96,41 @@ def test_that_of_the_crate_keeps_who_depends_on_whom() -> None:
         "components": [{"bom-ref": ahash, "name": "ahash"}],
         "dependencies": [{"ref": crate, "dependsOn": [ahash]}],
     }
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> tuple[Path, Path]:
+    """Give the wheel that scripts/setup has built, and a copy that is cleaned as scripts/release does it."""
+    (built,) = (Path(sys.prefix) / "wheels").glob("rhai_py-*.whl")
+    copy = tmp_path / built.name
+    shutil.copy(built, copy)
+    subprocess.run([sys.executable, ROOT / "scripts/clean_sbom.py", copy], check=True)
+    return built, copy
+
+
+def test_wheel_carries_a_bill_of_materials_without_where_it_was_made(wheels: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(wheels[1]) as archive:
+        (name,) = (name for name in archive.namelist() if "/sboms/" in name)
+        document = json.loads(archive.read(name))
+
+    told = "\n".join(texts(document))
+    assert {"rhai", "pyo3"} <= {one["name"] for one in document["components"]}
+    assert re.findall(r"registry\+|file:|(?:^|\s)/\w+/\w+", told, re.MULTILINE) == []
+    assert {"serialNumber", "timestamp"}.isdisjoint({*document, *document["metadata"]})
+
+
+def test_record_of_a_cleaned_wheel_is_right_and_its_other_files_are_as_before(wheels: tuple[Path, Path]) -> None:
+    built, copy = map(zipfile.ZipFile, wheels)
+    with built, copy:
+        (record,) = (name for name in copy.namelist() if name.endswith(".dist-info/RECORD"))
+        recorded = {row[0]: row[1:] for row in csv.reader(copy.read(record).decode().splitlines())}
+        for name, row in recorded.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(copy.read(name)).digest()).rstrip(b"=").decode()
+            assert row == ([f"sha256={digest}", str(len(copy.read(name)))] if name != record else ["", ""])
+        assert list(recorded) == [row[0] for row in csv.reader(built.read(record).decode().splitlines())]
+
+        assert [(one.filename, one.date_time, one.external_attr, one.compress_type) for one in built.infolist()] == [
+            (one.filename, one.date_time, one.external_attr, one.compress_type) for one in copy.infolist()
+        ]
+        changed = {name for name in built.namelist() if built.read(name) != copy.read(name)}
+    assert {name.partition("/")[2].partition("/")[0] for name in changed} == {"sboms", "RECORD"}

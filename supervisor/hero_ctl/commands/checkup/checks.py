@@ -239,8 +239,8 @@ def check_host(settings: Settings, base: Path) -> Iterator[Finding]:
     types = {actor.type for actor in settings.actors}
     if types & {"osis", "sal"} and importlib.util.find_spec("rhai") is None:
         cure = (
-            "install the wheel that was built beside that of hero-runtime: pip install --no-index dist/rhai_py-*.whl "
-            "(docs/how-to/install.md); in a checkout, run scripts/setup"
+            "install it from the folder of the wheels: pip install --no-index --find-links FOLDER rhai-py "
+            "(docs/how-to/install.md); in a clone, run scripts/setup"
         )
         yield Finding.problem("host", f"rhai-py is not installed for {sys.executable}", cure)
     own_v = any("HERO_V_COMMAND" in actor.env for actor in settings.actors if actor.type == "v")

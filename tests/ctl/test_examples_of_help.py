@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from hero_ctl.app import app
 from hero_ctl.examples import EXAMPLES
@@ -69,7 +69,7 @@ def test_every_help_ends_in_two_examples(monkeypatch: pytest.MonkeyPatch) -> Non
     missing = canonical - set(EXAMPLES) - short - WITHOUT
     assert missing == set()
     for name, examples in EXAMPLES.items():
-        shown = CliRunner().invoke(app, [*name.split(), "--help"]).output.splitlines()
+        shown = CliRunner().invoke(group, [*name.split(), "--help"]).output.splitlines()
         lines = [line.strip() for line in shown if line.strip()]
         assert lines[-2:] == list(examples), name
 

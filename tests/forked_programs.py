@@ -33,8 +33,12 @@ _SERVER = Path(__file__).with_name("program_forks.py")
 
 #: The scripts that can be forked.
 SCRIPTS = {HEROCTL}
-#: The modules that can be forked.
-MODULES = {"hero_supervisor.cli", "hero_actor"}
+#: The modules that can be forked, each with the program whose server has imported what they need.
+MODULES = {
+    "hero_supervisor.cli": "hero_supervisor.cli",
+    "hero_supervisor.unix_server": "hero_supervisor.cli",
+    "hero_actor": "hero_actor",
+}
 
 #: Beginnings of the names of variables that Python, or a library in C, reads when a process starts.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "MALLOC_", "GLIBC_", "OPENSSL_")
@@ -158,11 +162,11 @@ def server_pids() -> list[int]:
 
 
 def program_of(command: Sequence[str | Path]) -> str:
-    """Return the name of the program that a command line starts, or "" if it cannot be forked."""
+    """Return the name of the program whose server can fork a command line; "" if none can."""
     if command[0] in SCRIPTS:
         return "heroctl"
     if command[0] == sys.executable and command[1:2] in (["-m"], ("-m",)) and command[2] in MODULES:
-        return str(command[2])
+        return MODULES[str(command[2])]
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -61,7 +62,8 @@ def service_call(service: Deployment, env: dict[str, str], line: str) -> subproc
 
 def test_every_help_ends_in_two_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    group = typer.main.get_command(app)
+    # Made once: the test runner of typer makes it for each call. Its type is that of typer's own copy of click.
+    group: Any = typer.main.get_command(app)
     commands = set(_leaves(group, ""))
     canonical = {name for name in commands if not any(name.startswith(old) for old in ("actors", "keys"))}
     nouns = {name.partition(" ")[2] for name in canonical if name.startswith(("job ", "queue ", "actor "))}

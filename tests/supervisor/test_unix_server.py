@@ -13,6 +13,7 @@ import pytest
 
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.eventually import GENEROUS_S, eventually
+from tests.forked_programs import ForkedPopen
 from tests.supervisor.rpc.raw_client import RawClient, job, request
 from tests.valkey_server import ValkeyServer
 
@@ -25,7 +26,7 @@ class ServerProcess:
         self.path = folder / "baobab.ipc"
         command = [sys.executable, "-m", "hero_supervisor.unix_server", "--socket", "./baobab.ipc", *arguments]
         with (folder / "log").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = ForkedPopen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
 
     def ready_line(self) -> str:
         assert self.process.stdout is not None

@@ -11,6 +11,7 @@ from hero_supervisor.rpc.unix.client import call
 from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment
 from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.forked_programs import ForkedPopen
 
 
 def test_actors_are_listed_with_the_number_of_waiting_jobs(heroctl: Heroctl, deployment: Deployment) -> None:
@@ -96,7 +97,7 @@ def test_restart_tells_what_it_waits_for(heroctl: Heroctl, deployment: Deploymen
         return bool(entry["slots"][0]["busy"] == 1)
 
     eventually(busy, what="the supervisor knows that the job runs")
-    with subprocess.Popen(
+    with ForkedPopen(
         [HEROCTL, "actors", "restart", "osis", "--socket", str(deployment.socket)],
         env=environment(deployment.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as restarting:  # fmt: skip

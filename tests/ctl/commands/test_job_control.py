@@ -13,6 +13,7 @@ import pytest
 from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.forked_programs import ForkedPopen
 
 LOOP = "loop { sleep(0.05) }"
 
@@ -107,7 +108,7 @@ def test_log_longer_than_a_page_is_whole(heroctl: Heroctl) -> None:
 
 def test_followed_logs_are_printed_while_the_job_runs_and_end_with_it(heroctl: Heroctl, deployment: Deployment) -> None:
     job_id = heroctl("submit", f'print("begins"); {LOOP}').stdout.strip()
-    with subprocess.Popen(
+    with ForkedPopen(
         [HEROCTL, "logs", "--follow", job_id],
         env=environment(deployment.url),
         stdout=subprocess.PIPE,

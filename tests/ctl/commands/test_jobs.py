@@ -14,6 +14,7 @@ from hero_job.protocol.op import Op
 from hero_supervisor import SupervisorBuilder
 from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
+from tests.forked_programs import ForkedPopen
 from tests.valkey_server import ValkeyServer
 
 
@@ -163,7 +164,7 @@ def test_reader_that_leaves_early_causes_no_message(
             job = JobBuilder().caller_id("a").context_id("b").script_type("osis").script("x" * 2000)
 
     for output in (["--json"], []):
-        with subprocess.Popen(
+        with ForkedPopen(
             [HEROCTL, "list", "--limit", "0", "--namespace", namespace, *output],
             env=environment(valkey.url),
             stdout=subprocess.PIPE,

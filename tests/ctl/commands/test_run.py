@@ -12,6 +12,7 @@ import pytest
 
 from tests.ctl.conftest import HEROCTL, Heroctl, environment, sal_paused
 from tests.deployment import Deployment
+from tests.forked_programs import ForkedPopen
 
 
 def test_output_of_a_script_is_printed_and_the_exit_code_is_zero(heroctl: Heroctl) -> None:
@@ -168,7 +169,7 @@ def test_script_over_the_limit_is_refused(heroctl: Heroctl, tmp_path: Path) -> N
 def test_control_c_leaves_the_job_running_and_says_how_to_get_its_output(
     heroctl: Heroctl, deployment: Deployment
 ) -> None:
-    with subprocess.Popen(
+    with ForkedPopen(
         [HEROCTL, "run", "print(`begun`); loop { sleep(0.05) }", "--id", "left-alone"],
         env=environment(deployment.url),
         stdout=subprocess.PIPE,

@@ -14,6 +14,7 @@ import pytest
 from tests.ctl.conftest import HEROCTL, LIMIT_S, Heroctl, environment
 from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.forked_programs import ForkedPopen
 
 UUID = "[0-9a-f]{8}-[0-9a-f-]{27}"
 
@@ -125,7 +126,7 @@ def test_durations_in_words_and_every_option_of_a_job(heroctl: Heroctl, deployme
 
 
 def started(folder: Path, deployment: Deployment, *arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    return ForkedPopen(
         [HEROCTL, "run", *arguments],
         cwd=folder, env=environment(deployment.url), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

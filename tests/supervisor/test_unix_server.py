@@ -26,7 +26,9 @@ class ServerProcess:
         self.path = folder / "baobab.ipc"
         command = [sys.executable, "-m", "hero_supervisor.unix_server", "--socket", "./baobab.ipc", *arguments]
         with (folder / "log").open("a") as log:
-            self.process = ForkedPopen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process: subprocess.Popen[str] = ForkedPopen(
+                command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+            )
 
     def ready_line(self) -> str:
         assert self.process.stdout is not None

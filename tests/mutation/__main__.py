@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import subprocess
 import sys
@@ -49,6 +50,17 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only name the chosen mutants")
     asked = parser.parse_args()
 
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "lock").open("w") as lock:
+        try:
+            # Two runs in one work tree would put back each other's changes.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            parser.error("another run changes this work tree; wait for its end, or use another clone")
+        return _run(parser, asked)
+
+
+def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     restore()
     chosen = sample(files_of(asked.paths), asked.count, asked.seed)
     texts = {mutant.path: (ROOT / mutant.path).read_text() for mutant in chosen}

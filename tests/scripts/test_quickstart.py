@@ -89,7 +89,7 @@ def test_it_stays_up_until_control_c_and_its_advice_works(start: Start, monkeypa
     assert (script.returncode, script.stdout) == (0, "42\n")
     assert over_socket.returncode == 0
     assert "42" in over_socket.stdout
-    assert b"page/main.js" in page
+    assert b"/main.js" in page
     assert run.control_c() == 0
     assert not run.processes()
     assert "Traceback" not in run.text()

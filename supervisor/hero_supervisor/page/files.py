@@ -11,7 +11,9 @@ Source: Content Security Policy Level 3, https://www.w3.org/TR/CSP3/; Trusted Ty
 from __future__ import annotations
 
 import functools
+import gzip
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +43,23 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",  # ask each time; the tag makes the answer short
+    "Vary": "Accept-Encoding",
 }
+_ASK_EACH_TIME: Final = "no-cache"  # the tag makes the answer short
+_KEEP: Final = "public, max-age=31536000, immutable"
+_VERSION: Final = re.compile(r"([0-9a-f]{16})/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _File:
     content: bytes
     media_type: str
     tag: str
+
+    @functools.cached_property
+    def compressed(self) -> bytes:
+        """The content in gzip, made when a browser first asks for it."""
+        return gzip.compress(self.content, mtime=0)
 
 
 def page_routes(refusal: Callable[[Request], str | None]) -> list[Route]:
@@ -75,27 +85,45 @@ def wants_page(request: Request) -> bool:
 def page_file(request: Request, name: str = "index.html") -> Response:
     """Answer with a file of the page.
 
+    The HTML file names the others with their version, so a browser keeps them until there is another version. A page
+    that is open when the service is updated gets what it asks for in the new version.
+
     Args:
         request: A GET or HEAD.
-        name: Path below the folder of the files.
+        name: Path below the folder of the files, behind a version or not.
     """
-    file = _files().get(name)
+    version, files = _files()
+    named = _VERSION.match(name)
+    file = files.get(name[named.end() :] if named else name)
     if file is None:
         return PlainTextResponse("there is no such file\n", status_code=404)
-    headers = {**_HEADERS, "ETag": file.tag}
-    if request.headers.get("if-none-match") == file.tag:
+    keeps = named is not None and named[1] == version
+    headers = {**_HEADERS, "Cache-Control": _KEEP if keeps else _ASK_EACH_TIME, "ETag": f'"{file.tag}"'}
+    content = file.content
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = file.compressed
+        headers |= {"Content-Encoding": "gzip", "ETag": f'"{file.tag}-gzip"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        headers.pop("Content-Encoding", None)
         return Response(status_code=304, headers=headers)
-    return Response(file.content, media_type=file.media_type, headers=headers)
+    return Response(content, media_type=file.media_type, headers=headers)
 
 
 @functools.cache
-def _files() -> dict[str, _File]:
-    """Read all files, which are small, when the first one is asked for."""
-    found = {}
-    for path in sorted(_FOLDER.rglob("*")):
-        media_type = _TYPES.get(path.suffix)
-        if media_type is not None:
-            content = path.read_bytes()
-            tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-            found[path.relative_to(_FOLDER).as_posix()] = _File(content=content, media_type=media_type, tag=tag)
-    return found
+def _files() -> tuple[str, dict[str, _File]]:
+    """Read all files, which are small, when the first one is asked for; and find out their version."""
+    contents = {
+        path.relative_to(_FOLDER).as_posix(): path.read_bytes()
+        for path in sorted(_FOLDER.rglob("*"))
+        if path.suffix in _TYPES
+    }
+    version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
+    contents["index.html"] = contents["index.html"].replace(b'="page/', f'="page/{version}/'.encode())
+    return version, {
+        name: _File(
+            content=content,
+            media_type=_TYPES[Path(name).suffix],
+            tag=hashlib.sha256(content).hexdigest()[:32],
+        )
+        for name, content in contents.items()
+    }

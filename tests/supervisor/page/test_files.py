@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import http.client
 import re
@@ -44,7 +45,7 @@ def get(
 def test_browser_gets_the_page_and_a_program_the_hint(server: RunningServer) -> None:
     status, headers, body = get(server, "/", BROWSER)
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert b"page/main.js" in body
+    assert re.search(rb'src="page/[0-9a-f]{16}/main.js"', body)
 
     assert get(server, "/", {"Accept": "*/*"})[0] == 405
     assert get(server, "/", BROWSER, "PUT")[0] == 405
@@ -76,7 +77,28 @@ def test_every_file_has_strict_headers_and_a_tag(server: RunningServer) -> None:
         assert "require-trusted-types-for 'script'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-cache"
         assert get(server, address, {"If-None-Match": headers["etag"]})[0] == 304
+        status, packed, body = get(server, address, {"Accept-Encoding": "gzip, br"})
+        assert (status, packed["content-encoding"], gzip.decompress(body)) == (200, "gzip", path.read_bytes()), address
+        assert packed["vary"] == "Accept-Encoding"
+        assert packed["etag"] != headers["etag"]
+        assert get(server, address, {"Accept-Encoding": "gzip", "If-None-Match": packed["etag"]})[0] == 304
+        assert get(server, address, {"If-None-Match": packed["etag"]})[0] == 200
+
+
+def test_browser_keeps_what_the_page_names_until_there_is_another_version(server: RunningServer) -> None:
+    _, headers, body = get(server, "/", BROWSER)
+    assert headers["cache-control"] == "no-cache"
+    named = re.findall(r'(?:src|href)="(page/[^"]+)"', body.decode())
+    assert len(named) > 10
+    for name in named:
+        status, headers, _ = get(server, f"/{name}")
+        assert (status, headers["cache-control"]) == (200, "public, max-age=31536000, immutable"), name
+
+    # A page from before an update of the service asks with the old version.
+    status, headers, body = get(server, "/page/0123456789abcdef/main.js")
+    assert (status, headers["cache-control"], body) == (200, "no-cache", (FOLDER / "main.js").read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@
 // closed, so that a reload shows it again, even one that comes before the answer: the same act sent again is one act.
 
 import {html, nothing} from './vendor/lit-html/lit-html.js';
-import {askMany} from './dialogs.js';
 import {count, counted} from './format.js';
 
 const ASK_EVERY_MS = 500;
@@ -41,6 +40,7 @@ export class Acts {
   async begin(kind, {ids = null, filter = null, what = ''}) {
     const [verb, , , applies] = KINDS[kind];
     const question = ids ? {verb, what, number: ids.length} : {verb, what, counting: this.#count(filter, applies)};
+    const {askMany} = await import('./dialogs.js');
     const reason = await askMany(question);
     if (reason === null) return false;
     const act = {

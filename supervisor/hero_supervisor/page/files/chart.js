@@ -3,6 +3,7 @@
 
 import {html, svg} from './vendor/lit-html/lit-html.js';
 import {table} from './parts.js';
+import {Slices} from './rows.js';
 
 const WIDTH = 600;
 const HEIGHT = 120;
@@ -12,10 +13,13 @@ export class Chart {
   #title;
   #shown;
   #at = null;
+  #opened = false;
+  #slices;
 
   /** `shown` writes a value; null stands for "nothing was counted". */
   constructor(page, title, shown) {
     this.#page = page;
+    this.#slices = new Slices(page);
     this.#title = title;
     this.#shown = (value) => (value === null ? '–' : shown(value));
   }
@@ -37,9 +41,20 @@ export class Chart {
         </svg>
       </div>
       <div class="ends quiet"><span>${times[0]}</span><span>${times.at(-1)}</span></div>
-      <details><summary>Numbers</summary>${table(this.#title, [['time'], ...lines.map(([name]) => [name, 'number'])], [...times.keys()].reverse().filter((i) => lines.some(([, values]) => values[i])).map((i) => html`<tr>
-        <th scope="row">${times[i]}</th>${lines.map(([, values]) => html`<td class="number">${this.#shown(values[i] ?? null)}</td>`)}</tr>`), {empty: 'Nothing was counted.', titled: true})}</details>
+      <details @toggle=${(e) => this.#open(e.target.open)}><summary>Numbers</summary>${this.#opened ? this.#numbers(times, lines) : ''}</details>
     </figure>`;
+  }
+
+  #numbers(times, lines) {
+    const counted = [...times.keys()].reverse().filter((i) => lines.some(([, values]) => values[i]));
+    const rows = this.#slices.of(counted, times[0]).map((i) => html`<tr>
+      <th scope="row">${times[i]}</th>${lines.map(([, values]) => html`<td class="number">${this.#shown(values[i] ?? null)}</td>`)}</tr>`);
+    return table(this.#title, [['time'], ...lines.map(([name]) => [name, 'number'])], rows, {empty: 'Nothing was counted.', titled: true});
+  }
+
+  #open(opened) {
+    this.#opened = opened;
+    this.#page.update();
   }
 
   #x(i, number) {

@@ -47,8 +47,11 @@ export function bytes(count) {
   return `${(count / 1000 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
 }
 
+/** A number with commas. Not by `toLocaleString`, whose first call loads its tables, which takes a whole frame. */
 export function count(number) {
-  return number === null || number === undefined ? '' : number.toLocaleString('en-US');
+  if (number === null || number === undefined) return '';
+  const [whole, fraction] = String(number).split('.');
+  return whole.replace(/\B(?=(\d{3})+$)/g, ',') + (fraction ? `.${fraction}` : '');
 }
 
 /** A count with its noun: `1 job`, `3 jobs`. */

@@ -1,14 +1,42 @@
 // What the deployment has counted, as `get_history` returns it: sums over types, rates, and times that were not exceeded.
 
-/** The series of one script type, or the sum of all of them for ''. Gives `null` if nothing was counted. */
+const NUMBERS = ['started', 'finished', 'stopped', 'failed', 'retries', 'redeliveries', 'lost'];
+
+/**
+ * The series of one script type, or the sum of all of them for ''. Gives `null` if nothing was counted.
+ *
+ * Each is added up when it is first read, because a page may need few of them.
+ */
 export function seriesOf(history, type = '') {
   const chosen = history.series.filter((one) => !type || one.script_type === type);
   if (!chosen.length) return null;
-  const summed = (pick) => history.times_ms.map((_, i) => chosen.reduce((sum, one) => sum + (pick(one)[i] ?? 0), 0));
-  const buckets = (name) => history.times_ms.map((_, i) => [...history.bounds_s, 0].map((__, b) => chosen.reduce((sum, one) => sum + (one[name].buckets[i]?.[b] ?? 0), 0)));
-  const kinds = [...new Set(chosen.flatMap((one) => Object.keys(one.errors)))].sort();
-  const numbers = Object.fromEntries(['started', 'finished', 'stopped', 'failed', 'retries', 'redeliveries', 'lost'].map((name) => [name, summed((one) => one[name])]));
-  return {...numbers, errors: Object.fromEntries(kinds.map((kind) => [kind, summed((one) => one.errors[kind] ?? [])])), wait: buckets('wait'), run: buckets('run')};
+  const summed = (pick) => {
+    const sums = history.times_ms.map(() => 0);
+    for (const one of chosen) for (const [i, n] of pick(one)?.entries() ?? []) sums[i] += n;
+    return sums;
+  };
+  const buckets = (name) => history.times_ms.map((_, i) => {
+    const sums = [...history.bounds_s, 0].fill(0);
+    for (const one of chosen) for (const [b, n] of one[name].buckets[i]?.entries() ?? []) sums[b] += n;
+    return sums;
+  });
+  const errors = () => {
+    const kinds = [...new Set(chosen.flatMap((one) => Object.keys(one.errors)))].sort();
+    return Object.fromEntries(kinds.map((kind) => [kind, summed((one) => one.errors[kind])]));
+  };
+  const series = {};
+  const later = (name, make) => Object.defineProperty(series, name, {
+    configurable: true,
+    get() {
+      const value = make();
+      Object.defineProperty(series, name, {value});
+      return value;
+    },
+  });
+  for (const name of NUMBERS) later(name, () => summed((one) => one[name]));
+  later('errors', errors);
+  for (const name of ['wait', 'run']) later(name, () => buckets(name));
+  return series;
 }
 
 export const total = (values) => values.reduce((sum, value) => sum + value, 0);

@@ -1,22 +1,25 @@
 // The log of a job or an actor: it takes thousands of lines a second, follows its end, searches and is saved as a file.
 //
-// Lines are added to the document directly, a bounded number at a time, so that no turn of the browser's loop takes long.
-// They are text nodes, and so never markup.
+// Lines are added to the document directly, a bounded number per frame, so that no turn of the browser's loop takes long.
+// They are text nodes, and so never markup. They stand in blocks, which the browser lays out only while they are in sight;
+// it still finds text in all of them, and long lines may wrap, as in a list that has only what is in sight they could not.
 
 import {html, nothing} from './vendor/lit-html/lit-html.js';
 import {count} from './format.js';
 import {plain, save} from './parts.js';
 
-const MOST_LINES = 1000;
+const MOST_LINES = 10_000;
+const BLOCK_LINES = 50;
 const DRAW_EVERY_MS = 100;
-const LINES_A_TURN = 100;
+const LINES_A_FRAME = 200;
 
 export class Log {
   #page;
   #name;
   #lines = []; // {at, level, text}, the newest last
   #waiting = []; // lines that are not in the document yet
-  #timer = 0;
+  #timer = 0; // -1: the page is left
+  #drawing = false; // in the next frame
   #follow = true;
   #search = '';
   #shown = 0;
@@ -74,7 +77,15 @@ export class Log {
   }
 
   #drawSoon() {
-    if (this.#timer === 0) this.#timer = setTimeout(() => this.#draw(), DRAW_EVERY_MS);
+    if (this.#timer === 0 && !this.#drawing) this.#timer = setTimeout(() => this.#drawInFrame(), DRAW_EVERY_MS);
+  }
+
+  #drawInFrame() {
+    this.#drawing = true;
+    requestAnimationFrame(() => {
+      this.#drawing = false;
+      if (this.#timer !== -1) this.#draw();
+    });
   }
 
   #draw() {
@@ -84,18 +95,27 @@ export class Log {
       return;
     }
     if (this.#waiting.length > MOST_LINES) this.#waiting.splice(0, this.#waiting.length - MOST_LINES);
-    const few = this.#waiting.splice(0, LINES_A_TURN);
-    const made = few.filter((line) => this.#matches(line)).map((line) => this.#node(line));
-    this.element.append(...made);
-    this.#shown += made.length;
+    const few = this.#waiting.splice(0, LINES_A_FRAME).filter((line) => this.#matches(line));
+    for (const line of few) this.#append(this.#node(line));
     while (this.#shown > MOST_LINES) {
-      this.element.firstChild.remove();
-      this.#shown -= 1;
-      this.#left += 1;
+      const oldest = this.element.firstChild;
+      this.#shown -= oldest.childElementCount;
+      this.#left += oldest.childElementCount;
+      oldest.remove();
     }
-    if (this.#follow && made.length) this.element.scrollTop = this.element.scrollHeight;
-    if (this.#waiting.length) this.#timer = setTimeout(() => this.#draw(), 0);
+    if (this.#follow && few.length) this.element.scrollTop = this.element.scrollHeight;
+    if (this.#waiting.length) this.#drawInFrame();
     else if (this.#search) this.#page.update();
+  }
+
+  #append(node) {
+    let block = this.element.lastChild;
+    if (!block || block.childElementCount >= BLOCK_LINES) {
+      block = document.createElement('code');
+      this.element.append(block);
+    }
+    block.append(node);
+    this.#shown += 1;
   }
 
   #find(text) {
@@ -109,7 +129,7 @@ export class Log {
     this.element.replaceChildren();
     this.#shown = 0;
     this.#waiting = [...this.#lines];
-    if (this.#timer !== -1) this.#draw();
+    this.#drawSoon();
   }
 
   #cut() {

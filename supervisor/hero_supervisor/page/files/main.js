@@ -34,6 +34,7 @@ const root = document.getElementById('app');
 const base = new URL('.', location.href);
 // There a row of a table is a card; the style has the same number.
 const narrow = matchMedia('(max-width: 36rem)');
+const slim = matchMedia('(max-width: 48rem)');
 
 const page = {
   rpc: null,
@@ -47,16 +48,16 @@ const page = {
   may(scope) {
     return SCOPES.indexOf(this.identity?.scope ?? 'none') >= SCOPES.indexOf(scope);
   },
-  update: draw,
+  update: soon,
   /** Tell the result of an act. */
   tell(text, problem = false) {
     told = {text, problem};
     clearTimeout(toldTimer);
     toldTimer = setTimeout(() => {
       told = null;
-      draw();
+      soon();
     }, TOLD_FOR_MS);
-    draw();
+    soon();
   },
   /** Make a call whose failure is told. Gives whether it succeeded. */
   async act(method, params, done) {
@@ -78,6 +79,7 @@ let toldTimer = 0;
 let current = null; // {page, view, error, loaded}
 let timer = 0;
 let helpShown = false;
+let drawn = null; // the promise of the next drawing, while one is awaited
 let silence = ''; // what is wrong with the store while data is awaited
 
 function takeToken() {
@@ -101,9 +103,9 @@ function start() {
       load();
       page.acts.watch();
     }
-    draw();
+    soon();
   });
-  narrow.addEventListener('change', draw);
+  narrow.addEventListener('change', soon);
   addEventListener('hashchange', enter);
   addEventListener('keydown', onKey);
   document.addEventListener('visibilitychange', () => document.hidden || load());
@@ -124,11 +126,13 @@ async function enter() {
   current = entered;
   helpShown = false;
   document.title = `${TITLES[name] ?? 'Not found'}${rest.length ? ` ${rest[0]}` : ''} · Hero`;
-  draw();
-  root.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
+  soon().then(() => {
+    // Where the links do not fit into the line, it can be scrolled.
+    if (slim.matches) root.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
+  });
   if (!(name in TITLES)) {
     entered.error = new Error('There is no such page.');
-    draw();
+    soon();
     return;
   }
   const {default: View} = await import(`./pages/${name}.js`);
@@ -155,7 +159,7 @@ async function load() {
   clearTimeout(slow);
   if (current !== loading) return;
   silence = '';
-  draw();
+  soon();
   clearTimeout(timer);
   if (view.every_s && page.live && !document.hidden) timer = setTimeout(load, view.every_s * 1000);
 }
@@ -166,7 +170,7 @@ async function askStore(awaits) {
   const health = await page.rpc.call('health').catch(() => null);
   if (awaits.over || health === null) return;
   silence = health.problem ?? '';
-  draw();
+  soon();
 }
 
 function applyTheme(theme) {
@@ -184,7 +188,7 @@ function toggle(name, value) {
   if (name === 'utc') localStorage.setItem('hero.utc', value ? 'yes' : 'no');
   if (name === 'keys') localStorage.setItem('hero.keys', value ? 'yes' : 'no');
   if (name === 'live' && value) load();
-  draw();
+  soon();
 }
 
 let prefix = '';
@@ -206,10 +210,10 @@ function onKey(event) {
     }
   } else if (event.key === '?') {
     helpShown = !helpShown;
-    draw();
+    soon();
   } else if (event.key === 'Escape' && helpShown) {
     helpShown = false;
-    draw();
+    soon();
   } else current?.view?.onKey?.(event);
 }
 
@@ -226,10 +230,25 @@ function signOut() {
   location.reload();
 }
 
+/** Draw with the next frame, once for all who ask for it until then. Gives a promise that it is done. */
+function soon() {
+  drawn ??= new Promise((resolve) => {
+    requestAnimationFrame(() => {
+      drawn = null;
+      draw();
+      resolve();
+    });
+  });
+  return drawn;
+}
+
 function draw() {
-  if (page.rpc === null) return;
+  const start = performance.now();
   render(frame(), root);
   if (narrow.matches) labelCells(root);
+  // Who watches for it hears of it; nothing is kept.
+  performance.measure('draw', {start});
+  performance.clearMeasures('draw');
 }
 
 function frame() {

@@ -4,7 +4,6 @@ import {html, nothing} from './vendor/lit-html/lit-html.js';
 import {ago, clock, firstLine} from './format.js';
 import {address} from './router.js';
 
-export {ask} from './dialogs.js';
 export {html, nothing};
 
 /** Status words in the order of a job's life, with the mark that stands beside the colour. */
@@ -42,6 +41,9 @@ export const loading = (error) =>
     ? html`<p class="problem" role="alert">${error.message}</p>`
     : html`<p class="quiet">Loading…</p>`;
 
+export const columnHeads = (columns) =>
+  columns.map(([head, kind]) => html`<th scope="col" class=${kind ?? ''}>${head || html`<span class="hidden">acts</span>`}</th>`);
+
 /**
  * A table with a caption; `columns` are [head, class], rows are templates of `<tr>`.
  *
@@ -51,7 +53,7 @@ export const table = (caption, columns, rows, {empty = 'Nothing here.', titled =
   <div class="scroll" tabindex="0" role="region" aria-label=${caption}>
     <table>
       <caption class=${titled ? 'hidden' : ''}>${caption}</caption>
-      <thead><tr>${columns.map(([head, kind]) => html`<th scope="col" class=${kind ?? ''}>${head || html`<span class="hidden">acts</span>`}</th>`)}</tr></thead>
+      <thead><tr>${columnHeads(columns)}</tr></thead>
       <tbody>${rows.length ? rows : html`<tr><td colspan=${columns.length} class="quiet">${empty}</td></tr>`}</tbody>
     </table>
   </div>`;

@@ -1,6 +1,7 @@
 // Actors: processes on all hosts, what they do, and starting, stopping, scaling and restarting those of this supervisor.
 
-import {ask, html, nothing, table, when} from '../parts.js';
+import {ask} from '../dialogs.js';
+import {html, nothing, table, when} from '../parts.js';
 import {bytes, count} from '../format.js';
 import {Log} from '../log.js';
 

@@ -3,15 +3,18 @@
 import {html, nothing, table, when} from '../parts.js';
 import {count, counted} from '../format.js';
 import {address, go} from '../router.js';
+import {Slices} from '../rows.js';
 
 const COUNT = 50;
 
 export default class Batches {
   every_s = 3;
+  #slices;
 
   constructor(page, [id]) {
     this.page = page;
     this.id = id;
+    this.#slices = new Slices(page);
     this.cursors = [''];
     this.batches = [];
     this.damaged = [];
@@ -40,7 +43,7 @@ export default class Batches {
       <form class="filters" role="search" @submit=${(e) => this.#open(e)}>
         <label>Batch id <input name="id" data-search autocomplete="off" required></label><button>Open</button>
       </form>
-      ${table('Batches', [['batch'], ['progress'], ['jobs', 'number'], ['open', 'number'], ['finished', 'number'], ['failed', 'number'], ['stopped', 'number'], ['caller'], ['began']], this.batches.map((b) => html`<tr>
+      ${table('Batches', [['batch'], ['progress'], ['jobs', 'number'], ['open', 'number'], ['finished', 'number'], ['failed', 'number'], ['stopped', 'number'], ['caller'], ['began']], this.#slices.of(this.batches, this.cursors).map((b) => html`<tr>
         <th scope="row"><a class="id" href=${address('batches', [b.batch_id])}>${b.batch_id}</a></th>
         <td>${this.#bar(b)}</td>
         <td class="number">${count(b.total)}</td><td class="number">${count(b.open)}</td><td class="number">${count(b.finished)}</td>

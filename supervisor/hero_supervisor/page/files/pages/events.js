@@ -1,22 +1,29 @@
 // Events: what happens now, newest first; and the record of who has changed what.
 
 import {badge, html, jobLink, nothing, save, table, tabs} from '../parts.js';
-import {clock, count} from '../format.js';
+import {clock, count, counted} from '../format.js';
 import {go} from '../router.js';
+import {Rows} from '../rows.js';
 
-const KEPT = 1000;
-const SHOWN = 200;
+const KEPT = 10_000;
+// Changes are rows of different heights, so they are all in the document.
+const SHOWN_CHANGES = 200;
 const DRAW_EVERY_MS = 250;
 const HOUR_MS = 3600 * 1000;
 const TABS = {'': ['jobs', 'actors'], audit: ['audit']};
 const COLUMNS = {
-  '': [['time'], ['what'], ['of'], ['type'], ['caller'], ['details']],
+  '': [['time', 'time'], ['what', 'status'], ['of', 'id'], ['type'], ['caller'], ['details']],
   audit: [['time'], ['who'], ['from'], ['did'], ['to what'], ['outcome']],
 };
 
 export default class Events {
   every_s = 0;
-  #events = []; // newest first
+  #events = []; // the newest last
+  #found = []; // those with the text that is searched for
+  #number = 0; // of those found, with those that are no longer kept
+  #sought = '';
+  #texts = new WeakMap();
+  #rows = new Rows((e) => this.#event(e));
   #ends = [];
   #drawing = false;
 
@@ -46,6 +53,7 @@ export default class Events {
     this.leave();
     this.tab = tab;
     this.#events = [];
+    this.#search('');
     // From the last hour on; changes from the first one that the store has.
     const after = tab === 'audit' ? '' : `${Date.now() - HOUR_MS}-0`;
     for (const topic of TABS[tab]) this.#ends.push(this.page.rpc.subscribe(topic, {after}, (event) => this.#take(topic, event)));
@@ -54,8 +62,7 @@ export default class Events {
   #take(topic, event) {
     if (event.event === 'following' || event.event === 'resumed' || event.event === 'gap') return;
     if (event.event === 'refused') this.page.tell(event.error.message, true);
-    else this.#events.push({topic, ...event});
-    if (this.#events.length > 2 * KEPT) this.#events.splice(0, KEPT);
+    else this.#add({topic, ...event});
     if (this.#drawing) return;
     this.#drawing = true;
     setTimeout(() => {
@@ -64,29 +71,55 @@ export default class Events {
     }, DRAW_EVERY_MS);
   }
 
+  #add(event) {
+    this.#events.push(event);
+    if (this.#events.length > 1.2 * KEPT) this.#events.splice(0, this.#events.length - KEPT);
+    if (!this.#matches(event)) return;
+    this.#found.push(event);
+    this.#number += 1;
+    if (this.#found.length > 1.2 * KEPT) this.#found.splice(0, this.#found.length - KEPT);
+  }
+
+  #search(text) {
+    this.#sought = text;
+    this.#found = this.#events.filter((e) => this.#matches(e));
+    this.#number = this.#found.length;
+  }
+
+  #matches(event) {
+    if (!this.#sought) return true;
+    // It is searched again for each letter that is typed.
+    if (!this.#texts.has(event)) this.#texts.set(event, JSON.stringify(event).toLowerCase());
+    return this.#texts.get(event).includes(this.#sought);
+  }
+
   view() {
     const wanted = this.text.toLowerCase();
-    const found = this.#events.slice(-KEPT).reverse().filter((e) => !wanted || JSON.stringify(e).toLowerCase().includes(wanted));
-    const [of, audit] = [found.slice(0, SHOWN), this.tab === 'audit'];
+    if (wanted !== this.#sought) this.#search(wanted);
+    const audit = this.tab === 'audit';
+    const shown = Math.min(this.#found.length, audit ? SHOWN_CHANGES : this.#rows.reach);
+    const empty = wanted ? 'No match.' : audit ? 'Nothing has been changed.' : 'Nothing has happened in the last hour.';
     return html`<h1>Events</h1>
       ${this.page.may('admin') ? tabs('Kind', [['', 'Jobs and actors'], ['audit', 'Who changed what']], this.tab, (tab) => go('events', [], {tab, text: this.text})) : nothing}
       <form class="filters" role="search" @submit=${(e) => e.preventDefault()}>
         <label>Text in what is shown <input data-search .value=${this.text} autocomplete="off" @input=${(e) => go('events', [], {tab: this.tab, text: e.target.value}, {replace: true})}></label>
         ${audit ? html`<button type="button" @click=${() => this.#export()}>Save all</button>` : nothing}
       </form>
-      ${table(audit ? 'Changes' : 'Events', COLUMNS[this.tab], of.map((e) => (audit ? this.#change(e) : this.#event(e))), {empty: wanted ? 'No match.' : audit ? 'Nothing has been changed.' : 'Nothing has happened in the last hour.', titled: true})}
-      <p class="quiet">${found.length > SHOWN ? `The newest ${count(SHOWN)} of ${count(found.length)} are shown.` : ''}</p>`;
+      ${audit
+        ? table('Changes', COLUMNS.audit, this.#found.slice(-SHOWN_CHANGES).reverse().map((e) => this.#change(e)), {empty, titled: true})
+        : this.#rows.view('Events', COLUMNS[''], this.#found, {number: this.#number, kind: `${this.page.utc} ${wanted}`, empty})}
+      <p class="quiet">${this.#found.length > shown ? `The newest ${count(shown)} of ${count(this.#found.length)} are shown.` : audit ? '' : `${counted(this.#found.length, 'event')}${this.#events.length < KEPT ? '' : ', the newest ones'}.`}</p>`;
   }
 
   #event(e) {
-    return html`<tr>
+    const more = e.job_id ? (e.context_id ?? '') : (e.reason ?? e.host ?? '');
+    return html`
       <td>${clock(e.at, this.page.utc)}</td>
       <td>${e.event === 'job' ? badge(e.status) : e.event}</td>
       <td>${e.job_id ? jobLink(e.job_id) : (e.name ?? e.slot ?? e.incarnation ?? '')}</td>
       <td>${e.script_type ?? ''}</td>
       <td>${e.caller_id ?? ''}</td>
-      <td class="wide">${e.job_id ? (e.context_id ?? '') : (e.reason ?? e.host ?? '')}</td>
-    </tr>`;
+      <td title=${more}>${more}</td>`;
   }
 
   #change(e) {

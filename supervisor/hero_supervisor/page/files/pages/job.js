@@ -1,6 +1,7 @@
 // Job: its life, script, result and log, why it does not run, and what can be done with it.
 
-import {ENDED, ask, badge, html, jobLink, nothing, plain, table, when} from '../parts.js';
+import {ask} from '../dialogs.js';
+import {ENDED, badge, html, jobLink, nothing, plain, table, when} from '../parts.js';
 import {between, bytes, clock, duration, prettyJson} from '../format.js';
 import {graph, jobsAround} from '../graph.js';
 import {Log} from '../log.js';

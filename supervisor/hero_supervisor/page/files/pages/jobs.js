@@ -3,6 +3,7 @@
 import {TYPES, badge, html, jobLink, nothing, scriptLine, table, tabs, when} from '../parts.js';
 import {between, count, counted, duration} from '../format.js';
 import {go} from '../router.js';
+import {Slices} from '../rows.js';
 
 const COUNT = 50;
 // Tab -> [title, method, parameters of the method, status by which an act on all of them selects].
@@ -34,9 +35,11 @@ export default class Jobs {
   every_s = 3;
   #selected = new Set();
   #row = 0;
+  #slices;
 
   constructor(page, rest, params) {
     this.page = page;
+    this.#slices = new Slices(page);
     this.jobs = [];
     this.damaged = [];
     this.cursors = [''];
@@ -98,7 +101,7 @@ export default class Jobs {
         ${Object.keys(this.#filter).length ? html`<button type="button" @click=${() => go('jobs', [], {tab: this.params.tab})}>Clear</button>` : nothing}
       </form>
       ${this.#actions()}
-      ${table(TABS[this.tab][0], this.#columns(), this.jobs.map((job, i) => this.#tr(job, i)), {empty: this.#empty(), titled: true})}
+      ${table(TABS[this.tab][0], this.#columns(), this.#slices.of(this.jobs, `${this.tab} ${this.cursors.length}`).map((job, i) => this.#tr(job, i)), {empty: this.#empty(), titled: true})}
       ${this.damaged.length
         ? html`<p class="problem">${counted(this.damaged.length, 'record')} cannot be read: ${this.damaged.map((d) => html`<code>${d.id}</code> (${d.reason}) `)}</p>`
         : nothing}
@@ -216,7 +219,6 @@ export default class Jobs {
     else if (event.key === 'x' && job && this.page.may('user')) this.#toggle(job.id);
     else if (event.key === 'Enter' && job && event.target === document.body) go('job', [job.id]);
     else return;
-    this.page.update();
-    document.querySelector('tr.at')?.scrollIntoView({block: 'nearest'});
+    this.page.update().then(() => document.querySelector('tr.at')?.scrollIntoView({block: 'nearest'}));
   }
 }

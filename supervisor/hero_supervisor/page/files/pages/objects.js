@@ -1,6 +1,7 @@
 // Objects (OSIS): contexts and their types, the objects of one type, one object with its versions, and who may do what.
 
-import {ask, html, jobLink, nothing, table, when} from '../parts.js';
+import {ask} from '../dialogs.js';
+import {html, jobLink, nothing, table, when} from '../parts.js';
 import {count} from '../format.js';
 import {address, go} from '../router.js';
 import {Tree} from '../tree.js';

@@ -13,6 +13,7 @@ const waits = (n) => (n === 1 ? 'waits' : 'wait');
 export default class Overview {
   every_s = 2;
   #history = null; // of the last hour, by minutes
+  #hours = new Map(); // type -> its series
   #readAt = 0;
 
   constructor(page) {
@@ -32,8 +33,14 @@ export default class Overview {
     Object.assign(this, {health, stats, actors, failed, active, schedules});
     if (Date.now() - this.#readAt > HISTORY_EVERY_MS) {
       this.#history = await rpc.call('get_history', {span_s: HOUR_S});
+      this.#hours.clear();
       this.#readAt = Date.now();
     }
+  }
+
+  #hourOf(type) {
+    if (!this.#hours.has(type)) this.#hours.set(type, this.#history && seriesOf(this.#history, type));
+    return this.#hours.get(type);
   }
 
   #rows() {
@@ -48,7 +55,7 @@ export default class Overview {
         actors: actors.length,
         lanes: actors.reduce((sum, a) => sum + a.lanes, 0),
         busy: actors.reduce((sum, a) => sum + a.busy, 0),
-        hour: this.#history && seriesOf(this.#history, type),
+        hour: this.#hourOf(type),
         unavailable: actors.find((a) => a.unavailable)?.unavailable,
         held: actors.some((a) => a.supervised?.held),
       };
@@ -86,7 +93,7 @@ export default class Overview {
         ${this.#card('Keeping up?', count(waiting), waiting === 1 ? 'job waits' : 'jobs wait', address('jobs', [], {tab: 'waiting'}))}
         ${this.#card('Stuck?', this.active.jobs.length ? duration(oldest) : '–', 'the longest that a job runs now', address('jobs', [], {tab: 'active'}))}
         ${this.#card('Failing?', count(this.stats.dead), this.stats.dead === 1 ? 'dead letter' : 'dead letters', address('failures'))}
-        ${this.#card('Slow?', this.#half(seriesOf(this.#history)), 'half of the last hour\'s jobs ran at most so long', address('metrics'))}
+        ${this.#card('Slow?', this.#half(this.#hourOf('')), 'half of the last hour\'s jobs ran at most so long', address('metrics'))}
         ${this.#card('Busy?', `${count(this.stats.actors.busy)} of ${count(this.stats.actors.lanes)}`, 'lanes run a job', address('actors'))}
       </div>
       <section aria-labelledby="findings">

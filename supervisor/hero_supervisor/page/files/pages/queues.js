@@ -1,6 +1,7 @@
 // Queues: what waits where, and pausing, resuming and purging.
 
-import {ask, html, nothing, table, when} from '../parts.js';
+import {ask} from '../dialogs.js';
+import {html, nothing, table, when} from '../parts.js';
 import {count, counted} from '../format.js';
 import {address} from '../router.js';
 

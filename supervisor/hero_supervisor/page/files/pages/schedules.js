@@ -1,6 +1,7 @@
 // Schedules: when they run next, what they run; running their job now, pausing, resuming and deleting them.
 
-import {ask, badge, html, jobLink, nothing, scriptLine, table, when} from '../parts.js';
+import {ask} from '../dialogs.js';
+import {badge, html, jobLink, nothing, scriptLine, table, when} from '../parts.js';
 import {go} from '../router.js';
 
 export default class Schedules {

@@ -15,6 +15,7 @@ export default class Overview {
   #history = null; // of the last hour, by minutes
   #hours = new Map(); // type -> its series
   #readAt = 0;
+  #heads = new Map(); // type -> since when the first job of its queue is there
 
   constructor(page) {
     this.page = page;
@@ -22,17 +23,24 @@ export default class Overview {
 
   async load() {
     const {rpc} = this.page;
-    const [health, stats, actors, failed, active, schedules] = await Promise.all([
+    const old = Date.now() - this.#readAt > HISTORY_EVERY_MS;
+    const [health, stats, actors, failed, active, schedules, history] = await Promise.all([
       rpc.call('health'),
       rpc.call('stats'),
       rpc.call('list_actors'),
       rpc.call('list_jobs', {status: 'error', count: RECENT}),
       rpc.call('list_active', {count: 100}),
       rpc.call('list_schedules'),
+      old ? rpc.call('get_history', {span_s: HOUR_S}) : this.#history,
     ]);
+    const waiting = [...new Set(stats.queues.filter((q) => q.waiting).map((q) => q.script_type))];
+    this.#heads = new Map(await Promise.all(waiting.map(async (type) => {
+      const {jobs} = await rpc.call('list_waiting', {filter: {script_type: type}, count: 1});
+      return [type, jobs[0]?.created_at];
+    })));
     Object.assign(this, {health, stats, actors, failed, active, schedules});
-    if (Date.now() - this.#readAt > HISTORY_EVERY_MS) {
-      this.#history = await rpc.call('get_history', {span_s: HOUR_S});
+    if (history !== this.#history) {
+      this.#history = history;
       this.#hours.clear();
       this.#readAt = Date.now();
     }
@@ -86,11 +94,12 @@ export default class Overview {
     const rows = this.#rows();
     const findings = this.#findings(rows);
     const waiting = rows.reduce((sum, row) => sum + row.waiting, 0);
+    const longest = Math.max(0, ...[...this.#heads.values()].map((at) => between(at) ?? 0));
     const oldest = this.active.jobs.reduce((most, job) => Math.max(most, between(job.started_at) ?? 0), 0);
     return html`
       <h1>Overview</h1>
       <div class="cards">
-        ${this.#card('Keeping up?', count(waiting), waiting === 1 ? 'job waits' : 'jobs wait', address('jobs', [], {tab: 'waiting'}))}
+        ${this.#card('Keeping up?', count(waiting), `${waiting === 1 ? 'job waits' : 'jobs wait'}${longest ? `, the first of them for ${duration(longest)}` : ''}`, address('jobs', [], {tab: 'waiting'}))}
         ${this.#card('Stuck?', this.active.jobs.length ? duration(oldest) : '–', 'the longest that a job runs now', address('jobs', [], {tab: 'active'}))}
         ${this.#card('Failing?', count(this.stats.dead), this.stats.dead === 1 ? 'dead letter' : 'dead letters', address('failures'))}
         ${this.#card('Slow?', this.#half(this.#hourOf('')), 'half of the last hour\'s jobs ran at most so long', address('metrics'))}
@@ -104,15 +113,16 @@ export default class Overview {
       </section>
       ${table(
         'Types',
-        [['type'], ['waiting', 'number'], ['running', 'number'], ['lanes', 'number'], ['actors', 'number'], ['last hour'], ['ended', 'number'], ['failed', 'number'], ['half ran', 'number'], ['state']],
+        [['type'], ['waiting', 'number'], ['first waits', 'number'], ['running', 'number'], ['lanes', 'number'], ['actors', 'number'], ['last hour'], ['ended', 'number'], ['failed', 'number'], ['half ran', 'number'], ['state']],
         rows.map(
           (row) => html`<tr>
             <th scope="row"><a href=${address('jobs', [], {type: row.type})}>${row.type}</a></th>
             <td class="number">${count(row.waiting)}</td>
+            <td class="number">${this.#heads.get(row.type) ? duration(between(this.#heads.get(row.type))) : ''}</td>
             <td class="number">${count(row.busy)}</td>
             <td class="number">${count(row.lanes)}</td>
             <td class="number">${count(row.actors)}</td>
-            <td>${row.hour ? html`<a href=${address('metrics', [], {type: row.type})} aria-label=${`Metrics of ${row.type}`}>${sparkline(this.#ends(row.hour))}</a>` : nothing}</td>
+            <td>${row.hour ? html`<a href=${address('metrics', [], {type: row.type})} aria-label=${`Metrics of ${row.type}`}>${sparkline(this.#ends(row.hour).slice(0, -1))}</a>` : nothing}</td>
             <td class="number">${row.hour ? count(total(this.#ends(row.hour))) : ''}</td>
             <td class="number">${row.hour ? count(total(row.hour.failed)) : ''}</td>
             <td class="number">${row.hour ? this.#half(row.hour) : ''}</td>

@@ -6,6 +6,7 @@ tests look at what makes turns short on every machine: how much is in the docume
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -49,7 +50,8 @@ IN_SIGHT = """() => {
   const box = document.querySelector('.rows').getBoundingClientRect();
   return [...document.querySelectorAll('.rows tbody tr[aria-rowindex]')].flatMap((row) => {
     const {top, bottom} = row.getBoundingClientRect();
-    return bottom > head.bottom && top < box.bottom ? [[Number(row.ariaRowIndex), row.cells[2].textContent.trim()]] : [];
+    if (bottom <= head.bottom || top >= box.bottom) return [];
+    return [[Number(row.ariaRowIndex), row.cells[2].textContent.trim()]];
   });
 }"""
 
@@ -58,7 +60,7 @@ def drawn_twice(page: Page) -> list[int]:
     """In which frames the page was drawn more than once."""
     drawings: list[int] = page.evaluate("drawings")
     assert drawings
-    return [one for one, next_one in zip(drawings, drawings[1:], strict=False) if one == next_one]
+    return [one for one, next_one in itertools.pairwise(drawings) if one == next_one]
 
 
 def add_moves(store: redis.Redis[Any], key: str, numbers: range) -> None:
@@ -149,6 +151,28 @@ def test_what_is_read_stays_in_place_and_keeps_the_focus_while_rows_come(
     expect(page.locator(".rows tbody")).to_contain_text(f"job-{ROWS + 49:05}")
     expect(link).to_be_focused()
     assert page.evaluate("mostRows") <= MOST_ROWS
+
+
+def test_events_of_jobs_and_of_actors_are_in_the_order_of_time(
+    server: RunningServer, supervisor: Supervisor, valkey: ValkeyServer, shown: Shown
+) -> None:
+    keys = supervisor.operations.keys
+    actor = {"event": "joined", "incarnation": "sal-1.host.1-0.abc", "script_type": "sal", "host": "host"}
+    with redis.Redis.from_url(valkey.url) as store:
+        now_ms = int(store.time()[0]) * 1000
+        for n, (key, fields) in enumerate(
+            [
+                (keys.actor_events, actor),
+                (keys.events, {"job-a": "dispatched"}),
+                (keys.actor_events, actor),
+                (keys.events, {"job-b": "dispatched"}),
+            ]
+        ):
+            store.xadd(key, fields, id=f"{now_ms - 60_000 + n * 1000}-0")
+    page = shown(address(server, "events"))
+
+    kinds = [re.compile("job-b"), re.compile("joined"), re.compile("job-a"), re.compile("joined")]
+    expect(page.locator(".rows tbody tr")).to_contain_text(kinds)
 
 
 def test_text_is_searched_in_all_rows(moved: Page) -> None:

@@ -16,6 +16,13 @@ const COLUMNS = {
   audit: [['time'], ['who'], ['from'], ['did'], ['to what'], ['outcome']],
 };
 
+/** Add an event behind those that were earlier: of two topics, one may still tell of the past. */
+function insert(events, event) {
+  let at = events.length;
+  while (at > 0 && events[at - 1].at > event.at) at -= 1;
+  events.splice(at, 0, event);
+}
+
 export default class Events {
   every_s = 0;
   #events = []; // the newest last
@@ -72,10 +79,10 @@ export default class Events {
   }
 
   #add(event) {
-    this.#events.push(event);
+    insert(this.#events, event);
     if (this.#events.length > 1.2 * KEPT) this.#events.splice(0, this.#events.length - KEPT);
     if (!this.#matches(event)) return;
-    this.#found.push(event);
+    insert(this.#found, event);
     this.#number += 1;
     if (this.#found.length > 1.2 * KEPT) this.#found.splice(0, this.#found.length - KEPT);
   }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any
 
 import pytest
 import redis
@@ -63,7 +62,7 @@ def drawn_twice(page: Page) -> list[int]:
     return [one for one, next_one in itertools.pairwise(drawings) if one == next_one]
 
 
-def add_moves(store: redis.Redis[Any], key: str, numbers: range) -> None:
+def add_moves(store: redis.Redis, key: str, numbers: range) -> None:
     """Write events of jobs whose ids are numbers."""
     pipe = store.pipeline(transaction=False)
     for n in numbers:
@@ -116,12 +115,12 @@ def test_ten_thousand_rows_are_reached_by_scrolling_with_few_in_the_document(mov
     page = moved
     expect(page.locator(".rows table")).to_have_attribute("aria-rowcount", str(ROWS + 1))
 
-    for share in (0, 0.37, 0.5, 1, 0):
+    for share in (0.0, 0.37, 0.5, 1.0, 0.0):
         page.evaluate(
             "share => { const e = document.querySelector('.rows'); e.scrollTop = share * e.scrollHeight; }", share
         )
         # The newest, which has the highest number, is the first row below the head.
-        first = {0: ROWS - 1, 1: 0}.get(share, round(ROWS * (1 - share)))
+        first = {0.0: ROWS - 1, 1.0: 0}.get(share, round(ROWS * (1 - share)))
         expect(page.locator(".rows tbody")).to_contain_text(f"job-{first:05}")
         seen = page.evaluate(IN_SIGHT)
         assert len(seen) > 10

@@ -103,13 +103,19 @@ function start() {
       load();
       page.acts.watch();
     }
-    soon();
+    soon().then(showPlace);
   });
   narrow.addEventListener('change', soon);
   addEventListener('hashchange', enter);
   addEventListener('keydown', onKey);
   document.addEventListener('visibilitychange', () => document.hidden || load());
   enter();
+}
+
+/** Where the links do not fit into the line, it is scrolled to that of this page. */
+function showPlace() {
+  const link = slim.matches && root.querySelector('nav [aria-current]');
+  if (link) link.parentNode.scrollLeft = link.offsetLeft - link.parentNode.offsetLeft - link.parentNode.clientWidth / 3;
 }
 
 async function enter() {
@@ -126,10 +132,7 @@ async function enter() {
   current = entered;
   helpShown = false;
   document.title = `${TITLES[name] ?? 'Not found'}${rest.length ? ` ${rest[0]}` : ''} · Hero`;
-  soon().then(() => {
-    // Where the links do not fit into the line, it can be scrolled.
-    if (slim.matches) root.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
-  });
+  soon().then(showPlace);
   if (!(name in TITLES)) {
     entered.error = new Error('There is no such page.');
     soon();

@@ -15,10 +15,16 @@ from tests.valkey_server import ValkeyServer
 
 
 class StartActor(Protocol):
-    """Starts an actor of a script type; waits until it is ready, unless told not to."""
+    """Starts an actor of a script type; waits until it is ready, unless told not to. `fresh` is not forked."""
 
     def __call__(
-        self, script_type: str = "osis", *flags: str, control: bool = False, url: str = "", ready: bool = True
+        self,
+        script_type: str = "osis",
+        *flags: str,
+        control: bool = False,
+        url: str = "",
+        ready: bool = True,
+        fresh: bool = False,
     ) -> ActorProcess: ...
 
 
@@ -28,9 +34,14 @@ def start_actor(valkey: ValkeyServer, namespace: str, tmp_path: Path) -> Iterato
     actors: list[ActorProcess] = []
 
     def start(
-        script_type: str = "osis", *flags: str, control: bool = False, url: str = "", ready: bool = True
+        script_type: str = "osis",
+        *flags: str,
+        control: bool = False,
+        url: str = "",
+        ready: bool = True,
+        fresh: bool = False,
     ) -> ActorProcess:
-        actor = ActorProcess(tmp_path, url or valkey.url, namespace, script_type, flags, control=control)
+        actor = ActorProcess(tmp_path, url or valkey.url, namespace, script_type, flags, control=control, fresh=fresh)
         actors.append(actor)
         if ready:
             actor.wait_ready()

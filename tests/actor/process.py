@@ -42,6 +42,7 @@ class ActorProcess:
         flags: More command-line flags.
         control: Give it a control socket, as a supervisor does.
         program: Python's arguments in place of `-m hero_actor`.
+        fresh: Execute it in any case, for a test of the start itself.
 
     Attributes:
         log_path: File with everything that it logs.
@@ -58,6 +59,7 @@ class ActorProcess:
         *,
         control: bool,
         program: Sequence[str] = ("-m", "hero_actor"),
+        fresh: bool = False,
     ) -> None:
         self.name = f"{script_type}-{uuid.uuid4().hex[:8]}"
         self.log_path = folder / f"{self.name}.log"
@@ -69,7 +71,7 @@ class ActorProcess:
         if control:
             command += ["--control-fd", str(theirs.fileno())]
         with theirs, self.log_path.open("wb") as log:
-            self.process = ForkedPopen(
+            self.process = (subprocess.Popen if fresh else ForkedPopen)(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

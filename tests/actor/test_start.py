@@ -68,7 +68,7 @@ def test_actor_process_loads_none_of_the_heavy_libraries() -> None:
 
 
 def test_idle_osis_actor_has_at_most_35_megabytes_resident(start_actor: StartActor, client: JobClient) -> None:
-    actor = start_actor("osis", control=True)
+    actor = start_actor("osis", control=True, fresh=True)
     assert client.run("40 + 2").result() == "42"
 
     eventually(lambda: actor.events("beat") and actor.events("beat")[-1]["jobs"] == 1)
@@ -90,7 +90,7 @@ def test_first_job_is_finished_a_quarter_of_a_second_after_launch(start_actor: S
         limit_s = 0.25 * max(1.0, (time.monotonic() - began_mono) / REFERENCE_S)
         began_mono = time.monotonic()
         job_id = client.submit("40 + 2")
-        actor = start_actor("osis", ready=False)
+        actor = start_actor("osis", ready=False, fresh=True)
         client.reply(job_id)
         took_s = time.monotonic() - began_mono
         actor.close()

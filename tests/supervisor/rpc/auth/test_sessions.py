@@ -20,6 +20,7 @@ from hero_supervisor.rpc.auth import scopes, session
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.scopes import Attempts, Holder, Scope, Tokens
 from hero_supervisor.rpc.auth.session import RpcSession
+from hero_supervisor.rpc.methods.jobs import ANONYMOUS
 from hero_supervisor.rpc.protocol.wire import ErrorCode, Request, RpcError
 from tests.supervisor.rpc.raw_client import job as job_fields
 
@@ -240,7 +241,7 @@ def test_what_is_no_job_is_left_as_it_is(make: Callable[..., RpcSession]) -> Non
 def test_a_job_that_names_nobody_becomes_one_of_the_connection(make: Callable[..., RpcSession]) -> None:
     one = make("x")
     one.become("n", Scope.USER, "token")
-    anonymous = Job.from_fields({**job_fields(), **session.ANONYMOUS})
+    anonymous = Job.from_fields({**job_fields(), **ANONYMOUS})
     assert one.bound(anonymous) == {"caller_id": "n", "context_id": "x"}
     mine = Job.from_fields({**job_fields(), "caller_id": "n", "context_id": "x"})
     assert one.bound(mine) == {}

@@ -1,7 +1,7 @@
 """The actor process: starts engine, lanes and beat, watches over them, and ends them in order.
 
 `cli.py` makes one `Actor` and runs it in the main thread, which never talks to the store while lanes run: it reports to
-the supervisor once a second, even if the store does not answer. It ends the other threads through `ShutdownFlags`.
+the supervisor even if the store does not answer. It ends the other threads through `ShutdownFlags`.
 
 Order of the end: no lane claims any more; the lanes finish and settle what they run; the beat, which kept the
 incarnation alive until then, ends; the incarnation leaves the registry, which hands back what is still claimed in its
@@ -33,6 +33,7 @@ from hero_actor.upkeep.control import ControlSocket, die_with_parent
 from hero_actor.upkeep.drain import Drain
 from hero_actor.upkeep.kill_leftovers import kill_leftovers
 from hero_actor.upkeep.report import lane_report, rss_bytes
+from hero_actor.upkeep.report_pace import ReportPace
 from hero_actor.upkeep.stop_listener import StopListener
 from hero_actor.upkeep.wake_ups import WakeUps
 from hero_engine.engine import AsksStore, Engine, OffersFunctions
@@ -50,8 +51,6 @@ from hero_process.exit_codes import ProcessExit
 
 log = logging.getLogger(__name__)
 
-#: Time between two reports to the supervisor, in seconds.
-REPORT_S = 1.0
 #: While draining, idle lanes are woken this often, in seconds: one may have started to block just after the last time.
 _DRAIN_LOOK_S = 0.05
 #: The store counts as gone when it has owed the beat an answer for this long, in seconds.
@@ -88,6 +87,7 @@ class Actor:
         self._control = ControlSocket(options.control_fd) if options.control_fd is not None else None
         self._wake_ups = WakeUps(self._shutdown, self._control)
         self._lanes: list[Lane] = []
+        self._report_pace = ReportPace(self._lanes, self._shutdown, self._outage)
         self._lent_slots = LentSlots(options.lanes, self._has_idle_lane, self._start_spare_lane)
         self._lane_options: dict[str, Any] = {}
         self._new_batch: Callable[[], Batch]
@@ -223,6 +223,7 @@ class Actor:
             shutdown=self._shutdown,
             outage=self._outage,
             grace_s=options.grace_s,
+            on_beat=self._report_pace.wake_if_news,
         )
         self._lane_options = {
             "store": self._store,
@@ -299,19 +300,20 @@ class Actor:
             control=self._control,
             grace_s=self._options.grace_s,
         )
-        report_mono = time.monotonic()
         while True:
             now_mono = time.monotonic()
             self._announce_ready()
-            if now_mono >= report_mono:
-                report_mono = now_mono + REPORT_S
+            if self._report_pace.due_s(now_mono) <= 0:
                 self._report(beat)
+                self._report_pace.reported(now_mono)
                 self._check_quotas()
                 if self._missing_engine is not None and self._missing_engine.engine_found():
                     self._shutdown.request(Reason.ENGINE_FOUND)
             if drain.advance(now_mono):
                 return
-            self._wake_ups.wait(_DRAIN_LOOK_S if self._shutdown.drain.is_set() else report_mono - now_mono)
+            with self._report_pace.asleep():
+                due_s = self._report_pace.due_s(time.monotonic())
+                self._wake_ups.wait(_DRAIN_LOOK_S if self._shutdown.drain.is_set() else due_s)
 
     def _announce_ready(self) -> None:
         """Say once that jobs run here: the engine is loaded, and each lane has claimed or waits on its queue."""

@@ -95,7 +95,7 @@ class Service:
         self._load = load
         self._environ = os.environ if environ is None else environ
         self._notifier = Notifier(self._environ)
-        self._status = ServiceStatus(self._notifier, self.children)
+        self._status = ServiceStatus(self._notifier, lambda: self._supervision.phases() if self._supervision else ())
         self._watch: StoreWatch | None = None
         self._supervision: Supervision | None = None
         self._fleet: Fleet | None = None

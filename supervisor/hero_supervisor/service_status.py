@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from hero_supervisor.children.child_view import ChildView
+from hero_supervisor.children.child_view import SlotPhase
 from hero_supervisor.policy.child_state import Phase
 from hero_supervisor.systemd.notify import Notifier
 
@@ -25,12 +25,12 @@ class ServiceStatus:
 
     Args:
         notifier: Speaks to the service manager.
-        children: Gives the actors as they are now.
+        phases: Gives the phases of the actors as they are now.
     """
 
-    def __init__(self, notifier: Notifier, children: Callable[[], tuple[ChildView, ...]]) -> None:
+    def __init__(self, notifier: Notifier, phases: Callable[[], tuple[SlotPhase, ...]]) -> None:
         self._notifier = notifier
-        self._children = children
+        self._phases = phases
         self._watchdog_due_mono = 0.0
 
     def ready(self, store: str) -> None:
@@ -39,19 +39,19 @@ class ServiceStatus:
         Args:
             store: Which store it uses: `embedded` or `external`.
         """
-        children = self._children()
-        log.info("service.ready", extra={"store": store, "ready": _ready_count(children), "of": len(children)})
+        slots = self._phases()
+        log.info("service.ready", extra={"store": store, "ready": _ready_count(slots), "of": len(slots)})
         self._notifier.ready()
 
     def tick(self) -> None:
         """Update the line of text, and give the watchdog its sign of life when that is due."""
-        children = self._children()
+        slots = self._phases()
         not_ready = [
-            f"{child.slot} {'unavailable' if child.unavailable else child.phase}"
-            for child in children
-            if not _takes_jobs(child)
+            f"{slot.slot} {'unavailable' if slot.unavailable else slot.phase}"
+            for slot in slots
+            if not _takes_jobs(slot)
         ]
-        text = f"{_ready_count(children)} of {len(children)} actors ready"
+        text = f"{len(slots) - len(not_ready)} of {len(slots)} actors ready"
         self._notifier.status(text + (f": {', '.join(not_ready[:_MAX_NAMED])}" if not_ready else ""))
         if self._notifier.watchdog_s is not None:
             now_mono = asyncio.get_running_loop().time()
@@ -60,9 +60,9 @@ class ServiceStatus:
                 self._notifier.alive()
 
 
-def _takes_jobs(child: ChildView) -> bool:
-    return child.phase is Phase.RUNNING and not child.unavailable
+def _takes_jobs(slot: SlotPhase) -> bool:
+    return slot.phase is Phase.RUNNING and not slot.unavailable
 
 
-def _ready_count(children: tuple[ChildView, ...]) -> int:
-    return sum(map(_takes_jobs, children))
+def _ready_count(slots: tuple[SlotPhase, ...]) -> int:
+    return sum(map(_takes_jobs, slots))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
@@ -56,6 +56,7 @@ class BeatThread:
         shutdown: Where it asks for the end of the process.
         outage: Where it reports trouble with the store.
         grace_s: How long a job may run past its deadline, in seconds.
+        on_beat: Called once a second, before the store is asked.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class BeatThread:
         shutdown: ShutdownFlags,
         outage: StoreOutage,
         grace_s: float,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._operations = operations
@@ -74,6 +76,7 @@ class BeatThread:
         self._shutdown = shutdown
         self._outage = outage
         self._grace_s = grace_s
+        self._on_beat = on_beat
         self._every_s = min(EVERY_S, operations.lease_ms / 4000)
         self._look = threading.Event()
         self._ended = threading.Event()
@@ -133,6 +136,7 @@ class BeatThread:
             now_mono = time.monotonic()
             if now_mono >= due_mono:
                 due_mono = now_mono + self._every_s
+                self._on_beat()
                 self._refresh()
             self._end_overdue(time.monotonic())
             if self._look.wait(self._until_next_s(due_mono)) and not self._ended.wait(LOOK_S):

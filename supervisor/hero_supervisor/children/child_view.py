@@ -1,10 +1,19 @@
-"""One slot as the RPC, the fleet and the service's status see it: a snapshot, plain data."""
+"""One slot as the RPC, the fleet and the service's status see it: snapshots, plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hero_supervisor.policy.child_state import Phase
+
+
+class SlotPhase(NamedTuple):
+    """What every tick wants to know of each slot: its name, its phase, and why its engine can run nothing."""
+
+    slot: str
+    phase: Phase
+    unavailable: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

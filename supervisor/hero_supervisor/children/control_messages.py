@@ -7,7 +7,7 @@ wrong; an actor of a later version is not killed for a word that this version do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hero_supervisor.policy.events import Heartbeat, LaneReport
 
@@ -29,6 +29,12 @@ class ActorReport:
     jobs: int = 0
     rss_bytes: int = 0
     unavailable: str = ""
+
+    def updated(self, *, busy: int, jobs: int, rss_bytes: int) -> ActorReport:
+        """Give the report with the figures of a heartbeat. Those of an idle actor stay the same."""
+        if (busy, jobs, rss_bytes) == (self.busy, self.jobs, self.rss_bytes):
+            return self
+        return replace(self, busy=busy, jobs=jobs, rss_bytes=rss_bytes)
 
 
 def read_heartbeat(message: Mapping[str, object]) -> Heartbeat:

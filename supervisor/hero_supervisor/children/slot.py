@@ -305,8 +305,7 @@ class Slot:
                 self._on_ready(message)
             case "beat":
                 heartbeat = read_heartbeat(message)
-                self._reported = replace(
-                    self._reported,
+                self._reported = self._reported.updated(
                     busy=sum(lane.state == "running" for lane in heartbeat.lanes),
                     jobs=whole(message.get("jobs")),
                     rss_bytes=whole(message.get("rss_bytes")),

@@ -56,7 +56,8 @@ class RestartLimits:
         backoff_max_s: Longest pause, and the pause while the child is held.
         healthy_s: After being ready for this long, the next crash counts as a first one again.
         boot_s: Time that a start may take without a sign of life. It is long because a cold disk is slow.
-        beat_s: Time without a heartbeat after which the process counts as hanging. Heartbeats come every second.
+        beat_s: Time without a heartbeat after which the process counts as hanging. Heartbeats come every second, those
+            of an idle actor every two.
         overdue_s: Time past its deadline that a job may hold a lane.
         stuck_s: Time that a lane may neither run nor move while its store is up. Lanes move every second.
         shutdown_s: Time to drain on request.

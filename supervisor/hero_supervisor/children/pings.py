@@ -32,8 +32,11 @@ from hero_supervisor.policy.child_state import Phase
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks.
+#: Seconds between two looks, at least and at most, and which share of the idle time they are between those. A look at
+#: many slots costs a supervisor that has nothing else to do a tenth of its time if it looks every second.
 _LOOK_S = 1.0
+_MAX_LOOK_S = 5.0
+_LOOK_SHARE = 0.01
 #: How long the end of the service waits for a ping that is being deleted, in seconds.
 _TIDY_UP_S = 2.0
 #: Group of the ping jobs. No actor serves it.
@@ -88,9 +91,10 @@ class Pings:
 
     async def run(self) -> None:
         """Look repeatedly, until cancelled."""
+        look_s = max(_LOOK_S, min(_MAX_LOOK_S, self._idle_s * _LOOK_SHARE))
         try:
             while True:
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(look_s)
                 self._look(time.monotonic())
         finally:
             asking = [idle.asking for idle in self._idle.values() if idle.asking is not None]

@@ -18,8 +18,9 @@ KNOWN_SKIPS = {
     r"promtool is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"Chromium is not installed": ".ci/run installs it, where Debian's packages can be had",
     r"Go is not installed": "not every machine that runs CI has it, and Debian's is large",
+    r"the modules of go-ethereum cannot be had": "a machine may not reach the proxy of Go, or has an older Go",
     r"no kubectl": "no registry that CI reaches has a package of it; the manifests' other tests run",
-    r"cargo cannot fetch": "scripts/acceptance needs the registry of crates, which a machine may not reach",
+    r"cargo cannot fetch": "they need the registry of crates, which a machine may not reach",
     r"the environment of \w+ has not been made": "the peer systems are installed by benchmarks, not by tests",
 }
 

@@ -23,6 +23,7 @@ SECONDS = {
     "tests/supervisor/test_service.py": 60,
     "tests/security/test_loop_lag.py": 50,
     "tests/supervisor/rpc/test_foreign_clients.py": 50,
+    "tests/supervisor/rpc/emit/test_rust.py": 100,
     "tests/acceptance/test_published.py": 45,
     "tests/chaos/test_any_interleaving.py": 45,
     "tests/ctl/commands/test_job_control.py": 45,

@@ -217,6 +217,46 @@ def test_the_example_for_go_runs(deployment: Deployment, go_example: Path, trans
     assert done.stdout.splitlines() == ["output: 42", "failed in line 2: ErrorRuntime", "later: 42"]
 
 
+@pytest.fixture(scope="module")
+def geth_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example on go-ethereum's client, whose modules come from the proxy of Go or from its cache."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go is not installed")
+    built = tmp_path_factory.mktemp("geth") / "example"
+    environ = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+
+    def ran(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [go, *command], cwd=GO / "geth_example", env=environ, capture_output=True, text=True, check=False,
+            timeout=900,
+        )  # fmt: skip
+
+    fetched = ran("mod", "download", "github.com/ethereum/go-ethereum")
+    if fetched.returncode:
+        pytest.skip(f"the modules of go-ethereum cannot be had: {fetched.stderr.strip()[-300:]}")
+    done = ran("build", "-o", str(built), ".")
+    assert done.returncode == 0, done.stderr
+    return built
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_example_for_the_client_of_go_ethereum_runs(
+    deployment: Deployment, geth_example: Path, transport: str
+) -> None:
+    url = f"unix://{deployment.socket}" if transport == "unix" else f"{transport}://127.0.0.1:{deployment.port}"
+
+    done = subprocess.run([geth_example, url, TOKEN], capture_output=True, text=True, check=False, timeout=500)
+
+    assert done.returncode == 0, done.stderr
+    calls, events = done.stdout.splitlines()[:3], done.stdout.splitlines()[3:]
+    assert calls == ["output: 42", "failed in line 2: ErrorRuntime", "batch: hero-runtime job_not_found"]
+    if transport == "http":
+        assert events == ["no subscriptions over HTTP"]
+    else:
+        assert (events[0], events[-1]) == ("event: created", "event: finished")
+
+
 def test_many_calls_of_one_loop_wait_together(deployment: Deployment) -> None:
     async def run() -> list[str]:
         async with builder(deployment, "http").build_async() as supervisor:

@@ -6,7 +6,6 @@ import json
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from hero_supervisor.rpc.emit.document import whole_document
 from hero_supervisor.rpc.methods import examples
 from hero_supervisor.rpc.methods.overview import overview_examples
 from tests.deployment import Deployment
+from tests.supervisor.rpc.emit.talking_program import TalkingProgram
 from tests.supervisor.rpc.lossy_relay import LossyRelay
 from tests.supervisor.rpc.raw_client import RawClient
 
@@ -86,35 +86,8 @@ def test_the_example_compiles_strictly_and_runs(deployment: Deployment, compiled
     assert (moves[0], moves[-1]) == ("event: created", "event: finished")
 
 
-class NodeProgram:
-    """Node with the client, which says what happens and waits where a test is asked for something."""
-
-    def __init__(self, url: str, mode: str, errors: Path) -> None:
-        self._errors = errors
-        self._file = errors.open("wb")
-        command = [*NODE, str(CALLS), str(CLIENT / "hero.js"), url, examples.TOKEN, mode]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._file, text=True
-        )
-
-    def __enter__(self) -> NodeProgram:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._file.close()
-
-    def said(self) -> Iterator[dict[str, Any]]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            yield json.loads(line)
-        assert self._process.wait() == 0, self._errors.read_text("utf-8")
-
-    def answer(self, line: str = "") -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
+def node_program(url: str, mode: str, errors: Path) -> TalkingProgram:
+    return TalkingProgram([*NODE, str(CALLS), str(CLIENT / "hero.js"), url, examples.TOKEN, mode], errors)
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
@@ -130,7 +103,7 @@ def test_each_example_of_the_description_is_a_call_that_the_client_makes(
     answers: dict[str, Any] = {}
     with RawClient(deployment.socket) as client:  # the act that the examples ask for
         client.call("stop_jobs", {"act_id": overview_examples.ACT, "job_ids": ["nowhere"], "reason": "wrong input"})
-    with NodeProgram(f"{scheme}://127.0.0.1:{deployment.port}", "examples", tmp_path / "errors") as node:
+    with node_program(f"{scheme}://127.0.0.1:{deployment.port}", "examples", tmp_path / "errors") as node:
         for said in node.said():
             if said.get("waits"):
                 node.answer(json.dumps(calls))
@@ -150,7 +123,7 @@ def test_lost_answers_neither_repeat_a_job_nor_lose_an_event(
     told: dict[str, Any] = {}
     with (
         LossyRelay(deployment.port) as relay,
-        NodeProgram(f"{scheme}://127.0.0.1:{relay.port}", "losses", tmp_path / "errors") as node,
+        node_program(f"{scheme}://127.0.0.1:{relay.port}", "losses", tmp_path / "errors") as node,
     ):
         for said in node.said():
             told |= said
@@ -170,7 +143,7 @@ def test_a_call_that_may_have_taken_effect_is_not_repeated(deployment: Deploymen
     told: dict[str, Any] = {}
     with (
         LossyRelay(deployment.port) as relay,
-        NodeProgram(f"{scheme}://127.0.0.1:{relay.port}", "unrepeatable", tmp_path / "errors") as node,
+        node_program(f"{scheme}://127.0.0.1:{relay.port}", "unrepeatable", tmp_path / "errors") as node,
     ):
         for said in node.said():
             told |= said
@@ -188,7 +161,7 @@ def test_refusals_and_the_end_of_a_client_are_errors_with_a_kind(
     told: dict[str, Any] = {}
     with (
         socket.socket() as deaf,
-        NodeProgram(f"{scheme}://127.0.0.1:{deployment.port}", "refusals", tmp_path / "errors") as node,
+        node_program(f"{scheme}://127.0.0.1:{deployment.port}", "refusals", tmp_path / "errors") as node,
     ):
         deaf.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can
         for said in node.said():

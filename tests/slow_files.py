@@ -18,6 +18,7 @@ SECONDS = {
     "tests/ctl/test_remote_tls.py": 75,
     "tests/chaos/test_matrix.py": 70,
     "tests/chaos/test_two_hosts.py": 70,
+    "tests/scripts/test_try_wheels.py": 70,
     "tests/ctl/bench/test_bench.py": 65,
     "tests/rhai/test_memory_budget.py": 60,
     "tests/supervisor/test_service.py": 60,

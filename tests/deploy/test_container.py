@@ -33,13 +33,15 @@ def last(name: str) -> str:
 
 
 def bases() -> list[tuple[str, str]]:
-    """Give the image of each FROM, and the build argument that holds its digest."""
-    found = [rest.split()[0].partition("@") for name, rest in instructions() if name == "FROM"]
+    """Give the image of each FROM that does not name a stage, and the build argument that holds its digest."""
+    stages = {rest.split(" AS ")[1] for name, rest in instructions() if name == "FROM" and " AS " in rest}
+    images = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
+    found = [image.partition("@") for image in images if image not in stages]
     return [(image, digest.removeprefix("${").removesuffix("}")) for image, _, digest in found]
 
 
 def test_base_images_are_plain_names_with_a_version_and_no_registry() -> None:
-    assert len(bases()) == 2
+    assert bases()
     assert [image for image, _ in bases() if not re.fullmatch(r"[a-z]+:[\w.-]*\d[\w.-]*", image)] == []
 
 
@@ -47,7 +49,7 @@ def test_every_base_image_needs_a_digest_that_has_no_default() -> None:
     arguments = {rest for name, rest in instructions() if name == "ARG"}
 
     # An empty digest leaves "image:tag@", which no program accepts as a name.
-    assert {argument for _, argument in bases()} == arguments == {"RUST_DIGEST", "PYTHON_DIGEST"}
+    assert {argument for _, argument in bases()} == arguments == {"PYTHON_DIGEST"}
     described = (ROOT / "docs/how-to/containers.md").read_text()
     assert all(f"--build-arg {argument}=sha256:" in described for argument in arguments)
     assert all(f"inspect {image} " in described for image, _ in bases())
@@ -77,7 +79,8 @@ def test_copied_files_exist_and_are_all_that_the_wheel_is_built_from() -> None:
     assert {f"!{source.split('/')[0]}" for source in sources} <= set(ignored)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = [*wheel["packages"], *wheel["force-include"], project["project"]["readme"]]
+    needed = [*wheel["packages"], *wheel["force-include"], project["project"]["readme"], "engines/rhai-py/Cargo.lock"]
+    needed.append(".cargo/config.toml")  # without it the script engine has the weaker bound of memory
     needed += project["project"]["license-files"]
     assert [path for path in needed if not any(Path(path).is_relative_to(source) for source in sources)] == []
 

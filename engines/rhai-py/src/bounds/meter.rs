@@ -293,7 +293,7 @@ impl Meter {
 #[inline]
 pub const fn held(size: usize) -> isize {
     let bytes = (size + 23) & !15;
-    (if bytes < 32 { 32 } else { bytes }).cast_signed()
+    (if bytes < 32 { 32 } else { bytes }) as isize
 }
 
 /// Counts for one run, from `open` until it is dropped. Sessions of one thread nest.

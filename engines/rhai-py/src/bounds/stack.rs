@@ -225,34 +225,52 @@ fn run_at<R>(top: usize, f: impl FnOnce(usize) -> R) -> Result<R, Box<dyn Any + 
 /// Gets the data and the stack pointer from before the switch.
 type Enter = unsafe extern "C" fn(*mut c_void, usize);
 
-#[cfg(target_arch = "x86_64")]
-#[unsafe(naked)]
-unsafe extern "C" fn switch(top: usize, data: *mut c_void, enter: Enter) {
-    core::arch::naked_asm!(
-        "push rbp",
-        "mov rbp, rsp",
-        "mov rsp, rdi",
-        "mov rdi, rsi",
-        "mov rsi, rbp",
-        "call rdx",
-        "mov rsp, rbp",
-        "pop rbp",
-        "ret",
-    )
+unsafe extern "C" {
+    /// Calls `enter(data, from)` with the stack pointer at `top`; `from` is the stack pointer from before.
+    #[link_name = "rhai_py_switch_stack"]
+    fn switch(top: usize, data: *mut c_void, enter: Enter);
 }
 
+// A naked function would say the same, but needs Rust 1.88; Debian 13 has 1.85. Each is in a section of its own and
+// hidden, as the compiler would do it, so that no other library can take its place.
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .text.rhai_py_switch_stack, \"ax\", @progbits",
+    ".balign 16",
+    ".globl rhai_py_switch_stack",
+    ".hidden rhai_py_switch_stack",
+    ".type rhai_py_switch_stack, @function",
+    "rhai_py_switch_stack:",
+    "push rbp",
+    "mov rbp, rsp",
+    "mov rsp, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rbp",
+    "call rdx",
+    "mov rsp, rbp",
+    "pop rbp",
+    "ret",
+    ".size rhai_py_switch_stack, . - rhai_py_switch_stack",
+    ".popsection",
+);
+
 #[cfg(target_arch = "aarch64")]
-#[unsafe(naked)]
-unsafe extern "C" fn switch(top: usize, data: *mut c_void, enter: Enter) {
-    core::arch::naked_asm!(
-        "stp x29, x30, [sp, #-16]!",
-        "mov x29, sp",
-        "mov sp, x0",
-        "mov x0, x1",
-        "mov x1, x29",
-        "blr x2",
-        "mov sp, x29",
-        "ldp x29, x30, [sp], #16",
-        "ret",
-    )
-}
+core::arch::global_asm!(
+    ".pushsection .text.rhai_py_switch_stack, \"ax\", @progbits",
+    ".balign 4",
+    ".globl rhai_py_switch_stack",
+    ".hidden rhai_py_switch_stack",
+    ".type rhai_py_switch_stack, @function",
+    "rhai_py_switch_stack:",
+    "stp x29, x30, [sp, #-16]!",
+    "mov x29, sp",
+    "mov sp, x0",
+    "mov x0, x1",
+    "mov x1, x29",
+    "blr x2",
+    "mov sp, x29",
+    "ldp x29, x30, [sp], #16",
+    "ret",
+    ".size rhai_py_switch_stack, . - rhai_py_switch_stack",
+    ".popsection",
+);

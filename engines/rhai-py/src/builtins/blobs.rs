@@ -34,7 +34,7 @@ pub fn put(text: &mut BudgetText, blob: &Blob) {
     for (index, bytes) in blob.chunks(STEP).enumerate() {
         part.clear();
         for (offset, byte) in bytes.iter().enumerate() {
-            if offset.is_multiple_of(8) && index + offset > 0 {
+            if offset % 8 == 0 && index + offset > 0 {
                 part.push(' ');
             }
             part.push(char::from(DIGITS[usize::from(byte >> 4)]));
@@ -56,7 +56,7 @@ pub fn text(blob: &Blob) -> ImmutableString {
 }
 
 fn as_string(blob: &Blob) -> Answer<ImmutableString> {
-    if let Ok(text) = str::from_utf8(blob) {
+    if let Ok(text) = std::str::from_utf8(blob) {
         fits_string(Some(text.len()))?;
         let mut copy = ExactText::sized(text.len());
         copy.push(text);

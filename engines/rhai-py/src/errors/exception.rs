@@ -38,9 +38,8 @@ fn build(py: Python<'_>, report: Report, text: &str, name: Option<&str>) -> PyRe
     fields.set_item("kind", &report.kind)?;
     fields.set_item("line", report.position.line())?;
     fields.set_item("column", report.position.position())?;
-    if let Some(line) = report.position.line()
-        && report.source.as_deref() == name
-    {
+    let is_here = report.source.as_deref() == name;
+    if let Some(line) = report.position.line().filter(|_| is_here) {
         fields.set_item("source_line", text.lines().nth(line - 1))?;
     }
     fields.set_item("source", &report.source)?;

@@ -95,7 +95,7 @@ fn stop_parsing_in_time(engine: &mut Engine, watch: &Arc<Watch>) {
     let watch = watch.clone();
     #[expect(deprecated, reason = "marked volatile, not deprecated; the only hook into the parser")]
     engine.on_parse_token(move |token, _, _| {
-        if watch.count_token().is_multiple_of(TOKENS_PER_LOOK) && !watch.poll() {
+        if watch.count_token() % TOKENS_PER_LOOK == 0 && !watch.poll() {
             return Token::LexError(Box::new(LexError::Runtime("the script is stopped".into())));
         }
         token

@@ -82,10 +82,8 @@ fn break_circles(scope: &Scope<'_>, outcome: &Answer<Dynamic>) {
     if lives_on {
         return;
     }
-    for (_, _, value) in scope.iter_raw() {
-        if value.is_shared()
-            && let Some(mut cell) = value.clone().write_lock::<Dynamic>()
-        {
+    for (_, _, value) in scope.iter_raw().filter(|(_, _, value)| value.is_shared()) {
+        if let Some(mut cell) = value.clone().write_lock::<Dynamic>() {
             let content = mem::take(&mut *cell);
             drop(cell);
             drop(content);

@@ -105,9 +105,7 @@ impl Library {
         let Some((stamp, mut reader)) = opened else {
             return Err(EvalAltResult::ErrorModuleNotFound(name.into(), position).into());
         };
-        if let Some((known, ast)) = lock(&self.compiled).get(name)
-            && *known == stamp
-        {
+        if let Some((_, ast)) = lock(&self.compiled).get(name).filter(|(known, _)| *known == stamp) {
             return Ok(ast.clone());
         }
         let mut text = String::new();

@@ -69,9 +69,8 @@ impl Program {
         if !self.busy.swap(true, Acquire) {
             return Lease { ast: &self.ast, busy: Some(&self.busy) };
         }
-        if self.source.len() <= SHORT_SOURCE_BYTES
-            && let Some(twin) = self.twins.iter().find(|twin| !twin.busy.swap(true, Acquire))
-        {
+        let is_short = self.source.len() <= SHORT_SOURCE_BYTES;
+        if let Some(twin) = self.twins.iter().find(|twin| is_short && !twin.busy.swap(true, Acquire)) {
             if let Some(ast) = twin.ast.get() {
                 return Lease { ast, busy: Some(&twin.busy) };
             }

@@ -93,6 +93,7 @@ def test_filters_are_in_the_address_and_selected_jobs_are_stopped_after_a_questi
     dropped = [submit(supervisor, script=f"// drop {n}\n1") for n in range(2)]
     page = shown(address(server, "jobs"))
 
+    expect(page.get_by_role("button", name="Waiting 3", exact=True)).to_be_visible()
     page.get_by_label("Text in script or error").fill("drop")
     page.get_by_role("button", name="Search").click()
     expect(page.locator("tbody tr")).to_have_count(2)
@@ -108,6 +109,7 @@ def test_filters_are_in_the_address_and_selected_jobs_are_stopped_after_a_questi
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
     expect(page.get_by_text("2 jobs stopped.")).to_be_visible()
+    expect(page.get_by_role("button", name="Waiting 1", exact=True)).to_be_visible()
     assert {str(supervisor.get_job_status(job_id)) for job_id in dropped} == {"stopped"}
     assert str(supervisor.get_job_status(kept)) == "dispatched"
 

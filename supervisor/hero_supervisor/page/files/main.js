@@ -288,7 +288,7 @@ function frame() {
       : page.live
         ? nothing
         : html`<p class="banner quiet" role="status">Live updates are paused. <button @click=${() => toggle('live', true)}>Go on</button></p>`}
-    ${silence && state === 'open' ? html`<p class="banner" role="status">The store does not answer: ${silence}. What you see is from before.</p>` : nothing}
+    ${silence && state === 'open' ? html`<p class="banner" role="status">The store does not answer: ${silence}.${current?.loaded ? ' What you see is from before.' : ''}</p>` : nothing}
     ${page.acts.view()}
     <main id="main" tabindex="-1">
       ${current?.error && !current.loaded ? html`<h1>${TITLES[current.name] ?? 'Not found'}</h1>${loading(current.error)}` : nothing}

@@ -4,6 +4,7 @@ import {ask} from '../dialogs.js';
 import {html, nothing, table, when} from '../parts.js';
 import {bytes, count} from '../format.js';
 import {Log} from '../log.js';
+import {address} from '../router.js';
 
 export default class Actors {
   every_s = 2;
@@ -41,7 +42,7 @@ export default class Actors {
       ${table('Processes', [['actor'], ['type'], ['host'], ['phase'], ['lanes', 'number'], ['jobs', 'number'], ['memory', 'number'], ['restarts', 'number'], ['last sign'], ['']], this.actors.map((a) => html`<tr>
         <th scope="row">${a.name}</th><td>${a.script_type}</td><td>${a.host}</td>
         <td>${a.unavailable ? html`<span class="badge" data-status="error">✗ cannot run scripts</span> ${a.unavailable}` : a.supervised?.held ? html`<span class="badge" data-status="error">✗ held</span>` : (a.supervised?.phase ?? '')}</td>
-        <td class="number">${a.busy} of ${a.lanes}</td><td class="number">${count(a.jobs)}</td>
+        <td class="number">${a.busy ? html`<a href=${address('jobs', [], {tab: 'active', type: a.script_type})}>${a.busy}</a>` : 0} of ${a.lanes}</td><td class="number">${count(a.jobs)}</td>
         <td class="number">${bytes(a.supervised?.rss_bytes)}</td><td class="number">${a.supervised?.restarts ?? ''}</td>
         <td>${when(a.beat_at, this.page)}</td>
         <td>${a.supervised && admin ? html`<button aria-expanded=${this.shown === a.supervised.slot} @click=${() => this.#show(a.supervised.slot)}>Log</button>` : nothing}</td>

@@ -41,6 +41,7 @@ export default class Jobs {
     this.page = page;
     this.#slices = new Slices(page);
     this.jobs = [];
+    this.counts = {}; // of the states whose number the store keeps
     this.damaged = [];
     this.cursors = [''];
     this.move(params);
@@ -61,6 +62,8 @@ export default class Jobs {
     const [, method, fixed] = TABS[this.tab];
     const {params: wanted, cursors} = this;
     const filter = this.#filter;
+    const counting = this.page.rpc.call('stats');
+    counting.catch(() => {}); // awaited below, where its failure is that of the page
     const jobs = [];
     let damaged = [];
     let cursor = this.cursors.at(-1);
@@ -74,8 +77,10 @@ export default class Jobs {
       cursor = answer.cursor;
       if (!cursor) break;
     }
+    const {queues, actors} = await counting;
     // Meanwhile somebody may have asked for other jobs, and their answer may have come before this one.
     if (wanted !== this.params || cursors !== this.cursors) return;
+    this.counts = {waiting: queues.reduce((sum, q) => sum + q.waiting, 0), active: actors.busy};
     this.jobs = jobs;
     this.damaged = damaged;
     this.next = cursor;
@@ -87,7 +92,7 @@ export default class Jobs {
   view() {
     return html`
       <h1>Jobs</h1>
-      ${tabs('State', Object.entries(TABS).map(([tab, [title]]) => [tab, title]), this.tab, (tab) => go('jobs', [], {...this.params, tab: tab === 'all' ? '' : tab}))}
+      ${tabs('State', Object.entries(TABS).map(([tab, [title]]) => [tab, this.counts[tab] ? `${title} ${count(this.counts[tab])}` : title]), this.tab, (tab) => go('jobs', [], {...this.params, tab: tab === 'all' ? '' : tab}))}
       <form class="filters" role="search" @submit=${(e) => this.#search(e)}>
         <label>Job id <input name="id" data-search .value=${this.params.id ?? ''} placeholder="whole, or its beginning" autocomplete="off"></label>
         <label>Type <select name="type">

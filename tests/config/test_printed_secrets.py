@@ -8,15 +8,14 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from hero_config.layers.secrets import without_secrets
 from hero_config.model.urls import problem_of_url, shown_url
-from hero_ctl.app import app
 from hero_ctl.error_messages import explain
 from hero_job import HeroJobError, StoreUrlInvalid
 from hero_job.client.url import parse_url
 from hero_supervisor.cli import main
+from tests.ctl.in_process import invoke
 
 #: A password in two parts, around a character that should be percent-encoded, or may be taken for a part of a URL.
 ODD = ("#", "/", "?", "@", ":", "%", "%zz", " ", "[", "]", "\\", '"', "'", "&", "=", ";", "\t", "é", "$", "{", "0x", "")
@@ -95,7 +94,7 @@ def test_no_command_on_the_config_prints_a_part_of_it(url: str, tmp_path: Path) 
 @pytest.mark.parametrize("url", SOME)
 @pytest.mark.parametrize("command", [["ping"], ["queues"], ["doctor"], ["actors", "--json"]], ids=" ".join)
 def test_no_command_of_heroctl_prints_a_part_of_it(url: str, command: list[str]) -> None:
-    result = CliRunner().invoke(app, [*command, "--redis-url", url])
+    result = invoke([*command, "--redis-url", url])
     assert result.exit_code != 0
     error = result.exception
     assert isinstance(error, SystemExit | HeroJobError), error

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import typer
-from click.testing import CliRunner
 
 from hero_ctl.app import app
 from hero_ctl.examples import EXAMPLES
 from hero_job import JobBuilder
 from tests.ctl.conftest import HEROCTL, environment
+from tests.ctl.in_process import invoke
 from tests.deployment import LONG_LEASE_S, Deployment, deployed
 from tests.eventually import eventually
 from tests.forked_heroctl import run_line
@@ -62,8 +61,7 @@ def service_call(service: Deployment, env: dict[str, str], line: str) -> subproc
 
 def test_every_help_ends_in_two_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    # Made once: the test runner of typer makes it for each call. Its type is that of typer's own copy of click.
-    group: Any = typer.main.get_command(app)
+    group = typer.main.get_command(app)
     commands = set(_leaves(group, ""))
     canonical = {name for name in commands if not any(name.startswith(old) for old in ("actors", "keys"))}
     nouns = {name.partition(" ")[2] for name in canonical if name.startswith(("job ", "queue ", "actor "))}
@@ -71,7 +69,7 @@ def test_every_help_ends_in_two_examples(monkeypatch: pytest.MonkeyPatch) -> Non
     missing = canonical - set(EXAMPLES) - short - WITHOUT
     assert missing == set()
     for name, examples in EXAMPLES.items():
-        shown = CliRunner().invoke(group, [*name.split(), "--help"]).output.splitlines()
+        shown = invoke([*name.split(), "--help"]).output.splitlines()
         lines = [line.strip() for line in shown if line.strip()]
         assert lines[-2:] == list(examples), name
 

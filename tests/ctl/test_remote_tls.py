@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from hero_client.remote.errors import ServiceRefused, StoreNeeded
 from hero_client.remote.server import RemoteServer
@@ -23,6 +22,7 @@ from hero_job import JobBuilder, JobFailed
 from hero_job.model.job import Job
 from hero_job.operations.schedules import Schedule
 from tests.ctl.conftest import HEROCTL, LIMIT_S, environment
+from tests.ctl.in_process import invoke
 from tests.deployment import ACTORS, LONG_LEASE_S, Deployment, deployed
 from tests.forked_heroctl import run_heroctl
 from tests.supervisor.rpc.tcp_client import make_certificate
@@ -320,7 +320,7 @@ def test_every_command_goes_through_a_server_with_the_rights_of_its_token_or_say
     for name, (needs, *arguments) in COMMANDS.items():
         where = [] if needs == "here" and name != "ui" else ["--server", secured.url("https")]
         where += ["--ca-file", secured.ca_file] if where else []
-        result = CliRunner().invoke(app, [*name.split(), *[words.get(one, one) for one in arguments], *where])
+        result = invoke([*name.split(), *[words.get(one, one) for one in arguments], *where])
         error = result.exception if not isinstance(result.exception, SystemExit) else None
         outcomes[name] = (needs, result.exit_code, error, result.output)
         refused = (isinstance(error, ServiceRefused) and error.code == 1302) or "needs the scope" in result.output
@@ -335,7 +335,7 @@ def test_every_command_goes_through_a_server_with_the_rights_of_its_token_or_say
     if scope == "admin":
         with secured.deployment.supervisor() as supervisor:
             supervisor.delete_schedule("daily")  # "yearly" is deleted by the command
-        assert CliRunner().invoke(app, ["actor", "start", "osis", *where_of(secured)]).exit_code == 0
+        assert invoke(["actor", "start", "osis", *where_of(secured)]).exit_code == 0
 
 
 def where_of(secured: Secured) -> list[str]:

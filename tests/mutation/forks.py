@@ -40,12 +40,17 @@ class Forks:
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._lines: queue.Queue[list[object]] = queue.Queue()
+        # In memory if possible, because dozens of stores sync each write.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self._folder = Path(tempfile.mkdtemp(prefix="m", dir=memory))
+        self._folder.chmod(0o711)  # some tests run programs as another user
+        environ = {"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(self._folder)}
         questions, self._questions = os.pipe()
         self._answers, answers = os.pipe()
         pipes = [f"--questions={questions}", f"--answers={answers}"]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutation.template"]
         self._process = subprocess.Popen(
-            [*command, *pipes, *folders], cwd=ROOT, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            [*command, *pipes, *folders], cwd=ROOT, env=os.environ | environ,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=(questions, answers),
         )  # fmt: skip
         os.close(questions)
@@ -62,6 +67,7 @@ class Forks:
     ) -> None:
         os.close(self._questions)
         self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(
         self, mutant: Mutant, tests: Sequence[str], seconds: Mapping[str, float], *, spared: Sequence[str] = ()
@@ -77,16 +83,18 @@ class Forks:
         Returns:
             None if a fork cannot take over this change: then only a new process can.
         """
-        folder = tempfile.mkdtemp(prefix="m", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-        Path(folder).chmod(0o711)
+        folder = Path(tempfile.mkdtemp(prefix="t", dir=self._folder))
+        folder.chmod(0o711)
         question = {
-            "path": mutant.path, "line": mutant.line, "tests": list(tests), "spared": list(spared), "folder": folder
+            "path": mutant.path, "line": mutant.line, "folder": str(folder),
+            "tests": list(tests), "spared": list(spared),
         }  # fmt: skip
         os.write(self._questions, json.dumps(question).encode() + b"\n")
         try:
             return self._answer(seconds)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            for left in self._folder.iterdir():
+                shutil.rmtree(left, ignore_errors=True)
 
     def _answer(self, seconds: Mapping[str, float]) -> Answer | None:
         child, what, test, late = 0, "", "", False

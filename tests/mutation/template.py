@@ -8,6 +8,7 @@ begins with nothing started.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -54,7 +55,6 @@ def _answer(session: pytest.Session, question: dict[str, object], answers: TextI
     try:
         path, line, folder = str(question["path"]), question["line"], str(question["folder"])
         assert isinstance(line, int)
-        os.environ["TMPDIR"] = folder
         # Private, but each fork needs a folder of its own, and this process ends without the hooks that remove it.
         session.config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
         code = _run(session, _chosen(session, question), answers) if swap(path, line) else 3
@@ -87,8 +87,10 @@ def _run(session: pytest.Session, items: list[pytest.Item], answers: TextIO) -> 
         failed = session.testsfailed
         _write(answers, ["failed" if failed else "passed", item.nodeid])
         if failed:
+            # What only the last test would have ended. Whatever goes wrong here, there is a verdict already.
+            with contextlib.suppress(Exception, pytest.fail.Exception):
+                session._setupstate.teardown_exact(None)
             break
-    session._setupstate.teardown_exact(None)
     return 1 if failed else 0 if items else 5
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from typer.testing import CliRunner
 
 from hero_ctl.app import app
 from hero_ctl.output.formats import FIELDS_VERSION
 from hero_job import JobBuilder, JobFailed
 from hero_job.model.job import JOB_FIELDS
 from hero_job.model.views import JobRecord
+from tests.ctl.in_process import invoke
 from tests.deployment import Deployment
 
 JOB_ROW = {"id", *(field.name for field in JOB_FIELDS), *JobRecord.__dataclass_fields__} - {"job"}
@@ -67,17 +67,17 @@ def something(deployment: Deployment) -> Iterator[Deployment]:
         ["batch", "wait", "of-formats"],
     ]
     for line in made:
-        done = CliRunner().invoke(app, line, env=environ)
+        done = invoke(line, env=environ)
         assert done.exit_code == 0, done.output
     yield deployment
     for line in (["schedule", "delete", "of-formats"], ["keys", "revoke", "of-formats", "--yes"]):
-        CliRunner().invoke(app, line, env=environ)
+        invoke(line, env=environ)
 
 
 def shown(deployment: Deployment, command: tuple[str, ...], *options: str) -> str:
     environ: dict[str, str | None] = {name: None for name in os.environ if name.startswith("HERO_")}
     line = [*command[0].split(), *command[1:], *options]
-    done = CliRunner().invoke(app, line, env={**environ, "HERO_REDIS_URL": deployment.url})
+    done = invoke(line, env={**environ, "HERO_REDIS_URL": deployment.url})
     assert done.exit_code == 0, done.output
     return str(done.stdout)
 

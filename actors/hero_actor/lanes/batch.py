@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from hero_actor.lanes.execute import timeout_of
 from hero_actor.lanes.job_log import JobLogBuffer
+from hero_actor.lanes.turns.ahead import Ahead
 from hero_engine.engine import RunHandle
 from hero_job.model.overview.counters import BOUNDS_S
 from hero_job.model.views import Progress
@@ -52,6 +53,7 @@ class Batch:
         max_log_bytes: Most text of the running script that waits to be written to the store, in bytes.
 
     Attributes:
+        ahead: The turn that was sent before its jobs are needed.
         log: What the running script has logged.
         trips: Held during a round trip for this lane.
         running: The running job; None between jobs.
@@ -72,6 +74,7 @@ class Batch:
         "_unstarted",
         "_wanted_stops",
         "abandoned",
+        "ahead",
         "log",
         "out_of_time",
         "run",
@@ -99,6 +102,7 @@ class Batch:
         # Jobs that the beat took away to hand them back, without an answer from the store.
         self._unreleased: list[ClaimedJob] = []
         self._closed = False
+        self.ahead = Ahead(self.put_back)
         self.running: ClaimedJob | None = None
         self.run: RunHandle
         self.started_mono = time.monotonic()
@@ -197,7 +201,18 @@ class Batch:
     @property
     def holds_more(self) -> bool:
         """Does it hold anything besides the running job?"""
-        return bool(self._unstarted or self._results or self._unreleased)
+        return bool(self._unstarted or self._results or self._unreleased or self.ahead.may_hold)
+
+    def is_slow(self, now_mono: float, slow_s: float) -> bool:
+        """Has the running job been running for at least so many seconds?"""
+        with self._lock:
+            return self.running is not None and now_mono - self.started_mono >= slow_s
+
+    def take_settled(self) -> tuple[list[Settlement], list[ClaimedJob]]:
+        """Take out the results, and list what is left: the running job and those that have not started."""
+        with self._lock:
+            results, self._results = self._results, []
+            return results, [*([] if self.running is None else [self.running]), *self._unstarted]
 
     def take_held_up(self, now_mono: float, slow_s: float) -> HeldUp:
         """Take out what waits behind a slow job. Call it under `trips`.
@@ -213,7 +228,7 @@ class Batch:
             if self.running is None or now_mono - self.started_mono < slow_s:
                 return HeldUp([], [])
             results, self._results = self._results, []
-            unstarted = [*self._unreleased, *self._unstarted]
+            unstarted = [*self._unreleased, *self._unstarted, *self.ahead.take_jobs()]
             self._unreleased.clear()
             self._unstarted.clear()
             return HeldUp(results, unstarted)

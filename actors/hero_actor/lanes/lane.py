@@ -1,13 +1,9 @@
 """A lane: one thread that claims jobs, runs them, and settles them.
 
 An idle lane blocks on the queue of its script type. When a job wakes it, it takes turns with the store until a turn
-brings no job, and blocks again. A turn settles the finished jobs and claims the next ones, so a busy lane makes one
-round trip per job or per batch.
-
-Invariants:
-
-- A result is kept until the store has answered for it, over any number of broken connections; the store counts it once.
-- The lane takes no turn while the beat has results or jobs of this lane on their way (`Batch.trips`).
+brings no job, and blocks again. A turn (`turns/lane_turns.py`) settles the finished jobs and claims the next ones, so a
+busy lane makes one round trip per job or per batch. While jobs are fast and the queue is full, a turn of an only lane
+is on its way while it runs its batch (`turns/ahead.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TypeVar
 
 from hero_actor.conditions.missing_engine import LOOK_S, MissingEnginePolicy
 from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
@@ -28,19 +23,15 @@ from hero_actor.lanes.execute import Executor, settle, timeout_of
 from hero_actor.lanes.lent_slots import LentSlots
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
 from hero_actor.lanes.pace import Pace
-from hero_actor.lanes.tally import Tally
+from hero_actor.lanes.turns.lane_turns import LaneTurns
 from hero_engine.engine import TimedOut
-from hero_job.client.backoff import Backoff
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreError
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorOperations, ClaimedJob, Settlement, Turn
-from hero_job.operations.operations import Op
 from hero_process.defects import log_failure
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: A larger result is settled before the next job of its batch runs, so that large results never add up.
 _LARGE_CHARS = 256 * 1024
@@ -85,9 +76,9 @@ class Lane:
     """
 
     __slots__ = (
-        "_backoff",
         "_executor",
         "_give_up_s",
+        "_goes_ahead",
         "_lent_slots",
         "_log_dir",
         "_missing_engine",
@@ -99,6 +90,7 @@ class Lane:
         "_shutdown",
         "_store",
         "_thread",
+        "_turns",
         "batch",
         "crashed",
         "jobs",
@@ -131,7 +123,6 @@ class Lane:
         self.since_mono = time.monotonic()
         self.jobs = 0
         self.crashed = False
-        self.tally = Tally()
         self.turned = False
         self._store = store
         self._operations = operations
@@ -143,9 +134,13 @@ class Lane:
         self._log_dir = log_dir
         self._missing_engine = missing_engine
         self._lent_slots = lent_slots
+        # Several lanes keep the store busy without this. With `by_context`, a job behind those that the lane runs may
+        # not start before they have ended.
+        self._goes_ahead = operations.entry.lanes == 1 and not operations.by_context and missing_engine is None
         self._name = f"lane-{number}"
         self._pace = Pace()
-        self._backoff = Backoff()
+        self._turns = LaneTurns(number, store=store, operations=operations, batch=batch, outage=outage)
+        self.tally = self._turns.tally
         # A daemon thread: one that is stuck in an engine must not keep the process from ending.
         self._thread = threading.Thread(target=self._main, name=self._name, daemon=True)
 
@@ -175,38 +170,23 @@ class Lane:
             self._shutdown.wake()
 
     def _loop(self) -> None:
-        drain = self._shutdown.drain
         # The first round does not block: jobs may be queued, and after a broken connection some may be claimed.
-        idle = False
-        lent = self._lent_slots
+        idle = is_full = False
         while True:
             try:
-                if lent is not None and lent.overdrawn:
-                    self._take_turn(0)
-                    self._move_to(LaneState.SPARE)
-                    lent.step_aside(drain.is_set)
-                if drain.is_set():
-                    if self.batch.has_results and not self.batch.abandoned:
-                        self._take_turn(0)
-                    return
-                if self._missing_engine is not None:
-                    if idle:
-                        self._move_to(LaneState.IDLE)
-                        drain.wait(LOOK_S)
-                        if drain.is_set():
-                            continue
-                elif idle:
-                    self._move_to(LaneState.IDLE)
-                    # The turn below reads the id from the claimed list; it also looks at the queues that do not wake a
-                    # lane. After a drain the id stays in the claimed list, and leaving the registry hands it back.
-                    if not self._rest():
+                ahead = self._turns.take_ahead(self._ask_ahead() if is_full else 0)
+                if ahead is not None:
+                    turn, is_full = ahead.turn, ahead.is_full
+                else:
+                    if self._must_end():
+                        return
+                    if idle and not self._await_jobs():
                         idle = False
                         continue
-                    if drain.is_set():
-                        continue
-                    self._pace.pause()
-                queues = None if self._missing_engine is None else self._missing_engine.queues()
-                turn = self._take_turn(self._pace.next_ask(), queues)
+                    queues = None if self._missing_engine is None else self._missing_engine.queues()
+                    asked = self._pace.next_ask()
+                    turn = self._take_turn(asked, queues)
+                    is_full = len(turn.jobs) == asked and not turn.refused
             except StoreError as e:
                 idle = False
                 if not self._wait_out(e):
@@ -219,21 +199,80 @@ class Lane:
                 self._shutdown.request(Reason.DECLARED_DEAD, stop=True)
                 return
             if turn.jobs:
+                self._go_ahead(turn.jobs, is_full=is_full)
                 self._run_jobs(turn)
                 if self.batch.abandoned:
                     return
-            idle = not turn.jobs
+            idle = ahead is None and not turn.jobs
+
+    def _must_end(self) -> bool:
+        """Let others go on if the lane must step aside. Return whether it ends, after it has settled its results.
+
+        Raises:
+            StoreError: The store did not answer; the results are back in the batch.
+        """
+        lent, drain = self._lent_slots, self._shutdown.drain
+        if lent is not None and lent.overdrawn:
+            self._take_turn(0)
+            self._move_to(LaneState.SPARE)
+            lent.step_aside(drain.is_set)
+        if not drain.is_set():
+            return False
+        if self.batch.has_results and not self.batch.abandoned:
+            self._take_turn(0)
+        return True
+
+    def _await_jobs(self) -> bool:
+        """Block until there may be jobs. Return False if the lane must end, or step aside, before it takes one.
+
+        Raises:
+            StoreError: The store did not answer.
+        """
+        self._move_to(LaneState.IDLE)
+        drain = self._shutdown.drain
+        if self._missing_engine is not None:
+            drain.wait(LOOK_S)
+            return not drain.is_set()
+        # The turn that follows reads the id from the claimed list; it also looks at the queues that do not wake a lane.
+        # After a drain the id stays in the claimed list, and leaving the registry hands it back.
+        if not self._rest() or drain.is_set():
+            return False
+        self._pace.pause()
+        return True
+
+    def _ask_ahead(self) -> int:
+        """Say how many jobs a turn should claim that is sent before they are needed; 0 for no such turn."""
+        if not self._goes_ahead or self._shutdown.drain.is_set():
+            return 0
+        return 0 if self._lent_slots is not None and self._lent_slots.overdrawn else self._pace.next_ask_ahead()
+
+    def _go_ahead(self, held: Sequence[ClaimedJob], *, is_full: bool) -> None:
+        """Send the next turn before its jobs are needed, if more jobs wait in the queue, or results to be settled.
+
+        Args:
+            held: The jobs that the lane is about to run.
+            is_full: They are as many as it wanted, so more of them may wait.
+        """
+        ahead = self.batch.ahead
+        ahead.held = held
+        # The lane holds these jobs, but runs none of them yet, so the beat reads no answers now.
+        if not ahead.pending:
+            max_jobs = self._ask_ahead() if is_full else 0
+            if max_jobs or self.batch.has_results:
+                self._turns.send_ahead(held, max_jobs)
+        if ahead.may_hold:
+            self._on_batch()
 
     def _rest(self) -> bool:
         """Block on the queue. Return False if the lane must step aside before it takes a job."""
         take = self._operations.take(self.number)
         lent = self._lent_slots
         if lent is None:
-            self._run(take)
+            self._turns.run(take)
             return True
         lent.rest()
         try:
-            self._run(take)
+            self._turns.run(take)
         finally:
             goes_on = lent.resume()
         return goes_on
@@ -244,35 +283,16 @@ class Lane:
         Raises:
             StoreError: The store did not answer; the results are back in the batch.
         """
-        with self.batch.trips:
-            results = self.batch.take_results()
-            if results:
-                self._move_to(LaneState.SETTLING)
-            try:
-                turn = self._run(self._operations.turn(self.number, results, max_jobs, queues))
-            except BaseException:
-                self.batch.put_back(results)
-                raise
-        if results:
-            self.tally.settled(results, turn.refused)
-        for job_id in turn.refused:
-            log.warning("job.result_refused", extra={"job": job_id, "reason": "no longer held by this actor"})
-        return turn
-
-    def _run(self, op: Op[T]) -> T:
-        answer = self._store.run(op)
-        if self._backoff.since_mono is not None:
-            self._backoff.reset()
-        if self._outage.active:
-            self._outage.end(self._name)
-        return answer
+        if self.batch.has_results:
+            self._move_to(LaneState.SETTLING)
+        return self._turns.take(max_jobs, queues)
 
     def _wait_out(self, error: StoreError) -> bool:
         """Wait before another try. Return False when there is nothing left to try."""
         self._move_to(LaneState.CONNECTING)
         self._outage.begin(self._name, error)
-        wait_s = self._backoff.next_wait_s()
-        since_mono = self._backoff.since_mono or 0.0
+        wait_s = self._turns.backoff.next_wait_s()
+        since_mono = self._turns.backoff.since_mono or 0.0
         if not self._shutdown.drain.is_set():
             self._shutdown.drain.wait(wait_s)
             return True

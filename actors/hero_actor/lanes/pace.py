@@ -9,6 +9,8 @@ from __future__ import annotations
 #: Work in one batch, in seconds. A round trip costs about 0.1 ms: a twentieth of that.
 BATCH_S = 0.002
 MAX_JOBS = 64
+#: Fewest jobs that a turn claims while a batch runs: 0.25 ms of work each, against which a round trip counts.
+_LEAST_AHEAD = 4
 #: Weight of the last batch in the moving average.
 _WEIGHT = 0.25
 
@@ -31,6 +33,18 @@ class Pace:
         fitting = int(BATCH_S / self._mean_s) if self._mean_s > 0 else MAX_JOBS
         self._asked = max(1, min(fitting, self._asked * 2, MAX_JOBS))
         return self._asked
+
+    def next_ask_ahead(self) -> int:
+        """Say how many jobs a turn should claim that is sent while a batch runs.
+
+        It is half of a batch, because the lane then holds two of them; 0 when jobs are too slow for this to pay.
+        """
+        asked = self._asked
+        ask = self.next_ask() // 2
+        if ask < _LEAST_AHEAD:
+            self._asked = asked
+            return 0
+        return ask
 
     def pause(self) -> None:
         """Note that the queue was empty: the next turn claims one job."""

@@ -22,10 +22,11 @@ from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.execute import settle, timeout_of
 from hero_actor.lanes.lane import Lane, LaneState
+from hero_actor.lanes.pace import MAX_JOBS
 from hero_actor.lanes.tally import CountReports, Tally
 from hero_engine.engine import TimedOut
 from hero_job.client.store import Store
-from hero_job.model.claim_types import CountReport
+from hero_job.model.claim_types import ClaimedJob, CountReport
 from hero_job.model.errors import StoreError
 from hero_job.operations.actor_operations import ActorOperations, Settlement
 from hero_job.operations.operations import Op
@@ -218,9 +219,15 @@ class BeatThread:
             # A lane in the middle of a round trip of its own needs no relief.
             if not batch.holds_more or not batch.trips.acquire(blocking=False):
                 continue
+            results: list[Settlement] = []
+            unstarted: list[ClaimedJob] = []
             try:
-                results, unstarted = batch.take_held_up(now_mono, SLOW_S)
                 try:
+                    if batch.ahead.may_hold and batch.is_slow(now_mono, SLOW_S):
+                        batch.ahead.collect()
+                        if batch.ahead.is_lost:
+                            self._hand_back_lost(lane)
+                    results, unstarted = batch.take_held_up(now_mono, SLOW_S)
                     if unstarted:
                         self._store.run(self._operations.release(lane.number, unstarted))
                     if results:
@@ -235,6 +242,24 @@ class BeatThread:
                 batch.trips.release()
             more = more or batch.holds_more
         return more
+
+    def _hand_back_lost(self, lane: Lane) -> None:
+        """Hand back what a turn has claimed whose answer was lost, while the lane runs a slow job."""
+        batch = lane.batch
+        results, held = batch.take_settled()
+        found: list[ClaimedJob] = []
+        try:
+            turn = self._store.run(self._operations.turn(lane.number, results, MAX_JOBS, (), held=len(held)))
+            known = {(job.id, job.attempt) for job in held}
+            found = [job for job in turn.jobs if (job.id, job.attempt) not in known]
+            self._tally.settled(results, turn.refused)
+            results = []
+            if found:
+                self._store.run(self._operations.release(lane.number, found))
+        except StoreError:
+            batch.put_back(results, found)
+            raise
+        batch.ahead.is_lost = False
 
     def _end_overdue(self, now_mono: float) -> None:
         """Cancel jobs past their deadline. Settle those that do not yield, and have the process replaced."""
@@ -257,8 +282,10 @@ class BeatThread:
         while self._overdue:
             lane, settlement = self._overdue[0]
             with lane.batch.trips:
-                results = lane.batch.take_results()
+                results: list[Settlement] = []
                 try:
+                    lane.batch.ahead.collect()
+                    results = lane.batch.take_results()
                     turn = self._store.run(self._operations.turn(lane.number, [*results, settlement], 0))
                     self._tally.settled([*results, settlement], turn.refused)
                 except StoreError as e:

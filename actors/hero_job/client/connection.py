@@ -30,8 +30,7 @@ _INCOMPLETE = object()
 ANSWER_TIMEOUT_S = 10.0
 #: How often a caller that may have to give up is asked whether it must, in milliseconds.
 _CHECK_MS = 20
-#: How many times one command follows its slot to another node.
-MOST_MOVES = 5
+MOST_MOVES = 5  #: how many times one command follows its slot to another node
 
 
 class StoreConnection:
@@ -70,11 +69,9 @@ class StoreConnection:
         self._answer_timeout_s = ANSWER_TIMEOUT_S if answer_timeout_s is None else answer_timeout_s
         self._name = name
         self._connect_timeout_s = connect_timeout_s
-        #: The server's id of this connection, for CLIENT UNBLOCK.
-        self.client_id = 0
+        self.client_id = 0  #: the server's id of this connection, for CLIENT UNBLOCK
         self.address: Address | None = None
-        #: It leads to a server that is not the primary any more.
-        self.aborted = False
+        self.aborted = False  #: it leads to a server that is not the primary any more
         if opening is not None:
             opening(self)
         if url.path is not None:
@@ -258,6 +255,25 @@ class StoreConnection:
             return self._receive()
         except BaseException:
             # After an interrupt, the answer to this command would be taken for the answer to the next one.
+            self.close()
+            raise
+
+    def send(self, op: Op[Any]) -> None:
+        """Send an operation that does not block; `receive` reads its answer. Raises `StoreUnavailable`."""
+        try:
+            self._send(pack(_command(op)))
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self) -> Any:
+        """Read the answer to what was sent. An error closes the connection, too. Raises `StoreUnavailable`."""
+        try:
+            answer = self._receive()
+            if not isinstance(answer, hiredis.ReplyError):
+                return answer
+            raise StoreUnavailable(self.url.shown, str(answer))
+        except BaseException:
             self.close()
             raise
 

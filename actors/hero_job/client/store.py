@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Generic, Self, cast
 from weakref import WeakSet
 
 from hero_job.client.backoff import Backoff
@@ -31,6 +32,61 @@ GLANCE_S = 2.0
 _CHECK_S = 0.02
 #: A connection that was idle for longer than this, in seconds, is checked before use: the server may have closed it.
 _IDLE_S = 1.0
+
+
+class Begun(Generic[T]):
+    """Operations between their commands and their answers.
+
+    Args:
+        connection: Sends the commands.
+        give_back: Takes the connection when all answers were read, or it broke.
+    """
+
+    __slots__ = ("_connection", "_give_back", "_ops")
+
+    def __init__(self, connection: StoreConnection, give_back: Callable[[StoreConnection], None]) -> None:
+        self._connection = connection
+        self._give_back = give_back
+        self._ops: deque[Op[T]] = deque()
+
+    def send(self, op: Op[T]) -> None:
+        """Send one more operation.
+
+        Raises:
+            StoreUnavailable: The connection broke, so the outcome of this operation and of those before is unknown.
+        """
+        try:
+            self._connection.send(op)
+        except BaseException:
+            self._end()
+            raise
+        self._ops.append(op)
+
+    def finish(self) -> T:
+        """Read the answer to the first operation whose answer was not read.
+
+        An error is no answer: the server may have run the operations behind it.
+
+        Returns:
+            The result of the operation.
+
+        Raises:
+            StoreUnavailable: The connection broke, or the server answered with an error. The outcome is unknown, also
+                of all operations behind this one.
+        """
+        op = self._ops.popleft()
+        try:
+            result = op.decode(self._connection.receive())
+        except BaseException:
+            self._end()
+            raise
+        if not self._ops:
+            self._end()
+        return result
+
+    def _end(self) -> None:
+        self._ops.clear()
+        self._give_back(self._connection)
 
 
 class Store:
@@ -83,6 +139,28 @@ class Store:
             return connection.run(op)
         finally:
             self._give_back(connection)
+
+    def begin(self, op: Op[T]) -> Begun[T] | None:
+        """Send an operation whose answer is read later, if that needs no new connection.
+
+        Args:
+            op: The operation. It does not block.
+
+        Returns:
+            What reads the answer, and sends more; None if nothing was sent.
+
+        Raises:
+            StoreUnavailable: The connection broke and the outcome is unknown.
+        """
+        if self.url.wait_replicas:
+            return None  # these operations are two commands
+        with self._lock:
+            if not self._idle or not self._idle[-1][1].open or self._idle[-1][1].aborted:
+                return None
+            _, connection = self._idle.pop()
+        begun: Begun[T] = Begun(connection, self._give_back)
+        begun.send(op)
+        return begun
 
     def run_many(self, ops: Sequence[Op[Any]]) -> list[Any]:
         """Run many operations in one round trip.

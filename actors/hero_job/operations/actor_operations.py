@@ -65,6 +65,7 @@ class ActorOperations:
         "_queues",
         "_several",
         "_type_queue",
+        "by_context",
         "entry",
         "keys",
         "lease_ms",
@@ -98,6 +99,7 @@ class ActorOperations:
         if legacy_queues:
             self._queues += self.keys.legacy(suffix, entry.name)
         self._several = entry.group is not None or legacy_queues
+        self.by_context = by_context
         self._fixed = ("context_id" if by_context else "", *retention.arguments)
 
     @property
@@ -184,7 +186,13 @@ class ActorOperations:
         return Op(("BLMOVE", self._type_queue, claimed, "LEFT", "RIGHT", BLOCK_S), as_is, block_s=BLOCK_S)
 
     def turn(
-        self, lane: int, settlements: Sequence[Settlement], max_jobs: int, queues: Sequence[str] | None = None
+        self,
+        lane: int,
+        settlements: Sequence[Settlement],
+        max_jobs: int,
+        queues: Sequence[str] | None = None,
+        *,
+        held: int = 0,
     ) -> Op[Turn]:
         """Settle the jobs that a lane has run and claim those that it runs next, in one round trip.
 
@@ -193,6 +201,8 @@ class ActorOperations:
             settlements: How the jobs ended. Sent again after a lost answer, each counts once.
             max_jobs: Most jobs to claim; 0 to settle only.
             queues: Queues to claim from, after the jobs that the lane holds already; None for all that it serves.
+            held: How many jobs the lane runs while this is on its way. They are the first ones of its claimed list,
+                apart from those that are settled here, and are not claimed again.
 
         Returns:
             Whether the incarnation is alive, which settlements were refused, and the claimed jobs.
@@ -201,7 +211,7 @@ class ActorOperations:
         args: list[Any] = [keys.actors, keys.claimed(self._incarnation, lane)]
         args += self._queues if queues is None else queues
         key_count = len(args)
-        args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation)
+        args += (keys.prefix, self._owner(lane), max_jobs, *self._fixed, self._incarnation, held)
         for s in settlements:
             args += _settlement(s, self.retention)
         return Op(args, decode_turn, lua.TURN, key_count)

@@ -15,6 +15,7 @@ from hero_actor.conditions.store_outage import StoreOutage
 from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.lane import Lane
 from hero_actor.lanes.tally import Tally
+from hero_actor.lanes.turns.lane_turns import LaneTurns
 from hero_actor.upkeep.beat import BeatThread
 from hero_job.client.store import Store
 from hero_job.model.claim_types import ActorEntry, Settlement
@@ -23,9 +24,12 @@ from hero_job.model.job import ScriptType
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import ActorOperations
 from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from tests.actor.engines import Handle
+from tests.actor.lanes.test_ahead import client_id, lose_answers, submit_many
 from tests.actor.process import make_job
 from tests.eventually import eventually
+from tests.job.steps import claimed_ids
 from tests.valkey_server import ValkeyServer
 
 
@@ -140,3 +144,39 @@ def test_results_that_the_beat_could_not_settle_are_settled_when_the_store_is_ba
             assert store.wait_reply(operations, first, 150).result() == "once"
         assert batch.running is jobs[1]
         assert store.run(operations.status(second)) is JobStatus.STARTED
+
+
+@pytest.mark.parametrize("answer", ["comes", "is lost"])
+def test_what_a_turn_has_claimed_ahead_does_not_wait_behind_a_slow_job(
+    store: Store, namespace: str, operations: Operations, valkey: ValkeyServer, answer: str
+) -> None:
+    actor = BeatInTest(store, namespace, lease_s=30)
+    batch, claims = actor.lane.batch, actor.claims
+    ids = submit_many(store, operations, 5)
+    queue_length = Op(("LLEN", operations.keys.work("osis")), int)
+    with Store(valkey.url, name="lane-in-test") as own_store:
+        turns = LaneTurns(0, store=own_store, operations=claims, batch=batch, outage=actor.outage)
+        before = turns.take(1).jobs
+        batch.load(before)
+        batch.advance(Settlement(ids[0], before[0].attempt, JobStatus.FINISHED, output="early"))
+        runs = turns.take(2).jobs
+        if answer == "is lost":
+            lose_answers(own_store)
+        turns.send_ahead(runs, 2)
+        eventually(lambda: store.run(operations.status(ids[4])) is JobStatus.STARTED, what="the turn has arrived")
+        if answer == "is lost":
+            valkey.command("CLIENT", "KILL", "ID", client_id(valkey, "lane-in-test"))
+        batch.load(runs)
+        actor.beat.watch_lanes()
+
+        with beating(actor):
+            eventually(lambda: store.run(queue_length) == 3, what="all but the slow job are back")
+
+        assert store.run(operations.status(ids[1])) is JobStatus.STARTED
+        assert claimed_ids(store, claims) == [ids[1]]
+        assert not batch.holds_more
+        batch.advance(Settlement(ids[1], runs[0].attempt, JobStatus.FINISHED, output="slow"))
+        ahead = turns.take_ahead(0)
+        assert ahead is None or ahead.turn.jobs == []
+        assert [job.id for job in turns.take(5).jobs] == ids[2:]
+        assert store.wait_reply(operations, ids[1], 5).result() == "slow"

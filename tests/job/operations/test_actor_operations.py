@@ -122,6 +122,47 @@ def test_a_settlement_sent_again_keeps_the_jobs_that_the_lost_answer_claimed(
     assert claimed_ids(store, actor) == ids[1:]
 
 
+def test_a_turn_that_is_sent_while_the_lane_runs_jobs_settles_earlier_ones_and_claims_only_others(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
+) -> None:
+    ids = submit_many(store, operations, make_job, 6)
+    actor = make_actor()
+    settled = finished(store.run(actor.turn(0, [], 2)).jobs)
+    runs = store.run(actor.turn(0, [], 2, held=2)).jobs
+
+    ahead = store.run(actor.turn(0, settled, 2, held=2))
+
+    assert [j.id for j in runs] == ids[2:4]
+    assert [j.id for j in ahead.jobs] == ids[4:]
+    assert claimed_ids(store, actor) == ids[2:]
+
+
+def test_a_turn_that_is_sent_while_the_lane_runs_jobs_finds_an_id_that_came_behind_them(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
+) -> None:
+    ids = submit_many(store, operations, make_job, 3)
+    actor = make_actor()
+    store.run(actor.turn(0, [], 1))
+    store.run(actor.take(0))  # the command of a connection that is gone, executed late
+
+    ahead = store.run(actor.turn(0, [], 1, held=1))
+
+    assert [j.id for j in ahead.jobs] == ids[1:2]
+    assert claimed_ids(store, actor) == ids[:2]
+
+
+def test_ids_are_cleared_from_a_claimed_list_in_any_order(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
+) -> None:
+    ids = submit_many(store, operations, make_job, 5)
+    actor = make_actor()
+    a, _, c, _, e = finished(store.run(actor.turn(0, [], 5)).jobs)
+
+    store.run(actor.turn(0, [a, e, c], 0))
+
+    assert claimed_ids(store, actor) == [ids[1], ids[3]]
+
+
 def test_a_failed_job_keeps_kind_message_and_position(
     store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
 ) -> None:

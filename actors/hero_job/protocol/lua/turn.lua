@@ -15,7 +15,8 @@
 -- ARGV[4] 'context_id': run the jobs of a context one after another, in order; '' otherwise
 -- ARGV[5..9] retention (see ending.lua)
 -- ARGV[10] incarnation
--- ARGV[11..] settlements of nine values: id, attempt, status, output, output_json, error, error_kind, "line:column", and
+-- ARGV[11] how many jobs the lane runs meanwhile: behind the settled ones they are the first of its claimed list
+-- ARGV[12..] settlements of nine values: id, attempt, status, output, output_json, error, error_kind, "line:column", and
 --   the reply. Status 'scheduled' means that the run failed and is to be repeated; then the last value is a delay in ms.
 --   Status 'dispatched' means that a suspect (see recover.lua) ended the process that it ran in alone, so it is charged
 --   with a redelivery; then the last value is the most redeliveries.
@@ -30,7 +31,7 @@
 local registry, claimed = KEYS[1], KEYS[2]
 local ns, me, max_jobs, by_context = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= ''
 local incarnation = ARGV[10]
-local FIRST_QUEUE, FIRST_SETTLEMENT = 3, 11
+local FIRST_QUEUE, FIRST_SETTLEMENT = 3, 12
 local refused, jobs, accepted = {}, {}, {}
 local plain_events, event_count = {}, 0 -- see `noted` in ending.lua
 
@@ -57,21 +58,21 @@ while ARGV[next_settlement + 2] == 'finished' do
   next_settlement = i + 9
 end
 
--- Take the accepted ids out of the claimed list. Every one was in it. So if they are as many as the list has, the usual
--- case, they are the whole list. A refused id stays: the lane may have claimed it again, and a late settlement must not
--- remove it.
+-- Take the accepted ids out of the claimed list. Usually they are its first ones, in this order. A refused id stays: the
+-- lane may have claimed it again, and a late settlement must not remove it.
 local function clear_claimed()
-  if #accepted > 0 and redis.call('LLEN', claimed) == #accepted then
-    redis.call('DEL', claimed)
-  else
-    for _, id in ipairs(accepted) do redis.call('LREM', claimed, 1, id) end
-  end
+  if #accepted == 0 then return end
+  local first, same = redis.call('LRANGE', claimed, 0, #accepted - 1), 0
+  while same < #accepted and first[same + 1] == accepted[same + 1] do same = same + 1 end
+  if same > 0 then redis.call('LTRIM', claimed, same, -1) end
+  for n = same + 1, #accepted do redis.call('LREM', claimed, 1, accepted[n]) end
 end
 
--- The ids that the lane is to run next: those that its claimed list holds, and those that it takes from its queues.
+-- The ids that the lane is to run next: those that its claimed list holds, apart from what the lane runs now, and those
+-- that it takes from its queues.
 local held, last_places = 0, {} -- how many are of the first kind, and the place of the last one of each queue
 local function claim_ids()
-  local ids = redis.call('LRANGE', claimed, 0, max_jobs - 1)
+  local ids = redis.call('LRANGE', claimed, ARGV[11], ARGV[11] + max_jobs - 1)
   held = #ids
   for q = FIRST_QUEUE, #KEYS do
     if #ids >= max_jobs then break end

@@ -249,3 +249,18 @@ def test_the_script_that_waits_for_a_job_goes_on_before_the_next_job_begins(
         ended = threads.run(lambda: lent.ended("j"))
         assert not ended.wait(0.05)
     assert ended.wait(GENEROUS_S)
+
+
+def test_a_look_without_a_job_gives_its_slot_back_once(added: list[int], threads: Threads) -> None:
+    lent = slots(4, added)
+    ending = threading.Event()
+    with lent.lend(nothing):
+        for _ in range(3):
+            assert lent.wait_for_look(never)
+            lent.looked(found=False)
+        assert lent.wait_for_look(never)
+        lent.looked(found=True)
+        another = threads.run(lambda: lent.wait_for_look(ending.is_set))
+        assert not another.wait(0.1), "the only loan has a job"
+        ending.set()
+        lent.ended("j")

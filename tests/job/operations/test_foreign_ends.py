@@ -9,6 +9,7 @@ from hero_job import JobStatus
 from hero_job.client.store import Store
 from hero_job.model.retention import DEFAULT_RETENTION
 from hero_job.model.views import Reply
+from hero_job.operations import foreign_ends
 from hero_job.operations.batches import create_jobs
 from hero_job.operations.foreign_ends import end_foreign_jobs, look_again, seen
 from hero_job.operations.operations import Operations
@@ -207,3 +208,20 @@ def test_such_an_end_is_counted(store: Store, operations: Operations, make_job: 
         for name, value in zip(flat[::2], flat[1::2], strict=True)
     }
     assert sum(value for name, value in counted.items() if "foreign" in name) >= 1, counted
+
+
+def test_an_end_that_comes_too_late_changes_nothing(
+    store: Store, operations: Operations, make_job: MakeJob, lane: Lane
+) -> None:
+    """Between the look of a supervisor and what it does about it, a lane may claim or end the job."""
+    held, ended, gone = (submit(store, operations, make_job) for _ in range(3))
+    first, second = lane.claim(2)
+    lane.finish(second)
+    store.run(operations.delete(gone))
+    for job_id in (held, ended, gone):
+        late = Reply(job_id=job_id, status=JobStatus.ERROR, error="late")
+        assert not store.run(foreign_ends._end(operations, late))
+    assert store.run(operations.status(held)) is JobStatus.STARTED
+    assert store.run(operations.output(ended)) == "42"
+    assert store.run(Op(("EXISTS", operations.keys.job(gone)), int)) == 0
+    assert lane.finish(first) == []

@@ -26,6 +26,7 @@ SECONDS = {
     "tests/supervisor/rpc/test_foreign_clients.py": 50,
     "tests/supervisor/rpc/emit/test_rust.py": 100,
     "tests/acceptance/test_published.py": 45,
+    "tests/actor/test_turns_ahead.py": 45,
     "tests/chaos/test_any_interleaving.py": 45,
     "tests/ctl/commands/test_job_control.py": 45,
     "tests/deploy/test_k8s.py": 45,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def until(path: Path, text: str = "") -> str:
 def once(runs: Path, gate: Path) -> str:
     """Return a script for `TestEngine` that adds a line to a file for each run, and ends once another file exists."""
     return f"once {runs} {gate}"
+
+
+def noted(runs: Path, number: int, nap_s: float = 0.0) -> str:
+    """Return a script for `TestEngine` that adds its number to a file, takes a nap if it is to, and ends.
+
+    It takes some microseconds, so that a lane claims many of them in one go.
+    """
+    return f"noted {runs} {number} {nap_s}"
 
 
 def announced(begun: Path, script: str) -> str:
@@ -93,6 +102,10 @@ class TestEngine:
                 while not Path(path).exists():
                     if run.cancelled.wait(0.005):
                         return Stopped()
+            case ["noted", runs, number, nap_s]:  # see `noted`
+                os.write(_appending(runs), f"{number}\n".encode())
+                if float(nap_s):
+                    time.sleep(float(nap_s))
             case ["until", path, *text]:  # see `until`
                 while not (Path(path).exists() and " ".join(text) in Path(path).read_text()):
                     if run.cancelled.wait(0.005):
@@ -112,6 +125,11 @@ class TestEngine:
             case ["surrogate-error"]:
                 return Failed("odd\ud800", "odd\ud800")
         return Done(script.source)
+
+
+@functools.cache
+def _appending(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def broken() -> TestEngine:

@@ -174,6 +174,10 @@ class JobClient:
         """Create and start a job; return its id."""
         return self._run(self.operations.create(job, start=True))
 
+    def submit_jobs(self, jobs: Sequence[Job]) -> None:
+        """Create and start jobs in one round trip."""
+        _retried(lambda: self.store.run_many([self.operations.create(job, start=True) for job in jobs]))
+
     def stop(self, job_id: str) -> None:
         """Stop a job."""
         self._run(self.operations.stop(job_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,10 @@ __all__ = [
 ]
 
 asyncio_mode.install()
+
+# A shell that runs the suite in the background lets it ignore these, and so everything that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # Next to nothing of what the collection of the tests makes is garbage, and to look for it takes a fifth of its time.
 gc.disable()

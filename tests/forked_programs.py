@@ -63,6 +63,7 @@ class ProgramForks:
 
     Attributes:
         process: The server.
+        control_fd: The way to it.
         read_by_imports: Names of the variables that its imports have read.
     """
 
@@ -77,7 +78,7 @@ class ProgramForks:
             if not (read := ours.recv(1 << 16)):
                 raise ForkServerEnded
             # No socket object stays open in the process of the tests, which look for such.
-            self._control_fd = ours.detach()
+            self.control_fd = ours.detach()
         self._owner = os.getpid()
         self.read_by_imports: frozenset[str]
         self.read_by_imports, self._can_show = marshal.loads(read)
@@ -126,7 +127,7 @@ class ProgramForks:
             made.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
             with open(made[1], "wb", closefd=False) as order:
                 order.write(marshal.dumps((list(command), dict(environ), umask, list(passed), new_session)))
-            with socket.socket(fileno=os.dup(self._control_fd)) as control:
+            with socket.socket(fileno=os.dup(self.control_fd)) as control:
                 socket.send_fds(control, [b"+"], [*made, *streams, *passed])
         except BaseException:
             os.close(status_fd)
@@ -139,7 +140,7 @@ class ProgramForks:
     def close(self) -> None:
         """End the server and what it has forked. A fork of the process of the tests leaves it alone."""
         if os.getpid() == self._owner:
-            with socket.socket(fileno=self._control_fd) as control:
+            with socket.socket(fileno=self.control_fd) as control:
                 control.shutdown(socket.SHUT_RDWR)  # such a fork may hold it open
             self.process.wait()
 
@@ -149,16 +150,21 @@ def program_forks(program: str) -> ProgramForks:
     """Return the server of a program in this process. It ends with this process."""
     forks = ProgramForks(program)
     atexit.register(forks.close)
-    _servers.append(forks.process.pid)
+    _servers.append(forks)
     return forks
 
 
-_servers: list[int] = []
+_servers: list[ProgramForks] = []
 
 
 def server_pids() -> list[int]:
     """Return the process ids of the servers of this process."""
-    return list(_servers)
+    return [forks.process.pid for forks in _servers]
+
+
+def server_fds() -> set[int]:
+    """Return the descriptors of this process that lead to the servers: they stay open."""
+    return {forks.control_fd for forks in _servers}
 
 
 def program_of(command: Sequence[str | Path]) -> str:

@@ -14,9 +14,9 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from hero_client import AsyncSupervisor, SupervisorBuilder
+from hero_client import SupervisorBuilder
 from hero_config.logs import targets as log_targets
 from hero_config.model.settings import Settings
 from hero_job.client.async_store import AsyncStore
@@ -39,13 +39,13 @@ from hero_supervisor.fleet.reload import ConfigReload
 from hero_supervisor.fleet.scaler import Scaler
 from hero_supervisor.fleet.signals import fleet_signals
 from hero_supervisor.limits import job_limits, retention
-from hero_supervisor.object_schemas import ConfiguredTypes
 from hero_supervisor.process.spec import actor_specs
+from hero_supervisor.rpc.servers import Server, make_servers
 from hero_supervisor.service_status import ServiceStatus
 from hero_supervisor.store.embedded import EmbeddedStore
 from hero_supervisor.store.store_warnings import inspect_store
 from hero_supervisor.store.watch import StoreWatch
-from hero_supervisor.systemd.activation import PassedSockets, take_sockets
+from hero_supervisor.systemd.activation import take_sockets
 from hero_supervisor.systemd.notify import Notifier
 from hero_supervisor.upkeep.actor_events import ActorEvents
 from hero_supervisor.upkeep.damage_watch import DamageWatch
@@ -61,16 +61,6 @@ log = logging.getLogger(__name__)
 #: READY is sent after this many seconds even when actors are not ready. A crash loop, or a store that is away, must not
 #: keep the service manager waiting until it gives up.
 _READY_WAIT_S = 30.0
-
-
-class Server(Protocol):
-    """A transport of the RPC."""
-
-    async def start(self) -> None:
-        """Begin to serve."""
-
-    async def close(self) -> None:
-        """Refuse new requests and end."""
 
 
 class Service:
@@ -260,7 +250,7 @@ class Service:
         servers: list[Server] = []
         self._ends.push_async_callback(self._stop_serving, supervision, servers)
         free = self._watch.disk_free if self._watch is not None else None
-        for server in _rpc_servers(client, settings, passed, free, fleet=fleet, tracer=self._new_tracer()):
+        for server in make_servers(client, settings, passed, free, fleet=fleet, tracer=self._new_tracer()):
             servers.append(server)  # before it starts: a server that is told to end while it starts must be closed too
             await server.start()
 
@@ -373,28 +363,3 @@ def _tell_failure(task: asyncio.Task[None]) -> None:
     """Log the defect that has ended a task which the service can do without. Otherwise nobody would hear of it."""
     if not task.cancelled() and (defect := task.exception()) is not None:
         log_failure(log, "service.task_failed", defect, task=task.get_name())
-
-
-def _rpc_servers(
-    client: AsyncSupervisor,
-    settings: Settings,
-    passed: PassedSockets,
-    disk_free: Callable[[], int | None] | None,
-    **parts: Any,
-) -> list[Server]:
-    """Make the servers of the RPC. The modules of a transport are imported only when it is offered."""
-    servers: list[Server] = []
-    parts["types"] = ConfiguredTypes(settings)
-    if settings.rpc.unix_socket or passed.unix is not None:
-        from hero_supervisor.rpc.unix.server import UnixServer
-
-        unix = UnixServer(client, settings.rpc, settings.jobs, listener=passed.unix, **parts)
-        unix.metrics.disk_free = disk_free
-        servers.append(unix)
-    if settings.rpc.port:
-        from hero_supervisor.rpc.tcp.server import WebServer
-
-        web = WebServer(client, settings.rpc, settings.jobs, listener=passed.tcp, **parts)
-        web.metrics.disk_free = disk_free
-        servers.append(web)
-    return servers

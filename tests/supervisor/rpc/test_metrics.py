@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from hero_client.remote.errors import ServiceRefused
+from hero_client.remote.server import RemoteServer
+from hero_client.remote.supervisor import RemoteSupervisor
 from hero_job.client.store import Store
 from hero_job.model.claim_types import ActorEntry, CountReport
+from hero_job.model.errors import JobNotFound
 from hero_job.model.job import ScriptType
 from hero_job.operations.actor_operations import ActorOperations
 from hero_supervisor.rpc.metrics.exposition import HistogramSample, gauge, histogram, labels
 from hero_supervisor.rpc.metrics.metrics_page import RisingSums
+from hero_supervisor.rpc.metrics.request_counts import BOUNDS_S, RequestCounts
 from tests.deploy.promtool import promtool
-from tests.eventually import eventually
+from tests.deployment import deployed
+from tests.eventually import GENEROUS_S, eventually
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import bearer, curl, token_settings
-from tests.valkey_server import ValkeyServer
+from tests.valkey_server import ValkeyServer, free_port
 
 
 def over_unix(server: RunningServer, path: str, *options: str) -> tuple[int, str]:
@@ -65,6 +71,47 @@ def test_both_servers_tell_the_same_counters(
         assert told['hero_job_run_seconds_count{script_type="SAL"}'] == 5
         assert told['hero_job_run_seconds_sum{script_type="SAL"}'] == 0.000007
     assert over_unix(unix_server, "/healthz") == (200, '{"status":"ok","store":"ok","actors":1}')
+
+
+def test_the_requests_of_both_servers_are_counted_together(tmp_path: Path) -> None:
+    port = free_port()
+    with deployed(tmp_path, actors=f"port = {port}\n") as deployment:
+        for url in (f"unix://{deployment.socket}", f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"):
+            supervisor = RemoteSupervisor(RemoteServer(url=url))
+            with supervisor:
+                supervisor.ask("version")
+                with pytest.raises(JobNotFound):
+                    supervisor.ask("get_job", {"job_id": "nobody"})
+                for name in ("no_such_method", "nor_this"):
+                    with pytest.raises(ServiceRefused):
+                        supervisor.ask(name)
+        told = series(curl(f"http://127.0.0.1:{port}/metrics").body.decode())
+        over_the_socket = curl("http://hero/metrics", "--unix-socket", str(deployment.socket)).body.decode()
+
+    requests = {name: value for name, value in told.items() if name.startswith("hero_rpc_requests_total")}
+    assert requests == {
+        'hero_rpc_requests_total{method="version",code="ok"}': 3,
+        'hero_rpc_requests_total{method="get_job",code="1001"}': 3,
+        'hero_rpc_requests_total{method="unknown",code="-32601"}': 6,
+    }
+    assert requests.items() <= series(over_the_socket).items()
+    assert told['hero_rpc_request_seconds_count{method="version"}'] == 3
+    assert told['hero_rpc_request_seconds_bucket{method="get_job",le="+Inf"}'] == 3
+    assert 0 < told['hero_rpc_request_seconds_sum{method="get_job"}'] < GENEROUS_S
+
+
+def test_a_request_is_counted_in_the_bucket_of_its_time() -> None:
+    counts = RequestCounts()
+    for took_s in (0.0, 0.001, 0.0011, 60.0, 61.0):
+        counts.note("run_job", "ok", took_s)
+    counts.note("run_job", "cancelled", 3.0)
+
+    told = series("".join(counts.families()))
+
+    buckets = [told[f'hero_rpc_request_seconds_bucket{{method="run_job",le="{bound:g}"}}'] for bound in BOUNDS_S]
+    assert buckets == [2, 3, 3, 3, 3, 3, 4, 5]
+    assert told['hero_rpc_request_seconds_count{method="run_job"}'] == 6
+    assert told['hero_rpc_requests_total{method="run_job",code="cancelled"}'] == 1
 
 
 def test_a_store_that_is_away_makes_no_family_vanish_and_no_counter_fall(own_valkey: ValkeyServer) -> None:

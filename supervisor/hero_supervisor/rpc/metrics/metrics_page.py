@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from hero_job.model.errors import HeroJobError
 from hero_supervisor.rpc.methods.openrpc import runtime_version
 from hero_supervisor.rpc.metrics.exposition import counter, gauge, labels
+from hero_supervisor.rpc.metrics.request_counts import RequestCounts
 from hero_supervisor.store.store_answers import check_store
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ class MetricsPage:
 
     Attributes:
         disk_free: Gives the free bytes on the disk of the embedded store; None without one.
+        requests: What the requests of this supervisor ended in; its servers share one.
     """
 
     def __init__(
         self, supervisor: AsyncSupervisor, fleet: Fleet | None, count_connections: Callable[[], int] | None = None
     ) -> None:
         self.disk_free: Callable[[], int | None] | None = None
+        self.requests = RequestCounts()
         self._supervisor = supervisor
         self._fleet = fleet
         self._count_connections = count_connections
@@ -91,6 +94,7 @@ class MetricsPage:
         if self.disk_free is not None and (free := self.disk_free()) is not None:
             text = "Free bytes on the disk of the embedded store, without its reserve."
             yield gauge("hero_store_disk_free_bytes", text, {"": free})
+        yield from self.requests.families()
         lag_s = round(self._lag.longest_s(), 6)
         yield gauge("hero_event_loop_lag_seconds", "Longest delay of the event loop within a minute.", {"": lag_s})
         usage = resource.getrusage(resource.RUSAGE_SELF)

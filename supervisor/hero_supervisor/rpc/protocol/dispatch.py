@@ -11,6 +11,7 @@ import asyncio
 import codecs
 import inspect
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,6 +89,8 @@ class Dispatcher:
         self._late: set[asyncio.Future[None]] = set()
         #: Told of each request before its answer is sent, with `ok` or the kind of its error.
         self.witness: Callable[[wire.Request, str], Awaitable[None]] | None = None
+        #: Told of each request that has ended: its method or `unknown`, `ok`, a code or `cancelled`, and its seconds.
+        self.count: Callable[[str, str, float], None] | None = None
 
     @property
     def methods(self) -> Mapping[str, Method]:
@@ -137,6 +140,7 @@ class Dispatcher:
     async def _serve(self, request: Single, admit: Admit | None, *, large: bool = False) -> bytes | None:
         if isinstance(request, Refused):
             return wire.encode_error(request.id, request.error)
+        began_mono = time.monotonic()
         try:
             check_params(request.params)
             if large:
@@ -144,6 +148,7 @@ class Dispatcher:
             if admit is not None:
                 admit(request)
             result = await self._call(request)
+            self._count(request, "ok", began_mono)
             await self._tell(request, "ok")
             return None if request.notification else wire.encode_result(request.id, result)
         except RpcError as e:
@@ -154,6 +159,7 @@ class Dispatcher:
             error = rpc_errors.from_fleet_error(e)
         except asyncio.CancelledError:
             if not self._stopping:
+                self._count(request, "cancelled", began_mono)
                 # The client is gone, and what it asked for may have been done.
                 late = asyncio.ensure_future(self._tell(request, "cancelled"))
                 self._late.add(late)
@@ -163,8 +169,14 @@ class Dispatcher:
         except Exception as e:  # noqa: BLE001 - logged
             log_failure(log, "rpc.method_broken", e, method=request.method)
             error = rpc_errors.internal_error()
+        self._count(request, str(int(error.code)), began_mono)
         await self._tell(request, str(error.data.get("kind", "error")))
         return None if request.notification else wire.encode_error(request.id, error)
+
+    def _count(self, request: wire.Request, outcome: str, began_mono: float) -> None:
+        if self.count is not None:
+            method = request.method if request.method in self._methods else "unknown"
+            self.count(method, outcome, time.monotonic() - began_mono)
 
     async def _tell(self, request: wire.Request, outcome: str) -> None:
         if self.witness is not None:

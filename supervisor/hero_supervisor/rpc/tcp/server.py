@@ -19,6 +19,7 @@ from hero_supervisor.errors import PortUnusable
 from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.endpoint import build_dispatcher
 from hero_supervisor.rpc.metrics.metrics_page import MetricsPage
+from hero_supervisor.rpc.metrics.request_counts import RequestCounts
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit, CountedWarning
 from hero_supervisor.rpc.tcp.app import RpcApp
 from hero_supervisor.rpc.tcp.tls_listener import TlsListener
@@ -79,8 +80,14 @@ class WebServer:
         self._gate = Gate(rpc_settings, supervisor, open_to_all=not rpc_settings.auth_required)
         self._state = ServerState()
         self.metrics = MetricsPage(supervisor, fleet, lambda: len(self._state.connections))
+        self.count_in(self.metrics.requests)
         self._app = RpcApp(self._dispatcher, self.metrics, rpc_settings, self._gate)
         self._server: asyncio.Server | TlsListener | None = None
+
+    def count_in(self, requests: RequestCounts) -> None:
+        """Count the requests here, together with another server of this supervisor."""
+        self.metrics.requests = requests
+        self._dispatcher.count = requests.note
 
     async def start(self) -> None:
         """Take the port and accept connections.

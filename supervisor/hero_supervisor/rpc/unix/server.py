@@ -19,6 +19,7 @@ from hero_supervisor.rpc.auth.gate import Gate
 from hero_supervisor.rpc.auth.unix_peer import UnixPeers
 from hero_supervisor.rpc.endpoint import build_dispatcher
 from hero_supervisor.rpc.metrics.metrics_page import MetricsPage
+from hero_supervisor.rpc.metrics.request_counts import RequestCounts
 from hero_supervisor.rpc.protocol import wire
 from hero_supervisor.rpc.protocol.flow_control import ConnectionLimit
 from hero_supervisor.rpc.unix import socket_file
@@ -67,6 +68,7 @@ class UnixServer:
         self.path = Path(rpc_settings.unix_socket)
         self._dispatcher = build_dispatcher(supervisor, rpc_settings, job_settings, fleet, types, tracer=tracer)
         self.metrics = MetricsPage(supervisor, fleet)
+        self.count_in(self.metrics.requests)
         self._gate = Gate(rpc_settings, supervisor, open_to_all=rpc_settings.unix_auth == "off")
         self._peers = UnixPeers(self._gate)
         self._mode = rpc_settings.unix_mode_bits
@@ -75,6 +77,11 @@ class UnixServer:
         self._connections: dict[UnixConnection, None] = {}  # in the order in which they came
         self._file: socket_file.SocketFile | None = socket_file.adopt(listener) if listener is not None else None
         self._server: asyncio.Server | None = None
+
+    def count_in(self, requests: RequestCounts) -> None:
+        """Count the requests here, together with another server of this supervisor."""
+        self.metrics.requests = requests
+        self._dispatcher.count = requests.note
 
     async def start(self) -> None:
         """Take the path and accept connections.

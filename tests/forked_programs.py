@@ -7,9 +7,9 @@ back. `program_forks.py` is the process that forks it, one per program and proce
 process, and kills what it has forked.
 
 A program is executed as a user executes it, not forked, where a fork would differ: on a terminal or with a closed
-stream, with other options of `Popen` for the new process, and with an environment that differs in a variable that
-Python or a module has read before the fork. Tests of the start itself, such as of imports, of memory or of the time
-since the start, use `subprocess`.
+stream, with other options of `Popen` for the new process, in another network namespace, and with an environment that
+differs in a variable that Python or a module has read before the fork. Tests of the start itself, such as of imports,
+of memory or of the time since the start, use `subprocess`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class ProgramForks:
         self.read_by_imports, self._can_show = marshal.loads(read)
 
     def can_fork(self, environ: Mapping[str, str]) -> bool:
-        """Would a new process with this environment import what the server has imported?"""
+        """Would a new process of this thread be what the server forks: with the same imports, in the same network?"""
         different = {
             name
             for name in {*ENVIRON, *environ}
@@ -94,7 +94,9 @@ class ProgramForks:
         # The fork searches the folder of this project in its turn. Any other may replace what has been imported.
         if "PYTHONPATH" not in ENVIRON and {_ROOT} == set(environ.get("PYTHONPATH", "").split(os.pathsep)):
             different.discard("PYTHONPATH")
-        return self._can_show and not different
+        return (
+            self._can_show and not different and _network("/proc/thread-self") == _network(f"/proc/{self.process.pid}")
+        )
 
     def fork(
         self,
@@ -275,6 +277,11 @@ def read_number(fd: int) -> int:
     if not (number := os.read(fd, 4)):
         raise ForkServerEnded
     return int.from_bytes(number, "little")
+
+
+def _network(process: str) -> str:
+    """Return the network namespace of a process or thread; a thread may have entered another one than its process."""
+    return str(Path(f"{process}/ns/net").readlink())
 
 
 def _is_plain(fd: int) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,7 @@ from tests.forked_heroctl import run_heroctl
 from tests.forked_programs import ENVIRON, HEROCTL, ForkedPopen, program_forks
 
 Script = Callable[[str], Path]
+_CLONE_NEWNET = 0x40000000
 
 #: All that a program can see of how it was started.
 SEEN = """
@@ -219,6 +222,24 @@ def test_environment_that_an_import_has_read_or_a_closed_stream_is_not_forked(
     for name in ("FORCE_COLOR", "PYTHONUTF8", "PYTHONPATH", "TZ", "LC_ALL"):
         assert parent(**{name: "0" if name == "PYTHONUTF8" else "C"}) == os.getpid()
     assert run_heroctl([program], fresh=True, capture_output=True).stdout == b"%d\n" % os.getpid()
+
+
+def test_program_of_a_thread_in_another_network_is_in_that_network(script: Script) -> None:
+    program = script("import os\nprint(os.readlink('/proc/self/ns/net'))")
+
+    def run_in_another_network() -> list[str]:
+        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+            return []
+        done = run_heroctl([program], capture_output=True, text=True, check=True)
+        return [str(Path("/proc/thread-self/ns/net").readlink()), done.stdout.strip()]
+
+    with ThreadPoolExecutor(1) as threads:
+        networks = threads.submit(run_in_another_network).result()
+    if not networks:
+        pytest.skip("cannot make network namespaces: no right to unshare")
+
+    ours = run_heroctl([program], capture_output=True, text=True, check=True).stdout.strip()
+    assert networks[0] == networks[1] != ours
 
 
 def test_folder_that_is_missing_is_an_error_of_the_caller(tmp_path: Path) -> None:

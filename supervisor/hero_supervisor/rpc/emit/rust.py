@@ -74,7 +74,7 @@ class _Emitter:
 
     def _arguments(self, method: Schema) -> str:
         if self._takes_job(method):
-            return "job: &JobFields"
+            return f"{identifier('job')}: &JobFields"
         required, optional = _split(method)
         written = [f"{identifier(p['name'])}: {borrowed(type_of(p['schema'], self._unions))}" for p in required]
         if len(optional) > _MOST_OPTIONAL:

@@ -52,8 +52,12 @@ def shared(folder: Path, server: ValkeyServer, supervisor: Supervisor, count: in
             ends.enter_context(actor(folder, server, ScriptType.SAL, delay_s))
         until(lambda: len(supervisor.list_actors()) == len(DELAYS_S), limit_s=60, every_s=0.05, what="all have joined")
         fill(supervisor, ScriptType.SAL, count)
-        drain(supervisor, ScriptType.SAL, count)
-        until(lambda: sum(a.jobs for a in supervisor.list_actors()) >= count, limit_s=60, every_s=0.2, what="all beats")
+        until(
+            lambda: sum(a.jobs for a in supervisor.list_actors()) >= count,
+            limit_s=LIMIT_S,
+            every_s=0.2,
+            what="all jobs are in the beats",
+        )
         for found in sorted(supervisor.list_actors(), key=lambda a: -a.jobs):
             yield Finding(what=f"shared queue, {found.name}: jobs", value=100 * found.jobs / count, unit="%")
 

@@ -353,7 +353,7 @@ class AsyncStore:
                         continue
                     raise WaitTimeout(awaited, wait_s)
                 # Third-party actors send no event: look again after a while.
-                await set_within(ended, min(GLANCE_S, left_s))
+                await set_within(ended, min(ends.glance_s, left_s))
                 heard = ended.is_set()
 
     def _ends_in(self, events_key: str) -> JobEnds:

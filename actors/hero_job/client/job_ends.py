@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import end_task
+from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower, StreamUpdate
 from hero_job.model.errors import StoreError
 from hero_job.model.status import JobStatus
 
+#: Most looks per second of all waiters together, which find the ends that nobody tells.
+_GLANCES_PER_S: Final = 1000
 _OPEN = frozenset(s.value for s in JobStatus if not s.terminal)
 
 
@@ -51,6 +55,11 @@ class JobEnds:
             waiting.remove(ended)
             if not waiting:
                 self._waiting.pop(job_id, None)
+
+    @property
+    def glance_s(self) -> float:
+        """After how many seconds without an event a waiter looks for itself: later, if there are very many waiters."""
+        return max(GLANCE_S, len(self._waiting) / _GLANCES_PER_S)
 
     async def hear(self, update: StreamUpdate) -> None:
         """Wake the waiters of the jobs that have ended."""

@@ -3,7 +3,8 @@
 The pages stay where they are in the repository, and the site has the same folders, so that one link is right in both.
 `docs/site/zensical.toml` says which pages there are, in which order. They are copied into a folder, together with the
 files that they link to, and Zensical builds from there. What it has built is then checked as a browser would read it:
-each link leads to a file, each fragment to an element, and nothing is loaded from another host.
+each link leads to a file, each fragment to an element, and nothing is loaded from another host. Beside the pages are
+their sources and `llms.txt`, for programs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -44,6 +45,45 @@ def navigation() -> list[str]:
                 yield from pages(part)
 
     return list(pages(tomllib.loads((SOURCE / "zensical.toml").read_text("utf-8"))["project"]["nav"]))
+
+
+def summary(page: Path) -> str:
+    """The first sentence of a Markdown page below its title, without links; "" if a table or a list comes first."""
+    text = page.read_text("utf-8").partition("\n\n")[2].partition("\n\n")[0]
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", " ".join(text.split()))
+    text = re.sub(r"^\*\*\w+\.\*\* ", "", text).replace("**", "")
+    return "" if re.match(r"[|#!<-]|```|\d+\.", text) else re.split(r"(?<=[.:])\s", text)[0]
+
+
+def titled(entry: object) -> Iterator[tuple[str, str]]:
+    """The titles and paths of the pages in a part of the navigation."""
+    if isinstance(entry, str):
+        yield (ROOT / entry).read_text("utf-8").partition("\n")[0].removeprefix("# "), entry
+    elif isinstance(entry, list):
+        for part in entry:
+            yield from titled(part)
+    elif isinstance(entry, dict):
+        for title, part in entry.items():
+            if isinstance(part, str):
+                yield title, part
+            else:
+                yield from titled(part)
+
+
+def index_for_programs(nav: Sequence[Mapping[str, object]]) -> str:
+    """Write `llms.txt`: the pages by section, each with its Markdown source and what it begins with.
+
+    Source: https://llmstxt.org
+    """
+    ((title, first),) = titled(nav[0])
+    lines = [f"# {title}", "", f"> {summary(ROOT / first)}"]
+    for part in nav[1:]:
+        for section, entries in part.items():
+            lines += ["", f"## {section}", ""]
+            for name, path in titled({section: entries}):
+                about = summary(ROOT / path)
+                lines.append(f"- [{name}]({path}){f': {about}' if about else ''}")
+    return "\n".join(lines) + "\n"
 
 
 def missing_pages(pages: list[str]) -> list[str]:
@@ -196,6 +236,10 @@ def main() -> int:
         if built.returncode:
             return 1
         use_own_worker(WORK / "site")
+        nav = tomllib.loads((SOURCE / "zensical.toml").read_text("utf-8"))["project"]["nav"]
+        (WORK / "site/llms.txt").write_text(index_for_programs(nav), "utf-8")
+        for name in pages:
+            shutil.copyfile(ROOT / name, WORK / "site" / name)
         problems = faults(WORK / "site")
     for problem in problems:
         print(f"docs: {problem}", file=sys.stderr)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,31 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_navigation_has_every_page_once() -> None:
     assert docs_site.missing_pages(docs_site.navigation()) == []
+
+
+def test_the_index_for_programs_names_every_page_with_its_beginning() -> None:
+    nav = tomllib.loads((docs_site.SOURCE / "zensical.toml").read_text("utf-8"))["project"]["nav"]
+    written = docs_site.index_for_programs(nav)
+
+    assert written.startswith("# Hero\n\n> ")
+    assert re.findall(r"^- \[[^]]+\]\(([^)]+)\)", written, re.MULTILINE) == docs_site.navigation()[1:]
+    assert {"## Tutorials", "## How-to", "## Reference"} <= set(written.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# A\n\nIt is [a thing](b.md) that\nruns. And more.\n\nNo.", "It is a thing that runs."),
+        ("# A\n\n| a | b |\n|---|---|", ""),
+        ("# A\n\n- one", ""),
+        ("# A\n\n1. one", ""),
+        ("# A\n", ""),
+    ],
+)
+def test_the_summary_of_a_page_is_its_first_sentence(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "page.md").write_text(text)
+
+    assert docs_site.summary(tmp_path / "page.md") == said
 
 
 def test_a_page_without_a_place_and_a_place_without_a_page_are_named() -> None:

@@ -86,9 +86,7 @@ class Conversation:
             wait_s = deadline_mono - time.monotonic()
             if wait_s <= 0:
                 self._kill()
-                if self._action:
-                    self._say("warning", f"the time was up in {self._where()}")
-                return TimedOut(timeout_s)
+                return self._out_of_time(timeout_s)
             if listening:
                 poll.register(job_fd, select.POLLIN | select.POLLOUT if unsent else select.POLLIN)
             answer_fd = self._requests.fd
@@ -119,7 +117,15 @@ class Conversation:
                 return self._after_exit(handle)
             spent_s += time.monotonic() - woke_mono
         self._finish_output()
+        if isinstance(self._outcome, Failed) and time.monotonic() >= deadline_mono:
+            # A program, or a wait, that was given all the time that is left fails in the moment of the deadline.
+            return self._out_of_time(timeout_s)
         return self._outcome
+
+    def _out_of_time(self, timeout_s: float) -> TimedOut:
+        if self._action:
+            self._say("warning", f"the time was up in {self._where()}")
+        return TimedOut(timeout_s)
 
     def _after_exit(self, handle: ProcessRun) -> Outcome:
         """The child has ended: read its last messages, or make an outcome of its exit status."""

@@ -73,6 +73,13 @@ def test_limits_of_the_process_apply_to_the_code(make_bench: MakeBench) -> None:
     assert ended.kind == "crashed"
 
 
+def test_what_fails_in_the_moment_of_the_deadline_has_run_out_of_time(allowing: Bench) -> None:
+    # As a program or a request does, which is given all the time that is left.
+    script = code("while ctx.remaining_s: pass\nraise ValueError('too late')")
+
+    assert [allowing.run(script, timeout_s=0.2) for _ in range(5)] == [TimedOut(0.2)] * 5
+
+
 def test_code_cannot_make_requests_that_are_not_allowed(allowing: Bench) -> None:
     assert "HERO_ALLOW_JOBS is not set" in message(allowing, code('ctx.ask("job.list", status="", count=1)'))
     assert "machine.stop is not allowed here" in message(allowing, code('ctx.ask("machine.stop")'))

@@ -71,7 +71,8 @@ def fill(supervisor: Supervisor, script_type: ScriptType, count: int) -> None:
 
 def drain(supervisor: Supervisor, script_type: ScriptType, count: int) -> float:
     """Wait until a queue is empty; return the jobs per second of its middle."""
-    seen: list[tuple[float, int]] = []
+    # If the first look comes late, the queue may be empty already: then count from here.
+    seen = [(time.perf_counter(), count)]
 
     def empty() -> bool:
         length = supervisor.store.run(supervisor.operations.admin.queue_length(script_type))

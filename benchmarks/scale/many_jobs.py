@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.figures.processes import until
 from benchmarks.scale.finding import Finding, timed
 from benchmarks.stalls import create, join, pinging
 from hero_job import JobStatus, ScriptType
@@ -109,8 +110,7 @@ def rewritten_and_restarted(server: ValkeyServer, store: Store) -> Iterator[Find
 
     def rewrite() -> None:
         store.run(Op(("BGREWRITEAOF",), as_is))
-        while "aof_rewrite_in_progress:0" not in (info := information(store, "persistence")) or "scheduled:1" in info:
-            pass
+        until(lambda: is_rewritten(information(store, "persistence")), limit_s=3600, every_s=0.01, what="it is written")
 
     with pinging(server.unix_url) as longest:
         took_s = timed(rewrite)
@@ -121,6 +121,11 @@ def rewritten_and_restarted(server: ValkeyServer, store: Store) -> Iterator[Find
     yield Finding(what="... longest PING meanwhile", value=longest[0], unit="ms")
     server.kill()
     yield Finding(what="a killed store answers again after", value=timed(server.start), unit="s")
+
+
+def is_rewritten(persistence: str) -> bool:
+    """Whether no rewrite of the file runs or is about to."""
+    return "aof_rewrite_in_progress:0" in persistence and "aof_rewrite_scheduled:0" in persistence
 
 
 def information(store: Store, section: str) -> str:

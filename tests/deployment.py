@@ -132,6 +132,23 @@ class Deployment:
         self._process.wait()
         return left
 
+    def lose(self) -> None:
+        """Kill the supervisor and everything that it started, as if its host had lost its power."""
+        supervisor = psutil.Process(self.pid)
+        supervisor.suspend()
+        still: list[psutil.Process] = []
+        # No process may see another one die: an actor would report that its job has crashed. What is suspended starts
+        # no further process, and those of a parent that has ended belong to the supervisor.
+        while new := [process for process in supervisor.children(recursive=True) if process not in still]:
+            for process in new:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            still += new
+        for process in still:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.kill()
+
     def stop(self) -> int:
         """Stop it as a service manager does; return its exit code."""
         assert self._process is not None

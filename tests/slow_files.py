@@ -17,6 +17,7 @@ SECONDS = {
     "tests/scripts/test_benchmark_modules.py": 90,
     "tests/ctl/test_remote_tls.py": 75,
     "tests/chaos/test_matrix.py": 70,
+    "tests/chaos/test_suspects.py": 70,
     "tests/chaos/test_two_hosts.py": 70,
     "tests/scripts/test_try_wheels.py": 70,
     "tests/ctl/bench/test_bench.py": 65,

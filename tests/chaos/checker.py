@@ -9,7 +9,7 @@ The rules, each with the name that its problems carry:
 - `outcome`: a job ended in a way that its kind cannot, has a wrong output, or a waiter was told something else;
 - `starts`: a script ran again, although its holder was not killed, frozen or cut off, and it was no retry;
 - `early`: a delayed or scheduled job started before its time;
-- `acts`: the process of a script acted twice in one run, or after the end of its run, or not at all;
+- `acts`: the process of a script acted twice in one run, after the end of its run or of its actor, or not at all;
 - `order`: OSIS jobs started in another order than they were queued, beyond what priorities and faults explain;
 - `exclusion`: two OSIS scripts ran simultaneously, although no holder was hit by a fault;
 - `crash`: a supervisor ended by itself;
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,10 @@ from tests.chaos.witness import Entry
 _SLACK_S = 2.0
 #: A job whose run was near one of these faults may have ended as crashed.
 _CRASHES = ("kill job processes", "kill template")
+#: What ends an actor, and with it every process that runs a script for it.
+_KILLS = ("kill actor", "kill supervisor", "stop supervisor", "lose host")
+#: How a job ends whose process its actor has killed.
+_ENDED_BY_ACTOR = ("error:timeout", "stopped:stopped")
 #: Largest difference between two readings of the clock, in seconds: the store rounds to milliseconds.
 _CLOCK_S = 0.01
 TERMINAL = frozenset(status.value for status in JobStatus if status.terminal)
@@ -58,10 +63,20 @@ class StoredJob:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a script. It has no end if its process died first."""
+    """One run of a script. It has no end if its process died first.
+
+    Attributes:
+        job: Its job.
+        pid: The process that ran the script: the actor, or a child of it.
+        holder: Incarnation of the actor.
+        began: Its start, by the host's clock.
+        ended: Its end.
+        outcome: Class of its outcome.
+    """
 
     job: str
     pid: int
+    holder: str
     began: float
     ended: float | None
     outcome: str
@@ -73,13 +88,13 @@ class FaultRecord:
 
     Attributes:
         kind: Its name.
-        pids: Processes of the actors that it hit; None if it hit all.
+        hit: Incarnations of the actors that it hit; None if it hit all.
         begin: Its start, by the host's clock.
         end: Its end.
     """
 
     kind: str
-    pids: frozenset[int] | None
+    hit: frozenset[str] | None
     begin: float
     end: float
 
@@ -93,8 +108,8 @@ class History:
     answers: list[tuple[str, str]] = field(default_factory=list)
     #: Time, job and new status, in the order of the store.
     events: list[tuple[float, str, str]] = field(default_factory=list)
-    #: Job -> times at which its process acted.
-    acts: dict[str, list[float]] = field(default_factory=lambda: collections.defaultdict(list))
+    #: Job -> times at which its process acted, each with the incarnation of its actor.
+    acts: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: collections.defaultdict(list))
     runs: dict[str, list[Run]] = field(default_factory=lambda: collections.defaultdict(list))
     faults: list[FaultRecord] = field(default_factory=list)
 
@@ -114,19 +129,18 @@ def read_history(entries: Iterable[Entry]) -> History:
             case "event":
                 history.events.append((entry["at"], entry["job"], entry["status"]))
             case "acted":
-                history.acts[entry["job"]].append(entry["at"])
+                history.acts[entry["job"]].append((entry["at"], entry["holder"]))
             case "fault":
-                pids = entry["pids"]
-                hit = None if pids is None else frozenset(pids)
+                hit = None if entry["hit"] is None else frozenset(entry["hit"])
                 history.faults.append(FaultRecord(entry["kind"], hit, entry["begin"], entry["at"]))
             case "began":
                 open_runs[entry["job"], entry["pid"]].append(entry)
             case "ended":
                 began = open_runs[entry["job"], entry["pid"]].pop(0)
-                run = Run(entry["job"], entry["pid"], began["at"], entry["at"], entry["outcome"])
+                run = Run(entry["job"], entry["pid"], began["holder"], began["at"], entry["at"], entry["outcome"])
                 history.runs[entry["job"]].append(run)
     for (job, pid), left in open_runs.items():
-        history.runs[job] += [Run(job, pid, e["at"], None, "") for e in left]
+        history.runs[job] += [Run(job, pid, e["holder"], e["at"], None, "") for e in left]
     for runs in history.runs.values():
         runs.sort(key=lambda run: run.began)
     return history
@@ -194,7 +208,7 @@ def check(history: History, jobs: Mapping[str, StoredJob], strays: Sequence[str]
         if early_s > _CLOCK_S:
             problems.append(("early", f"{job} started {early_s:.3f} s before its time"))
     overtaken, order = _check_order(history)
-    return Verdict(problems + order + _check_exclusion(history), excused, overtaken)
+    return Verdict(problems + order + _check_exclusion(history, jobs), excused, overtaken)
 
 
 def _check_ends(statuses: Sequence[str], final: StoredJob) -> Iterable[str]:
@@ -233,17 +247,25 @@ def _check_acts(history: History, job: str, final: StoredJob) -> Iterable[str]:
     acts, runs = history.acts.get(job, []), history.runs.get(job, [])
     if len(acts) > len(runs):
         yield f"acted {len(acts)} times in {len(runs)} runs"
-    for at in acts:
-        if not any(run.began <= at and (run.ended is None or at <= run.ended) for run in runs):
+    for at, holder in acts:
+        if not any(run.holder == holder and run.began <= at <= _latest_end(history, run) for run in runs):
             yield "acted when it did not run"
     if final.end == "finished" and history.submitted[job]["kind"] == "acting" and not acts:
         yield "finished without having acted"
 
 
-def _fault_near(history: History, pid: int, since: float, until: float) -> str | None:
-    """Name the fault that hit a process in a time, preferring one that hit not all; None if none did."""
+def _latest_end(history: History, run: Run) -> float:
+    """Tell when no process can run a script for this run any more."""
+    if run.ended is not None:
+        return run.ended
+    kills = (f.end for f in history.faults if f.kind in _KILLS and run.holder in (f.hit or ()) and f.end >= run.began)
+    return min(kills, default=math.inf) + _SLACK_S
+
+
+def _fault_near(history: History, holder: str, since: float, until: float) -> str | None:
+    """Name the fault that hit an actor in a time, preferring one that hit not all; None if none did."""
     near = [fault for fault in history.faults if fault.begin <= until and fault.end + _SLACK_S >= since]
-    hits = [fault for fault in near if fault.pids and pid in fault.pids] or [f for f in near if f.pids is None]
+    hits = [fault for fault in near if fault.hit and holder in fault.hit] or [f for f in near if f.hit is None]
     return hits[-1].kind if hits else None
 
 
@@ -257,10 +279,10 @@ def _check_starts(
         if run.outcome in ("Failed", "TimedOut") and retries > 0:
             retries -= 1
             continue
-        cause = _fault_near(history, run.pid, run.began, following.began)
+        cause = _fault_near(history, run.holder, run.began, following.began)
         if cause is None:
             later_s = following.began - run.began
-            yield f"ran again {later_s:.2f} s after its run in process {run.pid}, which no fault hit"
+            yield f"ran again {later_s:.2f} s after its run in process {run.pid} of {run.holder}, which no fault hit"
         else:
             excused[cause] += 1
 
@@ -343,17 +365,25 @@ class _OsisQueue:
         return [other for other in before if other not in self._urgent or other in first]
 
 
-def _check_exclusion(history: History) -> list[tuple[str, str]]:
+def _check_exclusion(history: History, jobs: Mapping[str, StoredJob]) -> list[tuple[str, str]]:
     osis = sorted(
         (run for job, runs in history.runs.items() for run in runs if _type(history, job) == "osis"),
         key=lambda run: run.began,
     )
     problems = []
     for run, following in itertools.pairwise(osis):
-        over = run.ended is not None and run.ended <= following.began
-        if not over and _fault_near(history, run.pid, run.began, following.began) is None:
+        ended = run.ended is not None and run.ended <= following.began
+        over = ended or _was_killed_by_actor(history, jobs, run)
+        if not over and _fault_near(history, run.holder, run.began, following.began) is None:
             problems.append(("exclusion", f"{following.job} started while {run.job} ran in process {run.pid}"))
     return problems
+
+
+def _was_killed_by_actor(history: History, jobs: Mapping[str, StoredJob], run: Run) -> bool:
+    """Did the actor kill the process of a run: a suspect's, at its deadline or to stop it? It notes no end then."""
+    final = jobs.get(run.job)
+    is_last = run is history.runs[run.job][-1]
+    return run.ended is None and is_last and final is not None and final.end in _ENDED_BY_ACTOR
 
 
 def _type(history: History, job: str) -> str:

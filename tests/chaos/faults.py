@@ -1,9 +1,10 @@
 """The faults: what the harness does to actors, supervisors, store and network, one after the other, by a seed.
 
 The witness gets the start and the end of each fault and the actors that it hit; nothing else excuses that a job runs
-again. A fault hits the actors that it kills, freezes or cuts off, also if it does so by ending their supervisor. A
-store that stands still hits all actors; a rolling restart hits none, because it must not run any job twice. Invariant:
-when a fault returns, its effect on the machine is undone.
+again. A fault hits the actors that it kills, freezes or cuts off, also if it does so by ending their supervisor, and
+with an actor every process that runs scripts for it. So the actors are named by their incarnations. A store that stands
+still hits all actors; a rolling restart hits none, because it must not run any job twice. Invariant: when a fault
+returns, its effect on the machine is undone.
 """
 
 from __future__ import annotations
@@ -102,19 +103,30 @@ class Faults:
                     deployment.start()
 
     @contextlib.contextmanager
-    def _noted(self, kind: str, pids: list[int] | None, on: str = "") -> Iterator[None]:
-        """Note a fault and its duration; `pids` are the actors that it hits, None for all."""
+    def _noted(self, kind: str, hit: Sequence[str] | None, on: str = "") -> Iterator[None]:
+        """Note a fault and its duration; `hit` are the incarnations of the actors that it hits, None for all."""
         begin = time.time()
         yield
-        self._witness.note("fault", kind=kind, pids=pids, begin=begin, on=on)
+        self._witness.note("fault", kind=kind, hit=hit, begin=begin, on=on)
+
+    @contextlib.contextmanager
+    def _noted_on_host(self, kind: str, deployment: Deployment) -> Iterator[list[str]]:
+        """Note a fault of a host, its duration, and the actors that the host has then; yield their incarnations.
+
+        The supervisor is suspended: between this look at its actors and its end it replaces none.
+        """
+        psutil.Process(deployment.pid).suspend()
+        hit = incarnations_of(actors_of(deployment))
+        with self._noted(kind, hit):
+            yield hit
 
     @contextlib.contextmanager
     def _store_away(self, kind: str) -> Iterator[None]:
         """Note a fault of the store. It hits all actors if it lasts longer than half a lease, else none."""
         begin = time.time()
         yield
-        pids: list[int] | None = None if time.time() - begin > self._lease_s / 2 else []
-        self._witness.note("fault", kind=kind, pids=pids, begin=begin, on="")
+        hit: list[str] | None = None if time.time() - begin > self._lease_s / 2 else []
+        self._witness.note("fault", kind=kind, hit=hit, begin=begin, on="")
 
     def _some_actor(self, *script_types: str) -> psutil.Process:
         script_type = self._rng.choice(script_types or ("osis", "sal", "python"))
@@ -126,33 +138,33 @@ class Faults:
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
-    def kill_actor(self) -> None:
-        actor = self._some_actor()
+    def kill_actor(self, actor: psutil.Process | None = None) -> None:
+        actor = actor or self._some_actor()
         with contextlib.suppress(psutil.NoSuchProcess):
-            with self._noted("kill actor", [actor.pid], flag_of(actor, "--type")):
+            with self._noted("kill actor", incarnations_of([actor]), flag_of(actor, "--type")):
                 actor.kill()
 
     def freeze_actor_briefly(self) -> None:
         self._freeze("freeze actor briefly", self._rng.uniform(0.2, 1))
 
-    def freeze_actor_past_lease(self) -> None:
-        self._freeze("freeze actor past its lease", self._past_lease_s)
+    def freeze_actor_past_lease(self, actor: psutil.Process | None = None) -> None:
+        self._freeze("freeze actor past its lease", self._past_lease_s, actor)
 
-    def _freeze(self, kind: str, seconds: float) -> None:
-        actor = self._some_actor()
+    def _freeze(self, kind: str, seconds: float, actor: psutil.Process | None = None) -> None:
+        actor = actor or self._some_actor()
         with contextlib.suppress(psutil.NoSuchProcess):
-            with self._noted(kind, [actor.pid], flag_of(actor, "--type")):
+            with self._noted(kind, incarnations_of([actor]), flag_of(actor, "--type")):
                 actor.suspend()
                 time.sleep(seconds)
                 with contextlib.suppress(psutil.NoSuchProcess):  # its supervisor has killed it for its missing beats
                     actor.resume()
 
-    def cut_actor_off_past_lease(self) -> None:
-        actor = self._some_actor()
+    def cut_actor_off_past_lease(self, actor: psutil.Process | None = None) -> None:
+        actor = actor or self._some_actor()
         with contextlib.suppress(psutil.NoSuchProcess):
-            incarnation = flag_of(actor, "--incarnation")
-            with self._noted("cut actor off past its lease", [actor.pid], flag_of(actor, "--type")):
-                self._proxy.cut(lambda client: client == incarnation)
+            hit = incarnations_of([actor])
+            with self._noted("cut actor off past its lease", hit, flag_of(actor, "--type")):
+                self._proxy.cut(lambda client: client in hit)
                 time.sleep(self._past_lease_s)
                 self._proxy.mend()
 
@@ -172,27 +184,26 @@ class Faults:
 
     # -- supervisors ---------------------------------------------------------------------------------------------------
 
-    def kill_supervisor(self) -> None:
-        deployment = self._rng.choice(self._deployments)
-        with self._noted("kill supervisor", pids_of(deployment)):
+    def kill_supervisor(self, deployment: Deployment | None = None) -> None:
+        deployment = deployment or self._rng.choice(self._deployments)
+        with self._noted_on_host("kill supervisor", deployment):
             left = deployment.kill()
             eventually(lambda: not any(alive(p) for p in left), what="its actors end by themselves")
             deployment.start()
 
-    def stop_supervisor(self) -> None:
-        deployment = self._rng.choice(self._deployments)
-        with self._noted("stop supervisor", pids_of(deployment)):
+    def stop_supervisor(self, deployment: Deployment | None = None) -> None:
+        deployment = deployment or self._rng.choice(self._deployments)
+        with self._noted_on_host("stop supervisor", deployment):
+            psutil.Process(deployment.pid).resume()
             deployment.stop()
             deployment.start()
 
-    def lose_host(self) -> None:
+    def lose_host(self, deployment: Deployment | None = None) -> None:
         """Kill a supervisor with all of its processes; start it when the other host has recovered its actors."""
-        deployment = self._rng.choice(self._deployments)
-        with self._noted("lose host", pids_of(deployment)):
+        deployment = deployment or self._rng.choice(self._deployments)
+        with self._noted_on_host("lose host", deployment) as lost:
             registry = Operations().keys.actors
-            left = deployment.kill()
-            lost = [flag_of(p, "--incarnation") for p in left if is_actor(p)]
-            kill_all(left)
+            deployment.lose()
             eventually(
                 lambda: not any(self._valkey.command("HEXISTS", registry, incarnation) for incarnation in lost),
                 what="the other host declares the lost actors dead",
@@ -225,7 +236,7 @@ class Faults:
             try:
                 eventually(done, every_s=0.05)
             except AssertionError:
-                self._witness.note("fault", kind=f"{kind} has not ended by itself", pids=[], begin=time.time(), on="")
+                self._witness.note("fault", kind=f"{kind} has not ended by itself", hit=[], begin=time.time(), on="")
 
     # -- store and network ---------------------------------------------------------------------------------------------
 
@@ -275,9 +286,9 @@ def actors_of(deployment: Deployment) -> list[psutil.Process]:
     return [process for process in deployment.processes("hero_actor") if is_actor(process)]
 
 
-def pids_of(deployment: Deployment) -> list[int]:
-    """List the process ids of a deployment's actors."""
-    return [actor.pid for actor in actors_of(deployment)]
+def incarnations_of(processes: Sequence[psutil.Process]) -> list[str]:
+    """List the incarnations of the living actors among some processes."""
+    return [flag_of(process, "--incarnation") for process in processes if is_actor(process)]
 
 
 def is_actor(process: psutil.Process) -> bool:

@@ -59,7 +59,7 @@ def _restart_s(history: History, kind: str) -> list[float]:
     found = []
     for runs in history.runs.values():
         for run, following in itertools.pairwise(runs):
-            kills = (fault for fault in history.faults if fault.kind == kind and run.pid in (fault.pids or ()))
+            kills = (fault for fault in history.faults if fault.kind == kind and run.holder in (fault.hit or ()))
             found += [following.began - fault.begin for fault in kills if run.ended is None]
     return found
 

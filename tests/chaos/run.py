@@ -60,10 +60,11 @@ RHAI = 'engine = "tests.chaos.traced:create_engine"'
 HEROSCRIPT = 'engine = "tests.chaos.traced:create_heroscript_engine"\nlanes = 2'
 #: Additional environment of Python actors.
 ENV = f', HERO_OUTPUT = "last", HERO_ACTIONS = "module:tests.chaos.actions", HERO_ACTIONS_ENV = "{WITNESS}"'
-#: Script type, number of processes and other settings of each host's actors. Only one OSIS actor keeps the order.
+#: Script type, number of processes and other settings of each host's actors. Only one OSIS actor keeps the order. One
+#: SAL actor runs its scripts in children, as all do with suspects.
 HOSTS = (
     (("osis", 1, RHAI), ("sal", 2, f"{RHAI}\nlanes = 8"), ("python", 1, HEROSCRIPT)),
-    (("sal", 1, f"{RHAI}\nlanes = 8"), ("python", 1, HEROSCRIPT)),
+    (("sal", 1, f'{RHAI}\nlanes = 8\nisolation = "process"'), ("python", 1, HEROSCRIPT)),
 )
 
 

@@ -59,7 +59,7 @@ class Play:
 
     def began(self, job_id: str, pid: int) -> None:
         """Note the start of a run."""
-        self.witness.note("began", job=job_id, pid=pid)
+        self.witness.note("began", job=job_id, pid=pid, holder=f"actor-{pid}")
 
     def ended(self, job_id: str, pid: int, outcome: str = "Done") -> None:
         """Note the end of a run."""
@@ -89,7 +89,7 @@ def play_zombie(
     play.began(job_id, 1)
     store.run(recoveries.recover(frozen.entry.incarnation, proven_dead=True))
     now = play.witness.read()[-1]["at"]
-    play.witness.note("fault", kind="freeze", pids=[1], begin=now, on="osis")
+    play.witness.note("fault", kind="freeze", hit=["actor-1"], begin=now, on="osis")
     (taken,) = runner.claim()
     play.began(job_id, 2)
     if late == "before the other has finished":

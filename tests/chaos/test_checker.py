@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.checker import StoredJob, check, read_history
 from tests.chaos.witness import Entry
 
-PID, OTHER = 100, 200
+ACTOR, OTHER = "sal-1", "sal-2"
 
 
 def note(at: float, what: str, job: str = "a", **facts: object) -> Entry:
@@ -21,16 +21,24 @@ def submitted(job: str = "a", at: float = 0.0, **facts: object) -> list[Entry]:
     return [note(at, "submitted", job, **fields), note(at, "acknowledged", job)]
 
 
-def ran(at: float, job: str = "a", pid: int = PID, outcome: str = "Done") -> list[Entry]:
-    return [note(at, "began", job, pid=pid), note(at + 0.5, "ended", job, pid=pid, outcome=outcome)]
+def ran(at: float, job: str = "a", holder: str = ACTOR, outcome: str = "Done", pid: int = 1) -> list[Entry]:
+    return [*began(at, job, holder, pid), note(at + 0.5, "ended", job, pid=pid, outcome=outcome)]
+
+
+def began(at: float, job: str = "a", holder: str = ACTOR, pid: int = 1) -> list[Entry]:
+    return [note(at, "began", job, pid=pid, holder=holder)]
 
 
 def life(*statuses: str, job: str = "a", at: float = 1.0) -> list[Entry]:
     return [note(at + n / 10, "event", job, status=status) for n, status in enumerate(statuses)]
 
 
-def fault(begin: float, end: float, *pids: int) -> Entry:
-    return {"at": end, "what": "fault", "kind": "kill actor", "begin": begin, "pids": list(pids) or None}
+def acted(at: float, holder: str = ACTOR) -> Entry:
+    return note(at, "acted", holder=holder)
+
+
+def fault(begin: float, end: float, *hit: str) -> Entry:
+    return {"at": end, "what": "fault", "kind": "kill actor", "begin": begin, "hit": list(hit) or None}
 
 
 FINISHED = StoredJob({"status": "finished", "output": "1", "attempt": "1"}, 1)
@@ -64,7 +72,7 @@ def test_a_good_history_has_no_problem() -> None:
         ("outcome", [*GOOD, note(3, "answered", answer="finished:7")], FINISHED),
         ("starts", [*GOOD, *ran(3)], TWICE),
         ("starts", [*GOOD, *ran(3), fault(2.8, 2.9, OTHER)], TWICE),
-        ("starts", [*GOOD, *ran(3), fault(1.2, 1.3, PID)], FINISHED),
+        ("starts", [*GOOD, *ran(3), fault(1.2, 1.3, ACTOR)], FINISHED),
         ("starts", [*submitted(), *life("started", "finished"), *ran(1, outcome="Failed"), *ran(3)], TWICE),
     ],
 )
@@ -74,8 +82,16 @@ def test_each_rule_finds_its_violation(expected: str, entries: list[Entry], fina
 
 
 def test_a_repeated_run_is_excused_only_by_a_fault_that_hit_its_holder() -> None:
-    assert rules([*GOOD, *ran(3, pid=OTHER), fault(1.2, 1.3, PID)], TWICE) == []
-    assert rules([*GOOD, *ran(3, pid=OTHER), fault(1.2, 1.3)], TWICE) == []
+    assert rules([*GOOD, *ran(3, holder=OTHER), fault(1.2, 1.3, ACTOR)], TWICE) == []
+    assert rules([*GOOD, *ran(3, holder=OTHER), fault(1.2, 1.3)], TWICE) == []
+
+
+def test_a_run_in_a_child_was_hit_if_its_actor_was() -> None:
+    child, next_child = 101, 201
+    again = [*submitted(type="sal"), *life("dispatched", "started", "dispatched", "started", "finished")]
+    again += [*began(1, pid=child), *ran(3, holder=OTHER, pid=next_child)]
+    assert rules([*again, fault(1.2, 1.3, ACTOR)], TWICE) == []
+    assert rules([*again, fault(1.2, 1.3, OTHER)], TWICE) == ["starts"]
 
 
 def test_a_retry_is_no_repeated_run() -> None:
@@ -94,7 +110,7 @@ def two(first: str, second: str, *more: Entry) -> list[Entry]:
 def test_osis_jobs_start_in_the_order_of_the_queue_except_for_one_job_per_fault() -> None:
     assert rules(two("a", "b"), FINISHED, FINISHED) == []
     assert set(rules(two("b", "a"), FINISHED, FINISHED)) == {"order"}
-    assert rules(two("b", "a", fault(1.2, 1.3, PID)), FINISHED, FINISHED) == []
+    assert rules(two("b", "a", fault(1.2, 1.3, ACTOR)), FINISHED, FINISHED) == []
 
 
 def queue(*steps: tuple[str, str]) -> set[str]:
@@ -148,16 +164,28 @@ def test_a_tick_without_its_job_is_lost_and_one_with_two_lives_has_ended_twice()
 
 def test_a_script_acts_once_per_run_and_not_after_it() -> None:
     acting = [*submitted(kind="acting", type="python"), *life("dispatched", "started", "finished"), *ran(1)]
-    assert rules([*acting, note(1.2, "acted")], FINISHED) == []
+    assert rules([*acting, acted(1.2)], FINISHED) == []
     assert rules(acting, FINISHED) == ["acts"]
-    assert rules([*acting, note(1.2, "acted"), note(1.3, "acted")], FINISHED) == ["acts"]
-    assert rules([*acting, note(1.8, "acted")], FINISHED) == ["acts"]
+    assert rules([*acting, acted(1.2), acted(1.3)], FINISHED) == ["acts"]
+    assert rules([*acting, acted(1.8)], FINISHED) == ["acts"]
+    assert rules([*acting, acted(1.2, OTHER)], FINISHED) == ["acts"]
+
+
+def test_no_process_acts_for_an_actor_that_was_killed_some_time_ago() -> None:
+    statuses = ("dispatched", "started", "dispatched", "started", "finished")
+    again = [*submitted(kind="acting", type="python"), *life(*statuses), *began(1), *ran(9, holder=OTHER, pid=2)]
+    killed = fault(1.2, 1.3, ACTOR)
+    assert rules([*again, killed, acted(9.1, OTHER)], TWICE) == []
+    assert rules([*again, killed, acted(1.4), acted(9.1, OTHER)], TWICE) == [], "it may have been too fast to be killed"
+    assert rules([*again, killed, acted(5.0), acted(9.1, OTHER)], TWICE) == ["acts"]
+    frozen = killed | {"kind": "freeze actor past its lease", "at": 6.0}
+    assert rules([*again, frozen, acted(5.0), acted(9.1, OTHER)], TWICE) == []
 
 
 def test_a_job_ends_as_crashed_only_if_its_process_was_killed() -> None:
     crashed = StoredJob({"status": "error", "error_kind": "crashed", "attempt": "1"}, 1)
     entries = [*submitted(type="python"), *life("dispatched", "started", "error"), *ran(1, outcome="Failed")]
-    killed: Entry = {"at": 1.3, "what": "fault", "kind": "kill job processes", "begin": 1.2, "pids": []}
+    killed: Entry = {"at": 1.3, "what": "fault", "kind": "kill job processes", "begin": 1.2, "hit": []}
     assert rules(entries, crashed) == ["outcome"]
     assert rules([*entries, killed], crashed) == []
     assert rules([*entries, killed | {"kind": "kill supervisor"}], crashed) == ["outcome"]
@@ -166,6 +194,14 @@ def test_a_job_ends_as_crashed_only_if_its_process_was_killed() -> None:
 def test_two_osis_scripts_do_not_run_simultaneously() -> None:
     entries = [*submitted("b"), *life("dispatched", "started", "finished", job="b", at=1.5), *ran(1.2, "b", OTHER)]
     assert rules([*GOOD, *entries], FINISHED, FINISHED) == ["exclusion"]
+
+
+def test_a_suspect_whose_process_its_actor_has_killed_runs_no_longer() -> None:
+    follower = [*submitted("b"), *life("dispatched", "started", "finished", job="b", at=2), *ran(2, "b")]
+    unended = [*submitted(ends=["error:timeout", "finished"]), *began(1), *follower]
+    timed_out = StoredJob({"status": "error", "error_kind": "timeout", "attempt": "1"}, 1)
+    assert rules([*unended, *life("dispatched", "started", "error")], timed_out, FINISHED) == []
+    assert rules([*unended, *life("dispatched", "started", "finished")], FINISHED, FINISHED) == ["exclusion"]
 
 
 def test_strays_and_unseen_events_are_problems() -> None:

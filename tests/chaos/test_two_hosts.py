@@ -97,9 +97,7 @@ def test_jobs_of_a_lost_host_are_run_by_the_other(hosts: Hosts, tmp_path: Path) 
     gate = tmp_path / "gate"
     job_id = hosts.submit(gate)
     lost = hosts.holder(job_id)
-    left = lost.kill()
-    kill_all(left)
-    eventually(lambda: not any(alive(process) for process in left), what="all processes of the host are dead")
+    lost.lose()
     gate.touch()
 
     reply = hosts.store.wait_reply(Operations(), job_id, 60)

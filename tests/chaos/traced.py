@@ -1,7 +1,8 @@
 """Engines that write each run of a script to the witness's file, from inside the actor.
 
 The harness's config names the factories. Rhai scripts cannot write files, and the store's records cannot show that a
-script ran twice under one claim; these entries can.
+script ran twice under one claim; these entries can. An actor may run the Rhai engine in a child process: then the child
+writes them. So each names the process and the incarnation of the actor that holds the job.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.witness import WITNESS, Witness
+from tests.chaos.witness import HOLDER, WITNESS, Witness
 
 
 class TracedEngine:
@@ -20,11 +21,13 @@ class TracedEngine:
     Args:
         engine: The engine that runs the scripts.
         witness: Where the entries go.
+        holder: Incarnation of the actor for which this process runs scripts.
     """
 
-    def __init__(self, engine: Any, witness: Witness) -> None:
+    def __init__(self, engine: Any, witness: Witness, holder: str) -> None:
         self._engine = engine
         self._witness = witness
+        self._holder = holder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -32,7 +35,7 @@ class TracedEngine:
     def run(self, script: Any, *, constants: Mapping[str, object], **given: Any) -> Any:
         """Run a script between two entries."""
         job_id, pid = str(constants["JOB_ID"]), os.getpid()
-        self._witness.note("began", job=job_id, pid=pid)
+        self._witness.note("began", job=job_id, pid=pid, holder=self._holder)
         outcome = self._engine.run(script, constants=constants, **given)
         self._witness.note("ended", job=job_id, pid=pid, outcome=type(outcome).__name__)
         return outcome
@@ -42,11 +45,15 @@ def create_engine() -> TracedEngine:
     """Make the Rhai engine."""
     from hero_engine.rhai import RhaiEngine
 
-    return TracedEngine(RhaiEngine(), Witness(Path(os.environ[WITNESS])))
+    return _traced(RhaiEngine())
 
 
 def create_heroscript_engine() -> TracedEngine:
     """Make the HeroScript engine."""
     from hero_engine.heroscript_engine.engine import create_engine as create
 
-    return TracedEngine(create(), Witness(Path(os.environ[WITNESS])))
+    return _traced(create())
+
+
+def _traced(engine: Any) -> TracedEngine:
+    return TracedEngine(engine, Witness(Path(os.environ[WITNESS])), os.environ[HOLDER])

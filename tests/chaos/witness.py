@@ -4,10 +4,13 @@ Each line is one JSON object with the time (of the host's clock), the kind of th
 
 - the load (`load.py`): `submitted`, `acknowledged`, `stop_asked`, `answered`;
 - the schedules (`schedules.py`): `submitted` and `acknowledged`, for their ticks;
-- the faults (`faults.py`): `fault`, with the processes that it hit, its start and its end;
+- the faults (`faults.py`): `fault`, with the actors that it hit, its start and its end;
 - the reader of the event stream (`run.py`): `event`, each new status of each job, in the order of the store;
 - the engine inside the actors (`traced.py`): `began` and `ended`, for each run of each script;
 - the process of a HeroScript job (`actions.py`): `acting` and `acted`, for what the script does to the world.
+
+An actor is named by its incarnation, not by its process id: what runs scripts for it may be one of its children, and
+all of them inherit the incarnation (`hero_process/mark.py`).
 
 Invariant: a line is one write(2) to a file opened with O_APPEND. So the lines of several processes never mix, and
 everything that a killed process had written is there.
@@ -20,12 +23,16 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from hero_process.mark import MARK
 
 Entry = dict[str, Any]
 
 #: Environment variable with the path of the witness's file.
 WITNESS = "CHAOS_WITNESS"
+#: Environment variable with the incarnation of the actor that a process belongs to.
+HOLDER: Final = MARK
 
 
 class Witness:

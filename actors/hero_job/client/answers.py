@@ -41,6 +41,12 @@ def refused(answer: hiredis.ReplyError) -> StoreRefused:
     return StoreRefused(text.partition(" ")[0], text)
 
 
+def error_code(error: Exception) -> str:
+    """Return the code of a server's error, such as `OOM`; redis-py takes it from the message where it knows the code."""
+    code = getattr(error, "status_code", None)
+    return code if isinstance(code, str) else str(error).partition(" ")[0]
+
+
 def reason_of_break(error: OSError, timeout_s: float) -> str:
     """Say why a connection broke.
 

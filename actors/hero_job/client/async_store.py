@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
-from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas
+from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas, error_code
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
 from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
@@ -24,7 +24,9 @@ from hero_job.client.primary.async_primary import AsyncPrimary
 from hero_job.client.redis_client import make_client
 from hero_job.client.redis_py import (
     AskError,
+    AuthenticationError,
     ClusterDownError,
+    InvalidResponse,
     MovedError,
     RedisConnectionError,
     RedisError,
@@ -96,7 +98,7 @@ class AsyncStore:
         """
         packed = self._groups.pack((op,))
         if packed is not None:
-            (answer,) = await self._ask_in_group(packed, 1)
+            (answer,) = await self._on_connection(self._groups.ask(packed, 1))
             if not isinstance(answer, Exception):
                 return op.decode(answer)
             if not was_not_run(answer):
@@ -114,6 +116,7 @@ class AsyncStore:
 
         Raises:
             StoreUnavailable: The connection broke; which operations the server ran is unknown.
+            StoreRefused: The server refuses the password, the database or the name.
         """
         results: list[Any] = []
         if not ops:
@@ -122,10 +125,11 @@ class AsyncStore:
         answers: list[Any] = []
         packed = self._groups.pack(ops)
         if packed is not None:
-            answers = await self._ask_in_group(packed, len(ops))
+            answers = await self._on_connection(self._groups.ask(packed, len(ops)))
         else:
             for few in chunks(ops, FEW):  # encoding many commands holds the event loop
-                answers += await self._within_turn(partial(self._execute_many, few), max(op.block_s for op in few))
+                ask = partial(self._execute_many, few)
+                answers += await self._on_connection(self._within_turn(ask, max(op.block_s for op in few)))
         for op, answer in zip(ops, answers, strict=True):
             try:
                 if not isinstance(answer, Exception):
@@ -194,20 +198,21 @@ class AsyncStore:
         except RedisError as e:
             await self._raise_refusal(op, e)
 
-    async def _ask_in_group(self, packed: bytes, count: int) -> list[Any]:
+    async def _on_connection(self, asking: Awaitable[list[Any]]) -> list[Any]:
         try:
-            return await self._groups.ask(packed, count)
+            return await asking
         except RedisError as e:
-            raise StoreRefused(_code(e), str(e)) from e
+            # Not the answer to an operation: the server refuses the connection.
+            raise StoreRefused(error_code(e), str(e)) from e
 
     async def _raise_refusal(self, op: Op[Any], error: Exception) -> NoReturn:
         await self._leave_replica(error)
         if isinstance(error, _WRONG_NODE):
             # It is not, or not yet, the right node. The caller's next try may find that one.
             raise StoreUnavailable(self.url.shown, str(error)) from error
-        if _code(error) == "OOM":
+        if error_code(error) == "OOM":
             raise op.translate(await self._explained(error)) from error
-        raise op.translate(StoreRefused(_code(error), str(error))) from error
+        raise op.translate(StoreRefused(error_code(error), str(error))) from error
 
     async def _find(self, op: Op[Any], ask: Callable[[], Awaitable[Any]]) -> Any:
         """Ask the node that has the slot. One that does not have it has done nothing."""
@@ -225,11 +230,11 @@ class AsyncStore:
 
     async def _explained(self, error: Exception) -> StoreRefused:
         """Ask whether it is the memory or the disk that is full."""
-        refused = StoreRefused(_code(error), str(error))
+        refused = StoreRefused(error_code(error), str(error))
         return refused.explained(str(await self._client.execute_command("INFO", "memory")))
 
     async def _leave_replica(self, error: Exception) -> None:
-        if isinstance(error, RedisError) and _code(error) == "READONLY":
+        if isinstance(error, RedisError) and error_code(error) == "READONLY":
             # See StoreConnection: the next operation connects again, perhaps to the new master.
             for read in self._reads:
                 read.leave()
@@ -247,6 +252,10 @@ class AsyncStore:
                 return await ask()
         except TimeoutError as e:
             raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + block_s:g} s") from e
+        except AuthenticationError as e:
+            raise StoreRefused(error_code(e), str(e)) from e
+        except InvalidResponse as e:
+            raise StoreUnavailable(self.url.shown, f"not the Redis protocol: {e}") from e
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:
             raise StoreUnavailable(self.url.shown, str(e)) from e
         except RuntimeError as e:
@@ -385,11 +394,3 @@ class AsyncStore:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def _code(error: Exception) -> str:
-    # redis-py strips the code from the message of those errors that it has classes for.
-    name = type(error).__name__
-    known = {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY", "NoPermissionError": "NOPERM",
-             "AuthenticationError": "NOAUTH", "BusyLoadingError": "LOADING"}  # fmt: skip
-    return known.get(name) or str(error).partition(" ")[0]

@@ -34,7 +34,9 @@ with _not_imported("opentelemetry"):
     from redis.backoff import NoBackoff
     from redis.exceptions import (
         AskError,
+        AuthenticationError,
         ClusterDownError,
+        InvalidResponse,
         MovedError,
         RedisError,
         ResponseError,
@@ -45,7 +47,9 @@ with _not_imported("opentelemetry"):
 
 __all__ = [
     "AskError",
+    "AuthenticationError",
     "ClusterDownError",
+    "InvalidResponse",
     "MovedError",
     "NoBackoff",
     "RedisConnectionError",

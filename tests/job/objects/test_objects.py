@@ -67,15 +67,15 @@ def test_contexts_and_types_are_apart(bench: ObjectBench) -> None:
     # A context whose name only looks like a part of another one has nothing of it.
     bench.put(ObjectAccess(context_id="alice x", caller_id=None), "a2", "other")
     assert bench.run(bench.objects.types(OWNER)) == {TYPE: 1}
-    assert bench.run(bench.objects.contexts()) == [("alice", TYPE), ("alice x", TYPE), ("eve", TYPE)]
+    assert bench.run(bench.objects.context_page())[0] == [("alice", TYPE), ("alice x", TYPE), ("eve", TYPE)]
 
 
 def test_damaged_entry_is_no_context(store: Store, bench: ObjectBench) -> None:
     bench.put(OWNER, "a1", "mine")
     store.run(Op(("ZADD", bench.objects.keys.object_types, 0, "junk", 0, " junk"), as_is))
 
-    assert bench.run(bench.objects.contexts()) == [("alice", TYPE)]
-    assert bench.run(bench.objects.contexts(f"alice {TYPE}")) == []
+    assert bench.run(bench.objects.context_page())[0] == [("alice", TYPE)]
+    assert bench.run(bench.objects.context_page(f"alice {TYPE}"))[0] == []
 
 
 def test_pages_of_contexts_leave_none_out_and_end_only_at_the_end(store: Store, bench: ObjectBench) -> None:

@@ -218,18 +218,6 @@ class Objects:
         counts = yield [Op(("HLEN", self.keys.objects(name, access.context_id)[0]), as_is) for name in names]
         return {name: int(count) for name, count in zip(names, counts, strict=True) if isinstance(count, int)}
 
-    def contexts(self, after: str = "", limit: int = 1000) -> Flow[list[tuple[str, str]]]:
-        """List contexts and types that have objects, for the operator.
-
-        Args:
-            after: The last `context type` of the page before.
-            limit: Most entries.
-
-        Returns:
-            Pairs of context and type.
-        """
-        return (yield from self.context_page(after, limit))[0]
-
     def context_page(self, after: str = "", limit: int = 1000) -> Flow[tuple[list[tuple[str, str]], str]]:
         """Read one page of the contexts and types that have objects, for the operator.
 

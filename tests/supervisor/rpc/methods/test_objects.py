@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from hero_job.client.store import Store
+from hero_job.protocol.keys import Keys
+from hero_job.protocol.op import Op, as_is
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 from tests.supervisor.rpc import tcp_client
 from tests.supervisor.rpc.raw_client import RawClient
@@ -156,6 +159,23 @@ def test_rights_of_the_configuration_and_signed_contexts_count_for_objects(
         assert call(server, "admin", "list_objects", {"type": "hero.note", "context_id": "signed"})["sids"] == []
     finally:
         server.stop()
+
+
+def test_an_administrator_sees_the_types_of_more_contexts_than_one_page_of_the_store_has(
+    any_client: Client, store: Store, namespace: str
+) -> None:
+    contexts = [f"context{number:04}" for number in range(1_200)]
+    keys = Keys(namespace)
+    entries = [part for context in contexts for part in (0, f"{context} hero.note")]
+    # A page of the store may have an entry that nobody can read, or a key of another type.
+    store.run(Op(("ZADD", keys.object_types, *entries, 0, "junk", 0, "context0007 hero.other"), as_is))
+    store.run(Op(("SET", keys.objects("hero.other", "context0007")[0], "no hash"), as_is))
+    for context in contexts:
+        store.run(Op(("HSET", keys.objects("hero.note", context)[0], "a1", "{}"), as_is))
+
+    assert any_client.call("list_object_types") == [
+        {"context_id": context, "type": "hero.note", "count": 1} for context in contexts
+    ]
 
 
 def test_a_path_binds_a_connection_to_its_context(web_server: RunningServer) -> None:

@@ -6,8 +6,7 @@ schema of its type; without the schema it can be read and deleted only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MAX_CONTEXTS: Final = 1_000
 _Version = Annotated[
     int | None,
     Field(ge=0, description="The version that was changed; 0 for a new object, null to replace whatever there is."),
@@ -163,15 +161,10 @@ class ObjectMethods:
     async def list_object_types(self, context_id: ContextId = None) -> list[shapes.ObjectCount]:
         """Return the types that a context has objects of; for an administrator without a context, those of all."""
         if context_id is None and self._sessions.is_operator():
-            pairs: Sequence[tuple[str, str]] = await self._run(self._objects.contexts(limit=_MAX_CONTEXTS))
-            contexts = list(dict.fromkeys(context for context, _ in pairs))
-        else:
-            contexts = [self._sessions.access(context_id).context_id]
-        found: list[shapes.ObjectCount] = []
-        for context in contexts:
-            counts = await self._run(self._objects.types(self._sessions.access(context)))
-            found += [{"context_id": context, "type": name, "count": count} for name, count in counts.items()]
-        return found
+            return await self._all_types()
+        access = self._sessions.access(context_id)
+        counts = await self._run(self._objects.types(access))
+        return [{"context_id": access.context_id, "type": name, "count": count} for name, count in counts.items()]
 
     async def get_object_rights(self, context_id: ContextId = None) -> shapes.ObjectRightsView:
         """Return who may do what with the objects of a context; for its owner and its administrators."""
@@ -189,6 +182,16 @@ class ObjectMethods:
         access = self._sessions.access(context_id, writes=True)
         found = await self._run(self._acls.change(access, acl_change(change, to, member)))
         return found.as_json()  # type: ignore[return-value]  # it has these members
+
+    async def _all_types(self) -> list[shapes.ObjectCount]:
+        found: list[shapes.ObjectCount] = []
+        after = ""
+        while True:
+            pairs, after = await self._run(self._objects.context_page(after))
+            counts = await self._run(self._objects.counts(pairs))
+            found += [{"context_id": context, "type": name, "count": count} for context, name, count in counts]
+            if not after:
+                return found
 
     async def _run(self, flow: Flow[T]) -> T:
         return await self._store.drive(flow)

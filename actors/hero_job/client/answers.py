@@ -47,6 +47,12 @@ def error_code(error: Exception) -> str:
     return code if isinstance(code, str) else str(error).partition(" ")[0]
 
 
+def refused_by(error: Exception) -> StoreRefused:
+    """Make the error of a server's refusal from redis-py's exception."""
+    code, text = error_code(error), str(error)
+    return StoreRefused(code, text if text.startswith(code) else f"{code} {text}")
+
+
 def reason_of_break(error: OSError, timeout_s: float) -> str:
     """Say why a connection broke.
 

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
-from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas, error_code
+from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas, error_code, refused_by
 from hero_job.client.backoff import Backoff
 from hero_job.client.cancellation import set_within
 from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
@@ -203,7 +203,7 @@ class AsyncStore:
             return await asking
         except RedisError as e:
             # Not the answer to an operation: the server refuses the connection.
-            raise StoreRefused(error_code(e), str(e)) from e
+            raise refused_by(e) from e
 
     async def _raise_refusal(self, op: Op[Any], error: Exception) -> NoReturn:
         await self._leave_replica(error)
@@ -212,7 +212,7 @@ class AsyncStore:
             raise StoreUnavailable(self.url.shown, str(error)) from error
         if error_code(error) == "OOM":
             raise op.translate(await self._explained(error)) from error
-        raise op.translate(StoreRefused(error_code(error), str(error))) from error
+        raise op.translate(refused_by(error)) from error
 
     async def _find(self, op: Op[Any], ask: Callable[[], Awaitable[Any]]) -> Any:
         """Ask the node that has the slot. One that does not have it has done nothing."""
@@ -230,7 +230,7 @@ class AsyncStore:
 
     async def _explained(self, error: Exception) -> StoreRefused:
         """Ask whether it is the memory or the disk that is full."""
-        refused = StoreRefused(error_code(error), str(error))
+        refused = refused_by(error)
         return refused.explained(str(await self._client.execute_command("INFO", "memory")))
 
     async def _leave_replica(self, error: Exception) -> None:
@@ -253,7 +253,7 @@ class AsyncStore:
         except TimeoutError as e:
             raise StoreUnavailable(self.url.shown, f"no answer within {ANSWER_TIMEOUT_S + block_s:g} s") from e
         except AuthenticationError as e:
-            raise StoreRefused(error_code(e), str(e)) from e
+            raise refused_by(e) from e
         except InvalidResponse as e:
             raise StoreUnavailable(self.url.shown, f"not the Redis protocol: {e}") from e
         except (RedisConnectionError, RedisTimeoutError, OSError) as e:

@@ -81,7 +81,8 @@ def explain(error: HeroJobError, *, script_name: str | None = None) -> ErrorMess
             return ErrorMessage(text=f"{PREFIX}{error}; {_START_HINT}", code=CtlExitCode.STORE)
         case StoreRefused():
             hint = _REFUSAL_HINTS.get(error.code)
-            return ErrorMessage(text=f"{PREFIX}{error}" + (f"; {hint}" if hint else ""), code=CtlExitCode.STORE)
+            text = f"{str(error).rstrip('.')}; {hint}" if hint else str(error)
+            return ErrorMessage(text=PREFIX + text, code=CtlExitCode.STORE)
     if isinstance(error, ServiceUnreachable | ServiceRefused | StoreNeeded):
         code = error.code if isinstance(error, ServiceRefused) else 0
         hint = "; give a token in HERO_TOKEN, or in the profile" if code == _UNAUTHENTICATED else ""

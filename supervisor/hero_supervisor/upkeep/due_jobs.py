@@ -70,6 +70,8 @@ class DueJobs:
         while True:
             try:
                 wait_s = await self.run_once()
+                if refused:
+                    log.info("due_jobs.resumed")
                 refused = ""
             except StoreError as e:
                 wait_s = _LONGEST_S

@@ -154,3 +154,32 @@ def test_a_schedule_goes_on_after_its_last_job_was_damaged(
         assert await store.run(operations.status(schedule.job_at(tick).id)) is JobStatus.DISPATCHED
 
     on_store(valkey, test)
+
+
+def test_a_store_that_refuses_is_told_once_and_so_is_its_end(
+    own_valkey: ValkeyServer, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_valkey.command("ACL", "SETUSER", "clock", "on", ">secret", "~*", "&*", "+@all")
+    url = own_valkey.url.replace("redis://", "redis://clock:secret@")
+
+    def told() -> list[str]:
+        return [record.message for record in caplog.records if record.message.startswith("due_jobs.")]
+
+    async def main() -> None:
+        async with AsyncStore(url) as store:
+            task = asyncio.create_task(due_jobs(store, namespace).run())
+            own_valkey.command("ACL", "SETUSER", "clock", "resetpass", ">another")
+            own_valkey.command("CLIENT", "KILL", "USER", "clock")
+            async with asyncio.timeout(GENEROUS_S):
+                while not told():  # noqa: ASYNC110 - the event is in the log
+                    await asyncio.sleep(0.02)
+                own_valkey.command("ACL", "SETUSER", "clock", "resetpass", ">secret")
+                while len(told()) < 2:  # noqa: ASYNC110 - the event is in the log
+                    await asyncio.sleep(0.02)
+            await end_task(task)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(main())
+    assert told() == ["due_jobs.refused", "due_jobs.resumed"]
+    (refused,) = [record for record in caplog.records if record.message == "due_jobs.refused"]
+    assert refused.__dict__["reason"].startswith("WRONGPASS ")

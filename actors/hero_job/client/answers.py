@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import hiredis
 
-from hero_job.client.url import StoreUrl
+from hero_job.client.url import Mode, StoreUrl
 from hero_job.model.errors import StoreRefused, StoreUnavailable
 
 #: How long the server may wait for its replicas, in ms, with `wait_replicas`.
 REPLICAS_WAIT_MS: Final = 1000
 #: Codes of a server that is loading its data, has become a replica, or whose cluster is electing a master.
-WRONG_SERVER: Final = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+_WRONG_SERVER: Final = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+_NO_ROOM: Final = "ERR max number of clients reached"
 #: How errors begin that say that the server has not run the command, and what to do to have it run.
 NOT_RUN: Final = ("NOSCRIPT", "MOVED ", "ASK ")
 
@@ -41,8 +42,15 @@ def refused(answer: hiredis.ReplyError) -> StoreRefused:
     return StoreRefused(text.partition(" ")[0], text)
 
 
+def is_wrong_server(url: StoreUrl, refusal: StoreRefused) -> bool:
+    """Whether the next connection may find the right server, or find this one ready or with room for it."""
+    if refusal.code == "READONLY":
+        return url.mode is not Mode.SINGLE
+    return refusal.code in _WRONG_SERVER or refusal.reason.startswith(_NO_ROOM)
+
+
 def error_code(error: Exception) -> str:
-    """Return the code of a server's error, such as `OOM`; redis-py takes it from the message where it knows the code."""
+    """Return the code of a server's error, such as `OOM`. redis-py takes those that it knows from the message."""
     code = getattr(error, "status_code", None)
     return code if isinstance(code, str) else str(error).partition(" ")[0]
 

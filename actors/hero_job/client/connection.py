@@ -17,7 +17,7 @@ from typing import Any
 
 import hiredis
 
-from hero_job.client.answers import NOT_RUN, REPLICAS_WAIT_MS, WRONG_SERVER, check_replicas, reason_of_break, refused
+from hero_job.client.answers import NOT_RUN, REPLICAS_WAIT_MS, check_replicas, is_wrong_server, reason_of_break, refused
 from hero_job.client.commands import pack
 from hero_job.client.sockets import open_socket
 from hero_job.client.url import Address, Mode, StoreUrl
@@ -118,7 +118,8 @@ class StoreConnection:
             answers = [self._receive() for _ in login]
             for answer in answers:
                 if isinstance(answer, hiredis.ReplyError):
-                    raise refused(answer)
+                    refusal = refused(answer)
+                    raise StoreUnavailable(url.shown, refusal.reason) if is_wrong_server(url, refusal) else refusal
             self.client_id = answers[len(login) - 1 - (url.mode is Mode.SENTINEL)]
             if url.mode is Mode.SENTINEL and answers[-1][0] != "master":
                 # The sentinels have replaced it, or its promotion is not complete.
@@ -212,17 +213,14 @@ class StoreConnection:
         refusal = refused(answer)
         if refusal.code == "OOM":
             refusal = refusal.explained(str(self.call("INFO", "memory")))
-        if refusal.code in WRONG_SERVER or (refusal.code == "READONLY" and self.url.mode is not Mode.SINGLE):
-            # It is not, or not yet, the right server. The caller's next try connects again and finds that one.
+        if is_wrong_server(self.url, refusal):
             self.close()
             raise StoreUnavailable(self.url.shown, refusal.reason)
         if refusal.code == "READONLY":
             # A replica now. The address, or what stands behind it, may lead to the new master: connect again next time.
             self.close()
         error = op.translate(refusal)
-        if error is refusal:
-            raise refusal
-        raise error from refusal
+        raise error from None if error is refusal else refusal
 
     def _move_to(self, answer: str) -> None:
         host, _, port = answer.split(" ")[2].rpartition(":")

@@ -1,4 +1,4 @@
-"""What a store raises when its port belongs to something that is no store, or to one that refuses: both stores agree."""
+"""What both stores raise when their port belongs to something that is no store, or to one that refuses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ ODD = {
     "noise": (b"\x00\xff\x16\x03\x01junk\r\n", StoreUnavailable, "not the Redis protocol"),
     "a number that is none": (b":1x\r\n", StoreUnavailable, "not the Redis protocol"),
     "half an answer": (b"$100\r\nhalf", StoreUnavailable, ""),
-    "one that closes at once": (b"", StoreUnavailable, ""),
+    "one that only closes": (b"", StoreUnavailable, ""),
     "one that wants a password": (b"-NOAUTH Authentication required.\r\n", StoreRefused, "NOAUTH"),
     "one with a wrong password": (b"-WRONGPASS invalid username-password pair\r\n", StoreRefused, "WRONGPASS"),
     "one without rights": (b"-NOPERM no permissions to run this command\r\n", StoreRefused, "NOPERM"),
     "one in protected mode": (b"-DENIED Redis is running in protected mode\r\n", StoreRefused, "DENIED"),
     "one that reads its file": (b"-LOADING Redis is loading the dataset in memory\r\n", StoreUnavailable, "loading"),
     "one with too many clients": (b"-ERR max number of clients reached\r\n", StoreUnavailable, "max number of clients"),
-    "a replica without its primary": (b"-MASTERDOWN Link with MASTER is down\r\n", StoreRefused, "MASTERDOWN"),
+    "a replica without its primary": (
+        b"-MASTERDOWN Link with MASTER is down\r\n",
+        StoreUnavailable,
+        "Link with MASTER is down",
+    ),
     "an unknown command": (b"-ERR unknown command\r\n", StoreRefused, "unknown command"),
 }
 
@@ -112,9 +116,12 @@ def test_both_stores_name_an_odd_server_alike(odd_server: str, name: str, way: s
         with Store(odd_server) as store:
             return ask(store)
 
-    for attempt in (synchronous, lambda: asyncio.run(asynchronous())):
-        error = error_of(attempt)
-    
+    errors = [error_of(synchronous), error_of(lambda: asyncio.run(asynchronous()))]
+    assert [type(error) for error in errors] == [kind, kind], errors
+    if kind is StoreRefused:
+        assert str(errors[0]) == str(errors[1])
+    for error in errors:
+        assert text in str(error)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from hero_actor.conditions.shutdown_flags import Reason, ShutdownFlags
 from hero_actor.conditions.store_outage import StoreOutage
@@ -17,7 +18,7 @@ from hero_actor.lanes.batch import Batch
 from hero_actor.lanes.execute import Executor
 from hero_actor.lanes.lane import Lane
 from hero_actor.lanes.quarantine import Quarantine
-from hero_engine.engine import Done, Limits, Outcome, RunHandle, RunLog, Script
+from hero_engine.engine import Done, Engine, Limits, Outcome, RunHandle, RunLog, Script, Stopped
 from hero_job.client.store import Store
 from hero_job.model.claim_types import ActorEntry
 from hero_job.model.errors import StoreError
@@ -28,7 +29,7 @@ from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op, as_is
 from tests.actor.engines import Handle
 from tests.actor.process import make_job
-from tests.eventually import eventually
+from tests.eventually import GENEROUS_S, eventually
 
 #: What a script does: it gets its handle and its log, and returns how it ended.
 Behaviour = Callable[[Handle, RunLog], Outcome]
@@ -54,6 +55,23 @@ class FunctionEngine:
         self.ran.append(script.source)
         function = self.functions.get(script.source)
         return Done(script.source) if function is None else function(run, log)
+
+
+class Gate:
+    """A script that runs until the test lets it end, or it is cancelled."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, run: Handle, log: RunLog) -> Outcome:
+        self.begun.set()
+        while not self.open.wait(0.002):
+            if run.cancelled.is_set():
+                return Stopped()
+        return Done("through the gate")
+
+    def wait_begun(self) -> None:
+        assert self.begun.wait(GENEROUS_S)
 
 
 class LaneAlone:
@@ -83,15 +101,14 @@ class LaneAlone:
         self.shutdown = ShutdownFlags()
         self.outage = StoreOutage()
         self.on_batch = 0
-        quarantine = Quarantine(self.engine, "functions", None)  # type: ignore[arg-type]
+        engine: Engine = self.engine  # type: ignore[assignment]  # it checks no scripts
+        quarantine = Quarantine(engine, "functions", None)  # type: ignore[arg-type]  # nor do they ask anything
         self.batch = Batch(quarantine.new_run)
         self.lane = Lane(
             0,
             store=self._store,
             operations=self.claims,
-            executor=Executor(
-                self.engine, quarantine, ScriptType.OSIS, memory_bytes=None, max_result_bytes=1 << 20
-            ),
+            executor=Executor(engine, quarantine, ScriptType.OSIS, memory_bytes=None, max_result_bytes=1 << 20),
             batch=self.batch,
             shutdown=self.shutdown,
             outage=self.outage,
@@ -101,7 +118,7 @@ class LaneAlone:
         )
         assert self.client.run(self.claims.join())
 
-    def __enter__(self) -> LaneAlone:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from hero_job.model.errors import StoreUnavailable
+from hero_job.model.errors import HeroJobError
 
 # A store that restarts is back within a second or two: a longer wait would be most of the outage that clients notice.
 _FIRST_WAIT_S = 0.05
@@ -40,18 +40,18 @@ class Backoff:
         # `random` would add 3 ms of import to each start of an actor.
         return wait_s * (0.5 + os.urandom(1)[0] / 512)
 
-    def next_wait_before(self, deadline_mono: float, error: StoreUnavailable) -> float:
+    def next_wait_before(self, deadline_mono: float, error: HeroJobError) -> float:
         """Note a failure, unless the caller's time is up.
 
         Args:
             deadline_mono: Monotonic time at which the caller gives up.
-            error: What the failed try raised.
+            error: What the failed try raised, or what the end of the wait means.
 
         Returns:
             How long to wait before the next try, in seconds, and not beyond the deadline.
 
         Raises:
-            StoreUnavailable: The given error; the deadline has passed.
+            HeroJobError: The given error; the deadline has passed.
         """
         left_s = deadline_mono - time.monotonic()
         if left_s <= 0:

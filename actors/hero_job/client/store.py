@@ -19,7 +19,7 @@ from hero_job.client.connection import StoreConnection
 from hero_job.client.primary.watch import MayStay, PrimaryWatch
 from hero_job.client.primary.watches import leave_watch, watch_primary
 from hero_job.client.url import Address, Mode, parse_url
-from hero_job.model.errors import StoreUnavailable, WaitTimeout
+from hero_job.model.errors import StoreRefused, StoreUnavailable, WaitTimeout
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
@@ -273,20 +273,31 @@ class Store:
         """
         deadline_mono = time.monotonic() + wait_s
         backoff = Backoff()
+        may_block = True
         while True:
             left_s = deadline_mono - time.monotonic()
             try:
-                text = self.run(peek(max(0.001, min(GLANCE_S, left_s))), check)
+                text = self.run(peek(max(0.001, min(GLANCE_S, left_s))), check) if may_block else None
                 found = self.run(look) if text is None else read(text)
-                backoff.reset()
             except StoreUnavailable as e:
                 # A look changes nothing, so it can be repeated: the wait survives a restart of the server.
                 _sleep(backoff.next_wait_before(deadline_mono, e), check)
                 continue
+            except StoreRefused as e:
+                # To block on the list counts as a write. A server that takes none for now still answers a look.
+                if not (may_block and e.passing):
+                    raise
+                may_block = False
+                continue
             if found is not None:
                 return found
-            if left_s <= GLANCE_S:
-                raise WaitTimeout(awaited, wait_s)
+            if may_block:
+                backoff.reset()
+                if left_s <= GLANCE_S:
+                    raise WaitTimeout(awaited, wait_s)
+            else:
+                _sleep(backoff.next_wait_before(deadline_mono, WaitTimeout(awaited, wait_s)), check)
+                may_block = True
 
     def unblock(self) -> None:
         """End the blocking operations of other threads on this store, as if their time were up.

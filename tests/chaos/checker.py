@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hero_job import TRANSITIONS, JobStatus
-from tests.chaos.witness import Entry
+from tests.chaos.witness import IN_TIME, Entry
 
 #: How long after a fault its effects may show, in seconds. A process that goes on after a freeze learns only from its
 #: next answer of the store that it was declared dead, and the machine may be busy.
@@ -105,7 +105,8 @@ class History:
 
     submitted: dict[str, Entry] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
-    answers: list[tuple[str, str]] = field(default_factory=list)
+    #: Time, job, and what somebody was told who waited for it.
+    answers: list[tuple[float, str, str]] = field(default_factory=list)
     #: Time, job and new status, in the order of the store.
     events: list[tuple[float, str, str]] = field(default_factory=list)
     #: Job -> times at which its process acted, each with the incarnation of its actor.
@@ -125,7 +126,7 @@ def read_history(entries: Iterable[Entry]) -> History:
             case "acknowledged":
                 history.acknowledged.add(entry["job"])
             case "answered":
-                history.answers.append((entry["job"], entry["answer"]))
+                history.answers.append((entry["at"], entry["job"], entry["answer"]))
             case "event":
                 history.events.append((entry["at"], entry["job"], entry["status"]))
             case "acted":
@@ -195,8 +196,11 @@ def check(history: History, jobs: Mapping[str, StoredJob], strays: Sequence[str]
         if job in history.submitted:
             problems += [("outcome", f"{job} {text}") for text in _check_outcome(history, job, final)]
             problems += [("acts", f"{job} {text}") for text in _check_acts(history, job, final)]
-    for job, answer in history.answers:
+    ended = {job: at for at, job, status in history.events if status in TERMINAL}
+    for at, job, answer in history.answers:
         final = jobs.get(job)
+        if answer == IN_TIME and ended.get(job, math.inf) + _SLACK_S > at:
+            continue
         said = f"finished:{final.fields.get('output')}" if final and final.end == "finished" else final and final.end
         if answer != said:
             problems.append(("outcome", f"{job}: somebody was told {answer}, the store says {said}"))

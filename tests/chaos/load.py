@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hero_job import HeroJobError, Job, JobBuilder, JobFailed, JobInvalid, ScriptType, StoreError, WaitTimeout
 from hero_job.model.job import Priority
 from hero_supervisor import Supervisor
-from tests.chaos.witness import Witness
+from tests.chaos.witness import IN_TIME, Witness
 from tests.eventually import GENEROUS_S
 
 
@@ -237,6 +237,8 @@ class LoadGenerator:
             answer = "finished:" + self._supervisor.await_result(job_id, GENEROUS_S)
         except JobFailed as e:
             answer = f"{'stopped' if e.kind == 'stopped' else 'error'}:{e.kind}"
-        except (WaitTimeout, StoreError) as e:
-            answer = f"nothing:{type(e).__name__}"
+        except WaitTimeout:
+            answer = IN_TIME
+        except StoreError as e:
+            answer = f"nothing: {e}"
         self._witness.note("answered", job=job_id, answer=answer)

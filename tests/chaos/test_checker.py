@@ -55,6 +55,11 @@ def test_a_good_history_has_no_problem() -> None:
     assert rules(GOOD, FINISHED) == []
 
 
+def test_who_gives_up_must_not_be_told_so_after_the_end() -> None:
+    assert rules([*GOOD, note(2, "answered", answer="not in time")], FINISHED) == []
+    assert rules([*GOOD, note(9, "answered", answer="not in time")], FINISHED) == ["outcome"]
+
+
 @pytest.mark.parametrize(
     ("expected", "entries", "final"),
     [

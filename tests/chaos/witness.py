@@ -31,6 +31,8 @@ Entry = dict[str, Any]
 
 #: Environment variable with the path of the witness's file.
 WITNESS = "CHAOS_WITNESS"
+#: Answer to somebody who has waited as long as they wanted: the job has not ended.
+IN_TIME: Final = "not in time"
 #: Environment variable with the incarnation of the actor that a process belongs to.
 HOLDER: Final = MARK
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from hero_job.model.errors import HeroJobError
+from hero_job.model.errors import HeroJobError, StoreRefused
 from hero_job.model.views import JobRecord, Reply
 from hero_job.operations.flow import Flow, raise_first_error
 from hero_job.operations.operations import Operations
@@ -44,7 +44,9 @@ def look_again(operations: Operations, job_id: str) -> Flow[Reply | None]:
         return results[0]  # type: ignore[no-any-return]
     reply = _foreign_end(job_id, results[1:])
     if reply is not None:
-        raise_first_error((yield [_end(operations, reply)]))
+        (written,) = yield [_end(operations, reply)]
+        if not _is_refused_for_now(written):
+            raise_first_error([written])
     return reply
 
 
@@ -71,6 +73,11 @@ def seen(operations: Operations, job_id: str, read: Op[T]) -> Flow[T]:
             raise_first_error(results)
             found = results[0]
     return found  # type: ignore[no-any-return]
+
+
+def _is_refused_for_now(result: object) -> bool:
+    """Does the server write nothing at present, for example because it is full? A later look writes the end."""
+    return isinstance(result, StoreRefused) and result.passing
 
 
 def _has_ended(found: Any) -> bool:
@@ -108,7 +115,8 @@ def end_foreign_jobs(operations: Operations, job_ids: Sequence[str], suspects: s
         else:
             suspects.add(job_id)
     results = yield [_end(operations, reply) for reply in ends]
-    settled += [reply.job_id for reply, result in zip(ends, results, strict=True) if result]
+    written = zip(ends, results, strict=True)
+    settled += [reply.job_id for reply, result in written if result and not _is_refused_for_now(result)]
     suspects.difference_update(settled)
     return settled
 

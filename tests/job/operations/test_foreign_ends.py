@@ -17,6 +17,7 @@ from hero_job.protocol.op import Op, as_is
 from tests.job.conftest import MakeJob
 from tests.job.lane import Lane
 from tests.job.steps import submit
+from tests.valkey_server import ValkeyServer
 
 
 def write(store: Store, operations: Operations, job_id: str, **fields: str) -> None:
@@ -225,3 +226,21 @@ def test_an_end_that_comes_too_late_changes_nothing(
     assert store.run(operations.output(ended)) == "42"
     assert store.run(Op(("EXISTS", operations.keys.job(gone)), int)) == 0
     assert lane.finish(first) == []
+
+
+def test_an_end_that_a_full_server_refuses_is_told_to_waiters_and_written_later(
+    own_valkey: ValkeyServer, operations: Operations, make_job: MakeJob
+) -> None:
+    with Store(own_valkey.url) as store:
+        job_id = submit(store, operations, make_job)
+        reply(store, operations, job_id)
+        own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+        assert look(store, operations, job_id, times=1) == [[]], "it needs another look"
+        told = store.drive(look_again(operations, job_id))
+        assert told is not None
+        assert (told.status, told.output) == (JobStatus.FINISHED, "42")
+        own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+        assert store.run(operations.status(job_id)) is JobStatus.DISPATCHED
+
+        assert look(store, operations, job_id, times=1) == [[job_id]]
+        assert store.run(operations.status(job_id)) is JobStatus.FINISHED

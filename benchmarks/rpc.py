@@ -3,29 +3,30 @@
     .venv/bin/python -m benchmarks.rpc                about a minute
     .venv/bin/python -m benchmarks.rpc --seconds 0.3  a quick run
 
-It runs a `hero-supervisor` with one SAL actor of 16 lanes. The clients are coroutines of this process; each has its own
-connection and one request at a time. Clients and service share the machine, so the figures are those of both together.
-Each line ends with what one client of redis-py reaches with PING just before, and the ratio of the figure with the most
-clients to it: compare the ratios of two runs, not their figures.
+It runs a `hero-supervisor` with one SAL actor of 16 lanes. Each client has its own connection and one request at a time
+(`figures/rpc_load.py`). Clients and service share the machine. So each line also has what one client of redis-py
+reaches with PING just before, the ratio of the figure with the most clients to it, and the processor time of each
+process for one request then: compare these of two runs, not the requests per second.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
+import psutil
 import redis
 import uvloop
-from websockets.asyncio.client import connect
 
 from benchmarks.figures.record import record
+from benchmarks.figures.rpc_load import put_load
 from hero_job.client.store import Store
 from hero_job.protocol.op import Op
 from hero_supervisor.rpc.protocol.dispatch import Dispatcher
@@ -37,68 +38,20 @@ CLIENTS = (1, 10, 100)
 WAITERS = 1000
 ACTORS = '\n[[actors]]\ntype = "sal"\nlanes = 16\n'
 
-Exchange = Callable[[bytes], Awaitable[Any]]
+
+def job_to_ask_for(deployment: Deployment) -> str:
+    """Create a job and return its id."""
+    with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rb") as lines:
+        connection.connect(str(deployment.socket))
+        connection.sendall(request("create_job", job()) + b"\n")
+        created: str = orjson.loads(lines.readline())["result"]
+    return created
 
 
-async def over_unix(deployment: Deployment) -> tuple[Exchange, Callable[[], None]]:
-    """Connect over the Unix socket; return a function that exchanges messages and one that closes the connection."""
-    reader, writer = await asyncio.open_unix_connection(str(deployment.socket), limit=1 << 24)
-
-    async def exchange(message: bytes) -> Any:
-        writer.write(message)
-        return orjson.loads(await reader.readline())
-
-    return exchange, writer.close
-
-
-async def over_websocket(deployment: Deployment) -> tuple[Exchange, Callable[[], None]]:
-    """Connect over a WebSocket; return a function that exchanges messages and one that closes the connection."""
-    connection = await connect(f"ws://127.0.0.1:{deployment.port}/", compression=None, max_size=None)
-
-    async def exchange(message: bytes) -> Any:
-        await connection.send(message, text=True)
-        return orjson.loads(await connection.recv())
-
-    return exchange, connection.transport.close
-
-
-async def over_http(deployment: Deployment) -> tuple[Exchange, Callable[[], None]]:
-    """Connect over HTTP; return a function that exchanges messages and one that closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", deployment.port)
-
-    async def exchange(message: bytes) -> Any:
-        head = f"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(message)}\r\n\r\n"
-        writer.write(head.encode() + message)
-        head_bytes = await reader.readuntil(b"\r\n\r\n")
-        length = int(head_bytes.lower().partition(b"content-length:")[2].split()[0])
-        return orjson.loads(await reader.readexactly(length))
-
-    return exchange, writer.close
-
-
-OVER = {"unix": over_unix, "websocket": over_websocket, "http": over_http}
-
-
-async def rate(deployment: Deployment, transport: str, clients: int, message: bytes, seconds: float) -> float:
-    """Measure the requests per second of some clients together."""
-    connections = [await OVER[transport](deployment) for _ in range(clients)]
-    ends = 0.0
-
-    async def ask(exchange: Exchange) -> int:
-        count = 0
-        while time.perf_counter() < ends:
-            answer = await exchange(message)
-            assert "error" not in answer, answer
-            count += 1
-        return count
-
-    began = time.perf_counter()
-    ends = began + seconds
-    counts = await asyncio.gather(*(ask(exchange) for exchange, _ in connections))
-    took_s = time.perf_counter() - began
-    for _, close in connections:
-        close()
-    return sum(counts) / took_s
+def cpu_s(processes: Sequence[psutil.Process]) -> float:
+    """Add up the processor time of some processes, in seconds."""
+    times = [process.cpu_times() for process in processes]
+    return float(sum(one.user + one.system for one in times))
 
 
 async def waiting(deployment: Deployment) -> tuple[int, int, float]:
@@ -174,33 +127,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         port = free_port()
         with deployed(Path(folder), actors=f"port = {port}\n{ACTORS}") as deployment:
             deployment.port = port
-            uvloop.run(measure(deployment, seconds))
+            measure(deployment, seconds)
     return 0
 
 
-async def measure(deployment: Deployment, seconds: float) -> None:
+def measure(deployment: Deployment, seconds: float) -> None:
     """Measure a deployment and print the figures."""
-    exchange, close = await over_unix(deployment)
-    job_id = (await exchange(request("create_job", job())))["result"]
-    close()
     messages = {
-        "get_job_status": request("get_job_status", [job_id]),
+        "get_job_status": request("get_job_status", [job_to_ask_for(deployment)]),
         "run_job": request("run_job", {"job": job()}),
     }
-    print(f"\n{'requests/s':<16}{'transport':<12}" + "".join(f"{clients:>10} clients" for clients in CLIENTS)
-        + f"{'raw PING':>18}{'ratio':>8}")  # fmt: skip
+    parts = {
+        "supervisor": [psutil.Process(deployment.pid)],
+        "store": deployment.processes("valkey-server"),
+        "actor": deployment.actors("sal"),
+    }
+    columns = "".join(f"{clients:>10} clients" for clients in CLIENTS) + f"{'raw PING':>10}{'ratio':>8}"
+    parts_in_turn = "".join(f"{part:>12}" for part in (*parts, "clients"))
+    print(f"\n{'requests/s':<16}{'transport':<12}{columns}   us of processor time{parts_in_turn}")
     for name, message in messages.items():
         for transport in TRANSPORTS:
-            raw = await asyncio.to_thread(ping_pong, deployment, seconds / 2)
-            rates = [await rate(deployment, transport, clients, message, seconds) for clients in CLIENTS]
-            figures = "".join(f"{r:>18,.0f}" for r in rates)
-            print(f"{name:<16}{transport:<12}{figures}{raw:>18,.0f}{rates[-1] / raw:>8.2f}")
-            record(f"{name}, {transport}, {CLIENTS[-1]} clients", rates[-1], "requests/s", more_is_better=True)
-            record(f"{name}, {transport}, / raw PING", rates[-1] / raw, "", more_is_better=True)
-    before, most, took_s = await waiting(deployment)
+            address = deployment.socket if transport == "unix" else deployment.port
+            raw = ping_pong(deployment, seconds / 2)
+            loads = [put_load(transport, address, clients, message, seconds) for clients in CLIENTS[:-1]]
+            before = {part: cpu_s(processes) for part, processes in parts.items()}
+            most = put_load(transport, address, CLIENTS[-1], message, seconds)
+            used = {part: cpu_s(processes) - before[part] for part, processes in parts.items()}
+            used_us = {part: cpu / most.requests * 1e6 for part, cpu in {**used, "clients": most.cpu_s}.items()}
+            figures = (
+                "".join(f"{load.rate:>18,.0f}" for load in (*loads, most)) + f"{raw:>10,.0f}{most.rate / raw:>8.2f}"
+            )
+            print(f"{name:<16}{transport:<12}{figures}{'':>23}" + "".join(f"{cpu:>12,.0f}" for cpu in used_us.values()))
+            what = f"{name}, {transport}"
+            record(f"{what}, {CLIENTS[-1]} clients", most.rate, "requests/s", more_is_better=True)
+            record(f"{what}, / raw PING", most.rate / raw, "", more_is_better=True)
+            record(f"{what}, processor time of the supervisor", used_us["supervisor"], "us", more_is_better=False)
+    connections, at_most, took_s = uvloop.run(waiting(deployment))
     least_s = WAITERS * 0.05 / 16
     print(f"\n{WAITERS} simultaneous run_job of 0.05 s each, on 16 lanes: {took_s:.1f} s (at least {least_s:.1f} s)")
-    print(f"connections to the store, including those of the actor: {before} before, at most {most} while they wait")
+    print(f"connections to the store, the actor's included: {connections} before, at most {at_most} while they wait")
 
 
 if __name__ == "__main__":

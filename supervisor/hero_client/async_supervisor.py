@@ -111,8 +111,8 @@ class AsyncSupervisor:
 
     async def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
         """See `Supervisor.run_job_and_await_result`."""
-        job_id = await self.submit_job(job)
-        return await self.await_result(job_id, calls.wait_length_s(job, wait_s))
+        wait_s = calls.wait_length_s(job, wait_s)
+        return (await self.store.run_job(self.operations, calls.submit(self.operations, job), job.id, wait_s)).result()
 
     async def await_result(self, job_id: str, wait_s: float) -> str:
         """See `Supervisor.await_result`."""

@@ -1,25 +1,21 @@
 """The asyncio runner of operations, on the client of redis-py.
 
 The supervisor and asyncio programs call it. Invariants: it sends nothing twice; operations use at most
-`max_connections` connections; and all waits for replies share one more, which follows the stream of job events (see
-`job_ends.py`), so a thousand waiters cost one blocked command.
+`max_connections` connections, and short ones share one more (`sharing/command_groups.py`); and so do all waits for
+replies, which follow the stream of job events (`waiting/`), so a thousand waiters cost one blocked command.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
 from hero_job.client.answers import REPLICAS_WAIT_MS, check_replicas, error_code, refused_by
-from hero_job.client.backoff import Backoff
-from hero_job.client.cancellation import set_within
 from hero_job.client.connection import ANSWER_TIMEOUT_S, MOST_MOVES
-from hero_job.client.job_ends import JobEnds
 from hero_job.client.primary.async_primary import AsyncPrimary
 from hero_job.client.redis_client import make_client
 from hero_job.client.redis_py import (
@@ -36,19 +32,16 @@ from hero_job.client.redis_py import (
 )
 from hero_job.client.sharing.command_groups import CommandGroups, is_missing_script, was_not_run
 from hero_job.client.sharing.waking_read import WakingRead
-from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
 from hero_job.client.url import Mode, parse_url
-from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable, WaitTimeout
+from hero_job.client.waiting.waits import Waits
+from hero_job.model.errors import HeroJobError, StoreRefused, StoreUnavailable
 from hero_job.model.views import BatchStatus, Reply
 from hero_job.operations.flow import FEW, Flow, chunks
-from hero_job.operations.foreign_ends import look_again
 from hero_job.operations.operations import Operations
 from hero_job.protocol import lua
 from hero_job.protocol.op import Op, T
 
-# Entries of the event stream in one read. An entry is short, and under load a thousand jobs end between two reads.
-_EVENTS_PAGE: Final = 1000
 # Answers of a node that cannot serve the slot now. `StoreConnection` takes the same codes.
 _WRONG_NODE: Final = (ClusterDownError, TryAgainError)
 
@@ -78,9 +71,7 @@ class AsyncStore:
         self._reads: list[WakingRead] = []
         #: Follows streams for programs that subscribe to them, all on one connection.
         self.streams = StreamFollower(self)
-        # A slow subscriber holds up the other listeners of its follower, so those who wait for a job have another one.
-        self._events = StreamFollower(self, "events", _EVENTS_PAGE)
-        self._job_ends: dict[str, JobEnds] = {}
+        self._waits = Waits(self, self._groups)
 
     async def run(self, op: Op[T]) -> T:
         """Run one operation. It is never repeated; see `Store.run`.
@@ -201,6 +192,10 @@ class AsyncStore:
     async def _on_connection(self, asking: Awaitable[list[Any]]) -> list[Any]:
         try:
             return await asking
+        except AuthenticationError as e:
+            raise refused_by(e) from e
+        except RedisConnectionError as e:
+            raise StoreUnavailable(self.url.shown, str(e)) from e
         except RedisError as e:
             # Not the answer to an operation: the server refuses the connection.
             raise refused_by(e) from e
@@ -238,6 +233,7 @@ class AsyncStore:
             # See StoreConnection: the next operation connects again, perhaps to the new master.
             for read in self._reads:
                 read.leave()
+            self._groups.leave()
             await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def _within_turn(
@@ -307,76 +303,21 @@ class AsyncStore:
             raise answer
         return answer
 
+    async def run_job(self, operations: Operations, submit: Op[str], job_id: str, wait_s: float) -> Reply:
+        """Submit a job and wait until it has ended; see `Waits.run_job`."""
+        return await self._waits.run_job(operations, submit, job_id, wait_s)
+
     async def wait_reply(self, operations: Operations, job_id: str, wait_s: float) -> Reply:
         """Wait until a job has ended; see `Store.wait_reply`."""
-        look = operations.outcome(job_id)
-        return await self._wait(operations, job_id, look, wait_s, glance=partial(look_again, operations, job_id))
+        return await self._waits.reply(operations, job_id, wait_s)
 
     async def wait_batch(self, operations: Operations, batch_id: str, wait_s: float) -> BatchStatus:
         """Wait until all jobs of a batch have ended; see `Store.wait_batch`."""
-        return await self._wait(operations, f"batch:{batch_id}", operations.ended_batch(batch_id), wait_s)
-
-    async def _wait(
-        self,
-        operations: Operations,
-        awaited: str,
-        look: Op[T | None],
-        wait_s: float,
-        *,
-        glance: Callable[[], Flow[T | None]] | None = None,
-    ) -> T:
-        """Look for the result after each event of the awaited job or batch, until there is one.
-
-        Args:
-            operations: Of the namespace.
-            awaited: What the event stream calls it: a job's id, or `batch:ID`.
-            look: Reads the result; None if there is none yet.
-            wait_s: Longest wait, in seconds.
-            glance: Looks more closely when no event has come for a while; None for `look` again.
-        """
-        deadline_mono = time.monotonic() + wait_s
-        ends = self._ends_in(operations.keys.events)
-        with ends.watch(awaited) as ended:
-            # An event between the first look and the first read would be missed. When the server is away, the look
-            # says so.
-            await set_within(ends.following, min(GLANCE_S, wait_s))
-            backoff = Backoff()
-            heard = True
-            while True:
-                ended.clear()
-                try:
-                    async with asyncio.timeout(max(GLANCE_S, deadline_mono - time.monotonic())):
-                        found = await (self.run(look) if heard or glance is None else self.drive(glance()))
-                    backoff.reset()
-                except TimeoutError as e:
-                    raise StoreUnavailable(self.url.shown, "no answer within the time of the wait") from e
-                except StoreUnavailable as e:
-                    await asyncio.sleep(backoff.next_wait_before(deadline_mono, e))
-                    continue
-                if found is not None:
-                    return found
-                left_s = deadline_mono - time.monotonic()
-                if left_s <= 0:
-                    if heard and glance is not None:
-                        heard = False
-                        continue
-                    raise WaitTimeout(awaited, wait_s)
-                # Third-party actors send no event: look again after a while.
-                await set_within(ended, min(ends.glance_s, left_s))
-                heard = ended.is_set()
-
-    def _ends_in(self, events_key: str) -> JobEnds:
-        ends = self._job_ends.get(events_key)
-        if ends is None:
-            ends = self._job_ends[events_key] = JobEnds(self._events, events_key)
-        return ends
+        return await self._waits.batch(operations, batch_id, wait_s)
 
     async def aclose(self) -> None:
         """Stop following streams and close all connections."""
-        for ends in self._job_ends.values():
-            await ends.aclose()
-        self._job_ends.clear()
-        await self._events.aclose()
+        await self._waits.aclose()
         await self.streams.aclose()
         for read in self._reads:
             await read.aclose()

@@ -68,7 +68,7 @@ class Operations:
             job = reach.scoped(job)
 
         def decode(answer: list[Any]) -> str:
-            code, what = answer
+            code, what = answer[:2]
             if code == 1:
                 raise JobConflict(job_id, what)
             if code == 2:

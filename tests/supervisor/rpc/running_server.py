@@ -24,7 +24,7 @@ from tests.valkey_server import free_port
 T = TypeVar("T")
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 # A task whose coroutine is one of these answers a request.
-_ANSWERING = ("UnixConnection._answer", "RpcSocket._answer", "Dispatcher.answer")
+_ANSWERING = ("UnixConnection._answer", "RpcSocket._answer", "HttpConnection._answer", "Dispatcher.answer")
 
 
 class RunningServer:

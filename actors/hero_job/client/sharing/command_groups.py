@@ -1,22 +1,21 @@
 """Sends the commands that the coroutines of one turn of the event loop ask for as one pipeline, for an `AsyncStore`.
 
 A hundred clients of the RPC ask simultaneously for something small each. A system call and a connection of the pool for
-each of them cost more than the commands themselves. Invariants: the commands of one caller stay together and in their
-order; none is sent twice; an answer goes to its caller as soon as it is there; a caller that gives up before its
-commands are sent has them dropped; and what may be long goes alone, so nobody waits behind it.
+each of them cost more than the commands themselves. So all share one connection, which does not count among those of
+the store. Invariants: the commands of one caller stay together and in their order; none is sent twice; a caller that
+gives up before its commands are sent has them dropped; and what may be long goes alone, so nobody waits behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from hero_job.client.cancellation import end_task
 from hero_job.client.commands import pack
-from hero_job.client.redis_py import AskError, ResponseError
+from hero_job.client.redis_py import AskError
+from hero_job.client.sharing.command_line import Asked, CommandLine
 from hero_job.model.errors import StoreUnavailable
 from hero_job.protocol import lua
 from hero_job.protocol.op import Op
@@ -28,21 +27,9 @@ _SHORT_SCRIPTS: Final = frozenset({lua.CREATE, lua.START})
 MOST_OPS: Final = 8
 #: A caller's commands that are longer go alone, so that they hold up no others.
 _LONG_BYTES: Final = 64 * 1024
-#: One group; the commands behind it go on another connection.
-_GROUP_COMMANDS: Final = 128
-_GROUP_BYTES: Final = 256 * 1024
 
 WithinTurn = Callable[[Callable[[], Awaitable[Any]], float], Awaitable[Any]]
 """Runs something when one of the bounded connections is free, within so many seconds more than an answer may take."""
-
-
-@dataclass(slots=True, eq=False)
-class _Asked:
-    """The commands of one caller."""
-
-    packed: bytes
-    count: int
-    answers: asyncio.Future[list[Any]]
 
 
 class CommandGroups:
@@ -60,8 +47,11 @@ class CommandGroups:
         self._within_turn = within_turn
         self._shown = shown
         self._alone = lua.REPLICATED if replicas else frozenset[lua.LuaScript]()
-        self._waiting: list[_Asked] = []
-        self._sending: set[asyncio.Future[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[Asked] = []  # asked for in this turn, or since the connection is being opened
+        self._line: CommandLine | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._releasing: set[asyncio.Task[None]] = set()
 
     def pack(self, ops: Sequence[Op[Any]]) -> bytes | None:
         """Encode operations that may go with those of others.
@@ -87,7 +77,7 @@ class CommandGroups:
         packed = b"".join(parts)
         return packed if len(packed) <= _LONG_BYTES else None
 
-    async def ask(self, packed: bytes, count: int) -> list[Any]:
+    def ask(self, packed: bytes, count: int) -> asyncio.Future[list[Any]]:
         """Send commands together with those that others ask for in this turn of the loop.
 
         Args:
@@ -95,80 +85,79 @@ class CommandGroups:
             count: How many commands that are.
 
         Returns:
-            The answers; an error of the server is a `ResponseError` object.
-
-        Raises:
-            StoreUnavailable: There is no connection, or it broke and the outcome is unknown.
-            RedisError: The server's answer cannot be read.
+            To be awaited: the answers; an error of the server is a `ResponseError` object. It raises `StoreUnavailable`
+            if there is no connection, or it broke and the outcome is unknown, and `RedisError` if the server refuses
+            the connection.
         """
-        loop = asyncio.get_running_loop()
-        asked = _Asked(packed, count, loop.create_future())
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        answers: asyncio.Future[list[Any]] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._send_all)
-        self._waiting.append(asked)
-        return await asked.answers
+        self._waiting.append(Asked(packed, count, answers, loop.time()))
+        return answers
+
+    def leave(self) -> None:
+        """Have the next commands go to a new connection, perhaps to another server."""
+        line, self._line = self._line, None
+        if line is not None:
+            line.leave()
 
     async def aclose(self) -> None:
         """Fail what is under way."""
-        self._fail(self._waiting, self._closed())
-        self._waiting.clear()
-        for sending in tuple(self._sending):
-            await end_task(sending)
+        if self._opening is not None:
+            await end_task(self._opening)
+        self._fail(self._take_waiting(), self._closed())
+        if self._line is not None:
+            self._line.end(self._closed().reason)
+        while self._releasing:
+            await asyncio.wait(tuple(self._releasing))
 
     def _send_all(self) -> None:
-        group: list[_Asked] = []
-        commands = size_bytes = 0
-        for asked in self._waiting:
-            if group and (commands >= _GROUP_COMMANDS or size_bytes >= _GROUP_BYTES):
-                self._send(group)
-                group, commands, size_bytes = [], 0, 0
-            group.append(asked)
-            commands += asked.count
-            size_bytes += len(asked.packed)
-        self._waiting.clear()
-        if group:
-            self._send(group)
+        line = self._line
+        if line is not None and line.usable:
+            group = self._take_waiting()
+            if group:
+                line.send(group)
+        elif self._opening is None and self._waiting:
+            self._opening = asyncio.ensure_future(self._open())
+            self._opening.add_done_callback(self._opened)
 
-    def _send(self, group: list[_Asked]) -> None:
-        exchange = self._within_turn(partial(self._exchange, group), 0)
-        sending = asyncio.ensure_future(exchange)
-        self._sending.add(sending)
-        sending.add_done_callback(partial(self._end, group))
+    def _take_waiting(self) -> list[Asked]:
+        """Take those who wait to be sent, without those that have given up."""
+        waiting, self._waiting = self._waiting, []
+        return [asked for asked in waiting if not asked.answers.done()]
 
-    def _end(self, group: Sequence[_Asked], sending: asyncio.Future[None]) -> None:
+    async def _open(self) -> None:
+        connection = await self._within_turn(self._client.connection_pool.get_connection, 0)
+        self._line = CommandLine(connection, self._line_ended)
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
         # Not in the coroutine: one that is cancelled before its first step does nothing.
-        self._sending.discard(sending)
-        error = None if sending.cancelled() else sending.exception()
-        self._fail(group, error if isinstance(error, Exception) else self._closed())
+        self._opening = None
+        error = self._closed() if opening.cancelled() else opening.exception()
+        if error is None:
+            self._send_all()
+        else:
+            self._fail(self._take_waiting(), error)
 
-    async def _exchange(self, group: Sequence[_Asked]) -> None:
-        wanted = [asked for asked in group if not asked.answers.done()]
-        if not wanted:
-            return
-        pool = self._client.connection_pool
-        connection = await pool.get_connection()
-        try:
-            await connection.send_packed_command(b"".join(asked.packed for asked in wanted))
-            for asked in wanted:
-                answers: list[Any] = []
-                for _ in range(asked.count):
-                    try:
-                        answers.append(await connection.read_response())
-                    except ResponseError as e:
-                        answers.append(e)
-                if not asked.answers.done():
-                    asked.answers.set_result(answers)
-        except BaseException:
-            # Answers may still be under way.
-            await connection.disconnect(nowait=True)
-            raise
-        finally:
-            await pool.release(connection)
+    def _line_ended(self, line: CommandLine, reason: str, waiting: Sequence[Asked]) -> None:
+        if self._line is line:
+            self._line = None
+        self._fail(waiting, StoreUnavailable(self._shown, reason))
+        releasing = asyncio.ensure_future(self._release(line.connection))
+        self._releasing.add(releasing)
+        releasing.add_done_callback(self._releasing.discard)
+
+    async def _release(self, connection: Any) -> None:
+        await connection.disconnect(nowait=True)
+        await self._client.connection_pool.release(connection)
 
     def _closed(self) -> StoreUnavailable:
         return StoreUnavailable(self._shown, "the connections were closed before an answer came")
 
-    def _fail(self, group: Sequence[_Asked], error: Exception) -> None:
+    def _fail(self, group: Sequence[Asked], error: BaseException) -> None:
         for asked in group:
             if not asked.answers.done():
                 # Each caller gets its own: raising an exception changes it.

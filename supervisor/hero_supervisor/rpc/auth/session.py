@@ -71,11 +71,14 @@ class RpcSession:
         Raises:
             RpcError: The token is not known, or the peer has been wrong too often.
         """
-        holder = await self.gate.look_up(token, self.peer)
-        self.become(holder.name, holder.scope, "token")
-        self._holder = holder
+        self.hold(await self.gate.look_up(token, self.peer))
         if self.lasting:
             self.gate.watch(self)
+
+    def hold(self, holder: Holder) -> None:
+        """Speak for the holder of a token, as long as that counts."""
+        self.become(holder.name, holder.scope, "token")
+        self._holder = holder
 
     def for_one_request(self) -> RpcSession:
         """Make a session of the same peer that has not authenticated and ends with its request."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hero_client import AsyncSupervisor
+from hero_client.calls import wait_length_s
 from hero_config.model.settings import RpcSettings
 from hero_job import Job
 from hero_job.model.fields.spellings import CAMEL_CASE
@@ -116,6 +117,16 @@ class SessionSupervisor(AsyncSupervisor):
     async def submit_job(self, job: Job) -> str:
         """As `AsyncSupervisor.submit_job`."""
         return await self._create(job, start=True)
+
+    async def run_job_and_await_result(self, job: Job, wait_s: float | None = None) -> str:
+        """As `AsyncSupervisor.run_job_and_await_result`."""
+        session = current()
+        if self._tracer is not None or session.traceparent is not None:
+            # The span of the submission ends before the wait.
+            return await self.await_result(await self.submit_job(job), wait_length_s(job, wait_s))
+        checked = self._checked(session, job)
+        submit = self.operations.create(checked, start=True, reach=self._reach(session, checked))
+        return (await self.store.run_job(self.operations, submit, checked.id, wait_length_s(job, wait_s))).result()
 
     async def create_jobs(
         self, jobs: Sequence[Job], *, start: bool = True, batch_id: str | None = None

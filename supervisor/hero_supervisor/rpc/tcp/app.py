@@ -36,6 +36,8 @@ from hero_supervisor.rpc.protocol.dispatch import Dispatcher
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
 from hero_supervisor.rpc.tcp import origin_checks
 from hero_supervisor.rpc.tcp.cors import Cors
+from hero_supervisor.rpc.tcp.origin_checks import host_allowed
+from hero_supervisor.rpc.tcp.plain_posts import PlainPosts, response
 from hero_supervisor.rpc.tcp.uvicorn_protocol import flow_of
 from hero_supervisor.rpc.tcp.web_socket import RpcSocket, refuse_socket
 
@@ -72,6 +74,7 @@ class RpcApp:
 
     Attributes:
         asgi: What uvicorn calls.
+        posts: Recognises the POSTs that `answer_plain` answers.
         sockets: The WebSockets that are being served.
         closing: New requests are refused, because the server stops.
     """
@@ -92,6 +95,7 @@ class RpcApp:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.origins)
         self._page = settings.page
         self._gate = gate
+        self.posts = PlainPosts(gate, lambda host: host_allowed(host, self._hosts), settings.max_message_bytes)
         app = Starlette(
             routes=[
                 Route("/healthz", self._healthz, methods=["GET"]),
@@ -147,6 +151,11 @@ class RpcApp:
         answer = await _answer(request, self._dispatcher.answer(body, session.admit))
         # Notifications are answered as jsonrpsee and go-ethereum answer them: 200 with an empty body.
         return Response(answer or b"", media_type="application/json")
+
+    async def answer_plain(self, message: bytes, session: RpcSession) -> bytes:
+        """Answer a POST that `posts` has taken; return the whole response."""
+        auth_session.enter(session)
+        return response(await self._dispatcher.answer(message, session.admit))
 
     async def _body(self, request: Request) -> bytes:
         limit = self._max_message_bytes

@@ -109,7 +109,7 @@ class WebServer:
             raise PortUnusable(settings.bind, settings.port, e) from e
 
         def make_protocol() -> HttpConnection:
-            return HttpConnection(config, self._state, limit=limit)
+            return HttpConnection(config, self._state, limit=limit, app=self._app)
 
         try:
             await self._gate.open()

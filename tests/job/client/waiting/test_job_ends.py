@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 
 from hero_job.client.async_store import AsyncStore
-from hero_job.client.job_ends import JobEnds
 from hero_job.client.store import GLANCE_S
 from hero_job.client.streams import StreamFollower
+from hero_job.client.waiting.job_ends import JobEnds
 from hero_job.operations.operations import Operations
 from tests.valkey_server import ValkeyServer
 
@@ -18,12 +18,12 @@ def test_very_many_waiters_together_look_no_more_often_than_a_thousand_times_a_s
 ) -> None:
     async def measure() -> list[float]:
         store = AsyncStore(valkey.url)
-        ends = JobEnds(StreamFollower(store, "test", 100), operations.keys.events)
+        ends = JobEnds(StreamFollower(store, "test", 100), operations.keys.events, store._groups)
         found = [ends.glance_s]
         with contextlib.ExitStack() as waiters:
             for number in (2_000, 5_000, 10_000):
                 for n in range(number):
-                    waiters.enter_context(ends.watch(f"job-{number}-{n}"))
+                    waiters.enter_context(ends.watch(f"job-{number}-{n}", operations.outcome(f"job-{number}-{n}")))
                 found.append(ends.glance_s)
         found.append(ends.glance_s)
         await ends.aclose()

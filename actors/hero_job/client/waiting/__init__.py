@@ -1,0 +1,1 @@
+"""How the coroutines of an `AsyncStore` wait for the ends of jobs and batches."""

@@ -70,4 +70,4 @@ def reason_of_break(error: OSError, timeout_s: float) -> str:
     """
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout_s:g} s"
-    return error.strerror or os.strerror(error.errno or 0) or str(error)
+    return error.strerror or (os.strerror(error.errno) if error.errno else str(error) or type(error).__name__)

@@ -160,7 +160,7 @@ class LaneAlone:
 
     def output(self, job_id: str) -> str:
         """Wait for the reply of a job, and return its result."""
-        return self.client.wait_reply(self.operations, job_id, 150).result()
+        return self.client.wait_reply(self.operations, job_id, GENEROUS_S).result()
 
     def _count_batch(self) -> None:
         self.on_batch += 1

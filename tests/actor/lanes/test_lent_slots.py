@@ -264,3 +264,17 @@ def test_a_look_without_a_job_gives_its_slot_back_once(added: list[int], threads
         assert not another.wait(0.1), "the only loan has a job"
         ending.set()
         lent.ended("j")
+
+
+def test_a_look_that_had_to_wait_is_not_made_after_the_end_of_the_loan(added: list[int], threads: Threads) -> None:
+    idle, must_end = True, False
+    lent = slots(1, added, lambda: idle)
+    returned = threads.run(lambda: lent.wait_for_look(lambda: must_end))
+    with lent.lend(nothing):
+        eventually(lambda: lent._is_looking, what="a spare lane waits for the idle one")
+    idle = False
+
+    assert not returned.wait(0.1)
+    assert not lent.overdrawn, "it has taken no slot"
+    must_end = True
+    assert returned.wait(GENEROUS_S)

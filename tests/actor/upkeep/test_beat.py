@@ -27,7 +27,6 @@ from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.actor.engines import Handle
 from tests.actor.lanes.test_ahead import client_id, lose_answers, submit_many
-from tests.actor.process import make_job
 from tests.eventually import eventually
 from tests.job.steps import claimed_ids
 from tests.valkey_server import ValkeyServer
@@ -123,13 +122,13 @@ def test_a_short_lease_is_refreshed_several_times_before_it_ends(
         eventually(two_close_refreshes, what="two refreshes within half a lease")
 
 
-def test_results_that_the_beat_could_not_settle_are_settled_when_the_store_is_back(
+def test_what_the_beat_could_not_settle_or_hand_back_does_not_wait_for_the_slow_job_when_the_store_is_back(
     own_valkey: ValkeyServer, namespace: str, operations: Operations
 ) -> None:
     with Store(own_valkey.url) as store:
         actor = BeatInTest(store, namespace, lease_s=2)
-        first, second = (store.run(operations.create(make_job("1", "osis"), start=True)) for _ in range(2))
-        jobs = store.run(actor.claims.turn(0, [], 2)).jobs
+        first, second, third = submit_many(store, operations, 3)
+        jobs = store.run(actor.claims.turn(0, [], 3)).jobs
         batch = actor.lane.batch
         batch.load(jobs)
         batch.advance(Settlement(first, jobs[0].attempt, JobStatus.FINISHED, output="once"))
@@ -137,11 +136,14 @@ def test_results_that_the_beat_could_not_settle_are_settled_when_the_store_is_ba
 
         actor.beat.watch_lanes()
         with beating(actor):
-            # Of two refreshes and, between them, of the attempt to settle the result.
+            # Of two refreshes and, between them, of the attempt to hand the last job back.
             eventually(lambda: actor.outage.noticed >= 3)
             own_valkey.start()
 
             assert store.wait_reply(operations, first, 150).result() == "once"
+            eventually(lambda: store.run(operations.status(third)) is JobStatus.DISPATCHED, what="it is handed back")
+            eventually(lambda: not batch.holds_more, what="the lane holds the slow job alone")
+            eventually(lambda: not actor.outage.active, what="the outage is over")
         assert batch.running is jobs[1]
         assert store.run(operations.status(second)) is JobStatus.STARTED
 

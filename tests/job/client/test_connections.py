@@ -11,11 +11,14 @@ import threading
 import pytest
 
 from hero_job import StoreRefused, StoreUnavailable
+from hero_job.client.answers import reason_of_break
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.connection import StoreConnection
 from hero_job.client.store import Store
 from hero_job.client.url import parse_url
+from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
+from tests.job.conftest import MakeJob
 from tests.valkey_server import ValkeyServer
 
 
@@ -88,3 +91,58 @@ def test_an_answer_that_is_not_of_the_protocol_is_a_store_that_is_away() -> None
         with Store(url) as store, pytest.raises(StoreUnavailable, match="protocol"):
             store.run(Op(("PING",), str))
         thread.join()
+
+
+def test_connections_to_another_server_than_the_primary_are_ended_and_no_others(valkey: ValkeyServer) -> None:
+    ping = Op(("PING",), str)
+    with Store(valkey.url) as store:
+        connection = store._take()
+        store._note(connection)  # as each connection to one of several servers is
+        assert connection.run(ping) == "PONG"
+
+        store._leave_others(lambda address: address == connection.address)
+        assert connection.run(ping) == "PONG"
+
+        store._leave_others(lambda address: False)
+        with pytest.raises(StoreUnavailable):
+            connection.run(ping)
+        store._leave_others(lambda address: False)  # there is nothing left to end
+        store._give_back(connection)
+        assert store.run(ping) == "PONG"
+
+
+def test_the_connection_of_an_answer_that_was_read_later_is_used_again(valkey: ValkeyServer) -> None:
+    connection_id = Op(("CLIENT", "ID"), int)
+    with Store(valkey.url) as store:
+        assert store.begin(connection_id) is None, "it makes no connection"
+        first = store.run(connection_id)
+        for _ in range(2):
+            begun = store.begin(connection_id)
+            assert begun is not None
+            assert begun.finish() == first
+        assert store.run(connection_id) == first
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TimeoutError(110, "Connection timed out"), "no answer within 7 s"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (OSError(104, None), "Connection reset by peer"),
+        (ConnectionResetError("the other side has ended"), "the other side has ended"),
+        (ConnectionResetError(), "ConnectionResetError"),
+    ],
+)
+def test_a_connection_that_breaks_says_why(error: OSError, reason: str) -> None:
+    assert reason_of_break(error, 7.0) == reason
+
+
+def test_a_write_that_needs_replicas_and_runs_again_counts_only_with_them(
+    own_valkey: ValkeyServer, operations: Operations, make_job: MakeJob
+) -> None:
+    """The server did not know the script, so the first WAIT was for nothing."""
+    with Store(f"{own_valkey.url}?wait_replicas=1") as store:
+        for _ in range(2):
+            own_valkey.command("SCRIPT", "FLUSH")
+            with pytest.raises(StoreUnavailable, match="0 of 1 replicas have taken the write"):
+                store.run_many([operations.create(make_job()), operations.create(make_job())])

@@ -46,6 +46,7 @@ def test_a_password_is_never_shown(text: str) -> None:
         ("redis://h:port/", "HOST:PORT"),
         ("unix://", "names no path"),
         ("redis://h?retry=1", "unknown option 'retry'"),
+        ("redis://us%er:p@h", "percent-encode"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_with_the_reason(text: str, says: str) -> None:

@@ -219,6 +219,7 @@ def test_what_a_caller_may_not_read_does_not_exist(bench: ObjectBench) -> None:
                 bench.put(BOB, sid, "x", base=base)
         with pytest.raises(InsufficientAuthorization, match="bob may not delete task in alice"):
             bench.run(bench.objects.delete(BOB, TYPE, sid))
+    assert bench.run(bench.objects.get_many(BOB, TYPE, ["a1", "zzzz"])) == []
     assert found(bench, "secret", BOB) == []
     assert bench.run(list_objects(bench.objects, BOB, TYPE)).sids == []
     assert bench.run(bench.objects.types(BOB)) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hero_job import ScriptType
+from hero_job import ScriptType, StoreRefused
 from hero_job.client.store import Store
 from hero_job.operations.consistency_check import Survey, Trouble, survey
 from hero_job.operations.operations import Operations
@@ -122,3 +122,11 @@ def test_a_job_with_foreign_names_of_fields_is_in_its_right_queue(
     command(store, "RPUSH", keys.work("osis"), "foreign")
 
     assert store.drive(survey(operations)).strays == ()
+
+
+@pytest.mark.parametrize("key", ["scheduled", "dead", "actors"])
+def test_a_check_whose_question_the_store_refuses_says_so(store: Store, operations: Operations, key: str) -> None:
+    command(store, "SET", getattr(operations.keys, key), "neither a hash nor a sorted set")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        store.drive(survey(operations))

@@ -15,7 +15,7 @@ from hero_job.model.retention import Retention
 from hero_job.operations.actor_operations import ActorOperations, Recoveries, Settlement
 from hero_job.operations.foreign_ends import end_foreign_jobs
 from hero_job.operations.operations import Operations
-from hero_job.operations.overview.history import History, history
+from hero_job.operations.overview.history import History, history, resolution_for
 from hero_job.operations.overview.history import counts as job_counts
 from tests.job.conftest import MakeActor, MakeJob
 from tests.job.lane import Lane
@@ -224,3 +224,11 @@ def test_a_history_that_is_not_kept_is_refused(
 ) -> None:
     with pytest.raises(JobInvalid):
         read(store, operations, span_s, resolution_s)
+
+
+@pytest.mark.parametrize(
+    ("span_s", "period_s"),
+    [(60, 60), (300 * 60, 60), (301 * 60, 300), (86_400, 300), (300 * 3600, 3600), (301 * 3600, 10_800)],
+)
+def test_a_history_has_at_most_three_hundred_periods_if_nobody_asks_for_others(span_s: int, period_s: int) -> None:
+    assert resolution_for(span_s, None) == period_s

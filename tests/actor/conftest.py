@@ -1,8 +1,9 @@
-"""Fixtures that start actors and submit jobs to them."""
+"""Fixtures that start actors, or single lanes, and submit jobs to them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import pytest
 
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
+from tests.actor.lanes.lane_alone import LaneAlone, MakeLane
 from tests.actor.process import ActorProcess, JobClient
 from tests.valkey_server import ValkeyServer
 
@@ -63,3 +65,10 @@ def own_client(own_valkey: ValkeyServer, operations: Operations) -> Iterator[Job
     """Return a client on the server of this test alone."""
     with Store(own_valkey.url) as store:
         yield JobClient(store, operations)
+
+
+@pytest.fixture
+def make_lane(valkey: ValkeyServer, namespace: str) -> Iterator[MakeLane]:
+    """Return a maker of lanes that have not started; they end with the test."""
+    with ExitStack() as lanes:
+        yield lambda url=valkey.url, **options: lanes.enter_context(LaneAlone(url, namespace, **options))

@@ -169,3 +169,7 @@ class LaneAlone:
 def log_of(path: Path) -> str:
     """Return what a log file holds; "" while there is none."""
     return path.read_text() if path.exists() else ""
+
+
+#: Makes a lane that has not started; with the options of `LaneAlone`.
+MakeLane = Callable[..., LaneAlone]

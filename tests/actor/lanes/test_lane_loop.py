@@ -15,8 +15,7 @@ from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.protocol.op import Op
 from tests.actor.engines import Handle
-from tests.actor.lanes.conftest import MakeLane
-from tests.actor.lanes.lane_alone import Gate, LaneAlone, log_of
+from tests.actor.lanes.lane_alone import Gate, LaneAlone, MakeLane, log_of
 from tests.actor.process import make_job
 from tests.eventually import GENEROUS_S, eventually
 from tests.job.steps import claimed_ids

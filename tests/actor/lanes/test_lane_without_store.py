@@ -10,8 +10,7 @@ from hero_actor.conditions.shutdown_flags import Reason
 from hero_actor.lanes.lane import LaneState
 from hero_engine.engine import Done, Outcome, RunLog
 from tests.actor.engines import Handle
-from tests.actor.lanes.conftest import MakeLane
-from tests.actor.lanes.lane_alone import Gate, LaneAlone
+from tests.actor.lanes.lane_alone import Gate, LaneAlone, MakeLane
 from tests.eventually import eventually
 from tests.valkey_server import ValkeyServer
 

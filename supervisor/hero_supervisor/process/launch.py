@@ -199,7 +199,7 @@ def _apply(pid: int, options: LaunchOptions) -> None:
             # Not RLIMIT_AS, which counts memory that is reserved and never used: gigabytes with many threads.
             # RLIMIT_RSS does nothing. Source: getrlimit(2)
             resource.prlimit(pid, resource.RLIMIT_DATA, (options.memory_max_bytes, options.memory_max_bytes))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, OverflowError) as e:
         raise LaunchRefused("memory_max", str(options.memory_max_bytes), str(e)) from e
 
 

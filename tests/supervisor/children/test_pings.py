@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hero_job.client.async_store import AsyncStore
+from hero_job.client.cancellation import end_task
 from hero_job.model.job import ScriptType
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
@@ -18,7 +20,7 @@ from hero_job.protocol.op import Op
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.pings import Pings
 from hero_supervisor.policy.child_state import Phase
-from tests.eventually import eventually
+from tests.eventually import eventually, eventually_async
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.valkey_server import ValkeyServer
 
@@ -120,6 +122,39 @@ def test_no_ping_is_given_while_a_job_runs(valkey: ValkeyServer, operations: Ope
             for now_mono in range(1000, 1010):
                 pings._look(now_mono)
             assert all(idle.asking is None for idle in pings._idle.values())
+
+    asyncio.run(run())
+
+
+def test_end_of_the_service_ends_its_pings_and_leaves_nothing_of_them(
+    valkey: ValkeyServer, operations: Operations, namespace: str
+) -> None:
+    async def run() -> None:
+        async with AsyncStore(valkey.url) as store:
+            pings = pings_of(store, operations, namespace, seen(), [], wait_s=300)
+            pings._children = lambda: (seen(), replace(seen(busy=1), incarnation="sal-2.here"))
+            for now_mono in (1000.0, 1001.0):
+                pings._look(now_mono)
+            watching = asyncio.create_task(pings.run())
+            await eventually_async(lambda: bool(valkey.command("KEYS", f"{namespace}:*ping*")), what="it is given")
+            await end_task(watching)
+            assert valkey.command("KEYS", f"{namespace}:*ping*") == []
+            assert [idle.asking for idle in pings._idle.values()] == [None, None]
+
+    asyncio.run(run())
+
+
+def test_actor_that_has_ended_is_forgotten(valkey: ValkeyServer, operations: Operations, namespace: str) -> None:
+    async def run() -> None:
+        async with AsyncStore(valkey.url) as store:
+            now = [seen(busy=1)]
+            pings = pings_of(store, operations, namespace, now[0], [], wait_s=300)
+            pings._children = lambda: tuple(now)
+            pings._look(1000.0)
+            assert list(pings._idle) == ["sal-1.here"]
+            now.clear()
+            pings._look(1001.0)
+            assert not pings._idle
 
     asyncio.run(run())
 

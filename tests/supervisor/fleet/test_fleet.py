@@ -16,7 +16,7 @@ from hero_supervisor.errors import ActorUnknown, ReloadRefused, ScaleRefused
 from hero_supervisor.fleet.fleet import Fleet
 from hero_supervisor.fleet.scaler import Scaler
 from hero_supervisor.policy.child_state import Phase, Restart
-from hero_supervisor.process.spec import Strategy, actor_specs
+from hero_supervisor.process.spec import ActorSpec, Strategy, actor_specs
 from tests.eventually import GENEROUS_S, eventually_async
 from tests.supervisor.supervising import SLEEP, program, run, speaking_program, supervising
 from tests.valkey_server import ValkeyServer
@@ -66,6 +66,45 @@ def test_impossible_commands_are_refused_with_the_known_names() -> None:
     run(test)
 
 
+def test_an_entry_is_named_by_its_slots_too_and_one_slot_has_one_log() -> None:
+    async def test() -> None:
+        says = "print('hello', flush=True); import time; time.sleep(600)"
+        async with supervising() as supervision:
+            fleet = Fleet(supervision)
+            fleet.apply([program("a", says, count=2), program("b", says)])
+            assert [view.slot for view in fleet.look("a").slots] == ["a-1", "a-2"]
+            assert [view.slot for view in fleet.look("a-2").slots] == ["a-2"]
+            assert fleet.look("a-2").spec.name == "a"
+            await eventually_async(lambda: bool(fleet.logs("b") and fleet.logs("a-2")))
+            assert [line.text for line in fleet.logs("b")] == ["hello"]
+            with pytest.raises(ActorUnknown, match="a-1, a-2"):
+                fleet.logs("a")
+            assert [view.slot for view in fleet.scale("a", 1).slots if view.phase is not Phase.DRAINING] == ["a-1"]
+            assert [view.phase for view in fleet.stop("b").slots] == [Phase.DRAINING]
+            await eventually_async(lambda: fleet.look("b").slots[0].phase is Phase.STOPPED)
+            assert fleet.start("b").spec.name == "b"
+            await eventually_async(lambda: fleet.look("b").slots[0].phase is Phase.RUNNING)
+
+    run(test)
+
+
+def test_a_number_of_processes_that_is_a_mistake_is_refused() -> None:
+    async def test() -> None:
+        async with supervising() as supervision:
+            fleet = Fleet(supervision)
+            # Nothing is started, since what it waits for never comes up.
+            held_back = program("a", SLEEP, count=0, after=("b",))
+            fleet.apply([held_back, ActorSpec(name="b", script_type="", command=("/none",), control=False)])
+            assert fleet.scale("a", 1000).spec.count == 1000
+            with pytest.raises(ScaleRefused, match="1001 is not between 0 and 1000"):
+                fleet.scale("a", 1001)
+            fleet.step(1)
+            assert counts(fleet)["a"] == 1000
+            fleet.scale("a", 0)
+
+    run(test)
+
+
 def test_step_does_not_change_an_entry_that_serves_its_queue_in_order() -> None:
     async def test() -> None:
         async with supervising() as supervision:
@@ -106,6 +145,24 @@ def test_jobs_of_a_third_party_producer_start_a_process_of_an_entry_that_had_non
                 assert time.monotonic() < deadline_mono
                 await scaler.look()
             await store.aclose()
+
+    run(test)
+
+
+def test_entry_that_does_not_scale_automatically_is_left_alone_by_the_load(
+    valkey: ValkeyServer, namespace: str
+) -> None:
+    async def test() -> None:
+        operations = Operations(namespace)
+        async with supervising(url=valkey.url) as supervision, AsyncStore(valkey.url) as store:
+            fleet = Fleet(supervision)
+            third_party = program("x", SLEEP, count=0, scale_max=2, scale_wait_s=0.1, scale_idle_s=0.1)
+            fleet.apply([speaking_program("v", script_type="v", count=2), third_party])
+            await store.run(Op(("RPUSH", operations.keys.work(ScriptType.V.suffix), "one"), int))
+            for _ in range(3):
+                await Scaler(store, operations, fleet).look()
+            assert counts(fleet) == {"v": 2, "x": 0}
+            assert fleet.scaling == {}, "nothing is known of an entry that serves no queue"
 
     run(test)
 

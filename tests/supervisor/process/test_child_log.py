@@ -165,6 +165,23 @@ def test_last_words_of_a_process_come_before_the_report_of_its_end(caplog: pytes
     assert {"the last", "why"} <= set(order[: order.index("child.ended")])
 
 
+def test_everything_that_an_ended_process_has_left_in_its_pipe_is_read() -> None:
+    async def test() -> None:
+        logs = ActorLogs(max_lines=10_000, max_chars=1 << 20)
+        write = follow(logs)
+        # More than one read takes, and less than a pipe holds. Somebody else may hold the writing end open.
+        line = b"x" * 999 + b"\n"
+        os.write(write, line * 180 + b"the last\n")
+        logs.catch_up("another one")
+        assert texts(logs) == []
+        logs.catch_up("a-1.h.0")
+        assert texts(logs, count=1000)[-1] == "the last"
+        os.close(write)
+        logs.close()
+
+    run(test)
+
+
 def test_log_lines_of_actors_have_the_format_of_the_service(start_supervisor: StartSupervisor) -> None:
     supervisor = start_supervisor(OSIS, environ={"HERO_SUPERVISOR__LOG_FORMAT": "text"})
     eventually(

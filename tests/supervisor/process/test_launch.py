@@ -95,6 +95,7 @@ def test_process_runs_as_its_user_with_all_groups_of_that_user(tmp_path: Path) -
         (LaunchOptions(user="no-such-user"), "user"),
         (LaunchOptions(cwd="/no/such/folder"), "cwd"),
         (LaunchOptions(cpu_affinity=(8000,)), "cpu_affinity"),
+        (LaunchOptions(memory_max_bytes=1 << 64), "memory_max"),
     ],
 )
 def test_setting_that_cannot_be_met_is_reported_once_and_not_tried_again(

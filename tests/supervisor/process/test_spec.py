@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+from typing import Any
+
+import pytest
+
 from hero_actor.cli import _parser
-from hero_config.model.settings import ActorSettings, Settings
+from hero_config.model.settings import ActorSettings, JobsSettings, Settings
+from hero_supervisor.policy.child_state import RestartLimits
 from hero_supervisor.process.spec import ActorSpec, actor_specs
 
 SETTINGS = Settings(
@@ -56,3 +62,53 @@ def test_child_inherits_the_environment_without_the_variables_of_the_service() -
 def test_program_without_the_control_protocol_gets_only_its_own_arguments() -> None:
     (child,) = ActorSpec(name="x", script_type="", command=("x", "-v"), control=False).children()
     assert child.argv("i", None) == ["x", "-v"]
+
+
+def flags_of(settings: Settings) -> Namespace:
+    """Read the flags of the only actor as it does itself."""
+    (spec,) = actor_specs(settings, "unix:///s")
+    (child,) = spec.children()
+    return _parser().parse_args(child.argv("i.h.1.x", 7)[4:])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lanes": 3},
+        {"engine": "rhai"},
+        {"isolation": "process"},
+        {"missing_engine": "wait"},
+        {"memory_bytes": 1 << 26},
+        {"max_result_bytes": 4096},
+        {"max_jobs": 7},
+        {"max_rss_bytes": 1 << 30},
+        {"by_context": True, "type": "osis"},
+        {"legacy_queues": True},
+        {"osis_max_object_bytes": 4096, "type": "osis"},
+        {"grace_s": 2.5},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_setting_of_an_entry_reaches_its_actors_and_differs_from_what_they_do_without_it(
+    fields: dict[str, Any],
+) -> None:
+    (name, value), kind = next(iter(fields.items())), fields.get("type", "sal")
+    assert getattr(flags_of(Settings(actors=(ActorSettings(**{"type": kind} | fields),))), name) == value
+    assert getattr(flags_of(Settings(actors=(ActorSettings(type=kind),))), name) != value
+
+
+def test_folder_of_the_logs_of_jobs_reaches_the_actors() -> None:
+    actors = (ActorSettings(type="sal"),)
+    assert flags_of(Settings(actors=actors, jobs=JobsSettings(log_dir="/var/log/jobs"))).log_dir == "/var/log/jobs"
+    assert flags_of(Settings(actors=actors)).log_dir == ""
+
+
+def test_limits_of_an_entry_without_settings_are_those_that_the_policy_has_by_default() -> None:
+    actor = ActorSettings(type="sal")
+    (spec,) = actor_specs(Settings(actors=(actor,)), "unix:///s")
+    default = RestartLimits()
+    for name in ("restart", "max_restarts", "window_s", "backoff_min_s", "backoff_max_s", "shutdown_s"):
+        assert getattr(spec.limits, name) == getattr(default, name), name
+    # An actor needs the time of grace for its jobs, and then as long to end as any other program.
+    assert spec.limits.term_s == actor.grace_s + default.term_s
+    assert spec.limits.overdue_s > actor.grace_s

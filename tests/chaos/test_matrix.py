@@ -102,7 +102,7 @@ class Stage:
 
     @staticmethod
     def settles(exchange: StoreExchange) -> bool:
-        return b"finished" in exchange.command
+        return any(part.startswith(b"finished") for part in exchange.command)
 
     # -- faults --------------------------------------------------------------------------------------------------------
 

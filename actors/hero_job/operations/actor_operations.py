@@ -377,24 +377,21 @@ def _recover(
 
 
 def _settlement(s: Settlement, retention: Retention) -> tuple[Any, ...]:
-    """The nine values of a settlement; see lua/turn.lua."""
+    """The values of a settlement; see lua/turn.lua."""
+    if s.status is JobStatus.FINISHED:
+        reply = encode_result(s.job_id, s.output)
+        if not s.output_json:
+            return s.job_id, s.attempt, "finished", reply, s.output
+        if s.output_json == s.output:
+            return s.job_id, s.attempt, "finished_json", reply, s.output
+        return s.job_id, s.attempt, "finished_both", reply, s.output, s.output_json
     if s.ended_its_process:
-        return s.job_id, s.attempt, "dispatched", "", "", s.error, s.error_kind, "", str(retention.max_redeliveries)
+        return s.job_id, s.attempt, "dispatched", str(retention.max_redeliveries), s.error, s.error_kind, ""
     place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"
     if s.retry_in_s is not None:
-        last: str | bytes = str(round(s.retry_in_s * 1000))
-        return s.job_id, s.attempt, "scheduled", "", "", s.error, s.error_kind, place, last
-    if s.status is JobStatus.FINISHED:
-        last = encode_result(s.job_id, s.output)
-    else:
-        last = encode_reply(
-            Reply(
-                job_id=s.job_id,
-                status=s.status,
-                error=s.error,
-                error_kind=s.error_kind,
-                line=s.error_line,
-                column=s.error_column,
-            )
-        )
-    return s.job_id, s.attempt, s.status.value, s.output, s.output_json, s.error, s.error_kind, place, last
+        return s.job_id, s.attempt, "scheduled", str(round(s.retry_in_s * 1000)), s.error, s.error_kind, place
+    reply = Reply(
+        job_id=s.job_id, status=s.status, error=s.error, error_kind=s.error_kind, line=s.error_line,
+        column=s.error_column,
+    )  # fmt: skip
+    return s.job_id, s.attempt, s.status.value, encode_reply(reply), s.error, s.error_kind, place

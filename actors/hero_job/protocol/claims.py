@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from hero_job.model.claim_types import ClaimedJob, ClaimedOptions, Order, Recovery, Turn
+
+#: Values of a job without options.
+_PLAIN = 9
 
 
 def decode_order(text: str) -> Order:
@@ -23,19 +27,26 @@ def decode_order(text: str) -> Order:
 
 def decode_turn(answer: list[Any]) -> Turn:
     """Read the answer of `turn.lua`."""
-    alive, refused, rows, at = answer
-    # A plain job has a shorter row: its last value, the options, is missing.
-    jobs = [ClaimedJob(*row) if len(row) == 9 else _with_options(row) for row in rows]
+    alive, refused, plain, rows, at = answer
+    jobs = []
+    script_type = caller_id = context_id = timeout = env_vars = None
+    values = iter(plain)
+    for job_id in values:
+        if not job_id:
+            script_type, caller_id, context_id, timeout, env_vars = islice(values, 5)
+            continue
+        attempt, script, queued_at = next(values), next(values), next(values)
+        jobs.append(
+            ClaimedJob(job_id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, queued_at)
+        )
+    for row in rows:
+        job = ClaimedJob(*row[:_PLAIN])
+        if len(row) > _PLAIN:
+            job.options = ClaimedOptions(*row[_PLAIN])
+        jobs.append(job)
     return Turn(alive == 1, refused, jobs, at)
 
 
 def decode_recovery(answer: list[Any]) -> Recovery:
     """Read the answer of `recover.lua`."""
     return Recovery(answer[0] == 1, answer[1], answer[2:] == [1])
-
-
-def _with_options(row: list[Any]) -> ClaimedJob:
-    *plain, options = row
-    job = ClaimedJob(*plain)
-    job.options = ClaimedOptions(*options)
-    return job

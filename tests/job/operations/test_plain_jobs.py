@@ -34,7 +34,7 @@ def without(script: LuaScript, *plain_conditions: str) -> LuaScript:
     return LuaScript(script.name, source)
 
 
-CAREFUL_TURN = without(lua.TURN, "ARGV[next_settlement + 2] == 'finished'", "claims < #ids and not by_context")
+CAREFUL_TURN = without(lua.TURN, "next_settlement <= settlements_end", "claims < #ids and not by_context")
 CAREFUL_CREATE = without(lua.CREATE, "start and not options")
 
 
@@ -85,7 +85,9 @@ ODD: list[Arrange] = [
     as_set,
     foreign,
 ]
-OPTIONS: list[dict[str, Any]] = [{}, {}, {}, {"retries": 2}, {"concurrency": "k"}, {"expires": 90}]
+OPTIONS: list[dict[str, Any]] = [
+    {}, {}, {}, {"caller_id": "other"}, {"timeout": 7}, {"retries": 2}, {"concurrency": "k"}, {"expires": 90},
+]  # fmt: skip
 
 
 def state_of(store: Store, ops: Operations) -> dict[str, Any]:
@@ -146,6 +148,7 @@ def run_turns(store: Store, namespace: str, seed: int, script: LuaScript, make_j
                 [
                     Settlement(job.id, job.attempt, JobStatus.FINISHED, "42"),
                     Settlement(job.id, job.attempt, JobStatus.FINISHED, "42", output_json="42"),
+                    Settlement(job.id, job.attempt, JobStatus.FINISHED, "42", output_json='"42"'),
                     Settlement(job.id, "9", JobStatus.FINISHED, "42"),
                     Settlement(job.id, job.attempt, JobStatus.ERROR, error="e", error_kind="k"),
                 ]

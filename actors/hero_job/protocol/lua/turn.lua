@@ -16,13 +16,20 @@
 -- ARGV[5..9] retention (see ending.lua)
 -- ARGV[10] incarnation
 -- ARGV[11] how many jobs the lane runs meanwhile: behind the settled ones they are the first of its claimed list
--- ARGV[12..] settlements of nine values: id, attempt, status, output, output_json, error, error_kind, "line:column", and
---   the reply. Status 'scheduled' means that the run failed and is to be repeated; then the last value is a delay in ms.
+-- ARGV[12..] settlements. Each value costs the server as much as a field that it writes, so they have only what they need:
+--   id, attempt, 'finished', the reply, output
+--   id, attempt, 'finished_json', the reply, what is both output and output_json
+--   id, attempt, 'finished_both', the reply, output, output_json
+--   id, attempt, another status, the reply, error, error_kind, "line:column"
+--   Status 'scheduled' means that the run failed and is to be repeated; then there is a delay in ms in place of the reply.
 --   Status 'dispatched' means that a suspect (see recover.lua) ended the process that it ran in alone, so it is charged
---   with a redelivery; then the last value is the most redeliveries.
--- Returns {alive 0|1, {id refused ...}, {job ...}, now as a text}. A job is
+--   with a redelivery; then there are the most redeliveries in place of the reply.
+-- Returns {alive 0|1, {id refused ...}, plain jobs, {job ...}, now as a text}. A job is
 --   {id, attempt, script_type, script, caller_id, context_id, timeout, env_vars, queued_at, options}, nil where the hash
---   lacks it. It might run since queued_at; nil if that is not known.
+--   lacks it. It might run since queued_at; nil if that is not known. The plain jobs come before the others, in one flat
+--   list, because a list for each of them would cost the server three times as much: id, attempt, script, queued_at, id,
+--   attempt ... What several of them have in common is in front of them, behind an empty id: script_type, caller_id,
+--   context_id, timeout, env_vars.
 --   The options of a job that sets any: {retries, failures, {prerequisite, output, output_json, ...}, log_path,
 --   signatures, memory_bytes, suspect, args, traceparent, {traceparent of a prerequisite ...}}
 --
@@ -32,30 +39,35 @@ local registry, claimed = KEYS[1], KEYS[2]
 local ns, me, max_jobs, by_context = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= ''
 local incarnation = ARGV[10]
 local FIRST_QUEUE, FIRST_SETTLEMENT = 3, 12
-local refused, jobs, accepted = {}, {}, {}
+local sizes = { finished = 5, finished_json = 5, finished_both = 6 } -- of the settlements; others have seven values
+local call, try, args = redis.call, redis.pcall, ARGV -- locals, since each look at a global costs every job
+local refused, plain_jobs, jobs, accepted = {}, {}, {}, {}
 local plain_events, event_count = {}, 0 -- see `noted` in ending.lua
 
 -- Settle plain jobs that have finished, up to the first other settlement.
-local next_settlement = FIRST_SETTLEMENT
-while ARGV[next_settlement + 2] == 'finished' do
+local next_settlement, settlements_end = FIRST_SETTLEMENT, #args
+local job_prefix, reply_prefix, reply_ms, result_ms = ns .. JOB, ns .. REPLY, args[5], args[6]
+while next_settlement <= settlements_end do
   local i = next_settlement
-  local id, output_json = ARGV[i], ARGV[i + 4]
-  local key, reply = ns .. JOB .. id, ns .. REPLY .. id
-  local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
-  if hash[1] ~= 'started' or hash[2] ~= me or hash[3] ~= ARGV[i + 1] or hash[4] ~= '0' then break end
-  if type(redis.pcall('RPUSH', reply, ARGV[i + 8])) == 'table' then break end -- nothing is written yet
-  if output_json == '' then
-    redis.call('HSET', key, 'status', 'finished', 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at)
+  local id, word, output = args[i], args[i + 2], args[i + 4]
+  local size = sizes[word]
+  if not size then break end
+  local key, reply = job_prefix .. id, reply_prefix .. id
+  local hash = try('HMGET', key, 'status', 'extra', 'owner', 'attempt')
+  if hash[1] ~= 'started' or hash[3] ~= me or hash[4] ~= args[i + 1] or hash[2] ~= '0' then break end
+  if type(try('RPUSH', reply, args[i + 3])) == 'table' then break end -- nothing is written yet
+  if word == 'finished' then
+    call('HSET', key, 'status', 'finished', 'output', output, 'finished_at', at, 'updated_at', at)
   else
-    redis.call('HSET', key, 'status', 'finished', 'output', ARGV[i + 3], 'finished_at', at, 'updated_at', at,
-      'output_json', output_json)
+    call('HSET', key, 'status', 'finished', 'output', output, 'finished_at', at, 'updated_at', at, 'output_json',
+      size == 5 and output or args[i + 5])
   end
-  redis.call('PEXPIRE', reply, ARGV[5])
-  redis.call('PEXPIRE', key, ARGV[6])
+  call('PEXPIRE', reply, reply_ms)
+  call('PEXPIRE', key, result_ms)
   accepted[#accepted + 1] = id
   plain_events[event_count + 1], plain_events[event_count + 2] = id, 'finished'
   event_count = event_count + 2
-  next_settlement = i + 9
+  next_settlement = i + size
 end
 
 -- Take the accepted ids out of the claimed list. Usually they are its first ones, in this order. A refused id stays: the
@@ -88,22 +100,33 @@ end
 
 local alive, ids -- unset as long as there are settlements
 local claims = 0 -- how many of the ids are claimed
-if next_settlement > #ARGV then
+if next_settlement > settlements_end then
   clear_claimed()
   alive = redis.call('HEXISTS', registry, incarnation)
   ids = alive == 1 and max_jobs > 0 and claim_ids() or {}
   -- Claim plain jobs, up to the first other one. A second entry of an id is one of those: its job runs by now.
+  local n, last_type, last_caller, last_context, last_timeout, last_variables = 0
   while claims < #ids and not by_context do
     local id = ids[claims + 1]
-    local key = ns .. JOB .. id
-    local row = redis.pcall('HMGET', key, 'status', 'attempt', 'script_type', 'script', 'caller_id', 'context_id',
-      'timeout', 'env_vars', 'updated_at', 'extra')
-    if row[1] ~= 'dispatched' or row[10] ~= '0' or not row[3] or not row[5] then break end
+    local key = job_prefix .. id
+    local row = try('HMGET', key, 'status', 'attempt', 'script', 'updated_at', 'script_type', 'caller_id', 'context_id',
+      'timeout', 'env_vars', 'extra')
+    local script_type, caller_id = row[5], row[6]
+    if row[1] ~= 'dispatched' or row[10] ~= '0' or not script_type or not caller_id or id == '' then break end
     local token = row[2] and tostring((tonumber(row[2]) or 0) + 1) or '1'
-    redis.call('HSET', key, 'status', 'started', 'owner', me, 'attempt', token, 'started_at', at, 'updated_at', at)
-    row[1], row[2], row[10] = id, token, nil
+    call('HSET', key, 'status', 'started', 'owner', me, 'attempt', token, 'started_at', at, 'updated_at', at)
     claims = claims + 1
-    jobs[claims] = row
+    local context_id, timeout, variables = row[7], row[8], row[9]
+    if script_type ~= last_type or caller_id ~= last_caller or context_id ~= last_context or
+      timeout ~= last_timeout or variables ~= last_variables then
+      last_type, last_caller, last_context, last_timeout, last_variables =
+        script_type, caller_id, context_id, timeout, variables
+      plain_jobs[n + 1], plain_jobs[n + 2], plain_jobs[n + 3] = '', script_type, caller_id
+      plain_jobs[n + 4], plain_jobs[n + 5], plain_jobs[n + 6] = context_id, timeout, variables
+      n = n + 6
+    end
+    plain_jobs[n + 1], plain_jobs[n + 2], plain_jobs[n + 3], plain_jobs[n + 4] = id, token, row[3], row[4]
+    n = n + 4
     plain_events[event_count + 1], plain_events[event_count + 2] = id, 'started'
     event_count = event_count + 2
   end
@@ -111,7 +134,7 @@ if next_settlement > #ARGV then
     if event_count > 0 then
       redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', unpack(plain_events))
     end
-    return { alive, refused, jobs, at }
+    return { alive, refused, plain_jobs, jobs, at }
   end
 end
 
@@ -120,14 +143,10 @@ end
 local retention = read_retention(5)
 for i = 1, event_count, 2 do note_event(plain_events[i], plain_events[i + 1]) end
 
--- Settle a job as finished.
+-- Settle a job as finished. output_json: nil if the output says all.
 local function finish(id, key, output, output_json, reply, options)
-  if output_json == '' then
-    redis.call('HSET', key, 'status', 'finished', 'output', output, 'finished_at', at, 'updated_at', at)
-  else
-    redis.call('HSET', key, 'status', 'finished', 'output', output, 'finished_at', at, 'updated_at', at,
-      'output_json', output_json)
-  end
+  redis.call('HSET', key, 'status', 'finished', 'output', output, 'finished_at', at, 'updated_at', at)
+  if output_json then redis.call('HSET', key, 'output_json', output_json) end
   if options then redis.call('HDEL', key, 'error', 'error_kind', 'error_at') end -- of a run that was repeated
   conclude(ns, id, 'finished', reply, retention, options)
 end
@@ -176,8 +195,10 @@ local function redeliver(id, key, message, max_redeliveries, options)
   end
 end
 
-for i = next_settlement, #ARGV, 9 do
-  local id, my_attempt, new_status, output, output_json, message, kind, position, last = unpack(ARGV, i, i + 8)
+local i = next_settlement
+while i <= #ARGV do
+  local id, my_attempt, new_status, last, text, kind, position = unpack(ARGV, i, i + 6)
+  i = i + (sizes[new_status] or 7)
   local key = ns .. JOB .. id
   local hash = redis.pcall('HMGET', key, 'status', 'owner', 'attempt', 'extra')
   local status, owner, attempt, extra
@@ -188,13 +209,17 @@ for i = next_settlement, #ARGV, 9 do
   if mine and (status == 'started' or status == 'stopping') then
     accepted[#accepted + 1] = id
     if new_status == 'finished' then
-      finish(id, key, output, output_json, last, options)
+      finish(id, key, text, nil, last, options)
+    elseif new_status == 'finished_json' then
+      finish(id, key, text, text, last, options)
+    elseif new_status == 'finished_both' then
+      finish(id, key, text, kind, last, options)
     elseif (new_status == 'scheduled' or new_status == 'dispatched') and status == 'stopping' then
       end_without_result(ns, id, 'stopped', 'stopped', 'stopped', retention, options)
     elseif new_status == 'dispatched' then
-      contain_job(ns, id, retention, redeliver, id, key, message, last, options)
+      contain_job(ns, id, retention, redeliver, id, key, text, last, options)
     else
-      write_error(key, new_status, message, kind, position, options)
+      write_error(key, new_status, text, kind, position, options)
       if new_status == 'scheduled' then
         contain_job(ns, id, retention, repeat_later, id, key, last)
       else
@@ -372,4 +397,4 @@ for i = #ids, taken + 1, -1 do
 end
 settle_ended(ns, retention)
 write_events(ns, retention)
-return { alive, refused, jobs, at }
+return { alive, refused, plain_jobs, jobs, at }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hero_engine.children import wire
+from hero_engine.children.place import write_place
 from hero_engine.errors import AccessRefused
 
 #: Most characters of a text for the log, or of an error; a longer one is cut and says how long it was.
@@ -21,6 +22,10 @@ _READ_BYTES = 64 * 1024
 class ParentChannel(logging.Handler):
     """Sends messages, log records and questions to the actor. Safe to use from any thread of the child.
 
+    Attributes:
+        socket: To the actor.
+        place_fd: Where the child notes what the script does (`place`); None outside of a child.
+
     It is the `RunLog` of the scripts in this child. Invariant: a script reaches whatever needs the actor, such as the
     store, by `ask` alone; the actor knows which job asks, and believes nothing else.
     """
@@ -28,6 +33,7 @@ class ParentChannel(logging.Handler):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
         self.socket = sock
+        self.place_fd: int | None = None
         self._sending = threading.Lock()
         self._asking = threading.Lock()
         self._received = bytearray()
@@ -43,8 +49,9 @@ class ParentChannel(logging.Handler):
             self.socket.sendall(data)
 
     def at(self, action: str, line: int) -> None:
-        """Say where the script is, for the error of a run that dies."""
-        self.send("at", action, line)
+        """Note where the script is, for the error of a run that dies."""
+        if self.place_fd is not None:
+            write_place(self.place_fd, action, line)
 
     def line(self, level: str, text: str) -> None:
         """Send output of the script to its log."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import pickle
 import socket
 import sys
 import threading
@@ -34,7 +33,7 @@ def serve(
         program: Runs the scripts.
         settings: Limits of this process.
         template_pid: The parent. The kernel kills this process if the parent dies.
-        channel: The one that `ChildProgram.prepare` was given.
+        channel: The one that `ChildProgram.prepare` was given. It knows the child's `place` already.
     """
     code = 70
     try:
@@ -60,7 +59,7 @@ def _serve_one(
     request: bytes, program: ChildProgram, settings: ChildSettings, channel: ParentChannel, *, last: bool
 ) -> bool:
     """Run one job. Returns whether this process can run another: it is not the last, and left nothing behind."""
-    job: ChildJob = pickle.loads(request)
+    job = ChildJob.unpack(request)
     outcome: Outcome
     ended_well = True
     try:

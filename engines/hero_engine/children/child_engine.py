@@ -8,7 +8,6 @@ script's error (`crashed`, with the signal).
 from __future__ import annotations
 
 import os
-import pickle
 import time
 import weakref
 from collections.abc import Mapping
@@ -127,7 +126,7 @@ class ChildEngine:
             deadline_mono=deadline_mono,
             check_only=check_only,
         )
-        request = wire.frame(pickle.dumps(job, protocol=5))
+        request = wire.frame(job.pack())
         answer = partial(self.answer, _asker(constants, deadline_mono))
         # A second attempt, because a child can die, for example for lack of memory, while it waits for a job, and the
         # template with all children at any time. Neither is the job's fault. It costs less to notice this here than to

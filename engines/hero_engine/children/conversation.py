@@ -1,8 +1,9 @@
 """The engine's side of one job: sends the job to a child process and listens to it until it ends or is killed.
 
-The child sends messages (`wire`) over a socket: where it is in the script, log records, questions, its result. What it
-prints comes through a pipe. The template process reports the child's exit over a second socket. One `poll` waits for
-all of them, so that the deadline and a cancellation are kept.
+The child sends messages (`wire`) over a socket: log records, questions, its result. What it prints comes through a
+pipe. Where it is in the script it notes in memory (`place`), which is read when it has died. The template process
+reports the child's exit over a second socket. One `poll` waits for all of them, so that the deadline and a cancellation
+are kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from typing import Any
 
 from hero_engine.children import wire
+from hero_engine.children.place import clear_place, read_place
 from hero_engine.children.pool import JobChild
 from hero_engine.children.requests import ChildRequests
 from hero_engine.engine import Done, Failed, Outcome, RunLog, Stopped, TimedOut
@@ -52,8 +54,6 @@ class Conversation:
         self._log = log
         self._reader = wire.MessageReader(result_bytes)
         self._printed = bytearray()
-        self._action = ""
-        self._line = 0
         self._outcome: Outcome | None = None
         self.began = True
         self.orphaned = False
@@ -73,6 +73,7 @@ class Conversation:
             How the job ended.
         """
         child = self._child
+        clear_place(child.place)
         job_fd, life_fd = child.job.fileno(), child.life.fileno()
         unsent = self._send(memoryview(request))
         poll = select.poll()
@@ -123,8 +124,9 @@ class Conversation:
         return self._outcome
 
     def _out_of_time(self, timeout_s: float) -> TimedOut:
-        if self._action:
-            self._say("warning", f"the time was up in {self._where()}")
+        where, _ = self._where()
+        if where:
+            self._say("warning", f"the time was up{where}")
         return TimedOut(timeout_s)
 
     def _after_exit(self, handle: ProcessRun) -> Outcome:
@@ -137,7 +139,7 @@ class Conversation:
             return self._outcome
         if handle.cancelled:
             return Stopped()
-        where = f" in {self._where()}" if self._action else ""
+        where, line = self._where()
         if len(status) < 4:
             self.orphaned = True
             return Failed("engine_failed", f"the engine's template process ended{where}")
@@ -146,7 +148,7 @@ class Conversation:
             self.began = False
             reason = os.strerror(code - wire.NO_CHILD)
             return Failed("engine_failed", f"no process can be made for the script: {reason}")
-        return Failed(CRASHED, f"the script's process {_describe_exit(code)}{where}", self._line or None)
+        return Failed(CRASHED, f"the script's process {_describe_exit(code)}{where}", line or None)
 
     def _send(self, data: memoryview) -> memoryview:
         """Send what the child takes, and return the rest."""
@@ -188,9 +190,7 @@ class Conversation:
 
     def _receive(self, message: list[Any]) -> None:
         kind = message[0]
-        if kind == "at":
-            self._action, self._line = message[1:3]
-        elif kind == "log":
+        if kind == "log":
             # The text that was printed before this record goes to the log before it.
             self._read_output()
             self._say(message[1], message[2])
@@ -244,8 +244,10 @@ class Conversation:
         if self._log is not None:
             self._log.line(level, text)
 
-    def _where(self) -> str:
-        return f"{self._action} (line {self._line})"
+    def _where(self) -> tuple[str, int]:
+        """Where the script was, as a part of a sentence; and the line. "" and 0 if it had not begun."""
+        action, line = read_place(self._child.place)
+        return (f" in {action} (line {line})" if action else "", line)
 
 
 def _describe_exit(code: int) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hero_engine.children import wire
+from hero_engine.children.place import make_place
 from hero_engine.children.settings import ChildSettings
 from hero_engine.errors import EngineUnavailable
 from hero_process.proc import arguments_of
@@ -36,17 +37,19 @@ class JobChild:
     Attributes:
         job: Socket to the child.
         output: Descriptor of what the child and its own children print.
+        place: Descriptor of the memory where the child notes what its script does (`place`).
         life: Socket to the template: shutting it down kills the child, and the exit status is read from it.
         template: The process of the template.
     """
 
-    __slots__ = ("job", "life", "output", "template")
+    __slots__ = ("job", "life", "output", "place", "template")
 
     def __init__(
-        self, job: socket.socket, output: int, life: socket.socket, template: subprocess.Popen[bytes] | None
+        self, job: socket.socket, output: int, place: int, life: socket.socket, template: subprocess.Popen[bytes] | None
     ) -> None:
         self.job = job
         self.output = output
+        self.place = place
         self.life = life
         self.template = template
         job.setblocking(False)
@@ -61,6 +64,7 @@ class JobChild:
         """Release the descriptors. A child that is still alive is killed."""
         self.job.close()
         os.close(self.output)
+        os.close(self.place)
         self.life.close()
 
 
@@ -183,13 +187,16 @@ class ChildPool:
                 life, life_theirs = socket.socketpair()
                 ours.callback(life.close)
                 theirs.callback(life_theirs.close)
+                place = make_place()
+                ours.callback(os.close, place)
                 output, output_theirs = os.pipe()
             except OSError as e:
                 remedy = "Raise the limit of open files of the actor (LimitNOFILE), or give it fewer lanes."
                 raise EngineUnavailable(self._engine, f"no process can be made for a script: {e}", remedy) from e
             ours.pop_all()
         theirs.callback(os.close, output_theirs)
-        return JobChild(job, output, life, self._process), [job_theirs.fileno(), output_theirs, life_theirs.fileno()]
+        child = JobChild(job, output, place, life, self._process)
+        return child, [job_theirs.fileno(), output_theirs, place, life_theirs.fileno()]
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

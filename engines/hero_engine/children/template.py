@@ -1,9 +1,9 @@
 """The template process: loads the engine's code once, forks the children, and kills and reaps them.
 
 It is single-threaded, which makes forking safe, and runs no job itself. Only the template waits for its children, and
-only it signals them, so that no pid it signals can belong to another process. Three descriptors come with each order
-for a child: the child's socket, the child's output, and the template's socket for this child. End of file on the last
-one means "kill the child", and the template writes the exit status to it.
+only it signals them, so that no pid it signals can belong to another process. Four descriptors come with each order
+for a child: the child's socket, the child's output, the memory for the place of its script, and the template's socket
+for this child. End of file on the last one means "kill the child", and the template writes the exit status to it.
 
 After a fork, each page of memory that either side writes to is copied. That is most of what a fresh child costs, so
 this loop and the first steps of a child call little, and the template does beforehand whatever it can.
@@ -30,13 +30,14 @@ from io import TextIOWrapper
 from hero_engine.children import large_pages, wire
 from hero_engine.children.channel import ParentChannel
 from hero_engine.children.child import serve
+from hero_engine.children.place import make_place
 from hero_engine.children.program import ChildProgram, ProgramFactory
 from hero_engine.children.settings import ChildSettings
 from hero_engine.errors import EngineUnavailable
 from hero_process.proc import children_of
 from hero_process.tree import adopt_orphans, kill_group, kill_tree
 
-_ORDER_FDS = 3
+_ORDER_FDS = 4
 #: How long to wait for a killed process, in seconds. One that hangs in the kernel takes longer and is left for later.
 _STRAYS_WAIT_S = 0.1
 #: How often to look again at one that was left, in milliseconds.
@@ -113,7 +114,7 @@ class Template:
             for fd in fds:
                 os.close(fd)
             return True
-        job_fd, output_fd, life_fd = fds
+        job_fd, output_fd, place_fd, life_fd = fds
         if gc.get_count()[0] > _LOOSE_OBJECTS:
             gc.collect()
             gc.freeze()
@@ -121,7 +122,7 @@ class Template:
         try:
             pid = os.fork()
             if pid == 0:
-                self._become_child(job_fd, output_fd, life_fd, template_pid)
+                self._become_child(job_fd, output_fd, place_fd, life_fd, template_pid)
             self._follow(pid, life_fd)
         except OSError as e:
             # No more processes, no memory or no descriptor for one. Only this order fails; the engine tries again.
@@ -131,6 +132,7 @@ class Template:
         finally:
             os.close(job_fd)
             os.close(output_fd)
+            os.close(place_fd)
         return True
 
     def _follow(self, pid: int, life_fd: int) -> None:
@@ -145,7 +147,7 @@ class Template:
         self._poll.register(life_fd, select.POLLIN)
         self._poll.register(pidfd, select.POLLIN)
 
-    def _become_child(self, job_fd: int, output_fd: int, life_fd: int, template_pid: int) -> None:
+    def _become_child(self, job_fd: int, output_fd: int, place_fd: int, life_fd: int, template_pid: int) -> None:
         try:
             os.dup2(output_fd, 1)
             os.dup2(output_fd, 2)
@@ -153,6 +155,7 @@ class Template:
             for fd in (output_fd, life_fd, self._control.fileno(), *self._children, *self._exits):
                 os.close(fd)
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, job_fd)
+            self._channel.place_fd = place_fd
             serve(sock, self._program, self._settings, template_pid, self._channel)
         finally:
             os._exit(70)
@@ -204,6 +207,8 @@ def run_template(control_fd: int) -> int:
     factory_name, settings = pickle.loads(control.recv(size, socket.MSG_WAITALL))
     ours, theirs = socket.socketpair()
     channel = ParentChannel(theirs)
+    # Only while the program loads, so that what children do has been done once. Each of them gets its own.
+    channel.place_fd = place_fd = make_place()
     try:
         module_name, _, attribute = factory_name.partition(":")
         factory: ProgramFactory = getattr(import_module(module_name), attribute)
@@ -216,6 +221,7 @@ def run_template(control_fd: int) -> int:
     finally:
         ours.close()
         theirs.close()
+        os.close(place_fd)
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, TextIOWrapper)
         stream.reconfigure(line_buffering=True, errors="backslashreplace")

@@ -39,6 +39,8 @@ from hero_engine.parsing import failed, read_playbook
 
 #: Actors whose results do not count as the last result.
 _SILENT_ACTORS = frozenset({"session", "core"})
+#: A tuple, because a union would be made anew for each look.
+_SCALARS = (str, int, float)
 
 
 class RunObserver(Protocol):
@@ -202,7 +204,7 @@ def _words(constants: Mapping[str, object], prerequisites: Mapping[str, str]) ->
     words = {name_fix(str(key)): str(text) for key, text in env.items()} if isinstance(env, Mapping) else {}
     words |= {f"prerequisite_{number}": text for number, text in enumerate(prerequisites.values(), 1)}
     words |= {f"arg_{number}": text for number, text in enumerate(arguments(constants), 1)}
-    scalars = {name: value for name, value in constants.items() if isinstance(value, str | int | float)}
+    scalars = {name: value for name, value in constants.items() if isinstance(value, _SCALARS)}
     scalars["SIGNATORIES"] = ",".join(signatories(constants))
     return words | {name_fix(name): str(value) for name, value in scalars.items()}
 

@@ -6,6 +6,7 @@ Source: HeroScript specification, section 6, Filter syntax [Q06, Q27].
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from hero_engine.languages.heroscript.text.glob import Glob, is_glob
 from hero_engine.languages.heroscript.text.names import ascii_lower, trim
@@ -40,6 +41,7 @@ class ActionFilter:
         return known
 
 
+@lru_cache(maxsize=64)
 def _compile_item(item: str) -> tuple[_Side, _Side]:
     if "." not in item:
         return _compile_side("core"), _compile_side(item)

@@ -6,6 +6,7 @@ Source: HeroScript specification, section 2.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # The characters that trimming removes. str.strip() would also remove no-break spaces and information separators.
 BLANKS = " \n\t\v\f\r"
@@ -15,6 +16,7 @@ _ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _ALREADY_FIXED = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*+")
 _KEPT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _SEPARATORS = frozenset("-;:. ")
+_SHORT_CHARS = 64
 
 
 def trim(text: str) -> str:
@@ -39,6 +41,11 @@ def name_fix(text: str) -> str:
 
     Source: specification, section 2, name_fix.
     """
+    # The names of actions, parameters and words come again and again.
+    return _fix_short(text) if len(text) <= _SHORT_CHARS else _fix(text)
+
+
+def _fix(text: str) -> str:
     name = trim(ascii_lower(text))
     if _ALREADY_FIXED.fullmatch(name):
         return name
@@ -57,6 +64,9 @@ def name_fix(text: str) -> str:
             continue
         previous = char
     return "".join(out) + extension
+
+
+_fix_short = lru_cache(maxsize=512)(_fix)
 
 
 def name_fix_no_underscore(text: str) -> str:

@@ -379,12 +379,12 @@ def _recover(
 def _settlement(s: Settlement, retention: Retention) -> tuple[Any, ...]:
     """The values of a settlement; see lua/turn.lua."""
     if s.status is JobStatus.FINISHED:
-        reply = encode_result(s.job_id, s.output)
+        result = encode_result(s.job_id, s.output)
         if not s.output_json:
-            return s.job_id, s.attempt, "finished", reply, s.output
+            return s.job_id, s.attempt, "finished", result, s.output
         if s.output_json == s.output:
-            return s.job_id, s.attempt, "finished_json", reply, s.output
-        return s.job_id, s.attempt, "finished_both", reply, s.output, s.output_json
+            return s.job_id, s.attempt, "finished_json", result, s.output
+        return s.job_id, s.attempt, "finished_both", result, s.output, s.output_json
     if s.ended_its_process:
         return s.job_id, s.attempt, "dispatched", str(retention.max_redeliveries), s.error, s.error_kind, ""
     place = "" if s.error_line is None else f"{s.error_line}:{s.error_column or ''}"

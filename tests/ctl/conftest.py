@@ -19,9 +19,12 @@ LIMIT_S = 300
 Heroctl = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for all tests of the command; each test looks only at its own jobs."""
+    """One deployment for the tests of a module; each test looks only at its own jobs.
+
+    It is not kept until the next module that needs one: idle for so long, it takes more time than its start.
+    """
     with deployed(tmp_path_factory.mktemp("ctl"), lease_s=LONG_LEASE_S) as running:
         yield running
 

@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from hero_ctl.app import app
 from hero_ctl.option_groups import expand_groups
 from hero_job.model.errors import JobInvalid, StoreUnavailable
+from tests.ctl.in_process import invoke
 
 #: A port on which nothing listens.
 URL = "redis://127.0.0.1:1/"
@@ -49,12 +49,11 @@ ON_STORE = [
 GROUPS = ("queue", "dead", "schedule", "keys")
 
 
-@pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """Call commands in this process, without the settings of the user who runs the tests."""
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call commands without the settings of the user who runs the tests."""
     for name in ("HERO_REDIS_URL", "HERO_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
-    return CliRunner()
 
 
 def split(command: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -66,7 +65,7 @@ def split(command: tuple[str, ...]) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize("command", ON_STORE, ids=" ".join)
 @pytest.mark.parametrize("place", ["before the arguments", "after the arguments", "with =", "environment"])
 def test_every_command_takes_the_url_of_the_store_in_every_place(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], place: str
 ) -> None:
     name, arguments = split(command)
     option = ["--redis-url", URL]
@@ -80,40 +79,38 @@ def test_every_command_takes_the_url_of_the_store_in_every_place(
         monkeypatch.setenv("HERO_REDIS_URL", URL)
         line = [*name, *arguments]
 
-    done = runner.invoke(app, line)
+    done = invoke(line)
 
     assert isinstance(done.exception, StoreUnavailable), done.output
     assert URL in str(done.exception)
 
 
 @pytest.mark.parametrize("command", ON_STORE, ids=" ".join)
-def test_every_command_takes_a_namespace(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
-) -> None:
+def test_every_command_takes_a_namespace(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
     name, arguments = split(command)
-    given = runner.invoke(app, [*name, *arguments, "--redis-url", URL, "--namespace", "not a name"])
+    given = invoke([*name, *arguments, "--redis-url", URL, "--namespace", "not a name"])
     monkeypatch.setenv("HERO_NAMESPACE", "not a name")
-    from_environment = runner.invoke(app, [*name, *arguments, "--redis-url", URL])
+    from_environment = invoke([*name, *arguments, "--redis-url", URL])
 
     for done in (given, from_environment):
         assert isinstance(done.exception, JobInvalid)
         assert "'namespace'" in str(done.exception)
 
 
-def test_option_of_a_command_wins_over_the_environment(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_of_a_command_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HERO_REDIS_URL", "redis://127.0.0.1:2/")
 
-    assert URL in str(runner.invoke(app, ["list", "--redis-url", URL]).exception)
+    assert URL in str(invoke(["list", "--redis-url", URL]).exception)
 
 
 @pytest.mark.parametrize("command", [*ON_STORE, ("doctor",)], ids=" ".join)
 def test_help_of_every_command_explains_the_store_and_the_exit_codes(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     name, _ = split(command)
 
-    done = runner.invoke(app, [*name, "-h"])
+    done = invoke([*name, "-h"])
 
     assert done.exit_code == 0
     for words in ("--redis-url", "HERO_REDIS_URL", "--namespace", "HERO_NAMESPACE", "Exit codes: 0"):
@@ -129,7 +126,7 @@ class Size:
     height: Annotated[int, typer.Option("--height")] = 2
 
 
-def test_group_becomes_one_option_per_field_and_arrives_as_one_value(runner: CliRunner) -> None:
+def test_group_becomes_one_option_per_field_and_arrives_as_one_value() -> None:
     arrived: list[tuple[str, Size]] = []
 
     def draw(name: Annotated[str, typer.Option("--name")], size: Size) -> None:
@@ -139,15 +136,15 @@ def test_group_becomes_one_option_per_field_and_arrives_as_one_value(runner: Cli
     small = typer.Typer()
     small.command()(expand_groups(draw))
 
-    assert runner.invoke(small, ["7", "--name", "a", "--height", "3"]).exit_code == 0
-    assert runner.invoke(small, ["--name", "b", "7"]).exit_code == 0
-    assert runner.invoke(small, ["--name", "b"]).exit_code == 2
+    assert CliRunner().invoke(small, ["7", "--name", "a", "--height", "3"]).exit_code == 0
+    assert CliRunner().invoke(small, ["--name", "b", "7"]).exit_code == 0
+    assert CliRunner().invoke(small, ["--name", "b"]).exit_code == 2
     assert arrived == [("a", Size(width=7, height=3)), ("b", Size(width=7))]
 
 
 @pytest.mark.parametrize("arguments", [("run", "--type", "ossi", "1"), ("pause", "ossi"), ("list", "--limit", "many")])
 def test_a_wrong_value_is_named_without_words_of_a_library(arguments: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, arguments)
+    shown = invoke(arguments)
 
     assert shown.exit_code == 2
     assert arguments[-1] in shown.output or arguments[-2] in shown.output

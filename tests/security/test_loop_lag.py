@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 import uuid
 from collections.abc import Callable
@@ -33,33 +34,36 @@ def chain(count: int) -> list[dict[str, Any]]:
     return [{**one, "prerequisites": [f"j{at + 1}"] if at + 1 < count else []} for at, one in enumerate(jobs(count))]
 
 
-HOSTILE = {
-    "surplus parameters": HEAD + b"[" + b"1," * (5 * MIB - 100) + b"1]}",
-    "empty objects": HEAD + b"[" + b"{}," * (3 * MIB) + b"1]}",
-    "empty lists in a list": HEAD + b"[[" + b"[]," * (3 * MIB) + b"1]]}",
-    "texts": HEAD + b"[" + b'"",' * (3 * MIB) + b"1]}",
-    "members": HEAD + b"{" + b",".join(b'"%d":1' % n for n in range(700_000)) + b"}}",
-    "as many values as are allowed": HEAD + b"[[" + b"[1]," * 99_000 + b"1]]}",
-    "nesting": HEAD + b"[" * (5 * MIB) + b"]" * (4 * MIB) + b"}",
-    "a long text": call("get_job", ["x" * (10 * MIB - 200)]),
-    "a text of quotes": HEAD + b'["' + b'\\"' * (4 * MIB) + b'"]}',
-    "a batch of numbers": b"[" + b"1," * (5 * MIB - 100) + b"1]",
-    "a batch of wrong calls": b"[" + b",".join([call("get_job", list(range(60)))] * 1000) + b"]",
-    "glued calls": call("get_job", list(range(60))) * 1000,
-    "glued objects": b"{}" * MIB,
-    "broken lines": b"}\n" * MIB,
-    "jobs": call("create_jobs", [jobs(10_000)]),
-    "wrong jobs": call("create_jobs", [jobs(10_000, nothing=1)]),
-    "a chain of jobs": call("create_jobs", [chain(1000)]),
-    "jobs with many fields": call("create_jobs", [jobs(10_000, timeout=5, retries=1, priority="low", delay_s=60)]),
-    "prerequisites": call("create_job", job(prerequisites=[f"j{number}" for number in range(10_000)])),
-    "waits": call("wait_jobs", {"job_ids": [f"j{number}" for number in range(10_000)], "timeout": 0}),
-    "variables": call("create_job", job(env_vars={f"v{number}": "x" * 9000 for number in range(1000)})),
-    "signatures": call(
+#: What a client sends, made when a test sends it: every process of the suite imports this, and one of them runs it.
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "surplus parameters": lambda: HEAD + b"[" + b"1," * (5 * MIB - 100) + b"1]}",
+    "empty objects": lambda: HEAD + b"[" + b"{}," * (3 * MIB) + b"1]}",
+    "empty lists in a list": lambda: HEAD + b"[[" + b"[]," * (3 * MIB) + b"1]]}",
+    "texts": lambda: HEAD + b"[" + b'"",' * (3 * MIB) + b"1]}",
+    "members": lambda: HEAD + b"{" + b",".join(b'"%d":1' % n for n in range(700_000)) + b"}}",
+    "as many values as are allowed": lambda: HEAD + b"[[" + b"[1]," * 99_000 + b"1]]}",
+    "nesting": lambda: HEAD + b"[" * (5 * MIB) + b"]" * (4 * MIB) + b"}",
+    "a long text": lambda: call("get_job", ["x" * (10 * MIB - 200)]),
+    "a text of quotes": lambda: HEAD + b'["' + b'\\"' * (4 * MIB) + b'"]}',
+    "a batch of numbers": lambda: b"[" + b"1," * (5 * MIB - 100) + b"1]",
+    "a batch of wrong calls": lambda: b"[" + b",".join([call("get_job", list(range(60)))] * 1000) + b"]",
+    "glued calls": lambda: call("get_job", list(range(60))) * 1000,
+    "glued objects": lambda: b"{}" * MIB,
+    "broken lines": lambda: b"}\n" * MIB,
+    "jobs": lambda: call("create_jobs", [jobs(10_000)]),
+    "wrong jobs": lambda: call("create_jobs", [jobs(10_000, nothing=1)]),
+    "a chain of jobs": lambda: call("create_jobs", [chain(1000)]),
+    "jobs with many fields": lambda: call(
+        "create_jobs", [jobs(10_000, timeout=5, retries=1, priority="low", delay_s=60)]
+    ),
+    "prerequisites": lambda: call("create_job", job(prerequisites=[f"j{number}" for number in range(10_000)])),
+    "waits": lambda: call("wait_jobs", {"job_ids": [f"j{number}" for number in range(10_000)], "timeout": 0}),
+    "variables": lambda: call("create_job", job(env_vars={f"v{number}": "x" * 9000 for number in range(1000)})),
+    "signatures": lambda: call(
         "create_job",
         job(signatures=[{"public_key": f"02{number:064x}", "signature": "ab" * 70} for number in range(64)]),
     ),
-    "a schedule without ticks": call("create_schedule", {"name": "s", "job": job(), "cron": "0 0 30 2 *"}),
+    "a schedule without ticks": lambda: call("create_schedule", {"name": "s", "job": job(), "cron": "0 0 30 2 *"}),
 }
 
 
@@ -81,10 +85,12 @@ def least_held_ms(valkey: ValkeyServer, folder: Path, watch: Callable[[RunningSe
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_message_holds_the_loop(valkey: ValkeyServer, tmp_path: Path, name: str) -> None:
+    message = HOSTILE[name]()
+
     def send(server: RunningServer) -> LoopProbe:
         with RawClient(server.path) as bystander, LoopProbe(server) as probe, RawClient(server.path) as client:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                client.send(HOSTILE[name])
+                client.send(message)
                 client.read_line()
             assert bystander.call("version")
         return probe
@@ -119,3 +125,18 @@ def test_the_probe_sees_a_loop_that_is_held(valkey: ValkeyServer, namespace: str
         server.stop()
 
     assert probe.longest_ms > MOST_MS
+
+
+def test_what_the_session_has_frozen_stays_so_after_a_probe(
+    valkey: ValkeyServer, namespace: str, tmp_path: Path
+) -> None:
+    frozen = gc.get_freeze_count()
+    server = RunningServer(valkey.url, namespace, tmp_path / "s" / "hero.ipc").start()
+    try:
+        with LoopProbe(server):
+            pass
+    finally:
+        server.stop()
+
+    # A frozen object that nobody uses any more is freed.
+    assert gc.get_freeze_count() > frozen / 2 > 0

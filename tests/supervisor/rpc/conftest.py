@@ -57,9 +57,12 @@ def client(unix_server: RunningServer) -> Iterator[RawClient]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A whole service with real actors for OSIS and SAL, and one of a group of its own that tests may stop."""
+    """A whole service with real actors for OSIS and SAL, and one of a group of its own that tests may stop.
+
+    Not for the whole session: an idle service takes more time until the next module that needs it than its start.
+    """
     port = free_port()
     known = f'port = {port}\ntokens = [{{ name = "ops", scope = "admin", sha256 = "{token_hash(examples.TOKEN)}" }}]'
     spare = f'[[actors]]\ntype = "sal"\nname = "{examples.ENTRY}"\ngroup = "{examples.ENTRY}"\nlanes = 1\n'

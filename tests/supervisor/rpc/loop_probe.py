@@ -66,7 +66,8 @@ class LoopProbe:
             self._last_ns = time.thread_time_ns()
             self._loop.call_soon(self._turn)
 
-        # A collection in the loop's thread must not look at all objects of the test process.
+        # A collection in the loop's thread must not look at all objects of the test process. They stay frozen: what
+        # the session has frozen would thaw with them, and each later test that runs a loop would look at all of it.
         gc.collect()
         gc.freeze()
         self._server.run(begin())
@@ -79,7 +80,6 @@ class LoopProbe:
             self._watching = False
 
         self._server.run(end())
-        gc.unfreeze()
 
     def _turn(self) -> None:
         now_ns = time.thread_time_ns()

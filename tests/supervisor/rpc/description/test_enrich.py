@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from hero_supervisor.rpc.auth.scopes import needed_scope
 from hero_supervisor.rpc.description import enrich, enums, error_kinds
 from hero_supervisor.rpc.emit.document import whole_document
 from hero_supervisor.rpc.protocol.wire import ErrorCode
+from tests.supervisor.rpc.json_schema import validator
 
 RPC = Path(enrich.__file__).parents[1]
 
@@ -119,4 +119,4 @@ def test_notifications_are_described_by_topic(document: dict[str, Any]) -> None:
     assert list(notification["topics"]) == subscribe["params"][0]["schema"]["enum"]
     for topic in notification["topics"].values():
         for part in ("params", "result"):
-            jsonschema.Draft202012Validator.check_schema({**topic[part], "components": document["components"]})
+            validator().check_schema({**topic[part], "components": document["components"]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema
 import orjson
 import pytest
 
@@ -12,6 +11,7 @@ from hero_supervisor.rpc.methods import examples
 from hero_supervisor.rpc.methods.overview import overview_examples
 from tests.deployment import Deployment
 from tests.eventually import eventually
+from tests.supervisor.rpc.json_schema import validator
 from tests.supervisor.rpc.raw_client import RawClient
 from tests.supervisor.rpc.transports import Client, HttpClient, job
 
@@ -70,7 +70,7 @@ def test_example_gives_the_result_that_it_shows(service: Client, method: str, de
     result = service.call(method, params)
 
     schema = {**described["results"].get(method, {}), "components": described["components"]}
-    problems = jsonschema.Draft202012Validator(schema).iter_errors(result)
+    problems = validator()(schema).iter_errors(result)
     assert [f"{problem.json_path}: {problem.message}" for problem in problems] == []
     if method in EXACT:
         assert result == example["result"]["value"]

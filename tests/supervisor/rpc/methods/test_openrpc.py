@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
 import pytest
 
+from tests.supervisor.rpc.json_schema import validator
 from tests.supervisor.rpc.raw_client import RawClient
 from tests.supervisor.rpc.running_server import RunningServer
 
@@ -81,8 +81,8 @@ def test_a_title_stands_for_one_type(document: dict[str, Any]) -> None:
 def test_every_example_is_valid_by_its_own_schema(document: dict[str, Any]) -> None:
     def check(schema: dict[str, Any], value: Any, what: str) -> None:
         whole = {**schema, "components": document["components"]}
-        jsonschema.Draft202012Validator.check_schema(whole)
-        problems = [error.message for error in jsonschema.Draft202012Validator(whole).iter_errors(value)]
+        validator().check_schema(whole)
+        problems = [error.message for error in validator()(whole).iter_errors(value)]
         assert problems == [], what
 
     for method in document["methods"]:

@@ -41,6 +41,8 @@ TRANSPORTS = ("unix", "http", "ws")
 #: What only the store can tell.
 EXAMPLE = Path(__file__).parents[2] / "clients/python/example.py"
 GO = Path(__file__).parents[2] / "clients/go"
+#: What a build, or a download of modules, may take on a busy machine.
+GO_BUILD_S = 900
 OF_THE_STORE = {
     "walk_jobs", "list_waiting", "list_delayed", "list_blocked", "list_active", "get_backlog", "get_counts",
     "get_running",
@@ -202,11 +204,12 @@ def go_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "CGO_ENABLED": "0",
     }
     command = [go, "build", "-o", str(built), "./example"]
-    done = subprocess.run(command, cwd=GO, env=offline, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(command, cwd=GO, env=offline, capture_output=True, text=True, check=False, timeout=GO_BUILD_S)
     assert done.returncode == 0, done.stderr
     return built
 
 
+@pytest.mark.timeout(2 * GO_BUILD_S)
 @pytest.mark.parametrize("transport", ["unix", "http"])
 def test_the_example_for_go_runs(deployment: Deployment, go_example: Path, transport: str) -> None:
     url = f"unix://{deployment.socket}" if transport == "unix" else f"http://127.0.0.1:{deployment.port}"
@@ -229,7 +232,7 @@ def geth_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def ran(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [go, *command], cwd=GO / "geth_example", env=environ, capture_output=True, text=True, check=False,
-            timeout=900,
+            timeout=GO_BUILD_S,
         )  # fmt: skip
 
     fetched = ran("mod", "download", "github.com/ethereum/go-ethereum")
@@ -240,6 +243,7 @@ def geth_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.mark.timeout(3 * GO_BUILD_S)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_example_for_the_client_of_go_ethereum_runs(
     deployment: Deployment, geth_example: Path, transport: str

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LIMIT_S = 1500
 
 
+@pytest.mark.timeout(LIMIT_S)
 @pytest.mark.parametrize(
     ("arguments", "promised"),
     [
@@ -34,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 )
 def test_a_quick_run_prints_its_figures(arguments: list[str], promised: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, check=False, cwd=ROOT, text=True, timeout=300
+        [sys.executable, "-m", *arguments], capture_output=True, check=False, cwd=ROOT, text=True, timeout=LIMIT_S
     )
 
     assert done.returncode == 0, done.stderr

@@ -47,6 +47,7 @@ def test_anything_but_one_folder_is_refused_with_the_usage(words: list[str]) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_wheels_alone_give_a_page_and_a_job_of_each_type(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]

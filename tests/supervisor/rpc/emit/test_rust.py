@@ -30,6 +30,8 @@ HIDDEN = {"hero_subscribe", "hero_unsubscribe"}
 PATIENCE_S = 500
 BUILD_S = 1500
 LOST = {2, 5, 6, 11}
+# The first test waits for the build.
+pytestmark = pytest.mark.timeout(BUILD_S)
 WRONG = {-32603, -32602, -32601}
 
 

@@ -61,7 +61,7 @@ def calls(node: ValkeyServer) -> int:
 
 def rate(urls: Sequence[str], count: int) -> float:
     """Measure the jobs per second of all deployments together."""
-    # Processes of their own, from one that has imported this module: the imports take longer than a small count of jobs.
+    # Forks of a process that has imported this module: the imports take longer than a small number of jobs.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     pipes, processes = [], []

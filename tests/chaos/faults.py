@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 import psutil
 
 from hero_job.operations.operations import Operations
+from tests.chaos.checker import TERMINAL
 from tests.chaos.proxy import Proxy
 from tests.chaos.witness import Witness
 from tests.deployment import Deployment, alive
@@ -27,6 +28,8 @@ from tests.valkey_server import ValkeyServer
 
 #: On a slow machine a single fault, with its repair, may take longer than the whole run.
 LEAST_FAULTS = 4
+#: Longest wait for a suspect to run again, in seconds.
+_SUSPECT_S = 30.0
 
 
 class Faults:
@@ -68,6 +71,7 @@ class Faults:
             self.lose_host: 6,
             self.restart_rolling: 5,
             self.reload_another_config: 5,
+            self.hit_suspect: 8,
             self.kill_job_processes: 8,
             self.kill_template: 5,
             self.kill_store: 10,
@@ -167,6 +171,49 @@ class Faults:
                 self._proxy.cut(lambda client: client in hit)
                 time.sleep(self._past_lease_s)
                 self._proxy.mend()
+
+    def hit_suspect(self) -> None:
+        """Kill the actor that runs most jobs, and then hit one that runs a job of them again, alone in a child."""
+        running = list(self._running().values())
+        victims = [a for d in self._deployments for a in actors_of(d) if flag_of(a, "--type") in ("osis", "sal")]
+        victim = max(victims, key=lambda actor: running.count(flag_of(actor, "--incarnation")), default=None)
+        if victim is None:
+            return
+        former = flag_of(victim, "--incarnation")
+        suspects = {job for job, holder in self._running().items() if holder == former}
+        self.kill_actor(victim)
+        end_mono = time.monotonic() + _SUSPECT_S
+        while suspects and time.monotonic() < end_mono:
+            running_now = self._running()
+            suspects &= running_now.keys()  # the others have ended
+            holders = {running_now[job] for job in suspects} - {former}
+            for deployment in self._deployments:
+                for actor in actors_of(deployment):
+                    if flag_of(actor, "--incarnation") in holders:
+                        self._hit(actor, deployment)
+                        return
+            time.sleep(0.05)
+
+    def _hit(self, actor: psutil.Process, deployment: Deployment) -> None:
+        """Hit an actor by any fault that does."""
+        faults: list[Callable[[], None]] = [
+            lambda: self.kill_actor(actor),
+            lambda: self.freeze_actor_past_lease(actor),
+            lambda: self.cut_actor_off_past_lease(actor),
+            lambda: self.kill_supervisor(deployment),
+            lambda: self.lose_host(deployment),
+        ]
+        self._rng.choice(faults)()
+
+    def _running(self) -> dict[str, str]:
+        """Tell which jobs run, and for which incarnation each has begun last."""
+        running = {}
+        for entry in self._witness.read():
+            if entry["what"] == "began":
+                running[entry["job"]] = entry["holder"]
+            elif entry["what"] == "ended" or entry.get("status") in TERMINAL:
+                running.pop(entry["job"], None)
+        return running
 
     def kill_job_processes(self) -> None:
         """Kill the processes that run HeroScript jobs or wait for one."""

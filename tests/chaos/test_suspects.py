@@ -132,6 +132,22 @@ def test_a_suspect_is_hit_with_the_actor_that_runs_it_in_a_child(hosts: Hosts, f
 
     hosts.nth_run(job_id, 3)
     eventually(lambda: not alive(child), what="the child does not outlive its actor")
+    check_end(hosts, job_id)
+
+
+@pytest.mark.parametrize("hosts", ["thread"], indirect=True)
+def test_the_harness_finds_the_actor_of_a_suspect(hosts: Hosts) -> None:
+    job_id = hosts.submit()
+    hosts.nth_run(job_id, 1)
+
+    hosts.faults.hit_suspect()
+
+    hosts.nth_run(job_id, 3)
+    check_end(hosts, job_id)
+
+
+def check_end(hosts: Hosts, job_id: str) -> None:
+    """Stop a job that has begun for the third time; expect that the checker finds no problem in its life."""
     final = hosts.stop(job_id)
     eventually(lambda: {"job": job_id, "status": "stopped"}.items() <= hosts.witness.read()[-1].items())
     history = read_history(e for e in hosts.witness.read() if e.get("job") == job_id or e["what"] == "fault")

@@ -80,13 +80,16 @@ class LaneAlone:
     Args:
         url: Of the store.
         namespace: Of the test.
+        kind: Its class.
         options: Of the lane, beside what it must have.
 
     Attributes:
         on_batch: How often the lane has asked the beat to look at it.
     """
 
-    def __init__(self, url: str, namespace: str, *, give_up_s: float = 60.0, **options: Any) -> None:
+    def __init__(
+        self, url: str, namespace: str, *, give_up_s: float = 60.0, kind: type[Lane] = Lane, **options: Any
+    ) -> None:
         self.entry = ActorEntry(
             incarnation="osis-1.h.1", name="osis-1", script_type=ScriptType.OSIS, host="h", pid=1, lanes=1,
             engine="functions", engine_version="1",
@@ -104,7 +107,7 @@ class LaneAlone:
         engine: Engine = self.engine  # type: ignore[assignment]  # it checks no scripts
         quarantine = Quarantine(engine, "functions", None)  # type: ignore[arg-type]  # nor do they ask anything
         self.batch = Batch(quarantine.new_run)
-        self.lane = Lane(
+        self.lane = kind(
             0,
             store=self._store,
             operations=self.claims,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from hero_actor.lanes.pace import BATCH_S, MAX_JOBS, Pace
 
 
@@ -48,3 +50,14 @@ def test_after_an_empty_queue_the_next_ask_is_for_one_job() -> None:
 
 def test_jobs_too_fast_for_the_clock_are_claimed_in_the_largest_batches() -> None:
     assert grown(Pace(), 0.0)[-1] == MAX_JOBS
+
+
+@pytest.mark.parametrize(("fitting", "ahead"), [(64, 32), (9, 4), (8, 4), (7, 0), (1, 0)])
+def test_a_turn_that_is_sent_ahead_claims_half_of_a_batch_and_at_least_four_jobs(fitting: int, ahead: int) -> None:
+    pace = Pace()
+    for _ in range(100):
+        pace.note(100, 100 * BATCH_S / (fitting + 0.5), 0.0)
+        pace.next_ask()
+
+    assert pace.next_ask_ahead() == ahead
+    assert pace.next_ask() == fitting

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hero_actor.lanes.lane import Lane
+from hero_actor.upkeep import report
 from hero_actor.upkeep.report import lane_report, rss_bytes
 from tests.actor.lanes.lane_alone import LaneAlone, MakeLane
 
@@ -37,3 +40,13 @@ def test_the_memory_is_that_of_this_process() -> None:
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
 
     assert abs(rss_bytes() - int(line.split()[1]) * 1024) < 64 << 20
+
+
+def test_without_proc_the_peak_of_its_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/proc/self/statm")
+
+    now_bytes = rss_bytes()
+    monkeypatch.setattr(report, "open", fail, raising=False)
+
+    assert rss_bytes() >= now_bytes * 0.5

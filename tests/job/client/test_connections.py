@@ -146,3 +146,16 @@ def test_a_write_that_needs_replicas_and_runs_again_counts_only_with_them(
             own_valkey.command("SCRIPT", "FLUSH")
             with pytest.raises(StoreUnavailable, match="0 of 1 replicas have taken the write"):
                 store.run_many([operations.create(make_job()), operations.create(make_job())])
+
+
+def test_a_node_that_names_no_host_for_a_slot_means_another_port_of_its_own(
+    valkey: ValkeyServer, own_valkey: ValkeyServer
+) -> None:
+    connection = StoreConnection(parse_url(valkey.url))
+    try:
+        connection._move_to(f"MOVED 7000 :{own_valkey.port}")
+
+        assert connection.address == ("127.0.0.1", own_valkey.port)
+        assert connection.call("CONFIG", "GET", "port")[1] == str(own_valkey.port)
+    finally:
+        connection.close()

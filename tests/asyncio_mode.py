@@ -49,6 +49,10 @@ class LoopWatch(logging.Handler):
         trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
         self._found.append(f"{record.getMessage()}\n{trace}".rstrip())
 
+    def note(self, found: str) -> None:
+        """Note what something has done to later tests."""
+        self._found.append(found)
+
     def take(self) -> list[str]:
         """Give what was found, once."""
         found, self._found = self._found, []
@@ -196,6 +200,8 @@ def no_socket_is_left() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     yield
+    if not gc.get_freeze_count():
+        WATCH.note("gc.unfreeze() has made the collection after each later test look at all that is imported")
     gc.unfreeze()
     for name in _KEEPERS:
         if (keeper := sys.modules.get(name)) is not None:

@@ -54,12 +54,23 @@ def test_innocent_too(shared):
 """
 
 
-def test_an_open_socket_fails_the_test_that_has_made_it_and_no_later_one(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "test_some.py").write_text(TESTS)
-    command = f"{sys.executable} -m pytest -q -W error -p no:cacheprovider -p no:xdist --rootdir {tmp_path} {tmp_path}"
+def run(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests in a session of their own."""
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "test_some.py").write_text(tests)
+    command = f"{sys.executable} -m pytest -q -W error -p no:cacheprovider -p no:xdist --rootdir {folder} {folder}"
+    return subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True, check=False)
 
-    done = subprocess.run(command.split(), cwd=ROOT, capture_output=True, text=True, check=False)
+
+def test_who_thaws_what_the_session_has_frozen_fails_the_session(tmp_path: Path) -> None:
+    done = run(tmp_path, "import gc\n\n\ndef test_thaws():\n    gc.unfreeze()\n")
+
+    assert done.returncode == 1
+    assert "gc.unfreeze() has" in done.stdout
+
+
+def test_an_open_socket_fails_the_test_that_has_made_it_and_no_later_one(tmp_path: Path) -> None:
+    done = run(tmp_path, TESTS)
 
     outcomes = [line.split(" - ")[0] for line in done.stdout.splitlines() if line.startswith(("ERROR", "FAILED"))]
     assert sorted((outcome.split()[0], outcome.rpartition("::")[2]) for outcome in outcomes) == [

@@ -38,6 +38,7 @@ SECONDS = {
     "tests/path/test_nothing_lost.py": 40,
     "tests/rhai/test_hostile.py": 40,
     "tests/supervisor/children/test_pings.py": 40,
+    "tests/supervisor/rpc/methods/test_damaged_store.py": 35,
     "tests/supervisor/fleet/test_reload.py": 40,
     "tests/ctl/commands/test_jobs.py": 35,
     "tests/ctl/commands/test_osis.py": 35,

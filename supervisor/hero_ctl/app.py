@@ -6,6 +6,7 @@ Called by `cli.py`. The commands are in `command_table.py`.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -101,9 +102,17 @@ def _add(app: typer.Typer, groups: dict[str, typer.Typer], command: CommandRow, 
     for path in paths:
         group, _, verb = path.rpartition(" ")
         add = groups[group].command if group else app.command
-        add(verb, epilog=with_examples(command.paths[0], codes), rich_help_panel=None if group else command.panel)(
-            expanded
-        )
+        add(
+            verb,
+            help=_paragraphs(expanded.__doc__ or ""),
+            epilog=with_examples(command.paths[0], codes),
+            rich_help_panel=None if group else command.panel,
+        )(expanded)
+
+
+def _paragraphs(docstring: str) -> str:
+    """Return a docstring with one line per paragraph, because Typer breaks lines where the source file does."""
+    return "\n\n".join(" ".join(part.split("\n")) for part in inspect.cleandoc(docstring).split("\n\n"))
 
 
 def _version(

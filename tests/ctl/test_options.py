@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from hero_ctl.command_table import COMMANDS, CommandRow
 from hero_ctl.option_groups import expand_groups
 from hero_job.model.errors import JobInvalid, StoreUnavailable
 from tests.ctl.in_process import invoke
@@ -149,3 +152,14 @@ def test_a_wrong_value_is_named_without_words_of_a_library(arguments: tuple[str,
     assert shown.exit_code == 2
     assert arguments[-1] in shown.output or arguments[-2] in shown.output
     assert "Value error" not in shown.output
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.paths[0])
+def test_help_breaks_a_paragraph_only_where_the_line_is_full_and_writes_times_as_people_do(command: CommandRow) -> None:
+    shown = invoke([*command.paths[0].split(), "--help"], env={"COLUMNS": "72", "TERMINAL_WIDTH": "72"})
+
+    head = [line.strip() for line in shown.output.partition("╭")[0].splitlines()]
+    for line, following in itertools.pairwise(head):
+        if line and following and not line.startswith("Usage:"):
+            assert len(line) + 1 + len(following.split()[0]) > 70, (line, following)
+    assert not re.search(r"default:\s+\d+\.\d", shown.output)

@@ -13,7 +13,7 @@ import orjson
 
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import DISK_FULL_MAXMEMORY, JobDamaged, JobInvalid
-from hero_job.model.fields.checks import milliseconds
+from hero_job.model.fields.checks import bounded_ms, milliseconds
 from hero_job.model.fields.shown_values import shown
 from hero_job.model.job import ScriptType
 from hero_job.model.retention import DEFAULT_RETENTION, Retention
@@ -224,10 +224,7 @@ class AdminOperations:
 
         def decode(answer: list[Any]) -> list[DeadJob]:
             flat = [part for entry in answer for part in (entry if isinstance(entry, list | tuple) else [entry])]
-            # The score is infinite if somebody wrote it so.
-            return [
-                DeadJob(job_id=i, died_ms=int(min(float(s), 1e15))) for i, s in zip(flat[::2], flat[1::2], strict=True)
-            ]
+            return [DeadJob(job_id=i, died_ms=bounded_ms(s)) for i, s in zip(flat[::2], flat[1::2], strict=True)]
 
         return Op(("ZREVRANGE", self.keys.dead_jobs, first, first + count - 1, "WITHSCORES"), decode)
 

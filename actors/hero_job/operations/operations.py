@@ -28,6 +28,9 @@ from hero_job.protocol.replies import OUTCOME_FIELDS, outcome_of
 
 __all__ = ["Op", "Operations", "T"]
 
+#: The largest integer that every client reads exactly.
+_MOST_COUNTED = 2**53
+
 
 class Operations:
     """Builds the operations of one namespace.
@@ -194,7 +197,7 @@ class Operations:
         def decode(answer: list[Any]) -> list[LogLine]:
             lines = []
             for entry_id, flat in answer:
-                fields = pairs(flat)
+                fields = {"level": "info", "text": ""} | pairs(flat)  # a foreign actor may have left one out
                 at_ms = int(entry_id.partition("-")[0])
                 lines.append(LogLine(cursor=entry_id, at_ms=at_ms, level=fields["level"], text=fields["text"]))
             return lines
@@ -346,6 +349,8 @@ class Operations:
                 counts = {name: int(fields.get(name, 0)) for name in names}
             except ValueError as e:
                 raise JobDamaged(f"batch:{batch_id}", "", f"a count is not a number: {e}") from e
+            if any(abs(count) > _MOST_COUNTED for count in counts.values()):
+                raise JobDamaged(f"batch:{batch_id}", "", "a count is too large to be one")
             return BatchStatus(batch_id=batch_id, **counts)
 
         return Op(("HGETALL", self.keys.batch(batch_id)), decode, job_id=f"batch:{batch_id}")

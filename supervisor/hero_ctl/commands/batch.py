@@ -63,8 +63,9 @@ def jobs(batch_id: BatchId, *, output: OutputOptions, store: StoreOptions) -> No
 def wait(
     batch_id: BatchId,
     *,
-    timeout: Annotated[float, Option("--timeout", parser=duration, metavar="TIME", help="Longest wait.")] = 365
-    * 86_400.0,
+    timeout: Annotated[
+        float, Option("--timeout", parser=duration, metavar="TIME", show_default="365d", help="Longest wait.")
+    ] = 365 * 86_400.0,
     output: OutputOptions,
     store: StoreOptions,
 ) -> None:

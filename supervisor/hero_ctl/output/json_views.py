@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from hero_job.model.fields.checks import ms_text
 from hero_job.model.job import JOB_FIELDS
 from hero_job.model.overview.pages import ListedBatch
 from hero_job.model.views import ActorPresence, DeadJob, JobRecord, QueueStatus
@@ -71,7 +71,7 @@ def schedule_as_json(schedule: Schedule, next_ms: int | None) -> dict[str, Any]:
 
 def time_text(at_ms: int) -> str:
     """Write a time in milliseconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ms_text(at_ms)
 
 
 def plain(value: Any) -> Any:

@@ -275,7 +275,7 @@ def test_a_damaged_schedule_hides_no_other_and_is_named_and_deleted(stage: Stage
 def test_damaged_batches_and_tokens_are_named_and_deleted(stage: Stage, namespace: str) -> None:
     store, ops = stage.store, stage.operations
     store.run(ops.open_batch("good", 1))
-    for value in ("", "x", "1.5", b"\xff", "nan"):
+    for value in ("", "x", "1.5", b"\xff", "nan", "9" * 400, "-1" + "0" * 20):
         stage.tell("HSET", ops.keys.batch("bad"), "open", value)
         stage.tell("HSET", ops.keys.tokens, "bad", value)
         found = store.drive(damaged_records(ops))

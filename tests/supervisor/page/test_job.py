@@ -58,6 +58,32 @@ def test_result_is_a_tree_with_all_digits_and_the_log_is_searched(deployment: De
     assert "one pear" in download.value.path().read_text()
 
 
+def test_a_long_line_of_a_script_goes_on_beside_the_numbers_not_below_them(
+    deployment: Deployment, shown: Shown
+) -> None:
+    job = make('let words = "' + "word " * 100 + '";\n\nwords.len()').build()
+    with deployment.supervisor() as supervisor:
+        supervisor.run_job_and_await_result(job, 300)
+    page = shown(address(deployment, f"job/{job.id}"))
+
+    expect(page.locator("pre.script .n")).to_have_count(3)
+    beside = page.evaluate(
+        """() => [...document.querySelectorAll('pre.script > span')].map(line => {
+          const text = document.createRange(), number = line.querySelector('.n');
+          text.setStartAfter(number);
+          text.setEndAfter(line.lastChild);
+          const right = number.getBoundingClientRect().right;
+          return [...text.getClientRects()].filter(r => r.width > 1).map(r => r.left >= right - 1);
+        })"""
+    )
+    assert len(beside[0]) > 1
+    assert all(all(rows) for rows in beside)
+    assert (
+        page.locator("pre.script").evaluate("e => getSelection().selectAllChildren(e) ?? String(getSelection())")
+        == job.script
+    )
+
+
 def test_long_log_ends_with_its_newest_lines(deployment: Deployment, shown: Shown) -> None:
     job = make(f'for n in 0..{LINES} {{ print("line " + n); }}').build()
     with deployment.supervisor() as supervisor:

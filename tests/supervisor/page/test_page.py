@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from hero_client import Supervisor
+from hero_job import JobBuilder, JobFailed
 from hero_job.client import async_store
 from tests.deployment import ACTORS, Deployment, deployed
 from tests.supervisor.page.conftest import Shown
@@ -200,6 +201,23 @@ def test_no_page_scrolls_sideways(server: RunningServer, supervisor: Supervisor,
         for width in (320, 768, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (place, width)
+
+
+def test_failures_are_told_with_their_types_and_their_buttons_are_in_sight(
+    deployment: Deployment, shown: Shown
+) -> None:
+    with deployment.supervisor() as supervisor:
+        for script in ("undefined_function(1)", 'throw "3 of 12 pens are missing"'):
+            job = JobBuilder().caller_id("alice").context_id("shop").script_type("sal").script(script).build()
+            with pytest.raises(JobFailed):
+                supervisor.run_job_and_await_result(job, 300)
+    page = shown(address(deployment, "failures"))
+
+    expect(page.get_by_role("row", name="undefined_function (i64)")).to_be_visible()
+    expect(page.get_by_role("row", name="N of N pens are missing")).to_be_visible()
+    for width in (1000, 1280, 1600):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator(".scroll").first.evaluate("e => e.scrollWidth <= e.clientWidth"), width
 
 
 def test_keys_go_to_pages_unless_somebody_types(server: RunningServer, supervisor: Supervisor, shown: Shown) -> None:

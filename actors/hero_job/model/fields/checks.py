@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from hero_job.model.errors import JobInvalid
@@ -32,6 +32,9 @@ _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 # No colon: a group named "a:inst:b" would spell the queue of instance b of group a.
 _ROUTE = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_ROUTE}}}")
 _MAX_SECONDS = 315_360_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The first and the last millisecond of the calendar, which begins with the year 1 and ends with 9999.
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 def check_id(name: str, value: object) -> None:
@@ -254,6 +257,20 @@ def time_text(name: str, value: object) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise JobInvalid(name, f"must be a time with its zone, for example 2026-11-24T06:00:00Z, not {shown(value)}")
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ms_text(at_ms: float) -> str:
+    """Write a time in milliseconds since 1970 as ISO 8601 in UTC.
+
+    What a damaged record holds may lie outside the calendar; then it is the first or the last moment in it.
+    """
+    at = _EPOCH + timedelta(milliseconds=bounded_ms(at_ms))
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def bounded_ms(score: float | str) -> int:
+    """Read a time in milliseconds, which somebody may have written as infinite, and keep it within the calendar."""
+    return int(max(_FIRST_MS, min(float(score), _LAST_MS)))
 
 
 def milliseconds(text: str) -> int:

@@ -10,11 +10,11 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from hero_job.model.fields.checks import ms_text
 from hero_job.model.fields.shown_values import shown
 from hero_job.model.objects.errors import ObjectInvalid
 
@@ -55,7 +55,7 @@ class StoredObject:
     @property
     def written_at(self) -> str:
         """When this version was written, as ISO 8601 in UTC."""
-        return datetime.fromtimestamp(self.written_at_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        return ms_text(self.written_at_ms)
 
     def follows(self, base: int | None, caller_id: str | None, job_id: str) -> bool:
         """Whether a change that starts from version `base` loses nothing that somebody else wrote.

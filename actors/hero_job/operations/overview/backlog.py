@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hero_job.model.fields.checks import bounded_ms
 from hero_job.model.views import ActorPresence, QueueHead
 from hero_job.operations.flow import Flow, raise_first_error
 from hero_job.operations.operations import Operations
@@ -122,8 +123,7 @@ _TIME: Final[Op[Any]] = Op(("TIME",), as_is)
 
 def _scores(answer: Sequence[Any]) -> list[tuple[str, float]]:
     flat = [part for entry in answer for part in (entry if isinstance(entry, list | tuple) else [entry])]
-    # A score is infinite if somebody wrote it so.
-    return [(str(m), max(-1e15, min(float(s), 1e15))) for m, s in zip(flat[::2], flat[1::2], strict=True)]
+    return [(str(m), float(bounded_ms(s))) for m, s in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def _count(answer: object) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hero_job.model.errors import JobDamaged, JobInvalid
+from hero_job.model.fields.checks import bounded_ms
 from hero_job.model.fields.shown_values import shown
 from hero_job.model.job import ScriptType
 from hero_job.model.overview.pages import ListedJob, ListPage, SearchPage
@@ -303,7 +304,7 @@ def _listed(record: JobRecord, extra: str, walk: str) -> ListedJob:
     if walk == "claimed":
         return ListedJob(record=record, lane=extra)
     try:
-        return ListedJob(record=record, since_ms=int(max(-1e15, min(float(extra), 1e15))))
+        return ListedJob(record=record, since_ms=bounded_ms(extra))
     except ValueError:
         return ListedJob(record=record)
 

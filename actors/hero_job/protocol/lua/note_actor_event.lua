@@ -9,11 +9,11 @@
 -- ARGV[4..] name, value ... of its fields
 -- Returns 1 written, 0 it was there
 local stream, most, token, again = KEYS[1], ARGV[1], ARGV[2], ARGV[3] == '1'
-for _, entry in ipairs(again and redis.call('XREVRANGE', stream, '+', '-', 'COUNT', most) or {}) do
+for _, entry in ipairs(again and redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', most) or {}) do
   local fields = entry[2]
   for i = 1, #fields, 2 do
     if fields[i] == 'token' and fields[i + 1] == token then return 0 end
   end
 end
-redis.call('XADD', stream, 'MAXLEN', '~', most, '*', 'token', token, unpack(ARGV, 4))
+write_over('XADD', stream, 'MAXLEN', '~', most, '*', 'token', token, unpack(ARGV, 4))
 return 1

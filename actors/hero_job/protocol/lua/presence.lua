@@ -21,7 +21,7 @@ local first_of_presence = 8 + 2 * tonumber(fields)
 if mode == 'join' then
   -- A repeated join, after a lost answer, adds no second event.
   if redis.call('HSET', registry, incarnation, description) == 1 then
-    redis.call('XADD', actor_events, 'MAXLEN', '~', 1000, '*', 'event', 'joined', 'incarnation', incarnation, 'entry',
+    write_over('XADD', actor_events, 'MAXLEN', '~', 1000, '*', 'event', 'joined', 'incarnation', incarnation, 'entry',
       description)
   end
 elseif redis.call('HEXISTS', registry, incarnation) == 0 then

@@ -45,7 +45,7 @@ if described then
   redis.call('HDEL', registry, incarnation)
   redis.call('DEL', presence, ns .. CONTROL .. incarnation)
   contain(redis.call, 'HDEL', ns .. COUNT_REPORTS, incarnation)
-  redis.call('XADD', ns .. ACTOR_EVENTS, 'MAXLEN', '~', 1000, '*', 'event', cause == 'leaving' and 'left' or 'lost',
+  write_over('XADD', ns .. ACTOR_EVENTS, 'MAXLEN', '~', 1000, '*', 'event', cause == 'leaving' and 'left' or 'lost',
     'incarnation', incarnation, 'entry', described)
   if cause ~= 'leaving' then
     until_ms = now + tonumber(tomb_ms)

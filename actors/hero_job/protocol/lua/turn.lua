@@ -36,8 +36,7 @@
 -- Plain jobs, those without options and whose records are as we write them, come first: what follows at the line PARTS
 -- makes dozens of functions, which costs the server as much as a job. Both halves do the same to a plain job.
 local registry, claimed = KEYS[1], KEYS[2]
-local ns, me, max_jobs, by_context = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= ''
-local incarnation = ARGV[10]
+local ns, me, max_jobs, by_context, incarnation = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] ~= '', ARGV[10]
 local FIRST_QUEUE, FIRST_SETTLEMENT = 3, 12
 local sizes = { finished = 5, finished_json = 5, finished_both = 6 } -- of the settlements; others have seven values
 local call, try, args = redis.call, redis.pcall, ARGV -- locals, since each look at a global costs every job
@@ -131,8 +130,9 @@ if next_settlement > settlements_end then
     event_count = event_count + 2
   end
   if claims == #ids and event_count <= 1000 then -- unpack has a limit of some thousand values
-    if event_count > 0 then
-      redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', unpack(plain_events))
+    if event_count > 0 and type(try('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))) == 'table' then
+      call('DEL', ns .. EVENTS) -- damaged: it begins anew, as with `write_over`
+      call('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))
     end
     return { alive, refused, plain_jobs, jobs, at }
   end

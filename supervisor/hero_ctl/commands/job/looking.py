@@ -58,7 +58,14 @@ def output(
     job_id: JobId,
     store: StoreOptions,
     wait: Annotated[
-        float, Option("--wait", parser=duration, metavar="TIME", help="Wait this long for the job to end.")
+        float,
+        Option(
+            "--wait",
+            parser=duration,
+            metavar="TIME",
+            show_default="do not wait",
+            help="Wait this long for the job to end.",
+        ),
     ] = 0.0,
 ) -> None:
     """Print the output of a job. If the job failed, the command fails with its error."""

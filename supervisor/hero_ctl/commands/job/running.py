@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Run a script, wait for it, and print its output.
 
-    What the script prints goes to standard error, as it prints it; --quiet leaves that away. Times are seconds, or 10m,
+    What the script prints goes to standard error, as it prints it; --quiet omits it. Times are seconds, or 10m,
     2h30m, 7d.
     """
     if quiet and store.verbose:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from hero_job.operations.overview.history import History
 
 _Span = Annotated[
-    float, Option("--span", parser=duration, metavar="TIME", help="How far back to go: 15m, 1d, up to 30d.")
+    float,
+    Option(
+        "--span", parser=duration, metavar="TIME", show_default="1h", help="How far back to go: 15m, 1d, up to 30d."
+    ),
 ]
 _By = Annotated[
     float | None,

@@ -25,6 +25,7 @@ def ui(
 
     It needs no port of the service: it passes everything on to the service's Unix socket. The printed address has a
     token of this run, so that nobody else on this machine can use it. From another machine, forward the port first:
+
     ssh -L 8321:127.0.0.1:8321 HOST heroctl ui --port 8321
     """
     path = _socket(service)

@@ -98,10 +98,10 @@ export function prettyJson(text) {
   return out;
 }
 
-/** A message with its numbers and quoted parts replaced, so that equal failures can be grouped. */
+/** A message with its numbers and quoted parts replaced, so that equal failures can be grouped; i64 is a type. */
 export function normalised(message) {
   return message
     .replace(/(["'`]).*?\1/g, '…')
     .replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/gi, '…')
-    .replace(/\d+/g, 'N');
+    .replace(/\b[iuf](?:8|16|32|64|128)\b|\d+/g, (found) => (/^\d/.test(found) ? 'N' : found));
 }

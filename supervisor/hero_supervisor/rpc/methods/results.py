@@ -7,12 +7,12 @@ Those about single jobs are in ``shapes.py``, those about actor processes in ``a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from typing_extensions import TypedDict  # pydantic reads the one of typing only from Python 3.12 on
 
 from hero_job.model.errors import HeroJobError, JobFailed
+from hero_job.model.fields.checks import ms_text
 from hero_job.model.status import JobStatus
 from hero_job.model.views import BatchStatus, DeadJob, JobRecord, LogLine, QueueStatus, Reply
 from hero_job.operations.schedules import Schedule
@@ -191,8 +191,7 @@ class ScheduleView(TypedDict):
 
 def time_text(at_ms: int) -> str:
     """Format a time, in milliseconds since 1970, as ISO 8601 in UTC."""
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ms_text(at_ms)
 
 
 def error_view(error: HeroJobError) -> ErrorView:

@@ -147,10 +147,9 @@ class Dispatcher:
                 await asyncio.sleep(0)
             if admit is not None:
                 admit(request)
-            result = await self._begin(request)
+            result = await self._call(request)
             self._count(request, "ok", began_mono)
-            if self.witness is not None:
-                await self.witness(request, "ok")
+            await self._tell(request, "ok")
             return None if request.notification else wire.encode_result(request.id, result)
         except RpcError as e:
             error = e
@@ -183,8 +182,7 @@ class Dispatcher:
         if self.witness is not None:
             await self.witness(request, outcome)
 
-    def _begin(self, request: wire.Request) -> Awaitable[Any]:
-        """Check the parameters and begin the call, which then has to be awaited."""
+    async def _call(self, request: wire.Request) -> Any:
         if self._stopping:
             raise wire.shutting_down()
         method = self._methods.get(request.method)
@@ -193,9 +191,10 @@ class Dispatcher:
         params = request.params
         arguments = ArgsKwargs((), params) if type(params) is dict else ArgsKwargs(tuple(params))
         try:
-            return method.call(arguments)
+            running = method.call(arguments)
         except ValidationError as e:
             raise rpc_errors.from_validation(e, method.parameter_names) from None
+        return await running
 
     async def _serve_batch(self, requests: list[Single], admit: Admit | None) -> bytes | None:
         """Serve the requests of a batch concurrently; the answers keep the order of the requests."""

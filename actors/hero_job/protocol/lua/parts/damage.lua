@@ -12,11 +12,14 @@ local function contain(f, ...)
   return nil, reason
 end
 
--- Write to a key that nobody else may use: what else is under it goes first.
+-- Write to a key that nobody else may use: what else is under it goes first, and so does a stream that has no next id.
 local function write_over(command, key, ...)
   local answer = redis.pcall(command, key, ...)
   if type(answer) ~= 'table' then return answer end
-  if not string.find(answer.err or '', 'WRONGTYPE', 1, true) then error(answer, 0) end
+  local reason = answer.err or ''
+  if not string.find(reason, 'WRONGTYPE', 1, true) and not string.find(reason, 'has exhausted', 1, true) then
+    error(answer, 0)
+  end
   redis.call('DEL', key)
   return redis.call(command, key, ...)
 end

@@ -29,7 +29,7 @@ local function write_events(ns, retention)
   -- twice, each move has an entry of its own.
   local size = moves_twice and 2 or 1000
   for first = 1, #noted, size do
-    redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', retention.events, '*',
+    write_over('XADD', ns .. EVENTS, 'MAXLEN', '~', retention.events, '*',
       unpack(noted, first, math.min(first + size - 1, #noted)))
   end
   if has_dead_letters then

@@ -17,7 +17,7 @@ end
 -- A job of high priority goes to the front, and so does a job that is handed back. A job of low priority goes to a list
 -- that lanes read after the queue. If the queue is empty it goes to the queue itself, on which idle lanes block.
 local function enqueue(ns, id, queue, priority, front)
-  if redis.call('HEXISTS', ns .. PAUSED, queue) == 1 then queue = queue .. HELD end
+  if redis.pcall('HEXISTS', ns .. PAUSED, queue) == 1 then queue = queue .. HELD end
   if front or priority == 'high' then
     redis.call('LPUSH', queue, id)
   elseif priority == 'low' and redis.call('EXISTS', queue) == 1 then

@@ -30,21 +30,24 @@ class Pace:
         It is at most twice the previous number: after a pause nobody knows how long the jobs take, so the first ones
         are spread over all idle lanes.
         """
-        fitting = int(BATCH_S / self._mean_s) if self._mean_s > 0 else MAX_JOBS
-        self._asked = max(1, min(fitting, self._asked * 2, MAX_JOBS))
+        self._asked = max(1, min(self._fitting, self._asked * 2, MAX_JOBS))
         return self._asked
 
     def next_ask_ahead(self) -> int:
         """Say how many jobs a turn should claim that is sent while a batch runs.
 
-        It is half of a batch, because the lane then holds two of them; 0 when jobs are too slow for this to pay.
+        It is half of what fits into a batch, because the lane then holds two of them; 0 when jobs are too slow for this
+        to pay.
         """
-        asked = self._asked
-        ask = self.next_ask() // 2
+        ask = min(self._fitting // 2, self._asked * 2, MAX_JOBS)
         if ask < _LEAST_AHEAD:
-            self._asked = asked
             return 0
+        self._asked = ask
         return ask
+
+    @property
+    def _fitting(self) -> int:
+        return int(BATCH_S / self._mean_s) if self._mean_s > 0 else 2 * MAX_JOBS
 
     def pause(self) -> None:
         """Note that the queue was empty: the next turn claims one job."""

@@ -39,11 +39,11 @@ class Pace:
         It is half of what fits into a batch, because the lane then holds two of them; 0 when jobs are too slow for this
         to pay.
         """
-        ask = min(self._fitting // 2, self._asked * 2, MAX_JOBS)
-        if ask < _LEAST_AHEAD:
+        fitting = min(self._fitting, self._asked * 2, 2 * MAX_JOBS)
+        if fitting // 2 < _LEAST_AHEAD:
             return 0
-        self._asked = ask
-        return ask
+        self._asked = min(fitting, MAX_JOBS)
+        return fitting // 2
 
     @property
     def _fitting(self) -> int:

@@ -61,3 +61,21 @@ def test_a_turn_that_is_sent_ahead_claims_half_of_a_batch_and_at_least_four_jobs
 
     assert pace.next_ask_ahead() == ahead
     assert pace.next_ask() == fitting
+
+
+def test_a_turn_sent_ahead_claims_at_most_as_many_jobs_as_the_last_turn() -> None:
+    pace = Pace()
+    grown(pace, BATCH_S / 20.5)
+    pace.pause()
+
+    asks = [(pace.next_ask_ahead(), pace.next_ask()) for _ in range(5)]
+
+    assert asks == [(0, 1), (0, 2), (0, 4), (4, 16), (10, 20)]
+
+
+def test_the_fastest_jobs_are_claimed_ahead_in_the_largest_batches() -> None:
+    pace = Pace()
+    grown(pace, BATCH_S / MAX_JOBS / 4)
+
+    assert pace.next_ask_ahead() == MAX_JOBS
+    assert pace.next_ask() == MAX_JOBS

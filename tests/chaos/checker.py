@@ -266,10 +266,16 @@ def _latest_end(history: History, run: Run) -> float:
     return min(kills, default=math.inf) + _SLACK_S
 
 
-def _fault_near(history: History, holder: str, since: float, until: float) -> str | None:
-    """Name the fault that hit an actor in a time, preferring one that hit not all; None if none did."""
-    near = [fault for fault in history.faults if fault.begin <= until and fault.end + _SLACK_S >= since]
-    hits = [fault for fault in near if fault.hit and holder in fault.hit] or [f for f in near if f.hit is None]
+def _cause(history: History, run: Run, following: Run) -> str | None:
+    """Name the fault because of which a run followed another one; None if there is none.
+
+    It hit the actor of the first run. Or it hit that of the second one, from before the first run until shortly before
+    the second: an actor that was frozen after its claim and before the run learns afterwards that it was declared dead.
+    """
+    near = [fault for fault in history.faults if fault.begin <= following.began and fault.end + _SLACK_S >= run.began]
+    late = (f for f in near if f.begin <= run.began and f.end + _SLACK_S >= following.began)
+    hits = [fault for fault in near if fault.hit and run.holder in fault.hit]
+    hits = hits or [f for f in near if f.hit is None] or [f for f in late if f.hit and following.holder in f.hit]
     return hits[-1].kind if hits else None
 
 
@@ -283,7 +289,7 @@ def _check_starts(
         if run.outcome in ("Failed", "TimedOut") and retries > 0:
             retries -= 1
             continue
-        cause = _fault_near(history, run.holder, run.began, following.began)
+        cause = _cause(history, run, following)
         if cause is None:
             later_s = following.began - run.began
             yield f"ran again {later_s:.2f} s after its run in process {run.pid} of {run.holder}, which no fault hit"
@@ -378,7 +384,7 @@ def _check_exclusion(history: History, jobs: Mapping[str, StoredJob]) -> list[tu
     for run, following in itertools.pairwise(osis):
         ended = run.ended is not None and run.ended <= following.began
         over = ended or _was_killed_by_actor(history, jobs, run)
-        if not over and _fault_near(history, run.holder, run.began, following.began) is None:
+        if not over and _cause(history, run, following) is None:
             problems.append(("exclusion", f"{following.job} started while {run.job} ran in process {run.pid}"))
     return problems
 

@@ -60,6 +60,9 @@ class Faults:
         self._rng = rng
         self._lease_s = lease_s
         self._past_lease_s = lease_s + 1.0
+        # What `_running` knows, and up to which place it has read the witness's file.
+        self._last_begun: dict[str, str] = {}
+        self._position = 0
         #: Fault -> its share, in percent.
         self._kinds: dict[Callable[[], None], int] = {
             self.kill_actor: 20,
@@ -174,9 +177,9 @@ class Faults:
 
     def hit_suspect(self) -> None:
         """Kill the actor that runs most jobs, and then hit one that runs a job of them again, alone in a child."""
-        running = list(self._running().values())
+        holders = list(self._running().values())
         victims = [a for d in self._deployments for a in actors_of(d) if flag_of(a, "--type") in ("osis", "sal")]
-        victim = max(victims, key=lambda actor: running.count(flag_of(actor, "--incarnation")), default=None)
+        victim = max(victims, key=lambda actor: holders.count(flag_of(actor, "--incarnation")), default=None)
         if victim is None:
             return
         former = flag_of(victim, "--incarnation")
@@ -184,12 +187,12 @@ class Faults:
         self.kill_actor(victim)
         end_mono = time.monotonic() + _SUSPECT_S
         while suspects and time.monotonic() < end_mono:
-            running_now = self._running()
-            suspects &= running_now.keys()  # the others have ended
-            holders = {running_now[job] for job in suspects} - {former}
+            running = self._running()
+            suspects &= running.keys()  # the others have ended
+            heirs = {running[job] for job in suspects} - {former}
             for deployment in self._deployments:
                 for actor in actors_of(deployment):
-                    if flag_of(actor, "--incarnation") in holders:
+                    if flag_of(actor, "--incarnation") in heirs:
                         self._hit(actor, deployment)
                         return
             time.sleep(0.05)
@@ -207,13 +210,13 @@ class Faults:
 
     def _running(self) -> dict[str, str]:
         """Tell which jobs run, and for which incarnation each has begun last."""
-        running = {}
-        for entry in self._witness.read():
+        new, self._position = self._witness.read_after(self._position)
+        for entry in new:
             if entry["what"] == "began":
-                running[entry["job"]] = entry["holder"]
+                self._last_begun[entry["job"]] = entry["holder"]
             elif entry["what"] == "ended" or entry.get("status") in TERMINAL:
-                running.pop(entry["job"], None)
-        return running
+                self._last_begun.pop(entry["job"], None)
+        return self._last_begun
 
     def kill_job_processes(self) -> None:
         """Kill the processes that run HeroScript jobs or wait for one."""

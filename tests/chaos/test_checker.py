@@ -91,6 +91,15 @@ def test_a_repeated_run_is_excused_only_by_a_fault_that_hit_its_holder() -> None
     assert rules([*GOOD, *ran(3, holder=OTHER), fault(1.2, 1.3)], TWICE) == []
 
 
+def test_a_claim_from_before_a_freeze_may_be_run_late() -> None:
+    again = [*submitted(), *life("dispatched", "started", "dispatched", "started", "finished"), *ran(5, holder=OTHER)]
+    frozen = fault(1.2, 6.0, ACTOR)
+    assert rules([*again, frozen, *ran(6.1, pid=2)], TWICE) == []
+    assert rules([*again, frozen, *ran(5.2, pid=2)], TWICE) == [], "both run simultaneously"
+    assert rules([*again, frozen, *ran(9, pid=2)], TWICE) == ["starts"], "long after the freeze"
+    assert rules([*again, fault(5.5, 6.0, ACTOR), *ran(6.1, pid=2)], TWICE) == ["starts"], "not frozen at the first run"
+
+
 def test_a_run_in_a_child_was_hit_if_its_actor_was() -> None:
     child, next_child = 101, 201
     again = [*submitted(type="sal"), *life("dispatched", "started", "dispatched", "started", "finished")]

@@ -55,5 +55,11 @@ class Witness:
 
     def read(self) -> list[Entry]:
         """Return all entries, in the order of writing, except one that is just being written."""
-        complete, _, _ = self.path.read_text("utf-8").rpartition("\n")
-        return [json.loads(line) for line in complete.splitlines()]
+        return self.read_after(0)[0]
+
+    def read_after(self, position: int) -> tuple[list[Entry], int]:
+        """Return the entries from a position in the file on, and the position after them."""
+        with self.path.open("rb") as file:
+            file.seek(position)
+            complete, end, _ = file.read().rpartition(b"\n")
+        return [json.loads(line) for line in complete.splitlines()], position + len(complete) + len(end)

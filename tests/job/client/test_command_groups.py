@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+import socketserver
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from hero_job.client.async_store import AsyncStore
+from hero_job.client.sharing import command_line
 from hero_job.client.store import Store
-from hero_job.model.errors import JobDamaged, JobNotFound, StoreUnavailable
+from hero_job.model.errors import JobDamaged, JobNotFound, StoreError, StoreRefused, StoreUnavailable
 from hero_job.model.status import JobStatus
 from hero_job.operations.foreign_ends import seen
 from hero_job.operations.operations import Operations
@@ -124,3 +128,89 @@ def test_every_caller_hears_that_no_answer_comes(own_valkey: ValkeyServer, how: 
         assert len({id(answer) for answer in answers}) == MANY  # raising one exception many times would change it
 
     on_store(own_valkey.url, test)
+
+
+#: What a server sends for each short command after a good beginning, and what the callers are told.
+BROKEN = {
+    "noise": (b"\x00\xff\x16\x03\x01junk\r\n", StoreUnavailable, "not the Redis protocol"),
+    "the end of the connection": (b"", StoreUnavailable, "closed"),
+    "half an answer": (b"$100\r\nhalf", StoreUnavailable, "no answer within"),
+    "that it reads its file": (b"-LOADING Redis is loading the dataset in memory\r\n", StoreUnavailable, "loading"),
+    "that it wants a password": (b"-NOAUTH Authentication required.\r\n", StoreRefused, "NOAUTH"),
+    "that it has become a replica": (
+        b"-READONLY You can't write against a read only replica.\r\n",
+        StoreRefused,
+        "READ",
+    ),
+    "that it is full": (b"-ERR something\r\n", StoreRefused, "ERR something"),
+}
+COMMAND = re.compile(rb"^\*\d+\r", re.MULTILINE)
+
+
+class BreakingServer(socketserver.ThreadingTCPServer):
+    """Lets clients log in, and gives the same answer to each of their other commands."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: bytes) -> None:
+        self.logins = 0
+        server = self
+
+        class Client(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                server.logins += 1
+                while asked := self.request.recv(65_536):
+                    login = len(re.findall(rb"\r\nCLIENT\r\n", asked))
+                    others = len(COMMAND.findall(asked)) - login
+                    if others and not answer:
+                        return
+                    self.request.sendall(
+                        b"+OK\r\n" * login + answer * min(others, 1 if answer.endswith(b"half") else others)
+                    )
+
+        super().__init__(("127.0.0.1", 0), Client)
+
+    def handle_error(self, *_: object) -> None:
+        """A client that closes in the middle is what the test is about."""
+
+
+@pytest.fixture
+def breaking_server(request: pytest.FixtureRequest) -> Iterator[BreakingServer]:
+    with BreakingServer(request.param) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("breaking_server", "error", "text"), BROKEN.values(), ids=BROKEN.keys(), indirect=["breaking_server"]
+)
+def test_every_caller_hears_what_is_wrong_with_the_server(
+    breaking_server: BreakingServer, error: type[StoreError], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_line, "ANSWER_TIMEOUT_S", 0.2 if text == "no answer within" else 60)
+    short = Op(("HGET", "key", "field"), as_is)
+
+    async def test(store: AsyncStore) -> None:
+        for _ in range(2):  # also on the next connection, if it needs one
+            answers = await asyncio.gather(*(store.run(short) for _ in range(10)), return_exceptions=True)
+            assert [type(answer) for answer in answers] == [error] * 10
+            assert all(text in str(answer) for answer in answers), answers
+            assert len({id(answer) for answer in answers}) == 10
+
+    on_store(f"redis://127.0.0.1:{breaking_server.server_address[1]}", test)
+
+
+@pytest.mark.parametrize("breaking_server", [BROKEN["that it has become a replica"][0]], indirect=True)
+def test_a_replica_is_left_for_a_new_connection(breaking_server: BreakingServer) -> None:
+    async def test(store: AsyncStore) -> None:
+        for logins in (1, 2, 3):
+            with pytest.raises(StoreRefused, match="READONLY"):
+                await store.run(Op(("HGET", "key", "field"), as_is))
+            assert breaking_server.logins == logins
+
+    on_store(f"redis://127.0.0.1:{breaking_server.server_address[1]}", test)

@@ -39,6 +39,8 @@ ODD = {
 
 COMMAND = re.compile(rb"^\*\d+\r", re.MULTILINE)
 PING = Op(("PING",), as_is)
+#: The asynchronous store sends it on the connection that all callers share.
+SHORT = Op(("HGET", "key", "field"), as_is)
 
 
 @pytest.fixture
@@ -87,6 +89,14 @@ def first(results: list[object]) -> object:
     return results[0]
 
 
+def run_short(store: Store) -> object:
+    return store.run(SHORT)
+
+
+async def async_run_short(store: AsyncStore) -> object:
+    return await store.run(SHORT)
+
+
 async def async_run(store: AsyncStore) -> object:
     return await store.run(PING)
 
@@ -99,7 +109,12 @@ async def async_run_alone(store: AsyncStore) -> object:
     return first(await store.run_many([Op(("CLIENT", "GETNAME"), as_is)] * 2))
 
 
-WAYS = {"run": (run, async_run), "run_many": (run_many, async_run_many), "alone": (run_alone, async_run_alone)}
+WAYS = {
+    "run": (run, async_run),
+    "short": (run_short, async_run_short),
+    "run_many": (run_many, async_run_many),
+    "alone": (run_alone, async_run_alone),
+}
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hero_job.client.commands import pack
 from hero_job.client.redis_py import RedisConnectionError
 from hero_job.protocol.op import Op
 
@@ -51,7 +52,7 @@ class WakingRead:
             await self._connect()
         self._reading = True
         try:
-            await self._connection.send_command(*op.args)
+            await self._connection.send_packed_command(pack(tuple(op.args)))
             return await self._connection.read_response()
         except BaseException:  # also when the slot has moved: the next read connects to where it is
             await self.aclose()

@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 #: Entries of the event stream in one read. An entry is short, and under load a thousand jobs end between two reads.
 _EVENTS_PAGE = 1000
-#: An answer of `create.lua` that is longer tells that the job is new.
-_OLD_LENGTH = 2
+#: An answer of `create.lua` that is longer tells that the job was started by it.
+_CREATED_LENGTH = 2
 
 
 class Waits:
@@ -68,9 +68,9 @@ class Waits:
         look = operations.outcome(job_id)
         waited_s, heard = 0.0, True
         with ends.watch(job_id, look) as waiter:
-            submitted_id, is_new = await self._store.run(_telling_new(submit))
-            if is_new and was_following:
-                # Its end is an event that this waiter hears, so nothing is to be seen before.
+            submitted_id, has_started = await self._store.run(_telling_start(submit))
+            if has_started and was_following:
+                # Its end comes after this waiter, which hears it, so nothing is to be seen before.
                 began_mono = time.monotonic()
                 reply: Reply | None = await waiter.wait(min(ends.glance_s, wait_s))
                 if reply is not None:
@@ -167,8 +167,8 @@ class Waits:
         return ends
 
 
-def _telling_new(submit: Op[str]) -> Op[tuple[str, bool]]:
+def _telling_start(submit: Op[str]) -> Op[tuple[str, bool]]:
     def decode(answer: list[Any]) -> tuple[str, bool]:
-        return submit.decode(answer[:_OLD_LENGTH]), len(answer) > _OLD_LENGTH
+        return submit.decode(answer[:_CREATED_LENGTH]), len(answer) > _CREATED_LENGTH
 
     return Op(submit.args, decode, submit.script, submit.key_count, submit.job_id)

@@ -7,7 +7,7 @@ not change; each job is changed by the same script as a single one; a page is so
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -145,7 +145,7 @@ class Acts:
 def _retry_ended(operations: Operations, ended_by: str, job_id: str) -> Op[None]:
     """Run a job again that has ended by a time. One that has run again and failed since is left alone."""
     op = operations.retry(job_id)
-    return replace(op, args=[*op.args, ended_by])
+    return op._replace(args=[*op.args, ended_by])
 
 
 def applies(kind: ActKind, status: JobStatus) -> bool:

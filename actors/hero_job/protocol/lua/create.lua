@@ -14,12 +14,12 @@
 --   only signed jobs be added before signed ones}; false for all callers, for all contexts
 -- ARGV[5..9] retention (see ending.lua)
 -- ARGV[10..] name, value ... of the submitter's fields
--- Returns {0, id, 1} created, where it sets no option; {0, id} created, or an equal job existed; {1, field} another job
---   has this id; {2, id} this prerequisite is unknown; {3, id} this job holds the key of uniqueness; {4, id} this
---   dependent does not exist or was started already; {5, id} this dependent would wait for itself; {6, id} its submitter
---   may not use this batch; {7, id} this prerequisite is not signed; {8, id} this dependent is signed, and the job is
---   not; {9, id} this dependent has as many prerequisites as a job may have; {10, id} too many jobs come before and
---   after this dependent to tell whether it would wait for itself
+-- Returns {0, id, 1} this has started it; {0, id} created, or an equal job had been created, and started if that was
+--   asked; {1, field} another job has this id; {2, id} this prerequisite is unknown; {3, id} this job holds the key of
+--   uniqueness; {4, id} this dependent does not exist or was started already; {5, id} this dependent would wait for
+--   itself; {6, id} its submitter may not use this batch; {7, id} this prerequisite is not signed; {8, id} this dependent
+--   is signed, and the job is not; {9, id} this dependent has as many prerequisites as a job may have; {10, id} too many
+--   jobs come before and after this dependent to tell whether it would wait for itself
 local key, queue = KEYS[1], KEYS[2]
 local ns, id, start, options = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] ~= '0'
 local FIRST_FIELD = 10
@@ -227,4 +227,4 @@ end
 if start then dispatch(ns, id, retention) end
 settle_ended(ns, retention)
 write_events(ns, retention)
-return { 0, id }
+return { 0, id, start and 1 or nil }

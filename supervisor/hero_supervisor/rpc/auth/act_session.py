@@ -93,12 +93,14 @@ class Audit:
             request: The request.
             outcome: `ok`, or the kind of its error.
         """
+        if request.method in CREATING or request.method in READING:
+            return
+        needed = needed_scope(request.method)
+        if needed < Scope.USER:
+            return
         method = self._dispatcher.methods.get(request.method)
         session = current()
-        needed = needed_scope(request.method)
-        if method is None or needed < Scope.USER or request.method in CREATING or session.scope < needed:
-            return
-        if request.method in READING:
+        if method is None or session.scope < needed:
             return
         params = request.params
         named = params if isinstance(params, dict) else dict(zip(method.parameter_names, params, strict=False))

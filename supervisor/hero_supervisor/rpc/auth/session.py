@@ -117,6 +117,8 @@ class RpcSession:
         """The fields of its jobs that are fixed, with their values."""
         # A client that signs is the caller of its jobs, whatever its scope.
         caller = self.name if self.by == "signature" else self.owner
+        if caller is None and self._context_id is None:  # most connections, and each request asks twice
+            return {}
         fixed = {"context_id": self._context_id, "caller_id": caller}
         return {name: value for name, value in fixed.items() if value is not None}
 

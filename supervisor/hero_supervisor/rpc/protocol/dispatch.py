@@ -147,9 +147,10 @@ class Dispatcher:
                 await asyncio.sleep(0)
             if admit is not None:
                 admit(request)
-            result = await self._call(request)
+            result = await self._begin(request)
             self._count(request, "ok", began_mono)
-            await self._tell(request, "ok")
+            if self.witness is not None:
+                await self.witness(request, "ok")
             return None if request.notification else wire.encode_result(request.id, result)
         except RpcError as e:
             error = e
@@ -182,7 +183,8 @@ class Dispatcher:
         if self.witness is not None:
             await self.witness(request, outcome)
 
-    async def _call(self, request: wire.Request) -> Any:
+    def _begin(self, request: wire.Request) -> Awaitable[Any]:
+        """Check the parameters and begin the call, which then has to be awaited."""
         if self._stopping:
             raise wire.shutting_down()
         method = self._methods.get(request.method)
@@ -191,10 +193,9 @@ class Dispatcher:
         params = request.params
         arguments = ArgsKwargs((), params) if type(params) is dict else ArgsKwargs(tuple(params))
         try:
-            running = method.call(arguments)
+            return method.call(arguments)
         except ValidationError as e:
             raise rpc_errors.from_validation(e, method.parameter_names) from None
-        return await running
 
     async def _serve_batch(self, requests: list[Single], admit: Admit | None) -> bytes | None:
         """Serve the requests of a batch concurrently; the answers keep the order of the requests."""

@@ -117,13 +117,17 @@ def test_a_job_that_is_sent_again_has_the_end_that_it_had(scene: Scene, make_job
     scene.play(test)
 
 
-def test_the_second_holder_of_a_unique_key_waits_for_the_first(scene: Scene, make_job: MakeJob) -> None:
+def test_the_second_holder_of_a_unique_key_waits_for_the_first(
+    scene: Scene, make_job: MakeJob, operations: Operations
+) -> None:
     first, second = make_job(unique="k"), make_job(unique="k")
 
     async def test(running: Running) -> None:
         waiting = [running.begin(first)]
         await scene.queued()
         waiting.append(running.begin(second))
+        await asyncio.sleep(0)  # it has asked
+        await running.store.run(operations.status(first.id))  # goes behind it, on the same connection
         assert await scene.end(*waiting) == [f"out of {first.id}"] * 2
 
     scene.play(test)

@@ -22,7 +22,7 @@ from tests.rhai.bounds import GUARD_S
 
 CORPUS = Path(__file__).parent / "corpus"
 CRATE = Path(__file__).resolve().parents[2] / "engines" / "rhai-py"
-BUILD_S = 900.0
+BUILD_S = 3000.0
 #: The program is linked from the compiled crate of the wheel, which `scripts/setup` has made. The optimiser has worked
 #: on that; to let it work on the program, too, would take longer than all scripts do.
 WITHOUT_OPTIMISER = ("--config", "profile.release.package.native.opt-level=0")

@@ -1,4 +1,4 @@
-"""Writes the pages of the reference that the code knows: settings, commands, methods, error codes and kinds, metrics.
+"""Writes the pages of the reference that the code knows: settings, commands, methods, errors, metrics, log events.
 
 `.venv/bin/python -m scripts.reference_pages` writes them anew. A test and `scripts/house_style.py` compare them with
 the code.
@@ -67,6 +67,18 @@ the label `error_kind` of metrics. `heroctl show JOB` prints its row of this tab
 of an engine of your own, is counted as `other`.
 """
 
+_EVENTS_ABOUT = """\
+# Log events
+
+Every event that the service, its actors and their engines write to the log, by name. A line has time, level, logger,
+the event and fields; [Watch a deployment](../how-to/watch.md#read-the-log) says where the log is. Lines of the level
+`debug` are written with `log_level = "debug"` only. An event with two levels has the one or the other by the program
+that writes it. Where nothing stands under *what to do*, the service goes on by itself.
+
+Many lines have `reason` or `error`, which says what exactly has happened, and `next`, which says what the program does
+about it. `child` and `incarnation` name an actor, and `job` a job.
+"""
+
 
 def pages() -> dict[Path, str]:
     """Return the text of each page by its path."""
@@ -82,6 +94,7 @@ def pages() -> dict[Path, str]:
         folder / "error-kinds.md": "\n".join(_kinds()) + "\n",
         folder / "methods.md": "\n".join(methods) + "\n",
         folder / "metrics.md": "\n".join(metrics) + "\n",
+        folder / "log-events.md": "\n".join(_events()) + "\n",
         folder / "settings.md": "\n".join(_settings()) + "\n",
         folder / "heroctl-commands.md": "\n".join(_commands()) + "\n",
     }
@@ -102,6 +115,25 @@ def _kinds() -> Iterator[str]:
     yield f"{_KINDS_ABOUT}\n{_WRITTEN}\n\n| kinds | cause | cure |\n|---|---|---|"
     for row in ROWS:
         yield f"| {', '.join(f'`{kind}`' for kind in row.kinds.split())} | {_prose(row.cause)} | {_prose(row.cure)} |"
+
+
+def _events() -> Iterator[str]:
+    from hero_config.logs.event_table import EVENTS
+
+    if str(ROOT) not in sys.path:  # house_style.py runs as a file, which finds only what is beside it
+        sys.path.append(str(ROOT))
+    from scripts.log_events import levels
+
+    found = levels()
+    yield f"{_EVENTS_ABOUT}\n{_WRITTEN}"
+    group = ""
+    for event in EVENTS:
+        first = event.name.partition(".")[0]
+        if first != group:
+            group = first
+            yield f"\n## {group}\n\n| event | level | meaning | what to do |\n|---|---|---|---|"
+        level = ", ".join(found.get(event.name, ()))
+        yield f"| `{event.name}` | {level} | {_prose(event.meaning)} | {_prose(event.cure)} |"
 
 
 def _settings() -> Iterator[str]:

@@ -87,7 +87,7 @@ class StreamFollower:
 
     Args:
         store: Runs the operations.
-        name: What it follows; begins the names of its log events.
+        name: What it follows, for the log.
         page: Most entries of each stream in one read.
     """
 
@@ -169,7 +169,9 @@ class StreamFollower:
                 # A user of the store that may not do this: a new stream is read when the read under way ends.
                 if self._block_s > _SHORT_BLOCK_S:
                     self._block_s = _SHORT_BLOCK_S
-                    _log.warning(f"{self._name}_not_woken", extra={"error": str(e), "next": "reads are short"})
+                    _log.warning(
+                        "follower.not_woken", extra={"follower": self._name, "error": str(e), "next": "reads are short"}
+                    )
                 return
             # Again, if the command had not arrived there yet. Otherwise its answer is on its way.
             await asyncio.sleep(_GATHER_S)
@@ -180,7 +182,7 @@ class StreamFollower:
                 await self._follow()
             except Exception:  # noqa: BLE001 - see below
                 # A defect of ours. Listeners would wait for ever, so they hear of the gap, and following starts again.
-                _log.exception(f"{self._name}_failed")
+                _log.exception("follower.failed", extra={"follower": self._name})
                 self._away = True
                 await self._tell_all(interrupted=True)
                 await asyncio.sleep(_PAUSE_S)
@@ -201,7 +203,7 @@ class StreamFollower:
             except StoreError as e:
                 if not self._away:
                     self._away = True
-                    _log.warning(f"{self._name}_interrupted", extra={"error": str(e)})
+                    _log.warning("follower.interrupted", extra={"follower": self._name, "error": str(e)})
                     await self._tell_all(interrupted=True)
                 await asyncio.sleep(backoff.next_wait_s())
                 continue
@@ -231,7 +233,7 @@ class StreamFollower:
             await listener.hear(update)
         except Exception:  # noqa: BLE001 - logged
             # A defect of this listener; the others hear on.
-            _log.exception(f"{self._name}_listener_failed")
+            _log.exception("follower.listener_failed", extra={"follower": self._name})
 
     async def _resume(self) -> None:
         """Look at both ends of each stream after an outage, and tell the listeners what may be missing."""
@@ -243,7 +245,7 @@ class StreamFollower:
             if edges.was_reset(stream.last):
                 stream.last = BEGINNING
         self._away = False
-        _log.info(f"{self._name}_resumed")
+        _log.info("follower.resumed", extra={"follower": self._name})
         await self._tell_all(resumed=True, gaps=gaps)
 
     async def _tell_all(

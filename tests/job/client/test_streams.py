@@ -310,7 +310,7 @@ def test_a_store_that_lets_no_read_be_woken_is_read_in_short_steps(
             assert numbers(await listener.next()) == [n]
 
     follow(own_valkey.url.replace("//", "//plain:secret@"), namespace, test)
-    assert [record.message for record in caplog.records].count("streams_not_woken") == 1
+    assert [record.message for record in caplog.records].count("follower.not_woken") == 1
 
 
 def test_a_follower_leaves_a_server_that_has_become_a_replica(

@@ -1,8 +1,8 @@
 """Puts the changed text of one file into a process that has imported the product already. `template.py` is the caller.
 
 Functions get the code of the changed text; those that a closure or a decorator holds are found by the garbage
-collector. Scripts in Lua are put together again. What is computed while a module is imported stays as it was: then the
-caller is told, and a new process has to do.
+collector, once, before any fork. Scripts in Lua are put together again. What is computed while a module is imported
+stays as it was: then the caller is told, and a new process has to do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,17 @@ from types import CodeType, FunctionType
 from hero_job.protocol import lua
 
 ROOT = Path(__file__).parents[2]
+
+#: File -> its functions, as far as `note_functions` has found them.
+_noted: dict[str, list[FunctionType]] = {}
+
+
+def note_functions() -> None:
+    """Find all functions that there are now, so that no fork has to: it would copy all memory by looking at it."""
+    _noted.clear()
+    for one in gc.get_objects():
+        if type(one) is FunctionType:
+            _noted.setdefault(one.__code__.co_filename, []).append(one)
 
 
 def swap(path: str, line: int) -> bool:
@@ -46,13 +57,12 @@ def _swap_functions(file: Path, line: int) -> bool:
         return False
     changed = _codes(compile(source, str(file), "exec", dont_inherit=True))
     found = False
-    for one in gc.get_objects():
-        if type(one) is FunctionType and one.__code__.co_filename == str(file):
-            code = changed.get(_place(one.__code__))
-            if code is None or code.co_freevars != one.__code__.co_freevars:
-                return False
-            one.__code__ = code
-            found = True
+    for one in _noted.get(str(file), ()):
+        code = changed.get(_place(one.__code__))
+        if code is None or code.co_freevars != one.__code__.co_freevars:
+            return False
+        one.__code__ = code
+        found = True
     return found
 
 

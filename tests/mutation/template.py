@@ -18,7 +18,7 @@ from typing import TextIO
 
 import pytest
 
-from tests.mutation.swapped import swap
+from tests.mutation.swapped import note_functions, swap
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +36,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     ):
         for pipe in (questions, answers):
             os.set_inheritable(pipe.fileno(), False)  # the tests start programs
+        note_functions()
         _write(answers, ["ready", len(session.items)])
         for line in questions:
             question = json.loads(line)

@@ -75,7 +75,6 @@ class Orphans:
         """Reap the orphans that have ended, and kill those whose actor has ended. Does not wait for any of them."""
         if self._again is not None:
             self._again.cancel()
-            self._again = None
         if self._look():
             self._again = asyncio.get_running_loop().call_later(_AGAIN_S, self.look)
 

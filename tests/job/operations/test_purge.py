@@ -49,12 +49,14 @@ def test_a_paused_queue_of_a_group_is_purged_page_by_page_and_stays_paused(
 ) -> None:
     other = store.run(operations.create(make_job(), start=True))
     ids = store.run_many([operations.create(make_job(group="g"), start=True) for _ in range(3)])
+    low = store.run(operations.create(make_job(group="g", priority="low"), start=True))
     store.run(operations.admin.pause(OSIS, "g"))
     ids += store.run_many([operations.create(make_job(group="g"), start=True) for _ in range(1200)])
 
     assert store.run(operations.admin.purge(OSIS, "g", most=2)) == (2, 2)
     assert [store.run(operations.status(str(i))) for i in ids[:3]] == ["stopped", "stopped", "dispatched"]
-    assert store.drive(purge_queue(operations, OSIS, "g")) == 1201
+    assert store.drive(purge_queue(operations, OSIS, "g")) == 1202
+    assert store.run(operations.status(low)) is JobStatus.STOPPED, "what was held back when the queue was paused, too"
     assert store.run(operations.admin.queue(OSIS, "g")).paused_since is not None
     assert store.run(operations.status(other)) is JobStatus.DISPATCHED
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from hero_supervisor.children.child_view import ChildView
 from hero_supervisor.children.supervise import Supervision
@@ -54,9 +55,12 @@ def test_successor_is_ready_before_the_old_process_is_told_to_drain(valkey: Valk
     async def test() -> None:
         async with supervising(speaking_program("a", count=3), url=valkey.url) as supervision:
             before = {view.slot: view.pid for view in await supervision.settled()}
+            assert supervision.rolling == ""
             rolling = supervision.replace(before)
+            assert supervision.rolling == "a-1", "an operator sees where it is"
             seen = await watched(supervision, rolling.done)
             report = await rolling
+            assert supervision.rolling == ""
             assert report.replaced == ("a-1", "a-2", "a-3")
             after = {view.slot: view.pid for view in supervision.children()}
             assert after.keys() == before.keys()
@@ -205,6 +209,22 @@ def test_old_process_that_does_not_drain_delays_only_the_roll(valkey: ValkeyServ
             assert retiring.pid is not None
             os.kill(retiring.pid, signal.SIGKILL)
             assert (await rolling).replaced == ("a-1", "b-1")
+
+    run(test)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_old_process_is_given_all_the_time_that_its_jobs_need(valkey: ValkeyServer, ordered: bool) -> None:
+    async def test() -> None:
+        limits = RestartLimits(beat_s=600, shutdown_s=0.05, term_s=0.05)
+        async with supervising(speaking_program("a", DEAF, ordered=ordered, limits=limits), url=valkey.url) as s:
+            await s.settled()
+            old, rolling = pid_of(s, "a-1"), s.replace(["a-1"])
+            await eventually_async(lambda: any(v.pid == old and v.phase is Phase.DRAINING for v in s.children()))
+            await asyncio.sleep(0.3)  # several times what a stop would give it
+            assert not gone(old)
+            os.kill(old, signal.SIGKILL)
+            assert (await rolling).replaced == ("a-1",)
 
     run(test)
 

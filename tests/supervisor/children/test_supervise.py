@@ -151,7 +151,7 @@ def test_actor_is_drained_over_the_control_socket(valkey: ValkeyServer, caplog: 
     assert [vars(line)["reason"] for line in caplog.records if line.message == "child.stopped"] == ["exit 0"]
 
 
-# Ends when a file is there, and says why only after more than the supervisor reads in one piece.
+# Ends when a file is there, and says why only after more than the supervisor reads in two pieces.
 SPEAKS_AT_LENGTH = """
 import json, os, socket, sys, time
 gate, fd = sys.argv[1], int(sys.argv[sys.argv.index("--control-fd") + 1])
@@ -162,9 +162,10 @@ say(event="ready")
 while not os.path.exists(gate):
     say(event="beat", lanes=[], rss_bytes=1, jobs=2, store_up=True)
     time.sleep(0.05)
-for n in range(90):
-    say(event="word of a later version", more="x" * 1000)
-say(event="draining", reason="its last words")
+words = [{"event": "word of a later version", "more": "x" * 1000}] * 140 + [
+    {"event": "draining", "reason": "its last words"}
+]
+control.sendall(b"".join(json.dumps(word).encode() + b"\\n" for word in words))
 sys.exit(75)
 """
 

@@ -101,6 +101,23 @@ def test_jobs_of_a_process_that_was_stopped_are_no_suspects_and_those_of_a_kille
     run(test)
 
 
+def test_everything_that_a_process_has_said_comes_before_the_report_of_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        says = "print(('x' * 999 + '\\n') * 150 + 'the last', flush=True); raise SystemExit(3)"
+        limits = RestartLimits(max_restarts=0, backoff_min_s=600, backoff_max_s=600)
+        async with telling("unix:///nowhere", program("a", says, limits=limits)) as (supervision, told, _):
+            # The loop stands still until the process has ended: its end and several pieces of output are there.
+            os.waitid(os.P_PID, pid_of(supervision, "a-1"), os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+            await eventually_async(lambda: "ended" in words(told))
+
+    with caplog.at_level("INFO"):
+        run(test)
+    order = [vars(record).get("text", record.message) for record in caplog.records]
+    assert "the last" in order[: order.index("child.ended")]
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_slot_that_was_up_once_starts_again_without_waiting_for_those_before_it(code: int) -> None:
     """The order is that of the first starts: a process that is down does not keep the others down."""

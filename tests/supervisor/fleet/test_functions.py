@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import psutil
 import pytest
@@ -45,8 +46,10 @@ def test_third_party_program_and_a_table_that_cannot_be_read_are_named() -> None
     run(test)
 
 
-def test_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(functions, "_TIMEOUT_S", 0.0)
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     before = {process.pid for process in psutil.Process().children()}
 
     async def test() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from hero_supervisor.process.child_log import MAX_LINE_BYTES, ActorLogs, open_pipe
+from hero_supervisor.process.child_log import ActorLogs, open_pipe
 from tests.eventually import eventually, eventually_async
 from tests.supervisor.conftest import OSIS, StartSupervisor
 from tests.supervisor.supervising import child, program, run, supervising
@@ -96,7 +96,7 @@ def test_lines_come_whole_no_matter_how_they_are_cut_and_long_lines_are_shortene
         os.write(write, b"rest\nthree\n")
         os.close(write)
         await eventually_async(lambda: texts(logs)[-1] == "three")
-        assert texts(logs) == ["one", "two", "x" * MAX_LINE_BYTES, "three"]
+        assert texts(logs) == ["one", "two", "x" * 16_384, "three"]
 
     run(test)
 

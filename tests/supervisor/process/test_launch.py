@@ -123,6 +123,21 @@ def test_only_root_may_start_a_process_as_another_user() -> None:
     assert ProcessUser.find("") == ProcessUser()
 
 
+@ROOT_ONLY
+def test_supervisor_of_another_user_starts_processes_only_as_itself() -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.seteuid(nobody.pw_uid)
+    try:
+        own, same = ProcessUser.find("nobody"), ProcessUser.find(str(nobody.pw_uid))
+        with pytest.raises(LaunchRefused, match="only root can start"):
+            ProcessUser.find("root")
+    finally:
+        os.seteuid(0)
+    assert own == same
+    assert (own.uid, own.gid, own.groups, own.numbers) == (None, None, None, ""), "there is nothing to change"
+    assert own.environ == {"USER": "nobody", "LOGNAME": "nobody", "HOME": nobody.pw_dir}
+
+
 def test_program_gets_no_memory_above_its_limit(tmp_path: Path) -> None:
     async def test() -> None:
         greedy = "import sys; bytearray(200 << 20); open(sys.argv[1], 'w').close()"

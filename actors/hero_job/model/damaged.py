@@ -36,6 +36,7 @@ class RecordKind(StrEnum):
     ACL = "rights"
     ACTOR = "actor"
     BATCH = "batch"
+    KEY = "key"
     OBJECT = "object"
     SCHEDULE = "schedule"
     TOKEN = "token"
@@ -49,7 +50,7 @@ class DamagedRecord:
     Attributes:
         kind: What it describes.
         name: The incarnation, batch id, or name of the schedule or token; the context of rights and values; an object's
-            type, SID and context.
+            type, SID and context; a key without the namespace.
         reason: Why it cannot be read.
     """
 

@@ -149,7 +149,8 @@ SERVICE_ROWS: Final = (
     ("ping.waits", "The job that asks an actor waits behind another job, so it says nothing about the actor.", ""),
     (
         "record.damaged",
-        "A record in the store cannot be read; everything else goes on.",
+        "A record in the store cannot be read; everything else goes on. With `kind=key`, a list of the namespace is "
+        "something else, and what needs it stands still.",
         "Upgrade this host if a newer version wrote it; otherwise `heroctl doctor --delete-damaged`.",
     ),
     (

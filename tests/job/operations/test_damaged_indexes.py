@@ -13,10 +13,12 @@ import pytest
 from hero_job import JobStatus
 from hero_job.client.store import Store
 from hero_job.operations.actor_operations import Recoveries, Settlement
+from hero_job.operations.damaged_records import damaged_records, delete_damaged
 from hero_job.operations.events import Events
 from hero_job.operations.operations import Operations
 from hero_job.protocol.keys import KeyPart
 from hero_job.protocol.op import Op, as_is
+from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
 
 #: The last id that a stream may have: behind it, nothing can be added.
@@ -122,3 +124,29 @@ def test_a_line_of_a_log_that_misses_something_hides_no_other(
         (damaged.get("level", "info"), damaged.get("text", "")),
         ("warning", "water rises"),
     ]
+
+
+#: Parts that are inside a key, not at its end.
+_INNER: Final = {KeyPart.GROUP, KeyPart.INSTANCE, KeyPart.LOW, KeyPart.HELD}
+#: Every key that a namespace has once.
+SINGLE_KEYS: Final = [part for part in KeyPart if not part.endswith(":") and part not in _INNER]
+QUEUES: Final = [f"{KeyPart.QUEUE}{suffix}{end}" for suffix in ("osis", "v") for end in ("", KeyPart.LOW, KeyPart.HELD)]
+
+
+@pytest.mark.parametrize("name", [*SINGLE_KEYS, *QUEUES])
+@pytest.mark.parametrize("kind", ["string", "set"])
+def test_a_key_of_another_type_is_named_and_deleted_and_then_jobs_run(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, name: str, kind: str
+) -> None:
+    key = operations.keys.prefix + name
+    store.run(Op(("SET", key, "x") if kind == "string" else ("SADD", key, "x"), as_is))
+
+    (found,) = store.drive(damaged_records(operations, walk=False))
+    assert found.name in (name, "*")
+    assert store.drive(delete_damaged(operations, [found])) == [found]
+    assert store.drive(damaged_records(operations)) == []
+
+    actor = make_actor()
+    ids = [store.run(operations.create(make_job(**options), start=True)) for options in ({}, {"delay": 0.001})]
+    eventually(lambda: store.run(operations.admin.promote())[0] == 1)
+    assert [job.id for job in store.run(actor.turn(0, [], 2)).jobs] == ids

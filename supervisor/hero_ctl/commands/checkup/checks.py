@@ -253,6 +253,7 @@ def check_host(settings: Settings, base: Path) -> Iterator[Finding]:
 _RECORD_CURES: Final = {
     RecordKind.OBJECT: "set it anew from a script of its context, or restore it from an export; otherwise ",
     RecordKind.ACL: "heroctl osis acl set grants the rights anew; or ",
+    RecordKind.KEY: "another program wrote to it, so what needs it stands still: ",
     RecordKind.VALUES: "nothing of it can be read any more: ",
 }
 _TROUBLES: Final = {

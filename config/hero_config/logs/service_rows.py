@@ -100,6 +100,11 @@ SERVICE_ROWS: Final = (
     ("fork_server.outdated", "The installation has changed, so another process that forks actors is started.", ""),
     ("fork_server.ready", "Actors are forked from now on, which makes their start fast.", ""),
     ("fork_server.refused", "One actor could not be forked; it is executed instead.", ""),
+    (
+        "functions.not_listed",
+        "The functions of an entry cannot be listed, so `list_functions` is refused.",
+        "See `error`: a family of another distribution, or the schema of the entry, does not load.",
+    ),
     ("group.restarted", "A process crashed, and its restart strategy restarts these others with it.", ""),
     (
         "jobs.not_recovered",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from typing import Any
@@ -15,10 +16,14 @@ from typing import Any
 from hero_supervisor.errors import FunctionsUnknown
 from hero_supervisor.process.spec import ActorSpec
 
+log = logging.getLogger(__name__)
+
 _VARIABLE = "HERO_ALLOW"
 _KEPT = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _TIMEOUT_S = 30.0
 _MAX_KEPT = 64
+_MAX_LOGGED = 4_000
+_MAX_TOLD = 500
 _known: dict[str, list[dict[str, Any]]] = {}
 
 
@@ -66,6 +71,9 @@ async def _ask(name: str, table: str) -> list[dict[str, Any]]:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise FunctionsUnknown(name, error.decode(errors="replace").strip()[-500:])
+        # A traceback names files of this host. The log has all of it, and the caller its last line.
+        text = error.decode(errors="replace").strip()
+        log.warning("functions.not_listed", extra={"entry": name, "error": text[-_MAX_LOGGED:]})
+        raise FunctionsUnknown(name, text.rpartition("\n")[2][:_MAX_TOLD])
     rows: list[dict[str, Any]] = json.loads(output)
     return rows

@@ -40,10 +40,28 @@ def test_third_party_program_and_a_table_that_cannot_be_read_are_named() -> None
     async def test() -> None:
         with pytest.raises(FunctionsUnknown, match="of 'x' cannot be listed: it is a third-party program"):
             await list_functions(program("x", SLEEP))
-        with pytest.raises(FunctionsUnknown, match=r"(?s)of 'a' cannot be listed: .*HERO_ALLOW is no table"):
+        with pytest.raises(FunctionsUnknown, match=r"of 'a' cannot be listed: .*HERO_ALLOW is no table"):
             await list_functions(entry("no JSON"))
 
     run(test)
+
+
+def test_traceback_of_the_process_is_logged_and_its_last_line_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = "import json\n\ndef fail(*_, **__): raise RuntimeError('cannot be written')\n\njson.dumps = fail\n"
+    (tmp_path / "sitecustomize.py").write_text(broken)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    async def test() -> None:
+        with pytest.raises(FunctionsUnknown) as told:
+            await list_functions(entry("{}"))
+        assert str(told.value).endswith("cannot be listed: RuntimeError: cannot be written")
+
+    run(test)
+    (logged,) = [record for record in caplog.records if record.message == "functions.not_listed"]
+    assert "Traceback" in logged.__dict__["error"]
+    assert logged.__dict__["entry"] == "a"
 
 
 def test_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

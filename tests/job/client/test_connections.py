@@ -17,7 +17,7 @@ from hero_job.client.connection import StoreConnection
 from hero_job.client.store import Store
 from hero_job.client.url import parse_url
 from hero_job.operations.operations import Operations
-from hero_job.protocol.op import Op
+from hero_job.protocol.op import Op, as_is
 from tests.job.conftest import MakeJob
 from tests.valkey_server import ValkeyServer
 
@@ -159,3 +159,13 @@ def test_a_node_that_names_no_host_for_a_slot_means_another_port_of_its_own(
         assert connection.call("CONFIG", "GET", "port")[1] == str(own_valkey.port)
     finally:
         connection.close()
+
+
+def test_a_connection_that_is_to_be_quick_waits_no_longer_for_an_operation(
+    valkey: ValkeyServer, namespace: str
+) -> None:
+    connection = StoreConnection(parse_url(valkey.url), answer_timeout_s=0.1)
+    never = Op(("BLPOP", f"{namespace}:nothing", 0), as_is)
+
+    with pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 s"):
+        connection.run(never)

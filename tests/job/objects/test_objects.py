@@ -14,6 +14,7 @@ from hero_job.model.objects.errors import (
     ObjectChanged,
     ObjectInvalid,
     ObjectNotFound,
+    ObjectsBusy,
 )
 from hero_job.model.objects.query import parse_query
 from hero_job.operations.flow import Flow
@@ -197,6 +198,21 @@ def test_a_write_that_another_one_overtakes_loses_nothing(bench: ObjectBench, st
     delete = bench.objects.delete(OWNER, TYPE, "a1", base=4)
     with pytest.raises(ObjectChanged):
         interleaved(delete, lambda: bench.put(OWNER, "a1", "fifth"), store)
+
+
+def test_a_delete_that_is_overtaken_each_time_says_so_and_deletes_nothing(bench: ObjectBench, store: Store) -> None:
+    bench.put(OWNER, "a1", "word 0")
+    delete = bench.objects.delete(OWNER, TYPE, "a1")
+    written = 0
+    ops = next(delete)
+    with pytest.raises(ObjectsBusy, match="object a1"):
+        while True:
+            results = store.run_many(ops)
+            written += 1
+            bench.put(OWNER, "a1", f"word {written}")
+            ops = delete.send(results)
+
+    assert bench.title(OWNER, "a1") == f"word {written}"
 
 
 # -- rights ------------------------------------------------------------------------------------------------------------

@@ -251,3 +251,15 @@ def test_damaged_attempts_hide_nothing_else(
 
     assert attempts[-1].outcome == "failed"
     assert len(attempts) <= MAX_ATTEMPTS
+
+
+def test_a_queued_job_whose_time_is_over_is_about_to_end(
+    store: Store, operations: Operations, make_job: MakeJob, valkey: ValkeyServer
+) -> None:
+    job_id = submit(store, operations, make_job, expires=500)
+    valkey.command("HSET", operations.keys.job(job_id), "expires_ms", 1)
+
+    found = explained(store, operations, job_id)
+
+    assert found.reason is WaitReason.EXPIRED
+    assert "not started in its time" in found.text

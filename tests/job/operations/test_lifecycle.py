@@ -12,6 +12,7 @@ from hero_job.model.retention import Retention
 from hero_job.model.views import Progress
 from hero_job.operations.actor_operations import Order, Recoveries
 from hero_job.operations.batches import purge_dead, retry_dead
+from hero_job.operations.events import entries_after
 from hero_job.operations.operations import Operations
 from hero_job.protocol.op import Op
 from tests.eventually import eventually
@@ -83,6 +84,29 @@ def test_a_job_that_does_not_start_in_time_ends_as_expired(
     with pytest.raises(JobFailed, match="not started in its time") as failed:
         store.wait_reply(operations, job_id, 5).result()
     assert failed.value.kind == "expired"
+
+
+def test_a_delayed_job_that_has_expired_is_not_due_any_more(
+    store: Store, operations: Operations, make_job: MakeJob
+) -> None:
+    job_id = submit(store, operations, make_job, delay=3600, expires=1800)
+    store.run(Op(("ZADD", operations.keys.expiring, 1, job_id), int))
+
+    assert store.run(operations.admin.promote()) == (1, None), "one moved, and nothing is due later"
+    assert store.run(operations.status(job_id)) is JobStatus.ERROR
+
+
+def test_both_moves_of_a_job_that_was_due_and_expired_at_once_are_told(
+    store: Store, operations: Operations, make_job: MakeJob
+) -> None:
+    job_id = submit(store, operations, make_job, delay=3600, expires=1800)
+    for key in (operations.keys.scheduled, operations.keys.expiring):
+        store.run(Op(("ZADD", key, 1, job_id), int))
+
+    store.run(operations.admin.promote())
+
+    entries = store.drive(entries_after(operations.keys.events, "", 100)).entries
+    assert [moves[job_id] for _, moves in entries if job_id in moves] == ["scheduled", "dispatched", "error"]
 
 
 def test_a_job_that_starts_in_time_does_not_expire(

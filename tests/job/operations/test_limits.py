@@ -137,3 +137,15 @@ def test_a_rate_key_lets_three_jobs_start_and_delays_the_others(
     # No job starts before the rate allows it, no matter how late it is promoted.
     assert starts[3] - starts[0] >= 0.19
     assert starts[4] - starts[0] >= 0.39
+
+
+def test_what_is_kept_of_a_rate_lasts_no_longer_than_it_delays_anything(
+    store: Store, operations: Operations, lane: Lane
+) -> None:
+    builder = JobBuilder().caller_id("a").context_id("b").script("1").script_type("osis").rate("k", 2, 3600)
+    job_id = store.run(operations.create(builder.build(), start=True))
+    assert lane.claim_ids() == [job_id]
+
+    left_ms = store.run(Op(("PTTL", f"{operations.keys.prefix}limit:rate:k"), int))
+
+    assert 0 < left_ms <= 1_800_001, "one start of two in an hour is forgotten after half an hour"

@@ -322,6 +322,17 @@ def test_strange_cursor_is_refused_or_harmless(store: Store, operations: Operati
         assert page.jobs == ()
 
 
+def test_a_cursor_behind_all_queues_that_are_left_ends_the_list(
+    store: Store, operations: Operations, make_job: MakeJob
+) -> None:
+    """The last actor of a group has left, and so has its queue."""
+    submit(store, operations, make_job)
+
+    page = store.drive(lists.list_waiting(operations, cursor="queue@v/left||5"))
+
+    assert (page.records, page.looked_at, page.cursor) == ((), 0, "")
+
+
 def test_foreign_jobs_that_wait_are_listed(store: Store, operations: Operations, valkey: ValkeyServer) -> None:
     keys = operations.keys
     fields = {"id": "f", "caller_id": "c", "context_id": "x", "script": "1", "scriptType": "OSIS", "timeout": "30"}

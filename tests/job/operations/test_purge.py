@@ -61,6 +61,18 @@ def test_a_paused_queue_of_a_group_is_purged_page_by_page_and_stays_paused(
     assert store.run(operations.status(other)) is JobStatus.DISPATCHED
 
 
+def test_a_job_whose_key_is_no_hash_is_purged_and_says_so(
+    store: Store, operations: Operations, make_job: MakeJob, namespace: str
+) -> None:
+    job_id = store.run(operations.create(make_job(), start=True))
+    store.run_many([Op(("DEL", f"{namespace}:job:{job_id}"), int), Op(("SET", f"{namespace}:job:{job_id}", "x"), str)])
+
+    assert store.drive(purge_queue(operations, OSIS)) == 1
+
+    reply = store.wait_reply(operations, job_id, 1)
+    assert (reply.error_kind, reply.error) == ("damaged", "the job's key does not hold a hash")
+
+
 def test_the_head_of_a_queue_says_how_long_its_first_job_has_waited(
     store: Store, operations: Operations, make_job: MakeJob, namespace: str
 ) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hero_supervisor.children import previous_supervisor
+from hero_supervisor.children import previous_supervisor, supervise
 from hero_supervisor.children.previous_supervisor import PreviousProcesses
 from hero_supervisor.process.spec import ActorSpec
 from tests.eventually import eventually_async
-from tests.supervisor.supervising import run
+from tests.supervisor.supervising import SLEEP, child, program, run, supervising
 
 URL = "unix:///store-of-this-test"
 #: No process has this id: it is above what the kernel gives.
@@ -114,5 +114,22 @@ def test_old_process_that_hangs_is_killed_when_patience_ends_and_not_before(
         await eventually_async(lambda: not previous.holds("a-1"))
         assert actor.wait() == -signal.SIGKILL
         previous.close()
+
+    run(test)
+
+
+def test_slot_starts_when_its_old_process_ends_and_not_with_the_next_tick(
+    start_actor: StartActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "TICK_S", 3600.0)
+    spec = program("a", SLEEP, "--namespace", "ns", control=True, env={"HERO_REDIS_URL": URL})
+
+    async def test() -> None:
+        old = start_actor(host=supervise.host_name())
+        async with supervising(spec) as supervision:
+            await asyncio.sleep(0)
+            assert child(supervision, "a-1").pid is None
+            old.terminate()
+            await eventually_async(lambda: child(supervision, "a-1").pid is not None, what="the slot has a process")
 
     run(test)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from hero_job.model.errors import JobStateError
+from hero_supervisor.rpc.protocol.rpc_errors import from_job_error
 from hero_supervisor.rpc.protocol.wire import ErrorCode
 
 #: Never change a number: add new ones.
@@ -47,3 +51,19 @@ NUMBERS = {
 
 def test_no_error_has_another_number_than_clients_know() -> None:
     assert {code.name: int(code) for code in ErrorCode} == NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("action", "hint"),
+    [
+        ("start", "a job starts only once"),
+        ("delete", "wait until the job has ended, or stop it with stop_job"),
+        ("retry", "only a job that ended in error or was stopped can run again"),
+        ("sign", "call get_job_status for the job's status"),
+    ],
+)
+def test_who_asks_for_something_that_the_status_of_a_job_forbids_is_told_what_to_do(action: str, hint: str) -> None:
+    error = from_job_error(JobStateError("j", "started", action))
+
+    assert error.data["hint"].startswith(hint)
+    assert error.data["action"] == action

@@ -248,6 +248,34 @@ def test_a_request_that_swallows_its_cancellation_is_cancelled_again(monkeypatch
     assert swallowed == 3
 
 
+def test_a_request_that_ends_slowly_is_not_cancelled_without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow_control, "LEFT_BEHIND_S", 0.01)
+    monkeypatch.setattr(flow_control, "_CANCEL_EVERY_S", 3600.0)
+    cancelled = 0
+
+    async def slow(first: asyncio.Event, end: asyncio.Event) -> None:
+        nonlocal cancelled
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                cancelled += 1
+                first.set()
+
+    async def main() -> None:
+        async with served() as (one, _):
+            first, end = asyncio.Event(), asyncio.Event()
+            one.flow.begin(slow(first, end))
+            leaving = asyncio.ensure_future(one.flow.leave_behind())
+            await asyncio.wait_for(first.wait(), GENEROUS_S)
+            await turns()
+            end.set()
+            await asyncio.wait_for(leaving, GENEROUS_S)
+
+    asyncio.run(main())
+    assert cancelled == 1
+
+
 def test_a_defect_of_an_answer_is_logged_and_makes_room(caplog: pytest.LogCaptureFixture) -> None:
     async def fail() -> None:
         raise ZeroDivisionError

@@ -211,6 +211,20 @@ def test_an_oversized_message_is_reported_before_its_end_has_come_and_is_not_kep
     assert len(framer._buffer) <= 100
 
 
+@pytest.mark.parametrize(
+    ("beginning", "ids", "is_batch"),
+    [(b'{"id":7,"method":"run_job","params":["', (7,), False), (b'[{"method":"run_job","params":["', (), True)],
+    ids=["its id is known", "it is a batch"],
+)
+def test_what_is_known_of_an_oversized_message_is_not_held_back_until_its_end(
+    beginning: bytes, ids: tuple[int, ...], is_batch: bool
+) -> None:
+    framer = Framer(100)
+
+    assert framer.feed(beginning + b"x" * 100) == [Oversized(max_bytes=100, ids=ids, is_batch=is_batch)]
+    assert framer.feed(b"x" * 1000) == []
+
+
 def test_a_message_of_exactly_the_limit_is_taken() -> None:
     assert frames_of([b'{"a":1}'], max_bytes=7) == [b'{"a":1}']
     assert frames_of([b'{"a":10}'], max_bytes=7) == [Oversized(max_bytes=7)]

@@ -16,6 +16,7 @@ Two rules, as Debian's cron has them:
 
 from __future__ import annotations
 
+import re
 from calendar import timegm
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -24,7 +25,12 @@ from typing import Final
 #: Within a day, no zone changes its offset and changes it back.
 _STEP_S: Final = 86_400
 _SECOND: Final = timedelta(seconds=1)
-
+_MONTHS: Final = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_DAYS: Final = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+#: The numbers of the names that months and days of the week have.
+_NUMBERS: Final = {name: n for names, first in ((_MONTHS, 1), (_DAYS, 0)) for n, name in enumerate(names, first)}
+#: A range with a step: its first value, its last value, and the step.
+_STEPPED_RANGE: Final = re.compile(r"(?<![\w-])([A-Z]+|[0-9]+)-([A-Z]+|[0-9]+)/[0-9]*[1-9][0-9]*(?![\w/])", re.I | re.A)
 
 #: By the word with which cronsim refuses a field: what may be there.
 _FIELDS: Final = {
@@ -59,7 +65,9 @@ def cron_in_words(cron: str) -> str:
     """
     from cronsim import CronSim
 
-    return str(CronSim(cron, datetime(2000, 1, 1)).explain())  # the time has no effect on the words
+    return str(
+        CronSim(_without_idle_steps(cron), datetime(2000, 1, 1)).explain()
+    )  # the time has no effect on the words
 
 
 def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:
@@ -77,6 +85,7 @@ def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:
         cronsim.CronSimError: The expression is invalid.
     """
     last_s = int(after_s // 1)
+    cron = _without_idle_steps(cron)
     fields = cron.split()
     at_times = len(fields) == 5 and not (fields[0].startswith("*") or fields[1].startswith("*"))
     try:
@@ -86,6 +95,16 @@ def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:
                 yield tick_s
     except (OverflowError, ValueError):  # the year 9999 has ended
         return
+
+
+def _without_idle_steps(cron: str) -> str:
+    """Leave out the step of a range of one value, such as `5-5/10`; cronsim would step on to the end of the field."""
+
+    def plain(found: re.Match[str]) -> str:
+        first, last = (_NUMBERS.get(word.upper(), word.lstrip("0") or "0") for word in found.groups())
+        return found[1] if str(first) == str(last) else found[0]
+
+    return _STEPPED_RANGE.sub(plain, cron)
 
 
 def _at_times(cron: str, zone: tzinfo, after_s: int) -> Iterator[int]:

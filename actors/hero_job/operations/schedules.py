@@ -88,7 +88,10 @@ class Schedule:
         if (self.cron is None) == (self.interval_s is None):
             raise JobInvalid("cron", "a schedule has either cron or interval_s")
         if self.interval_s is not None:
-            check_seconds("interval_s", self.interval_s, least=0.999)
+            check_seconds("interval_s", self.interval_s)
+            if self.interval_s < 1:
+                # The ids of its jobs have whole seconds, so two ticks in one second would be one job.
+                raise JobInvalid("interval_s", f"must be a number of seconds from 1, not {shown(self.interval_s)}")
         try:
             object.__setattr__(self, "overlap", Overlap(self.overlap))
         except ValueError as e:
@@ -133,10 +136,13 @@ class Schedule:
             JobInvalid: The cron expression or the time zone is invalid.
         """
         if self.interval_s is not None:
-            n = int(after_s // self.interval_s) + 1
+            n = int(after_s // self.interval_s)
             while True:
-                yield round(n * self.interval_s * 1000)
                 n += 1
+                tick_ms = round(n * self.interval_s * 1000)
+                # The division of a tick may fall just short of its number, because neither is exact.
+                if tick_ms > after_s * 1000:
+                    yield tick_ms
         # Only supervisors and creators of schedules need these.
         from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

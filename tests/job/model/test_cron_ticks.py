@@ -38,7 +38,7 @@ SECONDS = 4 * 3600
 def cron_field(draw: st.DrawFn, low: int, high: int) -> tuple[str, frozenset[int]]:
     """Draw a field as text, and its values."""
     every = range(low, high + 1)
-    match draw(st.sampled_from(["star", "step", "range", "values"])):
+    match draw(st.sampled_from(["star", "step", "range", "stepped range", "values"])):
         case "star":
             return "*", frozenset(every)
         case "step":
@@ -47,6 +47,11 @@ def cron_field(draw: st.DrawFn, low: int, high: int) -> tuple[str, frozenset[int
         case "range":
             first, last = sorted(draw(st.tuples(st.integers(low, high), st.integers(low, high))))
             return f"{first}-{last}", frozenset(range(first, last + 1))
+        case "stepped range":
+            first, last = sorted(draw(st.tuples(st.integers(low, high), st.integers(low, high))))
+            last = draw(st.sampled_from([first, last]))
+            step = draw(st.integers(1, (high - low) // 2))
+            return f"{first}-{last}/{step}", frozenset(range(first, last + 1, step))
         case _:
             values = draw(st.frozensets(st.integers(low, high), min_size=1, max_size=3))
             return ",".join(map(str, values)), values
@@ -171,6 +176,31 @@ def test_an_expression_without_any_time_is_refused_or_ends(cron: str) -> None:
         assert e.field == "cron"
     else:
         assert next(schedule.ticks_after(1.8e9), None) is not None
+
+
+@pytest.mark.parametrize(
+    ("cron", "same"),
+    [
+        ("5-5/10 0 * * *", "5 0 * * *"),
+        ("7,05-5/10,20 0 * * *", "5,7,20 0 * * *"),
+        ("0 0 * mar-MAR/2 *", "0 0 * 3 *"),
+        ("0 0 * * 3-wed/2", "0 0 * * 3"),
+        ("10-20/10 0 * * *", "10,20 0 * * *"),
+        ("5/20 0 * * *", "5,25,45 0 * * *"),
+    ],
+)
+def test_a_range_of_one_value_has_nothing_to_step_over(cron: str, same: str) -> None:
+    assert list(islice(cron_ticks(cron, ZoneInfo("UTC"), 1.8e9), 9)) == list(
+        islice(cron_ticks(same, ZoneInfo("UTC"), 1.8e9), 9)
+    )
+
+
+@pytest.mark.parametrize(
+    "cron", ["5-5/0 * * * *", "1-2-2/3 * * * *", "2-2/3/4 * * * *", "x-x/2 * * * *", "2-2/ * * * *"]
+)
+def test_a_range_of_one_value_hides_no_mistake(cron: str) -> None:
+    with pytest.raises(JobInvalid, match="the minute must be from 0 to 59"):
+        Schedule(name="s", job=JOB, cron=cron)
 
 
 def test_ticks_end_with_the_last_year_that_can_be_told() -> None:

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hero_job import JobInvalid, ScriptType
 from hero_job.client.store import Store
@@ -160,3 +162,30 @@ def test_a_schedule_that_is_made_again_knows_nothing_of_the_jobs_of_the_old_one(
 
     (due,) = store.run(schedules.due()).schedules
     assert due.last_job_id is None
+
+
+@given(
+    st.one_of(st.floats(1, 4), st.integers(10, 40_000).map(lambda tenths: tenths / 10), st.just(1.0005)),
+    st.integers(1_700_000_000_000, 1_900_000_000_000),
+)
+@example(41.4, 1_703_846_729_000)
+@example(4 / 3, 1_790_625_720_304)
+def test_every_tick_of_an_interval_is_later_than_the_one_before_and_has_a_job_of_its_own(
+    interval_s: float, after_ms: int
+) -> None:
+    schedule = Schedule(name="s", job=JOB, interval_s=interval_s)
+
+    found = [after_ms]
+    for _ in range(4):
+        found.append(next(schedule.ticks_after(found[-1] / 1000)))
+
+    assert found == sorted(set(found))
+    assert list(islice(schedule.ticks_after(after_ms / 1000), 4)) == found[1:]
+    assert len({schedule.job_at(tick).id for tick in found[1:]}) == 4
+    due, following = schedule.due(found[1], found[1])
+    assert (due, following) == (found[1:2], found[2])
+
+
+def test_an_interval_below_a_second_is_refused_because_two_of_its_ticks_would_be_one_job() -> None:
+    with pytest.raises(JobInvalid, match=r"interval_s.*from 1, not 0\.9995"):
+        Schedule(name="s", job=JOB, interval_s=0.9995)

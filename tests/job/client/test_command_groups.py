@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socketserver
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
@@ -22,6 +23,8 @@ from tests.job.conftest import MakeJob
 from tests.valkey_server import ValkeyServer
 
 MANY = 100
+#: By which redis-py names itself.
+LOGIN_COMMANDS = 2
 
 
 def on_store(url: str, test: Callable[[AsyncStore], Awaitable[None]]) -> None:
@@ -142,6 +145,7 @@ BROKEN = {
         StoreRefused,
         "READ",
     ),
+    "that the slot is elsewhere, without saying where": (b"-MOVED 1\r\n", StoreUnavailable, "not the Redis protocol"),
     "that it is full": (b"-ERR something\r\n", StoreRefused, "ERR something"),
 }
 COMMAND = re.compile(rb"^\*\d+\r", re.MULTILINE)
@@ -214,3 +218,72 @@ def test_a_replica_is_left_for_a_new_connection(breaking_server: BreakingServer)
             assert breaking_server.logins == logins
 
     on_store(f"redis://127.0.0.1:{breaking_server.server_address[1]}", test)
+
+
+@contextlib.asynccontextmanager
+async def scripted_server(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], *, login_s: float = 0
+) -> AsyncIterator[str]:
+    """Run a server in the loop of the test; `serve` gets each connection after its login. Yield its URL."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for _ in range(LOGIN_COMMANDS):
+                await read_command(reader)
+                await asyncio.sleep(login_s / LOGIN_COMMANDS)
+                writer.write(b"+OK\r\n")
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the client has closed
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(client, "127.0.0.1", 0)
+    async with server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def read_command(reader: asyncio.StreamReader) -> list[bytes]:
+    parts = []
+    for _ in range(int((await reader.readuntil(b"\r\n"))[1:])):
+        size = int((await reader.readuntil(b"\r\n"))[1:])
+        parts.append((await reader.readexactly(size + 2))[:-2])
+    return parts
+
+
+def test_an_answer_that_nobody_asked_for_is_nobodys() -> None:
+    strays = [b"$5\r\nstray\r\n", b"$5\r\nst"]  # behind the first answer of a connection; a half one, too
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            _, _, field = await read_command(reader)
+            writer.write(b"$%d\r\n%b\r\n" % (len(field), field) + (strays.pop() if strays else b""))
+
+    async def test() -> None:
+        async with scripted_server(serve) as url, AsyncStore(url) as store:
+            for name in ("first", "second", "third", "fourth"):
+                assert await store.run(Op(("HGET", "key", name), as_is)) == name
+
+    asyncio.run(test())
+
+
+def test_one_wait_covers_the_connection_and_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "ANSWER_TIMEOUT_S", 1.0)
+    closed_soon = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(0.9):
+            await reader.read(-1)
+            closed_soon.set()
+
+    async def test() -> None:
+        async with (
+            scripted_server(serve, login_s=1.0) as url,
+            AsyncStore(url) as store,
+        ):
+            with pytest.raises(StoreUnavailable, match="no answer within"):
+                await store.run(Op(("HGET", "key", "field"), as_is))
+            async with asyncio.timeout(30):
+                await closed_soon.wait()
+
+    asyncio.run(test())

@@ -3,7 +3,8 @@
 `CommandGroups` has one. It takes over a connection that redis-py has opened, because redis-py knows how to log in, and
 finds the primary; but its way of reading takes several times as long as the answers of short commands are worth.
 Invariants: an answer goes to the caller whose commands it belongs to, as soon as it is there; after an answer that
-cannot be read, or none in time, the connection is closed; and when it ends, every caller that waits on it is told.
+cannot be read, that belongs to no command, or that does not come in time, the connection is closed; and when it ends,
+every caller that waits on it is told.
 
 It relies on `_writer` and `_parser` of redis-py's connections. When that changes, no test of an `AsyncStore` passes.
 """
@@ -85,7 +86,8 @@ class CommandLine(asyncio.Protocol):
         self._under_way.extend(group)
         self._transport.write(b"".join([asked.packed for asked in group]))
         if self._timer is None:
-            self._timer = self._loop.call_later(ANSWER_TIMEOUT_S, self._check_time)
+            # Those who waited for the connection have waited already.
+            self._timer = self._loop.call_at(group[0].asked_at + ANSWER_TIMEOUT_S, self._check_time)
 
     def leave(self) -> None:
         """Send nothing more on it, and close it when all answers have come."""
@@ -112,8 +114,12 @@ class CommandLine(asyncio.Protocol):
         try:
             self._reader.feed(data)
             self._hand_out()
-        except InvalidResponse as e:
+        except (InvalidResponse, ValueError) as e:  # the latter of redis-py, at a MOVED without an address
             self.end(f"not the Redis protocol: {e}")
+        else:
+            if not self._under_way and self._reader.has_data():
+                # Kept, it would be taken for the answer to the next command.
+                self.end("the server sent an answer to no command")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.end(str(exc) if exc is not None else "the connection was closed by the server")

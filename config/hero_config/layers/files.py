@@ -6,6 +6,7 @@ Called by `load.py`. Invariant: a file that cannot be read is a problem; it neve
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hero_config.layers.line_numbers import find_lines
 from hero_config.layers.merge import FileLayer
 from hero_config.layers.problems import ConfigProblem
 from hero_config.layers.rust_supervisor import Translation, is_rust_config
+from hero_config.layers.toml_text import read_toml
 
 DROP_IN_FOLDER = "conf.d"
 
@@ -46,9 +48,12 @@ def read_files(path: Path) -> tuple[list[FileLayer], list[ConfigProblem]]:
 def _read(path: Path, *, drop_in: bool) -> FileLayer:
     source = str(path)
     try:
+        # To read a pipe would take until somebody writes to it; the main file may be one that a shell has made.
+        if drop_in and stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+            return _unreadable(source, "is not a file", drop_in=drop_in)
         text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
         # With a line feed at the end, an error in the last line has a line number too.
-        values = tomllib.loads(text + "\n")
+        values = read_toml(text + "\n")
     except FileNotFoundError:
         return _unreadable(source, "the file does not exist", drop_in=drop_in)
     except OSError as e:
@@ -77,7 +82,9 @@ def _not_toml(source: str, message: str, *, drop_in: bool) -> FileLayer:
     place = _PLACE.search(message)
     column = f" at column {place[2]}" if place else ""
     reason = message.removesuffix(place[0]) if place else message
-    expected = f"not TOML{column}: {reason}; text needs quotes, and a key may appear only once"
+    # A message without a place is about the whole text.
+    hint = "; text needs quotes, and a key may appear only once" if place else ""
+    expected = f"not TOML{column}: {reason}{hint}"
     return _unreadable(source, expected, line=int(place[1]) if place else None, drop_in=drop_in)
 
 

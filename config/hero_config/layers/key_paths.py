@@ -13,10 +13,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from hero_config.layers.toml_text import read_toml
 from hero_config.model.settings import Settings
 
 #: Keys and indexes of lists, from the top.
 KeyPath = tuple[str | int, ...]
+#: Most digits of an index. Python refuses to read numbers of thousands.
+_MAX_DIGITS = 9
 
 
 def dotted(path: KeyPath) -> str:
@@ -31,7 +34,7 @@ def path_of(parts: Iterable[str]) -> KeyPath:
         if path and path[-1] == "env":
             path.append(part)
         else:
-            path.append(int(part) if part.isdecimal() else part.lower())
+            path.append(int(part) if part.isdecimal() and len(part) <= _MAX_DIGITS else part.lower())
     return tuple(path)
 
 
@@ -50,7 +53,7 @@ def parse_value(path: KeyPath, text: str) -> Any:
     if (field is None and len(path) > 1) or (field is not None and _takes_string(field.annotation)):
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return read_toml(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, KeyError):
         return text
 

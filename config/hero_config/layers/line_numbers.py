@@ -32,7 +32,7 @@ def find_lines(text: str) -> dict[KeyPath, int]:
     counts: dict[KeyPath, int] = {}
     table: KeyPath = ()
     inside_string = False
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         opens = len(_TRIPLE.findall(line)) % 2 == 1
         if not inside_string:
             if header := _HEADER.match(line):
@@ -63,6 +63,8 @@ def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
         # A list of tables begins at its first table.
         if (number := lines.get(here, lines.get((*here, 0)))) is not None:
             return number
+        if length == len(path) and (below := [n for at, n in lines.items() if at[:length] == path]):
+            return min(below)  # it is a table that only keys such as `rpc.rights.callers` make
     return None
 
 

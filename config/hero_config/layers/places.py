@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
+from hero_config.layers.toml_text import read_toml
+
 #: Below the folder in which a program is started.
 LOCAL_CONFIGS: Final = (Path("hero.toml"), Path(".hero/hero.toml"))
 SYSTEM_CONFIG: Final = Path("/etc/hero/hero.toml")
@@ -194,7 +196,7 @@ def _values_of(path: Path) -> Iterator[tuple[str, tuple[Any, str]]]:
     try:
         files = [path, *(sorted(p for p in drop_ins.glob("*.toml") if not p.name.startswith(".")))]
         for file in files:
-            content = tomllib.loads(file.read_text("utf-8"))
+            content = read_toml(file.read_text("utf-8"))
             # The config of the Rust system's supervisor has its URL at the top.
             yield "store.redis_url", (content.get("redis_url"), str(file))
             for section in ("store", "embedded", "rpc"):

@@ -136,10 +136,19 @@ def _origin_of(error: ErrorDetails, layers: Layers) -> Origin:
         if len(at) == len(path) + 1 and at[: len(path)] == path and str(at[-1]) in named and at != ("actors",)
     ]
     if not path:
-        concerned += [
-            layers.origin(("actors", index))
+        entries = {
+            index
             for index, entry in enumerate(layers.values.get("actors", ()))
             if isinstance(entry, dict) and str(entry.get("name") or entry.get("type")) in named
+        }
+        concerned += [
+            origin
+            for at, origin in layers.origins.items()
+            if at[:1] == ("actors",)
+            and at[1:2]
+            and at[1] in entries
+            # A file has the place of the entry, a variable or flag only that of its key.
+            and (len(at) == 2 or (origin.kind in ("variable", "flag") and str(at[2]) in named))
         ]
     return max(concerned, key=lambda origin: (origin.rank, origin.line or 0), default=layers.origin(path) or DEFAULT)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _dangerous(config: Config) -> Iterator[tuple[KeyPath, str]]:
         )
     for path in (*_given(config, "rpc", "tls_cert", "tls_key"), *_given(config, "embedded", "binary")):
         name = str(getattr(getattr(settings, str(path[0])), str(path[1])))
-        if not shutil.which(name) and not Path(name).is_file():
+        if not shutil.which(name) and _is_missing(Path(name).is_file):
             yield path, f"no such file on this machine: {name}"
 
 
@@ -126,10 +126,20 @@ def _actors(config: Config) -> Iterator[tuple[KeyPath, str]]:
 
 def _places(at: KeyPath, actor: ActorSettings) -> Iterator[tuple[KeyPath, str]]:
     """Find folders and programs that this machine does not have."""
-    if actor.cwd and not Path(actor.cwd).is_dir():
+    if actor.cwd and _is_missing(Path(actor.cwd).is_dir):
         yield (*at, "cwd"), f"no such folder on this machine: {actor.cwd}"
     if actor.command and "{" not in actor.command[0] and not shutil.which(actor.command[0], path=actor.env.get("PATH")):
         yield (*at, "command"), f"no such program on this machine: {actor.command[0]}"
+
+
+def _is_missing(look: Callable[[], bool]) -> bool:
+    """Tell whether a file or folder is missing; one that this user may not look at, the service may."""
+    try:
+        return not look()
+    except PermissionError:
+        return False
+    except OSError:  # the name is too long for any file
+        return True
 
 
 def _files(config: Config) -> Iterator[ConfigProblem]:

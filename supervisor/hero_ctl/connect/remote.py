@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hero_client.remote.errors import ServerUnusable
+from hero_config.layers.toml_text import read_toml
 
 if TYPE_CHECKING:
     from hero_client.remote.server import RemoteServer
@@ -95,7 +96,7 @@ def _read(path: Path) -> dict[str, Any]:
     import tomllib  # few users have this file
 
     try:
-        content = tomllib.loads(text.decode("utf-8"))
+        content = read_toml(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ServerUnusable(f"{path} is not TOML: {e}") from e
     if "token" in json.dumps(content, default=str) and path.stat().st_mode & 0o077:

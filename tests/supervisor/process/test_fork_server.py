@@ -1,12 +1,17 @@
-"""The supervisor's side of the fork server: what happens when the files that it has loaded change."""
+"""The supervisor's side of the fork server: what follows a change of its files, and its end."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 
+import pytest
+
+from hero_supervisor.process import fork_server
 from hero_supervisor.process.fork_server import ForkServer
 from hero_supervisor.process.spec import passed_on
 from tests.eventually import eventually_async
@@ -40,5 +45,27 @@ def test_server_whose_files_have_changed_is_replaced_immediately_and_the_actor_i
         finally:
             server.want(False)
         assert server.pid is None
+
+    run(test)
+
+
+def test_next_actor_after_the_end_of_a_server_has_another_one_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork_server, "_PAUSE_S", 0.0)
+    environ = passed_on(os.environ)
+
+    async def test() -> None:
+        ended = asyncio.Event()
+        server = ForkServer(environ, lambda: None if server.pid else ended.set())
+        server.want(True)
+        try:
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+            await ended.wait()
+            assert server.fork([], environ, 0, 0) is None, "this one is executed"
+            assert server.loading
+        finally:
+            server.want(False)
+        assert server.fork([], environ, 0, 0) is None
+        assert not server.loading, "nobody wants it"
 
     run(test)

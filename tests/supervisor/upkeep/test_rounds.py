@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from hero_job import JobLimits
+from hero_job import JobBuilder, JobLimits
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.cancellation import end_task
 from hero_job.operations.actor_operations import Recoveries
+from hero_job.operations.admin_operations import MOST_ENDED
 from hero_job.operations.operations import Operations
 from hero_job.operations.schedules import Schedule, Schedules
 from hero_job.protocol.op import Op
 from hero_supervisor.upkeep.damage_watch import DamageWatch
 from hero_supervisor.upkeep.due_jobs import DueJobs
+from hero_supervisor.upkeep.foreign_ends import ForeignEnds
 from hero_supervisor.upkeep.recovery import JobRecovery
 from tests.eventually import GENEROUS_S
 from tests.valkey_server import ValkeyServer
@@ -107,6 +109,31 @@ def test_due_jobs_are_asked_for_twice_a_second_and_again_soon_after_something_wa
         await store.run(schedules.put(Schedule(name="s", job=job, interval_s=300_000_000), 1000))
         due = DueJobs(store, operations, schedules, limits=JobLimits(), roll=lambda: 0.0)
         assert await pauses.of(due.run(), 2) == pytest.approx([0.01, 0.5]), "a tick was fired, then nothing was due"
+
+    on_store(valkey, test)
+
+
+def test_one_round_moves_more_jobs_than_one_call_to_the_store(valkey: ValkeyServer, operations: Operations) -> None:
+    count = 2 * MOST_ENDED + 1
+
+    async def test(store: AsyncStore) -> None:
+        builder = JobBuilder().caller_id("c").context_id("x").script("1").script_type("osis").delay(3600)
+        ids = [await store.run(operations.create(builder.build(), start=True)) for _ in range(count)]
+        await store.run(Op(("ZADD", operations.keys.scheduled, *(part for i in ids for part in (1, i))), int))
+
+        due = DueJobs(store, operations, Schedules(operations.keys.namespace), limits=JobLimits(), roll=lambda: 0.0)
+        await due.run_once()
+
+        assert await store.run(Op(("LLEN", operations.keys.work("osis")), int)) == count
+
+    on_store(valkey, test)
+
+
+def test_ends_by_other_programs_are_looked_for_once_a_second(
+    valkey: ValkeyServer, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(store: AsyncStore) -> None:
+        assert await Pauses(monkeypatch).of(ForeignEnds(store, operations).run(), 3) == [1.0] * 3
 
     on_store(valkey, test)
 

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import threading
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from hero_job import StoreRefused, StoreUnavailable
 from hero_job.client.answers import reason_of_break
 from hero_job.client.async_store import AsyncStore
 from hero_job.client.connection import StoreConnection
+from hero_job.client.sharing.waking_read import WakingRead
 from hero_job.client.store import Store
 from hero_job.client.url import parse_url
 from hero_job.operations.operations import Operations
@@ -169,3 +171,16 @@ def test_a_connection_that_is_to_be_quick_waits_no_longer_for_an_operation(
 
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.1 s"):
         connection.run(never)
+
+
+def test_a_defect_is_not_taken_for_a_store_that_is_away(valkey: ValkeyServer) -> None:
+    class Defective(WakingRead):
+        async def ask(self, op: Op[Any]) -> Any:
+            raise RuntimeError("a defect")
+
+    async def main() -> None:
+        async with AsyncStore(valkey.url) as store:
+            with pytest.raises(RuntimeError, match="a defect"):
+                await store.run_aside(Defective(store._client), Op(("PING",), str))
+
+    asyncio.run(main())

@@ -38,6 +38,18 @@ def test_a_password_is_never_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://u:secret@h/1", "redis://u:***@h/1"),
+        ("redis://:secret@h/1", "redis://:***@h/1"),
+        ("redis://u@h/1", "redis://u@h/1"),
+    ],
+)
+def test_all_but_the_password_is_shown(text: str, shown: str) -> None:
+    assert parse_url(text).shown == shown
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("http://h", "must begin with"),

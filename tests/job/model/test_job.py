@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hero_job import Job, JobBuilder, JobInvalid, JobLimits, ScriptType
+from hero_job.model.fields.shown_values import type_word
 
 
 def complete() -> JobBuilder:
@@ -159,3 +160,18 @@ def test_env_var_adds_to_those_given() -> None:
 def test_the_limits_hold_for_a_job_made_without_the_builder() -> None:
     with pytest.raises(JobInvalid):
         Job(id="j", caller_id="", context_id="b", script="1", script_type=ScriptType.SAL)
+
+
+@pytest.mark.parametrize("job_id", ["batch:1", "Batch:1", "log:", "job:a:b"])
+def test_an_id_that_could_spell_the_key_of_something_else_is_refused(job_id: str) -> None:
+    with pytest.raises(JobInvalid, match=f"must not begin with '{job_id.partition(':')[0]}:'") as refused:
+        JobBuilder().id(job_id).caller_id("c").context_id("x").script_type("osis").script("1").build()
+    assert refused.value.field == "id"
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [(None, "null"), (True, "true or false"), (1.5, "a number"), ("", "a string"), ([], "an array"), ({}, "an object")],
+)
+def test_types_are_named_as_json_names_them(value: object, word: str) -> None:
+    assert type_word(value) == word

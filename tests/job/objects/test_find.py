@@ -247,3 +247,11 @@ def test_words_are_the_same_in_objects_and_queries(text: str) -> None:
         assert " " not in word
         assert ":" not in word
         assert word.encode()
+
+
+def test_names_and_values_of_a_map_are_found(bench: ObjectBench) -> None:
+    fields = {"title": {"colour": "Dark blue", "sizes": [7, {"least": "tiny"}]}}
+    bench.run(bench.objects.put(OWNER, TYPE, "a1", fields, indexed=INDEXED))
+
+    for query in ("colour", "title:blue", "7", "least", "tiny"):
+        assert bench.run(find_objects(bench.objects, OWNER, TYPE, query, indexed=INDEXED)).sids == ["a1"], query

@@ -83,6 +83,15 @@ def test_each_stray_is_reported_with_its_trouble(
     }  # fmt: skip
 
 
+def test_a_damaged_job_in_a_queue_hides_no_other_one(store: Store, operations: Operations) -> None:
+    command(store, "SET", operations.keys.job("damaged"), "no hash")
+    command(store, "RPUSH", operations.keys.work("osis"), "damaged", "nobody")
+
+    done = store.drive(survey(operations))
+
+    assert found(done) == {"damaged": Trouble.DAMAGED, "nobody": Trouble.NO_SUCH_JOB}
+
+
 def test_a_job_that_has_just_moved_is_not_reported(store: Store, operations: Operations, make_job: MakeJob) -> None:
     on_its_way = submit(store, operations, make_job)
     command(store, "LREM", operations.keys.work("osis"), 1, on_its_way)

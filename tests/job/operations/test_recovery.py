@@ -292,3 +292,46 @@ def test_an_incarnation_that_left_in_order_is_not_looked_at_again(
     store.run(make_actor().leave())
 
     assert store.run(recoveries.buried()) == []
+
+
+def test_a_claimed_job_whose_key_is_no_hash_is_ended_and_says_so(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit_many(store, operations, make_job, 1)
+    dead = make_actor()
+    assert len(store.run(dead.turn(0, [], 1)).jobs) == 1
+    key = operations.keys.job(job_id)
+    store.run_many([Op(("DEL", key), int), Op(("SET", key, "no hash"), str)])
+
+    store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
+
+    reply = store.wait_reply(operations, job_id, 1)
+    assert (reply.error_kind, reply.error) == ("damaged", "the job's key does not hold a hash")
+
+
+def test_a_job_that_was_being_stopped_by_another_actor_is_left_to_that_one(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
+) -> None:
+    """Its id is left in a list of the dead actor as well."""
+    (job_id,) = submit_many(store, operations, make_job, 1)
+    dead, runs = make_actor(), make_actor()
+    assert len(store.run(runs.turn(0, [], 1)).jobs) == 1
+    assert store.run(operations.stop(job_id)) is JobStatus.STOPPING
+    store.run(Op(("RPUSH", operations.keys.claimed(dead.entry.incarnation, 0), job_id), int))
+
+    store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True))
+
+    assert store.run(operations.status(job_id)) is JobStatus.STOPPING
+
+
+def test_a_job_that_the_dead_was_stopping_has_stopped(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor, recoveries: Recoveries
+) -> None:
+    (job_id,) = submit_many(store, operations, make_job, 1)
+    dead = make_actor()
+    assert len(store.run(dead.turn(0, [], 1)).jobs) == 1
+    assert store.run(operations.stop(job_id)) is JobStatus.STOPPING
+
+    assert store.run(recoveries.recover(dead.entry.incarnation, proven_dead=True)).handed_back == []
+
+    assert store.run(operations.status(job_id)) is JobStatus.STOPPED

@@ -63,9 +63,10 @@ def _run() -> None:
     except HeroJobError as e:
         from hero_ctl.output.console import between_words
         from hero_ctl.output.error_messages import explain
+        from hero_ctl.output.visible import visible
 
         message = explain(e)
-        print(between_words(message.text), file=sys.stderr)  # noqa: T201  # a command prints its errors
+        print(between_words(visible(message.text)), file=sys.stderr)  # noqa: T201  # a command prints its errors
         sys.exit(message.code)
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from hero_ctl.exits import CtlExitCode
+from hero_ctl.output.visible import visible
 
 PREFIX = "heroctl: "
 _CONTROL = re.compile(r"\x1b\[[;?0-9]*[A-Za-z]")
@@ -35,7 +36,7 @@ def print_result(text: str) -> None:
 
 def print_note(text: str, prefix: str = PREFIX) -> None:
     """Tell the user something that is not part of the result."""
-    echo(between_words(f"{prefix}{text}"), err=True)
+    echo(between_words(visible(f"{prefix}{text}")), err=True)
 
 
 def between_words(text: str) -> str:
@@ -56,7 +57,7 @@ def between_words(text: str) -> str:
 def ask(question: str) -> bool:
     """Ask a question, and return whether the answer is yes."""
     # To standard error: standard output is for results only.
-    echo(f"{question} [y/N] ", nl=False, err=True)
+    echo(f"{visible(question)} [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from hero_ctl.output.console import echo, print_note
+from hero_ctl.output.visible import json_text
 from hero_ctl.output.widths import columns_of, cut, padded, terminal_width
 
 #: Version of the fields in `-o json` and `-o yaml`.
@@ -86,12 +87,12 @@ def print_rows(rows: Sequence[Row], listing: Listing, form: Format, *, bare: boo
     """
     match form:
         case Format.JSON if bare:
-            echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+            echo(json_text(list(rows), indent=2))
         case Format.JSON:
-            echo(json.dumps(_envelope(rows, listing), indent=2, ensure_ascii=False))
+            echo(json_text(_envelope(rows, listing), indent=2))
         case Format.JSONL:
             for row in rows:
-                echo(json.dumps(row, ensure_ascii=False))
+                echo(json_text(row))
         case Format.YAML:
             import yaml
 
@@ -120,7 +121,7 @@ def print_record(record: Row, kind: str, form: Format, draw: Callable[[], None],
         if form in (Format.JSON, Format.YAML):
             versioned = {"version": FIELDS_VERSION, "kind": kind, **record}
             if form is Format.JSON:
-                echo(json.dumps(versioned, indent=2, ensure_ascii=False))
+                echo(json_text(versioned, indent=2))
             else:
                 import yaml
 

@@ -6,10 +6,10 @@ Pure. Names are those of the API and of the job's hash in Redis.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from hero_ctl.output.visible import json_text
 from hero_job.model.fields.checks import ms_text
 from hero_job.model.job import JOB_FIELDS
 from hero_job.model.overview.pages import ListedBatch
@@ -19,8 +19,8 @@ from hero_job.operations.schedules import Schedule
 
 
 def to_json(value: object) -> str:
-    """Indented JSON that keeps non-ASCII characters as they are."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Indented JSON; see `json_text`."""
+    return json_text(value, indent=2)
 
 
 def record_as_json(record: JobRecord) -> dict[str, Any]:

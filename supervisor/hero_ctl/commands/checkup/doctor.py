@@ -12,6 +12,7 @@ from hero_ctl.connect.remote import find_server
 from hero_ctl.connect.steps import open_store
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output.console import echo, print_note
+from hero_ctl.output.visible import visible
 from hero_ctl.output.widths import wrapped
 from hero_ctl.parameters import Option
 from hero_job.model.errors import JobInvalid, StoreUrlInvalid
@@ -115,9 +116,9 @@ def _note_unused_profile(store: StoreOptions) -> str:
 def _print(found: list[Finding]) -> None:
     for finding in found:
         begin = f"{_MARKS[finding.level]}  {finding.area:<7} "
-        echo(begin + wrapped(finding.text, indent=len(begin), begin=len(begin)))
+        echo(begin + wrapped(visible(finding.text), indent=len(begin), begin=len(begin)))
         if finding.cure:
-            echo(f"{'':17} -> {wrapped(finding.cure, indent=21, begin=21)}")
+            echo(f"{'':17} -> {wrapped(visible(finding.cure), indent=21, begin=21)}")
     problems = sum(finding.level == "problem" for finding in found)
     warnings = sum(finding.level == "warning" for finding in found)
     counted = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((problems, "problem"), (warnings, "warning"))]

@@ -13,6 +13,7 @@ from hero_ctl.connect.store import namespace_of, open_supervisor, remote_of
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import StoreOptions
 from hero_ctl.output.console import echo, fail, print_note
+from hero_ctl.output.visible import json_text, visible
 from hero_ctl.parameters import Option
 from hero_job.operations.events import BEGINNING, Entry, Events, entries_after, order
 
@@ -58,7 +59,7 @@ def events(
             lines = (line for entry in entries for line in ([_actor_event(entry)] if actors else _job_events(entry)))
         for line in lines:
             if not wanted or line.get("job_id") in wanted:
-                echo(json.dumps(line, ensure_ascii=False) if as_json else "  ".join(_words(line)))
+                echo(json_text(line) if as_json else visible("  ".join(_words(line))))
 
 
 def _entries(supervisor: Supervisor, stream: str, cursor: str, *, follow: bool) -> Iterator[Entry]:

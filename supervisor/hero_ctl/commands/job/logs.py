@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -13,6 +12,7 @@ from hero_ctl.connect.store import is_remote, open_supervisor
 from hero_ctl.options import JobId, StoreOptions
 from hero_ctl.output.console import print_note, print_result
 from hero_ctl.output.json_views import time_text
+from hero_ctl.output.visible import json_text
 from hero_ctl.parameters import Option
 from hero_job.model.views import LogLine
 from hero_job.operations.events import BEGINNING, Events
@@ -89,4 +89,4 @@ def _note_dropped(supervisor: Supervisor, job_id: str, kept: int) -> None:
 
 def _as_json(line: LogLine) -> str:
     shown = {"cursor": line.cursor, "at": time_text(line.at_ms), "level": line.level, "text": line.text}
-    return json.dumps(shown, ensure_ascii=False)
+    return json_text(shown)

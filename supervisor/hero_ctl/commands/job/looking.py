@@ -13,6 +13,7 @@ from hero_ctl.output.console import echo, fail, print_note, print_result
 from hero_ctl.output.formats import Format, print_record, print_rows, repeat
 from hero_ctl.output.json_views import record_as_json, to_json
 from hero_ctl.output.tables import JOBS, print_facts, took
+from hero_ctl.output.visible import visible
 from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import JobFailed, WaitTimeout
 from hero_job.model.overview.explanation import WaitReason
@@ -108,7 +109,7 @@ def wait(
             except WaitTimeout:
                 ended = supervisor.get_job_status(job_id).value
                 code = code or CtlExitCode.NOT_ENDED
-            print_result(f"{job_id}  {ended.splitlines()[0]}")
+            print_result(visible(f"{job_id}  {ended.splitlines()[0]}"))
     if code:
         raise SystemExit(code)
 

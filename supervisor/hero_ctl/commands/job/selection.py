@@ -19,6 +19,7 @@ from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import live
 from hero_ctl.output.console import confirm, echo, fail, print_note
 from hero_ctl.output.error_messages import explain
+from hero_ctl.output.visible import visible
 from hero_ctl.parameters import Argument, Option
 from hero_job.model.errors import HeroJobError, StoreUnavailable
 from hero_job.model.job import ScriptType
@@ -221,7 +222,7 @@ def choose(
         ids = read_ids(job_ids or ())
     if dry_run:
         for job_id in ids:
-            echo(job_id)
+            echo(visible(job_id) if sys.stdout.isatty() else job_id)
         print_note(f"{len(ids)} jobs; without --dry-run: {verb.lower()}")
         raise SystemExit
     if not ids:
@@ -262,7 +263,7 @@ def each(ids: Sequence[str], act: Callable[[str], str]) -> None:
             code = code or message.code
         else:
             if said:
-                echo(said if len(ids) == 1 else f"{job_id}  {said}")
+                echo(said if len(ids) == 1 else visible(f"{job_id}  {said}"))
     if code:
         raise SystemExit(code)
 

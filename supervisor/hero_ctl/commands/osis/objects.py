@@ -11,6 +11,7 @@ from hero_ctl.connect.store import open_supervisor
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.options import Json, StoreOptions
 from hero_ctl.output.console import echo, fail
+from hero_ctl.output.visible import json_text
 from hero_ctl.parameters import Argument, Option
 from hero_job.model.objects.errors import ObjectNotFound
 
@@ -57,4 +58,4 @@ def get(
         except ObjectNotFound as e:
             fail(str(e), CtlExitCode.UNKNOWN_JOB)
     for one in versions:
-        echo(json.dumps(one, ensure_ascii=False))
+        echo(json_text(one))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from hero_ctl.commands.osis.shared import ContextId
@@ -10,6 +9,7 @@ from hero_ctl.commands.osis.source import object_source
 from hero_ctl.connect.store import open_supervisor
 from hero_ctl.options import StoreOptions
 from hero_ctl.output.console import echo
+from hero_ctl.output.visible import json_text
 from hero_ctl.parameters import Argument
 
 AclWord = Annotated[str, Argument(metavar="CHANGE", help="grant or revoke a right; join or leave a group.")]
@@ -19,7 +19,7 @@ def acl_show(*, context: ContextId, store: StoreOptions) -> None:
     """Print who may do what with the objects of a context, besides its owner, as JSON."""
     with open_supervisor(store) as supervisor:
         rights = object_source(supervisor, store).rights(context)
-    echo(json.dumps(rights, indent=2, ensure_ascii=False))
+    echo(json_text(rights, indent=2))
 
 
 def acl_set(

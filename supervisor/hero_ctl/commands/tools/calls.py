@@ -12,6 +12,7 @@ from hero_ctl.options import OutputOptions, ServiceOptions
 from hero_ctl.output.console import echo, fail
 from hero_ctl.output.formats import print_record
 from hero_ctl.output.tables import print_facts
+from hero_ctl.output.visible import json_text
 from hero_ctl.parameters import Argument
 
 
@@ -38,7 +39,7 @@ def rpc(
 ) -> None:
     """Call a JSON-RPC method of the service, and print its result: a text as it is, everything else as JSON."""
     result = ask_supervisor(service, method, _parse(params))
-    echo(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False))
+    echo(result if isinstance(result, str) else json_text(result, indent=2))
 
 
 def _parse(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,20 @@ def test_invalid_usage_is_reported_and_exits_with_2(flags: tuple[str, ...], name
     assert named in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_password_does_not_stay_among_the_arguments_which_all_users_can_read() -> None:
+    flags = ("--type", "osis", "--redis-url", "unix://:secret@/nowhere.sock")
+    with subprocess.Popen([sys.executable, "-m", "hero_actor", *flags], stderr=subprocess.DEVNULL) as actor:
+        try:
+
+            def is_hidden() -> bool:
+                arguments = Path(f"/proc/{actor.pid}/cmdline").read_bytes()
+                return b"hero_actor" in arguments and b"secret" not in arguments
+
+            eventually(is_hidden)
+        finally:
+            actor.kill()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ from hero_job.model.objects.words import index_entries, object_words, words_of
 from hero_job.operations.objects import find
 from hero_job.operations.objects.find import find_objects, list_objects
 from hero_job.operations.objects.guard import ObjectAccess
+from hero_job.operations.objects.object_damage import damaged_objects
 from hero_job.operations.objects.objects import Objects
+from hero_job.operations.operations import Operations
+from hero_job.protocol.op import Op
 from tests.job.objects.conftest import BOB, INDEXED, OWNER, TYPE, ObjectBench
 
 NOTES = {
@@ -255,3 +258,15 @@ def test_names_and_values_of_a_map_are_found(bench: ObjectBench) -> None:
 
     for query in ("colour", "title:blue", "7", "least", "tiny"):
         assert bench.run(find_objects(bench.objects, OWNER, TYPE, query, indexed=INDEXED)).sids == ["a1"], query
+
+
+def test_the_object_that_is_damaged_is_the_one_that_is_named(
+    bench: ObjectBench, store: Store, operations: Operations
+) -> None:
+    for sid in ("a1", "b2", "c3"):
+        bench.put(OWNER, sid, "sound")
+    store.run(Op(("HSET", bench.objects.keys.objects(TYPE, "alice")[0], "b2", "no object"), int))
+
+    (damaged,) = store.drive(damaged_objects(operations))
+
+    assert damaged.name == f"{TYPE} b2 in alice"

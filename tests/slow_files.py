@@ -28,6 +28,7 @@ SECONDS = {
     "tests/supervisor/rpc/emit/test_rust.py": 100,
     "tests/acceptance/test_published.py": 45,
     "tests/actor/test_turns_ahead.py": 45,
+    "tests/supervisor/rpc/tcp/test_plain_posts_differ.py": 30,
     "tests/chaos/test_any_interleaving.py": 45,
     "tests/ctl/commands/test_job_control.py": 45,
     "tests/deploy/test_k8s.py": 45,

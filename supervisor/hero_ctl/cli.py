@@ -5,6 +5,7 @@ The imports at the top are few, so that Ctrl-C during the other imports reaches 
 
 from __future__ import annotations
 
+import codecs
 import importlib
 import os
 import signal
@@ -20,8 +21,8 @@ def main() -> None:
     from hero_process.inherited import reset_inherited
 
     reset_inherited(service=False)
-    # A result may hold bytes of a foreign program that are not UTF-8; they are printed unchanged.
-    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+    codecs.register_error("heroctl", _encode)
+    for stream, errors in ((sys.stdout, "heroctl"), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors)
     try:
@@ -30,10 +31,13 @@ def main() -> None:
     except BrokenPipeError:
         _end_silently()
     except OSError as e:
-        # Standard output is on a full disk, for example. Without /dev/null there, Python would try again at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"heroctl: {e.strerror or e}", file=sys.stderr)  # noqa: T201
-        sys.exit(CtlExitCode.FAILED)
+        # Standard output is on a full disk, for example.
+        from hero_ctl.output.console import discard, echo
+
+        discard(sys.stdout)
+        echo(f"heroctl: {e.strerror or e}", err=True)
+        # Typer could not write that the usage is wrong.
+        sys.exit(getattr(e.__context__, "exit_code", CtlExitCode.FAILED))
     except KeyboardInterrupt:
         sys.exit(CtlExitCode.INTERRUPTED)
 
@@ -61,12 +65,12 @@ def _run() -> None:
     try:
         _command(words)()
     except HeroJobError as e:
-        from hero_ctl.output.console import between_words
+        from hero_ctl.output.console import between_words, echo
         from hero_ctl.output.error_messages import explain
         from hero_ctl.output.visible import visible
 
         message = explain(e)
-        print(between_words(visible(message.text)), file=sys.stderr)  # noqa: T201  # a command prints its errors
+        echo(between_words(visible(message.text)), err=True)
         sys.exit(message.code)
 
 
@@ -85,6 +89,24 @@ def _command(words: list[str]) -> Callable[[], Any]:
     from hero_ctl.app import build_app
 
     return build_app(words)
+
+
+def _encode(error: UnicodeError) -> tuple[bytes, int]:
+    r"""Write what the encoding of the terminal has no characters for.
+
+    A result may hold bytes of a foreign program that are not UTF-8; they are printed unchanged. Other characters become
+    `\u00e9`, which JSON reads as the same character.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    written = b""
+    for character in error.object[error.start : error.end]:
+        if "\udc80" <= character <= "\udcff":
+            written += character.encode("utf-8", "surrogateescape")
+        else:
+            units = character.encode("utf-16-be", "surrogatepass").hex()
+            written += "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4)).encode()
+    return written, error.end
 
 
 def _end_silently() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from hero_ctl.exits import CtlExitCode
 from hero_ctl.output.visible import visible
@@ -23,8 +24,21 @@ def echo(text: object = "", *, nl: bool = True, err: bool = False) -> None:
     """
     stream = sys.stderr if err else sys.stdout
     shown = str(text) if stream.isatty() else _CONTROL.sub("", str(text))
-    stream.write(f"{shown}\n" if nl else shown)
-    stream.flush()
+    try:
+        stream.write(f"{shown}\n" if nl else shown)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        if not err:
+            raise
+        # It is on a full disk, for example. What the command does, and its exit code, do not depend on its notes.
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let a stream that cannot be written to lead nowhere; else Python tries again at its exit, and ends with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_result(text: str) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.figures.compare import Series, markdown, take_other
 from benchmarks.figures.machine import describe_machine
-from benchmarks.figures.processes import ProcessFailed, call
+from benchmarks.figures.processes import ProcessFailed, call, end_like_ctrl_c
 from benchmarks.figures.record import FILE_VARIABLE, read_records
 from benchmarks.figures.server import connect, valkey
 
@@ -192,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, it ends all processes of the run
+    end_like_ctrl_c()
     try:
         code = main()
     except KeyboardInterrupt:

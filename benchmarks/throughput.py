@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -27,7 +26,7 @@ from benchmarks.figures.ceiling import measure_ceiling
 from benchmarks.figures.environments import EnvironmentNotMade
 from benchmarks.figures.machine import describe_machine
 from benchmarks.figures.measure import Figures, Sizes, measure_round
-from benchmarks.figures.processes import ProcessFailed
+from benchmarks.figures.processes import ProcessFailed, end_like_ctrl_c
 from benchmarks.figures.record import record
 from benchmarks.figures.report import markdown_table, percentile, ratios
 from benchmarks.figures.server import connect, valkey
@@ -162,7 +161,7 @@ def _families(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, it ends all processes of the run
+    end_like_ctrl_c()
     try:
         code = main()
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -22,6 +23,22 @@ class ProcessFailed(Exception):
         self.code = code
         program = " ".join(Path(part).name if "/" in part else part for part in command[:4])
         super().__init__(f"{program}: exit code {code}\n{tail}")
+
+
+def end_like_ctrl_c(again_s: float = 20.0) -> None:
+    """Have SIGTERM end the program as Ctrl-C does, so that it ends its processes before.
+
+    Args:
+        again_s: Python drops an exception that a signal raises in a destructor. So it is raised again after so many
+            seconds, until the program has ended.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, again_s)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, interrupt)
 
 
 def _die_with_parent() -> None:

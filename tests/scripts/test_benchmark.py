@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,30 @@ def test_interrupted_run_leaves_no_process(tmp_path: Path) -> None:
 
     assert actor
     eventually(lambda: not any(alive(p) for p in everything), what="server and actor have ended")
+
+
+def test_an_interrupt_that_falls_into_a_destructor_still_ends_the_program() -> None:
+    program = """
+import os, signal, time
+from benchmarks.figures.processes import end_like_ctrl_c
+
+class Falls:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000): pass  # the handler runs here, and Python drops what it raises
+
+end_like_ctrl_c(again_s=0.1)
+Falls()
+print("goes on", flush=True)
+time.sleep(600)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROGRAM.parent.parent, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "goes on\n"
+    assert "Exception ignored" in done.stderr
+    assert done.returncode == -signal.SIGINT
 
 
 def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -163,10 +163,10 @@ def answers(server: RunningServer, pieces: Sequence[bytes], pause_s: float) -> l
         head, _, rest = data.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         if length is None:  # h11 refuses in pieces if it has seen a request of HTTP/1.1, and the plain ones it has not
-            head = head.replace(b"\r\nTransfer-Encoding: chunked", b"")
+            head = re.sub(rb"(?i)\r\ntransfer-encoding: chunked", b"", head)
             rest = re.sub(rb"\A1e\r\n|\r\n0\r\n\r\n\Z", b"", rest)
         size = int(length[1]) if length else len(rest)
-        found.append((head, rest[:size]))
+        found.append((head.lower(), rest[:size]))  # h11 itself writes `Connection` or `connection`
         data = rest[size:]
     return found
 

@@ -94,7 +94,12 @@ def test_axe_finds_nothing_on_any_page(deployment: Deployment, job_ids: list[str
         visit(page, place)
         expect(page.get_by_text("Loading…")).to_have_count(0)
         expect(page.locator("main").locator("h1, [role=alert]").first).to_be_visible()
-        if here := findings(page):
+        here = findings(page)
+        if any(name == "page-has-heading-one" for name, *_ in here):
+            # What was visible was a notice, or the page was drawn again meanwhile.
+            expect(page.locator("main").locator("h1").first).to_be_visible()
+            here = findings(page)
+        if here:
             found[place] = here
     assert found == {}
 

@@ -12,6 +12,7 @@ import pytest
 
 from hero_job import JobStatus
 from hero_job.client.store import Store
+from hero_job.model.errors import StoreRefused
 from hero_job.operations.actor_operations import Recoveries, Settlement
 from hero_job.operations.damaged_records import damaged_records, delete_damaged
 from hero_job.operations.events import Events
@@ -20,6 +21,7 @@ from hero_job.protocol.keys import KeyPart
 from hero_job.protocol.op import Op, as_is
 from tests.eventually import eventually
 from tests.job.conftest import MakeActor, MakeJob
+from tests.valkey_server import ValkeyServer
 
 #: The last id that a stream may have: behind it, nothing can be added.
 LAST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"
@@ -150,3 +152,17 @@ def test_a_key_of_another_type_is_named_and_deleted_and_then_jobs_run(
     ids = [store.run(operations.create(make_job(**options), start=True)) for options in ({}, {"delay": 0.001})]
     eventually(lambda: store.run(operations.admin.promote())[0] == 1)
     assert [job.id for job in store.run(actor.turn(0, [], 2)).jobs] == ids
+
+
+def test_a_user_who_may_not_write_events_deletes_none(own_valkey: ValkeyServer, make_job: MakeJob) -> None:
+    operations = Operations("t")
+    own_valkey.command("ACL", "SETUSER", "quiet", "on", ">secret", "~*", "&*", "+@all", "-xadd")
+    with Store(own_valkey.url) as store:
+        store.run(operations.create(make_job(), start=True))
+    with (
+        Store(own_valkey.url.replace("redis://", "redis://quiet:secret@")) as quiet,
+        pytest.raises(StoreRefused, match=r"(?i)xadd"),
+    ):
+        quiet.run(operations.create(make_job(), start=True))
+    with Store(own_valkey.url) as store:
+        assert store.run(Op(("XLEN", operations.keys.events), as_is)) == 1

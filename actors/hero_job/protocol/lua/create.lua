@@ -29,7 +29,11 @@ if start and not options and redis.call('EXISTS', key, ns .. REPLY .. id, ns .. 
   redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'updated_at', at, 'created_at', at,
     unpack(ARGV, FIRST_FIELD))
   redis.call('RPUSH', redis.pcall('HEXISTS', ns .. PAUSED, queue) == 1 and queue .. HELD or queue, id)
-  if type(redis.pcall('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')) == 'table' then
+  local noted = redis.pcall('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')
+  if type(noted) == 'table' then
+    if not string.find(noted.err, 'WRONGTYPE', 1, true) and not string.find(noted.err, 'has exhausted', 1, true) then
+      return noted
+    end
     redis.call('DEL', ns .. EVENTS) -- damaged: it begins anew, as with `write_over`
     redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')
   end

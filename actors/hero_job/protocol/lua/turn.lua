@@ -130,7 +130,11 @@ if next_settlement > settlements_end then
     event_count = event_count + 2
   end
   if claims == #ids and event_count <= 1000 then -- unpack has a limit of some thousand values
-    if event_count > 0 and type(try('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))) == 'table' then
+    local noted = event_count > 0 and try('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))
+    if type(noted) == 'table' then
+      if not string.find(noted.err, 'WRONGTYPE', 1, true) and not string.find(noted.err, 'has exhausted', 1, true) then
+        return noted
+      end
       call('DEL', ns .. EVENTS) -- damaged: it begins anew, as with `write_over`
       call('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))
     end

@@ -1,8 +1,8 @@
 """The asyncio runner of operations, on the client of redis-py.
 
 The supervisor and asyncio programs call it. Invariants: it sends nothing twice; operations use at most
-`max_connections` connections, and short ones share one more (`sharing/command_groups.py`); and so do all waits for
-replies, which follow the stream of job events (`waiting/`), so a thousand waiters cost one blocked command.
+`max_connections` connections; short ones share one more (`sharing/command_groups.py`); and all waits for replies share
+another, which follows the stream of job events (`waiting/`), so a thousand waiters cost one blocked command.
 """
 
 from __future__ import annotations

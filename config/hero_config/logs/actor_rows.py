@@ -7,7 +7,7 @@ from typing import Final
 _REPORT = "It is a defect of this product: report it with the traceback."
 
 ACTOR_ROWS: Final = (
-    ("actor.crashed", "An actor ended by a defect; its supervisor starts another one.", _REPORT),
+    ("actor.crashed", "An actor ended because of a defect; its supervisor starts another one.", _REPORT),
     (
         "actor.declared_dead",
         "An actor learned that it was taken for dead, because its beats did not arrive; it starts anew.",
@@ -90,7 +90,7 @@ ACTOR_ROWS: Final = (
         "A job did not end at its deadline and cannot be interrupted; its actor is replaced.",
         'Set `isolation = "process"` for such scripts.',
     ),
-    ("lane.crashed", "A lane failed by a defect; the actor ends and is replaced.", _REPORT),
+    ("lane.crashed", "A lane failed because of a defect; the actor ends and is replaced.", _REPORT),
     (
         "lane.results_lost",
         "An actor ended while the store was away, with results that it could not write; these jobs run again.",

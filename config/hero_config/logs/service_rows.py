@@ -202,7 +202,7 @@ SERVICE_ROWS: Final = (
     ("rpc.silent_client_dropped", "A client asked for nothing for too long and was disconnected.", ""),
     ("rpc.slow_reader_cut_off", "A client did not read its answers and was disconnected.", "Tell its owner."),
     ("rpc.socket_taken_over", "The Unix socket of a service that had died was replaced.", ""),
-    ("rpc.subscription_broken", "A subscription ended by a defect; its client was told.", _REPORT),
+    ("rpc.subscription_broken", "A subscription ended because of a defect; its client was told.", _REPORT),
     ("rpc.subscription_dropped", "A subscriber read too slowly, so its subscription ended; it was told.", ""),
     (
         "rpc.tls_handshakes_failed",
@@ -240,7 +240,7 @@ SERVICE_ROWS: Final = (
         "Correct it with `heroctl schedule add`.",
     ),
     ("schedule.skipped", "A schedule created no job, because its last one still runs.", "Give it a longer interval."),
-    ("service.defect", "The service ended by a defect.", _REPORT),
+    ("service.defect", "The service ended because of a defect.", _REPORT),
     ("service.ready", "The service has started; `ready` of its `of` processes are up.", ""),
     ("service.reloaded", "The config was loaded again; the names say what has changed.", ""),
     ("service.signal", "The service got a signal that asks for something, such as SIGHUP.", ""),

@@ -31,9 +31,7 @@ if start and not options and redis.call('EXISTS', key, ns .. REPLY .. id, ns .. 
   redis.call('RPUSH', redis.pcall('HEXISTS', ns .. PAUSED, queue) == 1 and queue .. HELD or queue, id)
   local noted = redis.pcall('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')
   if type(noted) == 'table' then
-    if not string.find(noted.err, 'WRONGTYPE', 1, true) and not string.find(noted.err, 'has exhausted', 1, true) then
-      return noted
-    end
+    if not (noted.err:find('WRONGTYPE') or noted.err:find('has exhausted')) then return noted end
     redis.call('DEL', ns .. EVENTS) -- damaged: it begins anew, as with `write_over`
     redis.call('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')
   end

@@ -132,18 +132,14 @@ if next_settlement > settlements_end then
   if claims == #ids and event_count <= 1000 then -- unpack has a limit of some thousand values
     local noted = event_count > 0 and try('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))
     if type(noted) == 'table' then
-      if not string.find(noted.err, 'WRONGTYPE', 1, true) and not string.find(noted.err, 'has exhausted', 1, true) then
-        return noted
-      end
+      if not (noted.err:find('WRONGTYPE') or noted.err:find('has exhausted')) then return noted end
       call('DEL', ns .. EVENTS) -- damaged: it begins anew, as with `write_over`
       call('XADD', ns .. EVENTS, 'MAXLEN', '~', args[8], '*', unpack(plain_events))
     end
     return { alive, refused, plain_jobs, jobs, at }
   end
 end
-
 -- PARTS
-
 local retention = read_retention(5)
 for i = 1, event_count, 2 do note_event(plain_events[i], plain_events[i + 1]) end
 

@@ -62,7 +62,7 @@ class AsyncStore:
         self.url = parse_url(url)
         self._primary = AsyncPrimary(self.url, connect_timeout_s) if self.url.mode is not Mode.SINGLE else None
         find = self._primary.find if self._primary is not None else None
-        self._client, self._sentinels = make_client(self.url, connect_timeout_s, find)
+        self._client = make_client(self.url, connect_timeout_s, find)
         if self._primary is not None:
             self._primary.pool = self._client.connection_pool
         # A follower of streams has a connection of its own and does not take a turn.
@@ -325,8 +325,6 @@ class AsyncStore:
         if self._primary is not None:
             self._primary.close()
         await self._client.aclose()
-        for client in self._sentinels:
-            await client.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,19 +5,16 @@ Invariant: redis-py sends nothing twice and sets no timeout of its own on a comm
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hero_job.client.connection import ANSWER_TIMEOUT_S
 from hero_job.client.redis_py import NoBackoff, Retry, Sentinel, redis_asyncio
-from hero_job.client.url import Address, Mode, StoreUrl
+from hero_job.client.url import Address, StoreUrl
 
 FindPrimary = Callable[[], Awaitable[Address]]
 
 
-def make_client(
-    url: StoreUrl, connect_timeout_s: float, find_primary: FindPrimary | None = None
-) -> tuple[Any, Sequence[Any]]:
+def make_client(url: StoreUrl, connect_timeout_s: float, find_primary: FindPrimary | None = None) -> Any:
     """Make a client for the server that a URL leads to.
 
     Args:
@@ -26,8 +23,7 @@ def make_client(
         find_primary: With sentinels or a cluster: gives the primary for each new connection.
 
     Returns:
-        The client, and the clients of the sentinels that it asks for the server; close them all. Untyped, as redis-py
-        returns whatever the server's answer parses to.
+        The client; close it. Untyped, as redis-py returns whatever the server's answer parses to.
     """
     common: dict[str, Any] = {
         # With a timeout of its own, redis-py would wait through asyncio.wait_for (see cancellation.py).
@@ -46,22 +42,17 @@ def make_client(
         common["ssl_check_hostname"] = url.options.get("ssl_check_hostname", "true").lower() not in ("false", "0", "no")
         if url.options.get("ssl_cert_reqs") == "none":
             common["ssl_check_hostname"] = False
-    if url.mode is not Mode.SINGLE:
-        # In a cluster, too: all keys of a namespace are in one slot, so its primary is to be found as behind sentinels.
-        asked: dict[str, Any] = {"socket_connect_timeout": connect_timeout_s, "socket_timeout": ANSWER_TIMEOUT_S}
-        for name in ("username", "password"):
-            if f"sentinel_{name}" in url.options:
-                asked[name] = url.options[f"sentinel_{name}"]
+    if find_primary is not None:
+        # redis-py has no other pool that asks for an address whenever it connects. It gets no sentinels: we ask them.
+        # In a cluster, too, all keys of a namespace are in one slot, so its primary is to be found as behind sentinels.
         make: Any = Sentinel
-        sentinel = make(list(url.hosts), sentinel_kwargs=asked, db=url.db, retry=never, **common)
-        client = _raw(sentinel.master_for(url.service))
-        if find_primary is not None:
-            client.connection_pool.get_master_address = find_primary
-        return client, sentinel.sentinels
+        client = _raw(make([], db=url.db, retry=never, **common).master_for(url.service))
+        client.connection_pool.get_master_address = find_primary
+        return client
     if url.path is not None:
-        return _raw(redis_asyncio.Redis(unix_socket_path=url.path, db=url.db, retry=never, **common)), ()
+        return _raw(redis_asyncio.Redis(unix_socket_path=url.path, db=url.db, retry=never, **common))
     host, port = url.hosts[0]
-    return _raw(redis_asyncio.Redis(host=host, port=port, db=url.db, retry=never, **common)), ()
+    return _raw(redis_asyncio.Redis(host=host, port=port, db=url.db, retry=never, **common))
 
 
 def _raw(client: Any) -> Any:

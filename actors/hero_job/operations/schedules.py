@@ -12,16 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import islice
 from typing import Any, Final
 
 import orjson
 
 from hero_job.model.damaged import DamagedRecord, RecordKind, read_each
 from hero_job.model.errors import JobInvalid
-from hero_job.model.fields.checks import check_length, check_route, check_seconds
+from hero_job.model.fields.checks import check_route, check_seconds, check_text
 from hero_job.model.fields.limits import MAX_WORD
-from hero_job.model.fields.shown_values import shown
+from hero_job.model.fields.shown_values import shown, type_word
 from hero_job.model.fields.spellings import FOREIGN_NAME
 from hero_job.model.job import DEFAULT_LIMITS, Job, JobLimits
 from hero_job.protocol import lua
@@ -83,8 +82,11 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check_route("name", self.name)
-        check_length("cron", self.cron or "", MAX_CRON)
-        check_length("tz", self.tz, MAX_WORD)
+        if self.cron is not None:
+            check_text("cron", self.cron, most=MAX_CRON)
+        check_text("tz", self.tz, most=MAX_WORD)
+        if not isinstance(self.job, Mapping):
+            raise JobInvalid("job", f"must have the fields of a job, not {type_word(self.job)}")
         if (self.cron is None) == (self.interval_s is None):
             raise JobInvalid("cron", "a schedule has either cron or interval_s")
         if self.interval_s is not None:
@@ -103,7 +105,7 @@ class Schedule:
         if self.job.keys() & {"id", FOREIGN_NAME["id"]}:
             raise JobInvalid("job", "must have no id: it consists of the schedule's name and the tick")
         self.job_at(0)
-        if isinstance(self.cron, str):
+        if self.cron is not None:
             _check_steps(self.cron)
         if next(self.ticks_after(0.0), None) is None:
             raise JobInvalid("cron", f"{shown(self.cron)}: there is no such time")
@@ -184,13 +186,14 @@ class Schedule:
         """
         passed = [tick_ms]
         following: int | None = None
-        for tick in islice(self.ticks_after(tick_ms / 1000), MAX_MISSED):
+        for tick in self.ticks_after(tick_ms / 1000):
             if tick > now_ms:
                 following = tick
                 break
+            if len(passed) == MAX_MISSED:
+                following = next(self.ticks_after(now_ms / 1000), None)
+                break
             passed.append(tick)
-        else:
-            following = next(self.ticks_after(now_ms / 1000), None)
         match self.missed:
             case Missed.ALL:
                 return passed, following

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hero_job import JobInvalid, ScriptType
 from hero_job.client.store import Store
 from hero_job.operations.operations import Operations
-from hero_job.operations.schedules import Missed, Schedule, Schedules
+from hero_job.operations.schedules import MAX_MISSED, Missed, Schedule, Schedules
 
 JOB = {"caller_id": "a", "context_id": "b", "script": "1", "script_type": "osis"}
 
@@ -77,12 +78,12 @@ def test_after_a_century_only_a_bounded_number_of_ticks_is_made_up_for() -> None
 
     due, following = schedule.due(1000, 3_000_000_000_500)
 
-    assert len(due) == 1001
+    assert len(due) == MAX_MISSED == 1000
     assert following == 3_000_000_001_000
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    ("wrong", "named"),
     [
         ({"cron": "* * *"}, "cron"), ({"cron": "61 * * * *"}, "cron"), ({"cron": "* * * * *", "interval_s": 5}, "cron"),
         ({}, "cron"), ({"interval_s": 0.1}, "interval_s"), ({"cron": "* * * * *", "tz": "Mars/Olympus"}, "tz"),
@@ -91,11 +92,25 @@ def test_after_a_century_only_a_bounded_number_of_ticks_is_made_up_for() -> None
         ({"interval_s": 5, "job": {}}, "caller_id"),
     ],
 )  # fmt: skip
-def test_an_invalid_schedule_is_refused_with_the_name_of_the_field(fields: dict[str, Any], named: str) -> None:
+def test_an_invalid_schedule_is_refused_with_the_name_of_the_field(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(JobInvalid) as refused:
-        Schedule(**{"name": "s", "job": JOB, **fields})
+        Schedule(**{"name": "s", "job": JOB, **wrong})
 
     assert refused.value.field == named
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Schedule)])
+@pytest.mark.parametrize("value", [5, True, [1], {"a": 1}, b"x", "\ud800", float("nan"), object()])
+def test_a_value_of_any_other_type_is_refused_with_the_name_of_the_field(name: str, value: object) -> None:
+    schedule = {"name": "s", "job": JOB, "cron": None if name == "interval_s" else "* * * * *", name: value}
+    if (name, value) == ("interval_s", 5):
+        assert Schedule(**schedule).interval_s == 5  # type: ignore[arg-type]
+        return
+
+    with pytest.raises(JobInvalid) as refused:
+        Schedule(**schedule)  # type: ignore[arg-type]
+
+    assert refused.value.field == ("a" if (name, value) == ("job", {"a": 1}) else name)
 
 
 @pytest.mark.parametrize(

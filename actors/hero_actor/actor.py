@@ -235,7 +235,12 @@ class Actor:
             "give_up_s": options.lease_s,
             "log_dir": options.log_dir,
         }
-        self._new_batch = lambda: Batch(quarantine.new_run, wanted_stops, max_log_bytes=options.max_result_bytes)
+        self._new_batch = lambda: Batch(
+            quarantine.new_run,
+            wanted_stops,
+            max_log_bytes=options.max_result_bytes,
+            hold_s=options.lease_s / 2,
+        )
         self._lanes += (
             Lane(
                 number,

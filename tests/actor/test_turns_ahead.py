@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hero_job.model.status import JobStatus
+from hero_job.operations.actor_operations import Recoveries
 from tests.actor.conftest import StartActor
 from tests.actor.engines import TEST_ENGINE, noted
 from tests.actor.process import JobClient, make_job
@@ -52,3 +53,28 @@ def test_broken_connections_a_killed_store_and_slow_jobs_among_fast_ones_double_
     assert {n: counts[n] for n in range(len(made)) if counts[n] != 1} == {}
     assert {record.attempt for record in map(own_client.record, made)} == {1}
     assert actor.process.poll() is None
+
+
+@pytest.mark.parametrize("freeze", range(3))  # which may fall between two batches
+def test_an_actor_frozen_past_its_lease_starts_none_of_the_jobs_that_another_one_has_now(
+    start_actor: StartActor, client: JobClient, tmp_path: Path, freeze: int
+) -> None:
+    runs = tmp_path / "runs"
+    jobs = [make_job(noted(runs, number), "osis") for number in range(JOBS)]
+    frozen = start_actor("osis", *TEST_ENGINE, "--lease-s", "0.5", "--incarnation", "frozen", control=True)
+    client.submit_jobs(jobs)
+    wait_until_shorter(client, JOBS - 40 * freeze)
+    frozen.freeze()
+    recoveries = Recoveries(client.operations.keys.namespace)
+    eventually(lambda: client.store.drive(recoveries.expired())[1] == ["frozen"])
+    client.store.run(recoveries.recover("frozen", proven_dead=False))
+    start_actor("osis", *TEST_ENGINE)
+    for job in jobs:
+        assert client.reply(job.id).status is JobStatus.FINISHED
+
+    frozen.thaw()
+
+    assert frozen.wait_exit() == 75
+    counts = Counter(map(int, runs.read_text().split()))
+    assert sorted(counts) == list(range(JOBS))
+    assert counts.total() <= JOBS + 1, "more than the job that was running ran again"

@@ -12,6 +12,7 @@ Invariant: until the store has answered, a result is in exactly one place, here 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -51,9 +52,11 @@ class Batch:
         new_run: Makes the handle for the next run of a job; `Quarantine.new_run`.
         wanted_stops: Runs to stop, as ids with attempts; such a run is cancelled before it starts.
         max_log_bytes: Most text of the running script that waits to be written to the store, in bytes.
+        hold_s: How long after their claim jobs may start without another look at the store, in seconds.
 
     Attributes:
         ahead: The turn that was sent before its jobs are needed.
+        claimed_mono: When the turn was sent that claimed the jobs.
         log: What the running script has logged.
         trips: Held during a round trip for this lane.
         running: The running job; None between jobs.
@@ -67,6 +70,7 @@ class Batch:
 
     __slots__ = (
         "_closed",
+        "_hold_s",
         "_lock",
         "_new_run",
         "_results",
@@ -75,6 +79,7 @@ class Batch:
         "_wanted_stops",
         "abandoned",
         "ahead",
+        "claimed_mono",
         "log",
         "out_of_time",
         "run",
@@ -91,6 +96,7 @@ class Batch:
         wanted_stops: Set[tuple[str, str]] = frozenset(),
         *,
         max_log_bytes: int = 16 << 20,
+        hold_s: float = math.inf,
     ) -> None:
         self._wanted_stops = wanted_stops
         self.log = JobLogBuffer(max_log_bytes)
@@ -102,7 +108,9 @@ class Batch:
         # Jobs that the beat took away to hand them back, without an answer from the store.
         self._unreleased: list[ClaimedJob] = []
         self._closed = False
+        self._hold_s = hold_s
         self.ahead = Ahead(self.put_back)
+        self.claimed_mono = time.monotonic()
         self.running: ClaimedJob | None = None
         self.run: RunHandle
         self.started_mono = time.monotonic()
@@ -149,7 +157,15 @@ class Batch:
             self.started_mono = now
             if result is not None and not self.abandoned:
                 self._results.append(result)
+            if now - self.claimed_mono > self._hold_s and self._unstarted:
+                # Their ids are in the claimed list, if they are still ours. The next turn that looks there brings them.
+                self._unstarted.clear()
+                self.ahead.is_lost = True
             return self._start_next()
+
+    def is_stale(self, claimed_mono: float) -> bool:
+        """Was the process frozen for so long since a claim that its lease may have ended, and others have the jobs?"""
+        return time.monotonic() - claimed_mono > self._hold_s
 
     def hold(self, result: Settlement) -> None:
         """Record the result of the running job before the next one starts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -30,8 +31,8 @@ from tests.valkey_server import ValkeyServer
 class LaneInTest:
     """What a lane holds, and its turns; the test says what it runs."""
 
-    def __init__(self, store: Store, actor: ActorOperations) -> None:
-        self.batch = Batch(lambda _: Handle())
+    def __init__(self, store: Store, actor: ActorOperations, hold_s: float = math.inf) -> None:
+        self.batch = Batch(lambda _: Handle(), hold_s=hold_s)
         self.turns = LaneTurns(0, store=store, operations=actor, batch=self.batch, outage=StoreOutage())
 
     def run(self, jobs: list[ClaimedJob]) -> None:
@@ -210,3 +211,23 @@ def test_after_lost_answers_the_next_turn_brings_their_jobs_and_settles_all_resu
         assert not lane.batch.ahead.is_lost
         for job_id in ids[:4]:
             assert other.run(Op(("LLEN", operations.keys.reply(job_id)), int)) == 1
+
+
+def test_what_a_turn_claimed_too_long_ago_starts_only_when_the_store_has_given_it_again(
+    store: Store, namespace: str, operations: Operations
+) -> None:
+    ids = submit_many(store, operations, 4)
+    lane = LaneInTest(store, joined(store, namespace), hold_s=0.0)
+    lane.turns.send_ahead([], 4)
+
+    answer = lane.turns.take_ahead(0)
+
+    assert answer is not None
+    assert answer.turn.jobs == []
+    assert lane.batch.ahead.may_hold
+    for job_id in ids:  # each claim is too old for a second job
+        jobs = lane.turns.take(4).jobs
+        lane.run(jobs)
+        assert jobs[0].id == job_id
+    assert lane.turns.take(4).jobs == []
+    assert {store.run(operations.status(job_id)) for job_id in ids} == {JobStatus.FINISHED}

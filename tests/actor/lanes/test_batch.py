@@ -36,6 +36,16 @@ def test_jobs_start_in_order_and_their_results_wait_to_be_taken() -> None:
     assert not batch.has_results
 
 
+def test_only_the_first_job_starts_once_the_claim_is_too_old() -> None:
+    batch = Batch(lambda _: Handle(), hold_s=0.0)
+
+    assert batch.load([job("a"), job("b"), job("c")]) == job("a")
+    assert batch.advance(result("a")) is None
+
+    assert batch.take_results() == [result("a")]
+    assert batch.holds_more, "what has not started is in the claimed list"
+
+
 def test_each_run_has_a_handle_of_its_own() -> None:
     batch = Batch(lambda _: Handle())
     batch.load([job("a"), job("b")])

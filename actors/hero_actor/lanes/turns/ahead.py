@@ -12,6 +12,7 @@ at `may_hold`.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,11 +29,17 @@ class AheadAnswer(NamedTuple):
         turn: The answer.
         results: What it has settled.
         is_full: It claimed as many jobs as it was to claim, and nothing unexpected happened: another one pays.
+        sent_mono: When it was sent.
     """
 
     turn: Turn
     results: list[Settlement]
     is_full: bool
+    sent_mono: float
+
+    def without_jobs(self) -> AheadAnswer:
+        """Return it without what it has claimed."""
+        return self._replace(turn=replace(self.turn, jobs=[]), is_full=False)
 
 
 class SentTurn(NamedTuple):
@@ -41,10 +48,12 @@ class SentTurn(NamedTuple):
     Attributes:
         results: What it settles.
         asked: Most jobs that it claims; 0 if it only settles.
+        sent_mono: When it was sent.
     """
 
     results: list[Settlement]
     asked: int
+    sent_mono: float
 
 
 class Ahead:
@@ -92,7 +101,7 @@ class Ahead:
             asked: Most jobs that it claims; 0 if it only settles.
         """
         self._begun = begun
-        self._sent.append(SentTurn(results, asked))
+        self._sent.append(SentTurn(results, asked, time.monotonic()))
 
     def lose(self) -> None:
         """Note that the connection broke: no answer comes, and all results go back into the batch."""
@@ -129,7 +138,7 @@ class Ahead:
         except BaseException:
             self.lose()
             raise
-        results, asked = self._sent.popleft()
+        results, asked, sent_mono = self._sent.popleft()
         jobs = turn.jobs
         if any(job.queued_at is None for job in jobs):
             # It may be a job that the lane runs already: its id is in the claimed list twice, or not in its place.
@@ -139,12 +148,11 @@ class Ahead:
         is_full = 0 < asked == len(jobs) and not turn.refused
         if len(jobs) < len(turn.jobs):
             turn = replace(turn, jobs=jobs)
-        self._answers.append(AheadAnswer(turn, results, is_full))
+        self._answers.append(AheadAnswer(turn, results, is_full, sent_mono))
 
     def take_jobs(self) -> list[ClaimedJob]:
         """Take the jobs out of answers that were read, to hand them back. The lane gets the rest of the answers."""
         jobs = [job for answer in self._answers for job in answer.turn.jobs]
         if jobs:
-            rest = [AheadAnswer(replace(turn, jobs=[]), results, is_full=False) for turn, results, _ in self._answers]
-            self._answers = deque(rest)
+            self._answers = deque(answer.without_jobs() for answer in self._answers)
         return jobs

@@ -79,6 +79,7 @@ class LaneTurns:
         with batch.trips:
             batch.ahead.collect()
             results = batch.take_results()
+            sent_mono = time.monotonic()
             try:
                 turn = self.run(self._operations.turn(self._number, results, max_jobs, queues))
             except BaseException:
@@ -86,6 +87,7 @@ class LaneTurns:
                 raise
             if max_jobs:
                 batch.ahead.is_lost = False  # what was lost came with this
+                batch.claimed_mono = sent_mono
         self._note_settled(results, turn)
         return turn
 
@@ -132,7 +134,12 @@ class LaneTurns:
             if max_jobs and ahead.begun is not None and time.monotonic() - self._looked_mono < _BLIND_S:
                 self._send_one_more(ahead.begun, max_jobs)
             answer = ahead.take()
+            if answer is not None and answer.turn.jobs and batch.is_stale(answer.sent_mono):
+                # What it has claimed is in the claimed list, if it is still ours.
+                answer = answer.without_jobs()
+                ahead.is_lost = True
         if answer is not None:
+            batch.claimed_mono = answer.sent_mono
             self._answered()
             self._note_settled(answer.results, answer.turn)
         return answer

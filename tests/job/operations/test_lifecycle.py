@@ -366,3 +366,18 @@ def test_a_log_keeps_its_newest_lines_and_only_the_jobs_holder_writes_it(
     store.run(recoveries.recover(lane.actor.entry.incarnation, proven_dead=True))
     assert not store.run(lane.actor.write_log(0, job, [("info", "late")]))
     assert len(store.run(operations.log(job_id))) == 10
+
+
+def test_a_log_is_read_a_thousand_lines_at_a_time_from_where_the_reader_is(
+    store: Store, operations: Operations, make_job: MakeJob, make_actor: MakeActor
+) -> None:
+    lane = Lane(store, make_actor(retention=Retention(log_lines=2000)))
+    job_id = submit(store, operations, make_job)
+    (job,) = lane.claim()
+    store.run(lane.actor.write_log(0, job, [("info", str(n)) for n in range(1001)]))
+
+    first = store.run(operations.log(job_id))
+    rest = store.run(operations.log(job_id, first[-1].cursor))
+
+    assert [line.text for line in first] == [str(n) for n in range(1000)]
+    assert [line.text for line in rest] == ["1000"]

@@ -189,3 +189,13 @@ def test_a_job_of_the_same_id_with_another_field_is_a_conflict_that_names_the_fi
         store.run(operations.create(new_job(id="j", delay_s=6.0), reach=MINE))
     with pytest.raises(JobConflict, match="delay_s"):
         store.run(operations.create(new_job(id="j")))
+
+
+def test_a_job_that_is_sent_again_with_its_variables_in_another_order_is_the_same_job(
+    store: Store, operations: Operations, new_job: NewJob
+) -> None:
+    store.run(operations.create(new_job(id="j", env_vars={"A": "1", "B": "2"})))
+
+    assert store.run(operations.create(new_job(id="j", env_vars={"B": "2", "A": "1"}))) == "j"
+    with pytest.raises(JobConflict, match="env_vars"):
+        store.run(operations.create(new_job(id="j", env_vars={"A": "2", "B": "1"})))

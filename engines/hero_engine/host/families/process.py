@@ -82,7 +82,7 @@ class CommandRun:
         if "bash" not in call.rights.run:
             raise FunctionError('multi-line scripts need "bash" in run of [actors.allow]')
         bash = _program(call, "bash")
-        result = programs(call).run(bash, ["bash", "-e"], script=dedent(self._command), silent=self._silent)
+        result = programs(call).run(bash, ["bash", "-e"], script=dedent(call, self._command), silent=self._silent)
         if self._die and not result.success:
             raise FunctionError(f"Script execution failed with exit code {result.code}: {result.stderr.strip()}")
         return result

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from hero_engine.errors import FunctionError
 from hero_engine.host.call import Call
@@ -23,28 +24,32 @@ _NO_NAME = re.compile(r"""[\s,\-"'#!()\[\]=+<>@$%^&*]+""")
 _GROUP = re.compile(r"\$(?:(\$)|(\w+)|\{([^}]*)\})", re.ASCII)
 #: Longest result of a replacement, in characters: far above what a script may hold, and bounded.
 _MAX_CHARS = 64 << 20
+#: After so many matches or lines, a few milliseconds, a function asks again whether its run may go on.
+_ITEMS_PER_CHECK = 1000
+
+T = TypeVar("T")
 
 
 @FAMILY.function()
-def dedent(text: str) -> str:
+def dedent(call: Call, text: str) -> str:
     r"""Remove the indentation that all lines share. A tab counts as four spaces, and blank lines become empty.
 
     Example:
         dedent("    one\n      two")     // "one\n  two"
     """
     lines = _lines(text)
-    common = min((_columns(line) for line in lines if line.strip()), default=0)
-    return "\n".join(_without_columns(line, common) if line.strip() else "" for line in lines)
+    common = min((_columns(line) for line in while_allowed(call, lines) if line.strip()), default=0)
+    return "\n".join(_without_columns(line, common) if line.strip() else "" for line in while_allowed(call, lines))
 
 
 @FAMILY.function()
-def prefix(text: str, prefix: str) -> str:
+def prefix(call: Call, text: str, prefix: str) -> str:
     r"""Put a prefix before each line.
 
     Example:
         prefix("one\ntwo", "> ")         // "> one\n> two"
     """
-    return "\n".join(prefix + line for line in _lines(text))
+    return "\n".join(prefix + line for line in while_allowed(call, _lines(text)))
 
 
 @FAMILY.function()
@@ -72,6 +77,9 @@ class _Matcher(Protocol):
     def finditer(self, text: str) -> Any: ...
 
 
+_Step = Callable[[Call, str], str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Operation:
     """One replacement. Without a regular expression the pattern is a plain text."""
@@ -86,10 +94,10 @@ class _Operation:
 class TextReplacer:
     """Replacements in the order in which they are done."""
 
-    def __init__(self, steps: tuple[Callable[[str], str], ...]) -> None:
+    def __init__(self, steps: tuple[_Step, ...]) -> None:
         self._steps = steps
 
-    def replace(self, text: str) -> str:
+    def replace(self, call: Call, text: str) -> str:
         """Carry out the replacements of a replacer in a text.
 
         Example:
@@ -97,20 +105,20 @@ class TextReplacer:
             r.replace("a cat")            // "a dog"
         """
         for step in self._steps:
-            text = step(text)
+            text = step(call, text)
         return text
 
     def replace_file(self, call: Call, path: str) -> str:
         """Carry out the replacements in the text of a file, which stays as it is."""
-        return self.replace(_read(call, path))
+        return self.replace(call, _read(call, path))
 
     def replace_file_in_place(self, call: Call, path: str) -> None:
         """Carry out the replacements in a file."""
-        _write(call, path, self.replace(_read(call, path)))
+        _write(call, path, self.replace(call, _read(call, path)))
 
     def replace_file_to(self, call: Call, path: str, target: str) -> None:
         """Carry out the replacements in the text of a file, and write the result to another."""
-        _write(call, target, self.replace(_read(call, path)))
+        _write(call, target, self.replace(call, _read(call, path)))
 
 
 @FAMILY.handle
@@ -243,13 +251,13 @@ def _without_columns(line: str, columns: int) -> str:
     return line[position:]
 
 
-def _step(operation: _Operation) -> Callable[[str], str]:
+def _step(operation: _Operation) -> _Step:
     if not operation.is_regex and not operation.ignores_case:
-        return lambda text: _replace_text(text, operation.pattern, operation.replacement)
+        return lambda _call, text: _replace_text(text, operation.pattern, operation.replacement)
     matcher = _compile(operation)
     if operation.is_regex:
-        return lambda text: replace_matches(text, matcher, lambda match: expand_groups(operation.replacement, match))
-    return lambda text: replace_matches(text, matcher, lambda _match: operation.replacement)
+        return partial(replace_matches, matcher, lambda match: expand_groups(operation.replacement, match))
+    return partial(replace_matches, matcher, lambda _match: operation.replacement)
 
 
 def _compile(operation: _Operation) -> _Matcher:
@@ -291,15 +299,29 @@ def _replace_text(text: str, pattern: str, replacement: str) -> str:
     return text.replace(pattern, replacement)
 
 
-def replace_matches(text: str, matcher: _Matcher, put: Callable[[Any], str]) -> str:
+def while_allowed(call: Call, items: Iterable[T]) -> Iterator[T]:
+    """Go through matches or lines, unless the run ends meanwhile: a text of megabytes may have millions.
+
+    Raises:
+        CallEnded: The run was stopped, or its time is up.
+        FunctionError: The call takes longer than the operator allows.
+    """
+    for number, item in enumerate(items, 1):
+        if number % _ITEMS_PER_CHECK == 0:
+            call.check()
+        yield item
+
+
+def replace_matches(matcher: _Matcher, put: Callable[[Any], str], call: Call, text: str) -> str:
     """Replace each match by what `put` makes of it.
 
     Raises:
+        CallEnded: See `while_allowed`.
         FunctionError: The result would be too long.
     """
     parts: list[str] = []
     size = at = 0
-    for match in matcher.finditer(text):
+    for match in while_allowed(call, matcher.finditer(text)):
         if parts and match.end() == at:
             continue  # an empty match right behind the one before it counts nowhere but here
         parts += (text[at : match.start()], put(match))

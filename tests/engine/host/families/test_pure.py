@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hero_engine.engine import Done
-from hero_engine.host.families.pure import encode, formats
+from hero_engine.host.families.pure import encode, formats, regex
 from hero_engine.host.families.pure import time as moments
+from hero_engine.rights import ScriptRights
 from tests.engine.host.bench_script import ScriptBench
 
 BENCH = ScriptBench()
@@ -188,10 +189,60 @@ def test_result(source: str, output: str) -> None:
         (r"regex_find(`a`, `(a)\1`)", "is no regular expression"),
         ("let p = ``; p.pad(20000, `a`); regex_find(`a`, p)", "a pattern has at most"),
         ("regex_find(`a`, `((a{1000}){1000}){1000}`)", "is no regular expression"),
+        ("let s = ``; s.pad(500001, `,`); csv_decode(s)", "more than 500000 values"),
+        ("let a = []; a.pad(1000, 0); let b = []; b.pad(600, a); json_encode(b)", "more than 500000 values"),
+        ("let s = ``; s.pad(8388609, `a`); base64_encode(s)", "characters are more than"),
     ],
 )
 def test_refusal_is_caught_as_a_text(source: str, text: str) -> None:
     assert text in thrown(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        # A group of a match counts, too.
+        ("regex_find_all(`aaaaaa`, `(.)`)", "the pattern matches more than 10 times"),
+        ("regex_split(`,,,,,,,,,,`, `,`)", "the text has more than 10 parts"),
+    ],
+)
+def test_number_of_matches_is_bounded(source: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regex, "MAX_VALUES", 10)
+
+    assert text in thrown(source)
+
+
+def test_as_many_matches_as_allowed_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regex, "MAX_VALUES", 10)
+
+    assert evaluate("regex_find_all(`aaaaa`, `(.)`).len()") == "5"
+    assert evaluate("regex_split(`,,,,,,,,,`, `,`).len()") == "10"
+
+
+REPLACER = "text_replacer_new().pattern(`a`)"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "regex_find_all(s, `a`)",
+        "regex_replace(s, `a`, `b`)",
+        "regex_split(s, `a`)",
+        f"{REPLACER}.regex(true).replacement(`$0`).build().replace(s)",
+        f"{REPLACER}.case_insensitive(true).build().replace(s)",
+        "dedent(lines)",
+        "prefix(lines, `> `)",
+    ],
+)
+def test_function_with_many_matches_or_lines_ends_when_its_time_is_up(call: str) -> None:
+    bench = ScriptBench(ScriptRights(call_s=0.000_001))
+
+    texts = r'let s = ``; s.pad(1000, `a`); let lines = ``; lines.pad(2000, "a\n");'
+
+    outcome = bench.run(f"{texts} let seen = ``; try {{ {call} }} catch (e) {{ seen = e }} seen")
+
+    assert isinstance(outcome, Done), outcome
+    assert "takes longer than call_s allows" in outcome.output
 
 
 def test_aliases_of_yaml_count_as_what_they_stand_for() -> None:

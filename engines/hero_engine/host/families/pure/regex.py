@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from hero_engine.errors import FunctionError
+from hero_engine.host.call import Call
 from hero_engine.host.definition import Family
 from hero_engine.host.families.pure.bounds import MAX_CHARS, MAX_VALUES, check_size
-from hero_engine.host.families.text import compile_pattern, expand_groups, replace_matches
+from hero_engine.host.families.text import compile_pattern, expand_groups, replace_matches, while_allowed
 
 FAMILY = Family("regex", "Regular expressions, in linear time.", prefix="Regex error: ")
 
@@ -38,7 +39,7 @@ def regex_find(text: str, pattern: str) -> dict[str, object] | None:
 
 
 @FAMILY.function()
-def regex_find_all(text: str, pattern: str) -> list[dict[str, object]]:
+def regex_find_all(call: Call, text: str, pattern: str) -> list[dict[str, object]]:
     r"""Find all matches; each is a map as that of `regex_find`.
 
     Example:
@@ -46,7 +47,7 @@ def regex_find_all(text: str, pattern: str) -> list[dict[str, object]]:
     """
     found: list[dict[str, object]] = []
     values = 0
-    for match in _compile(text, pattern).finditer(text):
+    for match in while_allowed(call, _compile(text, pattern).finditer(text)):
         values += len(match.groups()) + 1
         if values > MAX_VALUES:
             raise FunctionError(f"the pattern matches more than {MAX_VALUES} times")
@@ -55,17 +56,17 @@ def regex_find_all(text: str, pattern: str) -> list[dict[str, object]]:
 
 
 @FAMILY.function()
-def regex_replace(text: str, pattern: str, replacement: str) -> str:
+def regex_replace(call: Call, text: str, pattern: str, replacement: str) -> str:
     r"""Replace all matches. `$1` and `${name}` stand for groups, `$$` for a dollar sign.
 
     Example:
         regex_replace("a@b", `(\w)@(\w)`, "$2 at $1")           // "b at a"
     """
-    return replace_matches(text, _compile(text, pattern), lambda match: expand_groups(replacement, match))
+    return replace_matches(_compile(text, pattern), lambda match: expand_groups(replacement, match), call, text)
 
 
 @FAMILY.function()
-def regex_split(text: str, pattern: str) -> list[str]:
+def regex_split(call: Call, text: str, pattern: str) -> list[str]:
     r"""Split a text at all matches. An empty match splits nothing.
 
     Example:
@@ -73,7 +74,7 @@ def regex_split(text: str, pattern: str) -> list[str]:
     """
     parts: list[str] = []
     at = 0
-    for match in _compile(text, pattern).finditer(text):
+    for match in while_allowed(call, _compile(text, pattern).finditer(text)):
         if match.end() == match.start():
             continue
         parts.append(text[at : match.start()])

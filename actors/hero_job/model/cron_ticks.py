@@ -32,6 +32,8 @@ _NUMBERS: Final = {name: n for names, first in ((_MONTHS, 1), (_DAYS, 0)) for n,
 #: A range with a step: its first value, its last value, and the step.
 _STEPPED_RANGE: Final = re.compile(r"(?<![\w-])([A-Z]+|[0-9]+)-([A-Z]+|[0-9]+)/[0-9]*[1-9][0-9]*(?![\w/])", re.I | re.A)
 
+#: Days of the month that cronsim spells with the wrong ending.
+_ORDINALS: Final = {"21th": "21st", "22th": "22nd", "23th": "23rd", "31th": "31st"}
 #: By the word with which cronsim refuses a field: what may be there.
 _FIELDS: Final = {
     "Bad second": "the second must be from 0 to 59",
@@ -39,7 +41,8 @@ _FIELDS: Final = {
     "Bad hour": "the hour must be from 0 to 23",
     "Bad day-of-month": "the day of the month must be from 1 to 31, or L for the last, and be in one of the months",
     "Bad month": "the month must be from 1 to 12, or JAN to DEC",
-    "Bad day-of-week": "the day of the week must be from 0 (Sunday) to 7 (Sunday), or SUN to SAT",
+    "Bad day-of-week": "the day of the week must be from 0 (Sunday) to 7 (Sunday), or SUN to SAT; "
+    "a range must rise, so Friday to Sunday is 5-7",
     "Wrong number of fields": "must have five fields: minute, hour, day of the month, month, day of the week; "
     "a sixth before them is the second",
 }
@@ -65,9 +68,8 @@ def cron_in_words(cron: str) -> str:
     """
     from cronsim import CronSim
 
-    return str(
-        CronSim(_without_idle_steps(cron), datetime(2000, 1, 1)).explain()
-    )  # the time has no effect on the words
+    words = CronSim(_without_idle_steps(cron), datetime(2000, 1, 1)).explain()  # the time has no effect on the words
+    return re.sub("|".join(_ORDINALS), lambda found: _ORDINALS[found[0]], words)
 
 
 def cron_ticks(cron: str, zone: tzinfo, after_s: float) -> Iterator[int]:

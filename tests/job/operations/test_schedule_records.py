@@ -127,6 +127,9 @@ def test_an_interval_is_said_in_the_largest_unit_that_it_fills(seconds: float, w
 
 def test_a_cron_expression_is_said_in_words() -> None:
     assert "02:30" in Schedule(name="s", job=JOB, cron="30 2 * * *").in_words()
+    days = Schedule(name="s", job=JOB, cron="0 0 3,11,12,13,20,21,22,23,24,30,31 * *").in_words()
+    for day in ("11th", "12th", "13th", "20th", "21st", "22nd", "23rd", "24th", "30th", "31st"):
+        assert f"the {day}" in days
 
 
 def test_a_tick_is_skipped_only_if_it_is_later_than_a_minute() -> None:

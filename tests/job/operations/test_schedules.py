@@ -118,7 +118,8 @@ def test_a_value_of_any_other_type_is_refused_with_the_name_of_the_field(name: s
     [
         ("61 * * * *", "minute must be from 0 to 59"), ("0 24 * * *", "hour must be from 0 to 23"),
         ("0 0 32 * *", "from 1 to 31"), ("0 0 31 2 *", "in one of the months"), ("0 0 * 13 *", "from 1 to 12"),
-        ("0 0 * * 8", "from 0 \\(Sunday\\) to 7"), ("60 0 0 * * *", "second must be from 0 to 59"),
+        ("0 0 * * 8", "from 0 \\(Sunday\\) to 7"),
+        ("0 0 * * FRI-SUN", "Friday to Sunday is 5-7"), ("60 0 0 * * *", "second must be from 0 to 59"),
         ("daily", "five fields: minute, hour"), ("1 2 3 4 5 6 7", "five fields"),
     ],
 )  # fmt: skip

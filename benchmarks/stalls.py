@@ -2,12 +2,13 @@
 
     .venv/bin/python -m benchmarks.stalls               many minutes and some gigabytes
     .venv/bin/python -m benchmarks.stalls --scale 0.02  a small run
+    .venv/bin/python -m benchmarks.stalls --realtime    server and PING before all other work of the machine, as root
 
 At full scale: a job with 100,000 dependents ends, an actor that holds 10,000 jobs is recovered, a queue of 1,000,000
 jobs is purged, and 100,000 delayed jobs are due in the same moment. A second process sends PING without a pause. For
 each case this prints the longest time that a PING took, the longest that one took while the store had nothing else to
-do (what the machine itself adds), and, from the server's own statistics, the calls of scripts, the commands and the
-time of an average call.
+do (what the machine itself adds), how long the longest fork held up the server (it writes its file anew as the file
+grows), and, from the server's own statistics, the calls of scripts, the commands and the time of an average call.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -37,6 +39,7 @@ SERVER = ("--appendfsync", "everysec", "--hash-max-listpack-value", "1024")
 SIZES = {"dependents": 100_000, "recovery": 10_000, "purge": 1_000_000, "delayed": 100_000}
 LANES = 1000
 IDLE_S = 1.0
+REALTIME = os.SCHED_RR | os.SCHED_RESET_ON_FORK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class Stall:
         jobs: How many jobs it moved.
         longest_ms: Longest time that a PING took meanwhile.
         idle_ms: The same while the store had nothing else to do.
+        fork_ms: How long the last fork took, without which no file is written anew; 0 if there was none.
         calls: Calls of scripts.
         commands_per_call: Commands that an average call ran.
         call_ms: How long an average call took the server.
@@ -58,6 +62,7 @@ class Stall:
     jobs: int
     longest_ms: float
     idle_ms: float
+    fork_ms: float
     calls: int
     commands_per_call: float
     call_ms: float
@@ -66,13 +71,25 @@ class Stall:
     def line(self) -> str:
         """Return the line of the table."""
         return (
-            f"{self.name:<12}{self.jobs:>10,}{self.longest_ms:>12.1f}{self.idle_ms:>10.1f}{self.calls:>10,}"
+            f"{self.name:<12}{self.jobs:>10,}{self.longest_ms:>12.1f}{self.idle_ms:>10.1f}{self.fork_ms:>10.1f}{self.calls:>10,}"
             f"{self.commands_per_call:>16,.0f}{self.call_ms:>10.2f}{self.took_s:>9.1f}"
         )
 
 
-def ping(url: str, pipe: Connection) -> None:
+def prefer(pid: int) -> None:
+    """Give a process real-time priority, without the processes that it forks.
+
+    Raises:
+        PermissionError: This is not root.
+    """
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setscheduler(int(thread.name), REALTIME, os.sched_param(10))
+
+
+def ping(url: str, pipe: Connection, realtime: bool) -> None:
     """Send PING without a pause until told to end; the longest time that one took goes into the pipe, in seconds."""
+    if realtime:
+        prefer(os.getpid())
     with Store(url) as store:
         question: Op[str] = Op(("PING",), as_is)
         store.run(question)
@@ -86,10 +103,10 @@ def ping(url: str, pipe: Connection) -> None:
 
 
 @contextlib.contextmanager
-def pinging(url: str) -> Iterator[list[float]]:
+def pinging(url: str, realtime: bool = False) -> Iterator[list[float]]:
     """Have another process send PING; at the end the list has the longest time that one took, in ms."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=ping, args=(url, theirs))
+    process = multiprocessing.get_context("spawn").Process(target=ping, args=(url, theirs, realtime))
     process.start()
     ours.recv()
     longest: list[float] = []
@@ -116,18 +133,26 @@ def script_calls(store: Store) -> tuple[int, int, int]:
     return calls, commands, took_us
 
 
+def number_in(store: Store, section: str, name: str) -> int:
+    """Return a number from a section of INFO."""
+    text = str(store.run(Op(("INFO", section), str)))
+    return int(text.split(f"\n{name}:")[1].split(maxsplit=1)[0])
+
+
 def measure(server: ValkeyServer, store: Store, name: str, jobs: int, run: Callable[[], None]) -> Stall:
     """Run a case that is prepared, beside the process that sends PING."""
-    with pinging(server.unix_url) as idle:
+    realtime = os.sched_getscheduler(number_in(store, "server", "process_id")) == REALTIME
+    with pinging(server.unix_url, realtime) as idle:
         time.sleep(IDLE_S)
     store.run(Op(("CONFIG", "RESETSTAT"), as_is))
-    with pinging(server.unix_url) as longest:
+    with pinging(server.unix_url, realtime) as longest:
         began = time.perf_counter()
         run()
         took_s = time.perf_counter() - began
     calls, commands, took_us = script_calls(store)
     return Stall(
-        name=name, jobs=jobs, longest_ms=longest[0], idle_ms=idle[0], calls=calls,
+        name=name, jobs=jobs, longest_ms=longest[0], idle_ms=idle[0],
+        fork_ms=number_in(store, "stats", "latest_fork_usec") / 1000, calls=calls,
         commands_per_call=commands / max(calls, 1), call_ms=took_us / max(calls, 1) / 1000, took_s=took_s,
     )  # fmt: skip
 
@@ -225,12 +250,13 @@ def delayed(server: ValkeyServer, store: Store, count: int) -> Stall:
 CASES = {"dependents": dependents, "recovery": recovery, "purge": purge, "delayed": delayed}
 
 
-def measure_all(scale: float, names: Sequence[str] = tuple(CASES)) -> list[Stall]:
+def measure_all(scale: float, names: Sequence[str] = tuple(CASES), realtime: bool = False) -> list[Stall]:
     """Measure the cases, each on a server of its own.
 
     Args:
         scale: Share of the full number of jobs.
         names: Of the cases.
+        realtime: Give server and PING real-time priority.
     """
     found = []
     for name in names:
@@ -238,6 +264,8 @@ def measure_all(scale: float, names: Sequence[str] = tuple(CASES)) -> list[Stall
             server = ValkeyServer(Path(folder), *SERVER).start()
             try:
                 with Store(server.unix_url) as store:
+                    if realtime:
+                        prefer(number_in(store, "server", "process_id"))
                     found.append(CASES[name](server, store, max(10, int(SIZES[name] * scale))))
             finally:
                 server.stop()
@@ -248,10 +276,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size (default: %(default)s)")
     parser.add_argument("--case", action="append", choices=tuple(CASES), help="only this case; may be repeated")
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="give server and PING real-time priority, so that other work does not come between; needs root",
+    )
     options = parser.parse_args(argv)
-    print(f"{'case':<12}{'jobs':>10}{'longest ms':>12}{'idle ms':>10}{'calls':>10}{'commands/call':>16}"
+    print(f"{'case':<12}{'jobs':>10}{'longest ms':>12}{'idle ms':>10}{'fork ms':>10}{'calls':>10}{'commands/call':>16}"
           f"{'ms/call':>10}{'s':>9}")  # fmt: skip
-    for stall in measure_all(options.scale, options.case or tuple(CASES)):
+    for stall in measure_all(options.scale, options.case or tuple(CASES), options.realtime):
         print(stall.line())
         record(f"{stall.name}: an average call", stall.call_ms, "ms", more_is_better=False)
         record(f"{stall.name}: commands of an average call", stall.commands_per_call, "", more_is_better=False)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _LONGEST_S = 0.5
 _SHORTEST_S = 0.01
 #: Calls of one look that move jobs. Each moves few, so that the store answers others between them.
-_CALLS = 10
+_CALLS = 40
 #: Schedules in one look.
 _PAGE = 100
 

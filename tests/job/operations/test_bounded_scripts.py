@@ -17,7 +17,7 @@ from hero_job.model.fields.limits import MAX_IDS
 from hero_job.model.overview.pages import SearchPage
 from hero_job.model.views import JobPage
 from hero_job.operations.actor_operations import Recoveries, Settlement
-from hero_job.operations.batches import resume_queue
+from hero_job.operations.batches import purge_queue, resume_queue
 from hero_job.operations.flow import Flow
 from hero_job.operations.operations import Operations
 from hero_job.operations.overview.lists import list_active, search_jobs
@@ -31,6 +31,8 @@ from tests.valkey_server import ValkeyServer
 T = TypeVar("T")
 #: Commands of one call: about ten for each of 1,000 records.
 MOST = 12_000
+#: Commands of one call that moves or ends few jobs of many.
+FEW = 400
 #: Makes many records in little time. KEYS[1] any key of the namespace; ARGV: prefix, first and last number, what, more.
 MAKE = """
 local ns, first, last, what = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -326,6 +328,19 @@ def test_very_many_jobs_that_are_due_and_expire_together(counted: Counted, opera
     counted.make(operations.keys.expiring, operations.keys.prefix, 3_000, "scheduled")
     assert counted.settle(operations) > 3
     assert counted.store.run(Op(("ZCARD", operations.keys.expiring), int)) == 0
+    assert counted.most <= 2 * FEW, "of two kinds"
+
+
+def test_a_long_queue_is_purged_in_calls_of_few_commands(
+    counted: Counted, operations: Operations, make_job: MakeJob
+) -> None:
+    for _ in range(300):
+        counted.store.run(operations.create(make_job(), start=True))
+    counted.most = 0
+
+    assert counted.drive(purge_queue(operations, ScriptType.OSIS)) == 300
+
+    assert counted.most <= FEW
 
 
 def test_values_that_end_together(counted: Counted, operations: Operations) -> None:

@@ -6,7 +6,7 @@
 -- KEYS[1] sorted set of delayed jobs
 -- KEYS[2] sorted set of expiring jobs
 -- ARGV[1] namespace prefix, with its colon
--- ARGV[2] most jobs to move, of each kind
+-- ARGV[2] most jobs to move, of each kind, and most records to touch for jobs that have ended
 -- ARGV[3..7] retention (see ending.lua)
 -- Returns {number moved, ms until the next job is due (-1: none is known)}
 local scheduled, expiring = KEYS[1], KEYS[2]
@@ -31,7 +31,8 @@ end
 -- What earlier calls have left, in no order; see settle_ended. HSCAN from its beginning finds nothing in a large hash of
 -- which the first buckets are empty.
 local unsettled = ns .. UNSETTLED
-local rest = contain(redis.call, 'HRANDFIELD', unsettled, 100, 'WITHVALUES') or {}
+budget = tonumber(max_jobs)
+local rest = contain(redis.call, 'HRANDFIELD', unsettled, max_jobs, 'WITHVALUES') or {}
 for i = 1, #rest, 2 do
   redis.call('HDEL', unsettled, rest[i])
   ended[#ended + 1] = rest[i]

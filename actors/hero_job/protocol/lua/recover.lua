@@ -22,7 +22,7 @@ local registry, presence, dead = KEYS[1], KEYS[2], KEYS[3]
 local ns, incarnation, cause, reason, suspects, tomb_ms, latest = unpack(ARGV, 1, 7)
 local retention = read_retention(8)
 local MAX_LANES = 1024 + 32 -- with the spare ones
-local MAX_HANDED = 100
+local MAX_HANDED = 50
 local back = {}
 if cause == 'expired' and redis.call('PTTL', presence) >= 0 then return { 1, back } end
 if cause == 'expired' and latest ~= '' and now > tonumber(latest) then return { 1, back } end

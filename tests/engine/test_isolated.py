@@ -171,6 +171,24 @@ def test_child_that_was_killed_while_it_waited_costs_no_job(odd: IsolatedEngine)
     eventually(lambda: isinstance(run(odd, "pid"), Done), what="another child runs the job")
 
 
+def test_as_many_children_are_ready_as_jobs_ran_simultaneously_and_one_more() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        engine = IsolatedEngine("tests.engine.odd_engine:create", IsolationSettings())
+    try:
+        pool = engine._pool
+        assert pool._process is not None
+        template = pool._process.pid
+        for child in [pool.take() for _ in range(8)]:
+            pool.give_back(child, reusable=False)
+
+        eventually(lambda: len(children_of(template)) == 9, what="the others have ended, and those have begun")
+        assert isinstance(run(engine, "wait"), Done)
+        assert len(children_of(template)) == 9
+    finally:
+        engine.close()
+
+
 def test_scripts_reach_the_store_through_their_actor_which_says_for_whom(odd: IsolatedEngine) -> None:
     asked: list[tuple[Asker, str, Mapping[str, object]]] = []
 

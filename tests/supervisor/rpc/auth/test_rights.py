@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hero_config.model.settings import RpcSettings
 from hero_job import Job
 from hero_supervisor.rpc.auth.rights import Rights
 from hero_supervisor.rpc.protocol.wire import ErrorCode, RpcError
+from tests.supervisor.rpc.foreign_actor import ForeignActor
 from tests.supervisor.rpc.raw_client import RawClient, job
 from tests.supervisor.rpc.running_server import RunningServer
 from tests.supervisor.rpc.tcp_client import call, token_settings
@@ -95,6 +96,24 @@ def test_rights_apply_to_the_caller_that_a_job_is_stored_with(valkey: ValkeyServ
 
     assert "result" in own
     assert [a["error"]["data"]["kind"] for a in (other, administrator)] == ["no_right"] * 2
+
+
+@pytest.mark.parametrize("method", ["play", "run_job"])
+def test_a_script_that_is_run_without_a_caller_is_a_job_of_the_one_who_asks(
+    valkey: ValkeyServer, namespace: str, foreign_actor: Callable[[str], ForeignActor], method: str
+) -> None:
+    server = RunningServer(valkey.url, namespace, tokens=token_settings()).start()
+    try:
+        foreign_actor("sal")
+        ran = call(server, "alice", method, ["6 * 7", "SAL"])
+        (found,) = call(server, "admin", "list_jobs")["result"]["jobs"]
+        seen = call(server, "alice", "get_job_output", [found["id"]])
+    finally:
+        server.stop()
+
+    assert "ran 6 * 7" in str(ran["result"])
+    assert found["caller_id"] == "alice"
+    assert seen["result"] == "ran 6 * 7"
 
 
 def allowed(rights: list[dict[str, Any]], **fields: str) -> bool:

@@ -41,6 +41,7 @@ class OddEngine:
             "environment": lambda: os.environ.get("HERO_REDIS_URL", ""),
             "linker": lambda: os.environ.get("LD_BIND_NOW", ""),
             "handlers": lambda: [signal.getsignal(number) for number in _HANDLED] == [signal.SIG_DFL] * len(_HANDLED),
+            "collects": gc.isenabled,
             # What survives a collection of young objects is in the next generation.
             "collected": lambda: len(gc.get_objects(generation=1)),
         }

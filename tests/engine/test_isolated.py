@@ -150,6 +150,10 @@ def test_child_does_not_begin_with_a_garbage_collection(odd: IsolatedEngine) -> 
     assert run(odd, "collected") == Done("0")
 
 
+def test_child_collects_the_garbage_of_its_scripts(odd: IsolatedEngine) -> None:
+    assert run(odd, "collects") == Done("True")
+
+
 def test_children_have_none_of_the_signal_handlers_that_a_library_installs(odd: IsolatedEngine) -> None:
     assert run(odd, "handlers") == Done("True")
     with pytest.MonkeyPatch.context() as patch:

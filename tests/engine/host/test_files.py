@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -121,6 +122,46 @@ def test_reading_does_not_imply_writing_but_writing_implies_reading(grounds: Gro
     assert isinstance(refused, Failed)
     assert refused.message == f"os: writing '{grounds.root}/read/open.txt' is not allowed"
     assert (grounds.root / "read/open.txt").read_text() == "seen"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "file_write_append(`{}/open.txt`, `x`)",
+        "chmod_exec(`{}/open.txt`)",
+        "delete(`{}/open.txt`)",
+        "mv(`{}/open.txt`, `here`)",
+        "mkdir(`{}/new`)",
+        "copy(`{}/open.txt`, `{}/copy`)",
+        "rsync(`{}/open.txt`, `{}/copy`)",
+        "text_replacer_new().pattern(`s`).replacement(`x`).build().replace_file_in_place(`{}/open.txt`)",
+    ],
+)
+def test_nothing_changes_a_place_that_is_only_for_reading(grounds: Grounds, way: str, call: str) -> None:
+    place = grounds.root / "read"
+    before = {path.name: path.lstat() for path in place.iterdir()}
+
+    outcome = grounds.bench().run(call.replace("{}", str(place)))
+
+    assert isinstance(outcome, Failed)
+    assert "is not allowed" in outcome.message
+    after = {path.name: path.lstat() for path in place.iterdir()}
+    assert {name: (found.st_mode, found.st_mtime_ns) for name, found in after.items()} == {
+        name: (found.st_mode, found.st_mtime_ns) for name, found in before.items()
+    }
+    assert (place / "open.txt").read_text() == "seen"
+
+
+def test_names_that_scripts_can_hold_are_found_and_others_are_left_out(grounds: Grounds, way: str) -> None:
+    folder = grounds.root / "read/names"
+    folder.mkdir()
+    for name in (b"a\tb", "c\u00a0d".encode(), b"e\xff", b"f"):
+        (folder / os.fsdecode(name)).touch()
+
+    outcome = grounds.bench().run(f"find_files(`{grounds.root}/read/names`, `*`).map(|path| path.split(`/`)[-1])")
+
+    assert isinstance(outcome, Done), outcome
+    assert json.loads(outcome.output) == ["a\tb", "c\u00a0d", "f"]
 
 
 def test_single_file_may_be_allowed(grounds: Grounds) -> None:

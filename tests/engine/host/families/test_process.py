@@ -105,6 +105,26 @@ def test_failures_have_the_texts_of_upstream(bench: ScriptBench, call: str, text
 
 
 @pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("no program", "Exec format error (os error 8)"),
+        ("#!/no/such/shell\n", "No such file or directory (os error 2)"),
+    ],
+)
+def test_file_that_the_kernel_cannot_execute_is_refused_with_its_reason(
+    tmp_path: Path, content: str, words: str
+) -> None:
+    file = tmp_path / "tool"
+    file.write_text(content)
+    file.chmod(0o755)
+
+    outcome = ScriptBench(ScriptRights(run=(str(file),))).run(f"run_command(`{file}`)")
+
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.message == f"Run error: Failed to execute command: {words}"
+
+
+@pytest.mark.parametrize(
     ("options", "text"),
     [
         ("#{nope: 1}", "unknown option 'nope'; there are die, log, silent"),

@@ -121,6 +121,12 @@ def test_template_is_rendered(template: str, variables: str, output: str) -> Non
     assert evaluate(f"{script}.render_to_file(`out`); file_read(`out`)") == output
 
 
+def test_template_may_make_a_text_of_megabytes() -> None:
+    template = "{% for i in range(100000) %}" + "0123456789" * 5 + "{% endfor %}"
+
+    assert evaluate(f'file_write(`t`, "{template}"); template_builder_open(`t`).render().len()') == "5000000"
+
+
 @pytest.mark.parametrize(
     ("template", "text"),
     [

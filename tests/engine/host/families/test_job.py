@@ -150,6 +150,17 @@ def test_jobs_of_one_call_may_name_each_other_in_any_order(actors: JobClient) ->
     assert actors.run(script).result() == "first!"
 
 
+@pytest.mark.parametrize("fields", ['"40 + 2", "sal"', '#{script: "40 + 2", script_type: "sal"}'])
+def test_job_that_is_submitted_runs_by_itself(actors: JobClient, fields: str) -> None:
+    assert actors.run(f"job_wait(job_submit({fields}))").result() == "42"
+
+
+def test_job_that_is_created_waits_until_it_is_started(actors: JobClient) -> None:
+    script = 'let id = job_create("40 + 2", "sal"); let before = job_status(id); job_start(id); before + job_wait(id)'
+
+    assert actors.run(script).result() == "created42"
+
+
 def test_wait_for_all_tells_how_each_job_ended(actors: JobClient) -> None:
     script = """
         let ids = job_submit([

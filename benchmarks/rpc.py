@@ -3,10 +3,11 @@
     .venv/bin/python -m benchmarks.rpc                about a minute
     .venv/bin/python -m benchmarks.rpc --seconds 0.3  a quick run
 
-It runs a `hero-supervisor` with one SAL actor of 16 lanes. Each client has its own connection and one request at a time
-(`figures/rpc_load.py`). Clients and service share the machine. So each line also has what one client of redis-py
-reaches with PING just before, the ratio of the figure with the most clients to it, and the processor time of each
-process for one request then: compare these of two runs, not the requests per second.
+It runs a `hero-supervisor` with a SAL actor of 16 lanes and an OSIS actor of one, and `run_job` with each of them. Each
+client has its own connection and one request at a time (`figures/rpc_load.py`). Clients and service share the machine.
+So each line also has what one client of redis-py reaches with PING just before, the ratio of the figure with the most
+clients to it, and the processor time of each process for one request then: compare these of two runs, not the requests
+per second.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from tests.valkey_server import free_port
 
 CLIENTS = (1, 10, 100)
 WAITERS = 1000
-ACTORS = '\n[[actors]]\ntype = "sal"\nlanes = 16\n'
+ACTORS = '\n[[actors]]\ntype = "sal"\nlanes = 16\n[[actors]]\ntype = "osis"\n'
 
 
 def job_to_ask_for(deployment: Deployment) -> str:
@@ -135,12 +136,13 @@ def measure(deployment: Deployment, seconds: float) -> None:
     """Measure a deployment and print the figures."""
     messages = {
         "get_job_status": request("get_job_status", [job_to_ask_for(deployment)]),
-        "run_job": request("run_job", {"job": job()}),
+        "run_job, SAL": request("run_job", {"job": job()}),
+        "run_job, OSIS": request("run_job", {"job": job(script_type="OSIS")}),
     }
     parts = {
         "supervisor": [psutil.Process(deployment.pid)],
         "store": deployment.processes("valkey-server"),
-        "actor": deployment.actors("sal"),
+        "actors": deployment.actors("sal") + deployment.actors("osis"),
     }
     columns = "".join(f"{clients:>10} clients" for clients in CLIENTS) + f"{'raw PING':>10}{'ratio':>8}"
     parts_in_turn = "".join(f"{part:>12}" for part in (*parts, "clients"))
@@ -161,7 +163,8 @@ def measure(deployment: Deployment, seconds: float) -> None:
             what = f"{name}, {transport}"
             record(f"{what}, {CLIENTS[-1]} clients", most.rate, "requests/s", more_is_better=True)
             record(f"{what}, / raw PING", most.rate / raw, "", more_is_better=True)
-            record(f"{what}, processor time of the supervisor", used_us["supervisor"], "us", more_is_better=False)
+            for part in ("supervisor", "store"):
+                record(f"{what}, processor time of the {part}", used_us[part], "us", more_is_better=False)
     connections, at_most, took_s = uvloop.run(waiting(deployment))
     least_s = WAITERS * 0.05 / 16
     print(f"\n{WAITERS} simultaneous run_job of 0.05 s each, on 16 lanes: {took_s:.1f} s (at least {least_s:.1f} s)")

@@ -16,7 +16,10 @@ LIMIT_S = 1500
 @pytest.mark.parametrize(
     ("arguments", "promised"),
     [
-        (["benchmarks.rpc", "--seconds", "0.05"], ["dispatch of a small request", "websocket", "simultaneous run_job"]),
+        (
+            ["benchmarks.rpc", "--seconds", "0.05"],
+            ["dispatch of a small request", "websocket", "run_job, SAL", "run_job, OSIS", "simultaneous run_job"],
+        ),
         (["benchmarks.store", "--jobs", "500", "--long", "5000"], ["bytes", "us"]),
         (["benchmarks.objects", "--objects", "500", "--times", "5"], ["bytes of memory each", "| get |", "state:done"]),
         (["benchmarks.stalls", "--scale", "0.001"], ["dependents", "recovery", "purge", "delayed", "commands/call"]),

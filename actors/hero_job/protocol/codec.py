@@ -22,18 +22,14 @@ from hero_job.model.views import JobRecord, Progress
 from hero_job.protocol.replies import parse_position
 
 # Fields are fetched and compared without a step of Python per field: most jobs have most of them at their default.
-_ALWAYS_STORED = tuple(field for field in JOB_FIELDS if field.always_stored or field.required)
-_STORED_IF_SET = tuple(field for field in JOB_FIELDS if not field.always_stored and not field.required)
+_ALWAYS_STORED = tuple(field for field in JOB_FIELDS if field.always_stored and field.name != "id")
+_STORED_IF_SET = tuple(field for field in JOB_FIELDS if not field.always_stored)
 _OPTIONS = tuple(field for field in JOB_FIELDS if field.is_option)
 _always_stored_of = attrgetter(*(field.name for field in _ALWAYS_STORED))
 _options_of = attrgetter(*(field.name for field in _OPTIONS))
-#: The flat list of a job that sets nothing; and for each value its place there, its default, and how it is written.
-_AT_DEFAULTS = [
-    text
-    for field in _ALWAYS_STORED
-    for text in (field.name, "" if field.required else field.kind.encode(field.default))
-]
-_PLACES = tuple((2 * n + 1, field.default, field.kind.encode) for n, field in enumerate(_ALWAYS_STORED))
+#: The values of a job that sets nothing; and for each its place there, its default, and how it is written.
+_AT_DEFAULTS = ["" if field.required else field.kind.encode(field.default) for field in _ALWAYS_STORED]
+_PLACES = tuple((place, field.default, field.kind.encode) for place, field in enumerate(_ALWAYS_STORED))
 _REST = tuple(field for field in JOB_FIELDS if field.is_option or field in _STORED_IF_SET)
 _rest_of = attrgetter(*(field.name for field in _REST))
 _REST_DEFAULTS = tuple(field.default for field in _REST)
@@ -47,13 +43,21 @@ def encode_job(job: Job) -> list[str]:
     The fields of the Rust family are written even if they have their default, because its actors may insist on them.
     `log_path` and our own fields are written only if they are set.
     """
-    return encode_new_job(job)[0]
+    texts, _ = encode_new_job(job)
+    flat = ["id", job.id]
+    for field, text in zip(_ALWAYS_STORED, texts, strict=False):
+        flat += (field.name, text)
+    return flat + texts[len(_ALWAYS_STORED) :]
 
 
 def encode_new_job(job: Job) -> tuple[list[str], bool]:
-    """Return the submitter's fields as `encode_job` does, and whether the job sets an option.
+    """Return the submitter's fields as `create.lua` takes them, and whether the job sets an option.
 
-    Only if it does, the Lua scripts read more of it than script and queue.
+    Only if it does, the Lua scripts read more of it than script and queue. Each argument costs the server time, so the
+    names of the fields that every job has stand in the script.
+
+    Returns:
+        The values of the fields that are always stored, in their order, without the id; then name, value ... of others.
     """
     fields = _AT_DEFAULTS.copy()
     for (place, default, encode), value in zip(_PLACES, _always_stored_of(job), strict=True):

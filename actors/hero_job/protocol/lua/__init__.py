@@ -5,7 +5,9 @@ shares with others (`parts/`) go in front of it. If it has a line `-- PARTS`, on
 there, so that jobs that end before that line do not pay for their functions. Constants are replaced by their values:
 the key parts of `keys.py` by their names there, the camelCase names of `spellings.py` (`FOREIGN_SCRIPT_TYPE` for
 `scriptType`), the fields that are stored only if they are set as `OPTIONAL_FIELDS`, those in which two jobs with one id
-may differ as `NOT_COMPARED`, and the options as `OPTION_FIELDS`. So no script spells any of them.
+may differ as `NOT_COMPARED`, and the options as `OPTION_FIELDS`; `ALWAYS_STORED` are the names of the other fields of
+a submitter, each with its argument of `create.lua`, and `FIRST_NAME` is the argument behind those. So no script spells
+any of them.
 
 All files are read with this module, so that a process never runs scripts of two versions if the installation changes
 below it. A script is put together when it is first sent: most programs send few of them.
@@ -25,6 +27,10 @@ from hero_job.protocol.keys import KeyPart
 _FOLDER = Path(__file__).parent
 _OPTIONAL_FIELDS = ", ".join(f"'{field.name}'" for field in JOB_FIELDS if not field.always_stored and field.identifies)
 _NOT_COMPARED = ", ".join(f"{field.name} = true" for field in JOB_FIELDS if not field.identifies)
+#: The argument of `create.lua` that has the first value of a field.
+_FIRST_VALUE = 10
+_ALWAYS_NAMES = [field.name for field in JOB_FIELDS if field.always_stored and field.name != "id"]
+_ALWAYS_STORED = [f"'{name}', ARGV[{place}]" for place, name in enumerate(_ALWAYS_NAMES, _FIRST_VALUE)]
 _ROUTE = frozenset({"group", "instance"})
 _OPTION_NAMES = [f.name for f in JOB_FIELDS if f.is_option or (not f.always_stored and f.name not in _ROUTE)]
 _OPTION_FIELDS = ", ".join(f"'{name}'" for name in [*_OPTION_NAMES, FOREIGN_NAME["log_path"]])
@@ -34,6 +40,8 @@ _CONSTANTS = {
     "OPTIONAL_FIELDS": f"{{ {_OPTIONAL_FIELDS} }}",
     "NOT_COMPARED": f"{{ {_NOT_COMPARED} }}",
     "OPTION_FIELDS": f"{{ {_OPTION_FIELDS} }}",
+    "ALWAYS_STORED": ", ".join(["'id', ARGV[2]", *_ALWAYS_STORED]),
+    "FIRST_NAME": str(_FIRST_VALUE + len(_ALWAYS_STORED)),
 }
 _TOKEN = re.compile(r"--.*|'(?:[^'\\]|\\.)*'|\b[A-Z_]{3,}\b")
 

@@ -13,7 +13,8 @@
 --   name everything: {the caller whose jobs it may name, that caller's context, are its prerequisites to be signed, may
 --   only signed jobs be added before signed ones}; false for all callers, for all contexts
 -- ARGV[5..9] retention (see ending.lua)
--- ARGV[10..] name, value ... of the submitter's fields
+-- ARGV[10..] values of the submitter's fields that are always stored, in their order, without the id
+-- ARGV[FIRST_NAME..] name, value ... of the submitter's other fields
 -- Returns {0, id, 1} this has started it; {0, id} created, or an equal job had been created, and started if that was
 --   asked; {1, field} another job has this id; {2, id} this prerequisite is unknown; {3, id} this job holds the key of
 --   uniqueness; {4, id} this dependent does not exist or was started already; {5, id} this dependent would wait for
@@ -22,12 +23,11 @@
 --   jobs come before and after this dependent to tell whether it would wait for itself
 local key, queue = KEYS[1], KEYS[2]
 local ns, id, start, options = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] ~= '0'
-local FIRST_FIELD = 10
 
 -- The plain case. It comes before the other parts, because making their functions costs the server a quarter of it.
 if start and not options and redis.call('EXISTS', key, ns .. REPLY .. id, ns .. LOG .. id) == 0 then
   redis.call('HSET', key, 'status', 'dispatched', 'extra', '0', 'updated_at', at, 'created_at', at,
-    unpack(ARGV, FIRST_FIELD))
+    ALWAYS_STORED, unpack(ARGV, FIRST_NAME))
   redis.call('RPUSH', redis.pcall('HEXISTS', ns .. PAUSED, queue) == 1 and queue .. HELD or queue, id)
   local noted = redis.pcall('XADD', ns .. EVENTS, 'MAXLEN', '~', ARGV[8], '*', id, 'dispatched')
   if type(noted) == 'table' then
@@ -41,6 +41,7 @@ end
 -- PARTS
 
 local retention = read_retention(5)
+local submitted = { ALWAYS_STORED, unpack(ARGV, FIRST_NAME) }
 local status_text = redis.pcall('HGET', key, 'status')
 if type(status_text) == 'table' then return { 1, '' } end -- the key is not a hash
 local exists = status_text or redis.call('EXISTS', key) == 1
@@ -48,8 +49,8 @@ local exists = status_text or redis.call('EXISTS', key) == 1
 -- The name of a field in which the existing job differs from the request, or nil.
 local function difference()
   local given = {}
-  for i = FIRST_FIELD, #ARGV, 2 do
-    local name, value = ARGV[i], ARGV[i + 1]
+  for i = 1, #submitted, 2 do
+    local name, value = submitted[i], submitted[i + 1]
     -- The runtime forgets due_ms, which says the same as not_before, when it runs a job again.
     if name ~= 'due_ms' and not (NOT_COMPARED)[name] and redis.call('HGET', key, name) ~= value then return name end
     given[name] = true
@@ -156,7 +157,7 @@ end
 -- Returns the refusal, or nil.
 local function register_options()
   local fields = {}
-  for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+  for i = 1, #submitted, 2 do fields[submitted[i]] = submitted[i + 1] end
   local unique = fields.unique_key and ns .. UNIQUE .. fields.unique_key
   if unique then
     local holder = redis.pcall('GET', unique)
@@ -218,7 +219,7 @@ else
   local refusal = options and register_options()
   if refusal then return refusal end
   redis.call('HSET', key, 'status', 'created', 'extra', options and '1' or '0', 'created_at', at, 'updated_at', at,
-    unpack(ARGV, FIRST_FIELD))
+    unpack(submitted))
   -- Those of a former job of this id go. Not sooner: a full server refuses a script only at its first write.
   redis.call('UNLINK', ns .. REPLY .. id, ns .. LOG .. id)
   local batch_id = options and redis.call('HGET', key, 'batch')

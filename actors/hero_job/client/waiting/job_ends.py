@@ -36,16 +36,18 @@ class Waiter(Generic[T]):
         waiting: Where the waiters of this job are.
         name: What the stream calls it.
         look: Reads the outcome.
+        glances: Ends its waits of `GLANCE_S`.
 
     Attributes:
         heard: An end was heard since `clear`.
     """
 
-    __slots__ = ("_ending", "_name", "_waiting", "heard", "look")
+    __slots__ = ("_ending", "_glances", "_name", "_waiting", "heard", "look")
 
-    def __init__(self, waiting: dict[str, list[Waiter[Any]]], name: str, look: Op[T | None]) -> None:
+    def __init__(self, waiting: dict[str, list[Waiter[Any]]], name: str, look: Op[T | None], glances: Glances) -> None:
         self.look = look
         self.heard = False
+        self._glances = glances
         self._name = name
         self._waiting = waiting
         self._ending: asyncio.Future[T | None] | None = None
@@ -80,12 +82,17 @@ class Waiter(Generic[T]):
             return None
         loop = asyncio.get_running_loop()
         ending = self._ending = loop.create_future()
-        timer = loop.call_later(wait_s, _give_up, ending)
+        timer = None if wait_s == GLANCE_S else loop.call_later(wait_s, _give_up, ending)
+        if timer is None:
+            self._glances.begin(self)
         try:
             found: T | None = await ending
             return found
         finally:
-            timer.cancel()
+            if timer is None:
+                self._glances.end(self)
+            else:
+                timer.cancel()
             self._ending = None
 
     def wake(self) -> bool:
@@ -121,6 +128,38 @@ def _give_up(ending: asyncio.Future[Any]) -> None:
         ending.set_result(None)
 
 
+class Glances:
+    """Has waiters look for themselves when they have waited for `GLANCE_S`, by one timer.
+
+    Nearly all waits are of this length, and most end long before; a timer of uvloop for each would take some 5 us.
+    Needs a running event loop.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._due: dict[Waiter[Any], float] = {}  # in the order of their times, because all wait equally long
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, waiter: Waiter[Any]) -> None:
+        """Note that a waiter begins to wait."""
+        self._due[waiter] = self._loop.time() + GLANCE_S
+        if self._timer is None:
+            self._timer = self._loop.call_later(GLANCE_S, self._ring)
+
+    def end(self, waiter: Waiter[Any]) -> None:
+        """Note that a waiter waits no more."""
+        del self._due[waiter]
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for waiter, due in self._due.items():
+            if due > now:
+                self._timer = self._loop.call_at(due, self._ring)
+                return
+            waiter.let_look()
+
+
 class JobEnds:
     """Listens to the job events of one namespace. Needs a running event loop.
 
@@ -135,6 +174,7 @@ class JobEnds:
         self._key = key
         self._groups = groups
         self._waiting: dict[str, list[Waiter[Any]]] = {}
+        self._glances = Glances()
         #: Set while every end of a job is heard.
         self.following = asyncio.Event()
         self._joining = asyncio.create_task(self._join(), name=f"join {key}")
@@ -146,7 +186,7 @@ class JobEnds:
             job_id: A job, or `batch:ID` for the end of a batch.
             look: Reads its outcome; None while there is none.
         """
-        return Waiter(self._waiting, job_id, look)
+        return Waiter(self._waiting, job_id, look, self._glances)
 
     @property
     def glance_s(self) -> float:

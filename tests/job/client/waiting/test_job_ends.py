@@ -48,3 +48,33 @@ def test_ends_count_as_heard_from_the_resumption_on_until_the_store_is_away(
             return heard
 
     assert asyncio.run(main()) == [False, True, True, False]
+
+
+def test_waiters_share_a_timer_and_each_waits_its_whole_time(valkey: ValkeyServer, operations: Operations) -> None:
+    async def main() -> tuple[list[float], int]:
+        loop = asyncio.get_running_loop()
+        async with AsyncStore(valkey.url) as store:
+            follower = StreamFollower(store, "test", 100)
+            ends = JobEnds(follower, operations.keys.events, store._groups)
+
+            async def wait(name: str) -> float:
+                with ends.watch(name, operations.outcome(name)) as waiter:
+                    began = loop.time()
+                    assert await waiter.wait(GLANCE_S) is None
+                    return loop.time() - began
+
+            first, given_up = asyncio.ensure_future(wait("first")), asyncio.ensure_future(wait("given-up"))
+            await asyncio.sleep(GLANCE_S / 4)
+            given_up.cancel()
+            second = asyncio.ensure_future(wait("second"))
+            waited = list(await asyncio.gather(first, second))
+            waited.append(await wait("after all others"))
+            left = len(ends._glances._due)
+            await ends.aclose()
+            await follower.aclose()
+            return waited, left
+
+    waited, left = asyncio.run(main())
+
+    assert all(one_s >= GLANCE_S * 0.99 for one_s in waited), waited
+    assert left == 0

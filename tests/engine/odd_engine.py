@@ -38,6 +38,7 @@ class OddEngine:
             "thread": lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start(),
             "process": lambda: subprocess.Popen(["sleep", "60"]),
             "flood": lambda: "x" * 30_000_000,
+            "inherited": _inherited,
             "environment": lambda: os.environ.get("HERO_REDIS_URL", ""),
             "linker": lambda: os.environ.get("LD_BIND_NOW", ""),
             "handlers": lambda: [signal.getsignal(number) for number in _HANDLED] == [signal.SIG_DFL] * len(_HANDLED),
@@ -79,6 +80,12 @@ class OddEngine:
             return str(self._access.call(liar, method, {"name": "n"}))
         except AccessRefused as e:
             return f"refused: {e.reason}"
+
+
+def _inherited() -> str:
+    # Not by `subprocess`, which closes what it was not told to keep.
+    os.system("ls -l /proc/self/fd | grep -cE 'socket|memfd'")
+    return "listed"
 
 
 def _spin() -> None:

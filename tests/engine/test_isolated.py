@@ -139,6 +139,14 @@ def test_children_do_not_have_the_address_of_the_store(odd: IsolatedEngine) -> N
     assert run(odd, "environment") == Done("")
 
 
+def test_program_that_a_script_starts_inherits_none_of_the_sockets_of_its_child(odd: IsolatedEngine) -> None:
+    heard = Heard()
+
+    run(odd, "inherited", heard=heard)
+
+    assert [text for _, text in heard.lines][-1] == "0"
+
+
 def test_children_do_not_have_the_variable_that_makes_the_template_link_its_libraries_early(
     odd: IsolatedEngine,
 ) -> None:

@@ -154,6 +154,10 @@ class Template:
             # If the child kept these open, nobody would see the end of the engine, or of another child.
             for fd in (output_fd, life_fd, self._control.fileno(), *self._children, *self._exits):
                 os.close(fd)
+            # A program that a script starts must neither speak for the child nor read what comes for it. What was
+            # received is inheritable, and `recv_fds` of Python does not pass on the flag that would prevent it.
+            os.set_inheritable(job_fd, False)
+            os.set_inheritable(place_fd, False)
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, job_fd)
             self._channel.place_fd = place_fd
             serve(sock, self._program, self._settings, template_pid, self._channel)

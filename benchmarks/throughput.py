@@ -1,4 +1,4 @@
-"""Compares this runtime with Dramatiq, Taskiq, Huey, BullMQ and Asynq: jobs per second, and latencies.
+"""Compares this runtime with Dramatiq, Taskiq, Huey, BullMQ, Asynq and apalis-redis: jobs per second, and latencies.
 
     .venv/bin/python benchmarks/throughput.py            about ten minutes
     .venv/bin/python benchmarks/throughput.py --quick    a small run: shows that it works, not how fast it is

@@ -138,6 +138,41 @@ def make_go_environment(peer: str, source: str, module: str) -> Environment:
     return Environment(folder=folder, program=(str(folder / "program"),), versions=versions)
 
 
+def make_rust_environment(peer: str, source: str, crates: tuple[str, ...]) -> Environment:
+    """Build the program of a Rust peer with the newest versions of its crates, or find it.
+
+    Args:
+        peer: Name of the folder below `.bench/`.
+        source: Name of the program's file among the peers.
+        crates: What `cargo add` is given for each crate: its name, then options such as `--features signal`. The
+            report prints the version of the first.
+
+    Returns:
+        The environment; its program is the compiled one.
+
+    Raises:
+        EnvironmentNotMade: `cargo` is not installed, or has failed.
+    """
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise EnvironmentNotMade(peer, "cargo is not installed on this machine")
+    folder = BENCH_DIR / peer
+    code = (PEERS_DIR / source).read_text()
+    wanted = "\n".join((*crates, code))
+    if _begin(folder, wanted):
+        # `[workspace]` keeps cargo from looking for a workspace in the folders above.
+        (folder / "Cargo.toml").write_text('[package]\nname = "program"\nedition = "2024"\n\n[workspace]\n')
+        (folder / "src").mkdir()
+        (folder / "src" / "main.rs").write_text(code)
+        for crate in crates:
+            _run(peer, [cargo, "add", "--quiet", *crate.split()], folder)
+        _run(peer, [cargo, "build", "--quiet", "--release"], folder)
+        (folder / "made-from").write_text(wanted)
+    version = _run(peer, [cargo, "pkgid", crates[0]], folder).strip().rpartition("@")[2]
+    versions = {crates[0]: version, "cargo": _run(peer, [cargo, "--version"]).split()[1]}
+    return Environment(folder=folder, program=(str(folder / "target" / "release" / "program"),), versions=versions)
+
+
 def _begin(folder: Path, wanted: str) -> bool:
     """Empty the folder unless it was made from the same; return whether it has to be made."""
     stamp = folder / "made-from"

@@ -15,6 +15,7 @@ from benchmarks.figures.environments import (
     make_go_environment,
     make_node_environment,
     make_python_environment,
+    make_rust_environment,
 )
 
 Pending = Callable[[redis.Redis, int, int], int]
@@ -151,6 +152,28 @@ def asynq_systems() -> list[System]:
     ]
 
 
+def apalis_systems() -> list[System]:
+    """List apalis-redis (Rust), which takes 100 tasks with one call, without locks and news of tasks.
+
+    Its fetch script unpacks the ids of all tasks that wait, and Lua refuses that from about 8,000 on. So fewer are
+    drained.
+    """
+    crates = ("apalis-redis", "apalis-core", "apalis", "tokio --features rt-multi-thread,macros,signal,time", "ulid@3")
+    made = make_rust_environment("apalis", "apalis_peer.rs", crates)
+    return [
+        System(
+            name="apalis-redis (Rust), batches of 100",
+            family="apalis",
+            worker=(*made.program, "worker", "100"),
+            client=made.program,
+            pending=lambda client, jobs, _keys: jobs - int(client.scard("bench:done")),
+            cwd=made.folder,
+            weight=0.7,
+            versions=made.versions,
+        )
+    ]
+
+
 #: Family -> function that lists its systems and makes their environment: call it only for families that are measured.
 FAMILIES: dict[str, Callable[[], list[System]]] = {
     "hero": hero_systems,
@@ -159,6 +182,7 @@ FAMILIES: dict[str, Callable[[], list[System]]] = {
     "huey": huey_systems,
     "bullmq": bullmq_systems,
     "asynq": asynq_systems,
+    "apalis": apalis_systems,
 }
 
 #: The families of the aim "5 times as fast as the fastest of these".

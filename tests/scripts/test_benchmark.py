@@ -16,7 +16,7 @@ from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "benchmarks" / "throughput.py"
-PEERS = ("dramatiq", "taskiq", "huey")
+PEERS = ("dramatiq", "taskiq", "huey", "bullmq", "asynq", "apalis")
 
 
 @pytest.mark.slow

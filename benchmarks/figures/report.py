@@ -63,6 +63,8 @@ def ratios(measured: Sequence[Figures], ceiling_per_s: Sequence[float]) -> list[
         if asynq := [f for f in measured if f.family == "asynq" and f.measured]:
             fastest = max(asynq, key=lambda f: max(f.drain_per_s))
             lines.append(_ratio(our.name, best / max(fastest.drain_per_s), fastest.name, ASYNQ_AIM))
+        if apalis := next((f for f in measured if f.family == "apalis" and f.measured), None):
+            lines.append(_ratio(our.name, best / max(apalis.drain_per_s), apalis.name, 1.0))
     if ours:
         submit = max(max(f.submit_per_s) for f in ours)
         lines.append(f"submit, one producer in a plain loop: {_whole(submit)}/s, aim 8 000: {_verdict(submit >= 8000)}")

@@ -34,11 +34,22 @@ def git(folder: Path, *words: str) -> str:
 
 
 class Origin:
-    """A bare repository, and the working copy whose commits are pushed to it."""
+    """A bare repository, and the working copy whose commits are pushed to it.
 
-    def __init__(self, root: Path, name: str) -> None:
+    Args:
+        root: Gets both.
+        name: Name of the repository.
+        like: Begin as a copy of this one, which has the same name: that takes a third of the time of making both.
+    """
+
+    def __init__(self, root: Path, name: str, like: Origin | None = None) -> None:
         self.bare = root / "team" / f"{name}.git"
         self.work = root / "work" / name
+        if like is not None:
+            shutil.copytree(like.bare, self.bare)
+            shutil.copytree(like.work, self.work)
+            git(self.work, "remote", "set-url", "origin", str(self.bare))
+            return
         self.work.mkdir(parents=True)
         git(root, "init", "--quiet", "--bare", str(self.bare))
         git(self.work, "init", "--quiet")
@@ -53,11 +64,17 @@ class Origin:
         return git(self.work, "rev-parse", "HEAD")
 
 
-@pytest.fixture
-def origin(tmp_path: Path) -> Origin:
-    origin = Origin(tmp_path / "origin", "notes")
+@pytest.fixture(scope="module")
+def first_origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
+    """The repository that each test gets a copy of."""
+    origin = Origin(tmp_path_factory.mktemp("first"), "notes")
     origin.commit(a__hero="!!play.echo content:'from git'\n!!play.include path:b.hero", b__hero="!!play.echo content:b")
     return origin
+
+
+@pytest.fixture
+def origin(tmp_path: Path, first_origin: Origin) -> Origin:
+    return Origin(tmp_path / "origin", "notes", first_origin)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -131,7 +132,12 @@ def daemon_of(supervisor: SupervisorProcess, path: Path) -> psutil.Process:
 
 def zombies(supervisor: SupervisorProcess) -> list[int]:
     children = psutil.Process(supervisor.process.pid).children()
-    return [child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE]
+    found = []
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was reaped after it was listed
+            if child.status() == psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    return found
 
 
 def test_ten_thousand_orphans_are_reaped_and_other_children_keep_their_exit_status() -> None:

@@ -27,6 +27,7 @@ from hero_actor.lanes.lent_slots import MOST_SPARE_LANES, LentSlots
 from hero_actor.lanes.quarantine import Quarantine
 from hero_actor.lanes.script_access import ScriptAccess
 from hero_actor.lanes.spare_lane import SpareLane
+from hero_actor.lanes.turns.lead import Lead
 from hero_actor.options import ActorOptions
 from hero_actor.upkeep.beat import BeatThread
 from hero_actor.upkeep.control import ControlSocket, die_with_parent
@@ -241,12 +242,16 @@ class Actor:
             max_log_bytes=options.max_result_bytes,
             hold_s=options.lease_s / 2,
         )
+        lead = None
+        if options.lanes > 1 and not options.by_context and self._missing_engine is None:
+            lead = Lead(self._shutdown.drain.is_set)
         self._lanes += (
             Lane(
                 number,
                 batch=self._new_batch(),
                 missing_engine=self._missing_engine,
                 lent_slots=self._lent_slots if options.lanes == 1 else None,
+                lead=lead,
                 **self._lane_options,
             )
             for number in range(options.lanes)

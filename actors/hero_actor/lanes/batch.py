@@ -57,6 +57,7 @@ class Batch:
     Attributes:
         ahead: The turn that was sent before its jobs are needed.
         claimed_mono: When the turn was sent that claimed the jobs.
+        is_led: Its lane claims for all lanes of the actor, so others are free to run what waits here.
         log: What the running script has logged.
         trips: Held during a round trip for this lane.
         running: The running job; None between jobs.
@@ -80,6 +81,7 @@ class Batch:
         "abandoned",
         "ahead",
         "claimed_mono",
+        "is_led",
         "log",
         "out_of_time",
         "run",
@@ -118,6 +120,7 @@ class Batch:
         self.slow_s: list[float] = []
         self.out_of_time = False
         self.abandoned = False
+        self.is_led = False
 
     # -- for the lane --------------------------------------------------------------------------------------------------
 
@@ -211,6 +214,11 @@ class Batch:
     def has_results(self) -> bool:
         """Are there results to settle?"""
         return bool(self._results)
+
+    @property
+    def has_unstarted(self) -> bool:
+        """Are there jobs that have not started?"""
+        return bool(self._unstarted)
 
     # -- for other threads ---------------------------------------------------------------------------------------------
 

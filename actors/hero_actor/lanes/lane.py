@@ -24,6 +24,7 @@ from hero_actor.lanes.lent_slots import LentSlots
 from hero_actor.lanes.log_files import LogPathRefused, append_lines
 from hero_actor.lanes.pace import Pace
 from hero_actor.lanes.turns.lane_turns import LaneTurns
+from hero_actor.lanes.turns.lead import Lead, LeadPlace
 from hero_engine.engine import TimedOut
 from hero_job.client.store import Store
 from hero_job.model.errors import StoreError
@@ -64,6 +65,7 @@ class Lane:
         log_dir: Folder for the log files that jobs ask for; "" to write none.
         missing_engine: What to do while the engine is missing; None when there is an engine.
         lent_slots: The loans of lanes whose scripts wait.
+        lead: Lets one lane claim for all; None if each does so for itself.
 
     Attributes:
         batch: Holds its jobs and results.
@@ -87,6 +89,7 @@ class Lane:
         "_operations",
         "_outage",
         "_pace",
+        "_place",
         "_shutdown",
         "_store",
         "_thread",
@@ -116,6 +119,7 @@ class Lane:
         log_dir: str = "",
         missing_engine: MissingEnginePolicy | None = None,
         lent_slots: LentSlots | None = None,
+        lead: Lead | None = None,
     ) -> None:
         self.number = number
         self.batch = batch
@@ -134,6 +138,7 @@ class Lane:
         self._log_dir = log_dir
         self._missing_engine = missing_engine
         self._lent_slots = lent_slots
+        self._place = None if lead is None else LeadPlace(lead, batch)
         # Several lanes keep the store busy without this. With `by_context`, a job behind those that the lane runs may
         # not start before they have ended.
         self._goes_ahead = operations.entry.lanes == 1 and not operations.by_context and missing_engine is None
@@ -171,9 +176,14 @@ class Lane:
 
     def _loop(self) -> None:
         # The first round does not block: jobs may be queued, and after a broken connection some may be claimed.
-        idle = is_full = False
+        idle = is_full = has_looked = False
+        place = self._place
         while True:
             try:
+                # After trouble or a freeze the lane looks at its claimed list first.
+                if place is not None and has_looked and not place.may_claim():
+                    self._follow(place)
+                    idle = False
                 ahead = self._turns.take_ahead(self._ask_ahead() if is_full else 0)
                 if ahead is not None:
                     turn, is_full = ahead.turn, ahead.is_full
@@ -188,7 +198,7 @@ class Lane:
                     turn = self._take_turn(asked, queues)
                     is_full = len(turn.jobs) == asked and not turn.refused
             except StoreError as e:
-                idle = False
+                idle = has_looked = False
                 if not self._wait_out(e):
                     return
                 continue
@@ -200,10 +210,18 @@ class Lane:
                 return
             if turn.jobs:
                 self._go_ahead(turn.jobs, is_full=is_full)
-                self._run_jobs(turn)
+                self._run_jobs(turn, is_full=is_full)
                 if self.batch.abandoned:
                     return
+            has_looked = not self.batch.ahead.is_lost
             idle = ahead is None and not turn.jobs
+
+    def _follow(self, place: LeadPlace) -> None:
+        # Another lane claims for all, until this one must look for jobs itself.
+        if self.batch.has_results:
+            self._take_turn(0)
+        self._move_to(LaneState.IDLE)
+        self._pace.expect(place.follow())
 
     def _must_end(self) -> bool:
         """Let others go on if the lane must step aside. Return whether it ends, after it has settled its results.
@@ -237,7 +255,8 @@ class Lane:
         # After a drain the id stays in the claimed list, and leaving the registry hands it back.
         if not self._rest() or drain.is_set():
             return False
-        self._pace.pause()
+        if not self.batch.is_led:
+            self._pace.pause()
         return True
 
     def _ask_ahead(self) -> int:
@@ -268,7 +287,8 @@ class Lane:
         take = self._operations.take(self.number)
         lent = self._lent_slots
         if lent is None:
-            self._turns.run(take)
+            with contextlib.nullcontext() if self._place is None else self._place.resting():
+                self._turns.run(take)
             return True
         lent.rest()
         try:
@@ -303,7 +323,7 @@ class Lane:
             return False
         return not self._shutdown.stop.wait(wait_s)
 
-    def _run_jobs(self, turn: Turn) -> None:
+    def _run_jobs(self, turn: Turn, *, is_full: bool = False) -> None:
         jobs = turn.jobs
         batch, execute = self.batch, self._executor.execute
         self.tally.claimed(jobs, turn.at)
@@ -336,6 +356,8 @@ class Lane:
             if not batch.abandoned:  # otherwise the beat has counted the run
                 self.tally.ran(count, took_s, batch.slow_s)
             self._pace.note(count, took_s, batch.slowest_s)
+            if self._place is not None:
+                self._place.ran(count, took_s, is_full=is_full and self._pace.is_at_most)
 
     def _settle_early(self, result: Settlement) -> None:
         """Settle a large result, and those before it. While the store is away, they wait in the batch."""

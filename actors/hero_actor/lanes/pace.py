@@ -49,6 +49,20 @@ class Pace:
     def _fitting(self) -> int:
         return int(BATCH_S / self._mean_s) if self._mean_s > 0 else 2 * MAX_JOBS
 
+    @property
+    def is_at_most(self) -> bool:
+        """Was the last turn to claim as many jobs as a lane should hold, of those that are short?"""
+        return self._asked >= max(_LEAST_AHEAD, min(self._fitting, MAX_JOBS))
+
+    def expect(self, mean_s: float) -> None:
+        """Begin with what other lanes have learned.
+
+        Args:
+            mean_s: How long a job takes on average, in seconds.
+        """
+        self._mean_s = mean_s
+        self._asked = 0
+
     def pause(self) -> None:
         """Note that the queue was empty: the next turn claims one job."""
         self._asked = 0

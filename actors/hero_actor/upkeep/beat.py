@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 #: Running time from which a job is slow, in seconds: five batches' worth of work.
 SLOW_S = 0.010
+#: The same for a lane that claims for all: the others are free. In seconds.
+LED_SLOW_S = 0.002
 #: Time between two looks at lanes that hold more than they run, in seconds.
 LOOK_S = 0.005
 
@@ -221,13 +223,14 @@ class BeatThread:
                 continue
             results: list[Settlement] = []
             unstarted: list[ClaimedJob] = []
+            slow_s = LED_SLOW_S if batch.is_led else SLOW_S
             try:
                 try:
-                    if batch.ahead.may_hold and batch.is_slow(now_mono, SLOW_S):
+                    if batch.ahead.may_hold and batch.is_slow(now_mono, slow_s):
                         batch.ahead.collect()
                         if batch.ahead.is_lost:
                             self._hand_back_lost(lane)
-                    results, unstarted = batch.take_held_up(now_mono, SLOW_S)
+                    results, unstarted = batch.take_held_up(now_mono, slow_s)
                     if unstarted:
                         self._store.run(self._operations.release(lane.number, unstarted))
                     if results:

@@ -14,7 +14,7 @@ from hero_job.client.store import Store
 from hero_job.model.status import JobStatus
 from hero_job.operations.actor_operations import Recoveries
 from hero_job.operations.operations import Operations
-from hero_job.protocol.op import Op
+from hero_job.protocol.op import Op, as_is
 from tests.actor.engines import TEST_ENGINE, noted, once
 from tests.actor.process import ActorProcess, JobClient, make_job
 from tests.eventually import eventually
@@ -26,7 +26,7 @@ EAGER = """
 import sys
 from hero_actor.lanes.turns import lead
 lead._WITHIN_S, lead._SHORT_S, lead._SHORT_ALONE_S, lead._LONG_S = {within_s}, 10.0, 10.0, 10.0
-lead.LOOK_S, lead._TURN_LOOKS, lead._MOST = 0.05, 1000, lead._MANY
+lead.LOOK_S, lead._TURN_LOOKS, lead._MOST, lead.BLOCK_S = 0.05, 1000, lead._MANY, {block_s}
 from hero_actor.cli import main
 sys.exit(main())
 """
@@ -41,8 +41,8 @@ def start_eager(tmp_path: Path, own_valkey: ValkeyServer, namespace: str) -> Ite
     """Return a function that starts an actor of 16 lanes, in which a lead begins soon and ends only for slow jobs."""
     actors: list[ActorProcess] = []
 
-    def start(*flags: str, within_s: float = 1e6) -> ActorProcess:
-        program = ("-c", EAGER.format(within_s=within_s))
+    def start(*flags: str, within_s: float = 1e6, block_s: float = 1.0) -> ActorProcess:
+        program = ("-c", EAGER.format(within_s=within_s, block_s=block_s))
         flags = ("--lanes", str(LANES), *flags)
         actors.append(ActorProcess(tmp_path, own_valkey.url, namespace, "sal", flags, control=False, program=program))
         actors[-1].wait_ready()
@@ -140,6 +140,32 @@ def test_a_lane_that_follows_runs_a_job_that_was_put_into_its_claimed_list(
         assert own_client.reply(job.id).status is JobStatus.FINISHED
         assert lane_of(own_client, job.id) == str(lane)
     assert lanes_waiting(own_valkey) <= 1, "one lane still claims for all"
+
+
+def test_a_lane_that_follows_runs_all_that_an_earlier_turn_of_it_has_claimed(
+    start_eager: StartEager, own_client: JobClient, own_valkey: ValkeyServer, operations: Operations, namespace: str
+) -> None:
+    block_s = 5.0  # with one job for each look, this would take minutes
+    start_eager(*TEST_ENGINE, block_s=block_s)
+    begin_lead(own_client, own_valkey)
+    (incarnation,) = own_client.incarnations()
+
+    # As if the answer to a turn had been lost: the jobs have started, and no lane knows.
+    jobs = [make_job("1", "sal", group="lost", instance="answer") for _ in range(60)]
+    last_id = own_client.submit("1", "sal")
+    assert own_client.reply(last_id).status is JobStatus.FINISHED
+    follower = (int(lane_of(own_client, last_id)) + 1) % LANES
+    owner = f"{incarnation}/{follower}"
+    with Store(own_valkey.url) as store:
+        for job in jobs:
+            store.run(operations.create(job, start=True))
+            assert store.run(Recoveries(namespace).hand_over(job, incarnation, follower))
+            started = ("status", "started", "owner", owner, "attempt", "1")
+            store.run(Op(("HSET", operations.keys.job(job.id), *started), as_is))
+
+    for job in jobs:
+        assert own_client.reply(job.id).status is JobStatus.FINISHED
+        assert lane_of(own_client, job.id) == str(follower)
 
 
 def test_an_actor_whose_lanes_follow_ends_when_it_is_told_to(

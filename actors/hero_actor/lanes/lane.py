@@ -213,7 +213,8 @@ class Lane:
                 self._run_jobs(turn, is_full=is_full)
                 if self.batch.abandoned:
                     return
-            has_looked = not self.batch.ahead.is_lost
+            # The claimed list is read a turn at a time, so what came from there need not be all of it.
+            has_looked = not self.batch.ahead.is_lost and all(job.queued_at is not None for job in turn.jobs)
             idle = ahead is None and not turn.jobs
 
     def _follow(self, place: LeadPlace) -> None:
@@ -312,13 +313,12 @@ class Lane:
         self._move_to(LaneState.CONNECTING)
         self._outage.begin(self._name, error)
         wait_s = self._turns.backoff.next_wait_s()
-        since_mono = self._turns.backoff.since_mono or 0.0
         if not self._shutdown.drain.is_set():
             self._shutdown.drain.wait(wait_s)
             return True
         if not self.batch.has_results:
             return False
-        if time.monotonic() - since_mono > self._give_up_s:
+        if time.monotonic() - (self._turns.backoff.since_mono or 0.0) > self._give_up_s:
             log.error("lane.results_lost", extra={"lane": self.number, "error": str(error)})
             return False
         return not self._shutdown.stop.wait(wait_s)
